@@ -1,0 +1,189 @@
+// The `acl` claim: what an access rule is, how a claim is read, and what it permits. The worker
+// writes the claim, mProxy judges every packet by it, and both obey this file.
+// Reading is all or nothing: a rule that cannot be understood makes the whole claim unreadable, for
+// it might have been the denial that mattered. What no rule decides is denied.
+// A rule that spells a space some brokers rewrite (`$queue/F`, `$delayed/N/T`) grants what the
+// broker makes of it: other rules are not looked up for F or T.
+
+import {
+  coversFilter,
+  isTopicFilter,
+  isTopicName,
+  matchesTopic,
+  overlapsFilter,
+  parseSubscription,
+} from './topic_filter.ts'
+
+export type Qos = 0 | 1 | 2
+
+/** One rule as the claim carries it; the format is the one that EMQX 5.5 and later reads. */
+export type AclRule = {
+  readonly permission: 'allow' | 'deny'
+  readonly action: 'publish' | 'subscribe' | 'all'
+  readonly topic: string
+  readonly qos?: readonly Qos[]
+  readonly retain?: boolean
+}
+
+/** A claim that was read: its rules, and the same sorted by action and ready to be judged by. */
+export type Acl = {
+  readonly rules: readonly AclRule[]
+  readonly publish: readonly JudgedRule[]
+  readonly subscribe: readonly JudgedRule[]
+}
+
+type JudgedRule = {
+  readonly allow: boolean
+  readonly topic: string
+  /** Bit n is set when the rule holds for QoS n. */
+  readonly qos: number
+  readonly retain: boolean | null
+}
+
+/** More than a token of 8 KiB can hold. */
+export const MAX_RULES = 256
+
+const ANY_QOS = 0b111
+const MEMBERS: readonly string[] = ['permission', 'action', 'topic', 'qos', 'retain']
+
+/**
+ * Reads the claim as it came out of JSON. A missing or empty claim is an acl that permits nothing
+ * (CVE-2018-12550: an empty file meant "allow all"). Faults name the place and never the value.
+ */
+export function parseAcl(
+  claim: unknown,
+  maxRules: number = MAX_RULES,
+): { readonly acl: Acl } | { readonly fault: string } {
+  if (claim === undefined) return { acl: { rules: [], publish: [], subscribe: [] } }
+  if (!Array.isArray(claim)) return { fault: 'acl is not a list' }
+  if (claim.length > maxRules) return { fault: `acl has more than ${maxRules} rules` }
+  const rules: AclRule[] = []
+  const publish: JudgedRule[] = []
+  const subscribe: JudgedRule[] = []
+  for (let i = 0; i < claim.length; i++) {
+    const read = parseRule(claim[i])
+    if ('fault' in read) return { fault: `acl[${i}]${read.fault}` }
+    const { rule } = read
+    const judged: JudgedRule = {
+      allow: rule.permission === 'allow',
+      topic: rule.topic,
+      qos: qosBits(rule),
+      retain: rule.retain ?? null,
+    }
+    rules.push(rule)
+    if (rule.action !== 'subscribe') publish.push(judged)
+    if (rule.action !== 'publish') subscribe.push(judged)
+  }
+  return { acl: { rules, publish, subscribe } }
+}
+
+/**
+ * Reads one rule, variables already filled in. The fault begins with the member it is about
+ * (`.topic is ...`), or with a space when it is about the rule.
+ */
+export function parseRule(value: unknown): { readonly rule: AclRule } | { readonly fault: string } {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return { fault: ' is not an object' }
+  }
+  // An unknown member may be a condition: to leave it out could widen the rule.
+  if (Object.keys(value).some((member) => !MEMBERS.includes(member))) {
+    return { fault: ' has an unknown member' }
+  }
+  const { permission, action, topic, qos, retain } = value as Record<string, unknown>
+  if (permission !== 'allow' && permission !== 'deny') {
+    return { fault: '.permission is not "allow" or "deny"' }
+  }
+  if (action !== 'publish' && action !== 'subscribe' && action !== 'all') {
+    return { fault: '.action is not "publish", "subscribe" or "all"' }
+  }
+  if (typeof topic !== 'string' || !isTopicFilter(topic)) {
+    return { fault: '.topic is not a topic filter' }
+  }
+  // EMQX reads these two otherwise, and a rule must mean the same in front of it.
+  if (topic.startsWith('eq ')) return { fault: '.topic begins with "eq "' }
+  if (topic.includes('${')) return { fault: '.topic has a variable' }
+  // `$share/GROUP/FILTER` is judged by FILTER, so such a rule, a denial too, would never apply.
+  if (topic === '$share' || topic.startsWith('$share/')) {
+    return { fault: '.topic is a shared subscription: name the filter without "$share"' }
+  }
+  // An empty list would never apply either.
+  if (qos !== undefined && !(Array.isArray(qos) && qos.length > 0 && qos.every(isQos))) {
+    return { fault: '.qos is not a list of 0, 1 and 2' }
+  }
+  if (retain !== undefined && typeof retain !== 'boolean') {
+    return { fault: '.retain is not true or false' }
+  }
+  const rule: AclRule = {
+    permission,
+    action,
+    topic,
+    ...(qos === undefined ? {} : { qos: [...(qos as Qos[])] }),
+    ...(retain === undefined ? {} : { retain }),
+  }
+  return { rule }
+}
+
+/** The order of a claim of ours: denials first, so that one always wins; each rule once. */
+export function orderAcl(rules: readonly AclRule[]): AclRule[] {
+  const seen = new Set<string>()
+  const denials: AclRule[] = []
+  const allowances: AclRule[] = []
+  for (const rule of rules) {
+    const { permission, action, topic, retain } = rule
+    const same = `${permission} ${action} ${qosBits(rule)} ${retain} ${topic}`
+    if (seen.has(same)) continue
+    seen.add(same)
+    if (permission === 'deny') denials.push(rule)
+    else allowances.push(rule)
+  }
+  return [...denials, ...allowances]
+}
+
+/** False too for what is not a topic name; isTopicName tells a malformed one from a denied one. */
+export function mayPublish(acl: Acl, topic: string, qos: Qos, retain: boolean): boolean {
+  if (!isTopicName(topic)) return false
+  for (const rule of acl.publish) {
+    if ((rule.qos & (1 << qos)) === 0) continue
+    if (rule.retain !== null && rule.retain !== retain) continue
+    if (matchesTopic(rule.topic, topic)) return rule.allow
+  }
+  return false
+}
+
+/**
+ * `requested` as SUBSCRIBE has it, `$share/GROUP/` included. An allowance must hold for every topic
+ * that may come, a denial needs only one of them. False too for what parseSubscription refuses.
+ */
+export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
+  const subscription = parseSubscription(requested)
+  if (subscription === null) return false
+  const { filter } = subscription
+  for (const rule of acl.subscribe) {
+    if (!rule.allow) {
+      if (overlapsFilter(rule.topic, filter)) return false
+    } else if ((rule.qos & (1 << qos)) !== 0 && coversFilter(rule.topic, filter)) {
+      return true
+    }
+  }
+  return false
+}
+
+/**
+ * May this delivery go out? Asked for each, since a broker may keep a subscription that an earlier,
+ * wider token was given (CVE-2021-34434).
+ */
+export function mayReceive(acl: Acl, topic: string): boolean {
+  if (!isTopicName(topic)) return false
+  for (const rule of acl.subscribe) {
+    if (matchesTopic(rule.topic, topic)) return rule.allow
+  }
+  return false
+}
+
+function isQos(value: unknown): value is Qos {
+  return value === 0 || value === 1 || value === 2
+}
+
+function qosBits(rule: AclRule): number {
+  return rule.qos === undefined ? ANY_QOS : rule.qos.reduce<number>((bits, q) => bits | (1 << q), 0)
+}

@@ -1,0 +1,48 @@
+// Before the tests: what they need beyond npm. As root on Debian it is installed; otherwise the command is
+// printed and the run fails, since a test that is silently left out would be worse.
+import { spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { delimiter, join } from 'node:path'
+
+const WANTED = [
+  { program: 'mosquitto', debian: 'mosquitto' },
+  { program: 'mosquitto_pub', debian: 'mosquitto-clients' },
+  { program: 'chromium', debian: 'chromium' },
+]
+
+const onPath = (program: string) =>
+  [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin'].some((folder) =>
+    existsSync(join(folder, program)),
+  )
+
+const lacking = () => WANTED.filter((one) => !onPath(one.program))
+
+const major = Number(process.versions.node.split('.')[0])
+if (major < 24) {
+  console.error(
+    `The tests need Node 24 and this is ${process.version}. ` +
+      'npm brings it on Linux and macOS: run `npm install` again, without --omit=optional.',
+  )
+  process.exit(1)
+}
+
+const missing = lacking()
+if (missing.length > 0) {
+  const packages = missing.map((one) => one.debian)
+  const install = `apt-get install -y --no-install-recommends ${packages.join(' ')}`
+  if (process.getuid?.() === 0 && onPath('apt-get')) {
+    console.log(`Installing what the tests need: ${packages.join(', ')}`)
+    const options = {
+      stdio: 'inherit',
+      env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' },
+    } as const
+    spawnSync('apt-get', ['update', '-q'], options)
+    spawnSync('sh', ['-c', install], options)
+  }
+  const still = lacking()
+  if (still.length > 0) {
+    console.error(`The tests need ${still.map((one) => one.program).join(', ')}. On Debian:`)
+    console.error(`  sudo ${install}`)
+    process.exit(1)
+  }
+}
