@@ -1,0 +1,38 @@
+// Limits on failed attempts, counted in the database so that all isolates share them. An attempt is counted
+// before the costly or telling work is done, in one statement, and given back when it succeeded: parallel
+// guesses cannot slip through, and only failures count. (Design §7.8)
+import type { Context } from './context.ts'
+import { mac } from './crypto.ts'
+import type { Statement } from './db/sql.ts'
+import { sql } from './db/sql.ts'
+
+export type Limit = {
+  max: number
+  /** Counts one attempt and answers how many there are now, this one included. */
+  take: Statement<{ count: number }>
+  /** Gives the attempt back after success. */
+  giveBack: Statement<never>
+}
+
+/** A limit of `max` failures in `window` seconds for `key` (purpose and value; only its HMAC is stored). */
+export function limit(
+  cx: Context,
+  key: { purpose: string; value: string },
+  { max, window }: { max: number; window: number },
+): Limit {
+  const now = cx.now()
+  const hashed = mac(cx, `attempt ${key.purpose}`, key.value)
+  return {
+    max,
+    take: sql`insert into attempt (key, count, resets_at) values (${hashed}, 1, ${now + window})
+      on conflict (key) do update set
+        count = case when resets_at <= ${now} then 1 else count + 1 end,
+        resets_at = case when resets_at <= ${now} then ${now + window} else resets_at end
+      returning count`,
+    giveBack: sql`update attempt set count = count - 1 where key = ${hashed} and count > 0`,
+  }
+}
+
+/** For the timer: forgets counters whose window has ended. */
+export const deleteOldAttempts = (cx: Context): Statement =>
+  sql`delete from attempt where resets_at <= ${cx.now()}`

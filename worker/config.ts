@@ -1,0 +1,142 @@
+// The settings that come from outside: environment variables on Node, Deno and Bun, vars and secrets on Workers.
+// Pure: reads a record of strings, answers a Config or every fault at once. Entry decides what to do with faults.
+
+export type Config = {
+  issuer: string
+  host: string
+  port: number
+  database_url: string
+  database_auth_token: string | undefined
+  /** 32 bytes each, newest first: the first seals, all open. */
+  secret_keys: readonly Uint8Array<ArrayBuffer>[]
+  blueprint: string | undefined
+  admin_email: string | undefined
+  admin_password: string | undefined
+  surface: 'public' | 'internal' | 'all'
+  trusted_proxy: readonly string[]
+  mqtt_audience: string
+}
+
+export type Fault = { name: string; problem: string; example: string }
+
+type Environment = Readonly<Record<string, string | undefined>>
+
+export const DEFAULT_MQTT_AUDIENCE = 'urn:allauth:mqtt'
+
+/** Reads all settings. `faults` is empty exactly when `config` is given. */
+export function readConfig(env: Environment): { config?: Config; faults: Fault[] } {
+  const faults: Fault[] = []
+  const fault = (name: string, problem: string, example: string) => {
+    faults.push({ name, problem, example })
+  }
+  const get = (name: string): string | undefined => {
+    const value = env[name]?.trim()
+    return value === '' ? undefined : value
+  }
+
+  const port = readPort(get('PORT') ?? '8787', fault)
+  const issuer = readIssuer(get('ISSUER') ?? `http://localhost:${port || 8787}`, fault)
+  const database_url = get('DATABASE_URL') ?? 'file:.allauth/allauth.db'
+  if (!/^(file:.|https?:\/\/.|libsql:\/\/.|wss?:\/\/.)/.test(database_url)) {
+    fault('DATABASE_URL', 'is not an address of a database', 'file:.allauth/allauth.db')
+  }
+  const secret_keys = readSecretKeys(get('SECRET_KEY'), fault)
+  const surface = get('SURFACE') ?? 'all'
+  if (surface !== 'public' && surface !== 'internal' && surface !== 'all') {
+    fault('SURFACE', `is "${surface}", which is none of public, internal, all`, 'all')
+  }
+  const admin_email = get('ADMIN_EMAIL')
+  const admin_password = env['ADMIN_PASSWORD'] === '' ? undefined : env['ADMIN_PASSWORD']
+  if (admin_email !== undefined && !/^[^\s@]+@[^\s@]+$/.test(admin_email)) {
+    fault('ADMIN_EMAIL', 'is not an e-mail address', 'operator@example.com')
+  }
+  if ((admin_email === undefined) !== (admin_password === undefined)) {
+    const missing = admin_email === undefined ? 'ADMIN_EMAIL' : 'ADMIN_PASSWORD'
+    fault(missing, 'is missing: the two come together', 'set both, or neither')
+  }
+  if (admin_password !== undefined && [...admin_password].length < 15) {
+    fault('ADMIN_PASSWORD', 'has fewer than 15 characters', 'four or five random words')
+  }
+  const mqtt_audience = get('MQTT_AUDIENCE') ?? DEFAULT_MQTT_AUDIENCE
+  if (!URL.canParse(mqtt_audience)) {
+    fault('MQTT_AUDIENCE', 'is not an absolute URI', DEFAULT_MQTT_AUDIENCE)
+  }
+  if (faults.length > 0) return { faults }
+  return {
+    faults,
+    config: {
+      issuer,
+      host: get('HOST') ?? '127.0.0.1',
+      port,
+      database_url,
+      database_auth_token: get('DATABASE_AUTH_TOKEN'),
+      secret_keys,
+      blueprint: get('BLUEPRINT'),
+      admin_email,
+      admin_password,
+      surface: surface as Config['surface'],
+      trusted_proxy: (get('TRUSTED_PROXY') ?? '')
+        .split(',')
+        .map((part) => part.trim())
+        .filter((part) => part !== '' && part !== 'off'),
+      mqtt_audience,
+    },
+  }
+}
+
+/** The faults as lines for a person. */
+export function describeFaults(faults: readonly Fault[]): string {
+  return faults.map((f) => `${f.name} ${f.problem}. Example: ${f.name}=${f.example}`).join('\n')
+}
+
+type Report = (name: string, problem: string, example: string) => void
+
+function readIssuer(text: string, fault: Report): string {
+  const example = 'https://id.example.com'
+  if (!URL.canParse(text)) {
+    fault('ISSUER', 'is not an absolute URL', example)
+    return text
+  }
+  const url = new URL(text)
+  const loopback = isLoopbackHost(url.hostname)
+  if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
+    fault('ISSUER', 'must use https, unless its host is a loopback one', example)
+  }
+  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses: not offered.
+  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
+    fault('ISSUER', 'must be an origin alone, without path, query, fragment or user', example)
+  }
+  return url.origin
+}
+
+export function isLoopbackHost(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function readPort(text: string, fault: Report): number {
+  const port = /^\d{1,5}$/.test(text) ? Number(text) : Number.NaN
+  if (!(port >= 0 && port <= 65535)) fault('PORT', 'is not a port number from 0 to 65535', '8787')
+  return port
+}
+
+function readSecretKeys(text: string | undefined, fault: Report): Uint8Array<ArrayBuffer>[] {
+  const example = 'the output of: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="'
+  if (text === undefined) {
+    fault('SECRET_KEY', 'is missing', example)
+    return []
+  }
+  const keys: Uint8Array<ArrayBuffer>[] = []
+  for (const [i, part] of text.split(',').entries()) {
+    const key = decodeKey(part.trim())
+    if (key === null) {
+      fault('SECRET_KEY', `number ${i + 1} is not 32 bytes in base64url`, example)
+    } else keys.push(key)
+  }
+  return keys
+}
+
+function decodeKey(text: string): Uint8Array<ArrayBuffer> | null {
+  if (!/^[A-Za-z0-9_-]{43}=?$/.test(text)) return null
+  const binary = atob(text.replace('=', '').replaceAll('-', '+').replaceAll('_', '/') + '=')
+  return Uint8Array.from(binary, (ch) => ch.charCodeAt(0))
+}

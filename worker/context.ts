@@ -1,0 +1,57 @@
+// The first argument of everything below `entry`: what a request may use of the world outside.
+// Made per request by entry's `open`. Time, randomness, the database and the log are reached through it alone.
+import type { Config } from './config.ts'
+import type { Database } from './db/database.ts'
+
+/** Who acts. Set by the bearer guard, a session, or the command line; permissions decide what may be handed on. */
+export type Actor = {
+  kind: 'user' | 'client' | 'device' | 'system' | 'anonymous'
+  id: string | null
+  /** Scopes of the access token, or everything for the system. */
+  scopes: ReadonlySet<string>
+}
+
+export const ANONYMOUS: Actor = { kind: 'anonymous', id: null, scopes: new Set() }
+
+export type LogFields = Record<string, string | number | boolean | null | undefined>
+export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: LogFields) => void
+
+/** Values remembered by the process or isolate, one map per issuer. Never promises, clients or sockets. */
+export type Memory = Map<string, { value: unknown; expires_at: number }>
+
+export type Context = {
+  config: Config
+  db: Database
+  /** Epoch seconds, whole. */
+  now(): number
+  /** `n` random bytes. */
+  random(n: number): Uint8Array<ArrayBuffer>
+  log: Log
+  /** Work that may outlive the answer (waitUntil on Workers). */
+  background(promise: Promise<unknown>): void
+  /** Address of the peer, as far as it can be trusted; '' when unknown. */
+  address: string
+  actor: Actor
+  memory: Memory
+  /** The compiled argon2 module; entry supplies it because each runtime loads it its own way. */
+  argon2: WebAssembly.Module
+  /** Random per request: statements of one request are conditional on it (single use, repeatable batches). */
+  rid: string
+}
+
+/** What `memory` holds under `key`, or undefined when absent or too old. */
+export function recall<T>(cx: Context, key: string): T | undefined {
+  const entry = cx.memory.get(key)
+  if (entry === undefined) return undefined
+  if (entry.expires_at <= cx.now()) {
+    cx.memory.delete(key)
+    return undefined
+  }
+  return entry.value as T
+}
+
+/** Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale). */
+export function remember<T>(cx: Context, key: string, value: T, ttl: number): T {
+  cx.memory.set(key, { value, expires_at: cx.now() + ttl })
+  return value
+}

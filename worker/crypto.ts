@@ -1,0 +1,140 @@
+// Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived from
+// SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no protocol.
+import { hmac } from '@oslojs/crypto/hmac'
+import { SHA256, sha256 as sha256Bytes } from '@oslojs/crypto/sha2'
+import { constantTimeEqual } from '@oslojs/crypto/subtle'
+import { decodeBase64urlIgnorePadding, encodeBase64urlNoPadding } from '@oslojs/encoding'
+import type { Context } from './context.ts'
+import { recall, remember } from './context.ts'
+
+const utf8 = new TextEncoder()
+const fromUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+const CROCKFORD = '0123456789abcdefghjkmnpqrstvwxyz'
+
+export type Bytes = Uint8Array<ArrayBuffer>
+
+export const encodeBase64url = (bytes: Uint8Array): string => encodeBase64urlNoPadding(bytes)
+
+/** Bytes of a base64url text, or null when it is none. */
+export function decodeBase64url(text: string): Bytes | null {
+  if (!/^[A-Za-z0-9_-]*$/.test(text)) return null
+  try {
+    return decodeBase64urlIgnorePadding(text) as Bytes
+  } catch {
+    return null
+  }
+}
+
+/** A random secret of `n` bytes in base64url: 32 bytes are 43 characters. */
+export const randomToken = (cx: Context, n = 32): string => encodeBase64url(cx.random(n))
+
+/**
+ * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random bits).
+ * Lower-case Crockford base32, so it fits the id alphabet of principals.
+ */
+export function randomId(cx: Context, prefix: string): string {
+  let milliseconds = cx.now() * 1000
+  let time = ''
+  for (let i = 0; i < 10; i++) {
+    time = CROCKFORD[milliseconds % 32] + time
+    milliseconds = Math.floor(milliseconds / 32)
+  }
+  let rest = ''
+  for (const byte of cx.random(16)) rest += CROCKFORD[byte & 31]
+  return `${prefix}_${time}${rest}`
+}
+
+/** Base64url of SHA-256 of a text: how tokens with enough randomness are kept. */
+export const sha256 = (text: string): string => encodeBase64url(sha256Bytes(utf8.encode(text)))
+
+/** Compares two texts in time that depends on their length alone. */
+export function equalText(a: string, b: string): boolean {
+  return constantTimeEqual(utf8.encode(a), utf8.encode(b))
+}
+
+/** HMAC-SHA-256 under the key of a purpose, base64url. For values with too few bits for a plain hash. */
+export function mac(cx: Context, purpose: string, text: string): string {
+  const secret = newest(cx)
+  return encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text)))
+}
+
+/** Whether `tag` was made by `mac` with any of the present secret keys. */
+export function verifyMac(cx: Context, purpose: string, text: string, tag: string): boolean {
+  const data = utf8.encode(text)
+  return cx.config.secret_keys.some((secret) =>
+    equalText(encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), data)), tag),
+  )
+}
+
+/**
+ * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of a token)
+ * and is authenticated, so that a sealed value cannot be moved to another place.
+ * Format: `v1.<key id>.<base64url of iv and ciphertext>`.
+ */
+export async function seal(cx: Context, context: string, text: string): Promise<string> {
+  const secret = newest(cx)
+  const key = await sealingKey(cx, secret)
+  const iv = cx.random(12)
+  const sealed = await crypto.subtle.encrypt(
+    { name: 'AES-GCM', iv, additionalData: utf8.encode(context) },
+    key,
+    utf8.encode(text),
+  )
+  const blob = new Uint8Array(12 + sealed.byteLength)
+  blob.set(iv)
+  blob.set(new Uint8Array(sealed), 12)
+  return `v1.${keyId(cx, secret)}.${encodeBase64url(blob)}`
+}
+
+/** Thrown when a sealed value was made under a SECRET_KEY that is no longer given, or was changed. */
+export class UnsealError extends Error {}
+
+/** The text of a sealed value. Throws UnsealError. */
+export async function unseal(cx: Context, context: string, sealed: string): Promise<string> {
+  const [version, id, body] = sealed.split('.')
+  const secret = cx.config.secret_keys.find((candidate) => keyId(cx, candidate) === id)
+  const blob = decodeBase64url(body ?? '')
+  if (version !== 'v1' || secret === undefined || blob === null || blob.length < 28) {
+    throw new UnsealError(`no present SECRET_KEY opens the value of ${context}`)
+  }
+  try {
+    const text = await crypto.subtle.decrypt(
+      { name: 'AES-GCM', iv: blob.slice(0, 12), additionalData: utf8.encode(context) },
+      await sealingKey(cx, secret),
+      blob.slice(12),
+    )
+    return fromUtf8.decode(text)
+  } catch (cause) {
+    throw new UnsealError(`the value of ${context} was altered`, { cause })
+  }
+}
+
+function newest(cx: Context): Bytes {
+  const secret = cx.config.secret_keys[0]
+  if (secret === undefined) throw new TypeError('config without secret_keys')
+  return secret
+}
+
+function derive(cx: Context, secret: Bytes, info: string): Bytes {
+  const name = `derived ${info} ${cx.config.secret_keys.indexOf(secret)}`
+  const known = recall<Bytes>(cx, name)
+  if (known !== undefined) return known
+  // RFC 5869 with an empty salt; one block of SHA-256 is the 32 bytes wanted, so Expand is one HMAC.
+  const extracted = hmac(SHA256, new Uint8Array(32), secret)
+  const key = hmac(SHA256, extracted, utf8.encode(`allauth ${info}\x01`)) as Bytes
+  return remember(cx, name, key, Number.MAX_SAFE_INTEGER / 2)
+}
+
+const keyId = (cx: Context, secret: Bytes): string =>
+  encodeBase64url(derive(cx, secret, 'key id').slice(0, 6))
+
+async function sealingKey(cx: Context, secret: Bytes): Promise<CryptoKey> {
+  const name = `sealing key ${keyId(cx, secret)}`
+  const known = recall<CryptoKey>(cx, name)
+  if (known !== undefined) return known
+  const key = await crypto.subtle.importKey('raw', derive(cx, secret, 'seal'), 'AES-GCM', false, [
+    'encrypt',
+    'decrypt',
+  ])
+  return remember(cx, name, key, Number.MAX_SAFE_INTEGER / 2)
+}

@@ -1,0 +1,362 @@
+// Every table, with the room that writes it. Any store may read any table; only the owner writes.
+// Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
+// Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
+import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+
+// --- ground -----------------------------------------------------------------------------------
+
+/** What happened: one row for every change that a person or an operator makes. */
+export const event = sqliteTable(
+  'event',
+  {
+    id: text().primaryKey(),
+    at: integer().notNull(),
+    type: text().notNull(),
+    outcome: text({ enum: ['success', 'failure'] }).notNull(),
+    actor_kind: text({ enum: ['user', 'client', 'device', 'system', 'anonymous'] }).notNull(),
+    actor_id: text(),
+    subject_id: text(),
+    address: text().notNull(),
+    data: text().notNull(), // JSON object
+  },
+  (t) => [index('event_subject').on(t.subject_id, t.id)],
+)
+
+export const setting = sqliteTable('setting', {
+  name: text().primaryKey(),
+  value: text().notNull(), // JSON
+  updated_at: integer().notNull(),
+})
+
+/** Counters of failed attempts, one row per limited thing, forgotten when the window ends. */
+export const attempt = sqliteTable('attempt', {
+  key: text().primaryKey(), // HMAC: neither addresses nor account names are kept
+  count: integer().notNull(),
+  resets_at: integer().notNull(),
+})
+
+/** Answers to POSTs that came with an Idempotency-Key, sealed, kept for a day. */
+export const idempotency_key = sqliteTable('idempotency_key', {
+  hash: text().primaryKey(),
+  rid: text().notNull(),
+  request_hash: text().notNull(),
+  status: integer(),
+  response: text(), // sealed
+  expires_at: integer().notNull(),
+})
+
+export const lease = sqliteTable('lease', {
+  name: text().primaryKey(),
+  holder: text().notNull(),
+  expires_at: integer().notNull(),
+})
+
+// --- keys -------------------------------------------------------------------------------------
+
+export const signing_key = sqliteTable('signing_key', {
+  kid: text().primaryKey(),
+  alg: text({ enum: ['ES256', 'RS256', 'EdDSA'] }).notNull(),
+  public_jwk: text().notNull(), // JSON
+  private_jwk: text().notNull(), // sealed
+  created_at: integer().notNull(),
+  signs_at: integer().notNull(), // published from created_at, signs from here
+  needed_until: integer().notNull(), // last `exp` of anything it signed beyond the usual lifetimes
+})
+
+// --- access -----------------------------------------------------------------------------------
+
+/** The one id space of users, clients, devices and groups. Rows stay as tombstones. */
+export const principal = sqliteTable('principal', {
+  id: text().primaryKey(),
+  kind: text({ enum: ['user', 'client', 'device', 'group'] }).notNull(),
+  rid: text().notNull(), // of the request that made it: a repeated batch knows its own row
+  created_at: integer().notNull(),
+  deleted_at: integer(),
+})
+
+export const group = sqliteTable(
+  'group',
+  {
+    id: text()
+      .primaryKey()
+      .references(() => principal.id),
+    kind: text().notNull(),
+    name: text().notNull(),
+    parent_id: text(),
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+  },
+  (t) => [index('group_parent').on(t.parent_id)],
+)
+
+export const membership = sqliteTable(
+  'membership',
+  {
+    group_id: text().notNull(),
+    member_id: text().notNull(), // user, device or client
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.group_id, t.member_id] }),
+    index('membership_member').on(t.member_id),
+  ],
+)
+
+export const role = sqliteTable('role', {
+  name: text().primaryKey(),
+  description: text().notNull(),
+  permissions: text().notNull(), // JSON array of strings
+  acl: text().notNull(), // JSON array of rule templates
+  builtin: integer().notNull(), // 0 or 1
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(),
+})
+
+export const grant = sqliteTable(
+  'grant',
+  {
+    id: text().primaryKey(),
+    subject_id: text().notNull(), // user, device, client or group
+    role: text().notNull(),
+    object_id: text().notNull(), // device, group or *
+    not_before: integer(),
+    expires_at: integer(),
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+  },
+  (t) => [
+    index('grant_subject').on(t.subject_id),
+    index('grant_object').on(t.object_id),
+    index('grant_role').on(t.role),
+  ],
+)
+
+// --- identity ---------------------------------------------------------------------------------
+
+export const user = sqliteTable('user', {
+  id: text()
+    .primaryKey()
+    .references(() => principal.id),
+  email: text().notNull(),
+  email_key: text().notNull().unique(), // NFKC, lower case: what is compared
+  email_verified: integer().notNull(), // 0 or 1
+  name: text(),
+  locale: text(),
+  password: text(), // PHC string
+  status: text({ enum: ['active', 'disabled'] }).notNull(),
+  metadata: text().notNull(), // JSON object
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(),
+})
+
+/** Browser sessions. The cookie holds the id's clear text, the table its hash. */
+export const session = sqliteTable(
+  'session',
+  {
+    id_hash: text().primaryKey(),
+    user_id: text().notNull(),
+    auth_time: integer().notNull(),
+    amr: text().notNull(), // JSON array, RFC 8176
+    created_at: integer().notNull(),
+    last_seen_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    address: text().notNull(),
+    user_agent: text().notNull(),
+  },
+  (t) => [index('session_user').on(t.user_id), index('session_expiry').on(t.expires_at)],
+)
+
+/** One-time link with which the first operator is made. */
+export const setup_link = sqliteTable('setup_link', {
+  hash: text().primaryKey(),
+  created_at: integer().notNull(),
+  expires_at: integer().notNull(),
+  redeemed_by: text(), // rid
+})
+
+// --- devices ----------------------------------------------------------------------------------
+
+export const device_type = sqliteTable('device_type', {
+  name: text().primaryKey(),
+  description: text().notNull(),
+  acl: text().notNull(), // JSON array of rule templates
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(),
+})
+
+export const device = sqliteTable(
+  'device',
+  {
+    id: text()
+      .primaryKey()
+      .references(() => principal.id),
+    type: text().notNull(),
+    name: text(),
+    status: text({ enum: ['active', 'suspended', 'retired'] }).notNull(),
+    mqtt_client_id: text().unique(),
+    metadata: text().notNull(), // JSON object of strings
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+  },
+  (t) => [index('device_by_type').on(t.type, t.id)],
+)
+
+export const device_credential = sqliteTable(
+  'device_credential',
+  {
+    id: text().primaryKey(),
+    device_id: text().notNull(),
+    kind: text({ enum: ['jwk', 'secret'] }).notNull(),
+    jwk: text(), // JSON, public
+    secret_hash: text(),
+    not_before: integer(),
+    expires_at: integer(),
+    revoked_at: integer(),
+    created_at: integer().notNull(),
+  },
+  (t) => [index('device_credential_device').on(t.device_id)],
+)
+
+// --- oauth ------------------------------------------------------------------------------------
+
+export const client = sqliteTable('client', {
+  id: text()
+    .primaryKey()
+    .references(() => principal.id),
+  client_name: text(),
+  status: text({ enum: ['active', 'disabled'] }).notNull(),
+  token_endpoint_auth_method: text().notNull(),
+  application_type: text({ enum: ['web', 'native'] }).notNull(),
+  redirect_uris: text().notNull(), // JSON array
+  post_logout_redirect_uris: text().notNull(), // JSON array
+  grant_types: text().notNull(), // JSON array
+  scope: text().notNull(), // space-separated
+  resources: text().notNull(), // JSON array: resource servers it may ask for beyond our own
+  jwks: text(), // JSON
+  first_party: integer().notNull(), // 0 or 1
+  access_token_ttl: integer(),
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(),
+})
+
+export const client_secret = sqliteTable(
+  'client_secret',
+  {
+    id: text().primaryKey(),
+    client_id: text().notNull(),
+    hash: text().notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer(),
+  },
+  (t) => [index('client_secret_client').on(t.client_id)],
+)
+
+/** A request for authorization on its way through login and consent. */
+export const authorization_request = sqliteTable('authorization_request', {
+  id_hash: text().primaryKey(),
+  client_id: text().notNull(),
+  parameters: text().notNull(), // JSON object, as checked
+  created_at: integer().notNull(),
+  expires_at: integer().notNull(),
+})
+
+/** Scopes that a person allowed a client, remembered so that they are asked once. */
+export const allowed_scope = sqliteTable(
+  'allowed_scope',
+  {
+    user_id: text().notNull(),
+    client_id: text().notNull(),
+    resource: text().notNull(), // '' where none was named
+    scope: text().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] })],
+)
+
+/** Kept, spent, as long as its authorization, so that a second use is recognised. */
+export const authorization_code = sqliteTable(
+  'authorization_code',
+  {
+    hash: text().primaryKey(),
+    client_id: text().notNull(),
+    user_id: text().notNull(),
+    redirect_uri: text().notNull(),
+    code_challenge: text(),
+    scope: text().notNull(),
+    resource: text().notNull(), // JSON array
+    nonce: text(),
+    auth_time: integer().notNull(),
+    amr: text().notNull(), // JSON array
+    session_hash: text(),
+    authorization_id: text().notNull(), // allotted here, comes to life at redemption
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    redeemed_by: text(), // rid
+  },
+  (t) => [index('authorization_code_authorization').on(t.authorization_id)],
+)
+
+/** One sign-in of a person to a client: the origin of its tokens and the family of its refresh tokens. */
+export const authorization = sqliteTable(
+  'authorization',
+  {
+    id: text().primaryKey(),
+    user_id: text().notNull(),
+    client_id: text().notNull(),
+    scope: text().notNull(),
+    resource: text().notNull(), // JSON array
+    auth_time: integer().notNull(),
+    amr: text().notNull(), // JSON array
+    session_hash: text(),
+    head: text(), // hash of the refresh token that is good now (as is a child of it)
+    created_at: integer().notNull(),
+    last_used_at: integer().notNull(),
+    expires_at: integer(), // absolute end of the refresh token family; null: no refresh token
+    revoked_at: integer(),
+  },
+  (t) => [
+    index('authorization_user').on(t.user_id, t.client_id),
+    index('authorization_client').on(t.client_id),
+  ],
+)
+
+/** Immutable rows: a refresh token and its parent. Which one is good is the family's `head`. */
+export const refresh_token = sqliteTable(
+  'refresh_token',
+  {
+    hash: text().primaryKey(),
+    authorization_id: text().notNull(),
+    parent: text(), // hash
+    created_at: integer().notNull(),
+  },
+  (t) => [index('refresh_token_authorization').on(t.authorization_id)],
+)
+
+/** Assertion ids already used, until the assertion itself has run out (RFC 7523 §3). */
+export const used_assertion = sqliteTable('used_assertion', {
+  hash: text().primaryKey(),
+  rid: text().notNull(),
+  expires_at: integer().notNull(),
+})
+
+// --- admin ------------------------------------------------------------------------------------
+
+/** Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be revoked. */
+export const device_token = sqliteTable(
+  'device_token',
+  {
+    id: text().primaryKey(), // the origin in the token's jti
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    revoked_at: integer(),
+  },
+  (t) => [index('device_token_device').on(t.device_id)],
+)

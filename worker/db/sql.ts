@@ -1,0 +1,151 @@
+// SQL as values: a template whose interpolations are bound, never pasted, and which can be nested.
+// It knows nothing of a driver. What is executed together is decided by the caller of Database.
+
+import { getTableColumns, getTableName } from 'drizzle-orm'
+import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+
+export type SqlValue = string | number | bigint | null | Uint8Array | ArrayBuffer
+
+declare const row: unique symbol
+
+/** One SQL statement, or a part of one, with its arguments. `Row` is the shape it answers. */
+export interface Statement<Row = unknown> {
+  readonly sql: string
+  readonly args: readonly SqlValue[]
+  readonly [row]?: () => Row
+}
+
+export type RowOf<S> = S extends { readonly [row]?: () => infer Row } ? Row : never
+
+// A class and not a plain object, so that no value that came in from outside, whatever its shape,
+// is ever taken for SQL text.
+class Fragment implements Statement<never> {
+  readonly sql: string
+  readonly args: readonly SqlValue[]
+  declare readonly [row]?: () => never
+
+  constructor(sql: string, args: readonly SqlValue[]) {
+    this.sql = sql
+    this.args = args
+  }
+}
+
+export type Interpolation = SqlValue | boolean | Statement<unknown>
+
+/**
+ * sql<{ id: string }>`select id from user where email = ${email}`
+ * A value becomes a bound `?`, a boolean 0 or 1, another statement is inlined.
+ * Throws TypeError for `undefined` and whatever else SQLite cannot hold.
+ */
+export function sql<Row = unknown>(
+  strings: TemplateStringsArray,
+  ...values: readonly Interpolation[]
+): Statement<Row> {
+  let text = strings[0] ?? ''
+  const args: SqlValue[] = []
+  values.forEach((value, i) => {
+    if (value instanceof Fragment) {
+      text += value.sql
+      args.push(...value.args)
+    } else {
+      text += '?'
+      args.push(sqlValue(value))
+    }
+    text += strings[i + 1] ?? ''
+  })
+  return new Fragment(text, args)
+}
+
+/** The values as `?, ?, ?`, for `in (...)`. An empty list gives `in ()`, which is never true. */
+export function list(values: readonly (SqlValue | boolean)[]): Statement<never> {
+  return new Fragment(values.map(() => '?').join(', '), values.map(sqlValue))
+}
+
+/**
+ * Statements one after the other with `separator` between them. Conditions joined with ` and ` or
+ * ` or ` come in parentheses, each and all, so that they mean the same wherever they are inlined;
+ * none at all are true for ` and `, false for ` or `.
+ */
+export function join(
+  parts: readonly Statement<unknown>[],
+  separator: ' and ' | ' or ' | ', ' | ' ' | ' union all ',
+): Statement<never> {
+  const isCondition = separator === ' and ' || separator === ' or '
+  const texts = parts.map(({ sql }) => (isCondition ? `(${sql})` : sql))
+  if (isCondition && texts.length === 0) texts.push(separator === ' and ' ? '1' : '0')
+  const text = texts.join(separator)
+  const args = parts.flatMap((part) => part.args)
+  return new Fragment(isCondition ? `(${text})` : text, args)
+}
+
+/**
+ * `insert into "table" (...) values (...)`, followed by `tail` such as sql`on conflict do nothing`
+ * or sql`returning id`. Members that are undefined are left to the column's default.
+ */
+export function insertInto<T extends SQLiteTable, Row = never>(
+  table: T,
+  row: T['$inferInsert'],
+  tail?: Statement<Row>,
+): Statement<Row> {
+  const { into, values } = insertion(table, row)
+  return sql<Row>`insert into ${into} values (${values})${trailing(tail)}`
+}
+
+/**
+ * `insert into "table" (...) select ... where condition`: stores the row only if the condition
+ * holds. For batches that hang on what an earlier statement of the same batch consumed.
+ */
+export function insertWhere<T extends SQLiteTable, Row = never>(
+  table: T,
+  row: T['$inferInsert'],
+  condition: Statement<unknown>,
+  tail?: Statement<Row>,
+): Statement<Row> {
+  const { into, values } = insertion(table, row)
+  return sql<Row>`insert into ${into} select ${values} where (${condition})${trailing(tail)}`
+}
+
+function insertion(table: SQLiteTable, row: object): { into: Fragment; values: Fragment } {
+  const columns = getTableColumns(table)
+  const names: string[] = []
+  const values: SqlValue[] = []
+  for (const [key, value] of Object.entries(row)) {
+    if (value === undefined) continue
+    const column = Object.hasOwn(columns, key) ? columns[key] : undefined
+    if (column === undefined) throw new TypeError(`${getTableName(table)} has no column ${key}`)
+    names.push(quoted(column.name))
+    // The column's own mode decides how booleans, dates and JSON are stored.
+    values.push(sqlValue(value === null ? null : column.mapToDriverValue(value)))
+  }
+  if (names.length === 0) throw new TypeError(`a row of ${getTableName(table)} without a column`)
+  const into = `${quoted(getTableName(table))} (${names.join(', ')})`
+  return {
+    into: new Fragment(into, []),
+    values: new Fragment(values.map(() => '?').join(', '), values),
+  }
+}
+
+function trailing(tail: Statement<unknown> | undefined): Fragment {
+  return tail === undefined ? new Fragment('', []) : new Fragment(` ${tail.sql}`, tail.args)
+}
+
+function quoted(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function sqlValue(value: unknown): SqlValue {
+  if (value === null || typeof value === 'bigint') return value
+  if (typeof value === 'string') {
+    // The embedded driver stores such text whole and reads it back cut off: `admin\0x` as `admin`.
+    if (value.includes('\0')) throw new TypeError('text with U+0000 cannot be bound to a statement')
+    return value
+  }
+  if (typeof value === 'boolean') return value ? 1 : 0
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) throw new TypeError(`${value} cannot be bound to a statement`)
+    return value
+  }
+  if (value instanceof Uint8Array || value instanceof ArrayBuffer) return value
+  const kind = typeof value === 'object' ? Object.prototype.toString.call(value) : typeof value
+  throw new TypeError(`${kind} cannot be bound to a statement`)
+}

@@ -1,0 +1,132 @@
+// Brings a database to the schema of this program: the files of migrations/, in the order of their
+// names, forward only, each in one transaction with the row that says it was applied. Safe when two
+// processes start at once: that row is the first thing written, and only one can write it.
+
+import { createHash } from 'node:crypto'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { ConstraintViolation, type Database } from '../db/database.ts'
+import { sql } from '../db/sql.ts'
+import type { ScriptRunner } from './libsql.ts'
+
+export interface Migration {
+  /** The file's name without `.sql`, as in `0001_users`. */
+  readonly name: string
+  /** Any number of statements; no BEGIN or COMMIT of its own. */
+  readonly sql: string
+}
+
+/** The database and this program do not belong together. The message says what to do. */
+export class MigrationRefused extends Error {
+  override readonly name = 'MigrationRefused'
+}
+
+const fileName = /^\d{4}_[a-z0-9_]+\.sql$/
+
+/** The `NNNN_name.sql` files of a folder, in order. Throws MigrationRefused for a misnamed one. */
+export function readMigrations(folder: string): Migration[] {
+  const files = readdirSync(folder)
+    .filter((file) => file.endsWith('.sql'))
+    .sort()
+  const misnamed = files.find((file) => !fileName.test(file))
+  if (misnamed !== undefined) {
+    throw new MigrationRefused(
+      `${join(folder, misnamed)} is not named like a migration, for example 0001_users.sql`,
+    )
+  }
+  return files.map((file) => ({
+    name: file.slice(0, -'.sql'.length),
+    sql: readFileSync(join(folder, file), 'utf8'),
+  }))
+}
+
+/**
+ * Applies what is missing and answers the names applied by this call, none if the database is up to
+ * date. Throws MigrationRefused, before anything is changed, if a migration was changed after it had
+ * been applied, or the database has one that this program does not know. A statement that fails
+ * undoes its migration whole; those before it stay.
+ */
+export async function migrate(
+  db: Database & ScriptRunner,
+  migrations: readonly Migration[],
+): Promise<string[]> {
+  const wanted = migrations.map(({ name, sql: text }) => {
+    // A checkout may turn line ends, which is no change.
+    const script = text.replaceAll('\r\n', '\n')
+    return { name, script, sha256: createHash('sha256').update(script).digest('hex') }
+  })
+  if (!(await findApplied(db))) await createTable(db)
+  const applied: string[] = []
+  for (const [i, { name, script, sha256 }] of wanted.entries()) {
+    const stored = await listApplied(db)
+    checkBelongs(stored, wanted)
+    if (stored.length > i) continue
+    try {
+      await db.runScript(
+        'INSERT INTO migration (name, applied_at, sha256) ' +
+          `VALUES (${quoted(name)}, unixepoch(), ${quoted(sha256)});\n${script}`,
+      )
+      applied.push(name)
+    } catch (error) {
+      // Another process came first, or the answer to our own first try was lost: look again.
+      const rival = error instanceof ConstraintViolation && error.constraint === 'migration.name'
+      if (!rival) throw error
+    }
+  }
+  checkBelongs(await listApplied(db), wanted)
+  return applied
+}
+
+interface Applied {
+  name: string
+  sha256: string
+}
+
+async function findApplied(db: Database): Promise<boolean> {
+  const [tables] = await db.read(
+    sql<{
+      name: string
+    }>`select name from sqlite_schema where type = 'table' and name = 'migration'`,
+  )
+  return tables.length > 0
+}
+
+function createTable(db: Database): Promise<unknown> {
+  return db.write(sql`
+    create table if not exists migration (
+      name text primary key not null,
+      applied_at integer not null,
+      sha256 text not null
+    ) strict`)
+}
+
+async function listApplied(db: Database): Promise<Applied[]> {
+  const [rows] = await db.read(sql<Applied>`select name, sha256 from migration order by name`)
+  return rows
+}
+
+/** What was applied must be the first of what we have, unchanged. */
+function checkBelongs(stored: readonly Applied[], wanted: readonly Applied[]): void {
+  for (const [i, { name, sha256 }] of stored.entries()) {
+    const ours = wanted[i]
+    if (ours?.name === name && ours.sha256 === sha256) continue
+    const known = wanted.find((migration) => migration.name === name)
+    if (known === undefined) {
+      throw new MigrationRefused(
+        `the database is newer than this program: it has the migration ${name}; ` +
+          'run the version of the program that brought it, or a later one',
+      )
+    }
+    throw new MigrationRefused(
+      known.sha256 !== sha256
+        ? `the migration ${name} was changed after it had been applied; ` +
+            'put its file back as it was, and make the change in a new migration'
+        : `the migration ${ours?.name} comes before ${name}, which the database already has; ` +
+            'give it a higher number',
+    )
+  }
+}
+
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "''")}'`
+}

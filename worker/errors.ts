@@ -1,0 +1,92 @@
+// The kinds of failure, told apart by who is at fault. A protocol peer gets OAuthError, a caller of the API
+// gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+
+/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6. */
+export const OAUTH_STATUS = {
+  invalid_request: 400,
+  invalid_client: 401,
+  invalid_grant: 400,
+  unauthorized_client: 400,
+  unsupported_grant_type: 400,
+  unsupported_response_type: 400,
+  invalid_scope: 400,
+  invalid_target: 400,
+  access_denied: 403,
+  invalid_token: 401,
+  insufficient_scope: 403,
+  login_required: 400,
+  consent_required: 400,
+  interaction_required: 400,
+  account_selection_required: 400,
+  request_not_supported: 400,
+  request_uri_not_supported: 400,
+  registration_not_supported: 400,
+  server_error: 500,
+  temporarily_unavailable: 503,
+} as const satisfies Record<string, ContentfulStatusCode>
+
+export type OAuthErrorCode = keyof typeof OAUTH_STATUS
+
+/**
+ * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is a literal for logs and
+ * tests and is never sent.
+ */
+export class OAuthError extends Error {
+  readonly error: OAuthErrorCode
+  readonly description: string
+  readonly reason: string
+
+  constructor(
+    error: OAuthErrorCode,
+    options: { description: string; reason: string; cause?: unknown },
+  ) {
+    super(`${error}: ${options.reason}`, { cause: options.cause })
+    this.error = error
+    this.description = options.description
+    this.reason = options.reason
+  }
+
+  get status(): ContentfulStatusCode {
+    return OAUTH_STATUS[this.error]
+  }
+}
+
+/** Types of problem (RFC 9457): stable names, sent as `urn:allauth:problem:<name>`. */
+export const PROBLEM_STATUS = {
+  invalid_request: 400,
+  unauthorized: 401,
+  forbidden: 403,
+  not_found: 404,
+  conflict: 409,
+  precondition_failed: 412,
+  too_large: 413,
+  unsupported_media_type: 415,
+  idempotency_mismatch: 422,
+  too_many_requests: 429,
+  internal: 500,
+  unavailable: 503,
+} as const satisfies Record<string, ContentfulStatusCode>
+
+export type ProblemType = keyof typeof PROBLEM_STATUS
+
+/** A field that was wrong: a JSON pointer into the body (or a parameter's name) and what to do. */
+export type FieldError = { pointer: string; detail: string }
+
+/** A fault of a caller of the management API, the blueprint or the command line. */
+export class Problem extends Error {
+  readonly type: ProblemType
+  readonly detail: string
+  readonly errors: readonly FieldError[]
+
+  constructor(type: ProblemType, detail: string, errors: readonly FieldError[] = []) {
+    super(`${type}: ${detail}`)
+    this.type = type
+    this.detail = detail
+    this.errors = errors
+  }
+
+  get status(): ContentfulStatusCode {
+    return PROBLEM_STATUS[this.type]
+  }
+}

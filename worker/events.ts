@@ -1,0 +1,36 @@
+// The record of what happened. Every change that a person or an operator makes appends one event in the same
+// batch as the change; audit and, later, webhooks read from here. Holds no secret, token or code.
+import type { Context } from './context.ts'
+import { randomId } from './crypto.ts'
+import { event } from './db/schema.ts'
+import type { Statement } from './db/sql.ts'
+import { insertInto, insertWhere, sql } from './db/sql.ts'
+
+export type NewEvent = {
+  /** `<noun>.<past participle>`, such as `user.created` or `session.started`. */
+  type: string
+  outcome?: 'success' | 'failure'
+  /** Whom or what it happened to. */
+  subject_id?: string | null
+  data?: Record<string, string | number | boolean | null | readonly string[]>
+}
+
+/** The insert of one event; `condition` makes it depend on what the batch did before (by `rid`). */
+export function appendEvent(cx: Context, given: NewEvent, condition?: Statement): Statement {
+  const row = {
+    id: randomId(cx, 'evt'),
+    at: cx.now(),
+    type: given.type,
+    outcome: given.outcome ?? 'success',
+    actor_kind: cx.actor.kind,
+    actor_id: cx.actor.id,
+    subject_id: given.subject_id ?? null,
+    address: cx.address,
+    data: JSON.stringify(given.data ?? {}),
+  } as const
+  // The batch may be repeated after a lost answer; the id was drawn once.
+  const once = sql<never>`on conflict (id) do nothing`
+  return condition === undefined
+    ? insertInto(event, row, once)
+    : insertWhere(event, row, condition, once)
+}

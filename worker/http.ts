@@ -1,0 +1,174 @@
+// What every HTTP room shares: strict reading of forms, cookies, security headers, no-store.
+// Knows Hono and the context; knows no room.
+import type { Context as HonoContext, MiddlewareHandler } from 'hono'
+import { getCookie, setCookie } from 'hono/cookie'
+import type { Context } from './context.ts'
+import { OAuthError } from './errors.ts'
+
+/** What every handler finds in `c.var`. */
+export type Env = { Variables: { cx: Context } }
+export type Http = HonoContext<Env>
+
+/** Longest body of a form, in bytes. */
+export const FORM_MAX = 65_536
+
+export type Form = {
+  /** The one value of a parameter, or undefined when it is absent or empty (RFC 6749 §3.1). */
+  get(name: string): string | undefined
+  /** All values of a parameter that may be repeated. */
+  all(name: string): readonly string[]
+  names(): readonly string[]
+}
+
+const badRequest = (description: string, reason: string) =>
+  new OAuthError('invalid_request', { description, reason })
+
+/**
+ * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and NUL are
+ * refused, an empty value counts as absent. `repeatable` names may come more than once.
+ * Throws OAuthError invalid_request.
+ */
+export function parseForm(text: string, repeatable: readonly string[] = []): Form {
+  const found = new Map<string, string[]>()
+  for (const pair of text.split('&')) {
+    if (pair === '') continue
+    const at = pair.indexOf('=')
+    const name = decode(at < 0 ? pair : pair.slice(0, at))
+    const value = at < 0 ? '' : decode(pair.slice(at + 1))
+    if (value === '') continue
+    const known = found.get(name)
+    if (known === undefined) found.set(name, [value])
+    else if (repeatable.includes(name)) known.push(value)
+    // RFC 6749 §3.1, §3.2: parameters must not be included more than once
+    else throw badRequest('a parameter is given more than once', 'duplicate_parameter')
+  }
+  return {
+    get: (name) => found.get(name)?.[0],
+    all: (name) => found.get(name) ?? [],
+    names: () => [...found.keys()],
+  }
+}
+
+function decode(text: string): string {
+  let value: string
+  try {
+    value = decodeURIComponent(text.replaceAll('+', ' '))
+  } catch (cause) {
+    throw new OAuthError('invalid_request', {
+      description: 'a parameter is not valid percent-encoded UTF-8',
+      reason: 'bad_encoding',
+      cause,
+    })
+  }
+  if (value.includes('\0')) throw badRequest('a parameter contains NUL', 'nul_in_parameter')
+  return value
+}
+
+/** The form in the body of a POST. Throws OAuthError invalid_request. */
+export async function readForm(c: Http, repeatable: readonly string[] = []): Promise<Form> {
+  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/x-www-form-urlencoded') {
+    throw badRequest(
+      'the body must be application/x-www-form-urlencoded',
+      'unsupported_content_type',
+    )
+  }
+  const bytes = await readBody(c.req.raw, FORM_MAX)
+  if (bytes === null) throw badRequest('the body is too large', 'body_too_large')
+  let text: string
+  try {
+    text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch (cause) {
+    throw new OAuthError('invalid_request', {
+      description: 'the body is not valid UTF-8',
+      reason: 'bad_encoding',
+      cause,
+    })
+  }
+  return parseForm(text, repeatable)
+}
+
+/** The parameters of the query string, read as strictly as a form. */
+export function readQuery(c: Http, repeatable: readonly string[] = []): Form {
+  const query = new URL(c.req.url).search.slice(1)
+  if (query.length > FORM_MAX) throw badRequest('the query is too large', 'query_too_large')
+  return parseForm(query, repeatable)
+}
+
+/** The whole body, or null as soon as it is larger than `max` bytes. */
+export async function readBody(request: Request, max: number): Promise<Uint8Array | null> {
+  const declared = Number(request.headers.get('content-length') ?? 0)
+  if (declared > max) return null
+  if (request.body === null) return new Uint8Array(0)
+  const chunks: Uint8Array[] = []
+  let size = 0
+  const reader = request.body.getReader()
+  for (;;) {
+    const { done, value } = await reader.read()
+    if (done) break
+    size += value.byteLength
+    if (size > max) {
+      await reader.cancel()
+      return null
+    }
+    chunks.push(value)
+  }
+  const whole = new Uint8Array(size)
+  let offset = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, offset)
+    offset += chunk.byteLength
+  }
+  return whole
+}
+
+/** Whether the issuer is reached over https: then cookies are `__Host-` and Secure. */
+const secure = (cx: Context): boolean => cx.config.issuer.startsWith('https:')
+
+/** `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix. */
+const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
+
+export function readCookie(c: Http, name: string): string | undefined {
+  return getCookie(c, cookieName(c.var.cx, name))
+}
+
+/** Sets an HttpOnly, SameSite=Lax cookie for the whole origin; `maxAge` 0 deletes it. */
+export function writeCookie(c: Http, name: string, value: string, maxAge?: number): void {
+  const cx = c.var.cx
+  setCookie(c, cookieName(cx, name), value, {
+    path: '/',
+    httpOnly: true,
+    secure: secure(cx),
+    sameSite: 'Lax',
+    ...(maxAge === undefined ? {} : { maxAge }),
+  })
+}
+
+/** For pages: no framing, no script, no referrer, forms only to ourselves and `formTargets` (origins). */
+export function pageHeaders(c: Http, formTargets: readonly string[] = []): void {
+  // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
+  const targets = ["'self'", ...formTargets].join(' ')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
+      "frame-ancestors 'none'; base-uri 'none'",
+  )
+  c.header('X-Frame-Options', 'DENY')
+  c.header('Referrer-Policy', 'no-referrer')
+  c.header('Cache-Control', 'no-store')
+}
+
+/** Headers that every answer has. */
+export const securityHeaders: MiddlewareHandler<Env> = async (c, next) => {
+  await next()
+  c.header('X-Content-Type-Options', 'nosniff')
+  if (secure(c.var.cx)) {
+    c.header('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
+  }
+}
+
+/** Marks an answer that carries a token or personal data (RFC 6749 §5.1). */
+export function noStore(c: Http): void {
+  c.header('Cache-Control', 'no-store')
+  c.header('Pragma', 'no-cache')
+}

@@ -1,0 +1,58 @@
+// Signing and checking our own JWTs. What a token says is decided above; here it gets `kid` and `typ`,
+// and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
+import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import type { Context } from '../context.ts'
+import { type Algorithm, currentKey, privateKey, publicKey, signingKeys } from './signing_keys.ts'
+
+export type Signed = { jwt: string; kid: string }
+
+/** Signs claims with the current key of `alg`. `iss` is added; times are the caller's. */
+export async function signJwt(
+  cx: Context,
+  alg: Algorithm,
+  typ: string,
+  claims: JWTPayload,
+): Promise<Signed> {
+  const key = currentKey(cx, await signingKeys(cx), alg)
+  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  const jwt = await new SignJWT({ iss: cx.config.issuer, ...claims })
+    .setProtectedHeader({ alg, typ, kid: key.kid })
+    .sign(await privateKey(cx, key))
+  return { jwt, kid: key.kid }
+}
+
+/**
+ * The claims of a JWT of ours, or null when it is not one: wrong signature, type, issuer, audience or time.
+ * `audience` undefined accepts any (for introspection, which judges the audience itself).
+ * `ignoreExpiry` is for id_token_hint, which may have run out (RP-Initiated Logout §2).
+ */
+export async function verifyJwt(
+  cx: Context,
+  jwt: string,
+  expected: { typ: string; audience?: string; ignoreExpiry?: boolean },
+): Promise<JWTPayload | null> {
+  const keys = await signingKeys(cx)
+  try {
+    const { payload } = await jwtVerify(
+      jwt,
+      async (header) => {
+        const key = keys.find((one) => one.kid === header.kid && one.alg === header.alg)
+        if (key === undefined) throw new errors.JWKSNoMatchingKey()
+        return publicKey(cx, key)
+      },
+      {
+        typ: expected.typ,
+        issuer: cx.config.issuer,
+        ...(expected.audience === undefined ? {} : { audience: expected.audience }),
+        algorithms: ['ES256', 'RS256', 'EdDSA'],
+        requiredClaims: ['exp', 'iat', 'sub'],
+        currentDate: new Date(cx.now() * 1000),
+        clockTolerance: expected.ignoreExpiry ? Number.MAX_SAFE_INTEGER / 2000 : 0,
+      },
+    )
+    return payload
+  } catch (error) {
+    if (error instanceof errors.JOSEError) return null
+    throw error
+  }
+}

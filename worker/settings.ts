@@ -1,0 +1,75 @@
+// Settings that operators change while it runs: lifetimes and limits, kept in the table `setting`, each with a
+// default. Read together with the signing keys by a cold process, then remembered for a minute.
+import { z } from 'zod'
+import type { Context } from './context.ts'
+import { recall, remember } from './context.ts'
+import { sql } from './db/sql.ts'
+
+const seconds = (min: number, max: number) => z.int().min(min).max(max)
+const DAY = 86_400
+
+/** Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. */
+export const settingsSchema = z.strictObject({
+  code_ttl: seconds(10, 600),
+  access_token_ttl: seconds(60, DAY),
+  device_access_token_ttl: seconds(60, DAY),
+  minted_token_max_ttl: seconds(60, 366 * DAY),
+  id_token_ttl: seconds(60, 3600),
+  refresh_token_idle_ttl: seconds(3600, 3650 * DAY),
+  refresh_token_ttl: seconds(3600, 3650 * DAY),
+  session_idle_ttl: seconds(300, 400 * DAY),
+  session_ttl: seconds(300, 400 * DAY),
+  request_ttl: seconds(60, 7200),
+  login_attempts_per_account: z.int().min(3).max(1000),
+  login_attempts_per_address: z.int().min(3).max(100_000),
+  login_attempts_window: seconds(60, DAY),
+  acl_max_rules: z.int().min(1).max(1000),
+})
+
+export type Settings = z.infer<typeof settingsSchema>
+
+export const DEFAULT_SETTINGS: Settings = {
+  code_ttl: 60,
+  access_token_ttl: 600,
+  device_access_token_ttl: 3600,
+  minted_token_max_ttl: 365 * DAY,
+  id_token_ttl: 300,
+  refresh_token_idle_ttl: 30 * DAY,
+  refresh_token_ttl: 180 * DAY,
+  session_idle_ttl: 12 * 3600,
+  session_ttl: 30 * DAY,
+  request_ttl: 1800,
+  login_attempts_per_account: 10,
+  login_attempts_per_address: 50,
+  login_attempts_window: 900,
+  acl_max_rules: 100,
+}
+
+/** Longest life of an access token that is issued without writing anything down. */
+export const ACCESS_TOKEN_TTL_MAX = DAY
+
+export const listSettings = () => sql<{ name: string; value: string }>`
+  select name, value from setting`
+
+/** Turns rows into settings and remembers them. Unknown or unreadable rows fall back to the default. */
+export function acceptSettings(
+  cx: Context,
+  rows: readonly { name: string; value: string }[],
+): Settings {
+  const merged: Record<string, unknown> = { ...DEFAULT_SETTINGS }
+  for (const row of rows) {
+    const field = settingsSchema.shape[row.name as keyof Settings]
+    const value = field?.safeParse(JSON.parse(row.value))
+    if (value?.success) merged[row.name] = value.data
+    else cx.log('warn', 'a stored setting is not understood', { setting: row.name })
+  }
+  return remember(cx, 'settings', settingsSchema.parse(merged), 60)
+}
+
+/** The settings: remembered, or one round trip. */
+export async function loadSettings(cx: Context): Promise<Settings> {
+  const known = recall<Settings>(cx, 'settings')
+  if (known !== undefined) return known
+  const [rows] = await cx.db.read(listSettings())
+  return acceptSettings(cx, rows)
+}
