@@ -1,0 +1,269 @@
+// What a device proves itself with: its own public key (`jwk`) or a secret that was generated here and shown
+// once (`secret`, kept as a hash). Judging an assertion or a request is the token endpoint's work.
+import { decodeCursor, page, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
+import type { Statement } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { assertSoundKey, type DeviceJwk, jwkSchema, keptJwk, keyText, thumbprintOf } from './jwk.ts'
+import { demandPower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import {
+  type CredentialRow,
+  credentialExists,
+  credentialIsUnrevoked,
+  credentialsOf,
+  type DeviceRow,
+  findCredential,
+  findDeviceById,
+  hasRoomForCredential,
+  insertCredential,
+  listCredentialsAfter,
+  revokeCredential as revokeRow,
+} from './store.ts'
+
+export { type CredentialRow, credentialsOf } from './store.ts'
+
+/** Credentials of one device that were neither revoked nor have run out. */
+export const MAX_CREDENTIALS = 5
+
+const CURSOR = 'credentials'
+const time = z.int().min(0).max(253_402_300_799)
+const times = { not_before: time.optional(), expires_at: time.optional() }
+
+export const credentialInput = z
+  .discriminatedUnion('kind', [
+    z.strictObject({ kind: z.literal('jwk'), jwk: jwkSchema, ...times }),
+    z.strictObject({
+      kind: z.literal('secret'),
+      /** Left out, one is generated and answered once. */
+      secret: z
+        .string()
+        .regex(/^[\x21-\x7e]{32,200}$/, 'must be 32 to 200 visible ASCII characters')
+        .optional(),
+      ...times,
+    }),
+  ])
+  .superRefine(({ not_before, expires_at }, refinement) => {
+    if (expires_at !== undefined && expires_at <= (not_before ?? 0)) {
+      const message = 'must be after not_before'
+      refinement.addIssue({ code: 'custom', path: ['expires_at'], message })
+    }
+  })
+  .openapi('NewCredential')
+
+export type CredentialInput = z.infer<typeof credentialInput>
+
+export const credentialSchema = z
+  .object({
+    id: z.string(),
+    kind: z.enum(['jwk', 'secret']),
+    jwk: z.record(z.string(), z.string()).optional(),
+    secret: z.string().optional().openapi({ description: 'In the answer that made it, only.' }),
+    not_before: z.int().nullable(),
+    expires_at: z.int().nullable(),
+    revoked_at: z.int().nullable(),
+    created_at: z.int(),
+  })
+  .openapi('Credential')
+
+/** A credential as it is answered; `secret` is given when it was generated just now. */
+export function describeCredential(row: CredentialRow, secret?: string) {
+  const { id, kind, jwk, not_before, expires_at, revoked_at, created_at } = row
+  return {
+    id,
+    kind,
+    ...(jwk === null ? {} : { jwk: JSON.parse(jwk) as Record<string, string> }),
+    ...(secret === undefined ? {} : { secret }),
+    not_before,
+    expires_at,
+    revoked_at,
+    created_at,
+  }
+}
+
+/** The credentials that hold at this moment. */
+export function liveCredentials(cx: Context, rows: readonly CredentialRow[]): CredentialRow[] {
+  const now = cx.now()
+  return rows.filter(
+    ({ not_before, expires_at, revoked_at }) =>
+      revoked_at === null &&
+      (not_before === null || not_before <= now) &&
+      (expires_at === null || expires_at > now),
+  )
+}
+
+/** Whether `secret` is that of one of the (live) credentials. Compares with every one, in constant time. */
+export function verifyDeviceSecret(rows: readonly CredentialRow[], secret: string): boolean {
+  const hash = sha256(secret)
+  let found = false
+  for (const row of rows) {
+    if (row.secret_hash !== null && equalText(row.secret_hash, hash)) found = true
+  }
+  return found
+}
+
+// --- making -----------------------------------------------------------------------------------
+
+export type NewCredential = {
+  row: CredentialRow
+  /** Clear text of a secret that was generated here. */
+  secret: string | undefined
+}
+
+export function newCredential(
+  cx: Context,
+  device_id: string,
+  input: CredentialInput,
+): NewCredential {
+  const row = {
+    id: randomId(cx, 'cred'),
+    device_id,
+    not_before: input.not_before ?? null,
+    expires_at: input.expires_at ?? null,
+    revoked_at: null,
+    created_at: cx.now(),
+  }
+  if (input.kind === 'jwk') {
+    const jwk = JSON.stringify(keptJwk(input.jwk))
+    return { row: { ...row, kind: 'jwk', jwk, secret_hash: null }, secret: undefined }
+  }
+  // 256 random bits need no slow hash.
+  const generated = input.secret === undefined ? `ads_${randomToken(cx)}` : undefined
+  const secret_hash = sha256(generated ?? input.secret ?? '')
+  return { row: { ...row, kind: 'secret', jwk: null, secret_hash }, secret: generated }
+}
+
+/**
+ * Throws Problem for a key that cannot verify anything and for one device with the same key or `kid` twice.
+ * `pointer` gives the place of the nth.
+ */
+export async function assertSoundCredentials(
+  inputs: readonly CredentialInput[],
+  pointer: (n: number) => string,
+): Promise<void> {
+  const seen = new Set<string>()
+  for (const [n, input] of inputs.entries()) {
+    if (input.kind !== 'jwk') continue
+    await assertSoundKey(input.jwk, `${pointer(n)}/jwk`)
+    const names = [`key ${thumbprintOf(input.jwk)}`, `kid ${keptJwk(input.jwk).kid}`]
+    if (names.some((name) => seen.has(name))) {
+      throw new Problem('invalid_request', 'a key or kid is given twice', [
+        { pointer: `${pointer(n)}/jwk`, detail: 'another credential has this key or this kid' },
+      ])
+    }
+    for (const name of names) seen.add(name)
+  }
+}
+
+/** Throws Problem for credentials that have run out before they begin. Not asked of a blueprint, which stays. */
+export function assertNotOver(
+  cx: Context,
+  inputs: readonly CredentialInput[],
+  pointer: (n: number) => string,
+): void {
+  const errors = inputs.flatMap(({ expires_at }, n) =>
+    expires_at !== undefined && expires_at <= cx.now()
+      ? [{ pointer: `${pointer(n)}/expires_at`, detail: 'is in the past (epoch seconds)' }]
+      : [],
+  )
+  if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
+}
+
+/** Adds a credential to a device that is there, unless there is no room for it; and its event. */
+export function credentialAddition(cx: Context, { row }: NewCredential): Statement[] {
+  const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
+  const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
+  return [
+    insertCredential(row, hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)),
+    appendEvent(
+      cx,
+      {
+        type: 'device_credential.created',
+        subject_id: row.device_id,
+        data: { credential_id: row.id, kind: row.kind, kid: key?.kid ?? null },
+      },
+      credentialExists(row.id),
+    ),
+  ]
+}
+
+// --- use cases --------------------------------------------------------------------------------
+
+/** Adds a credential. Round trips: 1 write. Throws Problem. */
+export async function createCredential(
+  cx: Context,
+  device_id: string,
+  input: CredentialInput,
+): Promise<NewCredential> {
+  assertNotOver(cx, [input], () => '')
+  await assertSoundCredentials([input], () => '')
+  const made = newCredential(cx, device_id, input)
+  const lacks = lacking(cx, device_id, [])
+  const [devices, stored, present] = await guarded(cx, lacks, async () => {
+    const answers = await cx.db.write(
+      ...demandPower(device_id, lacks),
+      ...credentialAddition(cx, made),
+      findDeviceById(device_id),
+      findCredential(device_id, made.row.id),
+      credentialsOf(device_id),
+    )
+    return answers.slice(-3) as [DeviceRow[], CredentialRow[], CredentialRow[]]
+  })
+  if (stored.length === 1) return made
+  const device = devices[0]
+  if (device === undefined) throw noSuchDevice()
+  if (device.status === 'retired') throw retiredTakesNone()
+  const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
+  throw new Problem(
+    'conflict',
+    count >= MAX_CREDENTIALS
+      ? `a device has at most ${MAX_CREDENTIALS} credentials: revoke one first`
+      : 'the device has a credential with this key or this kid',
+  )
+}
+
+/** A page of all credentials, revoked ones included, oldest first. Round trips: 1 read. */
+export async function listCredentials(
+  cx: Context,
+  device_id: string,
+  query: { limit: number; cursor?: string | undefined },
+) {
+  const after = decodeCursor(cx, CURSOR, query.cursor)
+  const [devices, rows] = await cx.db.read(
+    findDeviceById(device_id),
+    listCredentialsAfter(device_id, after, query.limit),
+  )
+  if (devices[0] === undefined) throw noSuchDevice()
+  return page(
+    cx,
+    CURSOR,
+    rows,
+    query.limit,
+    (row) => row.id,
+    (row) => describeCredential(row),
+  )
+}
+
+/**
+ * From now on the credential proves nothing. The row stays, so that a blueprint does not bring the key back.
+ * Round trips: 1 write. Throws Problem.
+ */
+export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
+  const lacks = lacking(cx, device_id, [])
+  const revoked = {
+    type: 'device_credential.revoked',
+    subject_id: device_id,
+    data: { credential_id: id },
+  }
+  const rows = await guarded(cx, lacks, async () => {
+    const answers = await cx.db.write(
+      ...demandPower(device_id, lacks),
+      appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
+      revokeRow(cx, device_id, id),
+      findCredential(device_id, id),
+    )
+    return answers.at(-1) as CredentialRow[]
+  })
+  if (rows[0] === undefined) throw new Problem('not_found', 'there is no such credential')
+}

@@ -1,0 +1,228 @@
+// Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl rules.
+import { aclSchema, storedAcl } from '../access/acl_templates.ts'
+import { decodeCursor, type Plan, page, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { ConstraintViolation } from '../db/database.ts'
+import { sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import {
+  type DeviceTypeRow,
+  deleteDeviceType as deleteRow,
+  demandDeviceTypeVersion,
+  deviceTypeExists,
+  deviceTypeIsUnused,
+  findDeviceTypesByNames,
+  insertDeviceType,
+  listDeviceTypesAfter,
+  updateDeviceType as updateRow,
+} from './store.ts'
+
+export { type DeviceTypeRow, findDeviceTypesByNames } from './store.ts'
+
+const CURSOR = 'device types'
+
+/** One line of text for people. */
+export const line = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
+
+export const typeNameSchema = z
+  .string()
+  .regex(/^[A-Za-z0-9._~-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -')
+  .openapi({ example: 'dimmer' })
+
+export const deviceTypeInput = z
+  .strictObject({
+    name: typeNameSchema,
+    description: line(500).or(z.literal('')).optional(),
+    acl: aclSchema.optional(),
+  })
+  .openapi('NewDeviceType')
+
+export type DeviceTypeInput = z.infer<typeof deviceTypeInput>
+
+/** A merge patch; the name is the identity and stays. */
+export const deviceTypePatch = z
+  .strictObject({
+    description: deviceTypeInput.shape.description.nullable(),
+    acl: deviceTypeInput.shape.acl.nullable(),
+  })
+  .openapi('DeviceTypePatch')
+
+export type DeviceTypePatch = z.infer<typeof deviceTypePatch>
+
+export const deviceTypeSchema = z
+  .object({
+    name: z.string(),
+    description: z.string(),
+    acl: aclSchema,
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('DeviceType')
+
+export function describeDeviceType(row: DeviceTypeRow) {
+  const { name, description, created_at, updated_at } = row
+  const acl = JSON.parse(row.acl) as z.infer<typeof aclSchema>
+  return { name, description, acl, created_at, updated_at }
+}
+
+/** What would make the stored type (or, with undefined, none) into what the entry says. */
+export async function planDeviceType(
+  cx: Context,
+  entry: DeviceTypeInput,
+  current: DeviceTypeRow | undefined,
+): Promise<Plan> {
+  return current === undefined
+    ? planCreation(cx, newRow(cx, entry), Object.keys(entry))
+    : planChange(cx, current, entry, null)
+}
+
+const newRow = (cx: Context, { name, description, acl }: DeviceTypeInput): DeviceTypeRow => ({
+  name,
+  description: description ?? '',
+  acl: storedAcl(acl ?? []),
+  created_at: cx.now(),
+  updated_at: cx.now(),
+  version: 1,
+})
+
+function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]): Plan {
+  const created = { type: 'device_type.created', subject_id: row.name }
+  return {
+    change: 'created',
+    fields,
+    statements: [
+      appendEvent(cx, created, sql`not ${deviceTypeExists(row.name)}`),
+      insertDeviceType(row, sql`on conflict (name) do nothing`),
+    ],
+  }
+}
+
+function planChange(
+  cx: Context,
+  current: DeviceTypeRow,
+  wanted: Omit<DeviceTypeInput, 'name'>,
+  version: number | null,
+): Plan {
+  const change: { description?: string; acl?: string } = {}
+  if (wanted.description !== undefined && wanted.description !== current.description) {
+    change.description = wanted.description
+  }
+  const acl = wanted.acl === undefined ? undefined : storedAcl(wanted.acl)
+  if (acl !== undefined && acl !== current.acl) change.acl = acl
+  const fields = Object.keys(change)
+  if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
+  const { name } = current
+  const updated = { type: 'device_type.updated', subject_id: name, data: { fields } }
+  return {
+    change: 'updated',
+    fields,
+    statements: [
+      updateRow(cx, name, change, version),
+      appendEvent(cx, updated, deviceTypeExists(name)),
+    ],
+  }
+}
+
+// --- use cases --------------------------------------------------------------------------------
+
+const noType = () => new Problem('not_found', 'there is no such device type')
+const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
+
+/** Round trips: 1 write. Throws Problem conflict when there is one of this name. */
+export async function createDeviceType(
+  cx: Context,
+  input: DeviceTypeInput,
+): Promise<DeviceTypeRow> {
+  const row = newRow(cx, input)
+  try {
+    await cx.db.write(
+      insertDeviceType(row),
+      appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
+    )
+  } catch (error) {
+    if (!(error instanceof ConstraintViolation)) throw error
+    throw new Problem('conflict', 'there is a device type of this name', [
+      { pointer: '/name', detail: 'is taken' },
+    ])
+  }
+  return row
+}
+
+/** Round trips: 1 read. */
+export async function getDeviceType(cx: Context, name: string): Promise<DeviceTypeRow> {
+  const [rows] = await cx.db.read(findDeviceTypesByNames([name]))
+  const row = rows[0]
+  if (row === undefined) throw noType()
+  return row
+}
+
+/** Round trips: 1 read. */
+export async function listDeviceTypes(
+  cx: Context,
+  query: { limit: number; cursor?: string | undefined },
+) {
+  const after = decodeCursor(cx, CURSOR, query.cursor)
+  const [rows] = await cx.db.read(listDeviceTypesAfter(after, query.limit))
+  return page(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
+}
+
+/** Round trips: 1 read, 1 write. `version` is what If-Match demands. */
+export async function updateDeviceType(
+  cx: Context,
+  name: string,
+  patch: DeviceTypePatch,
+  version: number | null,
+): Promise<DeviceTypeRow> {
+  const current = await getDeviceType(cx, name)
+  if (version !== null && version !== current.version) throw otherVersion()
+  const wanted: Omit<DeviceTypeInput, 'name'> = {}
+  if (patch.description !== undefined) wanted.description = patch.description ?? ''
+  if (patch.acl !== undefined) wanted.acl = patch.acl ?? []
+  const plan = planChange(cx, current, wanted, version)
+  if (plan.change === 'unchanged') return current
+  const rows = await guarded(async () => {
+    const answers = await cx.db.write(...plan.statements, findDeviceTypesByNames([name]))
+    return answers.at(-1) as DeviceTypeRow[]
+  })
+  const row = rows[0]
+  if (row === undefined) throw noType()
+  return row
+}
+
+/** Round trips: 1 read, 1 write. Throws Problem conflict while a device is of this type. */
+export async function deleteDeviceType(
+  cx: Context,
+  name: string,
+  version: number | null,
+): Promise<void> {
+  const current = await getDeviceType(cx, name)
+  if (version !== null && version !== current.version) throw otherVersion()
+  const deleted = { type: 'device_type.deleted', subject_id: name }
+  const left = await guarded(async () => {
+    const answers = await cx.db.write(
+      ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
+      appendEvent(cx, deleted, deviceTypeIsUnused(name)),
+      deleteRow(name),
+      findDeviceTypesByNames([name]),
+    )
+    return answers.at(-1) as DeviceTypeRow[]
+  })
+  if (left.length > 0) throw new Problem('conflict', 'there are devices of this type')
+}
+
+async function guarded<T>(write: () => Promise<T>): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (error instanceof ConstraintViolation && error.constraint === 'device_type.version') {
+      throw otherVersion()
+    }
+    throw error
+  }
+}

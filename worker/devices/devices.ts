@@ -1,0 +1,494 @@
+// Things as principals: what a device is, and its way from registration to its end. Suspending and retiring
+// are states of the row; whoever issues or accepts tokens looks at them.
+import { deleteMembership, insertMembership } from '../access/groups.ts'
+import {
+  buryPrincipal,
+  findPrincipal,
+  forgetRights,
+  idSchema,
+  insertPrincipal,
+  principalIsMine,
+} from '../access/principals.ts'
+import type { Lack } from '../access/rights_store.ts'
+import { decodeCursor, type Plan, page, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomId } from '../crypto.ts'
+import type { Statement } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent, type NewEvent } from '../events.ts'
+import {
+  assertNotOver,
+  assertSoundCredentials,
+  credentialAddition,
+  credentialInput,
+  credentialSchema,
+  describeCredential,
+  MAX_CREDENTIALS,
+  type NewCredential,
+  newCredential,
+} from './credentials.ts'
+import { line, typeNameSchema } from './device_types.ts'
+import { type DeviceJwk, thumbprintOf } from './jwk.ts'
+import {
+  clientIdTaken,
+  demandPower,
+  guarded,
+  lacking,
+  missingReferences,
+  noSuchDevice,
+  otherVersion,
+  retiredTakesNone,
+  staysRetired,
+} from './refusals.ts'
+import {
+  type DeviceChange,
+  type DeviceFilter,
+  type DeviceRow,
+  type DeviceWithGroups,
+  deleteDevice as deleteRows,
+  demandDeviceVersion,
+  deviceExists,
+  findDeviceWithGroups,
+  findReferences,
+  groupIsThere,
+  insertCredential,
+  insertDevice,
+  listDevicesAfter,
+  type References,
+  updateDevice as updateRow,
+  type WholeDeviceRow,
+} from './store.ts'
+
+export {
+  type DeviceRow,
+  findDeviceById,
+  findDevicesByIds,
+  type WholeDeviceRow,
+} from './store.ts'
+
+const CURSOR = 'devices'
+const MAX_METADATA = 50
+const MAX_GROUPS = 100
+
+const statusSchema = z.enum(['active', 'suspended', 'retired'])
+const clientIdSchema = line(128).openapi({
+  description: 'The one MQTT client id that the device may use beside its own id.',
+})
+const groupsSchema = z
+  .array(idSchema)
+  .max(MAX_GROUPS)
+  .refine((ids) => new Set(ids).size === ids.length, 'must not name a group twice')
+const metadataKey = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . - after a letter')
+const metadataValue = line(500).or(z.literal(''))
+
+/** The body of a create request, and an entry of the blueprint. */
+export const deviceInput = z
+  .strictObject({
+    id: idSchema.optional(),
+    type: typeNameSchema,
+    name: line(200).nullish(),
+    status: statusSchema.optional(),
+    mqtt_client_id: clientIdSchema.nullish(),
+    metadata: z
+      .record(metadataKey, metadataValue)
+      .refine((all) => Object.keys(all).length <= MAX_METADATA, `at most ${MAX_METADATA} members`)
+      .optional(),
+    groups: groupsSchema.optional(),
+    credentials: z.array(credentialInput).max(MAX_CREDENTIALS).optional(),
+  })
+  .openapi('NewDevice')
+
+export type DeviceInput = z.infer<typeof deviceInput>
+
+/** A merge patch. Credentials have routes of their own. */
+export const devicePatch = z
+  .strictObject({
+    type: typeNameSchema.optional(),
+    name: line(200).nullish(),
+    status: statusSchema.optional(),
+    mqtt_client_id: clientIdSchema.nullish(),
+    metadata: z.record(metadataKey, metadataValue.nullable()).nullish(),
+    groups: groupsSchema.nullish(),
+  })
+  .openapi('DevicePatch')
+
+export type DevicePatch = z.infer<typeof devicePatch>
+
+export const deviceSchema = z
+  .object({
+    id: z.string(),
+    type: z.string(),
+    name: z.string().nullable(),
+    status: statusSchema,
+    mqtt_client_id: z.string().nullable(),
+    metadata: z.record(z.string(), z.string()),
+    groups: z.array(z.string()),
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('Device')
+
+export const createdDeviceSchema = deviceSchema
+  .extend({ credentials: z.array(credentialSchema) })
+  .openapi('CreatedDevice')
+
+export function describeDevice(row: DeviceWithGroups): z.infer<typeof deviceSchema> {
+  const { id, type, name, status, mqtt_client_id, created_at, updated_at } = row
+  const metadata = metadataOf(row)
+  return {
+    id,
+    type,
+    name,
+    status,
+    mqtt_client_id,
+    metadata,
+    groups: groupsOf(row),
+    created_at,
+    updated_at,
+  }
+}
+
+const metadataOf = (row: DeviceRow) => JSON.parse(row.metadata) as Record<string, string>
+const groupsOf = (row: DeviceWithGroups) => (JSON.parse(row.groups) as string[]).sort()
+
+// --- plans ------------------------------------------------------------------------------------
+
+/**
+ * What would make the stored device (or, with undefined, none) into what the entry says. What an entry leaves
+ * out stays as it is. Of the credentials a key is added when the device never had it, a secret at creation only
+ * (Design §7.10), and none is removed: so no second start undoes a revocation. Throws Problem.
+ */
+export async function planDevice(
+  cx: Context,
+  entry: DeviceInput,
+  current: WholeDeviceRow | undefined,
+): Promise<Plan> {
+  const { id } = entry
+  if (id === undefined) {
+    throw new Problem('invalid_request', 'the device has no id', [
+      { pointer: '/id', detail: 'is needed, or each start would make another device' },
+    ])
+  }
+  const credentials = entry.credentials ?? []
+  const secretless = credentials.findIndex((one) => one.kind === 'secret' && !one.secret)
+  if (secretless >= 0) {
+    throw new Problem('invalid_request', 'a secret is not given', [
+      {
+        pointer: `${placeOf(secretless)}/secret`,
+        detail: 'is needed here: nobody would be shown a generated one',
+      },
+    ])
+  }
+  await assertSoundCredentials(credentials, placeOf)
+  if (current === undefined) return planCreation(cx, { ...entry, id }).plan
+  const change = changeOf(current, { ...entry, metadata: replacing(current, entry.metadata) })
+  const added = missingKeys(cx, entry, current)
+  if (added.length > 0 && current.status === 'retired') throw retiredTakesNone()
+  const fields = [...change.fields, ...(added.length > 0 ? ['credentials'] : [])]
+  if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
+  return {
+    change: 'updated',
+    fields,
+    statements: [
+      ...statementsOf(cx, current, change, null, lacking(cx, id, movesOf(change))),
+      ...added.flatMap((made) => credentialAddition(cx, made)),
+    ],
+  }
+}
+
+const placeOf = (n: number) => `/credentials/${n}`
+
+function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
+  const { id, type, groups = [] } = entry
+  const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
+  const row: DeviceRow = {
+    id,
+    type,
+    name: entry.name ?? null,
+    status: entry.status ?? 'active',
+    mqtt_client_id: entry.mqtt_client_id ?? null,
+    metadata: JSON.stringify(entry.metadata ?? {}),
+    created_at: cx.now(),
+    updated_at: cx.now(),
+    version: 1,
+  }
+  const mine = principalIsMine(cx, id)
+  const lacks = lacking(cx, id, groups)
+  const statements: Statement[] = [
+    insertPrincipal(cx, id, 'device'),
+    insertDevice(cx, row),
+    ...demandPower(id, lacks),
+    ...groups.map((group_id) => insertMembership(cx, group_id, id, groupIsThere(group_id, mine))),
+    ...made.map((credential) => insertCredential(credential.row, mine)),
+    appendEvent(
+      cx,
+      {
+        type: 'device.created',
+        subject_id: id,
+        data: { type, groups, credentials: made.map((credential) => credential.row.id) },
+      },
+      mine,
+    ),
+  ]
+  const plan: Plan = { change: 'created', fields: Object.keys(entry), statements }
+  return { plan, made, lacks }
+}
+
+/** The keys of the entry that the device never had, revoked ones counted as had. */
+function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): NewCredential[] {
+  type Known = { jwk: DeviceJwk | null; expires_at: number | null; revoked_at: number | null }
+  const known = JSON.parse(current.credentials) as Known[]
+  const had = known.flatMap(({ jwk }) => (jwk === null ? [] : [thumbprintOf(jwk)]))
+  const present = known.filter(
+    ({ expires_at, revoked_at }) => revoked_at === null && (expires_at ?? Infinity) > cx.now(),
+  )
+  const kids = present.flatMap(({ jwk }) => (jwk === null ? [] : [jwk.kid]))
+  const added: NewCredential[] = []
+  for (const [n, input] of (entry.credentials ?? []).entries()) {
+    if (input.kind !== 'jwk' || had.includes(thumbprintOf(input.jwk))) continue
+    if (input.jwk.kid !== undefined && kids.includes(input.jwk.kid)) {
+      throw new Problem('conflict', 'the device has another key of this kid', [
+        { pointer: `${placeOf(n)}/jwk/kid`, detail: 'is the kid of another key of the device' },
+      ])
+    }
+    added.push(newCredential(cx, current.id, input))
+  }
+  if (added.length > 0 && present.length + added.length > MAX_CREDENTIALS) {
+    throw new Problem('conflict', `a device has at most ${MAX_CREDENTIALS} credentials`, [
+      { pointer: '/credentials', detail: 'revoke one of the stored credentials first' },
+    ])
+  }
+  return added
+}
+
+/** The merge patch that leaves nothing but `metadata`. */
+function replacing(
+  current: DeviceRow,
+  metadata: Record<string, string> | undefined,
+): Record<string, string | null> | undefined {
+  if (metadata === undefined) return undefined
+  const removed = Object.keys(metadataOf(current)).map((key) => [key, null] as const)
+  return { ...Object.fromEntries(removed), ...metadata }
+}
+
+type Change = {
+  fields: readonly string[]
+  row: DeviceChange
+  groups: { added: readonly string[]; removed: readonly string[] }
+}
+
+const movesOf = ({ groups }: Change): string[] => [...groups.added, ...groups.removed]
+
+/** What of the wanted is different from the present. Throws Problem for what no device may become. */
+function changeOf(
+  current: DeviceWithGroups,
+  wanted: DeviceChange & { groups?: readonly string[] | null | undefined },
+): Change {
+  const row: DeviceChange = {}
+  const { type, name, status, mqtt_client_id } = wanted
+  if (type !== undefined && type !== current.type) row.type = type
+  if (name !== undefined && name !== current.name) row.name = name
+  if (mqtt_client_id !== undefined && mqtt_client_id !== current.mqtt_client_id) {
+    row.mqtt_client_id = mqtt_client_id
+  }
+  if (status !== undefined && status !== current.status) {
+    if (current.status === 'retired') throw staysRetired()
+    row.status = status
+  }
+  const before = metadataOf(current)
+  const metadata = Object.entries(wanted.metadata ?? {}).filter(
+    ([key, value]) => (before[key] ?? null) !== value,
+  )
+  if (metadata.length > 0) {
+    row.metadata = Object.fromEntries(metadata)
+    const after = Object.values({ ...before, ...row.metadata }).filter((value) => value !== null)
+    if (after.length > MAX_METADATA) {
+      throw new Problem('invalid_request', 'there is too much metadata', [
+        { pointer: '/metadata', detail: `at most ${MAX_METADATA} members` },
+      ])
+    }
+  }
+  const present = groupsOf(current)
+  const groups = wanted.groups === undefined ? present : (wanted.groups ?? [])
+  const added = groups.filter((id) => !present.includes(id))
+  const removed = present.filter((id) => !groups.includes(id))
+  const fields = Object.keys(row)
+  if (added.length + removed.length > 0) fields.push('groups')
+  return { fields, row, groups: { added, removed } }
+}
+
+const STATUS_EVENT = {
+  active: 'device.activated',
+  suspended: 'device.suspended',
+  retired: 'device.retired',
+} as const
+
+function statementsOf(
+  cx: Context,
+  { id }: DeviceRow,
+  { fields, row, groups }: Change,
+  version: number | null,
+  lacks: readonly Statement<Lack>[],
+): Statement[] {
+  const there = deviceExists(id)
+  const events: NewEvent[] = []
+  const others = fields.filter((field) => field !== 'status')
+  if (others.length > 0) {
+    const data: NewEvent['data'] = { fields: others }
+    if (fields.includes('groups')) {
+      data['groups_added'] = groups.added
+      data['groups_removed'] = groups.removed
+    }
+    events.push({ type: 'device.updated', subject_id: id, data })
+  }
+  if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
+  return [
+    ...demandPower(id, lacks),
+    ...(fields.length === 0 ? [] : [updateRow(cx, id, row, version)]),
+    ...groups.added.map((group_id) =>
+      insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
+    ),
+    ...groups.removed.map((group_id) => deleteMembership(group_id, id)),
+    ...events.map((event) => appendEvent(cx, event, there)),
+  ]
+}
+
+// --- use cases --------------------------------------------------------------------------------
+
+/** `groups` are those that are named, in the order of the body. */
+function assertReferences(found: References | undefined, groups: readonly string[]): void {
+  if (found === undefined) throw new Error('references were not looked up')
+  const missing = JSON.parse(found.missing_groups) as string[]
+  const errors = groups.flatMap((id, n) =>
+    missing.includes(id) ? [{ pointer: `/groups/${n}`, detail: 'there is no such group' }] : [],
+  )
+  if (!found.type_exists) {
+    errors.unshift({ pointer: '/type', detail: 'there is no such device type' })
+  }
+  if (errors.length > 0) throw missingReferences(errors)
+  if (found.client_id_is_foreign) throw clientIdTaken()
+  if (found.id_is_client_id) {
+    throw new Problem('conflict', 'the id is within the MQTT client id of another device', [
+      { pointer: '/id', detail: 'choose another id' },
+    ])
+  }
+}
+
+/**
+ * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1 write.
+ * Throws Problem.
+ */
+export async function createDevice(
+  cx: Context,
+  input: DeviceInput,
+): Promise<{ device: DeviceWithGroups; made: readonly NewCredential[] }> {
+  const id = input.id ?? randomId(cx, 'dev')
+  const { type, groups = [], mqtt_client_id = null, credentials = [] } = input
+  assertNotOver(cx, credentials, placeOf)
+  await assertSoundCredentials(credentials, placeOf)
+  if (input.status === 'retired' && credentials.length > 0) throw retiredTakesNone()
+  const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id))
+  assertReferences(references[0], groups)
+  const { plan, made, lacks } = planCreation(cx, { ...input, id })
+  const [principals, devices] = await guarded(cx, lacks, async () => {
+    const answers = await cx.db.write(
+      ...plan.statements,
+      findPrincipal(id),
+      findDeviceWithGroups(id),
+    )
+    return answers.slice(-2) as [{ rid: string }[], DeviceWithGroups[]]
+  })
+  const device = devices[0]
+  if (principals[0]?.rid !== cx.rid || device === undefined) {
+    throw new Problem('conflict', 'the id is taken, or was', [
+      { pointer: '/id', detail: 'choose another id, or leave it out' },
+    ])
+  }
+  return { device, made }
+}
+
+/** The answer to a creation: generated secrets in clear, once. */
+export const describeCreatedDevice = (
+  device: DeviceWithGroups,
+  made: readonly NewCredential[],
+): z.infer<typeof createdDeviceSchema> => ({
+  ...describeDevice(device),
+  credentials: made.map(({ row, secret }) => describeCredential(row, secret)),
+})
+
+/** Round trips: 1 read. */
+export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
+  const [rows] = await cx.db.read(findDeviceWithGroups(id))
+  const row = rows[0]
+  if (row === undefined) throw noSuchDevice()
+  return row
+}
+
+/** A page of devices by id. `group` means its members, not those of groups below. Round trips: 1 read. */
+export async function listDevices(
+  cx: Context,
+  query: DeviceFilter & { limit: number; cursor?: string | undefined },
+) {
+  const after = decodeCursor(cx, CURSOR, query.cursor)
+  const [rows] = await cx.db.read(listDevicesAfter(after, query.limit, query))
+  return page(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
+}
+
+/**
+ * Changes a device. `version` is what If-Match demands; without it the last of several writers wins, field by
+ * field. Round trips: 1 read, 1 write. Throws Problem.
+ */
+export async function updateDevice(
+  cx: Context,
+  id: string,
+  patch: DevicePatch,
+  version: number | null,
+): Promise<DeviceWithGroups> {
+  const [rows, references] = await cx.db.read(
+    findDeviceWithGroups(id),
+    findReferences(id, patch.type ?? '', patch.groups ?? [], patch.mqtt_client_id ?? null),
+  )
+  const current = rows[0]
+  if (current === undefined) throw noSuchDevice()
+  if (version !== null && version !== current.version) throw otherVersion()
+  const metadata = patch.metadata === null ? replacing(current, {}) : patch.metadata
+  const change = changeOf(current, { ...patch, metadata })
+  if (change.fields.length === 0) return current
+  const found = references[0] && {
+    ...references[0],
+    type_exists: change.row.type === undefined ? 1 : references[0].type_exists,
+    id_is_client_id: 0,
+  }
+  assertReferences(found as References | undefined, patch.groups ?? [])
+  const lacks = lacking(cx, id, movesOf(change))
+  const after = await guarded(cx, lacks, async () => {
+    const answers = await cx.db.write(
+      ...statementsOf(cx, current, change, version, lacks),
+      findDeviceWithGroups(id),
+    )
+    return answers.at(-1) as DeviceWithGroups[]
+  })
+  const device = after[0]
+  if (device === undefined) throw noSuchDevice()
+  return device
+}
+
+/** Forgets a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
+export async function deleteDevice(cx: Context, id: string, version: number | null): Promise<void> {
+  const current = await getDevice(cx, id)
+  if (version !== null && version !== current.version) throw otherVersion()
+  const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } }
+  const lacks = lacking(cx, id, [])
+  await guarded(cx, lacks, () =>
+    cx.db.write(
+      ...demandPower(id, lacks),
+      ...(version === null ? [] : [demandDeviceVersion(id, version)]),
+      appendEvent(cx, deleted, deviceExists(id)),
+      ...deleteRows(id),
+      buryPrincipal(cx, id),
+      ...forgetRights(id),
+    ),
+  )
+}

@@ -1,0 +1,264 @@
+// The tables `device_type`, `device` and `device_credential`. Memberships belong to access, minted tokens to admin.
+// Where a batch must not go on, a NOT NULL column is given NULL: the whole batch is undone, and the column that
+// the violation names tells why (refusals.ts).
+import type { Context } from '../context.ts'
+import { type device, device_credential, device_type } from '../db/schema.ts'
+import type { Statement } from '../db/sql.ts'
+import { insertInto, insertWhere, join, sql } from '../db/sql.ts'
+
+export type DeviceTypeRow = typeof device_type.$inferSelect
+export type DeviceRow = typeof device.$inferSelect
+export type CredentialRow = typeof device_credential.$inferSelect
+
+/** With `groups`: a JSON array of the ids of the groups that the device itself is a member of. */
+export type DeviceWithGroups = DeviceRow & { groups: string }
+/** With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones included. */
+export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
+
+// --- device -----------------------------------------------------------------------------------
+
+export const findDeviceById = (id: string): Statement<DeviceRow> =>
+  sql`select * from device where id = ${id}`
+
+const groups = sql`(select json_group_array(group_id) from membership where member_id = device.id)
+  as "groups"`
+
+export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
+  sql`select device.*, ${groups} from device where id = ${id}`
+
+/** All that planning needs, for any number of devices: their ids are one argument. */
+export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
+  sql`select device.*, ${groups}, (
+      select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
+        'expires_at', expires_at, 'revoked_at', revoked_at))
+      from device_credential where device_id = device.id
+    ) as credentials
+    from device where id in (select value from json_each(${JSON.stringify(ids)}))`
+
+export type DeviceFilter = {
+  type?: string | undefined
+  group?: string | undefined
+  status?: DeviceRow['status'] | undefined
+}
+
+export const listDevicesAfter = (
+  after: string,
+  limit: number,
+  { type, group, status }: DeviceFilter,
+): Statement<DeviceWithGroups> => {
+  const conditions = [sql`id > ${after}`]
+  if (type !== undefined) conditions.push(sql`type = ${type}`)
+  if (status !== undefined) conditions.push(sql`status = ${status}`)
+  if (group !== undefined) {
+    conditions.push(sql`id in (select member_id from membership where group_id = ${group})`)
+  }
+  return sql`select device.*, ${groups} from device where ${join(conditions, ' and ')}
+    order by id limit ${limit + 1}`
+}
+
+export type References = {
+  type_exists: 0 | 1
+  /** JSON array of ids. */
+  missing_groups: string
+  client_id_is_foreign: 0 | 1
+  id_is_client_id: 0 | 1
+}
+
+/** Whether what a device refers to exists, and whether it would come too near to another principal. */
+export const findReferences = (
+  id: string,
+  type: string,
+  groups: readonly string[],
+  mqtt_client_id: string | null,
+): Statement<References> =>
+  sql`select exists (select 1 from device_type where name = ${type}) as type_exists,
+    (select json_group_array(value) from json_each(${JSON.stringify(groups)})
+      where value not in (select id from "group")) as missing_groups,
+    ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
+    ${idIsClientId(id)} as id_is_client_id`
+
+// mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. Were these of two
+// principals the same, one would take over the other's session.
+function clientIdIsForeign(id: string, mqtt_client_id: string | null): Statement {
+  const space = mqtt_client_id?.split(':', 1)[0] ?? ''
+  return sql`exists (select 1 from principal where id = ${space} and id <> ${id})`
+}
+
+/** `;` is the character after `:`, so the range is everything within the space of the id. */
+const idIsClientId = (id: string): Statement =>
+  sql`exists (select 1 from device where id <> ${id} and (mqtt_client_id = ${id}
+    or (mqtt_client_id >= ${id + ':'} and mqtt_client_id < ${id + ';'})))`
+
+/**
+ * The row of a principal that this request made. Nothing when there is such a device already; undone with
+ * `device.id` when the id is another principal's, `device.type` when there is no such type, `device.updated_at`
+ * when an MQTT client id would be another's.
+ */
+export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
+  sql`insert into device
+      (id, type, name, status, mqtt_client_id, metadata, created_at, updated_at, version)
+    select (select id from principal where id = ${row.id} and rid = ${cx.rid}),
+      (select name from device_type where name = ${row.type}),
+      ${row.name}, ${row.status}, ${row.mqtt_client_id}, ${row.metadata}, ${row.created_at},
+      case when not ${clientIdIsForeign(row.id, row.mqtt_client_id)} and not ${idIsClientId(row.id)}
+        then ${row.updated_at} end,
+      1
+    where not ${deviceExists(row.id)}`
+
+export type DeviceChange = {
+  type?: string
+  name?: string | null
+  status?: DeviceRow['status']
+  mqtt_client_id?: string | null
+  /** A merge patch: null removes. */
+  metadata?: Record<string, string | null>
+}
+
+/**
+ * Undone with `device.version` when `version` is given and not the present one, `device.status` when the device
+ * is retired and would come back, and as `insertDevice` says.
+ */
+export const updateDevice = (
+  cx: Context,
+  id: string,
+  change: DeviceChange,
+  version: number | null,
+): Statement => {
+  const { type, name, status, mqtt_client_id, metadata } = change
+  const sets = [nextVersion(version)]
+  if (type !== undefined) sets.push(sql`type = (select name from device_type where name = ${type})`)
+  if (name !== undefined) sets.push(sql`name = ${name}`)
+  if (status !== undefined) {
+    sets.push(
+      sql`status = case when status <> 'retired' or ${status} = 'retired' then ${status} end`,
+    )
+  }
+  if (metadata !== undefined) {
+    sets.push(sql`metadata = json_patch(metadata, ${JSON.stringify(metadata)})`)
+  }
+  if (mqtt_client_id === undefined) sets.push(sql`updated_at = ${cx.now()}`)
+  else {
+    sets.push(sql`mqtt_client_id = ${mqtt_client_id}`)
+    sets.push(sql`updated_at =
+      case when not ${clientIdIsForeign(id, mqtt_client_id)} then ${cx.now()} end`)
+  }
+  return sql`update device set ${join(sets, ', ')} where id = ${id}`
+}
+
+const nextVersion = (version: number | null): Statement =>
+  version === null
+    ? sql`version = version + 1`
+    : sql`version = case when version = ${version} then version + 1 end`
+
+/** Undoes the batch (`device.version`) unless the device is at this version, or gone. */
+export const demandDeviceVersion = (id: string, version: number): Statement =>
+  sql`update device set version = case when version = ${version} then version end where id = ${id}`
+
+/** Undoes the batch (`device.created_at`) unless the condition holds, or the device is gone. */
+export const demandOfDevice = (id: string, condition: Statement): Statement =>
+  sql`update device set created_at = case when ${condition} then created_at end where id = ${id}`
+
+export const deviceExists = (id: string): Statement =>
+  sql`exists (select 1 from device where id = ${id})`
+
+/** A condition: the group is still there, and what the batch hangs on holds. */
+export const groupIsThere = (group_id: string, condition: Statement): Statement =>
+  sql`exists (select 1 from "group" where id = ${group_id}) and ${condition}`
+
+export const deleteDevice = (id: string): readonly Statement[] => [
+  sql`delete from device_credential where device_id = ${id}`,
+  sql`delete from device where id = ${id}`,
+]
+
+// --- device_credential ------------------------------------------------------------------------
+
+/** The credentials of a device that were not revoked, oldest first. */
+export const credentialsOf = (device_id: string): Statement<CredentialRow> =>
+  sql`select * from device_credential where device_id = ${device_id} and revoked_at is null
+    order by created_at, id`
+
+export const listCredentialsAfter = (
+  device_id: string,
+  after: string,
+  limit: number,
+): Statement<CredentialRow> =>
+  sql`select * from device_credential where device_id = ${device_id} and id > ${after}
+    order by id limit ${limit + 1}`
+
+export const findCredential = (device_id: string, id: string): Statement<CredentialRow> =>
+  sql`select * from device_credential where id = ${id} and device_id = ${device_id}`
+
+export const insertCredential = (row: CredentialRow, condition: Statement): Statement =>
+  insertWhere(device_credential, row, condition, sql`on conflict (id) do nothing`)
+
+/**
+ * A condition: the device is there and not retired, has fewer than `max` credentials that were neither revoked
+ * nor have run out, and none of them has this `kid` or this key (`key_text` as `keyText` gives it).
+ */
+export const hasRoomForCredential = (
+  cx: Context,
+  device_id: string,
+  max: number,
+  key: { kid: string; key_text: string } | null,
+): Statement => {
+  const present = sql`device_id = ${device_id} and revoked_at is null
+    and (expires_at is null or expires_at > ${cx.now()})`
+  const same =
+    key === null
+      ? sql`0`
+      : sql`(json_extract(jwk, '$.kid') = ${key.kid}
+          or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text})`
+  return sql`exists (select 1 from device where id = ${device_id} and status <> 'retired')
+    and (select count(*) from device_credential where ${present}) < ${max}
+    and not exists (select 1 from device_credential where ${present} and ${same})`
+}
+
+export const credentialExists = (id: string): Statement =>
+  sql`exists (select 1 from device_credential where id = ${id})`
+
+export const credentialIsUnrevoked = (device_id: string, id: string): Statement =>
+  sql`exists (select 1 from device_credential
+    where id = ${id} and device_id = ${device_id} and revoked_at is null)`
+
+export const revokeCredential = (cx: Context, device_id: string, id: string): Statement =>
+  sql`update device_credential set revoked_at = ${cx.now()}
+    where id = ${id} and device_id = ${device_id} and revoked_at is null`
+
+// --- device_type ------------------------------------------------------------------------------
+
+export const findDeviceTypesByNames = (names: readonly string[]): Statement<DeviceTypeRow> =>
+  sql`select * from device_type where name in (select value from json_each(${JSON.stringify(names)}))`
+
+export const listDeviceTypesAfter = (after: string, limit: number): Statement<DeviceTypeRow> =>
+  sql`select * from device_type where name > ${after} order by name limit ${limit + 1}`
+
+export const deviceTypeExists = (name: string): Statement =>
+  sql`exists (select 1 from device_type where name = ${name})`
+
+/** With `tail` empty, a type of this name violates `device_type.name`. */
+export const insertDeviceType = (row: DeviceTypeRow, tail?: Statement<never>): Statement =>
+  insertInto(device_type, row, tail)
+
+/** Undone with `device_type.version` when `version` is given and not the present one. */
+export const updateDeviceType = (
+  cx: Context,
+  name: string,
+  change: { description?: string; acl?: string },
+  version: number | null,
+): Statement => {
+  const sets = [nextVersion(version), sql`updated_at = ${cx.now()}`]
+  if (change.description !== undefined) sets.push(sql`description = ${change.description}`)
+  if (change.acl !== undefined) sets.push(sql`acl = ${change.acl}`)
+  return sql`update device_type set ${join(sets, ', ')} where name = ${name}`
+}
+
+export const demandDeviceTypeVersion = (name: string, version: number): Statement =>
+  sql`update device_type set version = case when version = ${version} then version end
+    where name = ${name}`
+
+/** A condition: the type is there and no device is of it. */
+export const deviceTypeIsUnused = (name: string): Statement =>
+  sql`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
+
+export const deleteDeviceType = (name: string): Statement =>
+  sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`
