@@ -1,0 +1,44 @@
+// What the tests of signing in share: a worker with Ann, and the events that were written.
+import { sql } from '../../worker/db/sql.ts'
+import { createUser } from '../../worker/identity/users.ts'
+import { startWorker, type TestWorker } from '../context.ts'
+import { Browser, type Page } from './browser.ts'
+
+export const ANN = 'ann@example.com'
+export const PASSWORD = 'correct horse battery staple'
+export const WRONG = 'incorrect horse battery staple'
+
+export async function startWithAnn(env: Record<string, string> = {}) {
+  const worker = await startWorker(env)
+  const ann = await createUser(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
+  return { worker, ann, browser: new Browser(worker) }
+}
+
+/** Whether the browser is signed in, by what it is shown. */
+export async function isSignedIn(browser: Browser): Promise<boolean> {
+  const page = await browser.get('/account')
+  return page.status === 200
+}
+
+/** A page without what must differ each time. */
+export const comparable = (page: Page): string =>
+  page.html.replaceAll(/name="csrf" value="[^"]*"/g, 'name="csrf"')
+
+export type EventRow = {
+  type: string
+  outcome: string
+  actor_kind: string
+  actor_id: string | null
+  subject_id: string | null
+  address: string
+  data: string
+}
+
+/** All events, in the order in which they were written. */
+export async function eventsOf(worker: TestWorker): Promise<EventRow[]> {
+  const [rows] = await worker.context().db.read(
+    sql<EventRow>`select type, outcome, actor_kind, actor_id, subject_id, address, data
+        from event order by rowid`,
+  )
+  return rows
+}

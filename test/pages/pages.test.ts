@@ -1,0 +1,172 @@
+import { describe, expect, test } from 'vitest'
+import { accountPage } from '../../worker/pages/account_page.ts'
+import { consentPage } from '../../worker/pages/consent_page.ts'
+import { errorPage } from '../../worker/pages/error_page.ts'
+import { loginPage } from '../../worker/pages/login_page.ts'
+import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
+import { english } from '../../worker/pages/messages.ts'
+import { setupPage } from '../../worker/pages/setup_page.ts'
+import { stylesheet } from '../../worker/pages/stylesheet.ts'
+import { startWorker } from '../context.ts'
+
+const EVIL = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;`
+
+/** Every page with `text` in each place that others decide. */
+const pagesWith = (text: string) => ({
+  login: loginPage({ username: text, carried: { [text]: text }, csrf: text, error: text }),
+  consent: consentPage({
+    client_name: text,
+    client_id: text,
+    email: text,
+    scopes: [{ name: text, text }],
+    resources: [text],
+    request: text,
+    csrf: text,
+    redirect_host: text,
+    switch_account: text,
+  }),
+  error: errorPage({ title: text, text }),
+  setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }),
+  logout: logoutPage({ email: text, name: text, carried: { [text]: text }, csrf: text }),
+  signed_out: signedOutPage(),
+  account: accountPage({ email: text, name: text, auth_time: 1_800_000_000, csrf: text }),
+})
+
+const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
+
+describe.each(names)('the %s page', (name) => {
+  test('shows foreign text as text', async () => {
+    const html = String(await pagesWith(EVIL)[name])
+    expect(html).not.toMatch(/<script|<img/)
+    if (name !== 'signed_out') expect(html).toContain('&lt;script&gt;')
+    // Whatever comes in adds no tag and no attribute.
+    const shape = (text: string) =>
+      text
+        .replaceAll(/="[^"]*"/g, '=""')
+        .match(/<[^>]*>/g)
+        ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
+    expect(shape(html)).toEqual(shape(String(await pagesWith('word')[name])))
+  })
+
+  test('is a whole document without script or inline style, in a language, for phones too', async () => {
+    const html = String(await pagesWith('word')[name])
+    expect(html).toMatch(/^<!doctype html>\n<html lang="en">/)
+    expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
+    expect(html).toMatch(/<title>[^<]+<\/title>/)
+    expect(html.match(/<h1/g)).toHaveLength(1)
+    expect(html.match(/<main/g)).toHaveLength(1)
+    expect(html).not.toMatch(/<script|<style|\sstyle=|\son[a-z]+=|javascript:/i)
+    expect(html).not.toMatch(/(?:src|href|action)="(?:https?:)?\/\//)
+  })
+
+  test('labels every field that is seen, and links fields to what explains them', async () => {
+    const html = String(await pagesWith('word')[name])
+    const ids = [...html.matchAll(/\sid="([^"]*)"/g)].map(([, id]) => id)
+    expect(new Set(ids).size).toBe(ids.length)
+    for (const [tag] of html.matchAll(/<input\b[^>]*>/g)) {
+      if (tag.includes('type="hidden"')) continue
+      const id = /\sid="([^"]*)"/.exec(tag)?.[1]
+      expect(html).toContain(`<label for="${id}">`)
+      expect(tag).toMatch(/autocomplete="(?:username|current-password|new-password)"/)
+    }
+    for (const [, id] of html.matchAll(/aria-describedby="([^"]*)"/g)) expect(ids).toContain(id)
+  })
+
+  test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
+    const html = String(await pagesWith('word')[name])
+    for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
+      expect(form).toMatch(/^<form method="post" action="\/[a-z]+">/)
+      expect(form).toContain('<input type="hidden" name="csrf" value="word">')
+      expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
+    }
+  })
+})
+
+test('the buttons have the values that are promised', async () => {
+  const values = async (name: (typeof names)[number]) =>
+    [...String(await pagesWith('word')[name]).matchAll(/name="action" value="([a-z]+)"/g)].map(
+      ([, value]) => value,
+    )
+  expect(await values('login')).toEqual(['login'])
+  expect(await values('consent')).toEqual(['allow', 'deny'])
+  expect(await values('logout')).toEqual(['logout', 'cancel'])
+  expect(await values('account')).toEqual(['logout'])
+})
+
+test('a refusal is announced, and marks the fields', async () => {
+  const html = String(await loginPage({ username: '', carried: {}, csrf: 'c', error: 'No.' }))
+  expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
+  expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
+  const calm = String(await loginPage({ username: '', carried: {}, csrf: 'c' }))
+  expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
+})
+
+test('the consent page says who asks, for what, where it leads, and as whom', async () => {
+  const html = String(
+    await consentPage({
+      client_name: 'Garden',
+      client_id: 'garden-app',
+      email: 'ann@example.com',
+      scopes: [{ name: 'mqtt', text: 'see and control your devices' }],
+      resources: ['https://api.example.com'],
+      request: 'r1',
+      csrf: 'c1',
+      redirect_host: 'garden.example',
+    }),
+  )
+  const text = html.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')
+  expect(text).toContain('Garden asks for access to your account')
+  expect(text).toContain('see and control your devices mqtt')
+  expect(text).toContain('https://api.example.com')
+  expect(text).toContain('Either way you go back to garden.example.')
+  expect(text).toContain('Client: garden-app')
+  expect(text).toContain('ann@example.com')
+  expect(html).toContain('<input type="hidden" name="request" value="r1">')
+  expect(html).not.toContain(english.consent.switchAccount)
+})
+
+test('the stylesheet is served cacheable, fetches nothing, and knows light and dark', async () => {
+  const answer = await (await startWorker()).request('/style.css')
+  expect(answer.headers.get('content-type')).toBe('text/css; charset=utf-8')
+  expect(answer.headers.get('cache-control')).toBe('public, max-age=3600')
+  const css = await answer.text()
+  expect(css).toBe(stylesheet)
+  expect(css).toContain('@media (prefers-color-scheme: dark)')
+  expect(css).not.toMatch(/url\(|@import|@font-face/)
+})
+
+describe.each(['light', 'dark'])('the %s colours', (scheme) => {
+  const blocks = [...stylesheet.matchAll(/:root \{([^}]*)\}/g)].map(([, block]) => block ?? '')
+  const colours = new Map(
+    [...(blocks[scheme === 'light' ? 0 : 1] ?? '').matchAll(/--([a-z-]+): (#[0-9a-f]{6})/g)].map(
+      ([, name, value]) => [name, value] as const,
+    ),
+  )
+  // WCAG 2.2, relative luminance and contrast ratio.
+  const luminance = (name: string) => {
+    const [r = 0, g = 0, b = 0] = [1, 3, 5].map((at) => {
+      const value = Number.parseInt((colours.get(name) ?? '').slice(at, at + 2), 16) / 255
+      return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4
+    })
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b
+  }
+  const contrast = (a: string, b: string) => {
+    const [high = 0, low = 0] = [luminance(a), luminance(b)].sort((x, y) => y - x)
+    return (high + 0.05) / (low + 0.05)
+  }
+
+  test.each([
+    ['text', 'card', 4.5],
+    ['quiet', 'card', 4.5],
+    ['accent', 'card', 4.5],
+    ['on-accent', 'accent', 4.5],
+    ['on-accent', 'accent-over', 4.5],
+    ['accent', 'soft', 4.5],
+    ['text', 'over', 4.5],
+    ['danger', 'danger-soft', 4.5],
+    ['danger', 'card', 3],
+    ['field', 'card', 3],
+  ])('%s on %s have a contrast of at least %d', (a, b, least) => {
+    expect(contrast(a, b)).toBeGreaterThanOrEqual(least)
+  })
+})

@@ -1,0 +1,60 @@
+// Forms are accepted only from our own pages. Each form carries a token bound to the session cookie or, before
+// there is a session, to a cookie made for the visit: so another site can neither send the form nor sign a
+// person in as somebody else. What browsers say about the origin of a request is looked at as well.
+import type { Context } from '../context.ts'
+import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
+import { OAuthError } from '../errors.ts'
+import { type Form, type Http, readCookie, writeCookie } from '../http.ts'
+import { english } from '../pages/messages.ts'
+import { readSessionCookie } from './sessions.ts'
+
+const COOKIE = 'visit'
+const PURPOSE = 'csrf'
+
+/** A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to. */
+export function csrfToken(c: Http): string {
+  const { cx } = c.var
+  let bound = boundTo(c)
+  if (bound === undefined) {
+    const visit = randomToken(cx)
+    writeCookie(c, COOKIE, visit)
+    bound = `visit ${visit}`
+  }
+  return mint(cx, bound)
+}
+
+// Different on every page, so that compression tells nothing about it.
+function mint(cx: Context, bound: string): string {
+  const salt = encodeBase64url(cx.random(12))
+  return `${salt}.${mac(cx, PURPOSE, `${salt} ${bound}`)}`
+}
+
+/** Refuses a form that did not come from a page given to this browser. Throws OAuthError access_denied. */
+export function assertCsrf(c: Http, form: Form): void {
+  const [salt = '', tag = ''] = (form.get('csrf') ?? '').split('.')
+  const bound = boundTo(c)
+  if (bound === undefined) throw refusal('csrf_no_cookie')
+  if (!verifyMac(c.var.cx, PURPOSE, `${salt} ${bound}`, tag)) throw refusal('csrf_token')
+}
+
+function boundTo(c: Http): string | undefined {
+  const session = readSessionCookie(c)
+  if (session !== undefined) return `session ${session}`
+  const visit = readCookie(c, COOKIE)
+  return visit !== undefined && /^[A-Za-z0-9_-]{43}$/.test(visit) ? `visit ${visit}` : undefined
+}
+
+function assertOwnOrigin(c: Http): void {
+  const site = c.req.header('sec-fetch-site')
+  if (site !== undefined && site !== 'same-origin' && site !== 'none') {
+    throw refusal('csrf_fetch_site')
+  }
+  // Our pages send no referrer, for which browsers make the origin of a form "null" (Fetch §3.1).
+  const origin = c.req.header('origin')
+  if (origin !== undefined && origin !== 'null' && origin !== c.var.cx.config.issuer) {
+    throw refusal('csrf_origin')
+  }
+}
+
+const refusal = (reason: string) =>
+  new OAuthError('access_denied', { description: english.form.outOfDate, reason })

@@ -1,0 +1,111 @@
+// Signing in with e-mail and password. Attempts are counted before the hash, per account and per address, and
+// given back on success; whether an account exists shows in nothing: neither answer, nor work, nor count.
+import { limit } from '../attempts.ts'
+import type { Context } from '../context.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { appendEvent } from '../events.ts'
+import { loadSettings } from '../settings.ts'
+import { emailKey } from './emails.ts'
+import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
+import { startSession } from './sessions.ts'
+import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
+import { isUsable } from './users.ts'
+
+export type SignIn =
+  | { outcome: 'signed_in'; cookie: string; user: UserRow }
+  | { outcome: 'refused' }
+  /** `retry_after`: seconds after which it is certain to be counted anew. */
+  | { outcome: 'too_many_attempts'; retry_after: number }
+
+/** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
+export async function signIn(
+  cx: Context,
+  given: {
+    username: string
+    password: string
+    user_agent: string
+    /** The session cookie that the browser has now: its session ends. */
+    replaces: string | undefined
+  },
+): Promise<SignIn> {
+  const settings = await loadSettings(cx)
+  const key = emailKey(given.username)
+  const window = settings.login_attempts_window
+  const limits = [
+    limit(
+      cx,
+      { purpose: 'login account', value: key },
+      { max: settings.login_attempts_per_account, window },
+    ),
+    limit(
+      cx,
+      // Peers that cannot be told apart must not lock each other out.
+      { purpose: 'login address', value: addressKey(cx.address) ?? `of ${key}` },
+      { max: settings.login_attempts_per_address, window },
+    ),
+  ] as const
+  const [byAccount, byAddress, [user]] = await cx.db.write(
+    limits[0].take,
+    limits[1].take,
+    findUserByEmailKey(key),
+  )
+  const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
+  if (counts.some((count, i) => count > (limits[i]?.max ?? 0) + 1)) {
+    // Noted once per window, so that guessing does not fill the record.
+    if (counts.some((count, i) => count === (limits[i]?.max ?? 0) + 1)) {
+      await cx.db.write(failure(cx, 'login.blocked', user, 'too_many_attempts'))
+    }
+    return { outcome: 'too_many_attempts', retry_after: window }
+  }
+
+  const right = await verifyPassword(cx, given.password, user?.password ?? null)
+  if (!right || user === undefined || !isUsable(user)) {
+    const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
+    await cx.db.write(failure(cx, 'login.failed', user, reason))
+    return { outcome: 'refused' }
+  }
+
+  const session = startSession(cx, {
+    user_id: user.id,
+    amr: ['pwd'],
+    user_agent: given.user_agent,
+    replaces: given.replaces,
+  })
+  // Conditional, so that a repeated batch does not give back twice.
+  const pending = sql`not ${sessionExists(session.id_hash)}`
+  const rows = await cx.db.write(
+    sql`${limits[0].giveBack} and ${pending}`,
+    sql`${limits[1].giveBack} and ${pending}`,
+    ...(await strengthened(cx, user, given.password)),
+    ...session.statements,
+    session.started,
+  )
+  // Disabled or deleted since the first round trip.
+  if (rows.at(-1)?.length !== 1) return { outcome: 'refused' }
+  return { outcome: 'signed_in', cookie: session.cookie, user }
+}
+
+const failure = (cx: Context, type: string, user: UserRow | undefined, reason: string): Statement =>
+  appendEvent(cx, { type, outcome: 'failure', subject_id: user?.id ?? null, data: { reason } })
+
+async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
+  if (user.password === null || !isOutdated(user.password)) return []
+  return [strengthenPassword(user.id, user.password, await hashPassword(cx, password))]
+}
+
+/** Whom the address limit counts: an IPv4 address, or the /64 that one IPv6 subscriber has; null: unknown. */
+export function addressKey(address: string): string | null {
+  if (address === '') return null
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
+  if (mapped?.[1] !== undefined) return mapped[1]
+  if (!address.includes(':')) return address
+  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length)
+  const groups = [...left, ...Array<string>(gap).fill('0'), ...right]
+  return groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
+}

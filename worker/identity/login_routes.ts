@@ -1,0 +1,183 @@
+// The pages on which people sign in and out, see their account, and set up the first operator. Plain forms that
+// work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
+import { Hono } from 'hono'
+import { OAuthError } from '../errors.ts'
+import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from '../http.ts'
+import { accountPage } from '../pages/account_page.ts'
+import { errorPage } from '../pages/error_page.ts'
+import { loginPage } from '../pages/login_page.ts'
+import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
+import { english } from '../pages/messages.ts'
+import { setupPage } from '../pages/setup_page.ts'
+import { assertCsrf, csrfToken } from './csrf.ts'
+import { emailFault } from './emails.ts'
+import { signIn } from './login.ts'
+import { PASSWORD_MIN, passwordFault } from './passwords.ts'
+import { readJourney } from './return_to.ts'
+import {
+  deleteSessionCookie,
+  endSession,
+  findSession,
+  type LiveSession,
+  readSessionCookie,
+  touchSession,
+  writeSessionCookie,
+} from './sessions.ts'
+import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
+
+const HOME = '/account'
+
+export function loginRoutes(): Hono<Env> {
+  const routes = new Hono<Env>()
+  for (const path of ['/login', '/logout', '/account', '/setup']) routes.use(path, pageGuard)
+
+  /** Database round trips: 0, or 1 for a visitor with a cookie who came from nowhere. */
+  routes.get('/login', async (c) => {
+    const query = readQuery(c)
+    const { return_to, form_targets, carried } = readJourney(c.var.cx, query)
+    // Who comes with a target was sent to sign in (again); others who are signed in need no form.
+    if (return_to === undefined && (await liveSession(c)) !== undefined) {
+      return c.redirect(HOME, 303)
+    }
+    const username = query.get('login_hint')?.slice(0, 254) ?? ''
+    pageHeaders(c, form_targets)
+    return c.html(loginPage({ username, carried, csrf: csrfToken(c) }))
+  })
+
+  /** Database round trips: 2, one more when the settings are not remembered. */
+  routes.post('/login', async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    assertAction(form, ['login', undefined])
+    const { return_to, form_targets, carried } = readJourney(cx, form)
+    const username = form.get('username') ?? ''
+    const password = form.get('password') ?? ''
+    const again = (error: string, status: 403 | 429) => {
+      pageHeaders(c, form_targets)
+      const shown = username.slice(0, 254)
+      return c.html(loginPage({ username: shown, carried, csrf: csrfToken(c), error }), status)
+    }
+    const result = await signIn(cx, {
+      username,
+      password,
+      user_agent: c.req.header('user-agent') ?? '',
+      replaces: readSessionCookie(c),
+    })
+    if (result.outcome === 'too_many_attempts') {
+      c.header('Retry-After', String(result.retry_after))
+      return again(english.signIn.tooMany, 429)
+    }
+    if (result.outcome === 'refused') return again(english.signIn.refused, 403)
+    writeSessionCookie(c, result.cookie)
+    return c.redirect(return_to ?? HOME, 303)
+  })
+
+  /** Database round trips: 1; 2 once a minute. */
+  routes.get('/account', async (c) => {
+    const session = await liveSession(c)
+    if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
+    const touch = touchSession(c.var.cx, session)
+    if (touch !== null) await c.var.cx.db.write(touch)
+    const { user_email: email, user_name: name, auth_time } = session
+    return c.html(accountPage({ email, name, auth_time, csrf: csrfToken(c) }))
+  })
+
+  /** Database round trips: 0 without a cookie, else 1. */
+  routes.get('/logout', async (c) => {
+    const { return_to, form_targets, carried } = readJourney(c.var.cx, readQuery(c))
+    const session = await liveSession(c)
+    if (session === undefined) {
+      return return_to === undefined ? c.html(signedOutPage()) : c.redirect(return_to, 303)
+    }
+    const { user_email: email, user_name: name } = session
+    pageHeaders(c, form_targets)
+    return c.html(logoutPage({ email, name, carried, csrf: csrfToken(c) }))
+  })
+
+  /** Database round trips: 2. */
+  routes.post('/logout', async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    const action = assertAction(form, ['logout', 'cancel'])
+    const { return_to } = readJourney(cx, form)
+    if (action === 'cancel') return c.redirect(return_to ?? HOME, 303)
+    const session = await liveSession(c)
+    if (session !== undefined) {
+      const actor = { kind: 'user', id: session.user_id, scopes: new Set<string>() } as const
+      await cx.db.write(...endSession({ ...cx, actor }, session.user_id, session.id_hash))
+    }
+    deleteSessionCookie(c)
+    return c.redirect(return_to ?? '/logout', 303)
+  })
+
+  /** Database round trips: 1. */
+  routes.get('/setup', async (c) => {
+    const token = readQuery(c).get('token') ?? ''
+    if (!(await isSetupLinkGood(c.var.cx, token))) return deadLink(c)
+    return c.html(
+      setupPage({ token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }),
+    )
+  })
+
+  /** Database round trips: 2. */
+  routes.post('/setup', async (c) => {
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    assertAction(form, ['create', undefined])
+    const token = form.get('token') ?? ''
+    const username = form.get('username')?.trim() ?? ''
+    const password = form.get('password') ?? ''
+    const again = (error: string, status: 400 | 409) =>
+      c.html(
+        setupPage({ token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }),
+        status,
+      )
+    if (emailFault(username) !== null) return again(english.form.emailInvalid, 400)
+    const fault = passwordFault(password)
+    if (fault !== null) return again(english.form.passwordFault(fault), 400)
+    const result = await redeemSetupLink(c.var.cx, {
+      token,
+      email: username,
+      password,
+      user_agent: c.req.header('user-agent') ?? '',
+      replaces: readSessionCookie(c),
+    })
+    if (result.outcome === 'dead') return deadLink(c)
+    if (result.outcome === 'email_taken') return again(english.form.emailTaken, 409)
+    writeSessionCookie(c, result.cookie)
+    return c.redirect(HOME, 303)
+  })
+
+  return routes
+}
+
+/** Every answer of these paths is a page's: not framed, not stored. */
+async function pageGuard(c: Http, next: () => Promise<void>): Promise<void> {
+  pageHeaders(c)
+  await next()
+}
+
+async function liveSession(c: Http): Promise<LiveSession | undefined> {
+  const cookie = readSessionCookie(c)
+  if (cookie === undefined) return undefined
+  const [rows] = await c.var.cx.db.read(findSession(c.var.cx, cookie))
+  return rows[0]
+}
+
+/** The button that was pressed; `undefined` stands for a form that was sent without one. */
+function assertAction<const A extends string | undefined>(form: Form, known: readonly A[]): A {
+  const pressed = form.get('action')
+  const action = known.find((one) => one === pressed)
+  if (!known.includes(pressed as A)) {
+    throw new OAuthError('invalid_request', {
+      description: english.form.action,
+      reason: 'unknown_action',
+    })
+  }
+  return action as A
+}
+
+const deadLink = (c: Http) =>
+  c.html(errorPage({ title: english.setup.deadTitle, text: english.setup.dead }), 403)

@@ -1,0 +1,204 @@
+// Passwords: the rule they must obey, and argon2id over the WebAssembly module that the context brings. The
+// text is normalised and hashed as UTF-8 bytes, whole. Stored as PHC strings; foreign parameters are bounded.
+import { decodeBase64IgnorePadding, encodeBase64NoPadding } from '@oslojs/encoding'
+import type { Context } from '../context.ts'
+import { recall, remember } from '../context.ts'
+import { equalText } from '../crypto.ts'
+
+/** NIST SP 800-63B-4 §3.1.1.2: 15 characters where the password is the only factor. */
+export const PASSWORD_MIN = 15
+/** Far beyond what anybody types; bounds the work of normalising. Bytes of UTF-8. */
+export const PASSWORD_MAX_BYTES = 4096
+
+/** What is wrong with a new password, for people; null when nothing is. */
+export function passwordFault(password: string): string | null {
+  if (!password.isWellFormed() || /[\x00-\x1f\x7f]/.test(password)) {
+    return 'must not contain control characters'
+  }
+  const bytes = passwordBytes(password)
+  if (bytes.byteLength > PASSWORD_MAX_BYTES) return `must not exceed ${PASSWORD_MAX_BYTES} bytes`
+  if ([...new TextDecoder().decode(bytes)].length < PASSWORD_MIN) {
+    return `must have at least ${PASSWORD_MIN} characters`
+  }
+  return null
+}
+
+// RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how they compose
+// the same text. Nothing is trimmed, folded or cut.
+const passwordBytes = (password: string): Uint8Array =>
+  new TextEncoder().encode(password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC'))
+
+const TYPES = { argon2d: 0, argon2i: 1, argon2id: 2 } as const
+
+type Parameters = {
+  type: keyof typeof TYPES
+  version: number
+  /** Memory in KiB, passes, lanes. */
+  m: number
+  t: number
+  p: number
+}
+
+/** OWASP's first choice: 19 MiB, two passes, one lane. */
+const PARAMETERS: Parameters = { type: 'argon2id', version: 19, m: 19_456, t: 2, p: 1 }
+const SALT_BYTES = 16
+const TAG_BYTES = 32
+const SALT_MAX_BYTES = 64
+const TAG_MAX_BYTES = 128
+
+/** Hashes a password. Answers a PHC string. */
+export async function hashPassword(cx: Context, password: string): Promise<string> {
+  const salt = cx.random(SALT_BYTES)
+  const tag = argon2(cx, PARAMETERS, passwordBytes(password), salt, TAG_BYTES)
+  const { type, version, m, t, p } = PARAMETERS
+  const encoded = [salt, tag].map(encodeBase64NoPadding).join('$')
+  return `$${type}$v=${version}$m=${m},t=${t},p=${p}$${encoded}`
+}
+
+/**
+ * Whether the password is the one of the hash. Without a hash (no such user, or one without a password) the
+ * same work is done and the answer is no (Design §7.8).
+ */
+export async function verifyPassword(
+  cx: Context,
+  password: string,
+  phc: string | null,
+): Promise<boolean> {
+  const stored = phc === null ? null : parsePhc(phc)
+  if (phc !== null && stored === null) cx.log('warn', 'a stored password hash is not understood')
+  const { parameters, salt, tag } = stored ?? {
+    parameters: PARAMETERS,
+    salt: new Uint8Array(SALT_BYTES),
+    tag: new Uint8Array(TAG_BYTES),
+  }
+  const bytes = passwordBytes(password)
+  const found = argon2(cx, parameters, bytes.subarray(0, PASSWORD_MAX_BYTES), salt, tag.byteLength)
+  const same = equalText(encodeBase64NoPadding(found), encodeBase64NoPadding(tag))
+  // A longer one was never accepted, so it is not the one; nothing is cut and then taken for right.
+  return same && stored !== null && bytes.byteLength <= PASSWORD_MAX_BYTES
+}
+
+/** Whether the hash was made with other parameters than ours: hash anew once the password is known. */
+export function isOutdated(phc: string): boolean {
+  const stored = parsePhc(phc)
+  if (stored === null) return false
+  const same = Object.entries(PARAMETERS).every(
+    ([name, value]) => stored.parameters[name as keyof Parameters] === value,
+  )
+  return !same || stored.salt.byteLength < SALT_BYTES || stored.tag.byteLength < TAG_BYTES
+}
+
+type Stored = { parameters: Parameters; salt: Uint8Array; tag: Uint8Array }
+
+const PHC =
+  /^\$(argon2id|argon2i|argon2d)(?:\$v=(\d{2}))?\$m=(\d{1,8}),t=(\d{1,4}),p=(\d{1,3})\$([A-Za-z0-9+/]+)\$([A-Za-z0-9+/]+)$/
+
+// A foreign hash must not become a way to burn memory and time: 64 MiB and 10 passes at most.
+function parsePhc(phc: string): Stored | null {
+  const [, type, v, m, t, p, salt, tag] = PHC.exec(phc) ?? []
+  if (type === undefined || salt === undefined || tag === undefined) return null
+  const parameters: Parameters = {
+    type: type as keyof typeof TYPES,
+    version: v === undefined ? 16 : Number(v), // 1.0 was written without a version
+    m: Number(m),
+    t: Number(t),
+    p: Number(p),
+  }
+  const stored = { parameters, salt: decode(salt), tag: decode(tag) }
+  const bounded =
+    (parameters.version === 16 || parameters.version === 19) &&
+    parameters.t >= 1 &&
+    parameters.t <= 10 &&
+    parameters.p >= 1 &&
+    parameters.p <= 16 &&
+    parameters.m >= 8 * parameters.p && // RFC 9106 §3.1
+    parameters.m <= 65_536 &&
+    stored.salt.byteLength >= 8 &&
+    stored.salt.byteLength <= SALT_MAX_BYTES &&
+    stored.tag.byteLength >= 16 &&
+    stored.tag.byteLength <= TAG_MAX_BYTES
+  return bounded ? stored : null
+}
+
+function decode(text: string): Uint8Array {
+  try {
+    return decodeBase64IgnorePadding(text)
+  } catch {
+    return new Uint8Array(0)
+  }
+}
+
+// --- the module -------------------------------------------------------------------------------
+
+/** What the module exports, of which this is used. It imports nothing. */
+type Argon2 = {
+  memory: WebAssembly.Memory
+  _initialize(): void
+  malloc(bytes: number): number
+  argon2_hash(
+    t: number,
+    m: number,
+    p: number,
+    password: number,
+    passwordLength: number,
+    salt: number,
+    saltLength: number,
+    tag: number,
+    tagLength: number,
+    encoded: number,
+    encodedLength: number,
+    type: number,
+    version: number,
+  ): number
+}
+
+/** An instance, with the address of a buffer in its memory for password, salt and tag. */
+type Instance = { exports: Argon2; at: number }
+
+const REMEMBERED = 'argon2'
+const BUFFER_BYTES = PASSWORD_MAX_BYTES + SALT_MAX_BYTES + TAG_MAX_BYTES
+
+function instance(cx: Context): Instance {
+  const known = recall<Instance>(cx, REMEMBERED)
+  if (known !== undefined) return known
+  const exports = new WebAssembly.Instance(cx.argon2).exports as unknown as Argon2
+  exports._initialize()
+  // Taken once and first: buffers that come and go would lie in the way of the large block and make the
+  // memory grow to twice the size.
+  const at = exports.malloc(BUFFER_BYTES)
+  if (at === 0) throw new Error('argon2 has no memory')
+  return remember(cx, REMEMBERED, { exports, at }, Number.MAX_SAFE_INTEGER / 2)
+}
+
+function argon2(
+  cx: Context,
+  { type, version, m, t, p }: Parameters,
+  password: Uint8Array,
+  salt: Uint8Array,
+  tagLength: number,
+): Uint8Array {
+  const { exports, at } = instance(cx)
+  // A new view each time: memory that grows detaches the old buffer.
+  const buffer = () => new Uint8Array(exports.memory.buffer, at, BUFFER_BYTES)
+  const saltAt = password.byteLength
+  const tagAt = saltAt + salt.byteLength
+  let healthy = false
+  try {
+    buffer().set(password)
+    buffer().set(salt, saltAt)
+    // biome-ignore format: the parameters in the order and grouping of the C function
+    const code = exports.argon2_hash(
+      t, m, p,
+      at, password.byteLength, at + saltAt, salt.byteLength, at + tagAt, tagLength,
+      0, 0, // no encoded form
+      TYPES[type], version,
+    )
+    healthy = code === 0
+    if (!healthy) throw new Error(`argon2 failed with code ${code}`)
+    return buffer().slice(tagAt, tagAt + tagLength)
+  } finally {
+    buffer().fill(0)
+    // WebAssembly memory never shrinks: what a foreign hash made grow is given back by forgetting it.
+    if (!healthy || m > PARAMETERS.m) cx.memory.delete(REMEMBERED)
+  }
+}

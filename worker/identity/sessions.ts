@@ -1,0 +1,116 @@
+// Browser sessions: the cookie holds 32 random bytes, the table their hash. A session ends when it was idle too
+// long, when it is too old, when it is ended, and with its user. Who may start one is decided by the caller.
+
+import type { Context } from '../context.ts'
+import { randomToken, sha256 } from '../crypto.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { appendEvent } from '../events.ts'
+import { type Http, readCookie, writeCookie } from '../http.ts'
+import {
+  deleteEndedSessions,
+  deleteSession,
+  deleteSessionsOf,
+  findLiveSession,
+  insertSession,
+  type LiveSession,
+  type SessionRow,
+  sessionExists,
+  updateSessionSeen,
+} from './store.ts'
+
+export type { LiveSession, SessionRow }
+
+const COOKIE = 'session'
+/** Seconds between two updates of `last_seen_at`. */
+const TOUCH_EVERY = 60
+const USER_AGENT_MAX = 300
+
+/** The session cookie, if there is one of the right form. */
+export function readSessionCookie(c: Http): string | undefined {
+  const value = readCookie(c, COOKIE)
+  return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined
+}
+
+// Without Max-Age: the cookie ends with the browser, the session at the times the table knows.
+export const writeSessionCookie = (c: Http, cookie: string): void => writeCookie(c, COOKIE, cookie)
+
+export const deleteSessionCookie = (c: Http): void => writeCookie(c, COOKIE, '', 0)
+
+/** How a session is named in the table, in codes and in the API: the hash of its cookie. */
+export const sessionHash = (cookie: string): string => sha256(cookie)
+
+/** The session of a cookie with its user: only while it lives and the user is not disabled. */
+export const findSession = (cx: Context, cookie: string | undefined): Statement<LiveSession> =>
+  findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
+
+/**
+ * A new session in place of the one of `replaces` (the browser's present cookie). The last statement answers
+ * one row if the session came to be: it does not for a user who is disabled or gone by then.
+ */
+export function startSession(
+  cx: Context,
+  given: {
+    user_id: string
+    /** RFC 8176. */
+    amr: readonly string[]
+    user_agent: string
+    replaces?: string | undefined
+  },
+): {
+  cookie: string
+  id_hash: string
+  statements: readonly Statement[]
+  started: Statement<{ id_hash: string }>
+} {
+  const cookie = randomToken(cx)
+  const id_hash = sessionHash(cookie)
+  const now = cx.now()
+  const { user_id, amr, user_agent, replaces } = given
+  const statements = [
+    ...(replaces === undefined ? [] : [deleteSession(sessionHash(replaces))]),
+    insertSession({
+      id_hash,
+      user_id,
+      auth_time: now,
+      amr: JSON.stringify(amr),
+      created_at: now,
+      last_seen_at: now,
+      address: cx.address,
+      user_agent: [...user_agent.replaceAll('\0', '')].slice(0, USER_AGENT_MAX).join(''),
+    }),
+    appendEvent(
+      { ...cx, actor: { kind: 'user', id: user_id, scopes: new Set() } },
+      { type: 'session.started', subject_id: user_id, data: { amr } },
+      sessionExists(id_hash),
+    ),
+  ]
+  return {
+    cookie,
+    id_hash,
+    statements,
+    started: sql`select id_hash from session where id_hash = ${id_hash}`,
+  }
+}
+
+/** Keeps the session from idling out; null when that was done less than a minute ago. */
+export const touchSession = (
+  cx: Context,
+  row: Pick<SessionRow, 'id_hash' | 'last_seen_at'>,
+): Statement | null =>
+  cx.now() - row.last_seen_at < TOUCH_EVERY ? null : updateSessionSeen(row.id_hash, cx.now())
+
+/** Ends one session, with its event. `user_id` is the owner; another user's session is left alone. */
+export const endSession = (cx: Context, user_id: string, id_hash: string): readonly Statement[] => {
+  const is = sql`exists (select 1 from session where id_hash = ${id_hash} and user_id = ${user_id})`
+  return [
+    appendEvent(cx, { type: 'session.ended', subject_id: user_id }, is),
+    sql`delete from session where id_hash = ${id_hash} and user_id = ${user_id}`,
+  ]
+}
+
+/** Ends all sessions of a user. `condition` makes it depend on what the batch did before. */
+export const endSessionsOf = (user_id: string, condition?: Statement): Statement =>
+  deleteSessionsOf(user_id, condition)
+
+/** For the timer. */
+export const deleteOldSessions = (cx: Context): Statement => deleteEndedSessions(cx)

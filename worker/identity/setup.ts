@@ -1,0 +1,141 @@
+// How the first operator comes to be: through a one-time link that a fresh system prints, or from ADMIN_EMAIL and
+// ADMIN_PASSWORD. Both end for good as soon as there is an operator (Design §7.10).
+
+import { planGrant } from '../access/grants.ts'
+import { fieldErrors } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomToken, sha256 } from '../crypto.ts'
+import { ConstraintViolation } from '../db/database.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { emailKey } from './emails.ts'
+import { startSession } from './sessions.ts'
+import {
+  consumeSetupLink,
+  deleteOldSetupLinks,
+  findSetupLink,
+  findUserByEmailKey,
+  insertSetupLink,
+  operatorExists,
+  setupLinkIsMine,
+} from './store.ts'
+import { newUser, userCreation, userInput } from './users.ts'
+
+/** Seconds that a set-up link lives. */
+const LINK_TTL = 3600
+
+/** Makes a set-up link and answers its URL; null when an operator exists. Only its hash is kept. */
+export async function createSetupLink(cx: Context): Promise<string | null> {
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const rows = await cx.db.write(
+    deleteOldSetupLinks(cx),
+    insertSetupLink(cx, hash, LINK_TTL),
+    findSetupLink(cx, hash),
+  )
+  return rows[2].length === 0 ? null : `${cx.config.issuer}/setup?token=${token}`
+}
+
+/** Whether the link can still be redeemed. */
+export async function isSetupLinkGood(cx: Context, token: string): Promise<boolean> {
+  const [rows] = await cx.db.read(findSetupLink(cx, sha256(token)))
+  return rows.length === 1
+}
+
+export type Redemption =
+  | { outcome: 'redeemed'; cookie: string }
+  | { outcome: 'dead' }
+  | { outcome: 'email_taken' }
+
+/**
+ * Makes the first operator and signs the person in. One batch: of any number of parallel redemptions one makes
+ * an operator. E-mail and password are those that `userInput` accepts. Database round trips: 2.
+ */
+export async function redeemSetupLink(
+  cx: Context,
+  given: {
+    token: string
+    email: string
+    password: string
+    user_agent: string
+    replaces: string | undefined
+  },
+): Promise<Redemption> {
+  // Before the hash: who has no link does not make us work.
+  if (!(await isSetupLinkGood(cx, given.token))) return { outcome: 'dead' }
+  const hash = sha256(given.token)
+  const row = await newUser(cx, { email: given.email, password: given.password })
+  const session = startSession(cx, {
+    user_id: row.id,
+    amr: ['pwd'],
+    user_agent: given.user_agent,
+    replaces: given.replaces,
+  })
+  try {
+    const rows = await cx.db.write(
+      consumeSetupLink(cx, hash),
+      ...userCreation(cx, row, setupLinkIsMine(cx, hash)),
+      ...(await operatorGrant(cx, row.id)),
+      ...session.statements,
+      session.started,
+    )
+    return rows.at(-1)?.length === 1
+      ? { outcome: 'redeemed', cookie: session.cookie }
+      : { outcome: 'dead' }
+  } catch (error) {
+    // Undone as a whole: the link is as it was.
+    if (isEmailTaken(error)) return { outcome: 'email_taken' }
+    throw error
+  }
+}
+
+/**
+ * Makes the operator that the settings name, unless there is one already. Answers whether it did. An account
+ * that exists is left as it is: a restart undoes nothing. Throws Problem invalid_request.
+ */
+export async function ensureFirstOperator(
+  cx: Context,
+  email: string,
+  password: string,
+): Promise<boolean> {
+  const input = userInput.safeParse({ email, password, email_verified: true })
+  if (!input.success) {
+    throw new Problem(
+      'invalid_request',
+      'ADMIN_EMAIL or ADMIN_PASSWORD is not acceptable',
+      fieldErrors(input.error),
+    )
+  }
+  const [operators, [known]] = await cx.db.read(
+    sql<{ found: number }>`select ${operatorExists(cx)} as found`,
+    findUserByEmailKey(emailKey(input.data.email)),
+  )
+  if (operators[0]?.found === 1) return false
+  if (known !== undefined) {
+    cx.log('warn', 'there is no operator, and ADMIN_EMAIL names a user who is none', {
+      user_id: known.id,
+    })
+    return false
+  }
+  const row = await newUser(cx, input.data)
+  try {
+    const rows = await cx.db.write(
+      ...userCreation(cx, row, sql`not ${operatorExists(cx)}`),
+      ...(await operatorGrant(cx, row.id)),
+      sql<{ id: string }>`select id from user where id = ${row.id}`,
+    )
+    return rows.at(-1)?.length === 1
+  } catch (error) {
+    if (isEmailTaken(error)) return false // another instance was quicker
+    throw error
+  }
+}
+
+const isEmailTaken = (error: unknown): boolean =>
+  error instanceof ConstraintViolation && error.constraint === 'user.email_key'
+
+// Its subject is looked up when the batch runs: without the user there is no grant.
+async function operatorGrant(cx: Context, user_id: string): Promise<readonly Statement[]> {
+  const entry = { subject: user_id, role: 'operator', object: '*' }
+  return (await planGrant(cx, entry, undefined)).statements
+}

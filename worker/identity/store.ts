@@ -1,0 +1,162 @@
+// The tables `user`, `session` and `setup_link`. Functions answer statements; use cases decide what goes together.
+import { principalIsMine } from '../access/principals.ts'
+import type { Context } from '../context.ts'
+import { type session, setup_link, user } from '../db/schema.ts'
+import { insertWhere, list, type Statement, sql } from '../db/sql.ts'
+import { DEFAULT_SETTINGS, type Settings } from '../settings.ts'
+
+export type UserRow = typeof user.$inferSelect
+export type SessionRow = typeof session.$inferSelect
+
+/** A live session with the person it belongs to. */
+export type LiveSession = SessionRow & {
+  user_email: string
+  user_email_verified: number
+  user_name: string | null
+  user_locale: string | null
+  user_status: UserRow['status']
+  user_created_at: number
+  user_updated_at: number
+}
+
+// --- user -------------------------------------------------------------------------------------
+
+export const findUserById = (id: string): Statement<UserRow> =>
+  sql`select * from user where id = ${id}`
+
+export const findUserByEmailKey = (key: string): Statement<UserRow> =>
+  sql`select * from user where email_key = ${key}`
+
+export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow> =>
+  sql`select * from user where email_key in (${list(keys)})`
+
+/** A page of users behind the id `after`, and one more. */
+export const listUsers = (
+  after: string,
+  limit: number,
+  filter: { email_key?: string | undefined; status?: UserRow['status'] | undefined },
+): Statement<UserRow> =>
+  sql`select * from user where id > ${after}
+    and (${filter.email_key ?? null} is null or email_key = ${filter.email_key ?? null})
+    and (${filter.status ?? null} is null or status = ${filter.status ?? null})
+    order by id limit ${limit + 1}`
+
+/**
+ * Inserts the user if this request made the principal. A repeated batch finds its row and inserts nothing; an
+ * e-mail address that is taken violates `user.email_key` and undoes the whole batch.
+ */
+export const insertUser = (cx: Context, row: UserRow): Statement =>
+  insertWhere(
+    user,
+    row,
+    sql`${principalIsMine(cx, row.id)} and not exists (select 1 from user where id = ${row.id})`,
+  )
+
+/** A condition: the user exists. */
+export const userExists = (id: string): Statement =>
+  sql`exists (select 1 from user where id = ${id})`
+
+/** A condition: the user stands at this version. */
+export const userIsAt = (id: string, version: number): Statement =>
+  sql`exists (select 1 from user where id = ${id} and version = ${version})`
+
+/** Writes the columns of `row` over the user's if it still stands at `version`. */
+export const updateUser = (row: UserRow, version: number): Statement =>
+  sql`update user set email = ${row.email}, email_key = ${row.email_key},
+      email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
+      status = ${row.status}, metadata = ${row.metadata}, updated_at = ${row.updated_at},
+      version = ${row.version}
+    where id = ${row.id} and version = ${version}`
+
+/** Replaces a password hash by a stronger one of the same password. */
+export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
+  sql`update user set password = ${to} where id = ${id} and password = ${from}`
+
+export const deleteUser = (id: string, version: number): Statement =>
+  sql`delete from user where id = ${id} and version = ${version}`
+
+// --- session ----------------------------------------------------------------------------------
+
+// The settings are read by the statement itself, so a session costs no extra round trip, cold or warm.
+const duration = (name: keyof Settings): Statement<never> =>
+  sql`coalesce((select cast(value as integer) from setting where name = ${name}),
+    ${DEFAULT_SETTINGS[name]})`
+
+const live = (cx: Context): Statement<never> =>
+  sql`session.expires_at > ${cx.now()}
+    and session.created_at + ${duration('session_ttl')} > ${cx.now()}
+    and session.last_seen_at + ${duration('session_idle_ttl')} > ${cx.now()}`
+
+/** The session, if neither idle too long nor too old, of a user who may use it. */
+export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSession> =>
+  sql`select session.*, user.email as user_email, user.email_verified as user_email_verified,
+      user.name as user_name, user.locale as user_locale, user.status as user_status,
+      user.created_at as user_created_at, user.updated_at as user_updated_at
+    from session join user on user.id = session.user_id
+    where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
+
+export const listLiveSessions = (cx: Context, user_id: string): Statement<SessionRow> =>
+  sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}
+    order by session.created_at desc, session.id_hash limit 200`
+
+/** Starts a session if the user exists and is not disabled at this moment. */
+export const insertSession = (row: Omit<SessionRow, 'expires_at'>): Statement<never> =>
+  sql`insert into session (id_hash, user_id, auth_time, amr, created_at, last_seen_at, expires_at,
+      address, user_agent)
+    select ${row.id_hash}, id, ${row.auth_time}, ${row.amr}, ${row.created_at}, ${row.last_seen_at},
+      ${row.created_at} + ${duration('session_ttl')}, ${row.address}, ${row.user_agent}
+    from user where id = ${row.user_id} and status = 'active'
+    on conflict (id_hash) do nothing`
+
+/** A condition: the session is stored. */
+export const sessionExists = (id_hash: string): Statement =>
+  sql`exists (select 1 from session where id_hash = ${id_hash})`
+
+export const updateSessionSeen = (id_hash: string, now: number): Statement =>
+  sql`update session set last_seen_at = ${now} where id_hash = ${id_hash} and last_seen_at < ${now}`
+
+export const deleteSession = (id_hash: string): Statement =>
+  sql`delete from session where id_hash = ${id_hash}`
+
+export const deleteSessionsOf = (user_id: string, condition: Statement = sql`1`): Statement =>
+  sql`delete from session where user_id = ${user_id} and (${condition})`
+
+/** Sessions that ended by themselves. */
+export const deleteEndedSessions = (cx: Context): Statement =>
+  sql`delete from session where not (${live(cx)})`
+
+// --- setup_link -------------------------------------------------------------------------------
+
+/** A condition: some person, directly or through a group, is an operator of everything. */
+export const operatorExists = (cx: Context): Statement =>
+  sql`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
+    where "grant".role = 'operator' and "grant".object_id = '*'
+      and principal.kind in ('user', 'group') and principal.deleted_at is null
+      and ("grant".expires_at is null or "grant".expires_at > ${cx.now()}))`
+
+export const insertSetupLink = (cx: Context, hash: string, ttl: number): Statement =>
+  insertWhere(
+    setup_link,
+    { hash, created_at: cx.now(), expires_at: cx.now() + ttl, redeemed_by: null },
+    sql`not ${operatorExists(cx)}`,
+    sql`on conflict (hash) do nothing`,
+  )
+
+/** The link, if it can still be redeemed. */
+export const findSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
+  sql`select hash from setup_link where hash = ${hash} and redeemed_by is null
+    and expires_at > ${cx.now()} and not ${operatorExists(cx)}`
+
+/** Consumes the link for this request; the same request may repeat it. */
+export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
+  sql`update setup_link set redeemed_by = ${cx.rid}
+    where hash = ${hash} and (redeemed_by = ${cx.rid} or (redeemed_by is null
+      and expires_at > ${cx.now()} and not ${operatorExists(cx)}))
+    returning hash`
+
+/** A condition: this request consumed the link. */
+export const setupLinkIsMine = (cx: Context, hash: string): Statement =>
+  sql`exists (select 1 from setup_link where hash = ${hash} and redeemed_by = ${cx.rid})`
+
+export const deleteOldSetupLinks = (cx: Context): Statement =>
+  sql`delete from setup_link where expires_at <= ${cx.now()}`

@@ -1,0 +1,329 @@
+// Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are not here
+// (access), nor how they prove who they are (login, passwords).
+
+import { assertMayEditPrincipal } from '../access/power.ts'
+import {
+  buryPrincipal,
+  findPrincipal,
+  forgetRights,
+  idSchema,
+  insertPrincipal,
+  principalIsMine,
+} from '../access/principals.ts'
+import { type Plan, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomId } from '../crypto.ts'
+import { ConstraintViolation } from '../db/database.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { emailKey, emailSchema } from './emails.ts'
+import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
+import { endSessionsOf } from './sessions.ts'
+import {
+  deleteUser as deleteUserRow,
+  findUserById,
+  findUsersByEmailKeys,
+  insertUser,
+  type UserRow,
+  updateUser as updateUserRow,
+  userIsAt,
+} from './store.ts'
+
+export { emailKey, findUserById, type UserRow }
+
+const METADATA_MAX = 16_384
+const METADATA_DEPTH = 8
+
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
+
+const passwordSchema = z
+  .string()
+  .superRefine((password, refinement) => {
+    const fault = passwordFault(password)
+    if (fault !== null) refinement.addIssue({ code: 'custom', message: fault })
+  })
+  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_MIN, writeOnly: true })
+
+const metadataSchema = z
+  .record(z.string().max(100), z.unknown())
+  .refine((value) => depth(value, METADATA_DEPTH), `must not nest deeper than ${METADATA_DEPTH}`)
+  .refine(
+    (value) => !depth(value, METADATA_DEPTH) || JSON.stringify(value).length <= METADATA_MAX,
+    `must not exceed ${METADATA_MAX} characters of JSON`,
+  )
+
+const fields = {
+  email: emailSchema,
+  email_verified: z.boolean(),
+  name: text(200),
+  locale: z.string().regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag'),
+  status: z.enum(['active', 'disabled']),
+  metadata: metadataSchema,
+}
+
+/** The body of a create request, and an entry of the blueprint. */
+export const userInput = z
+  .strictObject({
+    id: idSchema.optional(),
+    email: fields.email,
+    email_verified: fields.email_verified.optional(),
+    name: fields.name.nullish(),
+    locale: fields.locale.nullish(),
+    password: passwordSchema.optional(),
+    status: fields.status.optional(),
+    metadata: fields.metadata.optional(),
+  })
+  .openapi('NewUser')
+
+/** A merge patch. Operators start a reset of a password, they never set one: it is not here. */
+export const userPatch = z
+  .strictObject({
+    email: fields.email.optional(),
+    email_verified: fields.email_verified.optional(),
+    name: fields.name.nullish(),
+    locale: fields.locale.nullish(),
+    status: fields.status.optional(),
+    metadata: fields.metadata.optional(),
+  })
+  .openapi('UserPatch')
+
+export type UserInput = z.infer<typeof userInput>
+export type UserPatch = z.infer<typeof userPatch>
+
+/** Whether the person may sign in and get tokens. */
+export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status === 'active'
+
+/** The users with these addresses, in one statement. */
+export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow> =>
+  findUsersByEmailKeys(emails.map(emailKey))
+
+/** The row of a new user; hashes the password. */
+export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
+  const now = cx.now()
+  return {
+    id: input.id ?? randomId(cx, 'usr'),
+    email: input.email,
+    email_key: emailKey(input.email),
+    email_verified: input.email_verified === true ? 1 : 0,
+    name: input.name ?? null,
+    locale: input.locale ?? null,
+    password: input.password === undefined ? null : await hashPassword(cx, input.password),
+    status: input.status ?? 'active',
+    metadata: JSON.stringify(input.metadata ?? {}),
+    created_at: now,
+    updated_at: now,
+    version: 1,
+  }
+}
+
+/** Principal, user and event. `condition` makes the user depend on what the batch did before. */
+export const userCreation = (
+  cx: Context,
+  row: UserRow,
+  condition?: Statement,
+): readonly [Statement, Statement, Statement] => [
+  insertPrincipal(cx, row.id, 'user', condition),
+  insertUser(cx, row),
+  appendEvent(cx, { type: 'user.created', subject_id: row.id }, principalIsMine(cx, row.id)),
+]
+
+/** What applying `input` would do: a password counts at creation only (Design §7.10). */
+export async function planUser(
+  cx: Context,
+  input: UserInput,
+  current: UserRow | undefined,
+): Promise<Plan> {
+  if (current === undefined) {
+    const row = await newUser(cx, input)
+    const given = Object.keys(input).filter((name) => name !== 'password')
+    return { change: 'created', fields: given, statements: userCreation(cx, row) }
+  }
+  if (input.id !== undefined && input.id !== current.id) {
+    throw new Problem('conflict', 'the account with this e-mail address has another id', [
+      { pointer: '/id', detail: 'an id cannot be changed' },
+    ])
+  }
+  const { id: _id, password: _password, ...patch } = input
+  const { row, changed } = applyPatch(cx, current, patch, 'replace')
+  if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
+  return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
+}
+
+/** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
+export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
+  const row = await newUser(cx, input)
+  const written = await asProblem(
+    cx.db.write(...userCreation(cx, row), findPrincipal(row.id), findUserById(row.id)),
+  )
+  const [principal] = written[3]
+  const [stored] = written[4]
+  if (principal?.rid !== cx.rid || stored === undefined) {
+    throw new Problem('conflict', 'this id is taken, or was', [
+      { pointer: '/id', detail: 'choose another id, or leave it out' },
+    ])
+  }
+  return stored
+}
+
+/**
+ * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all sessions.
+ * Throws Problem not_found, forbidden, precondition_failed, conflict.
+ */
+export async function updateUser(
+  cx: Context,
+  id: string,
+  patch: UserPatch,
+  demanded: number | null,
+): Promise<UserRow> {
+  await assertMayEditPrincipal(cx, id)
+  return whileOthersWrite(cx, id, demanded, async (current) => {
+    const { row, changed } = applyPatch(cx, current, patch, 'merge')
+    if (changed.length === 0) return current
+    const written = await asProblem(
+      cx.db.write(...userChange(cx, current, row, changed), findUserById(id)),
+    )
+    const [stored] = written[3]
+    return stored !== undefined && same(stored, row) ? stored : null
+  })
+}
+
+/** Deletes a user: the row and the sessions go, the id stays taken. */
+export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
+  await assertMayEditPrincipal(cx, id)
+  await whileOthersWrite(cx, id, demanded, async (current) => {
+    const present = userIsAt(id, current.version)
+    const written = await cx.db.write(
+      appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
+      endSessionsOf(id, present),
+      buryPrincipal(cx, id, present),
+      ...forgetRights(id),
+      deleteUserRow(id, current.version),
+      findUserById(id),
+    )
+    return written.at(-1)?.length === 0 ? current : null
+  })
+}
+
+const ATTEMPTS = 3
+
+/** Reads, lets `write` try, and reads again when somebody else was quicker (`write` answers null). */
+async function whileOthersWrite(
+  cx: Context,
+  id: string,
+  demanded: number | null,
+  write: (current: UserRow) => Promise<UserRow | null>,
+): Promise<UserRow> {
+  for (let i = 0; i < ATTEMPTS; i++) {
+    const [[current]] = await cx.db.read(findUserById(id))
+    if (current === undefined) throw new Problem('not_found', 'there is no such user')
+    if (demanded !== null && demanded !== current.version) break
+    const row = await write(current)
+    if (row !== null) return row
+  }
+  if (demanded !== null) {
+    throw new Problem('precondition_failed', 'the user was changed since this version')
+  }
+  throw new Problem('conflict', 'the user is being changed by others; try again')
+}
+
+/** Event first: it and the update stand or fall by the version that the row still has. */
+const userChange = (
+  cx: Context,
+  current: UserRow,
+  row: UserRow,
+  changed: readonly string[],
+): readonly [Statement, Statement, Statement] => [
+  appendEvent(
+    cx,
+    {
+      type: 'user.updated',
+      subject_id: row.id,
+      data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
+    },
+    userIsAt(row.id, current.version),
+  ),
+  updateUserRow(row, current.version),
+  endSessionsOf(
+    row.id,
+    sql`exists (select 1 from user where id = ${row.id} and status <> 'active')`,
+  ),
+]
+
+/** The row with the patch applied, and the names of what is different then. */
+function applyPatch(
+  cx: Context,
+  current: UserRow,
+  patch: UserPatch,
+  metadata: 'merge' | 'replace',
+): { row: UserRow; changed: string[] } {
+  const row: UserRow = { ...current }
+  if (patch.email !== undefined && patch.email !== current.email) {
+    row.email = patch.email
+    row.email_key = emailKey(patch.email)
+    // What was verified is the address that was there.
+    if (row.email_key !== current.email_key) row.email_verified = 0
+  }
+  if (patch.email_verified !== undefined) row.email_verified = patch.email_verified ? 1 : 0
+  if (patch.name !== undefined) row.name = patch.name
+  if (patch.locale !== undefined) row.locale = patch.locale
+  if (patch.status !== undefined) row.status = patch.status
+  if (patch.metadata !== undefined) {
+    const known = JSON.parse(current.metadata) as Record<string, unknown>
+    const next = metadata === 'merge' ? mergePatch(known, patch.metadata) : patch.metadata
+    row.metadata = JSON.stringify(next)
+    if (row.metadata.length > METADATA_MAX) {
+      throw new Problem('invalid_request', 'the metadata would become too large', [
+        { pointer: '/metadata', detail: `must not exceed ${METADATA_MAX} characters of JSON` },
+      ])
+    }
+  }
+  const changed = (
+    ['email', 'email_verified', 'name', 'locale', 'status', 'metadata'] as const
+  ).filter((name) => row[name] !== current[name])
+  if (changed.length > 0) {
+    row.version = current.version + 1
+    row.updated_at = cx.now()
+  }
+  return { row, changed }
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** RFC 7396 §2. Built of entries, so that a member named `__proto__` is a member like others. */
+function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
+  const merged = new Map(Object.entries(isObject(target) ? target : {}))
+  for (const [name, value] of Object.entries(patch)) {
+    if (value === null) merged.delete(name)
+    else merged.set(name, isObject(value) ? mergePatch(merged.get(name), value) : value)
+  }
+  return Object.fromEntries(merged)
+}
+
+/** Whether the value nests at most `left` levels. */
+function depth(value: unknown, left: number): boolean {
+  if (typeof value !== 'object' || value === null) return true
+  return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
+}
+
+const same = (a: UserRow, b: UserRow): boolean =>
+  (Object.keys(b) as (keyof UserRow)[]).every((name) => name === 'password' || a[name] === b[name])
+
+async function asProblem<T>(written: Promise<T>): Promise<T> {
+  try {
+    return await written
+  } catch (error) {
+    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
+      throw new Problem('conflict', 'there is a user with this e-mail address', [
+        { pointer: '/email', detail: 'another user has this address' },
+      ])
+    }
+    throw error
+  }
+}

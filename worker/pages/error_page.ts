@@ -1,0 +1,12 @@
+// What a person sees when something did not work. The text is public and dull; details are in the log.
+import { html } from 'hono/html'
+import { english, type Messages } from './messages.ts'
+import { type Html, shell } from './shell.ts'
+
+export function errorPage(v: { title: string; text: string }, m: Messages = english): Html {
+  const text = v.text === '' ? '' : v.text.charAt(0).toLocaleUpperCase() + v.text.slice(1)
+  const body = html`<h1>${v.title}</h1>
+<p class="lead">${/[.!?]$/.test(text) || text === '' ? text : `${text}.`}</p>
+<p class="foot">${m.error.footer}</p>`
+  return shell({ title: v.title, body }, m)
+}

@@ -1,0 +1,36 @@
+// The form with which people sign in. The refusal is one text for every reason: an account that does not exist
+// reads like a wrong password (Design §7.8).
+import { html } from 'hono/html'
+import { english, type Messages } from './messages.ts'
+import { alert, csrfField, type Html, hiddenFields, shell } from './shell.ts'
+
+export type LoginValues = {
+  /** What was typed, or the login hint. */
+  username: string
+  /** Fields that say where to go on, sent back as they came. */
+  carried: Readonly<Record<string, string>>
+  csrf: string
+  error?: string
+}
+
+export function loginPage(v: LoginValues, m: Messages = english): Html {
+  const t = m.signIn
+  const failed = v.error !== undefined
+  const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
+  // The cursor stands where the person goes on typing.
+  const known = v.username !== ''
+  const body = html`<h1>${t.title}</h1>
+${alert(v.error)}
+<form method="post" action="/login">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+<label for="username">${t.email}</label>
+<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${known ? '' : ' autofocus'}${invalid}>
+<label for="password">${t.password}</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required${known ? ' autofocus' : ''}${invalid}>
+<div class="actions">
+<button class="primary" type="submit" name="action" value="login">${t.submit}</button>
+</div>
+</form>`
+  return shell({ title: t.title, body }, m)
+}

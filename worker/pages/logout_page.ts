@@ -1,0 +1,36 @@
+// Signing out asks first, so that no link or image signs anybody out; afterwards it says that it is done.
+import { html } from 'hono/html'
+import { english, type Messages } from './messages.ts'
+import { csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
+
+export type LogoutValues = {
+  email: string
+  name: string | null
+  /** Fields that say where to go on, sent back as they came. */
+  carried: Readonly<Record<string, string>>
+  csrf: string
+}
+
+export function logoutPage(v: LogoutValues, m: Messages = english): Html {
+  const t = m.logout
+  const body = html`<h1>${t.title}</h1>
+${person({ label: t.signedInAs, email: v.email, name: v.name })}
+<p class="lead">${t.lead}</p>
+<form method="post" action="/logout">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+<div class="actions">
+<button class="primary" type="submit" name="action" value="logout">${t.submit}</button>
+<button type="submit" name="action" value="cancel">${t.cancel}</button>
+</div>
+</form>`
+  return shell({ title: t.title, body }, m)
+}
+
+export function signedOutPage(m: Messages = english): Html {
+  const t = m.signedOut
+  const body = html`<h1>${t.title}</h1>
+<p class="lead">${t.text}</p>
+<div class="actions"><a class="button" href="/login">${t.signIn}</a></div>`
+  return shell({ title: t.title, body }, m)
+}

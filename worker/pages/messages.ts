@@ -1,0 +1,71 @@
+// All texts that people read on the pages, one object per locale. A page takes the object as its last argument,
+// so another language is another object of the same shape. Plain text: the pages escape it.
+
+export const english = {
+  locale: 'en',
+  signIn: {
+    title: 'Sign in',
+    email: 'E-mail',
+    password: 'Password',
+    submit: 'Sign in',
+    refused: 'E-mail or password is not right. Check both and try again.',
+    tooMany: 'Too many attempts. Wait a while, then try again.',
+  },
+  consent: {
+    title: (client: string) => `Allow access for ${client}`,
+    /** `{client}` stands for its name. */
+    lead: '{client} asks for access to your account',
+    signedInAs: 'Signed in as',
+    switchAccount: 'Use another account',
+    may: 'It may then',
+    nothing: 'know that you are signed in, and nothing else',
+    at: 'It will use this at',
+    allow: 'Allow',
+    deny: 'Deny',
+    sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
+    client: 'Client',
+  },
+  error: {
+    footer: 'You can close this page, or go back and try again.',
+  },
+  setup: {
+    title: 'Set up the first operator',
+    lead: 'This account may manage everything: people, devices, applications and access.',
+    email: 'E-mail',
+    password: 'Password',
+    hint: (min: number) => `At least ${min} characters. Four or five random words are good.`,
+    submit: 'Create operator',
+    deadTitle: 'This link no longer works',
+    dead: 'It was used, is older than an hour, or an operator exists already. A restart without an operator prints a new link.',
+  },
+  logout: {
+    title: 'Sign out',
+    lead: 'You will be signed out of this browser.',
+    signedInAs: 'Signed in as',
+    submit: 'Sign out',
+    cancel: 'Stay signed in',
+  },
+  signedOut: {
+    title: 'You are signed out',
+    text: 'Close the browser too if others use this computer.',
+    signIn: 'Sign in again',
+  },
+  account: {
+    title: 'Your account',
+    signedInAs: 'Signed in as',
+    name: 'Name',
+    email: 'E-mail',
+    since: 'Signed in since',
+    signOut: 'Sign out',
+  },
+  form: {
+    outOfDate:
+      'The form is out of date or was sent from another site. Go back, load the page again and retry.',
+    emailInvalid: 'Enter an e-mail address such as ann@example.com.',
+    emailTaken: 'There is already an account with this e-mail address.',
+    passwordFault: (fault: string) => `The password ${fault}.`,
+    action: 'the form was sent without a known button',
+  },
+}
+
+export type Messages = typeof english

@@ -1,0 +1,57 @@
+// The frame of every page, and the parts that pages share. No script and no inline style: the policy in
+// pageHeaders allows neither, and everything works without. Values are escaped by hono/html.
+import { html } from 'hono/html'
+import { english, type Messages } from './messages.ts'
+
+export type Html = ReturnType<typeof html>
+
+/** A whole document around `body`; `title` names the page in the tab. */
+export function shell(v: { title: string; body: Html }, m: Messages = english): Html {
+  return html`<!doctype html>
+<html lang="${m.locale}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="robots" content="noindex">
+<title>${v.title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/style.css">
+</head>
+<body>
+<main class="card">
+${MARK}
+${v.body}
+</main>
+</body>
+</html>
+`
+}
+
+const MARK = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focusable="false">
+<rect class="mark-ground" width="32" height="32" rx="9"></rect>
+<path class="mark-line" d="M9.5 23 16 9l6.5 14M12.2 18h7.6"></path>
+</svg>`
+
+/** What went wrong, read out at once by screen readers; nothing when `text` is undefined. */
+export const alert = (text: string | undefined): Html =>
+  text === undefined ? html`` : html`<p class="alert" role="alert" id="alert">${text}</p>`
+
+/** Fields that the form sends back as they came. */
+export const hiddenFields = (fields: Readonly<Record<string, string>>): Html =>
+  html`${Object.entries(fields).map(
+    ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
+  )}`
+
+export const csrfField = (csrf: string): Html =>
+  html`<input type="hidden" name="csrf" value="${csrf}">`
+
+/** The person as whom the page acts: a round initial, the name if there is one, the e-mail. */
+export function person(v: { label: string; email: string; name?: string | null }): Html {
+  const initial = [...(v.name ?? v.email)][0]?.toLocaleUpperCase() ?? ''
+  const name = v.name ? html`<span class="person-name" dir="auto">${v.name}</span>` : html``
+  return html`<div class="person">
+<span class="avatar" aria-hidden="true">${initial}</span>
+<span class="person-text"><span class="quiet">${v.label}</span>${name}<span class="person-email" dir="auto">${v.email}</span></span>
+</div>`
+}

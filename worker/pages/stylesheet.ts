@@ -1,0 +1,187 @@
+// The text of /style.css: everything about how pages look. Colours are pairs for light and dark with at least
+// 4.5:1 for text and 3:1 for borders of fields (WCAG 2.2 AA, §1.4.3 and §1.4.11).
+export const stylesheet = `
+:root {
+  color-scheme: light dark;
+  --ground: #f4f5f7;
+  --card: #ffffff;
+  --line: #e3e6ea;
+  --field: #868e99;
+  --text: #16191d;
+  --quiet: #5a636e;
+  --accent: #1f5fd0;
+  --accent-over: #184fb0;
+  --on-accent: #ffffff;
+  --soft: #eef3fc;
+  --over: #f1f3f5;
+  --danger: #a3211b;
+  --danger-soft: #fdf0ef;
+  --danger-line: #efc4c1;
+  --shadow: 0 1px 2px rgb(20 25 35 / 0.05), 0 12px 32px -12px rgb(20 25 35 / 0.14);
+}
+@media (prefers-color-scheme: dark) {
+  :root {
+    --ground: #101317;
+    --card: #181c21;
+    --line: #2b313a;
+    --field: #747e8b;
+    --text: #eceff2;
+    --quiet: #a3adb9;
+    --accent: #8ab4ff;
+    --accent-over: #a9c8ff;
+    --on-accent: #0b1a33;
+    --soft: #1e2836;
+    --over: #222830;
+    --danger: #ffaaa3;
+    --danger-soft: #2d1b1b;
+    --danger-line: #5c2f2d;
+    --shadow: none;
+  }
+}
+*, *::before, *::after { box-sizing: border-box; }
+html { -webkit-text-size-adjust: 100%; text-size-adjust: 100%; }
+body {
+  margin: 0;
+  min-height: 100vh;
+  min-height: 100dvh;
+  display: grid;
+  align-items: center;
+  justify-items: center;
+  padding: 2rem 1rem;
+  background: var(--ground);
+  color: var(--text);
+  font: 1rem/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif;
+}
+.card {
+  width: 100%;
+  max-width: 27rem;
+  min-width: 0;
+  padding: 2.25rem 2.25rem 2rem;
+  background: var(--card);
+  border: 1px solid var(--line);
+  border-radius: 16px;
+  box-shadow: var(--shadow);
+  overflow-wrap: anywhere;
+}
+.mark { display: block; width: 2.25rem; height: 2.25rem; margin-bottom: 1.25rem; }
+.mark-ground { fill: var(--accent); }
+.mark-line {
+  fill: none;
+  stroke: var(--on-accent);
+  stroke-width: 2.6;
+  stroke-linecap: round;
+  stroke-linejoin: round;
+}
+h1 { margin: 0 0 1.25rem; font-size: 1.4375rem; line-height: 1.25; font-weight: 650; letter-spacing: -0.015em; text-wrap: balance; }
+h2 { margin: 1.5rem 0 0.5rem; font-size: 0.875rem; line-height: 1.4; font-weight: 600; color: var(--quiet); }
+p { margin: 0 0 1rem; }
+.lead { color: var(--quiet); }
+h1 + .lead { margin-top: -0.75rem; margin-bottom: 1.25rem; }
+.quiet, .foot, .hint { color: var(--quiet); font-size: 0.875rem; }
+.hint { margin: 0.4rem 0 0; }
+.foot { margin: 1.5rem 0 0; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+a { color: var(--accent); text-underline-offset: 0.15em; }
+code {
+  font: 0.8125rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
+  color: var(--quiet);
+}
+.alert {
+  padding: 0.75rem 0.9rem;
+  border: 1px solid var(--danger-line);
+  border-radius: 10px;
+  background: var(--danger-soft);
+  color: var(--danger);
+  font-size: 0.9375rem;
+}
+form { margin: 0; }
+label { display: block; margin: 1rem 0 0.375rem; font-size: 0.9375rem; font-weight: 550; }
+input {
+  display: block;
+  width: 100%;
+  height: 2.875rem;
+  padding: 0 0.85rem;
+  border: 1px solid var(--field);
+  border-radius: 10px;
+  background: var(--card);
+  color: var(--text);
+  font: inherit;
+}
+input[type="hidden"] { display: none; }
+input[aria-invalid="true"] { border-color: var(--danger); }
+:focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
+input:focus-visible { outline-offset: 0; border-color: var(--accent); }
+.actions { display: grid; gap: 0.625rem; margin-top: 1.5rem; }
+button, .button {
+  display: flex;
+  align-items: center;
+  justify-content: center;
+  width: 100%;
+  min-height: 2.875rem;
+  padding: 0.5rem 1rem;
+  border: 1px solid var(--field);
+  border-radius: 10px;
+  background: transparent;
+  color: var(--text);
+  font: inherit;
+  font-weight: 600;
+  text-decoration: none;
+  cursor: pointer;
+}
+button:hover, .button:hover { background: var(--over); }
+.primary { border-color: var(--accent); background: var(--accent); color: var(--on-accent); }
+.primary:hover { border-color: var(--accent-over); background: var(--accent-over); }
+.person {
+  display: flex;
+  align-items: center;
+  gap: 0.85rem;
+  margin: 0 0 1rem;
+  padding: 0.75rem 0.85rem;
+  border: 1px solid var(--line);
+  border-radius: 12px;
+}
+.avatar {
+  flex: none;
+  display: grid;
+  place-items: center;
+  width: 2.5rem;
+  height: 2.5rem;
+  border-radius: 50%;
+  background: var(--soft);
+  color: var(--accent);
+  font-weight: 650;
+}
+.person-text { display: grid; min-width: 0; line-height: 1.35; }
+.person-text .quiet { font-size: 0.8125rem; }
+.person-name { font-weight: 600; }
+.beside { margin-top: -0.25rem; font-size: 0.9375rem; }
+.scopes, .plain { margin: 0; padding: 0; list-style: none; }
+.plain li + li { margin-top: 0.25rem; }
+.scopes { border: 1px solid var(--line); border-radius: 12px; }
+.scopes li { position: relative; padding: 0.7rem 0.85rem 0.7rem 2.5rem; }
+.scopes li + li { border-top: 1px solid var(--line); }
+.scopes li::before {
+  content: "";
+  position: absolute;
+  left: 1.1rem;
+  top: 1.05rem;
+  width: 0.35rem;
+  height: 0.7rem;
+  border: solid var(--accent);
+  border-width: 0 2px 2px 0;
+  transform: rotate(42deg);
+}
+.scopes code { display: block; }
+.facts { margin: 0; }
+.facts div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1rem; }
+.facts dt { color: var(--quiet); }
+.facts dd { margin: 0; }
+@media (max-width: 30rem) {
+  body { align-items: start; padding: 0; background: var(--card); }
+  .card { max-width: none; border: 0; border-radius: 0; box-shadow: none; padding: 2rem 1.25rem; }
+}
+@media (forced-colors: active) {
+  .card, .person, .scopes { border-color: CanvasText; }
+  .mark-ground { fill: Highlight; }
+  .mark-line { stroke: HighlightText; }
+}
+`
