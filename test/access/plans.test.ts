@@ -1,0 +1,77 @@
+// Statements that are sent for each token and each decision reach their rows through an index, however large the
+// tables are; and the room's part of the API can be described.
+import { expect, test } from 'vitest'
+import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
+import { rightsOf } from '../../worker/access/rights.ts'
+import {
+  findDecision,
+  listConferred,
+  listLacking,
+  listNeededForPrincipal,
+} from '../../worker/access/rights_store.ts'
+import { accessRoutes } from '../../worker/access/routes.ts'
+import { findGrantsByKeys, isNotLastOperator } from '../../worker/access/store.ts'
+import { type Statement, sql } from '../../worker/db/sql.ts'
+import { startWorker } from '../context.ts'
+import { actor } from './fixture.ts'
+
+const TABLES = ['grant', 'membership', 'group', 'device', 'user', 'client', 'principal', 'role']
+
+test('no statement of rights, decisions or power walks through a whole table', async () => {
+  const cx = (await startWorker()).context()
+  const ann = actor('user', 'ann', 'access:write')
+  const question = {
+    subject: { type: 'user', id: 'ann' },
+    action: 'device:read',
+    resource: { type: 'device', id: 'lamp' },
+  }
+  const conferred = listConferred(sql`${'g'}`, sql`${'m'}`, 1)
+  const statements: Statement<unknown>[] = [
+    ...rightsOf('ann', 1),
+    findDecision(question, 1),
+    listLacking(ann, conferred, 1),
+    listLacking(ann, listNeededForPrincipal('bob', 1), 1),
+    sql`select ${isNotLastOperator('grt_1', 1)}`,
+    findGrantsByKeys([{ subject: 'ann', email_key: null, role: 'r', object: '*' }]),
+  ]
+  const plans = await cx.db.read(
+    ...statements.map((statement) => sql<{ detail: string }>`explain query plan ${statement}`),
+  )
+  const aliases = [...TABLES, 'g', 'm', 'd', 'u', 'c', 'p', 'o', 'r', 't']
+  const scans = plans.flatMap((rows, i) =>
+    rows
+      .map((row) => row.detail)
+      .filter((detail) => /^SCAN /.test(detail) && !detail.includes('VIRTUAL TABLE'))
+      .filter((detail) => aliases.includes(detail.split(' ')[1] ?? ''))
+      .map((detail) => `${i}: ${detail}`),
+  )
+  console.log(`plans looked at: ${plans.length}, steps: ${plans.flat().length}`)
+  expect(plans.flat().length).toBeGreaterThan(50)
+  expect(scans).toEqual([])
+})
+
+test('every operation has a name, a scope and a description in the API document', () => {
+  const operations = [accessRoutes(), evaluationRoutes()].flatMap((api) => {
+    const document = api.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: { title: 't', version: '1' },
+    })
+    return Object.values(document.paths ?? {}).flatMap((path) => Object.values(path))
+  }) as { operationId: string; security: { oauth2: string[] }[] }[]
+  expect(operations.map((one) => one.operationId).sort()).toEqual(
+    [
+      ...['createGroup', 'listGroups', 'getGroup', 'updateGroup', 'deleteGroup'],
+      ...['listGroupMembers', 'addGroupMember', 'removeGroupMember'],
+      ...['createRole', 'listRoles', 'getRole', 'updateRole', 'deleteRole'],
+      ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
+      ...['evaluateAccess', 'evaluateAccessBatch'],
+    ].sort(),
+  )
+  for (const { operationId, security } of operations) {
+    const writes = /^(create|update|delete|add|remove)/.test(operationId)
+    expect([operationId, security[0]?.oauth2]).toEqual([
+      operationId,
+      [writes ? 'access:write' : 'access:read'],
+    ])
+  }
+})

@@ -1,0 +1,436 @@
+// Nobody hands on, takes away or changes more than he holds: each way up that is refused, and what is not.
+import { describe, expect, test } from 'vitest'
+import { createGrant } from '../../worker/access/grants.ts'
+import { addMember, updateGroup } from '../../worker/access/groups.ts'
+import {
+  assertMayEditPrincipal,
+  assertMayHandOnScopes,
+  assertMayJoinGroups,
+} from '../../worker/access/power.ts'
+import { updateRole } from '../../worker/access/roles.ts'
+import type { Actor, Context } from '../../worker/context.ts'
+import { countRoundTrips } from '../context.ts'
+import { actor, details, startHouse } from './fixture.ts'
+
+const HOUR = 3600
+
+/**
+ * fleet > site-1 (lamp), site-2 (door). ann manages access (role admin on *) and is resident of site-1; her token
+ * says access:write and no more. The role resident has rules, viewer has none. bosses are operators.
+ */
+async function startSites() {
+  const house = await startHouse()
+  const { make, user, device, call } = house
+  for (const id of ['ann', 'bob', 'boss']) await user(id)
+  await make('POST /v1/groups', { id: 'fleet' })
+  await make('POST /v1/groups', { id: 'site-1', parent_id: 'fleet' })
+  await make('POST /v1/groups', { id: 'site-2', parent_id: 'fleet' })
+  await make('POST /v1/groups', { id: 'bosses' })
+  await make('POST /v1/groups', { id: 'team' })
+  await device('lamp', { groups: ['site-1'] })
+  await device('door', { groups: ['site-2'] })
+  const acl = [{ permission: 'allow', action: 'publish', topic: 's/${group.id}/+/set' }]
+  await make('POST /v1/roles', { name: 'admin', permissions: ['access:read', 'access:write'] })
+  await make('POST /v1/roles', { name: 'resident', permissions: ['device:command'], acl })
+  await make('POST /v1/roles', { name: 'viewer', permissions: ['device:command'] })
+  await make('POST /v1/roles', { name: 'everything', acl: [{ ...acl[0], topic: '#' }] })
+  await make('POST /v1/roles', { name: 'user-admin', permissions: ['users:write'] })
+  const grant = async (subject: string, role: string, object: string, more: object = {}) =>
+    (await make('POST /v1/grants', { subject, role, object, ...more }))['id'] as string
+  await grant('ann', 'admin', '*')
+  await grant('ann', 'resident', 'site-1')
+  const ofBosses = await grant('bosses', 'operator', '*')
+  await make('POST /v1/groups/bosses/members', { id: 'boss' })
+  const ann = actor('user', 'ann', 'access:write')
+  const as = (who: Actor) => (what: string, body?: unknown) => call(what, body, { as: who })
+  return { ...house, grant, ofBosses, ann, asAnn: as(ann), as }
+}
+
+describe('granting', () => {
+  test.each([
+    ['a role with more than the token carries', 'operator', '*'],
+    ['operator on a site she only lives in', 'operator', 'site-1'],
+    ['a scope she does not hold', 'user-admin', '*'],
+    ['her role on a site beside hers', 'resident', 'site-2'],
+    ['her role on a device elsewhere', 'resident', 'door'],
+    ['her role on the group above', 'resident', 'fleet'],
+    ['her role on everything', 'resident', '*'],
+    ['rules of a role she does not hold', 'everything', 'site-1'],
+    ['the permissions of her role on a site beside hers', 'viewer', 'site-2'],
+  ])('%s is refused', async (_, role, object) => {
+    const { asAnn, make } = await startSites()
+    for (const subject of ['ann', 'bob', 'team']) {
+      const answer = await asAnn('POST /v1/grants', { subject, role, object })
+      expect([subject, answer.status]).toEqual([subject, 403])
+      expect(details(answer)).toContain(role)
+    }
+    expect((await make(`GET /v1/grants?role=${role}&object=${object}`))['items']).toHaveLength(
+      role === 'operator' && object === '*' ? 1 : 0,
+    )
+  })
+
+  test('what she holds she may hand on: there, below, and permissions without the rules', async () => {
+    const { as, asAnn, make } = await startSites()
+    await make('POST /v1/groups', { id: 'floor', parent_id: 'site-1' })
+    for (const [role, object] of [
+      ['resident', 'site-1'],
+      ['resident', 'lamp'],
+      ['resident', 'floor'],
+      ['viewer', 'site-1'],
+    ]) {
+      const answer = await asAnn('POST /v1/grants', { subject: 'bob', role, object })
+      expect([role, object, answer.status]).toEqual([role, object, 201])
+    }
+    // Her role on everything says access:read too, which this token does not carry.
+    const admin = { subject: 'bob', role: 'admin', object: '*' }
+    expect((await asAnn('POST /v1/grants', admin)).status).toBe(403)
+    const asReader = as(actor('user', 'ann', 'access:write', 'access:read'))
+    expect((await asReader('POST /v1/grants', admin)).status).toBe(201)
+  })
+
+  test('a token for less refuses more, even to an operator; with manage he may all', async () => {
+    const { as, make } = await startSites()
+    const asBoss = as(actor('user', 'boss', 'access:write'))
+    for (const role of ['operator', 'user-admin']) {
+      const grant = { subject: 'bob', role, object: '*' }
+      expect((await asBoss('POST /v1/grants', grant)).status).toBe(403)
+    }
+    const everyday = { subject: 'bob', role: 'resident', object: 'site-2' }
+    expect((await asBoss('POST /v1/grants', everyday)).status).toBe(201)
+    expect((await asBoss('POST /v1/grants', { ...everyday, role: 'everything' })).status).toBe(201)
+    const whole = as(actor('user', 'boss', 'manage'))
+    expect(
+      (await whole('POST /v1/grants', { subject: 'bob', role: 'operator', object: '*' })).status,
+    ).toBe(201)
+    expect((await make('GET /v1/grants?role=operator'))['items']).toHaveLength(2)
+  })
+
+  test('manage on one site gives every permission there, but no rules and nothing elsewhere', async () => {
+    const { as, grant, user } = await startSites()
+    await user('keeper')
+    await grant('keeper', 'operator', 'site-1')
+    const asKeeper = as(actor('user', 'keeper', 'access:write'))
+    const give = async (role: string, object: string) =>
+      (await asKeeper('POST /v1/grants', { subject: 'bob', role, object })).status
+    expect(await give('viewer', 'site-1')).toBe(201)
+    expect(await give('viewer', 'lamp')).toBe(201)
+    expect(await give('viewer', 'site-2')).toBe(403)
+    expect(await give('resident', 'site-1')).toBe(403)
+    expect(await give('operator', 'site-1')).toBe(403)
+  })
+
+  test('who holds a role until tonight cannot give it for longer, nor lengthen it', async () => {
+    const { as, grant, user, worker } = await startSites()
+    await user('fitter')
+    const tonight = worker.clock.now + 4 * HOUR
+    const own = await grant('fitter', 'resident', 'site-2', { expires_at: tonight })
+    const asFitter = as(actor('user', 'fitter', 'access:write'))
+    const give = (expires_at?: number) =>
+      asFitter('POST /v1/grants', {
+        subject: 'bob',
+        role: 'resident',
+        object: 'site-2',
+        expires_at,
+      })
+    expect((await give()).status).toBe(403)
+    expect((await give(tonight + 1)).status).toBe(403)
+    const given = await give(tonight)
+    expect(given.status).toBe(201)
+    for (const id of [own, given.body['id']]) {
+      expect((await asFitter(`PATCH /v1/grants/${id}`, { expires_at: null })).status).toBe(403)
+      expect((await asFitter(`PATCH /v1/grants/${id}`, { expires_at: tonight + 1 })).status).toBe(
+        403,
+      )
+    }
+    expect(
+      (await asFitter(`PATCH /v1/grants/${given.body['id']}`, { expires_at: tonight - 1 })).status,
+    ).toBe(200)
+    worker.clock.now = tonight
+    expect((await give(tonight + 1)).status).toBe(403)
+  })
+
+  test('a grant of more than she holds can be neither deleted nor shortened', async () => {
+    const { asAnn, grant, ofBosses } = await startSites()
+    const other = await grant('bob', 'resident', 'site-2')
+    for (const id of [ofBosses, other]) {
+      expect((await asAnn(`DELETE /v1/grants/${id}`)).status).toBe(403)
+      expect((await asAnn(`PATCH /v1/grants/${id}`, { expires_at: 1_900_000_000 })).status).toBe(
+        403,
+      )
+    }
+    const hers = await grant('bob', 'resident', 'lamp')
+    expect((await asAnn(`DELETE /v1/grants/${hers}`)).status).toBe(204)
+  })
+
+  test('a client holds the scopes it is registered for, and the roles it was granted', async () => {
+    const { as, client, grant } = await startSites()
+    await client('backend', 'access:write users:write')
+    await grant('backend', 'resident', 'site-2')
+    const asBackend = as(actor('client', 'backend', 'access:write', 'users:write'))
+    const give = async (role: string, object: string) =>
+      (await asBackend('POST /v1/grants', { subject: 'bob', role, object })).status
+    expect(await give('user-admin', '*')).toBe(201)
+    expect(await give('resident', 'site-2')).toBe(201)
+    expect(await give('admin', '*')).toBe(403) // access:read
+    expect(await give('resident', 'site-1')).toBe(403)
+    const asUser = as(actor('user', 'bob', 'access:write', 'users:write'))
+    const mine = await asUser('POST /v1/grants', { subject: 'bob', role: 'admin', object: '*' })
+    expect(mine.status).toBe(403)
+  })
+})
+
+describe('roles', () => {
+  test('a role with a permission or rules beyond her own is refused', async () => {
+    const { asAnn, make } = await startSites()
+    for (const permissions of [['manage'], ['users:read'], ['device:reset'], ['device:command']]) {
+      const answer = await asAnn('POST /v1/roles', { name: 'mine', permissions })
+      expect([permissions, answer.status]).toEqual([permissions, 403])
+      expect(details(answer)).toContain(permissions[0])
+    }
+    const acl = [{ permission: 'allow', action: 'publish', topic: 's/${group.id}/+/set' }]
+    expect((await asAnn('POST /v1/roles', { name: 'mine', acl })).status).toBe(403)
+    expect(
+      (await asAnn('POST /v1/roles', { name: 'mine', permissions: ['access:write'] })).status,
+    ).toBe(201)
+    expect(
+      (await asAnn('PATCH /v1/roles/mine', { permissions: ['access:write', 'manage'] })).status,
+    ).toBe(403)
+    expect((await asAnn('PATCH /v1/roles/mine', { acl })).status).toBe(403)
+    expect((await asAnn('PATCH /v1/roles/mine', { description: 'fine' })).status).toBe(200)
+    expect((await make('GET /v1/roles/mine'))['permissions']).toEqual(['access:write'])
+  })
+
+  test('rules that she holds on everything may be part of her role; others may not be taken out of any', async () => {
+    const { as, grant, user } = await startSites()
+    await user('cat')
+    await grant('cat', 'resident', '*')
+    const asCat = as(actor('user', 'cat', 'access:write'))
+    const acl = [{ topic: 's/${group.id}/+/set', action: 'publish', permission: 'allow' }]
+    expect(
+      (await asCat('POST /v1/roles', { name: 'mine', acl, permissions: ['device:command'] }))
+        .status,
+    ).toBe(201)
+    const wider = [...acl, { permission: 'allow', action: 'publish', topic: '#' }]
+    expect((await asCat('PATCH /v1/roles/mine', { acl: wider })).status).toBe(403)
+    const other = [{ ...acl[0], qos: [0] }]
+    expect((await asCat('PATCH /v1/roles/mine', { acl: other })).status).toBe(403)
+    expect((await asCat('PATCH /v1/roles/everything', { acl: [] })).status).toBe(403)
+    expect((await asCat('PATCH /v1/roles/user-admin', { permissions: [] })).status).toBe(403)
+    expect((await asCat('PATCH /v1/roles/everything', { description: 'x' })).status).toBe(403)
+  })
+})
+
+describe('groups', () => {
+  test('nobody enters a group that holds more than he does, nor one below it', async () => {
+    const { asAnn, make } = await startSites()
+    await make('POST /v1/groups', { id: 'deputies', parent_id: 'bosses' })
+    for (const group of ['bosses', 'deputies']) {
+      for (const id of ['ann', 'bob', 'ann@example.com']) {
+        const answer = await asAnn(`POST /v1/groups/${group}/members`, { id })
+        expect([group, id, answer.status]).toEqual([group, id, 403])
+      }
+    }
+    expect((await asAnn('POST /v1/groups/team/members', { id: 'bob' })).status).toBe(201)
+    expect((await asAnn('DELETE /v1/groups/team/members/bob')).status).toBe(204)
+  })
+
+  test('a group is neither hung nor made below one that holds more', async () => {
+    const { asAnn, make } = await startSites()
+    await make('POST /v1/groups/team/members', { id: 'ann' })
+    expect((await asAnn('PATCH /v1/groups/team', { parent_id: 'bosses' })).status).toBe(403)
+    expect((await asAnn('POST /v1/groups', { id: 'mine', parent_id: 'bosses' })).status).toBe(403)
+    expect((await asAnn('POST /v1/groups', { id: 'mine', parent_id: 'team' })).status).toBe(201)
+    expect((await make('GET /v1/groups/team'))['parent_id']).toBe(null)
+  })
+
+  test('nobody leaves a group whose grants he could not give: they may deny', async () => {
+    const { asAnn, make, grant, call } = await startSites()
+    await make('POST /v1/groups', { id: 'restricted' })
+    await make('POST /v1/groups', { id: 'inner', parent_id: 'restricted' })
+    const acl = [{ permission: 'deny', action: 'all', topic: 's/#' }]
+    await make('POST /v1/roles', { name: 'limits', acl })
+    await grant('restricted', 'limits', '*')
+    await make('POST /v1/groups/inner/members', { id: 'ann' })
+    expect((await asAnn('DELETE /v1/groups/inner/members/ann')).status).toBe(403)
+    expect((await asAnn('PATCH /v1/groups/inner', { parent_id: null })).status).toBe(403)
+    expect((await asAnn('PATCH /v1/groups/inner', { name: 'still mine to name' })).status).toBe(200)
+    expect((await call('DELETE /v1/groups/inner/members/ann')).status).toBe(204)
+  })
+
+  test('who is bound by a role that denies can neither delete its grant nor rewrite it', async () => {
+    const { asAnn, make, grant } = await startSites()
+    const acl = [{ permission: 'deny', action: 'all', topic: 's/#' }]
+    await make('POST /v1/roles', { name: 'limits', acl })
+    const limits = await grant('ann', 'limits', '*')
+    expect((await asAnn(`DELETE /v1/grants/${limits}`)).status).toBe(403)
+    expect((await asAnn(`PATCH /v1/grants/${limits}`, { expires_at: 1_900_000_000 })).status).toBe(
+      403,
+    )
+    expect((await asAnn('PATCH /v1/roles/limits', { acl: [] })).status).toBe(403)
+    const [bound] = (await make('GET /v1/grants?role=limits'))['items'] as object[]
+    expect(bound).toMatchObject({ id: limits, expires_at: null })
+  })
+
+  test('nobody draws a device, or a group of them, under the roles he holds', async () => {
+    const { as, ann, asAnn, make } = await startSites()
+    const answer = await asAnn('POST /v1/groups/site-1/members', { id: 'door' })
+    expect(answer.status).toBe(403)
+    expect(details(answer)).toContain('devices:write')
+    const asRunner = as(actor('user', 'ann', ...ann.scopes, 'devices:write'))
+    const drawn = await asRunner('POST /v1/groups/site-1/members', { id: 'door' })
+    expect(drawn.status).toBe(403)
+    expect(details(drawn)).toContain('resident')
+    expect((await asRunner('POST /v1/groups/team/members', { id: 'door' })).status).toBe(201)
+    expect((await asAnn('PATCH /v1/groups/site-2', { parent_id: 'site-1' })).status).toBe(403)
+    expect((await make('GET /v1/groups/site-2'))['parent_id']).toBe('fleet')
+  })
+
+  test('rooms that write memberships themselves ask the same', async () => {
+    const { worker, ann } = await startSites()
+    const cx = worker.context(ann)
+    await expect(assertMayJoinGroups(cx, ['team', 'bosses'])).rejects.toThrow(
+      'more than the actor holds',
+    )
+    await expect(assertMayJoinGroups(cx, ['site-1'], 'door')).rejects.toThrow(
+      'more than the actor holds',
+    )
+    await assertMayJoinGroups(cx, ['team', 'site-1'])
+    await assertMayJoinGroups(cx, ['site-1'], 'lamp')
+    await assertMayJoinGroups(worker.context(), ['bosses'])
+  })
+})
+
+describe('principals', () => {
+  test('one who holds more cannot be changed: by own grant, by group, by registered scope', async () => {
+    const { worker, ann, user, client, device, grant } = await startSites()
+    const cx = worker.context(ann)
+    const refused = (id: string) =>
+      expect(assertMayEditPrincipal(cx, id)).rejects.toThrow('more than the actor holds')
+    await user('direct')
+    await grant('direct', 'user-admin', '*')
+    await refused('direct')
+    await refused('boss')
+    await user('later')
+    await grant('later', 'operator', '*', { not_before: worker.clock.now + HOUR })
+    await refused('later')
+    await device('robot')
+    await grant('robot', 'resident', 'site-2')
+    await refused('robot')
+    await client('backend', 'access:write users:read')
+    await refused('backend')
+    await client('whole', 'manage')
+    await refused('whole')
+
+    await user('past')
+    await grant('past', 'operator', '*', { expires_at: worker.clock.now + HOUR })
+    worker.clock.now += HOUR
+    await refused('ann') // who also holds access:read, which the token does not carry
+    for (const id of ['bob', 'past', 'lamp']) await assertMayEditPrincipal(cx, id)
+    await client('small', 'openid access:write')
+    await assertMayEditPrincipal(cx, 'small')
+  })
+
+  test('scopes of the management API are handed on only as far as the token carries them', async () => {
+    const { worker, ann } = await startSites()
+    const cx = worker.context(ann)
+    expect(() => assertMayHandOnScopes(cx, ['openid', 'manage'])).toThrow(
+      'more than the actor holds',
+    )
+    expect(() => assertMayHandOnScopes(cx, ['access:read'])).toThrow('more than the actor holds')
+    assertMayHandOnScopes(cx, ['openid', 'access:write', 'their:own'])
+    assertMayHandOnScopes(worker.context(), ['manage'])
+  })
+
+  test('it takes one round trip, and none with manage', async () => {
+    const { worker, ann } = await startSites()
+    const count = async (cx: Context) =>
+      (await countRoundTrips(worker, () => assertMayEditPrincipal(cx, 'bob'))).roundTrips
+    expect(await count(worker.context(ann))).toBe(1)
+    expect(await count(worker.context())).toBe(0)
+  })
+})
+
+describe('at the same moment', () => {
+  /** The actor's context, in which `happens` comes between what is read and what is written. */
+  async function interrupted(cx: Context, happens: () => Promise<unknown>): Promise<Context> {
+    const { db } = cx
+    return {
+      ...cx,
+      db: {
+        read: (...statements) => db.read(...statements),
+        write: async (...statements) => {
+          await happens()
+          return db.write(...statements)
+        },
+      },
+    }
+  }
+
+  test('a role that is taken from the actor after the check is not handed on', async () => {
+    const { worker, ann, make } = await startSites()
+    const [own] = (await make('GET /v1/grants?subject=ann&role=resident'))['items'] as {
+      id: string
+    }[]
+    const cx = await interrupted(worker.context(ann), () => make(`DELETE /v1/grants/${own?.id}`))
+    await expect(
+      createGrant(cx, { subject: 'bob', role: 'resident', object: 'site-1' }),
+    ).rejects.toThrow('conflict')
+    expect((await make('GET /v1/grants?subject=bob'))['items']).toEqual([])
+  })
+
+  test('a role that grows after the check is not handed on', async () => {
+    const { worker, ann, make } = await startSites()
+    const cx = await interrupted(worker.context(ann), () =>
+      make('PATCH /v1/roles/viewer', { permissions: ['device:command', 'device:reset'] }),
+    )
+    await expect(
+      createGrant(cx, { subject: 'bob', role: 'viewer', object: 'site-1' }),
+    ).rejects.toThrow('conflict')
+  })
+
+  test('a group that is granted more after the check is not entered, by member or by group', async () => {
+    const { worker, ann, make, grant } = await startSites()
+    await make('POST /v1/groups', { id: 'other' })
+    let revoke: string | undefined
+    const rises = async () => {
+      revoke ??= await grant('team', 'operator', '*')
+    }
+    const cx = await interrupted(worker.context(ann), rises)
+    await expect(addMember(cx, 'team', 'ann')).rejects.toThrow('conflict')
+    await make(`DELETE /v1/grants/${revoke}`)
+    revoke = undefined
+    await expect(updateGroup(cx, 'other', { parent_id: 'team' }, null)).rejects.toThrow(
+      'more than the actor',
+    )
+    expect((await make('GET /v1/groups/team/members'))['items']).toEqual([])
+    expect((await make('GET /v1/groups/other'))['parent_id']).toBe(null)
+  })
+
+  test('a role that grows after the check is not rewritten by one who holds less', async () => {
+    const { worker, ann, make } = await startSites()
+    let grown = false
+    const cx = await interrupted(worker.context(ann), async () => {
+      if (!grown)
+        await make('PATCH /v1/roles/admin', { permissions: ['access:write', 'users:write'] })
+      grown = true
+    })
+    await expect(updateRole(cx, 'admin', { description: 'x' }, null)).rejects.toThrow(
+      'more than the actor',
+    )
+  })
+})
+
+test('a refused change leaves no event and no row behind', async () => {
+  const { asAnn, worker } = await startSites()
+  const cx = worker.context()
+  const state = async () => {
+    const [events] = await cx.db.read({ sql: 'select count(*) as n from event', args: [] })
+    return events
+  }
+  const before = await state()
+  await asAnn('POST /v1/grants', { subject: 'ann', role: 'operator', object: '*' })
+  await asAnn('POST /v1/groups', { id: 'spent', parent_id: 'bosses' })
+  await asAnn('POST /v1/roles', { name: 'spent', permissions: ['manage'] })
+  expect(await state()).toEqual(before)
+  expect((await asAnn('POST /v1/groups', { id: 'spent' })).status).toBe(201)
+})

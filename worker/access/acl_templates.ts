@@ -1,0 +1,161 @@
+// Rule templates of roles and device types: rules of the acl claim whose topic may have variables. Checked when
+// they are saved; filled in when a token is made. To whom a template applies is decided in rights.ts.
+import { type AclRule, parseRule } from '../../policy/acl.ts'
+import { isTopicLevel } from '../../policy/topic_filter.ts'
+import { z } from '../api.ts'
+
+export type AclTemplate = AclRule
+
+/** A variable's value; `any` stands for every one of a set; `missing` has none that may be used. */
+export type Value = { readonly is: string } | 'any' | 'missing'
+export type Bind = (variable: string) => Value
+
+export const GROUP_ID = 'group.id'
+export const DEVICE_ID = 'device.id'
+export const SUBJECT_ID = 'subject.id'
+export const CLIENT_ID = 'clientid'
+export const METADATA = 'device.metadata.'
+
+const VARIABLE = /\$\{([^}]*)\}/g
+const METADATA_NAME = /^[A-Za-z0-9_.-]{1,64}$/
+const MAX_TEMPLATES = 64
+const MAX_TOPIC = 1024
+
+const isKnown = (variable: string): boolean =>
+  [GROUP_ID, DEVICE_ID, SUBJECT_ID, CLIENT_ID].includes(variable) ||
+  (variable.startsWith(METADATA) && METADATA_NAME.test(variable.slice(METADATA.length)))
+
+export const variablesOf = (text: string): string[] =>
+  [...text.matchAll(VARIABLE)].map((match) => match[1] ?? '')
+
+/** Does the variable occur as part of a level, so that no wildcard can stand for it? */
+export const isPartOfLevel = (topic: string, variable: string): boolean =>
+  topic
+    .split('/')
+    .some((level) => variablesOf(level).includes(variable) && level !== `\${${variable}}`)
+
+/** What is wrong with a template and what to do, or null. Begins with the member it is about. */
+export function templateFault(template: unknown): string | null {
+  const topic = (template as { topic?: unknown } | null)?.topic
+  if (typeof topic !== 'string') return ruleFault(template)
+  if (topic.length > MAX_TOPIC) return `.topic is longer than ${MAX_TOPIC} characters; shorten it`
+  for (const variable of variablesOf(topic)) {
+    if (!isKnown(variable)) {
+      return (
+        `.topic has the unknown variable "${variable.slice(0, 80)}"; the variables are group.id, ` +
+        'device.id, subject.id, clientid and device.metadata.NAME'
+      )
+    }
+  }
+  if (topic.replaceAll(VARIABLE, '').includes('${')) {
+    return '.topic has a variable that is not closed; write it as ${group.id}'
+  }
+  // A denial is widened by `+` where a value is missing, and `+` reaches no first level with `$`.
+  const first = topic.split('/')[0] ?? ''
+  if (first.startsWith('$') && !first.startsWith('${') && variablesOf(first).length > 0) {
+    return '.topic has a variable in a first level that begins with "$"; spell that level out'
+  }
+  return ruleFault({ ...(template as object), topic: topic.replaceAll(VARIABLE, 'x') })
+}
+
+function ruleFault(rule: unknown): string | null {
+  const read = parseRule(rule)
+  if (!('fault' in read)) return null
+  if (read.fault === '.topic is not a topic filter') {
+    return `${read.fault}; wildcards stand alone in their level and # comes last, as in sites/+/state`
+  }
+  if (read.fault.startsWith('.topic begins with "eq "')) {
+    return `${read.fault}, which some brokers read as an instruction; leave it out`
+  }
+  return read.fault
+}
+
+/** The `acl` member of a role or a device type. */
+export const aclSchema = z
+  .array(
+    z
+      .strictObject({
+        permission: z.enum(['allow', 'deny']),
+        action: z.enum(['publish', 'subscribe', 'all']),
+        topic: z.string().openapi({ example: 'sites/${group.id}/devices/+/state' }),
+        qos: z
+          .array(z.union([z.literal(0), z.literal(1), z.literal(2)]))
+          .min(1)
+          .max(3)
+          .optional(),
+        retain: z.boolean().optional(),
+      })
+      .openapi('AclTemplate'),
+  )
+  .max(MAX_TEMPLATES, `at most ${MAX_TEMPLATES} rules`)
+  .superRefine((templates, context) => {
+    for (const [i, template] of templates.entries()) {
+      const fault = templateFault(template)
+      if (fault !== null) {
+        context.addIssue({ code: 'custom', path: [i, 'topic'], message: `acl[${i}]${fault}` })
+      }
+    }
+  })
+
+/** How templates are stored: members in one order, so that equal templates are equal text. */
+export const storedAcl = (templates: readonly z.infer<typeof aclSchema>[number][]): string =>
+  JSON.stringify(
+    templates.map(({ permission, action, topic, qos, retain }) => ({
+      permission,
+      action,
+      topic,
+      ...(qos === undefined ? {} : { qos: [...new Set(qos)].sort() }),
+      ...(retain === undefined ? {} : { retain }),
+    })),
+  )
+
+/** Reads a stored list. Null when it, or any rule in it, is not understood. */
+export function readStoredAcl(stored: string): AclTemplate[] | null {
+  try {
+    const templates: unknown = JSON.parse(stored)
+    if (!Array.isArray(templates)) return null
+    return templates.every((one) => templateFault(one) === null) ? templates : null
+  } catch {
+    return null
+  }
+}
+
+export type Filled =
+  | { readonly rule: AclRule; readonly widened: string | null }
+  | { readonly void: string; readonly fatal: boolean }
+
+/**
+ * The template with its variables filled in. `any` becomes `+` where the variable is a whole level. A value that
+ * is missing, is no topic level, or is `any` within a level: an allowance is void; a denial must not be lost
+ * with it nor narrowed, so that level becomes `+` (`widened` names why). `fatal`: a denial that cannot be said.
+ */
+export function fillTemplate(template: AclTemplate, bind: Bind): Filled {
+  let problem: string | null = null
+  const levels = template.topic.split('/').map((level) => {
+    let filled = level
+    for (const variable of variablesOf(level)) {
+      const value = bind(variable)
+      if (value === 'any' && level === `\${${variable}}`) return '+'
+      if (value === 'any') problem = `${variable} stands for many within a level`
+      else if (value === 'missing') problem = `${variable} is missing`
+      else if (!isTopicLevel(value.is)) problem = `${variable} is not one topic level`
+      else {
+        filled = filled.replaceAll(`\${${variable}}`, () => value.is)
+        continue
+      }
+      return '+'
+    }
+    return filled
+  })
+  if (problem === null) {
+    const read = parseRule({ ...template, topic: levels.join('/') })
+    if ('rule' in read) return { rule: read.rule, widened: null }
+    problem = `the rule${read.fault}`
+  }
+  if (template.permission === 'allow') return { void: problem, fatal: false }
+  for (const topic of [levels.join('/'), template.topic.replaceAll(/[^/]*\$\{[^/]*/g, '+')]) {
+    const read = parseRule({ ...template, topic })
+    if ('rule' in read) return { rule: read.rule, widened: problem }
+  }
+  return { void: problem, fatal: true }
+}

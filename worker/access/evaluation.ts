@@ -1,0 +1,123 @@
+// "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API 1.0. Any number of
+// questions is one database round trip. What is not known is denied, never an error.
+import { z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { type DecisionRow, findDecision } from './rights_store.ts'
+
+const text = z
+  .string()
+  .min(1)
+  .max(1000)
+  .regex(/^[^\0]*$/, 'must not contain NUL')
+
+// AuthZEN §5: further members (`properties`) may be sent; we keep none, so they decide nothing.
+const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
+const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
+const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
+const contextSchema = z.record(z.string(), z.unknown())
+
+/** AuthZEN §6.1. */
+export const evaluationRequest = z
+  .object({
+    subject: subjectSchema,
+    action: actionSchema,
+    resource: resourceSchema,
+    context: contextSchema.optional(),
+  })
+  .openapi('EvaluationRequest')
+
+export const EVALUATIONS_MAX = 100
+
+/** AuthZEN §7.1: what stands at the top is the default of every evaluation. */
+export const evaluationsRequest = z
+  .object({
+    ...evaluationRequest.partial().shape,
+    evaluations: z.array(evaluationRequest.partial()).max(EVALUATIONS_MAX).optional(),
+    options: z
+      .object({
+        evaluations_semantic: z
+          .enum(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'])
+          .default('execute_all'),
+      })
+      .optional(),
+  })
+  .openapi('EvaluationsRequest')
+
+const decisionSchema = z
+  .object({
+    decision: z.boolean(),
+    context: z
+      .object({
+        reason: z
+          .enum([
+            'granted',
+            'not_granted',
+            'unknown_subject',
+            'inactive_subject',
+            'unknown_resource',
+          ])
+          .optional(),
+        grant: z.string().optional().openapi({ description: 'the grant that decided' }),
+        error: z.object({ status: z.int(), message: z.string() }).optional(),
+      })
+      .optional(),
+  })
+  .openapi('Decision')
+
+export const evaluationsResponse = z
+  .union([z.object({ evaluations: z.array(decisionSchema) }), decisionSchema])
+  .openapi('EvaluationsResponse')
+
+export const evaluationResponse = decisionSchema
+
+export type Decision = z.infer<typeof decisionSchema>
+export type EvaluationRequest = z.infer<typeof evaluationRequest>
+export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
+
+function decide(row: DecisionRow | undefined): Decision {
+  const no = (
+    reason: 'not_granted' | 'unknown_subject' | 'inactive_subject' | 'unknown_resource',
+  ) => ({ decision: false, context: { reason } }) as const
+  if (row === undefined || row.usable === null) return no('unknown_subject')
+  if (row.usable !== 1) return no('inactive_subject')
+  if (row.object_known !== 1) return no('unknown_resource')
+  if (row.grant_id === null) return no('not_granted')
+  return { decision: true, context: { reason: 'granted', grant: row.grant_id } }
+}
+
+/** One round trip. */
+export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Decision> {
+  const { subject, action, resource } = request
+  const question = { subject, action: action.name, resource }
+  const [[row]] = await cx.db.read(findDecision(question, cx.now()))
+  return decide(row)
+}
+
+/** One round trip for all, none when no evaluation is complete. */
+export async function evaluateAll(
+  cx: Context,
+  request: EvaluationsRequest,
+): Promise<{ evaluations: Decision[] }> {
+  const { evaluations = [], options } = request
+  const statements = evaluations.map((one) => {
+    const subject = one.subject ?? request.subject
+    const action = one.action ?? request.action
+    const resource = one.resource ?? request.resource
+    if (subject === undefined || action === undefined || resource === undefined) return null
+    return findDecision({ subject, action: action.name, resource }, cx.now())
+  })
+  const asked = statements.filter((statement) => statement !== null)
+  const answers = asked.length === 0 ? [] : await cx.db.read(...asked)
+  let next = 0
+  const decisions = statements.map((statement): Decision => {
+    if (statement !== null) return decide(answers[next++]?.[0])
+    const message = 'subject, action and resource are needed, here or as defaults'
+    return { decision: false, context: { error: { status: 400, message } } }
+  })
+  // AuthZEN §7.1.2.1: the others end with the first that settles it, and the rest is not answered.
+  const settling = { execute_all: null, deny_on_first_deny: false, permit_on_first_permit: true }[
+    options?.evaluations_semantic ?? 'execute_all'
+  ]
+  const end = decisions.findIndex(({ decision }) => decision === settling)
+  return { evaluations: end < 0 ? decisions : decisions.slice(0, end + 1) }
+}

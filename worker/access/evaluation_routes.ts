@@ -1,0 +1,67 @@
+// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding).
+import { type Api, createApi, createRoute, json, jsonBody, problems, scoped } from '../api.ts'
+import { Problem } from '../errors.ts'
+import type { Http } from '../http.ts'
+import {
+  evaluate,
+  evaluateAll,
+  evaluationRequest,
+  evaluationResponse,
+  evaluationsRequest,
+  evaluationsResponse,
+} from './evaluation.ts'
+
+const evaluation = createRoute({
+  method: 'post',
+  path: '/access/v1/evaluation',
+  operationId: 'evaluateAccess',
+  tags: ['access'],
+  ...scoped('access:read'),
+  request: { body: jsonBody(evaluationRequest) },
+  responses: {
+    200: json(evaluationResponse, 'The decision, with the grant that made it'),
+    ...problems('invalid_request', 'unauthorized', 'forbidden'),
+  },
+})
+
+const evaluations = createRoute({
+  method: 'post',
+  path: '/access/v1/evaluations',
+  operationId: 'evaluateAccessBatch',
+  tags: ['access'],
+  ...scoped('access:read'),
+  request: { body: jsonBody(evaluationsRequest) },
+  responses: {
+    200: json(evaluationsResponse, 'The decisions, in the order of the questions'),
+    ...problems('invalid_request', 'unauthorized', 'forbidden'),
+  },
+})
+
+/** A decision holds for now; a caller that gave its request an id gets it back. */
+function prepare(c: Http): void {
+  c.header('Cache-Control', 'no-store')
+  const id = c.req.header('x-request-id')
+  if (id !== undefined && /^[\x20-\x7e]{1,200}$/.test(id)) c.header('X-Request-ID', id)
+}
+
+export function evaluationRoutes(): Api {
+  const api = createApi()
+  api.openapi(evaluation, async (c) => {
+    prepare(c)
+    return c.json(await evaluate(c.var.cx, c.req.valid('json')), 200)
+  })
+  api.openapi(evaluations, async (c) => {
+    prepare(c)
+    const request = c.req.valid('json')
+    if ((request.evaluations ?? []).length > 0) {
+      return c.json(await evaluateAll(c.var.cx, request), 200)
+    }
+    // AuthZEN §7.1: without evaluations it is a single one.
+    const { subject, action, resource } = request
+    if (subject === undefined || action === undefined || resource === undefined) {
+      throw new Problem('invalid_request', 'subject, action and resource are needed')
+    }
+    return c.json(await evaluate(c.var.cx, { subject, action, resource }), 200)
+  })
+  return api
+}

@@ -1,0 +1,294 @@
+// Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
+// or group (its members and those of the groups below); object a device, a group (its devices and those of the
+// groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
+import { type Plan, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomId } from '../crypto.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { type FieldError, Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { assertNothingLacks, lackingToGrant, NOTHING, nothingLacks } from './power.ts'
+import { findPrincipal, ID_PATTERN, idSchema } from './principals.ts'
+import {
+  deleteGrant as deleteGrantRow,
+  findGrant,
+  findRole,
+  type GrantRow,
+  grantExists,
+  grantIs,
+  idOfSubject,
+  insertGrant,
+  isNotLastOperator,
+  updateGrant as updateGrantRow,
+} from './store.ts'
+import { emailKeyOf, principalReference, timeSchema } from './words.ts'
+
+export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
+
+const objectSchema = z
+  .string()
+  .refine((text) => text === '*' || ID_PATTERN.test(text), {
+    message: 'must be the id of a device or a group, or * for everything',
+  })
+  .openapi({ example: 'site-12' })
+
+const WINDOW = {
+  path: ['expires_at'],
+  message: 'expires_at must be later than not_before',
+}
+const isWindow = (grant: {
+  not_before?: number | null | undefined
+  expires_at?: number | null | undefined
+}): boolean =>
+  grant.not_before == null || grant.expires_at == null || grant.not_before < grant.expires_at
+
+export const grantInput = z
+  .strictObject({
+    subject: principalReference,
+    role: idSchema,
+    object: objectSchema,
+    not_before: timeSchema.nullable().optional(),
+    expires_at: timeSchema.nullable().optional(),
+  })
+  .refine(isWindow, WINDOW)
+  .openapi('GrantInput')
+
+export const grantPatch = z
+  .strictObject({
+    not_before: timeSchema.nullable().optional(),
+    expires_at: timeSchema.nullable().optional(),
+  })
+  .refine(isWindow, WINDOW)
+  .openapi('GrantPatch')
+
+export const grantSchema = z
+  .object({
+    id: z.string().openapi({ example: 'grt_01hzy3v9qk3m2c8d5f7g9h1j2k' }),
+    subject: idSchema,
+    role: idSchema,
+    object: objectSchema,
+    not_before: timeSchema.nullable(),
+    expires_at: timeSchema.nullable(),
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('Grant')
+
+export type GrantInput = z.infer<typeof grantInput>
+export type GrantPatch = z.infer<typeof grantPatch>
+
+export const describeGrant = (row: GrantRow): z.infer<typeof grantSchema> => ({
+  id: row.id,
+  subject: row.subject_id,
+  role: row.role,
+  object: row.object_id,
+  not_before: row.not_before,
+  expires_at: row.expires_at,
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+})
+
+// --- plans ------------------------------------------------------------------------------------
+
+type NewGrant = Omit<GrantRow, 'subject_id'>
+
+const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
+  id: randomId(cx, 'grt'),
+  role: input.role,
+  object_id: input.object,
+  not_before: input.not_before ?? null,
+  expires_at: input.expires_at ?? null,
+  created_at: cx.now(),
+  updated_at: cx.now(),
+  version: 1,
+})
+
+const creation = (
+  cx: Context,
+  row: NewGrant,
+  subject: { id: string | null; sql: Statement },
+  condition?: Statement,
+): [Statement, Statement] => [
+  insertGrant(row, subject.sql, condition),
+  appendEvent(
+    cx,
+    {
+      type: 'grant.created',
+      subject_id: subject.id,
+      data: { grant: row.id, role: row.role, object: row.object_id },
+    },
+    grantExists(row.id),
+  ),
+]
+
+function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
+  const fields = (['not_before', 'expires_at'] as const).filter(
+    (field) => patch[field] !== undefined && patch[field] !== current[field],
+  )
+  const row: GrantRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
+  for (const field of fields) row[field] = patch[field] ?? null
+  return { row, fields }
+}
+
+const change = (
+  cx: Context,
+  row: GrantRow,
+  fields: string[],
+  condition?: Statement,
+): [Statement, Statement] => [
+  updateGrantRow(row, condition),
+  appendEvent(
+    cx,
+    { type: 'grant.updated', subject_id: row.subject_id, data: { grant: row.id, fields } },
+    grantIs(row),
+  ),
+]
+
+/**
+ * What an entry would do. `current` is the oldest grant of the same subject, role and object. The subject is
+ * looked up when the batch runs, so it may be made by an earlier statement of it.
+ */
+export async function planGrant(
+  cx: Context,
+  entry: GrantInput,
+  current: GrantRow | undefined,
+): Promise<Plan> {
+  if (current === undefined) {
+    const email_key = emailKeyOf(entry.subject)
+    const subject = {
+      id: email_key === null ? entry.subject : null,
+      sql: idOfSubject(entry.subject, email_key),
+    }
+    const statements = creation(cx, rowOf(cx, entry), subject)
+    return { change: 'created', fields: Object.keys(entry), statements }
+  }
+  const { row, fields } = patched(cx, current, entry)
+  if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
+  return { change: 'updated', fields, statements: change(cx, row, fields) }
+}
+
+// --- use cases --------------------------------------------------------------------------------
+
+const noGrant = () => new Problem('not_found', 'there is no such grant')
+const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
+const changedMeanwhile = () =>
+  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+const lastOperator = () =>
+  new Problem(
+    'conflict',
+    'this is the last lasting grant of operator on *: without it nobody could run the system',
+  )
+
+/** Throws Problem. Round trips: 1 read, 1 write. */
+export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
+  const wanted = rowOf(cx, input)
+  const { role, object_id } = wanted
+  const lacking = lackingToGrant(cx, role, object_id, wanted.expires_at)
+  const subject = idOfSubject(input.subject, emailKeyOf(input.subject))
+  const [[subjectRow], [roleRow], [objectRow], lacks] = await cx.db.read(
+    sql<{ id: string }>`select id from principal where id = ${subject}`,
+    findRole(role),
+    findPrincipal(object_id),
+    lacking,
+  )
+  const errors: FieldError[] = []
+  if (subjectRow === undefined) {
+    errors.push({ pointer: '/subject', detail: 'there is no such user, client, device or group' })
+  }
+  if (roleRow === undefined) errors.push({ pointer: '/role', detail: 'there is no such role' })
+  const objectKind = objectRow?.deleted_at === null ? objectRow.kind : null
+  if (object_id !== '*' && objectKind !== 'device' && objectKind !== 'group') {
+    errors.push({ pointer: '/object', detail: 'there is no such device or group' })
+  }
+  if (subjectRow === undefined || errors.length > 0) {
+    throw new Problem('invalid_request', 'the grant names something that is not there', errors)
+  }
+  assertNothingLacks(lacks)
+  const { id } = subjectRow
+  const answers = await cx.db.write(
+    ...creation(cx, wanted, { id, sql: subject }, nothingLacks(lacking)),
+    findGrant(wanted.id),
+    sql<{ same: number }>`select exists (select 1 from "grant" where subject_id = ${id}
+      and role = ${role} and object_id = ${object_id} and not_before is ${wanted.not_before}
+      and expires_at is ${wanted.expires_at}) as same`,
+  )
+  const row = answers[2][0]
+  if (row !== undefined) return row
+  if (answers[3][0]?.same === 1) throw new Problem('conflict', 'there is the same grant already')
+  throw changedMeanwhile()
+}
+
+export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
+  const [[row]] = await cx.db.read(findGrant(id))
+  if (row === undefined) throw noGrant()
+  return row
+}
+
+/** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */
+export async function updateGrant(
+  cx: Context,
+  id: string,
+  patch: GrantPatch,
+  demanded: number | null,
+): Promise<GrantRow> {
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const current = await getGrant(cx, id)
+    if (demanded !== null && demanded !== current.version) throw otherVersion()
+    const { row, fields } = patched(cx, current, patch)
+    if (fields.length === 0) return current
+    if (!isWindow(row)) {
+      throw new Problem('invalid_request', 'the grant would never hold', [
+        { pointer: '/expires_at', detail: WINDOW.message },
+      ])
+    }
+    // What it was, what it becomes: the longer of the two is what the actor must hold.
+    const longest =
+      current.expires_at === null || row.expires_at === null
+        ? null
+        : Math.max(current.expires_at, row.expires_at)
+    const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
+    const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
+    const remains = lasts ? sql`true` : isNotLastOperator(id, cx.now())
+    const [lacks, [state]] = await cx.db.read(
+      lacking,
+      sql<{ remains: number }>`select ${remains} as remains`,
+    )
+    assertNothingLacks(lacks)
+    if (state?.remains !== 1) throw lastOperator()
+    const answers = await cx.db.write(
+      ...change(cx, row, fields, sql`${nothingLacks(lacking)} and ${remains}`),
+      sql<{ done: number }>`select ${grantIs(row)} as done`,
+    )
+    if (answers[2][0]?.done === 1) return row
+    if (demanded !== null) throw otherVersion()
+  }
+  throw changedMeanwhile()
+}
+
+/** Throws Problem. Round trips: 2 reads, 1 write. */
+export async function deleteGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
+  const row = await getGrant(cx, id)
+  if (demanded !== null && demanded !== row.version) throw otherVersion()
+  const ended = row.expires_at !== null && row.expires_at <= cx.now()
+  // Nobody loses anything by a grant that has run out.
+  const lacking = ended ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
+  const remains = isNotLastOperator(id, cx.now())
+  const [lacks, [state]] = await cx.db.read(
+    lacking,
+    sql<{ remains: number }>`select ${remains} as remains`,
+  )
+  assertNothingLacks(lacks)
+  if (state?.remains !== 1) throw lastOperator()
+  const condition = sql`${nothingLacks(lacking)} and ${remains} and exists (
+    select 1 from "grant" where id = ${id} and version = ${row.version})`
+  const data = { grant: id, role: row.role, object: row.object_id }
+  const answers = await cx.db.write(
+    appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, condition),
+    deleteGrantRow(id, condition),
+    findGrant(id),
+  )
+  const left = answers[2][0]
+  if (left === undefined) return
+  if (demanded !== null && left.version !== demanded) throw otherVersion()
+  throw left.version === row.version ? lastOperator() : changedMeanwhile()
+}

@@ -1,0 +1,391 @@
+// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
+// it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
+import { type Plan, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomId } from '../crypto.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import {
+  assertMayMoveKind,
+  assertNothingLacks,
+  lackingToMove,
+  NOTHING,
+  nothingLacks,
+} from './power.ts'
+import {
+  buryPrincipal,
+  findPrincipal,
+  idSchema,
+  insertPrincipal,
+  type PrincipalKind,
+  principalIsMine,
+} from './principals.ts'
+import {
+  DEPTH_MAX,
+  deleteGroup as deleteGroupRow,
+  deleteMembership,
+  findGroup,
+  findMember,
+  findPlace,
+  type GroupRow,
+  groupIs,
+  groupIsUnused,
+  idOfSubject,
+  insertGroup,
+  insertMembership,
+  isMember,
+  type MemberRow,
+  mayBeMember,
+  mayHangBelow,
+  type PlaceRow,
+  updateGroup as updateGroupRow,
+} from './store.ts'
+import { emailKeyOf, nameSchema, principalReference } from './words.ts'
+
+export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
+
+const kindSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
+  .openapi({ example: 'site' })
+
+export const groupInput = z
+  .strictObject({
+    id: idSchema.optional(),
+    kind: kindSchema.default('group'),
+    name: nameSchema.optional(),
+    parent_id: idSchema.nullable().optional(),
+  })
+  .openapi('GroupInput')
+
+export const groupPatch = z
+  .strictObject({
+    kind: kindSchema.optional(),
+    name: nameSchema.optional(),
+    parent_id: idSchema.nullable().optional(),
+  })
+  .openapi('GroupPatch')
+
+export const groupSchema = z
+  .object({
+    id: idSchema,
+    kind: kindSchema,
+    name: nameSchema,
+    parent_id: idSchema.nullable(),
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('Group')
+
+export type GroupInput = z.input<typeof groupInput>
+export type GroupPatch = z.infer<typeof groupPatch>
+
+const changedMeanwhile = () =>
+  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+
+const noGroup = () => new Problem('not_found', 'there is no such group')
+
+function assertPlace(place: PlaceRow | undefined): void {
+  const fault = (type: 'invalid_request' | 'conflict', detail: string) =>
+    new Problem(type, 'the group cannot be there', [{ pointer: '/parent_id', detail }])
+  if (place?.parent_exists !== 1) throw fault('invalid_request', 'there is no such group')
+  if (place.makes_circle === 1) throw fault('conflict', 'a group cannot be below itself')
+  if (place.depth > DEPTH_MAX) {
+    throw fault('conflict', `groups can be ${DEPTH_MAX} deep; hang it higher up`)
+  }
+}
+
+/** What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
+export function findTreeFault(parents: ReadonlyMap<string, string | null>): string | null {
+  for (const id of parents.keys()) {
+    const path = [id]
+    for (let up = parents.get(id) ?? null; up !== null; up = parents.get(up) ?? null) {
+      if (path.includes(up)) return `the group ${id} would be below itself`
+      path.push(up)
+      if (path.length > DEPTH_MAX) return `the group ${id} is more than ${DEPTH_MAX} deep`
+    }
+  }
+  return null
+}
+
+// --- plans ------------------------------------------------------------------------------------
+
+function creation(
+  cx: Context,
+  entry: GroupInput,
+  id: string,
+  condition?: Statement,
+): [Statement, Statement, Statement] {
+  const now = cx.now()
+  const row: GroupRow = {
+    id,
+    kind: entry.kind ?? 'group',
+    name: entry.name ?? id,
+    parent_id: entry.parent_id ?? null,
+    created_at: now,
+    updated_at: now,
+    version: 1,
+  }
+  const data = { kind: row.kind, parent_id: row.parent_id }
+  return [
+    insertPrincipal(cx, id, 'group', condition),
+    insertGroup(cx, row),
+    appendEvent(cx, { type: 'group.created', subject_id: id, data }, principalIsMine(cx, id)),
+  ]
+}
+
+/** The row as the patch wants it, and which fields differ. */
+function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
+  const fields = (['kind', 'name', 'parent_id'] as const).filter(
+    (field) => patch[field] !== undefined && patch[field] !== current[field],
+  )
+  const row: GroupRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
+  for (const field of fields) Object.assign(row, { [field]: patch[field] })
+  return { row, fields }
+}
+
+const change = (
+  cx: Context,
+  row: GroupRow,
+  fields: string[],
+  condition?: Statement,
+): [Statement, Statement] => [
+  updateGroupRow(row, condition),
+  appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }, groupIs(row)),
+]
+
+/**
+ * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry without an id
+ * is always a new group.
+ */
+export async function planGroup(
+  cx: Context,
+  entry: GroupInput,
+  current: GroupRow | undefined,
+): Promise<Plan> {
+  if (current === undefined) {
+    const fields = Object.keys(entry)
+    return {
+      change: 'created',
+      fields,
+      statements: creation(cx, entry, entry.id ?? randomId(cx, 'grp')),
+    }
+  }
+  const { id: _, ...patch } = entry
+  const { row, fields } = patched(cx, current, patch)
+  if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
+  return { change: 'updated', fields, statements: change(cx, row, fields) }
+}
+
+/** Makes the member's groups those of `groups`. `condition` is that of the batch it joins. */
+export async function planMemberships(
+  cx: Context,
+  member_id: string,
+  groups: readonly string[],
+  current: readonly string[],
+  condition: Statement = sql`true`,
+): Promise<Plan> {
+  const added = groups.filter((group) => !current.includes(group))
+  const removed = current.filter((group) => !groups.includes(group))
+  if (added.length === 0 && removed.length === 0) {
+    return { change: 'unchanged', fields: [], statements: [] }
+  }
+  return {
+    change: 'updated',
+    fields: ['groups'],
+    statements: [
+      ...added.map((group) => insertMembership(cx, group, member_id, condition)),
+      ...removed.map((group) => deleteMembership(group, member_id, condition)),
+      appendEvent(
+        cx,
+        { type: 'groups.changed', subject_id: member_id, data: { added, removed } },
+        condition,
+      ),
+    ],
+  }
+}
+
+// --- groups -----------------------------------------------------------------------------------
+
+/** Throws Problem. Round trips: 1 write, and 1 read for a group below another. */
+export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
+  const id = input.id ?? randomId(cx, 'grp')
+  const parent_id = input.parent_id ?? null
+  let condition: Statement = sql`true`
+  if (parent_id !== null) {
+    // A new group is an object to whoever holds a role on those above: as if it were its parent.
+    const lacking = lackingToMove(cx, parent_id, parent_id)
+    const [[place], lacks] = await cx.db.read(findPlace(id, parent_id), lacking)
+    assertPlace(place)
+    assertNothingLacks(lacks)
+    condition = sql`${mayHangBelow(id, parent_id)} and ${nothingLacks(lacking)}`
+  }
+  const answers = await cx.db.write(
+    ...creation(cx, input, id, condition),
+    findPrincipal(id),
+    findGroup(id),
+  )
+  const principal = answers[3][0]
+  const row = answers[4][0]
+  if (principal === undefined) throw changedMeanwhile()
+  if (principal.rid !== cx.rid || row === undefined) {
+    throw new Problem('conflict', 'this id is taken, or was', [
+      { pointer: '/id', detail: 'choose another id: ids are never given twice' },
+    ])
+  }
+  return row
+}
+
+export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
+  const [[row]] = await cx.db.read(findGroup(id))
+  if (row === undefined) throw noGroup()
+  return row
+}
+
+/** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
+export async function updateGroup(
+  cx: Context,
+  id: string,
+  patch: GroupPatch,
+  demanded: number | null,
+): Promise<GroupRow> {
+  const parent_id = patch.parent_id ?? null
+  const leaving =
+    patch.parent_id === undefined
+      ? NOTHING
+      : lackingToMove(cx, sql`(select parent_id from "group" where id = ${id})`, id)
+  const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const [[current], [place], lacksThere, lacksHere] = await cx.db.read(
+      findGroup(id),
+      findPlace(id, parent_id ?? ''),
+      leaving,
+      entering,
+    )
+    if (current === undefined) throw noGroup()
+    if (demanded !== null && demanded !== current.version) throw otherVersion()
+    const { row, fields } = patched(cx, current, patch)
+    if (fields.length === 0) return current
+    let condition: Statement = sql`true`
+    if (fields.includes('parent_id')) {
+      if (parent_id !== null) assertPlace(place)
+      assertNothingLacks([...lacksThere, ...lacksHere])
+      // In the condition, so that two moves at once cannot close a circle.
+      condition = sql`${parent_id === null ? sql`true` : mayHangBelow(id, parent_id)}
+        and ${nothingLacks(leaving)} and ${nothingLacks(entering)}`
+    }
+    const answers = await cx.db.write(
+      ...change(cx, row, fields, condition),
+      sql<{ done: number }>`select ${groupIs(row)} as done`,
+    )
+    if (answers[2][0]?.done === 1) return row
+    if (demanded !== null) throw otherVersion()
+  }
+  throw changedMeanwhile()
+}
+
+const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
+
+/** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
+export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+  const [[row], [use]] = await cx.db.read(
+    findGroup(id),
+    sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
+  )
+  if (row === undefined) throw noGroup()
+  if (demanded !== null && demanded !== row.version) throw otherVersion()
+  const inUse = () =>
+    new Problem(
+      'conflict',
+      'the group is in use: take away its members, the groups below it and the grants to it or on it first',
+    )
+  if (use?.unused !== 1) throw inUse()
+  const condition = sql`${groupIsUnused(id)} and ${
+    demanded === null
+      ? sql`true`
+      : sql`exists (select 1 from "group" where id = ${id} and version = ${demanded})`
+  }`
+  const there = sql`exists (select 1 from "group" where id = ${id}) and ${condition}`
+  const answers = await cx.db.write(
+    appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
+    deleteGroupRow(id, condition),
+    buryPrincipal(cx, id, sql`not exists (select 1 from "group" where id = ${id})`),
+    findGroup(id),
+  )
+  const left = answers[3][0]
+  if (left === undefined) return
+  if (demanded !== null && left.version !== demanded) throw otherVersion()
+  throw inUse()
+}
+
+// --- members ----------------------------------------------------------------------------------
+
+export const memberInput = z.strictObject({ id: principalReference }).openapi('GroupMemberInput')
+
+export const memberSchema = z
+  .object({ id: idSchema, kind: z.enum(['user', 'client', 'device']), created_at: z.int() })
+  .openapi('GroupMember')
+
+type Candidate = { id: string; kind: PrincipalKind; is_member: number }
+
+const findCandidate = (group_id: string, member: Statement): Statement<Candidate> =>
+  sql`select p.id, p.kind, exists (
+      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
+    from principal p where p.id = ${member} and p.deleted_at is null`
+
+/** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
+export async function addMember(
+  cx: Context,
+  group_id: string,
+  reference: string,
+): Promise<{ member: MemberRow; added: boolean }> {
+  const member = idOfSubject(reference, emailKeyOf(reference))
+  const [[group], [candidate], lacks] = await cx.db.read(
+    findGroup(group_id),
+    findCandidate(group_id, member),
+    lackingToMove(cx, group_id, member),
+  )
+  if (group === undefined) throw noGroup()
+  const wrong = (detail: string) =>
+    new Problem('invalid_request', 'this cannot be a member', [{ pointer: '/id', detail }])
+  if (candidate === undefined) throw wrong('there is no such user, client or device')
+  if (candidate.kind === 'group') {
+    throw wrong('a group is not a member: set parent_id of the group to put it below this one')
+  }
+  const { id, kind } = candidate
+  assertMayMoveKind(cx, kind)
+  assertNothingLacks(lacks)
+  const condition = sql`${mayBeMember(group_id, id)}
+    and ${nothingLacks(lackingToMove(cx, group_id, id))}`
+  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } }
+  const answers = await cx.db.write(
+    appendEvent(cx, event, sql`${condition} and not ${isMember(group_id, id)}`),
+    insertMembership(cx, group_id, id, condition),
+    findMember(group_id, id),
+  )
+  const row = answers[2][0]
+  if (row === undefined) throw changedMeanwhile()
+  return { member: row, added: candidate.is_member === 0 }
+}
+
+/** Throws Problem. Round trips: 1 read, 1 write. */
+export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
+  const lacking = lackingToMove(cx, group_id, id)
+  const [[group], [candidate], lacks] = await cx.db.read(
+    findGroup(group_id),
+    findCandidate(group_id, sql`${id}`),
+    lacking,
+  )
+  if (group === undefined) throw noGroup()
+  if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
+  assertMayMoveKind(cx, candidate.kind)
+  assertNothingLacks(lacks)
+  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } }
+  const answers = await cx.db.write(
+    appendEvent(cx, event, sql`${isMember(group_id, id)} and ${nothingLacks(lacking)}`),
+    deleteMembership(group_id, id, nothingLacks(lacking)),
+    sql<{ left: number }>`select ${isMember(group_id, id)} as left`,
+  )
+  if (answers[2][0]?.left !== 0) throw changedMeanwhile()
+}

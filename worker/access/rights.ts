@@ -1,0 +1,261 @@
+// What a principal may do: its grants, read in one round trip, and the acl claim compiled from them and from a
+// device's own type. Whether the principal may act at all (disabled, suspended) is for the caller to ask.
+import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
+import { coversFilter } from '../../policy/topic_filter.ts'
+import type { Context } from '../context.ts'
+import type { Rows } from '../db/database.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import {
+  type AclTemplate,
+  type Bind,
+  CLIENT_ID,
+  DEVICE_ID,
+  fillTemplate,
+  GROUP_ID,
+  isPartOfLevel,
+  METADATA,
+  readStoredAcl,
+  SUBJECT_ID,
+  type Value,
+  variablesOf,
+} from './acl_templates.ts'
+import {
+  findOwnDevice,
+  type HeldGrantRow,
+  listGroupsBelow,
+  listHeldGrants,
+  listObjectDevices,
+  listOwnGroups,
+  type OwnDeviceRow,
+  ROWS_MAX,
+} from './rights_store.ts'
+
+/**
+ * The statements of a principal's rights, to be spread into a read batch; the rows that answer them are
+ * `RightsRows`. `subject` is an id, or SQL in parentheses or not that gives one.
+ */
+export function rightsOf(subject: string | Statement<unknown>, now: number) {
+  const who = typeof subject === 'string' ? sql`${subject}` : sql`(${subject})`
+  return [
+    listHeldGrants(who, now),
+    listGroupsBelow(who, now),
+    listObjectDevices(who, now),
+    findOwnDevice(who),
+    listOwnGroups(who),
+  ] as const
+}
+
+export type RightsRows = Rows<ReturnType<typeof rightsOf>>
+
+/** The permissions of roles held on `*`. Those named like scopes of the management API give these scopes. */
+export function permissionsEverywhere(rows: RightsRows): Set<string> {
+  const [grants] = rows
+  return new Set(
+    grants
+      .filter((grant) => grant.object_id === '*')
+      .flatMap((grant) => JSON.parse(grant.permissions) as string[]),
+  )
+}
+
+/**
+ * `expires_at`: when the first grant behind an allowance ends. A token must not outlive it, or the grant's end
+ * would come only with the token's.
+ */
+export type CompiledAcl =
+  | { rules: AclRule[]; expires_at: number | null }
+  | { fault: 'too_many_rules' }
+
+/** More rules than this before duplicates are dropped is a fault: it bounds the work. */
+const WORK_MAX = 40_000
+
+/**
+ * The rules of a principal. Denials come first; an allowance that another one covers is left out. A template with
+ * a value that is missing or no topic level is void when it allows; when it denies it is widened. A denial that
+ * cannot be read or said leaves no rule at all. All this is logged.
+ */
+export function compileAcl(
+  cx: Context,
+  subject_id: string,
+  rows: RightsRows,
+  maxRules: number,
+): CompiledAcl {
+  const [grants, below, devices, [own], ownGroups] = rows
+  if ([grants, below, devices, ownGroups].some((some) => some.length > ROWS_MAX)) {
+    return { fault: 'too_many_rules' }
+  }
+  const subject = { subject_id, own }
+  const groupsOf = new Map<string, string[]>()
+  for (const { root, group_id } of below) push(groupsOf, root, group_id)
+  const devicesOf = new Map<string, Place[]>()
+  const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
+  for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
+    const { root, group_id, device_id, metadata } = row
+    push(devicesOf, root, { group_id, device: { id: device_id, metadata: readMetadata(metadata) } })
+  }
+
+  const found: AclRule[] = []
+  const notes = new Set<string>()
+  let expires_at: number | null = null
+  let work = 0
+
+  /** False when the acl has to be empty. */
+  const apply = (origin: string, template: AclTemplate, places: Iterable<Place>): boolean => {
+    for (const place of places) {
+      if (++work > WORK_MAX) return true
+      const filled = fillTemplate(template, bindIn(place, subject))
+      if ('rule' in filled) found.push(filled.rule)
+      const problem = 'rule' in filled ? filled.widened : filled.void
+      if (problem !== null) notes.add(`${origin}: ${template.topic}: ${problem}`)
+      if ('void' in filled && filled.fatal) return false
+    }
+    return true
+  }
+  const nothing = (origin: string): CompiledAcl => {
+    notes.add(`${origin}: a rule is not understood, so no rule is given`)
+    report(cx, subject_id, notes)
+    return { rules: [], expires_at: null }
+  }
+
+  if (own !== undefined && own.type_acl !== null) {
+    const origin = `device type ${own.type}`
+    const device = { id: own.id, metadata: readMetadata(own.metadata) }
+    const templates = readStoredAcl(own.type_acl)
+    if (templates === null) return nothing(origin)
+    const all = ownGroups.map(({ group_id }) => ({ group_id, device }))
+    for (const template of templates) {
+      const places = usesGroup(template) && all.length > 0 ? all : [{ group_id: null, device }]
+      if (!apply(origin, template, places)) return nothing(origin)
+    }
+  }
+  for (const grant of grants) {
+    const origin = `role ${grant.role}`
+    const templates = readStoredAcl(grant.acl)
+    if (templates === null) return nothing(origin)
+    for (const template of templates) {
+      if (!apply(origin, template, placesOf(grant, template, groupsOf, devicesOf))) {
+        return nothing(origin)
+      }
+    }
+    const allows = templates.some((template) => template.permission === 'allow')
+    if (allows && grant.expires_at !== null) {
+      expires_at = Math.min(expires_at ?? grant.expires_at, grant.expires_at)
+    }
+  }
+  report(cx, subject_id, notes)
+  if (work > WORK_MAX) return { fault: 'too_many_rules' }
+  const rules = withoutCovered(orderAcl(found), maxRules)
+  return rules === null ? { fault: 'too_many_rules' } : { rules, expires_at }
+}
+
+// --- where a template applies -----------------------------------------------------------------
+
+type Device = { id: string; metadata: Record<string, unknown> }
+/** What the variables of one rule stand for. */
+type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
+
+const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
+
+/** One place for each rule that the template becomes on the object of the grant. */
+function placesOf(
+  grant: HeldGrantRow,
+  template: AclTemplate,
+  groupsOf: ReadonlyMap<string, string[]>,
+  devicesOf: ReadonlyMap<string, Place[]>,
+): Place[] {
+  const used = variablesOf(template.topic)
+  const group = used.includes(GROUP_ID)
+  const device = used.includes(DEVICE_ID)
+  const metadata = used.some((variable) => variable.startsWith(METADATA))
+  if (grant.object_id === '*') return [{ group_id: 'any', device: 'any' }]
+  const known = devicesOf.get(grant.object_id) ?? []
+  if (grant.object_kind === 'device') {
+    if (!group && !device && !metadata) return [{ group_id: null, device: null }]
+    return group ? known : known.slice(0, 1)
+  }
+  if (grant.object_kind === 'group') {
+    // `+` may stand for the devices of a group where it takes a whole level and the group is in the topic.
+    const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
+    if (listed) return known
+    if (!group) return [{ group_id: null, device: null }]
+    const groups = groupsOf.get(grant.object_id) ?? []
+    return groups.map((group_id) => ({ group_id, device: 'any' }))
+  }
+  return [{ group_id: null, device: null }]
+}
+
+/** `${clientid}` and `${subject.id}` are the connecting principal's; the rest is the object's. */
+const bindIn =
+  (
+    { group_id, device }: Place,
+    { subject_id, own }: { subject_id: string; own: OwnDeviceRow | undefined },
+  ): Bind =>
+  (variable) => {
+    if (variable === SUBJECT_ID) return { is: subject_id }
+    if (variable === CLIENT_ID) return whenText(own?.mqtt_client_id)
+    if (variable === GROUP_ID) return group_id === 'any' ? 'any' : whenText(group_id)
+    if (variable === DEVICE_ID) return device === 'any' ? 'any' : whenText(device?.id)
+    // The metadata of everything is not known, and `+` would stand for more than the devices have.
+    if (device === 'any' || device === null || !variable.startsWith(METADATA)) return 'missing'
+    const name = variable.slice(METADATA.length)
+    return Object.hasOwn(device.metadata, name) ? whenText(device.metadata[name]) : 'missing'
+  }
+
+const whenText = (value: unknown): Value => (typeof value === 'string' ? { is: value } : 'missing')
+
+function readMetadata(stored: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(stored)
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function push<V>(map: Map<string, V[]>, key: string, value: V): void {
+  const known = map.get(key)
+  if (known === undefined) map.set(key, [value])
+  else known.push(value)
+}
+
+function report(cx: Context, subject_id: string, notes: ReadonlySet<string>): void {
+  const shown = [...notes].slice(0, 10)
+  for (const note of shown) cx.log('warn', 'an acl rule is void or widened', { subject_id, note })
+  if (notes.size > shown.length) {
+    cx.log('warn', 'more acl rules are void or widened', { subject_id, count: notes.size })
+  }
+}
+
+// --- fewer rules ------------------------------------------------------------------------------
+
+/** Leaves out what another rule of the same permission says already; null when more than `maxRules` are left. */
+function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] | null {
+  // In this order a rule comes after every one that covers it, so that one pass with few kept is enough.
+  const widestFirst = [...rules].sort(
+    (a, b) => breadth(a) - breadth(b) || scopeSize(b) - scopeSize(a),
+  )
+  const kept = new Set<AclRule>()
+  for (const rule of widestFirst) {
+    if ([...kept].some((wider) => coversRule(wider, rule))) continue
+    if (kept.size >= maxRules) return null
+    kept.add(rule)
+  }
+  return rules.filter((rule) => kept.has(rule))
+}
+
+/** Smaller is wider: filters with `#` by their depth, then the others, each with more `+` first. */
+function breadth({ topic }: AclRule): number {
+  const levels = topic.split('/')
+  const depth = topic.endsWith('#') ? levels.length : 1000
+  return depth * 1000 - levels.filter((level) => level === '+').length
+}
+
+const ALL_QOS: readonly Qos[] = [0, 1, 2]
+
+const scopeSize = ({ action, qos, retain }: AclRule): number =>
+  (action === 'all' ? 100 : 0) + (qos ?? ALL_QOS).length * 10 + (retain === undefined ? 1 : 0)
+
+function coversRule(wider: AclRule, rule: AclRule): boolean {
+  return (
+    wider.permission === rule.permission &&
+    (wider.action === 'all' || wider.action === rule.action) &&
+    (rule.qos ?? ALL_QOS).every((qos) => (wider.qos ?? ALL_QOS).includes(qos)) &&
+    (wider.retain === undefined || wider.retain === rule.retain) &&
+    coversFilter(wider.topic, rule.topic)
+  )
+}

@@ -1,0 +1,279 @@
+// The recursive reads of the access model: who is within which group, which grants a subject holds, what an object
+// is part of, and what an actor lacks. Statements only; what they mean is said in rights, evaluation and power.
+import { API_SCOPES } from '../api.ts'
+import type { Actor } from '../context.ts'
+import { list, type Statement, sql } from '../db/sql.ts'
+
+/** Most rows that one statement of rights answers. One more tells that there are too many. */
+export const ROWS_MAX = 4000
+
+/** A CTE `within(id)`: the groups that hold the subject, directly or as groups above those. */
+const within = (subject: Statement<unknown>): Statement => sql`within(id) as (
+  select group_id from membership where member_id = ${subject}
+  union
+  select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
+
+/**
+ * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. Materialized, or the
+ * planner may begin at the objects and look through every grant there is.
+ */
+const held = (subject: Statement<unknown>, now: number): Statement => sql`held as materialized (
+  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
+  from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
+  where (g.subject_id = ${subject} or g.subject_id in (select id from within))
+    and (g.not_before is null or g.not_before <= ${now})
+    and (g.expires_at is null or g.expires_at > ${now})
+    and (g.object_id = '*' or o.id is not null))`
+
+const ids = sql`(select id from subject)`
+
+const rights = (subject: Statement<unknown>, now: number): Statement =>
+  sql`subject(id) as (select (${subject})), ${within(ids)}, ${held(ids, now)}`
+
+export type HeldGrantRow = {
+  id: string
+  role: string
+  object_id: string
+  object_kind: 'user' | 'client' | 'device' | 'group' | null
+  expires_at: number | null
+  permissions: string
+  acl: string
+}
+
+export const listHeldGrants = (subject: Statement<unknown>, now: number): Statement<HeldGrantRow> =>
+  sql`with recursive ${rights(subject, now)}
+    select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
+      role.permissions, role.acl
+    from held join role on role.name = held.role
+    order by held.id limit ${ROWS_MAX + 1}`
+
+export type GroupBelowRow = { root: string; group_id: string }
+
+/** For each group on which a role with `${group.id}` is held: that group and all below. */
+export const listGroupsBelow = (
+  subject: Statement<unknown>,
+  now: number,
+): Statement<GroupBelowRow> =>
+  sql`with recursive ${rights(subject, now)}, below(root, id) as (
+      select held.object_id, held.object_id from held join role on role.name = held.role
+      where held.object_kind = 'group' and instr(role.acl, ${'${group.id}'})
+      union
+      select below.root, g.id from below join "group" g on g.parent_id = below.id)
+    select root, id as group_id from below order by root, id limit ${ROWS_MAX + 1}`
+
+export type ObjectDeviceRow = {
+  root: string
+  group_id: string | null
+  device_id: string
+  metadata: string
+}
+
+/**
+ * The devices that templates name one by one: those of a group on which a role is held (`root` is the group,
+ * `group_id` where the device is) and those on which a role is held itself (a row for each group it is in).
+ * In no order, so that a fleet that is too large ends at the limit.
+ */
+export const listObjectDevices = (
+  subject: Statement<unknown>,
+  now: number,
+): Statement<ObjectDeviceRow> =>
+  sql`with recursive ${rights(subject, now)}, listed(id) as (
+      select held.object_id from held join role on role.name = held.role
+      where held.object_kind = 'group' and exists (
+        select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
+        where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
+          or instr(t.value, ${'${device.metadata.'})
+          or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device)))),
+    below(root, id) as (
+      select id, id from listed
+      union
+      select below.root, g.id from below join "group" g on g.parent_id = below.id)
+    select below.root, m.group_id, d.id as device_id, d.metadata
+    from below cross join membership m on m.group_id = below.id
+      cross join device d on d.id = m.member_id
+    union all
+    select d.id, m.group_id, d.id, d.metadata
+    from held join role on role.name = held.role join device d on d.id = held.object_id
+      left join membership m on m.member_id = d.id
+    where held.object_kind = 'device' and instr(role.acl, ${'${'})
+    limit ${ROWS_MAX + 1}`
+
+export type OwnDeviceRow = {
+  id: string
+  type: string
+  mqtt_client_id: string | null
+  metadata: string
+  type_acl: string | null
+}
+
+/** The subject itself, when it is a device, with its type's templates. */
+export const findOwnDevice = (subject: Statement<unknown>): Statement<OwnDeviceRow> =>
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
+    from device d left join device_type t on t.name = d.type where d.id = (${subject})`
+
+/** The groups that the subject is a member of, not those above. */
+export const listOwnGroups = (subject: Statement<unknown>): Statement<{ group_id: string }> =>
+  sql`select group_id from membership where member_id = (${subject})
+    order by group_id limit ${ROWS_MAX + 1}`
+
+// --- evaluation -------------------------------------------------------------------------------
+
+export type DecisionRow = {
+  /** Null when there is no such subject. */
+  usable: number | null
+  /** Whether there is such an object; 1 for what this system does not keep. */
+  object_known: number
+  grant_id: string | null
+}
+
+const OBJECT_KINDS = ['user', 'client', 'device', 'group']
+
+/** May the subject do it? One row. Of several grants that permit it, the oldest is named. */
+export const findDecision = (
+  question: {
+    subject: { type: string; id: string }
+    action: string
+    resource: { type: string; id: string }
+  },
+  now: number,
+): Statement<DecisionRow> => {
+  const { subject, action, resource } = question
+  const who = sql`${subject.id}`
+  const what = sql`${resource.id}`
+  const ours = OBJECT_KINDS.includes(resource.type)
+  // What we do not keep lies in no group and is reached through `*` alone, whatever its id.
+  const reached = ours
+    ? sql`held.object_id = '*' or held.object_id in (select id from above)`
+    : sql`held.object_id = '*'`
+  const known = sql`select 1 from principal
+    where id = ${what} and kind = ${resource.type} and deleted_at is null`
+  return sql`with recursive ${within(who)}, ${held(who, now)},
+    above(id) as (
+      select ${what}
+      union select group_id from membership where member_id = ${what} and ${resource.type} = 'device'
+      union select g.parent_id from above join "group" g on g.id = above.id
+        where g.parent_id is not null)
+    select ${usable(subject)} as usable,
+      ${ours ? sql`exists (${known})` : sql`1`} as object_known,
+      (select held.id from held join role on role.name = held.role
+        where (${reached}) and exists (
+          select 1 from json_each(role.permissions) p where p.value in (${action}, 'manage'))
+        order by held.id limit 1) as grant_id`
+}
+
+/** 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this kind. */
+const usable = ({ type, id }: { type: string; id: string }): Statement => sql`(
+  select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
+    left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
+  where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`
+
+// --- power ------------------------------------------------------------------------------------
+
+/** A role on an object until a time (null: for good) that is to be given or taken. */
+export type NeededRow = { role: string; object_id: string; until: number | null }
+
+/** What the actor does not hold itself: a permission, or `acl` for a role's rules. */
+export type Lack = { role: string; object_id: string; missing: string }
+
+const RESERVED = ['manage', ...API_SCOPES]
+
+/** A CTE-free condition on `p.value`: the actor's token carries this permission of the management API. */
+const tokenCarries = (actor: Actor): Statement => sql`p.value in (${list([...actor.scopes])})`
+
+/** What of the needed roles the actor does not hold on those objects for as long. No rows: nothing is lacking. */
+export const listLacking = (
+  actor: Actor,
+  needed: Statement<NeededRow>,
+  now: number,
+): Statement<Lack> => {
+  const who = sql`${actor.id}`
+  const isClient = actor.kind === 'client'
+  const same = sql`x.role = n.role and x.object_id = n.object_id and x.until is n.until`
+  const reachGives = sql`exists (
+    select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
+    where ${same} and q.value in (p.value, 'manage'))`
+  return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
+    ${within(who)}, ${held(who, now)},
+    above(root, id) as (
+      select object_id, object_id from needed
+      union select a.root, m.group_id from above a join membership m on m.member_id = a.id
+      union select a.root, g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null),
+    reach(role, object_id, until, by_role, everywhere) as (
+      select n.role, n.object_id, n.until, held.role, held.object_id = '*'
+      from needed n join held on (held.object_id = '*' or exists (
+          select 1 from above a where a.root = n.object_id and a.id = held.object_id))
+        and (held.expires_at is null or held.expires_at >= n.until))
+    select n.role, n.object_id, p.value as missing
+    from needed n join role r on r.name = n.role, json_each(r.permissions) p
+    where not case when p.value in (${list(RESERVED)})
+      then ${tokenCarries(actor)} and (${isClient} or ${reachGives})
+      else ${reachGives} end
+    union
+    select n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
+    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
+        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
+      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
+        where r2.name = x.by_role and q.value = 'manage')))
+    limit 20`
+}
+
+/** What of a role's content (two JSON texts) the actor does not hold everywhere and for good. */
+export const listLackingContent = (
+  actor: Actor,
+  role: string,
+  permissions: Statement<unknown>,
+  acl: Statement<unknown>,
+  now: number,
+): Statement<Lack> => {
+  const who = sql`${actor.id}`
+  const isClient = actor.kind === 'client'
+  const everywhereGives = sql`exists (
+    select 1 from everywhere e, json_each(e.permissions) q where q.value in (p.value, 'manage'))`
+  return sql<Lack>`with recursive ${within(who)}, ${held(who, now)},
+    everywhere(permissions, acl) as (
+      select r.permissions, r.acl from held join role r on r.name = held.role
+      where held.object_id = '*' and held.expires_at is null)
+    select ${role} as role, '*' as object_id, p.value as missing from json_each(${permissions}) p
+    where not case when p.value in (${list(RESERVED)})
+      then ${tokenCarries(actor)} and (${isClient} or ${everywhereGives})
+      else ${everywhereGives} end
+    union
+    select ${role}, '*', 'acl' from json_each(${acl}) t
+    where (t.value ->> 'permission' = 'deny'
+        or not exists (select 1 from everywhere e, json_each(e.acl) u where u.value = t.value))
+      and not exists (select 1 from everywhere e, json_each(e.permissions) q where q.value = 'manage')
+    limit 20`
+}
+
+const inForceOrLater = (now: number): Statement =>
+  sql`(g.expires_at is null or g.expires_at > ${now})`
+
+/**
+ * What moves when `member` enters or leaves the group: the grants of the group and of those above, and, for what
+ * can be an object, the roles that others hold on them, now on it. Before it exists, `member` is the group.
+ */
+export const listConferred = (
+  group: Statement<unknown>,
+  member: Statement<unknown>,
+  now: number,
+): Statement<NeededRow> => {
+  const upward = sql`(with recursive upward(id) as (
+      select (${group})
+      union select g.parent_id from upward join "group" g on g.id = upward.id
+        where g.parent_id is not null)
+    select id from upward)`
+  return sql<NeededRow>`
+    select g.role, g.object_id, g.expires_at from "grant" g
+    where g.subject_id in ${upward} and ${inForceOrLater(now)}
+    union
+    select g.role, m.id, g.expires_at from principal m join "grant" g
+    where m.id = (${member}) and m.kind in ('device', 'group')
+      and g.object_id in ${upward} and ${inForceOrLater(now)}`
+}
+
+/** Every grant that a principal holds, itself or through its groups. */
+export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
+    where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
+      with recursive ${within(sql`${id}`)} select id from within))`

@@ -1,0 +1,252 @@
+// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
+// something. Built-in roles stand as they are; a role in use cannot be deleted.
+import { type Plan, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { aclSchema, storedAcl } from './acl_templates.ts'
+import { assertNothingLacks, lackingToDefine, nothingLacks } from './power.ts'
+import { idSchema } from './principals.ts'
+import {
+  deleteRole as deleteRoleRow,
+  findRole,
+  insertRole,
+  type RoleRow,
+  roleIs,
+  roleIsUnused,
+  updateRole as updateRoleRow,
+} from './store.ts'
+import { descriptionSchema } from './words.ts'
+
+export { findRolesByNames } from './store.ts'
+
+/** `manage` is every permission. Those named like the scopes of the management API give them, on `*`. */
+export const permissionSchema = z
+  .string()
+  .regex(
+    /^(manage|[a-z][a-z0-9_.-]{0,62}:[a-z][a-z0-9_.-]{0,62})$/,
+    'must look like noun:verb, in lower case, such as device:read',
+  )
+  .openapi({ example: 'device:read' })
+
+const permissionsSchema = z.array(permissionSchema).max(200)
+
+export const roleInput = z
+  .strictObject({
+    name: idSchema,
+    description: descriptionSchema.default(''),
+    permissions: permissionsSchema.default([]),
+    acl: aclSchema.default([]),
+  })
+  .openapi('RoleInput')
+
+export const rolePatch = z
+  .strictObject({
+    description: descriptionSchema.optional(),
+    permissions: permissionsSchema.optional(),
+    acl: aclSchema.optional(),
+  })
+  .openapi('RolePatch')
+
+export const roleSchema = z
+  .object({
+    name: idSchema,
+    description: z.string(),
+    permissions: z.array(z.string()),
+    acl: aclSchema,
+    builtin: z.boolean(),
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('Role')
+
+export type RoleInput = z.input<typeof roleInput>
+export type RolePatch = z.infer<typeof rolePatch>
+
+export const describeRole = (row: RoleRow): z.infer<typeof roleSchema> => ({
+  name: row.name,
+  description: row.description,
+  permissions: JSON.parse(row.permissions),
+  acl: JSON.parse(row.acl),
+  builtin: row.builtin === 1,
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+})
+
+const storedPermissions = (permissions: readonly string[]): string =>
+  JSON.stringify([...new Set(permissions)])
+
+// --- plans ------------------------------------------------------------------------------------
+
+function rowOf(cx: Context, input: RoleInput): RoleRow {
+  const now = cx.now()
+  return {
+    name: input.name,
+    description: input.description ?? '',
+    permissions: storedPermissions(input.permissions ?? []),
+    acl: storedAcl(input.acl ?? []),
+    builtin: 0,
+    created_at: now,
+    updated_at: now,
+    version: 1,
+  }
+}
+
+const creation = (cx: Context, row: RoleRow, condition?: Statement): [Statement, Statement] => [
+  insertRole(row, condition),
+  appendEvent(cx, { type: 'role.created', data: { role: row.name } }, roleIs(row)),
+]
+
+function patched(cx: Context, current: RoleRow, patch: RolePatch) {
+  const { description, permissions, acl } = patch
+  const wanted: Partial<RoleRow> = {
+    ...(description === undefined ? {} : { description }),
+    ...(permissions === undefined ? {} : { permissions: storedPermissions(permissions) }),
+    ...(acl === undefined ? {} : { acl: storedAcl(acl) }),
+  }
+  const fields = (['description', 'permissions', 'acl'] as const).filter(
+    (field) => wanted[field] !== undefined && wanted[field] !== current[field],
+  )
+  const row = { ...current, ...wanted, updated_at: cx.now(), version: current.version + 1 }
+  return { row, fields }
+}
+
+const change = (
+  cx: Context,
+  row: RoleRow,
+  fields: string[],
+  condition?: Statement,
+): [Statement, Statement] => [
+  updateRoleRow(row, condition),
+  appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }, roleIs(row)),
+]
+
+const isBuiltin = (name: string) =>
+  new Problem('conflict', `the role ${name} is built in and stays as it is`)
+
+/** What an entry would do. Throws Problem for a built-in role that would change. */
+export async function planRole(
+  cx: Context,
+  entry: RoleInput,
+  current: RoleRow | undefined,
+): Promise<Plan> {
+  if (current === undefined) {
+    return {
+      change: 'created',
+      fields: Object.keys(entry),
+      statements: creation(cx, rowOf(cx, entry)),
+    }
+  }
+  const { name: _, ...patch } = entry
+  const { row, fields } = patched(cx, current, patch)
+  if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
+  if (current.builtin === 1) throw isBuiltin(current.name)
+  return { change: 'updated', fields, statements: change(cx, row, fields) }
+}
+
+// --- use cases --------------------------------------------------------------------------------
+
+const noRole = () => new Problem('not_found', 'there is no such role')
+const otherVersion = () => new Problem('precondition_failed', 'the role is at another version')
+const changedMeanwhile = () =>
+  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+
+/** Throws Problem. Round trips: 1 read, 1 write. */
+export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow> {
+  const wanted = rowOf(cx, input)
+  const { name, permissions, acl } = wanted
+  const lacking = lackingToDefine(cx, name, permissions, acl)
+  const taken = () =>
+    new Problem('conflict', 'there is a role of this name', [
+      { pointer: '/name', detail: 'choose another name, or change that role' },
+    ])
+  const [lacks, [known]] = await cx.db.read(lacking, findRole(name))
+  assertNothingLacks(lacks)
+  if (known !== undefined) throw taken()
+  const answers = await cx.db.write(
+    ...creation(cx, wanted, nothingLacks(lacking)),
+    findRole(name),
+    sql<{ done: number }>`select ${roleIs(wanted)} as done`,
+  )
+  const row = answers[2][0]
+  if (row === undefined) throw changedMeanwhile()
+  if (answers[3][0]?.done !== 1) throw taken()
+  return row
+}
+
+export async function getRole(cx: Context, name: string): Promise<RoleRow> {
+  const [[row]] = await cx.db.read(findRole(name))
+  if (row === undefined) throw noRole()
+  return row
+}
+
+/**
+ * The actor needs power over what the role was and what it becomes: all that hold it change with it.
+ * Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ */
+export async function updateRole(
+  cx: Context,
+  name: string,
+  patch: RolePatch,
+  demanded: number | null,
+): Promise<RoleRow> {
+  const before = lackingToDefine(
+    cx,
+    name,
+    sql`(select permissions from role where name = ${name})`,
+    sql`(select acl from role where name = ${name})`,
+  )
+  const after = lackingToDefine(
+    cx,
+    name,
+    storedPermissions(patch.permissions ?? []),
+    storedAcl(patch.acl ?? []),
+  )
+  for (let attempt = 0; attempt < 5; attempt++) {
+    const [[current], lacksBefore, lacksAfter] = await cx.db.read(findRole(name), before, after)
+    if (current === undefined) throw noRole()
+    if (demanded !== null && demanded !== current.version) throw otherVersion()
+    const { row, fields } = patched(cx, current, patch)
+    if (fields.length === 0) return current
+    if (current.builtin === 1) throw isBuiltin(name)
+    assertNothingLacks([...lacksBefore, ...lacksAfter])
+    const condition = sql`${nothingLacks(before)} and ${nothingLacks(after)}`
+    const answers = await cx.db.write(
+      ...change(cx, row, fields, condition),
+      sql<{ done: number }>`select ${roleIs(row)} as done`,
+    )
+    if (answers[2][0]?.done === 1) return row
+    if (demanded !== null) throw otherVersion()
+  }
+  throw changedMeanwhile()
+}
+
+/** Throws Problem. Round trips: 1 read, 1 write. */
+export async function deleteRole(
+  cx: Context,
+  name: string,
+  demanded: number | null,
+): Promise<void> {
+  const [[row], [use]] = await cx.db.read(
+    findRole(name),
+    sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
+  )
+  if (row === undefined) throw noRole()
+  if (row.builtin === 1) throw isBuiltin(name)
+  if (demanded !== null && demanded !== row.version) throw otherVersion()
+  const inUse = () => new Problem('conflict', 'the role is in use: delete the grants of it first')
+  if (use?.unused !== 1) throw inUse()
+  const condition =
+    demanded === null ? roleIsUnused(name) : sql`${roleIsUnused(name)} and version = ${demanded}`
+  const there = sql`exists (select 1 from role where name = ${name} and builtin = 0 and ${condition})`
+  const answers = await cx.db.write(
+    appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
+    deleteRoleRow(name, condition),
+    findRole(name),
+  )
+  const left = answers[2][0]
+  if (left === undefined) return
+  if (demanded !== null && left.version !== demanded) throw otherVersion()
+  throw inUse()
+}

@@ -1,0 +1,258 @@
+// The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases decide what goes
+// together. A write that changes a row names the version it was read at, and counts as done when the row stands
+// at the next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
+import type { Context } from '../context.ts'
+import { type grant, group, role } from '../db/schema.ts'
+import { insertWhere, join, list, type Statement, sql } from '../db/sql.ts'
+import { principalIsMine } from './principals.ts'
+
+export type GroupRow = typeof group.$inferSelect
+export type RoleRow = typeof role.$inferSelect
+export type GrantRow = typeof grant.$inferSelect
+
+/** Groups lie at most so deep below one without a parent, itself counted. */
+export const DEPTH_MAX = 16
+
+const all = (conditions: readonly Statement<unknown>[]): Statement =>
+  conditions.length === 0 ? sql`true` : sql`${join(conditions, ' and ')}`
+
+// --- group ------------------------------------------------------------------------------------
+
+export const findGroup = (id: string): Statement<GroupRow> =>
+  sql`select * from "group" where id = ${id}`
+
+export const findGroupsByIds = (ids: readonly string[]): Statement<GroupRow> =>
+  sql`select * from "group" where id in (${list(ids)})`
+
+export const listGroups = (
+  after: string,
+  limit: number,
+  filter: { kind?: string | undefined; parent_id?: string | undefined },
+): Statement<GroupRow> => {
+  const conditions = [sql`id > ${after}`]
+  if (filter.kind !== undefined) conditions.push(sql`kind = ${filter.kind}`)
+  if (filter.parent_id !== undefined) conditions.push(sql`parent_id = ${filter.parent_id}`)
+  return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
+}
+
+/** The group and all above it. `union` ends even where rows were damaged into a circle. */
+const upward = (id: string): Statement => sql`with recursive up(id, depth) as (
+    select id, 1 from "group" where id = ${id}
+    union
+    select g.parent_id, up.depth + 1 from up join "group" g on g.id = up.id
+    where g.parent_id is not null and up.depth <= ${DEPTH_MAX})`
+
+export type PlaceRow = { parent_exists: number; makes_circle: number; depth: number }
+
+/** What would be if the group `id` hung below `parent_id`: `depth` is that of the deepest group below it. */
+export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
+  sql`select exists (select 1 from "group" where id = ${parent_id}) as parent_exists,
+    exists (${upward(parent_id)} select 1 from up where id = ${id}) as makes_circle,
+    (${upward(parent_id)} select coalesce(max(depth), 0) from up) + (
+      with recursive down(id, depth) as (
+        select ${id}, 1
+        union
+        select g.id, down.depth + 1 from down join "group" g on g.parent_id = down.id
+        where down.depth <= ${DEPTH_MAX})
+      select max(depth) from down) as depth`
+
+/** A condition: the group may hang below the parent. Judged in the transaction that moves it. */
+export const mayHangBelow = (id: string, parent_id: string | null): Statement =>
+  parent_id === null
+    ? sql`true`
+    : sql`exists (select 1 from (${findPlace(id, parent_id)})
+        where parent_exists and not makes_circle and depth <= ${DEPTH_MAX})`
+
+/** Inserts the group if this request made its principal. */
+export const insertGroup = (cx: Context, row: GroupRow): Statement =>
+  insertWhere(group, row, principalIsMine(cx, row.id), sql`on conflict (id) do nothing`)
+
+/** A condition: the group stands as wanted. */
+export const groupIs = (row: GroupRow): Statement =>
+  sql`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
+    and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
+    and parent_id is ${row.parent_id})`
+
+/** Writes `row` over the group that stands one version before. */
+export const updateGroup = (row: GroupRow, condition: Statement = sql`true`): Statement =>
+  sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
+      updated_at = ${row.updated_at}, version = ${row.version}
+    where id = ${row.id} and version = ${row.version - 1} and (${condition})`
+
+/** A condition: nothing is in the group, below it, granted to it or on it. */
+export const groupIsUnused = (id: string): Statement =>
+  sql`not exists (select 1 from "group" where parent_id = ${id})
+    and not exists (select 1 from membership where group_id = ${id})
+    and not exists (select 1 from "grant" where subject_id = ${id} or object_id = ${id})`
+
+export const deleteGroup = (id: string, condition: Statement): Statement =>
+  sql`delete from "group" where id = ${id} and ${condition}`
+
+// --- membership -------------------------------------------------------------------------------
+
+export type MemberRow = { id: string; kind: 'user' | 'client' | 'device'; created_at: number }
+
+export const listMembers = (
+  group_id: string,
+  after: string,
+  limit: number,
+  kind: string | undefined,
+): Statement<MemberRow> =>
+  sql`select p.id, p.kind, m.created_at from membership m join principal p on p.id = m.member_id
+    where m.group_id = ${group_id} and m.member_id > ${after} and p.deleted_at is null
+      and (${kind ?? null} is null or p.kind = ${kind ?? null})
+    order by m.member_id limit ${limit + 1}`
+
+export const findMember = (group_id: string, member_id: string): Statement<MemberRow> =>
+  sql`select p.id, p.kind, m.created_at from membership m join principal p on p.id = m.member_id
+    where m.group_id = ${group_id} and m.member_id = ${member_id}`
+
+export const isMember = (group_id: string, member_id: string): Statement =>
+  sql`exists (select 1 from membership where group_id = ${group_id} and member_id = ${member_id})`
+
+/** A condition: there are such a group and such a user, device or client. */
+export const mayBeMember = (group_id: string, member_id: string): Statement =>
+  sql`exists (select 1 from "group" where id = ${group_id})
+    and exists (select 1 from principal where id = ${member_id} and kind <> 'group'
+      and deleted_at is null)`
+
+export const insertMembership = (
+  cx: Context,
+  group_id: string,
+  member_id: string,
+  condition: Statement,
+): Statement =>
+  sql`insert into membership (group_id, member_id, created_at)
+    select ${group_id}, ${member_id}, ${cx.now()} where ${condition} on conflict do nothing`
+
+export const deleteMembership = (
+  group_id: string,
+  member_id: string,
+  condition: Statement = sql`true`,
+): Statement =>
+  sql`delete from membership
+    where group_id = ${group_id} and member_id = ${member_id} and (${condition})`
+
+// --- role -------------------------------------------------------------------------------------
+
+export const findRole = (name: string): Statement<RoleRow> =>
+  sql`select * from role where name = ${name}`
+
+export const findRolesByNames = (names: readonly string[]): Statement<RoleRow> =>
+  sql`select * from role where name in (${list(names)})`
+
+export const listRoles = (after: string, limit: number): Statement<RoleRow> =>
+  sql`select * from role where name > ${after} order by name limit ${limit + 1}`
+
+export const insertRole = (row: RoleRow, condition: Statement = sql`true`): Statement =>
+  insertWhere(role, row, condition, sql`on conflict (name) do nothing`)
+
+/** A condition: the role stands as wanted. */
+export const roleIs = (row: RoleRow): Statement =>
+  sql`exists (select 1 from role where name = ${row.name} and version = ${row.version}
+    and updated_at = ${row.updated_at} and description = ${row.description}
+    and permissions = ${row.permissions} and acl = ${row.acl})`
+
+export const updateRole = (row: RoleRow, condition: Statement = sql`true`): Statement =>
+  sql`update role set description = ${row.description}, permissions = ${row.permissions},
+      acl = ${row.acl}, updated_at = ${row.updated_at}, version = ${row.version}
+    where name = ${row.name} and version = ${row.version - 1} and builtin = 0 and (${condition})`
+
+export const roleIsUnused = (name: string): Statement =>
+  sql`not exists (select 1 from "grant" where role = ${name})`
+
+export const deleteRole = (name: string, condition: Statement): Statement =>
+  sql`delete from role where name = ${name} and builtin = 0 and ${condition}`
+
+// --- grant ------------------------------------------------------------------------------------
+
+export const findGrant = (id: string): Statement<GrantRow> =>
+  sql`select * from "grant" where id = ${id}`
+
+export const listGrants = (
+  after: string,
+  limit: number,
+  filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
+): Statement<GrantRow> => {
+  const conditions = [sql`id > ${after}`]
+  if (filter.subject !== undefined) conditions.push(sql`subject_id = ${filter.subject}`)
+  if (filter.role !== undefined) conditions.push(sql`role = ${filter.role}`)
+  if (filter.object !== undefined) conditions.push(sql`object_id = ${filter.object}`)
+  return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
+}
+
+/** The id of a user, device, client or group; of a user also by the key of its e-mail address. */
+export const idOfSubject = (subject: string, email_key: string | null): Statement =>
+  email_key === null
+    ? sql`(select id from principal where id = ${subject} and deleted_at is null)`
+    : sql`(select id from user where email_key = ${email_key})`
+
+export type NamedGrantRow = GrantRow & { position: number }
+
+/** The grants that entries of a blueprint name, each with the position of its entry; the oldest first. */
+export const findGrantsByKeys = (
+  keys: readonly { subject: string; email_key: string | null; role: string; object: string }[],
+): Statement<NamedGrantRow> => {
+  const wanted = JSON.stringify(keys)
+  return sql`select g.*, k.key as position from json_each(${wanted}) k
+    join "grant" g on g.role = k.value ->> 'role' and g.object_id = k.value ->> 'object'
+      and g.subject_id = coalesce(
+        (select id from user where email_key = k.value ->> 'email_key'), k.value ->> 'subject')
+    order by k.key, g.id`
+}
+
+/** A condition: role and object of a grant exist. */
+const grantIsPossible = (row: Omit<GrantRow, 'subject_id'>): Statement =>
+  sql`exists (select 1 from role where name = ${row.role}) and (${row.object_id} = '*'
+    or exists (select 1 from principal where id = ${row.object_id}
+      and kind in ('device', 'group') and deleted_at is null))`
+
+/** Inserts the grant, unless the same one is there already. `subject` is SQL, so that it may be made just before. */
+export const insertGrant = (
+  row: Omit<GrantRow, 'subject_id'>,
+  subject: Statement,
+  condition: Statement = sql`true`,
+): Statement =>
+  sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
+      updated_at, version)
+    select ${row.id}, s.id, ${row.role}, ${row.object_id}, ${row.not_before}, ${row.expires_at},
+      ${row.created_at}, ${row.updated_at}, ${row.version}
+    from (select ${subject} as id) s
+    where s.id is not null and ${grantIsPossible(row)} and (${condition}) and not exists (
+      select 1 from "grant" g where g.subject_id = s.id and g.role = ${row.role}
+        and g.object_id = ${row.object_id} and g.not_before is ${row.not_before}
+        and g.expires_at is ${row.expires_at})
+    on conflict (id) do nothing`
+
+export const grantExists = (id: string): Statement =>
+  sql`exists (select 1 from "grant" where id = ${id})`
+
+/** A condition: the grant stands as wanted. */
+export const grantIs = (row: GrantRow): Statement =>
+  sql`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
+    and updated_at = ${row.updated_at} and not_before is ${row.not_before}
+    and expires_at is ${row.expires_at})`
+
+export const updateGrant = (row: GrantRow, condition: Statement = sql`true`): Statement =>
+  sql`update "grant" set not_before = ${row.not_before}, expires_at = ${row.expires_at},
+      updated_at = ${row.updated_at}, version = ${row.version}
+    where id = ${row.id} and version = ${row.version - 1} and (${condition})`
+
+export const deleteGrant = (id: string, condition: Statement): Statement =>
+  sql`delete from "grant" where id = ${id} and (${condition})`
+
+/** Grants of `operator` on `*` that hold for good and reach at least one user who can sign in. */
+const lastingOperators = (now: number): Statement => sql`
+  select g.id from "grant" g where g.role = 'operator' and g.object_id = '*'
+    and g.expires_at is null and (g.not_before is null or g.not_before <= ${now})
+    and (exists (select 1 from user u where u.id = g.subject_id and u.status = 'active') or exists (
+      with recursive reached(id) as (
+        select g.subject_id
+        union select c.id from reached join "group" c on c.parent_id = reached.id)
+      select 1 from reached cross join membership m on m.group_id = reached.id
+        cross join user u on u.id = m.member_id where u.status = 'active'))`
+
+/** A condition: without this grant there would still be an operator, or it makes none now. */
+export const isNotLastOperator = (id: string, now: number): Statement =>
+  sql`(${id} not in (${lastingOperators(now)})
+    or exists (select 1 from (${lastingOperators(now)}) where id <> ${id}))`
