@@ -1,0 +1,86 @@
+// What the issuer says about itself is the same at both addresses, cacheable, free of the database, and true.
+import * as oauth from 'oauth4webapi'
+import { expect, test } from 'vitest'
+import { countRoundTrips, ISSUER, startWorker } from '../context.ts'
+
+const PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
+const worker = await startWorker()
+
+async function read(path: string) {
+  const answer = await worker.request(path, { headers: { origin: 'https://app.example' } })
+  return { answer, body: (await answer.json()) as Record<string, unknown> }
+}
+
+test('both documents are equal, cacheable, readable from any origin, and take 0 round trips', async () => {
+  const { value, roundTrips } = await countRoundTrips(worker, () => Promise.all(PATHS.map(read)))
+  console.log('round trips of metadata', { documents: value.length, roundTrips })
+  expect(roundTrips).toBe(0)
+  for (const { answer } of value) {
+    expect(answer.status).toBe(200)
+    expect(answer.headers.get('access-control-allow-origin')).toBe('*')
+    expect(answer.headers.get('access-control-allow-credentials')).toBeNull()
+    expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
+    expect(answer.headers.get('content-type')).toContain('application/json')
+  }
+  expect(value[0]?.body).toEqual(value[1]?.body)
+})
+
+test('a foreign client accepts them, and the issuer is exact', async () => {
+  for (const algorithm of ['oidc', 'oauth2'] as const) {
+    const answer = await oauth.discoveryRequest(new URL(ISSUER), {
+      algorithm,
+      [oauth.allowInsecureRequests]: true,
+      [oauth.customFetch]: async (url, init) => worker.app.request(url, init as RequestInit),
+    })
+    const server = await oauth.processDiscoveryResponse(new URL(ISSUER), answer)
+    expect(server.issuer).toBe(ISSUER)
+    expect(server.authorization_response_iss_parameter_supported).toBe(true)
+    expect(server.code_challenge_methods_supported).toEqual(['S256'])
+  }
+})
+
+test('every endpoint that is named exists', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  const named = Object.entries(body).filter(
+    ([name]) => name.endsWith('_endpoint') || name === 'jwks_uri',
+  )
+  expect(named.map(([name]) => name).sort()).toEqual([
+    'authorization_endpoint',
+    'introspection_endpoint',
+    'jwks_uri',
+    'revocation_endpoint',
+    'token_endpoint',
+    'userinfo_endpoint',
+  ])
+  for (const [name, url] of named) {
+    expect(String(url).startsWith(`${ISSUER}/`)).toBe(true)
+    const answer = await worker.app.request(String(url))
+    expect([name, answer.status]).not.toEqual([name, 404])
+  }
+})
+
+test('what is not built is said not to be there', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  expect(body).toMatchObject({
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    subject_types_supported: ['public'],
+    request_parameter_supported: false,
+    request_uri_parameter_supported: false,
+    claims_parameter_supported: false,
+  })
+  expect(body['introspection_endpoint_auth_methods_supported']).not.toContain('none')
+})
+
+test('neither scripts nor strangers can change them', async () => {
+  for (const path of PATHS) {
+    expect((await worker.request(path, { method: 'POST' })).status).toBe(404)
+    expect((await worker.request(`${path}?issuer=https://evil.example`)).status).toBe(200)
+    const { body } = await read(`${path}?issuer=https://evil.example`)
+    expect(body['issuer']).toBe(ISSUER)
+  }
+  // The Host header is not believed.
+  const answer = await worker.app.request(`https://evil.example${PATHS[0]}`)
+  expect(((await answer.json()) as Record<string, unknown>)['issuer']).toBe(ISSUER)
+})

@@ -1,0 +1,285 @@
+// The request for authorization: from the parameters of a browser that anybody may have sent here to a checked
+// value. First where an answer may go at all; only then everything else, whose faults are told to the client.
+import type { Context } from '../context.ts'
+import { OAuthError, type OAuthErrorCode } from '../errors.ts'
+import type { Form } from '../http.ts'
+import { isRegisteredScope } from './authorizations.ts'
+import { type Client, isResource } from './clients.ts'
+import { matchesRedirectUri } from './redirect_uris.ts'
+import { isManagementScope, managementAudience, parseScope } from './scopes.ts'
+
+/** Longest query, in characters: what is longer, servers in between would not carry either. */
+export const REQUEST_MAX = 12_000
+
+/** RFC 9126 §2.2: how a stored request is named. */
+export const REQUEST_URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
+
+/** The parameters that are understood. All others are ignored (RFC 6749 §3.1). */
+export const PARAMETERS = [
+  'client_id',
+  'redirect_uri',
+  'response_type',
+  'response_mode',
+  'scope',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+  'resource',
+  'prompt',
+  'max_age',
+  'login_hint',
+  'request',
+  'request_uri',
+] as const
+type Parameter = (typeof PARAMETERS)[number]
+
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+export type Prompt = (typeof PROMPTS)[number]
+
+/** Where the answer goes. */
+export type Target = { redirect_uri: string; state?: string }
+
+/** What is kept of a request, all of it checked. */
+export type AuthorizationRequest = Target & {
+  client_id: string
+  scope: string[]
+  resource: string[]
+  code_challenge: string
+  nonce?: string
+  prompt: Prompt[]
+  /** Seconds. */
+  max_age?: number
+  login_hint?: string
+}
+
+const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+/** The value of a parameter that comes once at most. Throws OAuthError. */
+function once(form: Form, name: Parameter, max: number): string | undefined {
+  const values = form.all(name)
+  // RFC 6749 §3.1
+  if (values.length > 1) {
+    throw refuse('invalid_request', `${name} is given more than once`, 'duplicate_parameter')
+  }
+  const [value] = values
+  if (value !== undefined && value.length > max) {
+    throw refuse('invalid_request', `${name} is too long`, 'parameter_too_long')
+  }
+  return value
+}
+
+/** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
+export function readClientId(form: Form): string {
+  const client_id = once(form, 'client_id', 64)
+  if (client_id === undefined) {
+    throw refuse('invalid_request', 'client_id is missing', 'no_client_id')
+  }
+  return client_id
+}
+
+/** The handle in a `request_uri` of ours, or null when there is none. */
+export function readReference(form: Form): string | null {
+  const values = form.all('request_uri')
+  const own = values.find((value) => value.startsWith(REQUEST_URI_PREFIX))
+  if (own === undefined) return null
+  if (values.length > 1) {
+    throw refuse('invalid_request', 'request_uri is given more than once', 'duplicate_parameter')
+  }
+  return own.slice(REQUEST_URI_PREFIX.length)
+}
+
+/**
+ * Where the answer may go: only an address of the client's own. Throws OAuthError, which is shown here and not
+ * sent anywhere (RFC 6749 §4.1.2.1).
+ */
+export function readTarget(client: Client, form: Form): Target {
+  const given = once(form, 'redirect_uri', 2048)
+  const [first, ...others] = client.redirect_uris
+  // RFC 6749 §3.1.2.3: it may be left out only where there is no choice.
+  const redirect_uri = given ?? (others.length === 0 ? first : undefined)
+  if (redirect_uri === undefined) {
+    throw refuse('invalid_request', 'redirect_uri is missing', 'no_redirect_uri')
+  }
+  if (!matchesRedirectUri(client, redirect_uri)) {
+    throw refuse(
+      'invalid_request',
+      'redirect_uri is not one that this client registered',
+      'redirect_uri_mismatch',
+    )
+  }
+  const [state, second] = form.all('state')
+  // A state that is not the client's for sure is not given back; `checkRequest` refuses it then.
+  const clear = state !== undefined && second === undefined && state.length <= STATE_MAX
+  return clear ? { redirect_uri, state } : { redirect_uri }
+}
+
+const STATE_MAX = 4096
+
+type Check = (cx: Context, client: Client, form: Form) => Partial<AuthorizationRequest>
+
+/** Everything that is asked of a request whose answers have a place to go to, in this order. */
+const CHECKS: readonly Check[] = [
+  checkState,
+  checkNoRequestObject,
+  checkResponse,
+  checkClientMayAsk,
+  checkCodeChallenge,
+  checkScope,
+  checkResource,
+  checkInteraction,
+]
+
+/** The request, checked. Throws OAuthError, which is for the client. */
+export function checkRequest(
+  cx: Context,
+  client: Client,
+  target: Target,
+  form: Form,
+): AuthorizationRequest {
+  const request = {
+    ...target,
+    client_id: client.client_id,
+    scope: [],
+    resource: [],
+    code_challenge: '',
+    prompt: [],
+  }
+  return Object.assign(request, ...CHECKS.map((check) => check(cx, client, form)))
+}
+
+function checkState(_cx: Context, _client: Client, form: Form) {
+  once(form, 'state', STATE_MAX)
+  return {}
+}
+
+/** OpenID Connect Core §6: neither way of passing a request object is offered. */
+function checkNoRequestObject(_cx: Context, _client: Client, form: Form) {
+  if (form.all('request').length > 0) {
+    throw refuse('request_not_supported', 'request is not supported', 'request_object')
+  }
+  if (form.all('request_uri').length > 0) {
+    throw refuse('request_uri_not_supported', 'request_uri is not supported', 'request_uri')
+  }
+  return {}
+}
+
+function checkResponse(_cx: Context, _client: Client, form: Form) {
+  const response_type = once(form, 'response_type', 100)
+  if (response_type === undefined) {
+    throw refuse('invalid_request', 'response_type is missing', 'no_response_type')
+  }
+  if (response_type !== 'code') {
+    throw refuse('unsupported_response_type', 'response_type must be code', 'response_type')
+  }
+  const response_mode = once(form, 'response_mode', 100)
+  if (response_mode !== undefined && response_mode !== 'query') {
+    throw refuse('invalid_request', 'response_mode must be query', 'response_mode')
+  }
+  return {}
+}
+
+function checkClientMayAsk(_cx: Context, client: Client) {
+  if (!client.grant_types.includes('authorization_code')) {
+    throw refuse(
+      'unauthorized_client',
+      'this client is not registered for authorization_code',
+      'grant_type_not_registered',
+    )
+  }
+  return {}
+}
+
+/** RFC 7636 §4.3, with `plain` and the lack of a challenge refused for every client (RFC 9700 §2.1.1). */
+function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
+  const code_challenge = once(form, 'code_challenge', 128)
+  const method = once(form, 'code_challenge_method', 20)
+  if (code_challenge === undefined) {
+    throw refuse('invalid_request', 'code_challenge is missing', 'no_code_challenge')
+  }
+  // RFC 7636 §4.3: without a method it would be plain.
+  if (method !== 'S256') {
+    throw refuse('invalid_request', 'code_challenge_method must be S256', 'challenge_method')
+  }
+  if (!/^[A-Za-z0-9_-]{43}$/.test(code_challenge)) {
+    throw refuse('invalid_request', 'code_challenge is not a SHA-256', 'bad_code_challenge')
+  }
+  return { code_challenge }
+}
+
+function checkScope(_cx: Context, client: Client, form: Form) {
+  const refreshes = client.grant_types.includes('refresh_token')
+  // OpenID Connect Core §11: ignored where no refresh token can be had.
+  const scope = parseScope(once(form, 'scope', 2048)).filter(
+    (one) => one !== 'offline_access' || refreshes,
+  )
+  if (scope.length === 0) {
+    // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
+    throw refuse('invalid_scope', 'scope is missing', 'no_scope')
+  }
+  if (!scope.every((one) => isRegisteredScope(client, one))) {
+    throw refuse(
+      'invalid_scope',
+      'scope has values that this client is not registered for',
+      'scope_not_registered',
+    )
+  }
+  return { scope }
+}
+
+/**
+ * RFC 8707 §2. Several may be named, and scopes of several audiences asked, also where one token cannot have
+ * them: each token request then names the one that it is for.
+ */
+function checkResource(cx: Context, client: Client, form: Form) {
+  const resource = [...new Set(form.all('resource'))]
+  if (resource.length > 20) {
+    throw refuse('invalid_target', 'too many resources', 'too_many_resources')
+  }
+  for (const one of resource) {
+    if (!isResource(one)) {
+      throw refuse(
+        'invalid_target',
+        'resource must be an absolute URI without fragment',
+        'bad_resource',
+      )
+    }
+    if (!mayNameResource(cx, client, one)) {
+      throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
+    }
+  }
+  return { resource }
+}
+
+/** Whether a client may ask for tokens for a resource. */
+export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
+  if (resource === cx.config.issuer || client.resources.includes(resource)) return true
+  if (resource === cx.config.mqtt_audience) return client.scope.includes('mqtt')
+  return resource === managementAudience(cx) && client.scope.some(isManagementScope)
+}
+
+/** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`. */
+function checkInteraction(_cx: Context, _client: Client, form: Form) {
+  const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
+  if (!prompt.every(isPrompt)) {
+    throw refuse('invalid_request', 'prompt has a value that is not supported', 'unknown_prompt')
+  }
+  if (prompt.includes('none') && prompt.length > 1) {
+    throw refuse('invalid_request', 'prompt has none beside another value', 'prompt_none_mixed')
+  }
+  const max_age = once(form, 'max_age', 20)
+  if (max_age !== undefined && !/^\d{1,9}$/.test(max_age)) {
+    throw refuse('invalid_request', 'max_age is not a number of seconds', 'bad_max_age')
+  }
+  const nonce = once(form, 'nonce', 1024)
+  const login_hint = once(form, 'login_hint', 320)
+  return {
+    prompt,
+    ...(max_age === undefined ? {} : { max_age: Number(max_age) }),
+    ...(nonce === undefined ? {} : { nonce }),
+    ...(login_hint === undefined ? {} : { login_hint }),
+  }
+}
+
+const isPrompt = (text: string): text is Prompt => PROMPTS.some((known) => known === text)

@@ -1,0 +1,61 @@
+// The tables `authorization_request` and `allowed_scope`, and the making of codes (`authorization_code`), whose
+// redemption is authorization_store.ts's.
+import type { Context } from '../context.ts'
+import { allowed_scope, authorization_code, authorization_request } from '../db/schema.ts'
+import { insertInto, insertWhere, type Statement, sql } from '../db/sql.ts'
+import type { ClientRow } from './client_store.ts'
+
+export type RequestRow = typeof authorization_request.$inferSelect
+export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
+
+export const insertRequest = (row: RequestRow): Statement =>
+  insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
+
+/** The request, while it can still be answered. */
+export const findRequest = (cx: Context, id_hash: string): Statement<RequestRow> =>
+  sql`select * from authorization_request where id_hash = ${id_hash} and expires_at > ${cx.now()}`
+
+export const findClientOfRequest = (id_hash: string): Statement<ClientRow> =>
+  sql`select * from client
+    where id = (select client_id from authorization_request where id_hash = ${id_hash})`
+
+/** A condition: nobody has answered the request yet. */
+export const isOpen = (cx: Context, id_hash: string): Statement =>
+  sql`exists (select 1 from authorization_request
+    where id_hash = ${id_hash} and expires_at > ${cx.now()})`
+
+export const deleteRequest = (id_hash: string): Statement =>
+  sql`delete from authorization_request where id_hash = ${id_hash}`
+
+/** For the timer. */
+export const deleteOldRequests = (cx: Context): Statement =>
+  sql`delete from authorization_request where expires_at <= ${cx.now()}`
+
+export type AllowedScope = { resource: string; scope: string }
+
+/** What the user (a scalar) allowed the client (a scalar) before. */
+export const listAllowedScopes = (
+  user_id: Statement,
+  client_id: Statement,
+): Statement<AllowedScope> =>
+  sql`select resource, scope from allowed_scope
+    where user_id = ${user_id} and client_id = ${client_id}`
+
+export const insertAllowedScope = (
+  row: typeof allowed_scope.$inferSelect,
+  condition: Statement,
+): Statement => insertWhere(allowed_scope, row, condition, sql<never>`on conflict do nothing`)
+
+/**
+ * Stores a code if `condition` holds. The hash was drawn once, so `findCodeHash` knows the batch's own code
+ * also when the batch ran twice and the condition no longer holds.
+ */
+export const insertCode = (row: NewCode, condition: Statement): Statement =>
+  insertWhere(authorization_code, row, condition, sql<never>`on conflict (hash) do nothing`)
+
+export const findCodeHash = (hash: string): Statement<{ hash: string }> =>
+  sql`select hash from authorization_code where hash = ${hash}`
+
+/** A condition: the code was stored. */
+export const codeExists = (hash: string): Statement =>
+  sql`exists (select 1 from authorization_code where hash = ${hash})`

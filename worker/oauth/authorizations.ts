@@ -1,0 +1,197 @@
+// Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of its refresh
+// tokens. What one covers, what a token of it may hold at this moment, how it ends and when it is forgotten.
+import { compileAcl, permissionsEverywhere, type RightsRows } from '../access/rights.ts'
+import type { Context } from '../context.ts'
+import type { Statement } from '../db/sql.ts'
+import { sql } from '../db/sql.ts'
+import { OAuthError } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import type { Form } from '../http.ts'
+import type { Settings } from '../settings.ts'
+import { deleteOldRequests } from './authorization_request_store.ts'
+import {
+  deleteEnded,
+  findAuthorization,
+  isAuthorizationLive,
+  revokeAuthorization,
+} from './authorization_store.ts'
+import { deleteExpiredSecrets } from './client_store.ts'
+import { type Client, isResource } from './clients.ts'
+import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
+import { type AccessTokenClaims, accessTokenClaims } from './tokens.ts'
+
+export { findAuthorization }
+
+/** What a token request asks of an authorization: less than it covers, never more. */
+export type Asked = { scope: readonly string[] | null; resource: readonly string[] }
+
+/** Reads `scope` and `resource`. Throws OAuthError invalid_scope or invalid_target. */
+export function readAsked(form: Form): Asked {
+  const scope = form.get('scope')
+  const resource = [...new Set(form.all('resource'))]
+  if (!resource.every(isResource)) {
+    throw new OAuthError('invalid_target', {
+      description: 'resource must be an absolute URI without fragment', // RFC 8707 §2
+      reason: 'bad_resource',
+    })
+  }
+  return { scope: scope === undefined ? null : parseScope(scope), resource }
+}
+
+/** Whether a client is registered for a scope; `manage` stands for all of the management API. */
+export const isRegisteredScope = (client: Client, scope: string): boolean =>
+  client.scope.includes(scope) || (isManagementScope(scope) && client.scope.includes('manage'))
+
+/** Whether a subject with these permissions on everything holds a management scope. */
+export const holdsScope = (permissions: ReadonlySet<string>, scope: string): boolean =>
+  permissions.has(scope) || permissions.has('manage')
+
+/** The rules for the `acl` claim and when the first of them ends. Throws OAuthError invalid_scope for too many. */
+export function aclClaim(cx: Context, subject_id: string, rights: RightsRows, settings: Settings) {
+  const compiled = compileAcl(cx, subject_id, rights, settings.acl_max_rules)
+  if ('rules' in compiled) return { acl: compiled.rules, not_after: compiled.expires_at }
+  throw new OAuthError('invalid_scope', {
+    description: `the subject has more than ${settings.acl_max_rules} access rules: grant on groups instead of single devices`,
+    reason: compiled.fault,
+  })
+}
+
+/** The part of a code or an authorization that decides what its tokens may hold. */
+type Covered = { id: string; user_id: string; client_id: string; scope: string; resource: string }
+
+/** Access token claims, with what was left of the scope. */
+export type Entitled = { claims: AccessTokenClaims; scope: string[]; openid: boolean }
+
+/**
+ * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
+ * long as the person holds a role that gives them, and every scope as long as the client is registered for it.
+ * Throws OAuthError invalid_scope or invalid_target.
+ */
+export function entitle(
+  cx: Context,
+  covered: Covered,
+  asked: Asked,
+  client: Client,
+  rights: RightsRows,
+  settings: Settings,
+): Entitled {
+  const given = parseScope(covered.scope)
+  // RFC 6749 §6: nothing that was not granted originally
+  if (asked.scope?.some((one) => !given.includes(one))) {
+    throw new OAuthError('invalid_scope', {
+      description: 'the authorization does not cover this scope',
+      reason: 'scope_not_covered',
+    })
+  }
+  const wanted = (asked.scope ?? given).filter((one) => isRegisteredScope(client, one))
+  if (wanted.length === 0) {
+    throw new OAuthError('invalid_scope', {
+      description: 'the client is not registered for this scope any more',
+      reason: 'scope_not_registered',
+    })
+  }
+  const resource = coveredResource(cx, covered, given, asked.resource)
+  const resolved = resolveAudience(cx, wanted, resource)
+  const { audience } = resolved
+  let { scope } = resolved
+
+  const { mqtt_audience } = cx.config
+  if (!audience.every((one) => mayNameResource(cx, client, one))) {
+    throw new OAuthError('invalid_target', {
+      description: 'the client is not registered for this resource',
+      reason: 'resource_not_registered',
+    })
+  }
+  if (audience.includes(managementAudience(cx))) {
+    const held = permissionsEverywhere(rights)
+    scope = scope.filter((one) => !isManagementScope(one) || holdsScope(held, one))
+    if (!scope.some(isManagementScope)) {
+      throw new OAuthError('invalid_scope', {
+        description: 'the subject holds none of the management scopes',
+        reason: 'no_management_role',
+      })
+    }
+  }
+  const claims = accessTokenClaims(cx, {
+    origin: covered.id,
+    sub: covered.user_id,
+    client_id: covered.client_id,
+    audience,
+    scope,
+    ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    ...(audience.includes(mqtt_audience) ? aclClaim(cx, covered.user_id, rights, settings) : {}),
+  })
+  return { claims, scope, openid: wanted.includes('openid') }
+}
+
+/** Whether a client may have tokens for a resource. */
+export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
+  if (resource === cx.config.issuer || client.resources.includes(resource)) return true
+  if (resource === cx.config.mqtt_audience) return client.scope.includes('mqtt')
+  return resource === managementAudience(cx) && client.scope.some(isManagementScope)
+}
+
+/** The resource that is asked, or else all that was given. Throws OAuthError invalid_target. */
+function coveredResource(
+  cx: Context,
+  covered: Covered,
+  given: readonly string[],
+  asked: readonly string[],
+): readonly string[] {
+  const named = JSON.parse(covered.resource) as string[]
+  if (asked.length === 0) return named
+  // An authorization that names no resource covers those of ours that its scope leads to.
+  const { issuer, mqtt_audience } = cx.config
+  const reachable =
+    named.length > 0
+      ? named
+      : [
+          issuer,
+          ...(given.includes('mqtt') ? [mqtt_audience] : []),
+          ...(given.some(isManagementScope) ? [managementAudience(cx)] : []),
+        ]
+  if (!asked.every((one) => reachable.includes(one))) {
+    throw new OAuthError('invalid_target', {
+      description: 'the authorization does not cover this resource',
+      reason: 'resource_not_covered',
+    })
+  }
+  return asked
+}
+
+/** Ends an authorization with all its tokens. Its event comes first: its condition holds until then. */
+export function endAuthorization(
+  cx: Context,
+  authorization: { id: string; user_id: string; client_id: string },
+  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn',
+  condition: Statement = sql`1`,
+): readonly Statement[] {
+  const { id } = authorization
+  return [
+    endedEvent(cx, authorization, reason, sql`${isAuthorizationLive(id)} and ${condition}`),
+    revokeAuthorization(id, cx.now(), condition),
+  ]
+}
+
+export const endedEvent = (
+  cx: Context,
+  { id, user_id, client_id }: { id: string; user_id: string; client_id: string },
+  reason: string,
+  condition: Statement,
+): Statement =>
+  appendEvent(
+    cx,
+    {
+      type: 'authorization.revoked',
+      subject_id: user_id,
+      data: { authorization_id: id, client_id, reason },
+    },
+    condition,
+  )
+
+/** For the timer: requests nobody answered, secrets that ran out, and what ended so long ago that nobody asks about it. */
+export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
+  deleteOldRequests(cx),
+  deleteExpiredSecrets(cx.now()),
+  ...deleteEnded(cx),
+]

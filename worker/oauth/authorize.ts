@@ -1,0 +1,392 @@
+// What becomes of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each
+// look, from the stored request, the session and what was allowed before; the steps do not know each other.
+// Login and consent lead back here. HTTP is authorize_routes.ts's.
+import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
+import type { Context } from '../context.ts'
+import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../crypto.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { OAuthError } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import type { Form } from '../http.ts'
+import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
+import { loadSettings } from '../settings.ts'
+import {
+  type AuthorizationRequest,
+  checkRequest,
+  mayNameResource,
+  REQUEST_URI_PREFIX,
+  readClientId,
+  readReference,
+  readTarget,
+  type Target,
+} from './authorization_request.ts'
+import {
+  type AllowedScope,
+  codeExists,
+  deleteRequest,
+  findClientOfRequest,
+  findCodeHash,
+  findRequest,
+  insertAllowedScope,
+  insertCode,
+  insertRequest,
+  isOpen,
+  listAllowedScopes,
+} from './authorization_request_store.ts'
+import { holdsScope, isRegisteredScope } from './authorizations.ts'
+import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
+import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
+import { isManagementScope } from './scopes.ts'
+
+/** A request that was stored, and where it stands. */
+export type Stored = {
+  reference: string
+  id_hash: string
+  created_at: number
+  /** The session that was there when it was stored: it does not count as a new sign-in. */
+  session_hash: string | null
+}
+
+/** All that a decision is made from. */
+export type Situation = {
+  client: Client
+  request: AuthorizationRequest
+  stored: Stored | null
+  session: LiveSession | undefined
+  allowed: readonly AllowedScope[]
+  /** Permissions of the user over the whole system. */
+  permissions: ReadonlySet<string>
+}
+
+/** Where the browser goes next. */
+export type Outcome =
+  | { to: 'client'; redirect_uri: string; answer: Record<string, string> }
+  | { to: 'page'; path: string }
+
+export type Decision =
+  | { step: 'login' }
+  | { step: 'consent'; session: LiveSession; scope: string[] }
+  | { step: 'issue'; session: LiveSession; scope: string[] }
+
+// --- the decision -----------------------------------------------------------------------------
+
+/**
+ * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also where a
+ * person would have to do something.
+ */
+export function decide(cx: Context, situation: Situation): Decision {
+  const { session, request, client } = situation
+  const silent = request.prompt.includes('none')
+  if (session === undefined || mustSignInAgain(cx, situation, session)) {
+    if (silent) throw refuse('login_required', 'the person is not signed in', 'silent_login')
+    return { step: 'login' }
+  }
+  const scope = scopeFor(cx, situation)
+  const asked = client.first_party || isAllowed(situation, scope)
+  if (!asked || request.prompt.includes('consent')) {
+    if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
+    return { step: 'consent', session, scope }
+  }
+  return { step: 'issue', session, scope }
+}
+
+/** OpenID Connect Core §3.1.2.1: `prompt=login` (here also `select_account`) and `max_age`. */
+function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession): boolean {
+  const { request, stored } = situation
+  const { prompt, max_age } = request
+  // Since the request came: the time has whole seconds only, hence the look at the session itself.
+  const sinceThen =
+    stored !== null &&
+    session.auth_time >= stored.created_at &&
+    session.id_hash !== stored.session_hash
+  if (sinceThen) return false
+  // max_age=0 is prompt=login in other words.
+  if (prompt.includes('login') || prompt.includes('select_account') || max_age === 0) return true
+  return max_age !== undefined && cx.now() - session.auth_time > max_age
+}
+
+/**
+ * The scopes that can be given: those the client is still registered for and, of the management API, those the
+ * person holds. The rest is left out and the answer of the token endpoint says so (RFC 6749 §3.3), so that a
+ * console can ask for all and a helper gets the helper's part. Nothing left is refused.
+ */
+function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
+  if (!request.resource.every((one) => mayNameResource(cx, client, one))) {
+    throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
+  }
+  const scope = request.scope.filter(
+    (one) =>
+      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
+  )
+  const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
+  if (managed || scope.length === 0) {
+    throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
+  }
+  return scope
+}
+
+/** Where consent is kept: for each resource that was named, or for none. */
+const consentResources = (request: AuthorizationRequest): readonly string[] =>
+  request.resource.length === 0 ? [''] : request.resource
+
+function isAllowed({ request, allowed }: Situation, scope: readonly string[]): boolean {
+  const known = new Set(allowed.map((row) => `${row.resource} ${row.scope}`))
+  return consentResources(request).every((resource) =>
+    scope.every((one) => known.has(`${resource} ${one}`)),
+  )
+}
+
+const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+// --- looking ----------------------------------------------------------------------------------
+
+/** /oauth/authorize. Two round trips at most. Throws OAuthError, which is shown here. */
+export async function authorize(
+  cx: Context,
+  form: Form,
+  cookie: string | undefined,
+): Promise<Outcome> {
+  const reference = readReference(form)
+  const client_id = readClientId(form)
+  if (reference !== null) {
+    const situation = await lookAt(cx, reference, cookie)
+    if (situation.client.client_id !== client_id) throw requestEnded()
+    return tellClient(cx, situation.client, situation.request, () => proceed(cx, situation))
+  }
+  const [clients, sessions, allowed, grants] = await cx.db.read(
+    findClientById(client_id),
+    findSession(cx, cookie),
+    listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
+    listGrantsOf(cx, cookie),
+  )
+  const client = usableClient(clients[0])
+  const target = readTarget(client, form)
+  return tellClient(cx, client, target, async () => {
+    const request = checkRequest(cx, client, target, form)
+    const permissions = permissionsOf(grants)
+    const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
+    return proceed(cx, situation)
+  })
+}
+
+/** A stored request as it stands now. One round trip. Throws OAuthError, which is shown here. */
+export async function lookAt(
+  cx: Context,
+  reference: string,
+  cookie: string | undefined,
+): Promise<Situation> {
+  const id_hash = sha256(reference)
+  const [requests, clients, sessions, allowed, grants] = await cx.db.read(
+    findRequest(cx, id_hash),
+    findClientOfRequest(id_hash),
+    findSession(cx, cookie),
+    listAllowedScopes(
+      userOf(cx, cookie),
+      sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
+    ),
+    listGrantsOf(cx, cookie),
+  )
+  const [row] = requests
+  if (row === undefined) throw requestEnded()
+  const client = usableClient(clients[0])
+  const { session_hash, ...request } = JSON.parse(row.parameters) as Kept
+  // The client may have been changed since, for instance because an address was taken over.
+  if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
+  const stored = { reference, id_hash, created_at: row.created_at, session_hash }
+  const permissions = permissionsOf(grants)
+  return { client, request, stored, session: sessions[0], allowed, permissions }
+}
+
+type Kept = AuthorizationRequest & { session_hash: string | null }
+
+export const requestEnded = () =>
+  refuse(
+    'invalid_request',
+    'this sign-in has ended or was completed already; start again from the application',
+    'request_unknown',
+  )
+
+function usableClient(row: ClientRow | undefined): Client {
+  if (row === undefined || row.status !== 'active') {
+    throw refuse('invalid_request', 'the application is not known here', 'client_unknown')
+  }
+  return parseClient(row)
+}
+
+const userOf = (cx: Context, cookie: string | undefined): Statement =>
+  sql`(select user_id from (${findSession(cx, cookie)}))`
+
+// Of a person's rights the grants are enough here: the rest is for the acl claim.
+const listGrantsOf = (cx: Context, cookie: string | undefined) =>
+  rightsOf(userOf(cx, cookie), cx.now())[0]
+
+const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =>
+  permissionsEverywhere([grants, [], [], [], []])
+
+// --- going on ---------------------------------------------------------------------------------
+
+/**
+ * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
+ * request was answered in the same moment (null), that is said here: the client has its answer.
+ */
+async function tellClient(
+  cx: Context,
+  client: Client,
+  target: Target,
+  work: () => Promise<Outcome | null>,
+): Promise<Outcome> {
+  let outcome: Outcome | null
+  try {
+    outcome = await work()
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    const { reason } = error
+    cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
+    const answer = { error: error.error, error_description: error.description }
+    return toClient(cx, target, answer)
+  }
+  if (outcome === null) throw requestEnded()
+  return outcome
+}
+
+/** An answer to the client, with its `state` and our `iss` (RFC 9207 §2). */
+export function toClient(cx: Context, target: Target, answer: Record<string, string>): Outcome {
+  const state: Record<string, string> = target.state === undefined ? {} : { state: target.state }
+  return {
+    to: 'client',
+    redirect_uri: target.redirect_uri,
+    answer: { ...answer, ...state, iss: cx.config.issuer },
+  }
+}
+
+/** At most one round trip. Throws OAuthError, which is for the client. */
+async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
+  const decision = decide(cx, situation)
+  if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
+  const { reference } = situation.stored ?? (await storeRequest(cx, situation))
+  const path =
+    decision.step === 'consent'
+      ? consentPath(reference)
+      : loginPath(cx, situation.request, reference)
+  return { to: 'page', path }
+}
+
+async function storeRequest(
+  cx: Context,
+  { request, session }: Situation,
+): Promise<{ reference: string }> {
+  const settings = await loadSettings(cx)
+  const reference = randomToken(cx)
+  const id_hash = sha256(reference)
+  const session_hash = session?.id_hash ?? null
+  const kept: Kept = { ...request, session_hash }
+  const created_at = cx.now()
+  await cx.db.write(
+    insertRequest({
+      id_hash,
+      client_id: request.client_id,
+      parameters: JSON.stringify(kept),
+      created_at,
+      expires_at: created_at + settings.request_ttl,
+    }),
+  )
+  return { reference }
+}
+
+/** The path at which a stored request goes on. */
+export function pathOf(client_id: string, reference: string): string {
+  const request_uri = `${REQUEST_URI_PREFIX}${reference}`
+  return `/oauth/authorize?${new URLSearchParams({ client_id, request_uri })}`
+}
+
+export const consentPath = (reference: string): string =>
+  `/consent?${new URLSearchParams({ request: reference })}`
+
+/** The login page learns where to go on, whom to expect, and where that may end (for its CSP). */
+export function loginPath(
+  cx: Context,
+  { client_id, redirect_uri, login_hint }: AuthorizationRequest,
+  reference: string,
+): string {
+  const form_target = formTargetOf(redirect_uri)
+  const parameters = new URLSearchParams({
+    return_to: pathOf(client_id, reference),
+    form_target,
+    form_target_mac: mac(cx, 'form target', form_target),
+    ...(login_hint === undefined ? {} : { login_hint }),
+  })
+  return `/login?${parameters}`
+}
+
+/**
+ * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to one request,
+ * one gets a code, and null is for the other. `remember` keeps what the person just allowed. One round trip.
+ */
+export async function issueCode(
+  cx: Context,
+  { client, request, stored }: Situation,
+  { session, scope }: { session: LiveSession; scope: readonly string[] },
+  { remember }: { remember: boolean },
+): Promise<Outcome | null> {
+  const settings = await loadSettings(cx)
+  const now = cx.now()
+  const code = encodeBase64url(cx.random(32))
+  const hash = sha256(code)
+  const { user_id } = session
+  const row = {
+    hash,
+    client_id: client.client_id,
+    user_id,
+    redirect_uri: request.redirect_uri,
+    code_challenge: request.code_challenge,
+    scope: scope.join(' '),
+    resource: JSON.stringify(request.resource),
+    nonce: request.nonce ?? null,
+    auth_time: session.auth_time,
+    amr: session.amr,
+    session_hash: session.id_hash,
+    authorization_id: randomId(cx, 'azn'),
+    created_at: now,
+    expires_at: now + settings.code_ttl,
+  }
+  const issued = codeExists(hash)
+  const touch = touchSession(cx, session)
+  const answers = await cx.db.write(
+    insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
+    ...(remember ? rememberAllowed(cx, user_id, request, scope, issued) : []),
+    ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),
+    ...(touch === null ? [] : [touch]),
+    findCodeHash(hash),
+  )
+  if (answers.at(-1)?.length !== 1) return null
+  return toClient(cx, request, { code })
+}
+
+function rememberAllowed(
+  cx: Context,
+  user_id: string,
+  request: AuthorizationRequest,
+  scope: readonly string[],
+  issued: Statement,
+): Statement[] {
+  const { client_id } = request
+  const created_at = cx.now()
+  const rows = consentResources(request).flatMap((resource) =>
+    scope.map((one) => ({ user_id, client_id, resource, scope: one, created_at })),
+  )
+  return [
+    ...rows.map((row) => insertAllowedScope(row, issued)),
+    appendEvent(
+      asUser(cx, user_id),
+      { type: 'authorization.allowed', subject_id: user_id, data: { client_id, scope } },
+      issued,
+    ),
+  ]
+}
+
+/** The same context, in which the signed-in person acts. */
+export const asUser = (cx: Context, user_id: string): Context => ({
+  ...cx,
+  actor: { kind: 'user', id: user_id, scopes: new Set() },
+})

@@ -1,0 +1,65 @@
+// /oauth/authorize and /consent. Answers are redirects by 303 and pages; no other origin may read them, so there
+// is no CORS here.
+import { Hono } from 'hono'
+import { OAuthError } from '../errors.ts'
+import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from '../http.ts'
+import { assertCsrf, csrfToken } from '../identity/csrf.ts'
+import { readSessionCookie } from '../identity/sessions.ts'
+import { consentPage } from '../pages/consent_page.ts'
+import { PARAMETERS, REQUEST_MAX } from './authorization_request.ts'
+import { authorize, type Outcome } from './authorize.ts'
+import { answerConsent, askConsent } from './consent.ts'
+import { withAnswer } from './redirect_uris.ts'
+
+/** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
+export function authorizeRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .get('/oauth/authorize', async (c) => {
+      // Parameters may be repeated here so that authorize can tell the client that they must not be.
+      const form = readQuery(c, PARAMETERS)
+      assertFits(new URL(c.req.url).search)
+      return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
+    })
+    .post('/oauth/authorize', async (c) => {
+      // A form of another site comes without our Lax cookies; the GET that follows brings them.
+      const query = writeQuery(await readForm(c, PARAMETERS))
+      assertFits(query)
+      return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
+    })
+    .get('/consent', async (c) => {
+      const reference = readQuery(c).get('request') ?? ''
+      const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
+      if ('to' in asked) return leadTo(c, asked)
+      pageHeaders(c, [asked.form_target])
+      return c.html(consentPage({ ...asked.values, csrf: csrfToken(c) }))
+    })
+    .post('/consent', async (c) => {
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const given = { request: form.get('request'), action: form.get('action') }
+      return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
+    })
+}
+
+function assertFits(query: string): void {
+  if (query.length > REQUEST_MAX) {
+    throw new OAuthError('invalid_request', {
+      description: 'the request is too long',
+      reason: 'request_too_long',
+    })
+  }
+}
+
+const writeQuery = (form: Form): string =>
+  new URLSearchParams(
+    form.names().flatMap((name) => form.all(name).map((value) => [name, value])),
+  ).toString()
+
+/** RFC 9700 §4.12: by 303, so that no browser sends a form on to the client. */
+function leadTo(c: Http, outcome: Outcome): Response {
+  pageHeaders(c)
+  return c.redirect(
+    outcome.to === 'page' ? outcome.path : withAnswer(outcome.redirect_uri, outcome.answer),
+    303,
+  )
+}

@@ -1,0 +1,286 @@
+// Who speaks at the token, introspection and revocation endpoints: a client or a device, by the one method that
+// is registered for it. Reads what was presented, verifies it against the rows, and keeps assertions single-use.
+// What the caller may then have is decided by the grants.
+import { decodeJwt, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
+import { ID_PATTERN } from '../access/principals.ts'
+import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
+import type { Rows } from '../db/database.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../devices/credentials.ts'
+import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
+import { OAuthError } from '../errors.ts'
+import type { Form } from '../http.ts'
+import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
+import { verifyClientSecret } from './client_secrets.ts'
+import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
+
+/** What a request presents, by exactly one method. Nothing of it is believed yet. */
+export type Presented =
+  | { method: 'none'; client_id: string }
+  | {
+      method: 'client_secret_basic' | 'client_secret_post'
+      client_id: string
+      client_secret: string
+    }
+  | { method: 'private_key_jwt'; client_id: string; assertion: string }
+
+/** A client or device that proved who it is; a public client only said so (`method` none). */
+export type Caller = {
+  id: string
+  method: Presented['method']
+  /** To be consumed by the request's write batch, through `writeAs`. */
+  assertion: Assertion | null
+} & ({ kind: 'client'; client: Client } | { kind: 'device'; device: DeviceRow })
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** Algorithms of assertions. `Ed25519` is RFC 9864's name for what EdDSA is here. */
+export const SIGNING_ALGORITHMS: readonly string[] = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']
+
+/** Longest an assertion may have to live, in seconds; its id is remembered as long. */
+const ASSERTION_TTL_MAX = 300
+
+/** How far ahead a caller's clock may be where that opens nothing (`nbf`), in seconds. */
+const CLOCK_TOLERANCE = 30
+
+/** One dull answer, whatever was wrong. */
+const refused = (reason: string) =>
+  new OAuthError('invalid_client', { description: 'client authentication failed', reason })
+
+const badRequest = (description: string, reason: string) =>
+  new OAuthError('invalid_request', { description, reason })
+
+// --- what was presented -----------------------------------------------------------------------
+
+/**
+ * Reads the client's credentials from the Authorization header and the form. Throws OAuthError invalid_request
+ * when there is more than one method, invalid_client when there is none or it cannot be read.
+ */
+export function readPresented(authorization: string | undefined, form: Form): Presented {
+  const client_id = form.get('client_id')
+  const client_secret = form.get('client_secret')
+  const assertion = form.get('client_assertion')
+  const type = form.get('client_assertion_type')
+  // RFC 6749 §2.3: not more than one method in each request
+  const methods = [authorization, client_secret, assertion ?? type]
+  if (methods.filter((one) => one !== undefined).length > 1) {
+    throw badRequest('use one method of client authentication', 'several_methods')
+  }
+  const presented = pick()
+  if (client_id !== undefined && client_id !== presented.client_id) {
+    throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
+  }
+  if (!ID_PATTERN.test(presented.client_id)) throw refused('bad_client_id')
+  return presented
+
+  function pick(): Presented {
+    if (authorization !== undefined) return readBasic(authorization)
+    if (assertion !== undefined || type !== undefined) {
+      // RFC 7521 §4.2
+      if (type !== ASSERTION_TYPE || assertion === undefined) throw refused('bad_assertion_type')
+      return { method: 'private_key_jwt', client_id: subjectOf(assertion), assertion }
+    }
+    if (client_id === undefined) throw refused('no_credentials')
+    if (client_secret === undefined) return { method: 'none', client_id }
+    return { method: 'client_secret_post', client_id, client_secret }
+  }
+}
+
+function readBasic(authorization: string): Presented {
+  const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)
+  if (match === null) throw refused('bad_authorization_header')
+  try {
+    const bytes = Uint8Array.from(atob(match[1] ?? ''), (ch) => ch.charCodeAt(0))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const colon = text.indexOf(':')
+    if (colon < 0) throw refused('bad_authorization_header')
+    // RFC 6749 §2.3.1: both parts are form-encoded before they are joined
+    const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '))
+    return {
+      method: 'client_secret_basic',
+      client_id: decode(text.slice(0, colon)),
+      client_secret: decode(text.slice(colon + 1)),
+    }
+  } catch (cause) {
+    throw cause instanceof OAuthError ? cause : refused('bad_authorization_header')
+  }
+}
+
+/** The subject that an assertion claims, only to know whose keys to look up. */
+function subjectOf(assertion: string): string {
+  try {
+    const { sub } = decodeJwt(assertion)
+    if (typeof sub === 'string') return sub
+  } catch {}
+  throw refused('bad_assertion')
+}
+
+// --- who it is --------------------------------------------------------------------------------
+
+/** What `authenticate` needs, for the request's one read batch. */
+export const callerReads = (client_id: string) =>
+  [
+    findClientById(client_id),
+    secretsOf(client_id),
+    findDeviceById(client_id),
+    credentialsOf(client_id),
+  ] as const
+
+export type CallerRows = Rows<ReturnType<typeof callerReads>>
+
+/** How many statements `callerReads` has: what a batch reads besides comes after them. */
+export const CALLER_READS = 4
+
+/**
+ * Verifies what was presented. Consumes nothing: an assertion is consumed with the rest, by `writeAs`.
+ * Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong client.
+ */
+export async function authenticate(
+  cx: Context,
+  presented: Presented,
+  [clients, secrets, devices, credentials]: CallerRows,
+): Promise<Caller> {
+  const { method, client_id: id } = presented
+  const [row] = clients
+  const [device] = devices
+  if (row !== undefined) {
+    const client = parseClient(row)
+    if (client.status !== 'active') throw refused('client_disabled')
+    // The registered method only: else a leaked public id, or a secret beside a key, would do.
+    if (client.token_endpoint_auth_method !== method) throw refused('other_method_registered')
+    if ('client_secret' in presented) {
+      if (!verifyClientSecret(cx, secrets, presented.client_secret)) throw refused('wrong_secret')
+    }
+    const assertion =
+      'assertion' in presented
+        ? await verifyAssertion(cx, presented, (client.jwks?.keys ?? []) as JWK[])
+        : null
+    return { kind: 'client', id, method, client, assertion }
+  }
+  if (device === undefined) throw refused('unknown_client')
+  if (device.status !== 'active') throw refused('device_not_active')
+  const live = liveCredentials(cx, credentials)
+  if ('assertion' in presented) {
+    const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as JWK]))
+    const assertion = await verifyAssertion(cx, presented, keys)
+    return { kind: 'device', id, method, device, assertion }
+  }
+  if (!('client_secret' in presented)) throw refused('device_without_proof')
+  if (!verifyDeviceSecret(live, presented.client_secret)) throw refused('wrong_secret')
+  return { kind: 'device', id, method, device, assertion: null }
+}
+
+/** RFC 7523 §3. */
+async function verifyAssertion(
+  cx: Context,
+  { client_id, assertion }: { client_id: string; assertion: string },
+  keys: readonly JWK[],
+): Promise<Assertion> {
+  let header: ReturnType<typeof decodeProtectedHeader>
+  try {
+    header = decodeProtectedHeader(assertion)
+  } catch {
+    throw refused('bad_assertion')
+  }
+  const { alg, kid, typ } = header
+  if (alg === undefined || !SIGNING_ALGORITHMS.includes(alg)) throw refused('assertion_alg')
+  // RFC 8725 §3.11: some other JWT that the same key signed is not an assertion
+  const types = ['undefined', 'jwt', 'client-authentication+jwt']
+  if (!types.includes(String(typ).toLowerCase())) throw refused('assertion_typ')
+  // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are not looked at.
+  const candidates = keys.filter(
+    (key) =>
+      fitsAlgorithm(key, alg) &&
+      (kid === undefined || key.kid === undefined || key.kid === kid) &&
+      (key.use === undefined || key.use === 'sig'),
+  )
+  for (const key of candidates) {
+    const claims = await verifyWith(cx, assertion, key, alg)
+    if (claims !== null) return acceptClaims(cx, client_id, claims)
+  }
+  throw refused(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
+}
+
+function fitsAlgorithm(key: JWK, alg: string): boolean {
+  const one = (name: string) => (name === 'EdDSA' ? 'Ed25519' : name)
+  if (key.alg !== undefined && one(key.alg) !== one(alg)) return false
+  if (alg === 'ES256') return key.kty === 'EC' && key.crv === 'P-256'
+  if (one(alg) === 'Ed25519') return key.kty === 'OKP' && key.crv === 'Ed25519'
+  return key.kty === 'RSA'
+}
+
+/** The claims when the signature is this key's, otherwise null. Claims are judged by `acceptClaims`. */
+async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
+  try {
+    const { kty, crv, x, y, n, e } = key
+    const members = { kty, crv, x, y, n, e }
+    const known = Object.entries(members).filter(([, value]) => value !== undefined)
+    const imported = await importJWK(Object.fromEntries(known) as JWK, alg)
+    // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
+    const { payload } = await jwtVerify(assertion, imported, {
+      algorithms: [alg],
+      currentDate: new Date(cx.now() * 1000),
+      clockTolerance: CLOCK_TOLERANCE,
+    })
+    return payload
+  } catch {
+    return null
+  }
+}
+
+function acceptClaims(
+  cx: Context,
+  client_id: string,
+  claims: { iss?: unknown; sub?: unknown; aud?: unknown; exp?: unknown; jti?: unknown },
+): Assertion {
+  const { iss, sub, aud, exp, jti } = claims
+  if (iss !== client_id || sub !== client_id) throw refused('assertion_issuer')
+  // Every audience must be us: one that names another server as well could be replayed by that server.
+  const { issuer } = cx.config
+  const audiences = Array.isArray(aud) ? aud : [aud]
+  const ours = (one: unknown) => one === issuer || one === `${issuer}/oauth/token`
+  if (audiences.length === 0 || !audiences.every(ours)) throw refused('assertion_audience')
+  const now = cx.now()
+  if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
+  if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')
+  if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
+  return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
+}
+
+// --- acting -----------------------------------------------------------------------------------
+
+/** The context in which the caller is the one who acts. */
+export const actingAs = (cx: Context, caller: Caller): Context => ({
+  ...cx,
+  actor: { kind: caller.kind, id: caller.id, scopes: new Set() },
+})
+
+/** A condition for every consuming statement: the caller's assertion is consumed by this request. */
+export const isProven = (cx: Context, caller: Caller): Statement =>
+  caller.assertion === null ? sql`1` : isAssertionMine(cx, caller.assertion)
+
+/**
+ * The request's write batch: consumes the caller's assertion, if there is one, and sends `statements`, which
+ * must be conditional on `isProven`. Without either, nothing is sent.
+ * Throws OAuthError invalid_client when the assertion was used before.
+ */
+export async function writeAs<const S extends readonly Statement<unknown>[]>(
+  cx: Context,
+  caller: Caller,
+  ...statements: S
+): Promise<Rows<S>> {
+  const { assertion } = caller
+  if (assertion === null) {
+    return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.write(...statements)
+  }
+  const answers = await cx.db.write(
+    consumeAssertion(cx, assertion),
+    sql<{ mine: number }>`select ${isAssertionMine(cx, assertion)} as mine`,
+    ...statements,
+  )
+  const [, proofs, ...rows] = answers as unknown as [never[], { mine: number }[], ...unknown[]]
+  // Not "rows affected": the row itself says whose it is (Fosite CVE-2020-15222).
+  if (proofs[0]?.mine !== 1) throw refused('assertion_replayed')
+  return rows as unknown as Rows<S>
+}

@@ -1,0 +1,145 @@
+// Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
+// in authorize.ts; the page is pages/consent_page.ts.
+import type { Context } from '../context.ts'
+import { mac, verifyMac } from '../crypto.ts'
+import { OAuthError } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import type { ConsentValues } from '../pages/consent_page.ts'
+import { deleteRequest, isOpen } from './authorization_request_store.ts'
+import {
+  asUser,
+  consentPath,
+  type Decision,
+  decide,
+  issueCode,
+  loginPath,
+  lookAt,
+  type Outcome,
+  pathOf,
+  requestEnded,
+  type Situation,
+  toClient,
+} from './authorize.ts'
+import { formTargetOf } from './redirect_uris.ts'
+
+/** What scopes mean, for people. */
+const MEANING: Record<string, string> = {
+  openid: 'know who you are',
+  profile: 'see your name and language',
+  email: 'see your e-mail address',
+  offline_access: 'keep this access while you are away',
+  mqtt: 'see and control the devices that you may use',
+  manage: 'manage everything here in your name',
+}
+
+const MANAGED: Record<string, string> = {
+  users: 'people',
+  devices: 'devices',
+  access: 'groups, roles and who has access',
+  clients: 'applications',
+  keys: 'signing keys',
+  events: 'the record of events',
+  settings: 'settings',
+}
+
+function meaningOf(scope: string): string {
+  const [resource = '', verb] = scope.split(':')
+  const managed = MANAGED[resource]
+  if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
+  if (managed !== undefined && verb === 'write') return `change ${managed} in your name`
+  return MEANING[scope] ?? 'use what the application calls'
+}
+
+export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }
+
+/** What to ask, or where to go when there is nothing to ask. One round trip. Throws OAuthError, shown here. */
+export async function askConsent(
+  cx: Context,
+  reference: string,
+  cookie: string | undefined,
+): Promise<Asked | Outcome> {
+  const situation = await lookAt(cx, reference, cookie)
+  const decision = consentDecision(cx, situation)
+  if (decision === null) return elsewhere(situation, reference)
+  const { client, request } = situation
+  const { session, scope } = decision
+  const { protocol, host } = new URL(request.redirect_uri)
+  return {
+    values: {
+      client_name: client.client_name ?? client.client_id,
+      client_id: client.client_id,
+      email: session.user_email,
+      scopes: scope.map((name) => ({ name, text: meaningOf(name) })),
+      resources: request.resource,
+      request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
+      redirect_host: host === '' ? protocol : host,
+      switch_account: loginPath(cx, request, reference),
+    },
+    form_target: formTargetOf(request.redirect_uri),
+  }
+}
+
+/** Takes the answer. Two round trips at most. Throws OAuthError, which is shown here. */
+export async function answerConsent(
+  cx: Context,
+  { request, action }: { request: string | undefined; action: string | undefined },
+  cookie: string | undefined,
+): Promise<Outcome> {
+  const [reference = '', tag = ''] = (request ?? '').split('.')
+  if (action !== 'allow' && action !== 'deny') {
+    throw new OAuthError('invalid_request', {
+      description: 'the form was sent without a known button',
+      reason: 'unknown_action',
+    })
+  }
+  const situation = await lookAt(cx, reference, cookie)
+  const decision = consentDecision(cx, situation)
+  if (decision === null) return elsewhere(situation, reference)
+  // The answer is that of the person it was shown to, about what was shown; else it is shown anew.
+  if (!verifyMac(cx, 'consent', boundTo(reference, decision), tag)) {
+    return { to: 'page', path: consentPath(reference) }
+  }
+  if (action === 'deny') return deny(cx, situation, decision)
+  const outcome = await issueCode(cx, situation, decision, { remember: true })
+  if (outcome === null) throw requestEnded()
+  return outcome
+}
+
+type ToAsk = Extract<Decision, { step: 'consent' }>
+
+/** The decision, if it is to ask. Everything else, errors for the client included, is authorize's to tell. */
+function consentDecision(cx: Context, situation: Situation): ToAsk | null {
+  try {
+    const decision = decide(cx, situation)
+    return decision.step === 'consent' ? decision : null
+  } catch (error) {
+    if (error instanceof OAuthError) return null
+    throw error
+  }
+}
+
+const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
+  to: 'page',
+  path: pathOf(client.client_id, reference),
+})
+
+const boundTo = (reference: string, { session, scope }: ToAsk): string =>
+  [reference, session.user_id, ...scope].join('\n')
+
+async function deny(cx: Context, { request, stored }: Situation, { session }: ToAsk) {
+  if (stored === null) throw new TypeError('a consent without a stored request')
+  const { user_id } = session
+  const { client_id } = request
+  await cx.db.write(
+    appendEvent(
+      asUser(cx, user_id),
+      { type: 'authorization.denied', subject_id: user_id, data: { client_id } },
+      isOpen(cx, stored.id_hash),
+    ),
+    deleteRequest(stored.id_hash),
+  )
+  return toClient(cx, request, {
+    error: 'access_denied',
+    error_description: 'the person did not allow it',
+  })
+}

@@ -1,0 +1,113 @@
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token;
+// public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
+// any other genuine token of the family revokes the family. So a lost answer strands nobody.
+import { type RightsRows, rightsOf } from '../../access/rights.ts'
+import type { Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import type { Rows } from '../../db/database.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { isUsable } from '../../identity/users.ts'
+import { loadSettings } from '../../settings.ts'
+import {
+  findRefreshToken,
+  findUserOf,
+  subjectOfRefreshToken,
+  useRefreshToken,
+} from '../authorization_store.ts'
+import { endedEvent, entitle, readAsked } from '../authorizations.ts'
+import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { mintIdToken, signAccessToken, type TokenAnswer } from '../tokens.ts'
+
+export const grant_type = 'refresh_token'
+
+/** Throws OAuthError invalid_request when the token is missing. */
+export function parameters(cx: Context, form: Form) {
+  const presented = form.get('refresh_token')
+  if (presented === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'refresh_token is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  const hash = sha256(presented)
+  const subject = subjectOfRefreshToken(hash)
+  const reads = [
+    findRefreshToken(hash),
+    findUserOf(subject),
+    ...rightsOf(subject, cx.now()),
+  ] as const
+  return { asked: readAsked(form), reads }
+}
+
+type Parameters = ReturnType<typeof parameters>
+
+const refused = (reason: string) =>
+  new OAuthError('invalid_grant', {
+    description: 'the refresh token is not valid, or no longer',
+    reason,
+  })
+
+/** Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms no family. */
+export async function redeem(
+  cx: Context,
+  caller: Caller,
+  { asked }: Parameters,
+  [tokens, users, ...rights]: Rows<Parameters['reads']>,
+): Promise<TokenAnswer> {
+  if (caller.kind !== 'client') throw refused('not_a_client')
+  const { client } = caller
+  const [token] = tokens
+  if (token === undefined) throw refused('unknown_token')
+  if (token.client_id !== client.client_id) throw refused('token_of_another_client')
+  const settings = await loadSettings(cx)
+  const now = cx.now()
+  const idle_ttl = settings.refresh_token_idle_ttl
+  if (token.revoked_at !== null) throw refused('revoked')
+  if (token.expires_at === null || token.expires_at <= now) throw refused('expired')
+  if (token.last_used_at + idle_ttl <= now) throw refused('idle')
+  const [user] = users
+  if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+  const isStray = token.head !== token.token_hash && token.head !== token.parent
+  // A stray token goes on to the write, which judges it by the state of that moment.
+  const entitled = isStray
+    ? null
+    : entitle(cx, token, asked, client, rights as RightsRows, settings)
+
+  const successor = caller.method === 'none' ? randomToken(cx) : null
+  const child = successor === null ? null : sha256(successor)
+  const proven = isProven(cx, caller)
+  const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
+  const [advanced, , children] = await writeAs(
+    cx,
+    caller,
+    use.advance,
+    use.insertChild,
+    use.findChild,
+    endedEvent(cx, token, 'refresh_token_reused', use.isReused),
+    use.revokeStray,
+  )
+  const isUsed = successor === null ? advanced.length > 0 : children.length > 0
+  if (!isUsed || entitled === null) throw refused('stray_token')
+
+  const { access_token, expires_in } = await signAccessToken(cx, entitled.claims)
+  return {
+    access_token,
+    token_type: 'Bearer',
+    expires_in,
+    scope: entitled.scope.join(' '),
+    ...(successor === null ? {} : { refresh_token: successor }),
+    ...(entitled.openid
+      ? {
+          // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
+          id_token: await mintIdToken(cx, settings, {
+            sub: token.user_id,
+            client_id: client.client_id,
+            auth_time: token.auth_time,
+            amr: JSON.parse(token.amr) as string[],
+            access_token,
+          }),
+        }
+      : {}),
+  }
+}

@@ -1,0 +1,58 @@
+// What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
+// cannot differ. It names what is there and nothing else. Pure.
+import type { Context } from '../context.ts'
+import { PROMPTS } from './authorization_request.ts'
+import { SIGNING_ALGORITHMS } from './client_authentication.ts'
+import { AUTH_METHODS, GRANT_TYPES } from './clients.ts'
+import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
+
+/** RFC 8414 §2, OpenID Connect Discovery §3. */
+export function metadata(cx: Context) {
+  const { issuer } = cx.config
+  const confidential = AUTH_METHODS.filter((method) => method !== 'none')
+  return {
+    issuer,
+    authorization_endpoint: `${issuer}/oauth/authorize`,
+    token_endpoint: `${issuer}/oauth/token`,
+    userinfo_endpoint: `${issuer}/oauth/userinfo`,
+    revocation_endpoint: `${issuer}/oauth/revoke`,
+    introspection_endpoint: `${issuer}/oauth/introspect`,
+    jwks_uri: `${issuer}/.well-known/jwks.json`,
+    scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
+    response_types_supported: ['code'],
+    response_modes_supported: ['query'],
+    grant_types_supported: GRANT_TYPES,
+    subject_types_supported: ['public'],
+    id_token_signing_alg_values_supported: ['RS256'],
+    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    introspection_endpoint_auth_methods_supported: confidential,
+    introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    code_challenge_methods_supported: ['S256'],
+    prompt_values_supported: PROMPTS,
+    claims_supported: [
+      'iss',
+      'sub',
+      'aud',
+      'exp',
+      'iat',
+      'auth_time',
+      'amr',
+      'nonce',
+      'at_hash',
+      'name',
+      'locale',
+      'updated_at',
+      'email',
+      'email_verified',
+    ],
+    claim_types_supported: ['normal'],
+    claims_parameter_supported: false,
+    request_parameter_supported: false,
+    // Without this member it would be true (OpenID Connect Discovery §3).
+    request_uri_parameter_supported: false,
+    authorization_response_iss_parameter_supported: true,
+  }
+}

@@ -1,0 +1,13 @@
+// The protocol's endpoints. Each file mounts its own; this is their order.
+import { Hono } from 'hono'
+import type { Env } from '../http.ts'
+import { authorizeRoutes } from './authorize_routes.ts'
+import { metadataRoutes } from './metadata_routes.ts'
+import { tokenRoutes } from './token_routes.ts'
+
+export function protocolRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .route('/', metadataRoutes())
+    .route('/', authorizeRoutes())
+    .route('/', tokenRoutes())
+}

@@ -1,0 +1,103 @@
+// The endpoints that clients call: token, introspection, revocation, userinfo. HTTP in and out, no rules.
+import { Hono, type MiddlewareHandler } from 'hono'
+import { OAuthError } from '../errors.ts'
+import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
+import { readBearer } from './bearer.ts'
+import { type Presented, readPresented } from './client_authentication.ts'
+import { introspectToken } from './introspection.ts'
+import { revokeToken } from './revocation.ts'
+import { exchangeToken } from './token.ts'
+import { readUserInfo } from './userinfo.ts'
+
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
+ *  one more for an assertion where nothing else is written. */
+export function tokenRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .use('/oauth/token', crossOrigin(['POST']))
+    .post('/oauth/token', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await exchangeToken(c.var.cx, form, presented))
+    })
+    .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
+
+    .post('/oauth/introspect', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c)
+      return c.json(await introspectToken(c.var.cx, form, presented))
+    })
+    .all('/oauth/introspect', (c) => wrongMethod(c, 'POST'))
+
+    .use('/oauth/revoke', crossOrigin(['POST']))
+    .post('/oauth/revoke', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c)
+      await revokeToken(c.var.cx, form, presented)
+      return c.body(null, 200) // RFC 7009 §2.2: the body is not looked at
+    })
+    .all('/oauth/revoke', (c) => wrongMethod(c, 'POST'))
+
+    .use('/oauth/userinfo', crossOrigin(['GET', 'POST']))
+    .on(['GET', 'POST'], '/oauth/userinfo', async (c) => {
+      noStore(c)
+      return c.json(await readUserInfo(c.var.cx, await readUserInfoToken(c)))
+    })
+    .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
+}
+
+/** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
+async function readRequest(
+  c: Http,
+  repeatable: readonly string[] = [],
+): Promise<{ form: Form; presented: Presented }> {
+  refuseQuery(c)
+  const form = await readForm(c, repeatable)
+  return { form, presented: readPresented(c.req.header('authorization'), form) }
+}
+
+function refuseQuery(c: Http): void {
+  if (new URL(c.req.url).search === '') return
+  throw new OAuthError('invalid_request', {
+    description: 'parameters belong into the body',
+    reason: 'parameters_in_query',
+  })
+}
+
+/** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). */
+async function readUserInfoToken(c: Http): Promise<string> {
+  refuseQuery(c)
+  const header = c.req.header('authorization')
+  const hasForm = c.req.header('content-type')?.startsWith('application/x-www-form-urlencoded')
+  const body =
+    c.req.method === 'POST' && hasForm ? (await readForm(c)).get('access_token') : undefined
+  if (body === undefined) return readBearer(header)
+  if (header !== undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'the access token is given twice',
+      reason: 'several_tokens',
+    })
+  }
+  return body
+}
+
+/**
+ * Any origin, without credentials: what is needed is in the request itself, no cookie is looked at.
+ * Headers are set before the handler, so that errors have them too.
+ */
+function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    c.header('Access-Control-Allow-Origin', '*')
+    c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
+    if (c.req.method !== 'OPTIONS') return next()
+    c.header('Access-Control-Allow-Methods', methods.join(', '))
+    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP')
+    c.header('Access-Control-Max-Age', '86400')
+    return c.body(null, 204)
+  }
+}
+
+function wrongMethod(c: Http, allowed: string): Response {
+  noStore(c)
+  const error = { error: 'invalid_request', error_description: `use ${allowed}` }
+  return c.json(error, 405, { Allow: allowed })
+}

@@ -1,0 +1,187 @@
+// Tokens of ours: the one place where their claims come together before signing, and where they are read back.
+// What somebody may have is decided by the grants; whether a token is still good by authorization_store.
+import type { AclRule } from '../../policy/acl.ts'
+import type { Context } from '../context.ts'
+import { decodeBase64url, encodeBase64url, randomToken, sha256 } from '../crypto.ts'
+import { OAuthError } from '../errors.ts'
+import { signJwt, verifyJwt } from '../keys/jwt.ts'
+import type { Settings } from '../settings.ts'
+
+/** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
+export const ACCESS_TOKEN_MAX = 8192
+
+/** What an access token is to say. */
+export type AccessToken = {
+  /** Id of the authorization or operator-minted token; else of the client or device itself. */
+  origin: string
+  sub: string
+  client_id: string
+  audience: readonly string[]
+  scope: readonly string[]
+  /** Seconds. */
+  ttl: number
+  /** When the first of the rights in it ends, which no token outlives; null or absent: never. */
+  not_after?: number | null | undefined
+  /** Given exactly when mProxy is an audience. */
+  acl?: readonly AclRule[] | undefined
+  /** The MQTT client identifier that a device has for good. */
+  mqtt_client_id?: string | null | undefined
+}
+
+/** RFC 9068 §2.2; `iss` is added when signing. */
+export type AccessTokenClaims = {
+  sub: string
+  client_id: string
+  aud: string | string[]
+  iat: number
+  exp: number
+  jti: string
+  scope: string
+  acl?: readonly AclRule[]
+  mqtt_client_id?: string
+}
+
+/**
+ * The claims of an access token, before anything is consumed for it.
+ * Throws OAuthError invalid_scope when the token would be longer than ACCESS_TOKEN_MAX.
+ */
+export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
+  const iat = cx.now()
+  const { sub, client_id, audience, acl, mqtt_client_id } = token
+  const [first, ...others] = audience
+  if (first === undefined) throw new TypeError('an access token without audience')
+  const claims: AccessTokenClaims = {
+    sub,
+    client_id,
+    aud: others.length === 0 ? first : [first, ...others],
+    iat,
+    exp: Math.min(iat + token.ttl, token.not_after ?? Number.MAX_SAFE_INTEGER),
+    jti: `${token.origin}.${randomToken(cx, 16)}`,
+    scope: token.scope.join(' '),
+    ...(acl === undefined ? {} : { acl }),
+    ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
+  }
+  // Header, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
+  const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
+  if (Math.ceil((bytes * 4) / 3) + 300 > ACCESS_TOKEN_MAX) {
+    throw new OAuthError('invalid_scope', {
+      description: `the access rules do not fit into a token of ${ACCESS_TOKEN_MAX} characters: grant on groups instead of single devices, or ask for less`,
+      reason: 'token_too_large',
+    })
+  }
+  return claims
+}
+
+export type Minted = {
+  access_token: string
+  /** Seconds. */
+  expires_in: number
+  /** Epoch seconds. */
+  expires_at: number
+  /** The key that signed, for `keepKeyUntil` when the token outlives the usual lifetimes. */
+  kid: string
+}
+
+export async function signAccessToken(cx: Context, claims: AccessTokenClaims): Promise<Minted> {
+  const { jwt, kid } = await signJwt(cx, 'ES256', 'at+jwt', claims)
+  const { iat, exp } = claims
+  return { access_token: jwt, expires_in: exp - iat, expires_at: exp, kid }
+}
+
+/** Throws OAuthError invalid_scope when the token would be too long. */
+export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<Minted> =>
+  signAccessToken(cx, accessTokenClaims(cx, token))
+
+/** What an ID token is to say (OpenID Connect Core §2). */
+export type IdToken = {
+  sub: string
+  client_id: string
+  auth_time: number
+  amr: readonly string[]
+  nonce?: string | null | undefined
+  access_token: string
+}
+
+export async function mintIdToken(
+  cx: Context,
+  settings: Settings,
+  token: IdToken,
+): Promise<string> {
+  const iat = cx.now()
+  const { jwt } = await signJwt(cx, 'RS256', 'JWT', {
+    sub: token.sub,
+    aud: token.client_id,
+    iat,
+    exp: iat + settings.id_token_ttl,
+    auth_time: token.auth_time,
+    amr: token.amr,
+    at_hash: leftHalf(sha256(token.access_token)),
+    ...(token.nonce == null ? {} : { nonce: token.nonce }),
+  })
+  return jwt
+}
+
+/** OpenID Connect Core §3.1.3.6. */
+function leftHalf(hash: string): string {
+  return encodeBase64url((decodeBase64url(hash) as Uint8Array).slice(0, 16))
+}
+
+/** RFC 6749 §5.1. `scope` is always told: it may be less than what was asked. */
+export type TokenAnswer = {
+  access_token: string
+  token_type: 'Bearer'
+  expires_in: number
+  scope: string
+  refresh_token?: string
+  id_token?: string
+}
+
+/** An access token of ours that was read: good by signature, issuer and time, not yet by state. */
+export type ReadToken = {
+  origin: string
+  sub: string
+  client_id: string
+  audience: readonly string[]
+  scope: readonly string[]
+  jti: string
+  iat: number
+  exp: number
+}
+
+/** An access token of ours, or null for anything else. Without `audience` any is accepted. */
+export async function readAccessToken(
+  cx: Context,
+  jwt: string,
+  audience?: string,
+): Promise<ReadToken | null> {
+  if (jwt.length > ACCESS_TOKEN_MAX) return null
+  const claims = await verifyJwt(cx, jwt, {
+    typ: 'at+jwt',
+    ...(audience === undefined ? {} : { audience }),
+  })
+  if (claims === null) return null
+  const { sub, aud, jti, iat, exp, scope } = claims
+  const client_id = claims['client_id']
+  if (
+    typeof sub !== 'string' ||
+    typeof client_id !== 'string' ||
+    typeof jti !== 'string' ||
+    typeof scope !== 'string' ||
+    aud === undefined ||
+    iat === undefined ||
+    exp === undefined
+  ) {
+    return null
+  }
+  return {
+    // Ids may have dots, the random part has none.
+    origin: jti.slice(0, Math.max(0, jti.lastIndexOf('.'))),
+    sub,
+    client_id,
+    audience: typeof aud === 'string' ? [aud] : aud,
+    scope: scope.split(' ').filter((one) => one !== ''),
+    jti,
+    iat,
+    exp,
+  }
+}
