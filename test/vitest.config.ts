@@ -10,7 +10,13 @@ export default defineConfig({
     projects: [
       {
         root,
-        plugins: [cloudflareTest({ wrangler: { configPath: './wrangler.toml' } })],
+        plugins: [
+          cloudflareTest({
+            wrangler: { configPath: './wrangler.toml' },
+            // The test runner needs Node's modules; the worker itself does without.
+            miniflare: { compatibilityFlags: ['nodejs_compat'] },
+          }),
+        ],
         test: {
           name: 'workerd',
           include: ['test/{ground,keys,pages,access,identity,devices,oauth,admin}/**/*.test.ts'],

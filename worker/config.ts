@@ -40,6 +40,13 @@ export function readConfig(env: Environment): { config?: Config; faults: Fault[]
   if (!/^(file:.|https?:\/\/.|libsql:\/\/.|wss?:\/\/.)/.test(database_url)) {
     fault('DATABASE_URL', 'is not an address of a database', 'file:.allauth/allauth.db')
   }
+  if (/^[a-z]+:\/\/[^/]*@/.test(database_url)) {
+    fault(
+      'DATABASE_URL',
+      'has a user or password, which go into DATABASE_AUTH_TOKEN',
+      'libsql://db.example.com',
+    )
+  }
   const secret_keys = readSecretKeys(get('SECRET_KEY'), fault)
   const surface = get('SURFACE') ?? 'all'
   if (surface !== 'public' && surface !== 'internal' && surface !== 'all') {

@@ -1,6 +1,6 @@
 // Settings that operators change while it runs: lifetimes and limits, kept in the table `setting`, each with a
 // default. Read together with the signing keys by a cold process, then remembered for a minute.
-import { z } from 'zod'
+import { z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { sql } from './db/sql.ts'

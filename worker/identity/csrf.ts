@@ -31,6 +31,7 @@ function mint(cx: Context, bound: string): string {
 
 /** Refuses a form that did not come from a page given to this browser. Throws OAuthError access_denied. */
 export function assertCsrf(c: Http, form: Form): void {
+  assertOwnOrigin(c)
   const [salt = '', tag = ''] = (form.get('csrf') ?? '').split('.')
   const bound = boundTo(c)
   if (bound === undefined) throw refusal('csrf_no_cookie')

@@ -1,0 +1,216 @@
+// Every decision about a client, as a value: may it connect, under which MQTT client identifier;
+// may this Will, PUBLISH, filter or delivery pass; may this token follow that one. Pure: reads no
+// bytes, keeps no state, answers with reason codes of MQTT 5 that the session puts into packets.
+
+import type { Acl } from '../policy/acl.ts'
+import { mayPublish, mayReceive, maySubscribe } from '../policy/acl.ts'
+import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
+import type { Connect, Qos, Will } from './connect.ts'
+import type { Identity, Refusal, Verification, VerificationFailure } from './connection.ts'
+import {
+  BAD_AUTHENTICATION_METHOD,
+  BAD_USER_NAME_OR_PASSWORD,
+  CLIENT_ID_NOT_VALID,
+  MALFORMED,
+  NOT_AUTHORIZED,
+  QUOTA_EXCEEDED,
+  SERVER_UNAVAILABLE,
+  SUCCESS,
+  TOPIC_FILTER_INVALID,
+  TOPIC_NAME_INVALID,
+} from './reason_codes.ts'
+
+/** The enhanced authentication method (MQTT 5.0 §4.12) whose data is an access token. */
+export const TOKEN_METHOD = 'OAUTH2-JWT'
+
+/** A PUBLISH here hands in the session's next token; it never reaches the broker. */
+export const TOKEN_TOPIC = '$allauth/token'
+const RESERVED = '$allauth/'
+
+/** A token beyond this is not one; the verifier has its own limit too. */
+const TOKEN_MAX = 8192
+
+export type Refused = { ok: false; code: number; reason: Refusal }
+
+/** Where in CONNECT the token is, or why there is none. */
+export function findToken(connect: Connect): { ok: true; token: Buffer } | Refused {
+  const { authenticationMethod } = connect
+  if (authenticationMethod !== undefined && authenticationMethod !== TOKEN_METHOD) {
+    // [MQTT-4.12.0-1]
+    return { ok: false, code: BAD_AUTHENTICATION_METHOD, reason: 'bad_authentication_method' }
+  }
+  const token = authenticationMethod ? connect.authenticationData : connect.password
+  if (token === undefined || token.length === 0) {
+    return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'no_token' }
+  }
+  if (token.length > TOKEN_MAX) {
+    return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'too_large' }
+  }
+  return { ok: true, token }
+}
+
+/** What a client hears when its token was not accepted: who it is, or what it may not. */
+export function refuseToken(reason: VerificationFailure): Refused {
+  switch (reason) {
+    case 'keys_unavailable':
+      return { ok: false, code: SERVER_UNAVAILABLE, reason }
+    case 'wrong_audience':
+    case 'wrong_issuer':
+    case 'bound_token':
+    case 'bad_acl':
+    case 'revoked':
+      return { ok: false, code: NOT_AUTHORIZED, reason }
+    default:
+      return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason }
+  }
+}
+
+/**
+ * The MQTT client identifier that a verified client goes by. `suffix` is for the empty one. So
+ * nobody takes over another principal's session.
+ */
+export function judgeConnect(
+  connect: Connect,
+  identity: Identity,
+  suffix: string,
+): { ok: true; clientId: string; assigned: boolean } | Refused {
+  const { username } = identity
+  if (username !== undefined && connect.username !== username) {
+    return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'user_name' }
+  }
+  const { clientId } = connect
+  const refused: Refused = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
+  if (clientId !== '') {
+    return isOwnClientId(identity, clientId) ? { ok: true, clientId, assigned: false } : refused
+  }
+  // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn what it is called.
+  if (connect.version === 4 && !connect.clean) return refused
+  const assigned = `${identity.sub}:${suffix}`
+  return isOwnClientId(identity, assigned)
+    ? { ok: true, clientId: assigned, assigned: true }
+    : refused
+}
+
+/** Whether a token lets its bearer be this MQTT client. */
+export function isOwnClientId(identity: Identity, clientId: string): boolean {
+  const { sub } = identity
+  if (clientId === '' || sub === '') return false
+  // `a:b` of a foreign issuer would look like our `a` with a suffix; and what it says about other
+  // MQTT clients was never held against our registry.
+  if (identity.foreign && sub.includes(':')) return false
+  if (clientId === sub) return true
+  if (clientId === identity.mqtt_client_id) return !identity.foreign
+  if (!clientId.startsWith(sub) || clientId.charCodeAt(sub.length) !== 0x3a) return false
+  return isSuffix(clientId, sub.length + 1)
+}
+
+/** 1 to 64 characters of the id alphabet `[A-Za-z0-9._~-]`. */
+function isSuffix(text: string, from: number): boolean {
+  const length = text.length - from
+  if (length < 1 || length > 64) return false
+  for (let i = from; i < text.length; i++) {
+    const c = text.charCodeAt(i)
+    const isLetterOrDigit =
+      (c >= 0x30 && c <= 0x39) || (c >= 0x41 && c <= 0x5a) || (c >= 0x61 && c <= 0x7a)
+    if (!isLetterOrDigit && c !== 0x2e && c !== 0x5f && c !== 0x7e && c !== 0x2d) return false
+  }
+  return true
+}
+
+/** 0, or the reason code that the CONNACK gets. */
+export function judgeWill(acl: Acl, will: Will, levelsMax: number): number {
+  return judgePublish(acl, will.topic, will.qos, will.retain, will.responseTopic, levelsMax)
+}
+
+/**
+ * 0, or the reason code of the refusal; MALFORMED ends the session. The topic is the one that the
+ * message would be delivered by.
+ */
+export function judgePublish(
+  acl: Acl,
+  topic: string,
+  qos: Qos,
+  retain: boolean,
+  responseTopic: string | undefined,
+  levelsMax: number,
+): number {
+  if (!isTopicName(topic, levelsMax)) {
+    // [MQTT-3.3.2-2], [MQTT-4.7.3-1]; a deep topic is well formed and yet not accepted.
+    return isTopicName(topic, Infinity) ? TOPIC_NAME_INVALID : MALFORMED
+  }
+  if (topic.startsWith(RESERVED) || !mayPublish(acl, topic, qos, retain)) return NOT_AUTHORIZED
+  if (responseTopic === undefined) return SUCCESS
+  if (!isTopicName(responseTopic, Infinity)) return MALFORMED // [MQTT-3.3.2-14]
+  // It makes others publish there: only where the sender itself may listen.
+  return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
+}
+
+/** For each filter 0 (goes to the broker) or the reason code of its refusal. */
+export function judgeSubscribe(
+  acl: Acl,
+  filters: readonly string[],
+  qos: readonly Qos[],
+  limits: { subscriptions_per_packet: number; topic_levels_max: number },
+): Uint8Array {
+  const codes = new Uint8Array(filters.length)
+  if (filters.length > limits.subscriptions_per_packet) return codes.fill(QUOTA_EXCEEDED)
+  for (let i = 0; i < codes.length; i++) {
+    const filter = filters[i]!
+    if (parseSubscription(filter, limits.topic_levels_max) === null) {
+      codes[i] = TOPIC_FILTER_INVALID
+    } else if (!maySubscribe(acl, filter, qos[i]!)) {
+      codes[i] = NOT_AUTHORIZED
+    }
+  }
+  return codes
+}
+
+export function judgeDelivery(acl: Acl, topic: string): boolean {
+  return !topic.startsWith(RESERVED) && mayReceive(acl, topic)
+}
+
+/** Of the subscriptions held, those that a narrower token no longer covers. */
+export function findLost(acl: Acl, held: Iterable<readonly [string, Qos]>): string[] {
+  const lost: string[] = []
+  for (const [filter, qos] of held) {
+    if (!maySubscribe(acl, filter, qos)) lost.push(filter)
+  }
+  return lost
+}
+
+/** `replace` the token, `ignore` what was handed in, or `close` the session. */
+export type Replacement =
+  | { decision: 'replace'; identity: Identity }
+  | { decision: 'ignore' }
+  | { decision: 'close'; suppressWill: boolean }
+
+/**
+ * May this token follow that one? Same issuer and subject, same MQTT client, and the Will that is
+ * stored at the broker must be one it allows. `handedIn` is for the reserved topic, where an old
+ * token that is sent again must neither replace a newer one nor end the session.
+ */
+export function judgeReplacement(
+  current: Identity,
+  next: Verification,
+  session: { clientId: string; username: string | undefined; will: Will | undefined },
+  handedIn: boolean,
+  levelsMax: number,
+): Replacement {
+  const close: Replacement = { decision: 'close', suppressWill: false }
+  if (!next.ok) {
+    const harmless =
+      next.reason === 'expired' ||
+      next.reason === 'not_yet_valid' ||
+      next.reason === 'keys_unavailable'
+    return handedIn && harmless ? { decision: 'ignore' } : close
+  }
+  const { identity } = next
+  if (identity.iss !== current.iss || identity.sub !== current.sub) return close
+  if (identity.username !== undefined && identity.username !== session.username) return close
+  if (!isOwnClientId(identity, session.clientId)) return close
+  if (handedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
+  if (session.will && judgeWill(identity.acl, session.will, levelsMax) !== SUCCESS) {
+    return { decision: 'close', suppressWill: true }
+  }
+  return { decision: 'replace', identity }
+}

@@ -1,0 +1,317 @@
+// mProxy as a whole: settings to listeners, sessions, keys and metrics, and back down again. Owns
+// start, stop and the exit codes; what each part does is its own file's.
+//
+// Run as a program it exits with 0 after a stop it was told to make, with 1 after an error nobody
+// foresaw, with 2 for settings it cannot run with. A second signal ends it at once.
+
+import { randomBytes } from 'node:crypto'
+import { describeFault, type ProxyConfig, readConfig } from './config.ts'
+import type { Session, SessionEvents } from './connection.ts'
+import { openJwks, type Refresh } from './jwks.ts'
+import { ListenError, type Listener, listen } from './listen.ts'
+import { type Log, logToStdout } from './log.ts'
+import { createMetrics, type Metrics, type Readiness, serveMetrics } from './metrics.ts'
+import { openSession } from './session.ts'
+import { createDial } from './upstream.ts'
+import { createVerifier } from './verifier.ts'
+
+export interface Proxy {
+  /** With the ports that were really taken, in the order of MQTT_LISTEN. */
+  readonly listening: { transport: 'tcp' | 'ws'; port: number; url: string }[]
+  readonly metricsPort: number | undefined
+  /** Sessions end as a stop of the proxy ends them; resolves when all is closed. */
+  close(drainTimeout?: number): Promise<void>
+}
+
+/** A setting that reads well and still cannot be obeyed, like a port that is taken. */
+export class StartError extends Error {}
+
+export async function startProxy(config: ProxyConfig, log: Log = logToStdout): Promise<Proxy> {
+  const metrics = createMetrics()
+  const sessions = new Set<Session>()
+  let isDraining = false
+
+  const jwks = openJwks({
+    issuer: config.issuer,
+    jwksUri: config.jwksUri,
+    onRefresh: reportRefreshes(metrics, log),
+  })
+  const verifier = metrics.timeVerifier(
+    createVerifier({ issuer: config.issuer, audience: config.audience, jwks, now: Date.now }),
+  )
+  const broker = watchBroker(metrics, config)
+  const parts = {
+    verifier,
+    dial: broker.dial,
+    limits: config.limits,
+    events: withLog(metrics.sessionEvents, log),
+    now: Date.now,
+    random: randomBytes,
+  }
+
+  async function readiness(): Promise<Readiness> {
+    const keys = jwks.isUsable()
+    const isReachable = await broker.isReachable()
+    return {
+      ready: keys && isReachable && !isDraining,
+      keys,
+      broker: isReachable,
+      draining: isDraining,
+    }
+  }
+
+  const { metrics: metricsAddress } = config
+  const served =
+    metricsAddress === undefined
+      ? undefined
+      : await serveMetrics(metricsAddress, metrics, readiness).catch((error) => {
+          throw new StartError(
+            describeListenFault('METRICS_LISTEN', addressOf(metricsAddress), error),
+          )
+        })
+
+  let listeners: Listener[]
+  try {
+    listeners = await listen(config.listen, {
+      connectionsMax: findConnectionLimit(config.connectionsMax, log),
+      connectionsPerAddress: config.connectionsPerAddress,
+      webSocket: {
+        upgradeTimeout: config.limits.connect_timeout_ms,
+        messageMax: Math.max(config.limits.packet_max, config.limits.connect_packet_max),
+        unreadMax: config.limits.connect_packet_max,
+        bufferSize: config.limits.buffer_high_water,
+      },
+      openSession(stream, remoteAddress) {
+        const session = openSession(stream, {
+          ...parts,
+          ...(remoteAddress === undefined ? {} : { remoteAddress }),
+        })
+        sessions.add(session)
+        void session.closed.finally(() => sessions.delete(session))
+        if (isDraining) void session.drain(0)
+        return session
+      },
+      onOpened: metrics.connectionOpened,
+      onClosed: metrics.connectionClosed,
+      onRefused: reportRefusedAccepts(metrics, log),
+    })
+  } catch (error) {
+    await served?.close()
+    if (!(error instanceof ListenError)) throw error
+    throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
+  }
+  // Not awaited: a client that comes before the keys is told to come back later.
+  void jwks.start()
+
+  for (const { url } of listeners) log('listening', { url })
+  if (served !== undefined && metricsAddress !== undefined) {
+    log('listening', { url: `http://${addressOf({ ...metricsAddress, port: served.port })}` })
+  }
+
+  return {
+    listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
+    metricsPort: served?.port,
+    async close(drainTimeout = config.drainTimeout) {
+      isDraining = true
+      for (const listener of listeners) listener.close()
+      log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
+      await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
+      jwks.close()
+      await served?.close()
+      log('stopped')
+    },
+  }
+}
+
+const addressOf = ({ host, port }: { host: string; port: number }): string =>
+  `${host.includes(':') ? `[${host}]` : host}:${port}`
+
+function describeListenFault(name: string, address: string, error: Error & { code?: string }) {
+  const causes: Record<string, string> = {
+    EADDRINUSE: 'another program already listens there',
+    EACCES: 'the system does not allow it to this user',
+    EADDRNOTAVAIL: 'this machine does not have that address',
+    ENOTFOUND: 'no such host is known',
+  }
+  const code = error.code ?? 'unknown'
+  const problem = `cannot listen on ${address}: ${causes[code] ?? 'it failed'} (${code})`
+  const example = name === 'METRICS_LISTEN' ? '127.0.0.1:9465' : 'mqtt://127.0.0.1:1884'
+  return describeFault({ name, problem, example })
+}
+
+/**
+ * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
+ * random places; to refuse connections a little earlier does not.
+ */
+function findConnectionLimit(wanted: number | undefined, log: Log): number {
+  const spare = 64
+  Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
+  const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
+  const descriptors = report.userLimits?.open_files?.soft
+  if (typeof descriptors !== 'number') return wanted ?? Number.POSITIVE_INFINITY
+  const possible = Math.max(1, Math.floor((descriptors - spare) / 2))
+  if (wanted === undefined || wanted <= possible) return wanted ?? possible
+  log('connections_limited', { wanted, possible, descriptors })
+  return possible
+}
+
+/** The dial of the sessions, and what it lately told about the brokers. */
+function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
+  const lately = 10_000
+  let known = { at: Number.NEGATIVE_INFINITY, isReachable: false }
+  let probe: Promise<boolean> | undefined
+  const dial = metrics.watchDial(createDial(upstream), (isReachable) => {
+    known = { at: performance.now(), isReachable }
+  })
+  const probeOnce = async () => {
+    try {
+      const { stream } = await dial(AbortSignal.timeout(lately))
+      stream.on('error', () => {})
+      stream.destroy()
+      return true
+    } catch {
+      return false
+    }
+  }
+  return {
+    dial,
+    /** Dials only when no session did so lately, and only once for all who ask. */
+    isReachable(): Promise<boolean> | boolean {
+      if (performance.now() - known.at < lately && known.isReachable) return true
+      probe ??= probeOnce().finally(() => {
+        probe = undefined
+      })
+      return probe
+    },
+  }
+}
+
+/** Told when it fails, and when it works again or the number of keys changes. */
+function reportRefreshes(metrics: Metrics, log: Log): (refresh: Refresh) => void {
+  let last: Refresh | undefined
+  return (refresh) => {
+    metrics.jwksRefreshed(refresh)
+    const { outcome, keys, next } = refresh
+    if (outcome !== 'ok' || last?.outcome !== 'ok' || last.keys !== keys) {
+      log('keys', { outcome, keys, next_seconds: Math.round(next) })
+    }
+    last = refresh
+  }
+}
+
+/** Counted each, told once a second at most: a flood must not become a flood of lines. */
+function reportRefusedAccepts(
+  metrics: Metrics,
+  log: Log,
+): Parameters<typeof listen>[1]['onRefused'] {
+  let toldAt = Number.NEGATIVE_INFINITY
+  let untold = 0
+  return (reason) => {
+    metrics.connectionRefused(reason)
+    untold++
+    if (performance.now() - toldAt < 1000) return
+    log('connections_dropped', { reason, count: untold })
+    toldAt = performance.now()
+    untold = 0
+  }
+}
+
+const protocolOf = (version: number) =>
+  version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
+
+/** The counting events, with one line for each session's start, refusal and end. */
+function withLog(events: SessionEvents, log: Log): SessionEvents {
+  const nameSession = (session: Session) => ({
+    session: session.id,
+    sub: session.sub,
+    client_id: session.mqttClientId,
+    protocol: protocolOf(session.version),
+    remote: session.remoteAddress,
+  })
+  return {
+    ...events,
+    started(session) {
+      events.started(session)
+      const expires_at = session.identity?.expires_at
+      log('session_started', { ...nameSession(session), jti: session.identity?.jti, expires_at })
+    },
+    refused(reason, connection) {
+      events.refused(reason, connection)
+      log('connection_refused', {
+        reason,
+        sub: connection.sub,
+        client_id: connection.client_id,
+        protocol: protocolOf(connection.version),
+        remote: connection.remoteAddress,
+      })
+    },
+    ended(session, reason) {
+      events.ended(session, reason)
+      const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
+      log('session_ended', { ...nameSession(session), reason, seconds })
+    },
+    reauthenticated(session) {
+      events.reauthenticated(session)
+      const expires_at = session.identity?.expires_at
+      log('session_reauthenticated', { ...nameSession(session), expires_at })
+    },
+  }
+}
+
+/** Ends the program with what a person has to put right, one line each. */
+function exitWithFaults(lines: readonly string[]): never {
+  for (const line of lines) process.stderr.write(`mProxy: ${line}\n`)
+  process.exit(2)
+}
+
+async function main(): Promise<void> {
+  const major = Number.parseInt(process.versions.node, 10)
+  if (major < 24) {
+    exitWithFaults([
+      `Node 24 or newer is needed and this is ${process.versions.node}; ` +
+        'npm install brings one, so start with: npm run proxy',
+    ])
+  }
+  process.on('uncaughtException', (error) => {
+    process.stderr.write(`mProxy: ${error.stack ?? String(error)}\n`)
+    logToStdout('crashed', { error: error.name })
+    process.exit(1)
+  })
+  // Whoever read the lines may be gone; that is no reason to end service.
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
+
+  const reading = readConfig(process.env)
+  if (!reading.ok) exitWithFaults(reading.faults.map(describeFault))
+
+  let proxy: Proxy
+  try {
+    proxy = await startProxy(reading.config)
+  } catch (error) {
+    if (!(error instanceof StartError)) throw error
+    exitWithFaults([error.message])
+  }
+
+  let isStopping = false
+  const stop = (signal: NodeJS.Signals) => {
+    if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
+    isStopping = true
+    // What does not end in its own time is not waited for.
+    setTimeout(() => process.exit(0), reading.config.drainTimeout + 5000)
+    void proxy.close().then(() => process.exit(0))
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // Whoever started this as a child and talks to it is gone, and nobody else will end it.
+  process.on('disconnect', () => isStopping || stop('SIGTERM'))
+
+  const portsOf = (transport: 'tcp' | 'ws') =>
+    proxy.listening.filter((one) => one.transport === transport).map(({ port }) => port)
+  process.send?.({
+    ready: true,
+    ports: { mqtt: portsOf('tcp'), ws: portsOf('ws'), metrics: proxy.metricsPort },
+    urls: proxy.listening.map(({ url }) => url),
+  })
+}
+
+if (import.meta.main) await main()

@@ -1,0 +1,41 @@
+// Log lines: one JSON object per line on stdout, for what a person or a collector reads later.
+// Owns that a line stays one line of bounded length, whatever a client put into its names. What is
+// said is the caller's; nobody passes a token or a password in here.
+
+const maxText = 200
+
+export type LogValue = string | number | boolean | undefined
+
+export type Log = (event: string, fields?: Readonly<Record<string, LogValue>>) => void
+
+/** Cuts text to a bounded length, and never in the middle of a surrogate pair. */
+export function boundText(text: string): string {
+  if (text.length <= maxText) return text
+  return `${text.slice(0, maxText).toWellFormed()}...`
+}
+
+/**
+ * Characters that could move a terminal's cursor, hide or reorder text, beyond what JSON escapes:
+ * DEL and C1 controls, line separators, directional marks.
+ */
+const unprintable = /[\u007f-\u009f\u2028\u2029\u200b-\u200f\u202a-\u202e\u2066-\u2069\ufeff]/g
+
+const escapeCharacter = (character: string): string =>
+  `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+
+/** The line, without its end. Undefined fields are left out. */
+export function formatLine(
+  at: Date,
+  event: string,
+  fields: Readonly<Record<string, LogValue>> = {},
+): string {
+  const line: Record<string, LogValue> = { at: at.toISOString(), event }
+  for (const [name, value] of Object.entries(fields)) {
+    line[name] = typeof value === 'string' ? boundText(value) : value
+  }
+  return JSON.stringify(line).replace(unprintable, escapeCharacter)
+}
+
+export const logToStdout: Log = (event, fields) => {
+  process.stdout.write(`${formatLine(new Date(), event, fields)}\n`)
+}

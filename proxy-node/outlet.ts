@@ -1,0 +1,95 @@
+// The way out to one peer: passes on what was read from the other, in runs as long as possible,
+// and puts packets of our own in between, only where one packet ends and the next begins.
+
+import type { Duplex } from 'node:stream'
+
+export class Outlet {
+  readonly stream: Duplex
+  #run: Buffer | null = null
+  #start = 0
+  #end = 0
+  /** Our packets that wait for the end of a PUBLISH that is being streamed. */
+  #waiting: Buffer[] = []
+  #waitingLength = 0
+  #isMidPacket = false
+  #isCorked = false
+  #wrote = false
+
+  constructor(stream: Duplex) {
+    this.stream = stream
+  }
+
+  /** Half a packet of the other side is out. */
+  get isMidPacket(): boolean {
+    return this.#isMidPacket
+  }
+
+  /** Bytes of the other side that go on as they are. Kept back until flush(). */
+  pass(buffer: Buffer, start: number, end: number, endsPacket: boolean): void {
+    if (this.#run === buffer && this.#end === start) {
+      this.#end = end
+    } else {
+      this.#writeRun()
+      this.#run = buffer
+      this.#start = start
+      this.#end = end
+    }
+    this.#isMidPacket = !endsPacket
+    if (endsPacket && this.#waiting.length > 0) {
+      const waiting = this.#waiting
+      this.#waiting = []
+      this.#waitingLength = 0
+      for (const packet of waiting) this.insert(packet)
+    }
+  }
+
+  /** A packet of our own. Kept back until flush() too. */
+  insert(packet: Buffer): void {
+    if (this.#isMidPacket) {
+      this.#waiting.push(packet)
+      this.#waitingLength += packet.length
+      return
+    }
+    this.#writeRun()
+    if (!this.#isCorked) {
+      this.#isCorked = true
+      this.stream.cork()
+    }
+    this.#write(packet)
+  }
+
+  /** Lets out what was kept back. True when anything was written since the last time. */
+  flush(): boolean {
+    this.#writeRun()
+    if (this.#isCorked) {
+      this.#isCorked = false
+      this.stream.uncork()
+    }
+    const wrote = this.#wrote
+    this.#wrote = false
+    return wrote
+  }
+
+  /**
+   * Whether so much waits that the source should pause. Then the stream will emit `drain`, or the
+   * packet that is being streamed will end.
+   */
+  isFull(highWater: number): boolean {
+    if (this.#waitingLength >= highWater) return true
+    return this.stream.writableNeedDrain && this.stream.writableLength >= highWater
+  }
+
+  #writeRun(): void {
+    const run = this.#run
+    if (run === null) return
+    this.#run = null
+    this.#write(
+      this.#start === 0 && this.#end === run.length ? run : run.subarray(this.#start, this.#end),
+    )
+  }
+
+  #write(bytes: Buffer): void {
+    this.#wrote = true
+    if (this.stream.writable) this.stream.write(bytes)
+  }
+}

@@ -1,0 +1,576 @@
+// One client's connection from accept to close: CONNECT under a deadline, the token, the client id
+// and the Will judged, only then the broker dialled, CONNECT rewritten, the broker's CONNACK passed
+// on; then the relay's two pumps; and every way in which it ends, with what each side is told.
+// Packets of an established session are relay.ts's, decisions gate.ts's. It logs nothing itself.
+
+import {
+  type Connack,
+  type Connect,
+  readConnack,
+  readConnect,
+  writeConnack,
+  writeConnect,
+  writeRefusal,
+} from './connect.ts'
+import type {
+  ByteStream,
+  Ending,
+  Identity,
+  Refusal,
+  Session,
+  SessionParts,
+  Upstream,
+  Verification,
+} from './connection.ts'
+import {
+  disconnect3,
+  FAULT,
+  FROM_BROKER_3,
+  FROM_BROKER_5,
+  FROM_CLIENT_3,
+  FROM_CLIENT_5,
+  MORE,
+  ONLY_CONNACK,
+  ONLY_CONNECT,
+  PACKET_LIMIT,
+  Scanner,
+  writeDisconnect5,
+} from './framing.ts'
+import { findToken, judgeConnect, judgeWill, refuseToken } from './gate.ts'
+import { Outlet } from './outlet.ts'
+import {
+  MAXIMUM_PACKET_SIZE,
+  SERVER_KEEP_ALIVE,
+  SESSION_EXPIRY_INTERVAL,
+  TOPIC_ALIAS_MAXIMUM,
+} from './properties.ts'
+import {
+  ADMINISTRATIVE_ACTION,
+  BAD_USER_NAME_OR_PASSWORD,
+  CLIENT_ID_NOT_VALID,
+  connackFromBroker,
+  KEEP_ALIVE_TIMEOUT,
+  MAXIMUM_CONNECT_TIME,
+  NOT_AUTHORIZED,
+  PACKET_TOO_LARGE,
+  SERVER_SHUTTING_DOWN,
+  SERVER_UNAVAILABLE,
+  SUCCESS,
+  UNSPECIFIED,
+  UNSUPPORTED_VERSION,
+} from './reason_codes.ts'
+import { Relay } from './relay.ts'
+
+/** A far-away deadline is waited for in steps, well below what setTimeout can do (2^31-1 ms). */
+const LONGEST_STEP_MS = 900_000
+const ID_BYTES = 9
+const NOTHING = Buffer.alloc(0)
+
+/** Public and dull: they say no more than the code does. */
+const reasonStrings: Record<number, string> = {
+  [BAD_USER_NAME_OR_PASSWORD]: 'token not accepted',
+  [NOT_AUTHORIZED]: 'not authorized',
+  [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
+  [SERVER_UNAVAILABLE]: 'service not available',
+  [UNSUPPORTED_VERSION]: 'protocol version not supported',
+}
+
+type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
+
+let lastId = 0
+
+export function openSession(stream: ByteStream, parts: SessionParts): Session {
+  return new Connection(stream, parts)
+}
+
+class Connection implements Session {
+  readonly id = ++lastId
+  readonly remoteAddress: string | undefined
+  readonly opened_at: number
+  readonly closed: Promise<void>
+  version: 0 | 4 | 5 = 0
+  mqttClientId = ''
+  #identity: Identity | undefined
+
+  readonly #parts: SessionParts
+  readonly #client: ByteStream
+  readonly #fromClient: Scanner
+  readonly #toClient: Outlet
+  #broker: Upstream['stream'] | null = null
+  #toBroker: Outlet | null = null
+  #fromBroker: Scanner | null = null
+  #relay: Relay | null = null
+  #connect: Connect | null = null
+
+  #phase: Phase = 'connect'
+  readonly #dialling = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #wakes_at = Infinity
+  /** Of the phases before `open`, monotonic ms. */
+  #deadline_at: number
+  #drains_at = Infinity
+  /** Seconds; 0: none. */
+  #clientKeepAlive = 0
+  #brokerKeepAlive = 0
+  #resolveClosed: () => void = () => {}
+  #isClientClosed = false
+  #isBrokerClosed = true
+
+  constructor(stream: ByteStream, parts: SessionParts) {
+    const { limits } = parts
+    this.#parts = parts
+    this.#client = stream
+    this.remoteAddress = parts.remoteAddress ?? stream.remoteAddress
+    this.opened_at = parts.now()
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    const { connect_packet_max } = limits
+    this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
+    this.#toClient = new Outlet(stream)
+    this.#deadline_at = performance.now() + limits.connect_timeout_ms
+    stream.on('error', () => {}) // `close` follows
+    stream.once('close', () => this.#clientClosed())
+    stream.once('end', () => this.#clientGone())
+    stream.on('data', this.#takeFromClient)
+    this.#schedule()
+  }
+
+  get identity(): Identity | undefined {
+    return this.#identity
+  }
+
+  get sub(): string | undefined {
+    return this.#identity?.sub
+  }
+
+  // --- Before the session is open ---
+
+  #takeFromClient = (chunk: Buffer): void => {
+    if (this.#phase === 'open') {
+      this.#relay?.takeFromClient(chunk)
+      return
+    }
+    if (this.#phase !== 'connect') return
+    this.#parts.events.bytesFromClient(chunk.length)
+    const scanner = this.#fromClient
+    scanner.push(chunk)
+    const what = scanner.next()
+    if (what === MORE) return
+    if (what === FAULT) {
+      // [MQTT-3.1.0-1]: too large, or no CONNECT at all, so no format to answer in is known.
+      this.#refuse(scanner.fault === PACKET_TOO_LARGE ? 'packet_too_large' : 'not_mqtt', 0)
+      return
+    }
+    this.#client.pause() // [MQTT-3.1.4-5]: what comes along waits until CONNACK is out
+    this.#phase = 'verify'
+    const connect = readConnect(scanner)
+    if ('fault' in connect) {
+      this.version = connect.version
+      const reason =
+        connect.fault === UNSUPPORTED_VERSION ? 'unsupported_version' : 'malformed_connect'
+      this.#refuse(reason, connect.version === 0 ? 0 : connect.fault)
+      return
+    }
+    this.version = connect.version
+    this.#connect = connect
+    this.#verifyAndDial(connect).catch(() => this.#refuse('broker_unreachable', SERVER_UNAVAILABLE))
+  }
+
+  async #verifyAndDial(connect: Connect): Promise<void> {
+    const { limits, random, dial } = this.#parts
+    const token = findToken(connect)
+    if (!token.ok) return this.#refuse(token.reason, token.code)
+    this.#deadline_at = Infinity
+    const verification = await this.#verify(token.token)
+    if (this.#phase !== 'verify') return
+    if (!verification.ok) {
+      const refused = refuseToken(verification.reason)
+      return this.#refuse(refused.reason, refused.code)
+    }
+    const { identity } = verification
+    this.#identity = identity
+
+    const suffix = Buffer.from(random(ID_BYTES)).toString('base64url')
+    const judged = judgeConnect(connect, identity, suffix)
+    if (!judged.ok) return this.#refuse(judged.reason, judged.code)
+    this.mqttClientId = judged.clientId
+    if (connect.will) {
+      const code = judgeWill(identity.acl, connect.will, limits.topic_levels_max)
+      if (code !== SUCCESS) return this.#refuse('will', code)
+    }
+
+    this.#phase = 'dial'
+    this.#deadline_at = performance.now() + limits.broker_timeout_ms
+    this.#schedule()
+    let upstream: Upstream
+    try {
+      upstream = await dial(this.#dialling.signal)
+    } catch {
+      return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+    }
+    if (this.#phase !== 'dial') {
+      upstream.stream.on('error', () => {})
+      upstream.stream.destroy()
+      return
+    }
+    this.#greetBroker(connect, identity, upstream, judged.assigned)
+  }
+
+  /** Answers in bounded time, whatever the verifier has to fetch. */
+  #verify(token: Uint8Array): Promise<Verification> {
+    const { verifier, clientCertificate, limits } = this.#parts
+    const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
+      const settle = (verification: Verification) => {
+        clearTimeout(timer)
+        resolve(verification)
+      }
+      const verify = async () => verifier.verify(token, clientCertificate)
+      verify().then(settle, () => settle(unavailable))
+    })
+  }
+
+  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, assigned: boolean): void {
+    const { limits } = this.#parts
+    const { stream } = upstream
+    this.#phase = 'connack'
+    this.#deadline_at = performance.now() + limits.broker_timeout_ms
+    this.#schedule()
+    this.#broker = stream
+    this.#isBrokerClosed = false
+    const scanner = new Scanner(
+      ONLY_CONNACK,
+      limits.connect_packet_max,
+      limits.connect_packet_max,
+      false,
+    )
+    this.#fromBroker = scanner
+    scanner.version = connect.version
+    this.#toBroker = new Outlet(stream)
+    stream.on('error', () => {})
+    stream.once('close', () => this.#brokerClosed())
+    stream.once('end', () => this.#brokerGone())
+    stream.on('data', (chunk: Buffer) => {
+      if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
+      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, assigned)
+    })
+
+    const keepAliveMax = limits.keepalive_max_s
+    const capped = keepAliveMax > 0 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
+    this.#clientKeepAlive = connect.keepAlive
+    this.#brokerKeepAlive = capped ? keepAliveMax : connect.keepAlive
+    const cap = limits.session_expiry_max_s
+    const sessionExpiry =
+      cap === null ? connect.sessionExpiry : Math.min(connect.sessionExpiry, cap)
+    this.#toBroker.insert(
+      writeConnect(connect, {
+        clientId: this.mqttClientId,
+        username: upstream.username ?? identity.sub,
+        password: upstream.password,
+        keepAlive: this.#brokerKeepAlive,
+        sessionExpiry,
+      }),
+    )
+    this.#toBroker.flush()
+  }
+
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, assigned: boolean): void {
+    this.#parts.events.bytesFromBroker(chunk.length)
+    const scanner = this.#fromBroker!
+    scanner.push(chunk)
+    const what = scanner.next()
+    if (what === MORE) return
+    const connack = what === FAULT ? null : readConnack(scanner, connect.version)
+    if (connack === null) {
+      this.#refuse('broker_refused', SERVER_UNAVAILABLE)
+    } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
+      this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
+    } else {
+      this.#open(connack, connect, identity, assigned)
+    }
+  }
+
+  #open(connack: Connack, connect: Connect, identity: Identity, assigned: boolean): void {
+    const { limits, events } = this.#parts
+    const { version } = connect
+    const is5 = version === 5
+    const { properties } = connack
+    const brokerPacketMaximum = (is5 && properties.uint32(MAXIMUM_PACKET_SIZE)) || PACKET_LIMIT
+    const maximumPacketSize = Math.min(brokerPacketMaximum, limits.packet_max)
+    const brokerAliases = (is5 && properties.uint16(TOPIC_ALIAS_MAXIMUM)) || 0
+    const topicAliasMaximum = Math.min(brokerAliases, limits.topic_alias_max)
+
+    // [MQTT-3.1.2-21]: what the server says about keep-alive holds, and the proxy may lower it.
+    const brokersOwn = is5 ? properties.uint16(SERVER_KEEP_ALIVE) : undefined
+    let serverKeepAlive: number | undefined
+    if (brokersOwn !== undefined || (is5 && this.#brokerKeepAlive !== connect.keepAlive)) {
+      serverKeepAlive = brokersOwn || this.#brokerKeepAlive
+      this.#clientKeepAlive = serverKeepAlive
+      this.#brokerKeepAlive = serverKeepAlive
+    }
+    const cap = limits.session_expiry_max_s
+    const isCapped = is5 && cap !== null && connect.sessionExpiry > cap
+    const sessionExpiry =
+      (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ?? (isCapped ? cap : undefined)
+
+    const answer = writeConnack(connack, {
+      assignedClientId: assigned ? this.mqttClientId : undefined,
+      authenticationMethod: connect.authenticationMethod,
+      sessionExpiry,
+      serverKeepAlive,
+      maximumPacketSize,
+      topicAliasMaximum,
+    })
+    this.#toClient.insert(answer)
+    this.#toClient.flush()
+
+    const fromClient = this.#fromClient
+    fromClient.version = version
+    fromClient.expected = is5 ? FROM_CLIENT_5 : FROM_CLIENT_3
+    fromClient.limit = maximumPacketSize
+    fromClient.wholeLimit = limits.whole_packet_max
+    const fromBroker = this.#fromBroker!
+    fromBroker.expected = is5 ? FROM_BROKER_5 : FROM_BROKER_3
+    fromBroker.limit = PACKET_LIMIT
+    fromBroker.wholeLimit = limits.whole_packet_max
+
+    const relay = new Relay(
+      { fromClient, fromBroker },
+      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events },
+      {
+        version,
+        clientId: this.mqttClientId,
+        username: connect.username,
+        will: connect.will && { ...connect.will, bytes: NOTHING },
+        sessionExpiry: connect.sessionExpiry,
+        authenticationMethod: connect.authenticationMethod,
+        topicAliasMaximum,
+        brokerPacketMaximum,
+      },
+      identity,
+      {
+        end: (reason, code, suppressWill) => this.#end(reason, code, suppressWill),
+        verify: (token) => this.#verify(token),
+        replaced: (next) => {
+          this.#identity = next
+          events.reauthenticated(this)
+          this.#schedule()
+        },
+      },
+    )
+    this.#relay = relay
+    this.#connect = null // and with it the token
+    this.#phase = 'open'
+    this.#client.on('drain', () => relay.watchSinks())
+    this.#broker!.on('drain', () => relay.watchSinks())
+    this.#schedule()
+    events.started(this)
+    relay.pumpBroker() // what came along with CONNACK
+    relay.pumpClient() // what the client did not wait with
+    if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
+  }
+
+  #isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  // --- Deadlines: one timer, which looks at what there is to wait for and sleeps again ---
+
+  #schedule(): void {
+    if (this.#phase === 'over') return
+    const delay = Math.max(0, Math.min(this.#untilNext(), LONGEST_STEP_MS))
+    const wakes_at = performance.now() + delay
+    if (this.#timer && wakes_at >= this.#wakes_at) return
+    clearTimeout(this.#timer)
+    this.#wakes_at = wakes_at
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#wakes_at = Infinity
+      this.#wake()
+      this.#schedule()
+    }, Math.ceil(delay))
+  }
+
+  /** Milliseconds until anything may be due. */
+  #untilNext(): number {
+    const now = performance.now()
+    const relay = this.#relay
+    if (!relay) return this.#deadline_at - now
+    const { limits } = this.#parts
+    let next = Math.min(this.#drains_at, now + limits.write_stall_timeout_ms)
+    if (this.#clientKeepAlive > 0) {
+      const heard_at = relay.isClientPaused ? now : relay.heardFromClient_at
+      next = Math.min(next, heard_at + 1500 * this.#clientKeepAlive)
+    }
+    if (this.#brokerKeepAlive > 0) {
+      const half = 500 * this.#brokerKeepAlive
+      next = Math.min(next, Math.max(relay.wroteToBroker_at, now - half / 2) + half)
+    }
+    return Math.min(next - now, relay.identity.expires_at * 1000 - this.#parts.now())
+  }
+
+  #wake(): void {
+    const now = performance.now()
+    const relay = this.#relay
+    if (!relay) {
+      if (now >= this.#deadline_at) this.#giveUp()
+      return
+    }
+    const stall = this.#parts.limits.write_stall_timeout_ms
+    if (this.#parts.now() >= relay.identity.expires_at * 1000) {
+      this.#end('token_expired', MAXIMUM_CONNECT_TIME)
+    } else if (now >= this.#drains_at) {
+      this.#end('draining', SERVER_SHUTTING_DOWN)
+    } else if (relay.clientStuckSince > 0 && now - relay.clientStuckSince >= stall) {
+      this.#end('stalled', UNSPECIFIED)
+    } else if (relay.brokerStuckSince > 0 && now - relay.brokerStuckSince >= stall) {
+      this.#end('broker_lost', UNSPECIFIED)
+    } else if (!relay.isClientPaused) {
+      const silence = now - relay.heardFromClient_at
+      // [MQTT-3.1.2-22]
+      if (this.#clientKeepAlive > 0 && silence >= 1500 * this.#clientKeepAlive) {
+        this.#end('keep_alive', KEEP_ALIVE_TIMEOUT)
+      } else if (relay.isClientMidPacket && silence >= stall) {
+        this.#end('stalled', UNSPECIFIED)
+      }
+    }
+    if (!this.#isOpen() || this.#brokerKeepAlive === 0) return
+    const quiet = now - relay.wroteToBroker_at
+    // A PINGRESP that has not come for a whole keep-alive never will.
+    if (relay.awaitsPing && quiet >= 1000 * this.#brokerKeepAlive) {
+      this.#end('broker_lost', UNSPECIFIED)
+    } else if (quiet >= 500 * this.#brokerKeepAlive) {
+      relay.ping()
+    }
+  }
+
+  #giveUp(): void {
+    switch (this.#phase) {
+      case 'connect':
+        this.#refuse('connect_timeout', 0)
+        break
+      default:
+        this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+    }
+  }
+
+  // --- Ends ---
+
+  /** Before the session is open: CONNACK with `code`, or with 0 nothing but a close. */
+  #refuse(reason: Refusal, code: number): void {
+    if (this.#phase === 'over' || this.#phase === 'open') return
+    const connect = this.#connect
+    this.#finish()
+    if (code !== 0 && this.#client.writable) {
+      const answer = writeRefusal(
+        this.version,
+        code,
+        reasonStrings[code],
+        connect?.maximumPacketSize,
+      )
+      if (answer) this.#client.write(answer)
+    }
+    if (this.version === 0 || code === 0) this.#client.destroy()
+    else this.#close(this.#client)
+    if (this.#broker) {
+      // It may have accepted a session, with a Will, that its client never heard of.
+      this.#toBroker!.insert(this.version === 5 ? writeDisconnect5(SUCCESS) : disconnect3)
+      this.#toBroker!.flush()
+      this.#close(this.#broker)
+    }
+    this.#parts.events.refused(reason, {
+      remoteAddress: this.remoteAddress,
+      version: this.version,
+      client_id: connect?.clientId,
+      sub: this.sub,
+    })
+  }
+
+  /** After that: DISCONNECT with `code` to an MQTT 5 client, and the Will published or not. */
+  #end(reason: Ending, code: number, suppressWill = false): void {
+    if (this.#phase !== 'open') return
+    const toClient = this.#toClient
+    const toBroker = this.#toBroker!
+    this.#finish()
+    // A PUBLISH that is half out leaves no place for a packet of our own.
+    if (suppressWill && !toBroker.isMidPacket) {
+      // [MQTT-3.14.4-3]; and no message is kept for one who may not have it.
+      toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : disconnect3)
+    }
+    const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
+    if (this.version === 5 && isDue && !toClient.isMidPacket) {
+      toClient.insert(writeDisconnect5(code))
+    }
+    toClient.flush()
+    toBroker.flush()
+    this.#close(this.#client)
+    // Without DISCONNECT, the broker publishes the Will [MQTT-3.1.2-8].
+    if (this.#broker) this.#close(this.#broker)
+    this.#parts.events.ended(this, reason)
+  }
+
+  #finish(): void {
+    this.#phase = 'over'
+    this.#connect = null
+    this.#relay?.stop()
+    this.#dialling.abort()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Lets out what was written, reads no more, and does not wait long for the other side. */
+  #close(stream: ByteStream | Upstream['stream']): void {
+    if (stream.destroyed) return
+    const timer = setTimeout(() => stream.destroy(), this.#parts.limits.close_grace_ms)
+    stream.once('close', () => clearTimeout(timer))
+    stream.end()
+    // Bytes left unread would turn the close into a reset, and that into the loss of our answer.
+    stream.resume()
+  }
+
+  #clientGone(): void {
+    // What it sent before, a DISCONNECT perhaps, may still wait to be looked at.
+    if (this.#phase === 'open') this.#relay!.whenRead(() => this.#end('client_gone', SUCCESS))
+    else this.#refuse('client_gone', 0)
+  }
+
+  #brokerGone(): void {
+    if (this.#phase === 'open') this.#end('broker_lost', UNSPECIFIED)
+    else this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+  }
+
+  #clientClosed(): void {
+    this.#isClientClosed = true
+    this.#clientGone()
+    this.#settle()
+  }
+
+  #brokerClosed(): void {
+    this.#isBrokerClosed = true
+    this.#brokerGone()
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#isClientClosed && this.#isBrokerClosed) this.#resolveClosed()
+  }
+
+  drain(timeout_ms: number): Promise<void> {
+    const relay = this.#relay
+    if (!relay) {
+      this.#refuse('draining', this.version === 0 ? 0 : SERVER_SHUTTING_DOWN)
+    } else if (this.#isOpen()) {
+      this.#drains_at = performance.now() + timeout_ms
+      relay.whenQuiet(() => this.#end('draining', SERVER_SHUTTING_DOWN))
+      this.#schedule()
+    }
+    return this.closed
+  }
+
+  revoke(): void {
+    if (this.#phase === 'open') this.#end('token_revoked', ADMINISTRATIVE_ACTION, true)
+    else this.#refuse('revoked', this.version === 0 ? 0 : NOT_AUTHORIZED)
+  }
+}

@@ -1,0 +1,225 @@
+// The dependency rules of docs/architecture.md, held by reading every import in the source.
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
+import { getTableColumns, getTableName } from 'drizzle-orm'
+import { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { expect, test } from 'vitest'
+import * as schema from '../worker/db/schema.ts'
+
+const root = new URL('..', import.meta.url).pathname
+
+type Import = { from: string; to: string }
+
+const sources = (folder: string): string[] =>
+  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .map((file) => join(folder, file))
+
+/** Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the root. */
+function importsOf(file: string): Import[] {
+  const text = readFileSync(join(root, file), 'utf8')
+  const found = [
+    ...text.matchAll(/^\s*(?:import|export)\s[^'"]*?\sfrom\s+'([^']+)'/gm),
+    ...text.matchAll(/^\s*import\s+'([^']+)'/gm),
+    ...text.matchAll(/\bimport\(\s*'([^']+)'/g),
+  ]
+  return found.map(([, target = '']) => ({
+    from: file,
+    to: target.startsWith('.') ? relative('.', join(dirname(file), target)) : target,
+  }))
+}
+
+const worker = sources('worker')
+const everything = [...worker, ...sources('policy'), ...sources('proxy-node')]
+const imports = everything.flatMap(importsOf)
+
+/** From the top down. A file may import from its own floor and those below. */
+const FLOORS = [
+  'entry',
+  'app',
+  'admin',
+  'oauth',
+  'devices',
+  'identity',
+  'access',
+  'pages',
+  'status',
+  'keys',
+  'ground',
+]
+
+function floorOf(file: string): string {
+  const [, room = '', ...rest] = file.split('/')
+  if (rest.length > 0) return room === 'db' ? 'ground' : room
+  return room === 'app.ts' || room === 'jobs.ts' ? 'app' : 'ground'
+}
+
+test('imports go down the floors of the worker, never up', () => {
+  const upward = imports.filter(({ from, to }) => {
+    if (!from.startsWith('worker/') || !to.startsWith('worker/')) return false
+    return FLOORS.indexOf(floorOf(to)) < FLOORS.indexOf(floorOf(from))
+  })
+  expect(imports.length).toBeGreaterThan(200)
+  expect(upward).toEqual([])
+  for (const file of worker) expect(FLOORS, file).toContain(floorOf(file))
+})
+
+test('no files import each other in a circle', () => {
+  const edges = new Map(everything.map((file) => [file, importsOf(file).map(({ to }) => to)]))
+  const done = new Set<string>()
+  const circles: string[] = []
+  const visit = (file: string, path: readonly string[]) => {
+    if (path.includes(file)) {
+      circles.push([...path.slice(path.indexOf(file)), file].join(' -> '))
+      return
+    }
+    if (done.has(file)) return
+    for (const next of edges.get(file) ?? []) visit(next, [...path, file])
+    done.add(file)
+  }
+  for (const file of everything) visit(file, [])
+  expect(circles).toEqual([])
+})
+
+test('policy imports nothing, and mProxy stands on policy alone', () => {
+  const outside = imports.filter(({ from, to }) => {
+    if (from.startsWith('policy/')) return !to.startsWith('policy/')
+    if (from.startsWith('proxy-node/')) {
+      return to.startsWith('worker/') || to.startsWith('test/') || to.startsWith('migrations/')
+    }
+    return false
+  })
+  expect(outside).toEqual([])
+})
+
+test('the program that starts the others imports neither the worker nor mProxy', () => {
+  const targets = importsOf('worker/entry/start.ts').map(({ to }) => to)
+  const own = targets.filter((to) => /^(worker|proxy-node|policy)\//.test(to))
+  expect(own).toEqual(['worker/entry/broker.ts'])
+  const below = importsOf('worker/entry/broker.ts').filter(({ to }) => !to.startsWith('node:'))
+  expect(below).toEqual([])
+})
+
+test('only entry knows a runtime, a driver or the file system', () => {
+  const known = /^(node:|@libsql\/|libsql$|cloudflare:|@hono\/node-server)|\.wasm$/
+  const strangers = imports.filter(
+    ({ from, to }) =>
+      (from.startsWith('worker/') && !from.startsWith('worker/entry/') && known.test(to)) ||
+      (from.startsWith('policy/') && known.test(to)),
+  )
+  expect(strangers).toEqual([])
+})
+
+test('Hono is known to routes, pages and the wiring alone', () => {
+  const may =
+    /^worker\/(app|http|api|errors)\.ts$|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+  const strangers = imports.filter(
+    ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
+  )
+  expect(strangers.map(({ from }) => from)).toEqual([])
+})
+
+test('no file opens the fence around a program with a triple-slash reference', () => {
+  const opened = [...everything, ...sources('test')].filter((file) =>
+    /^\/\/\/\s*<reference/m.test(readFileSync(join(root, file), 'utf8')),
+  )
+  expect(opened).toEqual([])
+})
+
+test('routes hold no SQL, and no folder is a drawer for whatever fits nowhere', () => {
+  const withSql = worker.filter((file) => {
+    if (!file.endsWith('routes.ts')) return false
+    return importsOf(file).some(({ to }) => to === 'worker/db/sql.ts')
+  })
+  expect(withSql).toEqual([])
+  const drawers = everything.filter((file) =>
+    /\/(utils?|helpers?|lib|common|services|models|types)(\/|\.ts$)/.test(file),
+  )
+  expect(drawers).toEqual([])
+})
+
+test('time and randomness come from the context below entry', () => {
+  const direct = worker.filter((file) => {
+    if (file.startsWith('worker/entry/')) return false
+    const text = readFileSync(join(root, file), 'utf8')
+    return /\bDate\.now\(|\bnew Date\(\)|Math\.random\(|getRandomValues|randomUUID/.test(text)
+  })
+  expect(direct).toEqual([])
+})
+
+/** Which room a table belongs to, as the section comments of schema.ts say. */
+function owners(): Map<string, string> {
+  const text = readFileSync(join(root, 'worker/db/schema.ts'), 'utf8')
+  const found = new Map<string, string>()
+  let room = ''
+  for (const line of text.split('\n')) {
+    room = /^\/\/ --- (\w+) -/.exec(line)?.[1] ?? room
+    const name = /^export const (\w+) = sqliteTable\(/.exec(line)?.[1]
+    if (name !== undefined) found.set(name, room)
+  }
+  return found
+}
+
+test('only the room that owns a table writes it', () => {
+  const owner = owners()
+  expect(owner.size).toBeGreaterThan(15)
+  const trespasses: string[] = []
+  for (const file of worker) {
+    if (file.startsWith('worker/entry/')) continue
+    const text = readFileSync(join(root, file), 'utf8')
+    const written = [
+      ...text.matchAll(/\b(?:insert\s+into|update|delete\s+from)\s+"?(\w+)"?/gi),
+      ...text.matchAll(/\binsert(?:Into|Where)\(\s*(\w+)/g),
+    ].map(([, table = '']) => table)
+    for (const table of written) {
+      const room = owner.get(table)
+      if (room === undefined) continue
+      const mine = floorOf(file) === 'app' ? 'ground' : floorOf(file)
+      if (room !== mine) trespasses.push(`${file} writes ${table} of ${room}`)
+    }
+  }
+  expect(trespasses).toEqual([])
+})
+
+test('docs/data.md names every table with its owner', () => {
+  const text = readFileSync(join(root, 'docs/data.md'), 'utf8')
+  for (const [table, room] of owners()) {
+    expect(text, `${table} of ${room}`).toMatch(new RegExp(`\\| \`${table}\` \\| ${room} \\|`))
+  }
+})
+
+test('the migrations make exactly the tables and columns that schema.ts describes', async () => {
+  const { default: Sqlite } = await import('libsql')
+  const database = new Sqlite(':memory:')
+  for (const file of readdirSync(join(root, 'migrations')).sort()) {
+    if (file.endsWith('.sql')) {
+      database.exec(readFileSync(join(root, 'migrations', file), 'utf8'))
+    }
+  }
+  const tables = Object.values(schema).filter((value) => value instanceof SQLiteTable)
+  const described = tables
+    .flatMap((table) =>
+      Object.values(getTableColumns(table)).map(
+        (column) =>
+          `${getTableName(table)}.${column.name} ${column.getSQLType()} ${column.notNull ? 'not null' : ''}`,
+      ),
+    )
+    .sort()
+  const names = database
+    .prepare("select name from sqlite_master where type = 'table' and name not like 'sqlite_%'")
+    .all() as { name: string }[]
+  const made = names
+    .flatMap(({ name }) => {
+      const columns = database.prepare(`pragma table_info("${name}")`).all() as {
+        name: string
+        type: string
+        notnull: number
+      }[]
+      return columns.map(
+        (column) =>
+          `${name}.${column.name} ${column.type.toLowerCase()} ${column.notnull ? 'not null' : ''}`,
+      )
+    })
+    .sort()
+  expect(made).toEqual(described)
+})

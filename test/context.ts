@@ -1,0 +1,79 @@
+// A worker for tests: the real application over a fresh, real database, with a clock that is set.
+import argon2 from '@phi-ag/argon2/argon2.wasm'
+import { inject } from 'vitest'
+import { createApp } from '../worker/app.ts'
+import { type Config, readConfig } from '../worker/config.ts'
+import {
+  type Actor,
+  ANONYMOUS,
+  type Context,
+  type LogFields,
+  type Memory,
+} from '../worker/context.ts'
+import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
+
+export const ISSUER = 'http://localhost:8787'
+
+/** The system itself: what the blueprint and the command line act as. */
+export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
+
+export type TestWorker = Awaited<ReturnType<typeof startWorker>>
+
+export async function startWorker(env: Record<string, string> = {}) {
+  const farm = inject('databaseFarm')
+  const { url } = (await (await fetch(`${farm}/new`)).json()) as { url: string }
+  const { config, faults } = readConfig({
+    ISSUER,
+    SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+    DATABASE_URL: url,
+    ...env,
+  })
+  if (config === undefined) throw new Error(faults.map((fault) => fault.name).join())
+  const clock = { now: 1_800_000_000 }
+  const memory: Memory = new Map()
+  const log: { level: string; message: string; fields: LogFields }[] = []
+  const context = (actor: Actor = SYSTEM, address = '192.0.2.1'): Context => {
+    const random = (n: number) => crypto.getRandomValues(new Uint8Array(n))
+    return {
+      config: config as Config,
+      db: openRemoteDatabase({ url }),
+      now: () => clock.now,
+      random,
+      log: (level, message, fields = {}) => {
+        log.push({ level, message, fields })
+      },
+      background: () => {},
+      address,
+      actor,
+      memory,
+      argon2,
+      rid: crypto.randomUUID(),
+    }
+  }
+  const app = createApp((request) =>
+    context(ANONYMOUS, request.headers.get('x-test-address') ?? '192.0.2.1'),
+  )
+  return {
+    app,
+    clock,
+    memory,
+    log,
+    config,
+    /** A context outside a request, acting as the system unless told otherwise. */
+    context,
+    /** `app.request` on the issuer's origin. */
+    request: (path: string, init?: RequestInit) => app.request(new URL(path, ISSUER).href, init),
+    /** How many requests the database has answered so far. */
+    async roundTrips(): Promise<number> {
+      const answer = await fetch(`${farm}/count?url=${encodeURIComponent(url)}`)
+      return ((await answer.json()) as { requests: number }).requests
+    },
+  }
+}
+
+/** How many database round trips `action` took. */
+export async function countRoundTrips<T>(worker: TestWorker, action: () => Promise<T>) {
+  const before = await worker.roundTrips()
+  const value = await action()
+  return { value, roundTrips: (await worker.roundTrips()) - before }
+}

@@ -1,0 +1,169 @@
+// What a person gets to read when something outside is wrong: one clear line, exit code 2, and nothing damaged.
+import { createHash } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { makeBlueprint } from './black_box.ts'
+import { freePort, ROOT, run, runCli, temporaryFolder } from './programs.ts'
+
+let folder: ReturnType<typeof temporaryFolder>
+beforeEach(() => {
+  folder = temporaryFolder()
+})
+afterEach(() => folder.remove())
+
+const worker = (env: Record<string, string> = {}) =>
+  run(process.execPath, [join(ROOT, 'worker/entry/node.ts')], { cwd: folder.path, env })
+
+/** Ends by itself with code 2 and says what is expected in no more than `lines` lines. */
+async function refuses(env: Record<string, string>, text: RegExp, lines = 1) {
+  const program = worker(env)
+  expect(await program.exit, program.output()).toBe(2)
+  expect(program.output()).toMatch(text)
+  expect(program.output().trim().split('\n').length, program.output()).toBeLessThanOrEqual(lines)
+}
+
+test('all faulty settings are reported together, each with its name and an example', async () => {
+  const env = {
+    ISSUER: 'http://id.example.com',
+    PORT: '99999',
+    SECRET_KEY: 'short',
+    DATABASE_URL: 'mysql://x',
+    SURFACE: 'some',
+    ADMIN_EMAIL: 'nobody',
+    TRUSTED_PROXY: 'everyone',
+  }
+  const program = worker(env)
+  expect(await program.exit).toBe(2)
+  for (const name of ['ISSUER', 'PORT', 'SECRET_KEY', 'DATABASE_URL', 'SURFACE', 'ADMIN_EMAIL']) {
+    expect(program.output()).toMatch(new RegExp(`^${name} .*Example: ${name}=`, 'm'))
+  }
+  expect(program.output()).toMatch(/^ADMIN_PASSWORD .*is missing/m)
+  expect(program.output()).not.toContain('at ')
+})
+
+test('a port in use is named, and the other program goes on', async () => {
+  const other = createServer()
+  const port = await new Promise<number>((done) => {
+    other.listen(0, '127.0.0.1', () => done((other.address() as { port: number }).port))
+  })
+  await refuses({ PORT: String(port) }, new RegExp(`Port ${port} on 127.0.0.1 is in use`))
+  expect(other.listening).toBe(true)
+  other.close()
+})
+
+test('a file that is no database is left as it is', async () => {
+  mkdirSync(join(folder.path, '.allauth'))
+  const file = join(folder.path, '.allauth/allauth.db')
+  writeFileSync(file, 'a letter to somebody, and certainly not a database')
+  await refuses({ PORT: String(await freePort()) }, /allauth\.db/)
+  expect(readFileSync(file, 'utf8')).toBe('a letter to somebody, and certainly not a database')
+})
+
+test('a database that does not answer is named', async () => {
+  const port = await freePort()
+  await refuses(
+    { DATABASE_URL: `http://127.0.0.1:${port}`, PORT: String(await freePort()) },
+    new RegExp(`127.0.0.1:${port} cannot be reached.*DATABASE_URL`),
+  )
+})
+
+test('a password in DATABASE_URL is refused, and not repeated', async () => {
+  const env = { DATABASE_URL: 'http://user:geheim@127.0.0.1:1' }
+  await refuses(env, /^DATABASE_URL .*DATABASE_AUTH_TOKEN(?!.*geheim)/)
+})
+
+test('under a wrong SECRET_KEY nothing starts and no key is made; under the right one all goes on', async () => {
+  const right = Buffer.alloc(32, 1).toString('base64url')
+  const wrong = Buffer.alloc(32, 2).toString('base64url')
+  const port = String(await freePort())
+  const kids = async (secret: string) => {
+    const program = worker({ PORT: port, SECRET_KEY: secret })
+    await program.printed(/listens on/)
+    const answer = await fetch(`http://localhost:${port}/.well-known/jwks.json`)
+    const { keys } = (await answer.json()) as { keys: { kid: string }[] }
+    expect(await program.stop()).toBe(0)
+    return keys.map((key) => key.kid)
+  }
+  const before = await kids(right)
+  await refuses({ PORT: port, SECRET_KEY: wrong }, /SECRET_KEY does not open the signing keys/)
+  expect(await kids(`${wrong},${right}`)).toEqual(before)
+  expect(await kids(right)).toEqual(before)
+})
+
+test('a broken blueprint applies nothing and names file, path and reason of every fault', async () => {
+  const { blueprint } = await makeBlueprint()
+  const file = join(folder.path, 'site.json')
+  const broken = structuredClone(blueprint) as Record<string, Record<string, unknown>[]>
+  broken['devices']![0]!['type'] = 'dimmmer'
+  broken['grants']![0]!['object'] = 'site-13'
+  broken['clients']![0]!['client_secret'] = '${NOT_SET_ANYWHERE}'
+  broken['users']![0]!['emial'] = 'x'
+  writeFileSync(file, JSON.stringify(broken))
+  const { code, output } = await runCli(['apply', 'site.json'], folder.path)
+  expect(code, output).toBe(2)
+  expect(output).toMatch(/site\.json: clients\[0\]\.client_secret: .*NOT_SET_ANYWHERE/)
+  expect(output).toMatch(/site\.json: users\[0\].*emial/)
+  expect(output).toContain('Nothing was applied')
+
+  delete broken['users']![0]!['emial']
+  broken['clients']![0]!['client_secret'] = 'ops-secret-of-at-least-32-characters-0001'
+  writeFileSync(file, JSON.stringify(broken))
+  const second = await runCli(['apply', 'site.json'], folder.path)
+  expect(second.code, second.output).toBe(2)
+  expect(second.output).toMatch(/site\.json: devices\[0\]\.type: .*dimmmer/)
+  expect(second.output).toMatch(/site\.json: grants\[0\]\.object: .*site-13/)
+
+  writeFileSync(file, JSON.stringify(blueprint))
+  const dry = await runCli(['apply', 'site.json', '--dry-run'], folder.path)
+  expect(dry.code, dry.output).toBe(0)
+  const good = await runCli(['apply', 'site.json'], folder.path)
+  expect(good.output).toBe(dry.output)
+  expect(good.output.trim().split('\n')).toHaveLength(8)
+  expect((await runCli(['apply', 'site.json'], folder.path)).output.trim()).toBe('no changes')
+})
+
+test('text that is neither JSON nor YAML is refused with its place', async () => {
+  writeFileSync(join(folder.path, 'x.yaml'), 'clients: [\n  {a: b')
+  const { code, output } = await runCli(['apply', 'x.yaml'], folder.path)
+  expect(code).toBe(2)
+  expect(output).toMatch(/x\.yaml: .*line \d+/)
+  const missing = await runCli(['apply', 'nowhere.yaml'], folder.path)
+  expect(missing.code).toBe(2)
+  expect(missing.output).toMatch(/nowhere\.yaml: cannot be read/)
+})
+
+test('a command that is not there, or lacks a word, says how it is used', async () => {
+  for (const args of [
+    ['fly'],
+    ['device', 'create'],
+    ['device', 'create', 'x'],
+    ['apply'],
+    ['--nope'],
+  ]) {
+    const { code, output } = await runCli(args, folder.path)
+    expect(code, output).toBe(2)
+    expect(output.length).toBeGreaterThan(20)
+    expect(output).not.toContain('    at ')
+  }
+})
+
+test('a restart keeps keys, and does not undo a changed operator password', async () => {
+  const port = String(await freePort())
+  const env = {
+    PORT: port,
+    ADMIN_EMAIL: 'operator@example.com',
+    ADMIN_PASSWORD: 'correct horse battery staple',
+  }
+  const digest = async () => {
+    const program = worker(env)
+    await program.printed(/listens on/)
+    const answer = await fetch(`http://localhost:${port}/.well-known/jwks.json`)
+    const text = await answer.text()
+    expect(program.output()).not.toContain('setup?token')
+    expect(await program.stop()).toBe(0)
+    return createHash('sha256').update(text).digest('hex')
+  }
+  expect(await digest()).toBe(await digest())
+})

@@ -1,0 +1,228 @@
+// mProxy as a program and its issuer: whose tokens are let in, and what happens when the issuer is
+// gone, comes back, brings new keys or takes old ones away.
+
+import { createHmac } from 'node:crypto'
+import { exportSPKI, importJWK } from 'jose'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
+import { type ConnectOptions, connect, tryConnect } from './mproxy_fixtures/clients.ts'
+import { audience, makeKey, startIssuer, type TestIssuer } from './mproxy_fixtures/issuer.ts'
+import {
+  type Broker,
+  type RunningProxy,
+  startBroker,
+  startProxy,
+  untilReady,
+} from './mproxy_fixtures/programs.ts'
+import { until } from './mproxy_fixtures/until.ts'
+
+let broker: Broker
+const open: { stop: () => Promise<unknown> }[] = []
+
+beforeAll(async () => {
+  broker = await startBroker()
+})
+afterAll(async () => {
+  await broker.stop()
+})
+afterEach(async () => {
+  for (const { stop } of open.splice(0)) await stop()
+})
+
+async function start(prepare?: (issuer: TestIssuer) => unknown) {
+  const issuer = await startIssuer()
+  open.push({ stop: () => issuer.stop() })
+  await prepare?.(issuer)
+  const proxy = await startProxy({ issuer: issuer.url, broker: broker.url })
+  open.unshift(proxy)
+  return { issuer, proxy }
+}
+
+const knock = (proxy: RunningProxy, token: string, more: Partial<ConnectOptions> = {}) =>
+  tryConnect({ url: `mqtt://127.0.0.1:${proxy.port}`, version: 5, id: 'dev-1', token, ...more })
+
+const encode = (value: unknown) => Buffer.from(JSON.stringify(value)).toString('base64url')
+
+describe('tokens that are refused at the door', () => {
+  let issuer: TestIssuer
+  let proxy: RunningProxy
+  beforeAll(async () => {
+    issuer = await startIssuer()
+    issuer.keys.push(await makeKey('RS256', 'rsa'))
+    proxy = await startProxy({ issuer: issuer.url, broker: broker.url })
+    await untilReady(proxy)
+  })
+  afterAll(async () => {
+    await proxy.stop()
+    await issuer.stop()
+  })
+
+  const at = Math.floor(Date.now() / 1000)
+  const bad: [string, string, () => Promise<string>][] = [
+    ['a wrong audience', 'wrong_audience', () => issuer.mint({ claims: { aud: 'urn:other' } })],
+    ['the type of an ID token', 'wrong_type', () => issuer.mint({ header: { typ: 'JWT' } })],
+    ['another issuer', 'wrong_issuer', () => issuer.mint({ claims: { iss: 'https://x.example' } })],
+    ['an end in the past', 'expired', () => issuer.mint({ claims: { exp: at - 1 } })],
+    ['no end', 'malformed', () => issuer.mint({ claims: { exp: undefined } })],
+    ['a later beginning', 'not_yet_valid', () => issuer.mint({ claims: { nbf: at + 600 } })],
+    [
+      'a proof that is not given',
+      'bound_token',
+      () => issuer.mint({ claims: { cnf: { jkt: 'x' } } }),
+    ],
+    ['an embedded key', 'malformed', () => issuer.mint({ header: { jwk: issuer.keys[0]!.jwk } })],
+    ['rules that cannot be read', 'bad_acl', () => issuer.mint({ claims: { acl: 'all' } })],
+    [
+      'a forged signature',
+      'bad_signature',
+      async () => issuer.mint({ key: await makeKey('ES256', 'first') }),
+    ],
+    [
+      'crit',
+      'malformed',
+      async () => {
+        const [, payload, signature] = (await issuer.mint()).split('.')
+        const header = { alg: 'ES256', typ: 'at+jwt', kid: 'first', crit: ['exp'] }
+        return `${encode(header)}.${payload}.${signature}`
+      },
+    ],
+    [
+      'alg none',
+      'bad_signature',
+      async () => {
+        const [, payload] = (await issuer.mint()).split('.')
+        return `${encode({ alg: 'none', typ: 'at+jwt', kid: 'first' })}.${payload}.`
+      },
+    ],
+    [
+      'HS256 under the public key',
+      'bad_signature',
+      async () => {
+        const publicKey = await importJWK(issuer.keys[1]!.jwk, 'RS256', { extractable: true })
+        const secret = await exportSPKI(publicKey as CryptoKey)
+        const [, payload] = (await issuer.mint()).split('.')
+        const input = `${encode({ alg: 'HS256', typ: 'at+jwt', kid: 'rsa' })}.${payload}`
+        return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`
+      },
+    ],
+    ['more than 8 KiB', 'too_large', () => issuer.mint({ claims: { fill: 'x'.repeat(8192) } })],
+    ['a password instead', 'malformed', async () => 'correct horse battery staple'],
+  ]
+
+  test.each(bad)('%s is refused: %s', async (_, reason, mint) => {
+    const token = await mint()
+    const before = proxy.lines('connection_refused').length
+    expect([0x86, 0x87]).toContain(await knock(proxy, token))
+    expect([4, 5]).toContain(await knock(proxy, token, { version: 4 }))
+    await until('two lines', () => proxy.lines('connection_refused').length === before + 2)
+    const lines = proxy.lines('connection_refused').slice(before)
+    expect(lines.map((line) => line['reason'])).toEqual([reason, reason])
+    expect(lines.map((line) => line['protocol'])).toEqual(['5.0', '3.1.1'])
+    expect(proxy.output()).not.toContain(token)
+  })
+
+  test('every signed kind of key is let in beside them', async () => {
+    for (const key of issuer.keys) expect(await knock(proxy, await issuer.mint({ key }))).toBe(0)
+  })
+})
+
+describe('the issuer', () => {
+  test('may be gone: sessions go on, and new ones are let in', async () => {
+    const { issuer, proxy } = await start()
+    await untilReady(proxy)
+    const acl = [{ permission: 'allow', action: 'all', topic: 'x/#' }]
+    const token = await issuer.mint({ claims: { acl } })
+    const session = await connect({
+      url: `mqtt://127.0.0.1:${proxy.port}`,
+      version: 5,
+      id: 'dev-1:a',
+      token,
+    })
+    await session.subscribe(['x/y'])
+    await issuer.stop()
+    expect(await knock(proxy, token)).toBe(0)
+    expect(await knock(proxy, token, { version: 4 })).toBe(0)
+    await session.publish('x/y', 'still')
+    await until('the message', () => session.messages.includes('x/y still'))
+    await session.end()
+    await issuer.resume()
+  })
+
+  test('may come later than mProxy: refused as unavailable, then let in', async () => {
+    const { issuer, proxy } = await start((issuer) => issuer.stop())
+    const token = await issuer.mint()
+    expect(await knock(proxy, token)).toBe(0x88)
+    expect(await knock(proxy, token, { version: 4 })).toBe(3)
+    const { status, body } = await proxy.fetch('/readyz')
+    expect(status).toBe(503)
+    expect(JSON.parse(body)).toMatchObject({ ready: false, keys: false, broker: true })
+    expect((await proxy.fetch('/healthz')).status).toBe(200)
+    await issuer.resume()
+    await untilReady(proxy)
+    expect(await knock(proxy, token)).toBe(0)
+    expect(proxy.lines('keys').map((line) => line['outcome'])).toContain('unreachable')
+    expect(proxy.lines('keys').at(-1)).toMatchObject({ outcome: 'ok', keys: 1 })
+  })
+
+  test('is asked once for fifty tokens with unknown keys, then not in the cool-down', async () => {
+    const { issuer, proxy } = await start()
+    await untilReady(proxy)
+    const stranger = await makeKey('ES256', 'stranger')
+    const flood = async (size: number) => {
+      const tokens = await Promise.all(
+        Array.from({ length: size }, (_unused, i) =>
+          issuer.mint({ key: stranger, header: { kid: `unknown-${i}` } }),
+        ),
+      )
+      return new Set(await Promise.all(tokens.map((token) => knock(proxy, token))))
+    }
+    const before = issuer.requests.jwks
+    const answers = await flood(50)
+    expect(issuer.requests.jwks).toBe(before + 1)
+    const again = await flood(10)
+    expect(issuer.requests.jwks).toBe(before + 1)
+    for (const answer of [...answers, ...again]) expect([0x86, 0x87]).toContain(answer)
+    expect(await knock(proxy, await issuer.mint())).toBe(0)
+    console.log(`60 tokens with unknown keys: ${issuer.requests.jwks - before} key request`)
+  })
+
+  test('brings a new key: who has it waits for one refresh and is let in; a removed key is refused', async () => {
+    const { issuer, proxy } = await start()
+    await untilReady(proxy)
+    const before = await issuer.mint()
+    expect(await knock(proxy, before)).toBe(0)
+    issuer.keys = [await makeKey('EdDSA', 'second')]
+    expect(await knock(proxy, await issuer.mint())).toBe(0)
+    expect([0x86, 0x87]).toContain(await knock(proxy, before))
+  })
+
+  test('is not believed where its metadata names another', async () => {
+    const { issuer, proxy } = await start((issuer) => {
+      issuer.answers.set('/.well-known/oauth-authorization-server', (_, response) =>
+        response.end(
+          JSON.stringify({ issuer: 'https://x.example', jwks_uri: `${issuer.url}/keys` }),
+        ),
+      )
+    })
+    await until('a line', () => proxy.lines('keys').length > 0)
+    expect(proxy.lines('keys')[0]).toMatchObject({ outcome: 'issuer_mismatch', keys: 0 })
+    expect(await knock(proxy, await issuer.mint())).toBe(0x88)
+    expect(issuer.requests.jwks).toBe(0)
+  })
+
+  test('and its audience are those of the settings', async () => {
+    const issuer = await startIssuer('/tenant')
+    open.push({ stop: () => issuer.stop() })
+    const proxy = await startProxy({
+      issuer: issuer.url,
+      broker: broker.url,
+      env: { MQTT_AUDIENCE: 'urn:mine', JWKS_URI: `${new URL(issuer.url).origin}/keys` },
+    })
+    open.unshift(proxy)
+    await untilReady(proxy)
+    expect(await knock(proxy, await issuer.mint({ claims: { aud: ['urn:mine', 'x'] } }))).toBe(0)
+    expect([0x86, 0x87]).toContain(
+      await knock(proxy, await issuer.mint({ claims: { aud: audience } })),
+    )
+    expect(issuer.requests.metadata).toBe(0)
+  })
+})

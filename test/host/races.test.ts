@@ -1,0 +1,122 @@
+// Single use on the embedded file, through the real program: many parallel redemptions have one winner.
+import * as oauth from 'oauth4webapi'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { claimsOf, codeFlow, discover, FormBrowser, makeBlueprint, PASSWORD } from './black_box.ts'
+import { type RunningWorker, startWorkerOn } from './programs.ts'
+
+const PARALLEL = 200
+
+let worker: RunningWorker
+let as: oauth.AuthorizationServer
+
+beforeAll(async () => {
+  const { blueprint } = await makeBlueprint()
+  worker = await startWorkerOn('node', blueprint)
+  as = await discover(worker.issuer)
+})
+afterAll(() => worker?.stop())
+
+const post = async (parameters: Record<string, string>) => {
+  const answer = await fetch(as.token_endpoint ?? '', {
+    method: 'POST',
+    body: new URLSearchParams(parameters),
+  })
+  return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+}
+
+/** A code that was not redeemed yet. */
+async function freshCode() {
+  const verifier = oauth.generateRandomCodeVerifier()
+  const start = new URL(as.authorization_endpoint ?? '')
+  start.search = new URLSearchParams({
+    client_id: 'app',
+    redirect_uri: 'http://localhost:5173/callback',
+    response_type: 'code',
+    scope: 'openid offline_access',
+    state: 's',
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  }).toString()
+  const browser = new FormBrowser()
+  const login = await browser.follow(start.href)
+  const typed = { username: 'ann@example.com', password: PASSWORD, action: 'login' }
+  let page = await browser.submit(login, typed)
+  if (page.html !== null) page = await browser.submit(page, { action: 'allow' })
+  const code = page.url.searchParams.get('code') ?? ''
+  expect(code).not.toBe('')
+  return { code, verifier }
+}
+
+const redemption = ({ code, verifier }: { code: string; verifier: string }) => ({
+  grant_type: 'authorization_code',
+  client_id: 'app',
+  redirect_uri: 'http://localhost:5173/callback',
+  code,
+  code_verifier: verifier,
+})
+
+const userinfo = (token: string) =>
+  fetch(as.userinfo_endpoint ?? '', { headers: { authorization: `Bearer ${token}` } })
+
+test('of 200 parallel redemptions of one code exactly one succeeds, and the reuse revokes what it issued', async () => {
+  const parameters = redemption(await freshCode())
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => post(parameters)))
+  const good = answers.filter(({ status }) => status === 200)
+  console.log(
+    `embedded file: ${PARALLEL} parallel redemptions of one code: ${good.length} succeeded`,
+  )
+  expect(good).toHaveLength(1)
+  const others = answers.filter(({ status }) => status !== 200)
+  expect(new Set(others.map(({ body }) => body['error']))).toEqual(new Set(['invalid_grant']))
+  const token = good[0]?.body['access_token'] ?? ''
+  expect((await userinfo(token)).status).toBe(401)
+  const again = await post({
+    grant_type: 'refresh_token',
+    client_id: 'app',
+    refresh_token: good[0]?.body['refresh_token'] ?? '',
+  })
+  expect(again.body['error']).toBe('invalid_grant')
+})
+
+test('a code that is redeemed once, then presented again, ends what it issued', async () => {
+  const parameters = redemption(await freshCode())
+  const first = await post(parameters)
+  expect(first.status).toBe(200)
+  const token = first.body['access_token'] ?? ''
+  expect((await userinfo(token)).status).toBe(200)
+  const wrong = await post({ ...parameters, code_verifier: 'x'.repeat(43) })
+  expect(wrong.body['error']).toBe('invalid_grant')
+  // Without the verifier a leaked spent code is no weapon.
+  expect((await userinfo(token)).status).toBe(200)
+  expect((await post(parameters)).body['error']).toBe('invalid_grant')
+  expect((await userinfo(token)).status).toBe(401)
+})
+
+test('200 parallel uses of one rotating refresh token leave one family in which one successor can live', async () => {
+  const { tokens } = await codeFlow(as, 'openid offline_access')
+  const use = (token: string) =>
+    post({ grant_type: 'refresh_token', client_id: 'app', refresh_token: token })
+  const parent = tokens.refresh_token ?? ''
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => use(parent)))
+  const successors = answers
+    .filter(({ status }) => status === 200)
+    .map(({ body }) => body['refresh_token'] ?? '')
+  const origins = new Set(
+    answers
+      .filter(({ status }) => status === 200)
+      .map(({ body }) => String(claimsOf(body['access_token'] ?? '')['jti']).split('.')[0]),
+  )
+  console.log(
+    `embedded file: ${PARALLEL} parallel uses of one refresh token: ${successors.length} answers, ${origins.size} family`,
+  )
+  expect(successors.length).toBeGreaterThan(0)
+  expect(origins.size).toBe(1)
+  expect(new Set(successors).size).toBe(successors.length)
+  const [chosen = '', sibling] = successors
+  const next = await use(chosen)
+  expect(next.status).toBe(200)
+  if (sibling !== undefined) expect((await use(sibling)).body['error']).toBe('invalid_grant')
+  // The sibling's use was that of a stolen token: the whole family has ended.
+  const last = await use(next.body['refresh_token'] ?? '')
+  expect(last.status).toBe(sibling === undefined ? 200 : 400)
+})

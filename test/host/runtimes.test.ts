@@ -1,0 +1,160 @@
+// The same suite against the worker on Node, Deno, Bun and workerd, each a real program of its own.
+import { connect } from 'node:net'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import {
+  claimsOf,
+  codeFlow,
+  deviceToken,
+  discover,
+  evaluate,
+  makeBlueprint,
+  operatorToken,
+  refresh,
+} from './black_box.ts'
+import { RUNTIMES, type RunningWorker, startWorkerOn } from './programs.ts'
+
+describe.each(RUNTIMES)('on %s', (runtime) => {
+  let worker: RunningWorker
+  let deviceKey: CryptoKey
+
+  beforeAll(async () => {
+    const made = await makeBlueprint()
+    deviceKey = made.deviceKey
+    worker = await startWorkerOn(runtime, made.blueprint)
+  }, 90_000)
+  afterAll(() => worker?.stop())
+
+  test('it is this runtime that answers', async () => {
+    const answer = await fetch(`${worker.issuer}/healthz`)
+    expect(await answer.json()).toEqual({ status: 'ok', runtime })
+    expect((await fetch(`${worker.issuer}/readyz`)).status).toBe(200)
+  })
+
+  test('discovery names the issuer and its endpoints', async () => {
+    const as = await discover(worker.issuer)
+    expect(as.issuer).toBe(worker.issuer)
+    expect(as.code_challenge_methods_supported).toEqual(['S256'])
+  })
+
+  test('a person signs in with a non-ASCII password, allows, and gets tokens; a refresh rotates them', async () => {
+    const as = await discover(worker.issuer)
+    const { tokens } = await codeFlow(as, 'openid email offline_access mqtt')
+    const claims = claimsOf(tokens.access_token)
+    expect(claims['aud']).toEqual(['urn:allauth:mqtt', worker.issuer])
+    expect(claims['acl']).toContainEqual({
+      permission: 'allow',
+      action: 'subscribe',
+      topic: 'sites/site-12/devices/+/state',
+    })
+    const next = await refresh(as, tokens.refresh_token ?? '')
+    expect(next.refresh_token).not.toBe(tokens.refresh_token)
+    const third = await refresh(as, next.refresh_token ?? '')
+    expect(third.access_token).toBeTruthy()
+    await expect(refresh(as, tokens.refresh_token ?? '')).rejects.toMatchObject({
+      error: 'invalid_grant',
+    })
+    await expect(refresh(as, third.refresh_token ?? '')).rejects.toMatchObject({
+      error: 'invalid_grant',
+    })
+  })
+
+  test('a device gets a token by its own key, and with another key none', async () => {
+    const as = await discover(worker.issuer)
+    const { access_token } = await deviceToken(as, 'dim-0042', deviceKey)
+    expect(claimsOf(access_token)).toMatchObject({
+      sub: 'dim-0042',
+      aud: 'urn:allauth:mqtt',
+      acl: [
+        { permission: 'allow', action: 'publish', topic: 'sites/site-12/devices/dim-0042/state' },
+      ],
+    })
+    const { deviceKey: stranger } = await makeBlueprint()
+    await expect(deviceToken(as, 'dim-0042', stranger)).rejects.toMatchObject({
+      error: 'invalid_client',
+    })
+  })
+
+  test('access decisions follow the grants, and need a token', async () => {
+    const as = await discover(worker.issuer)
+    const { access_token } = await operatorToken(as)
+    const { items } = (await (
+      await fetch(`${worker.issuer}/v1/users`, {
+        headers: { authorization: `Bearer ${access_token}` },
+      })
+    ).json()) as { items: { id: string; email: string }[] }
+    const ann = items.find((user) => user.email === 'ann@example.com')
+    const question = (name: string) => ({
+      subject: { type: 'user', id: ann?.id },
+      action: { name },
+      resource: { type: 'device', id: 'dim-0042' },
+    })
+    const ask = (name: string) => evaluate(worker.issuer, access_token, question(name))
+    expect((await ask('device:read')).body.decision).toBe(true)
+    expect((await ask('device:delete')).body.decision).toBe(false)
+    expect((await evaluate(worker.issuer, 'x', question('device:read'))).status).toBe(401)
+  })
+})
+
+describe('on workerd under load', () => {
+  let worker: RunningWorker
+
+  beforeAll(async () => {
+    const { blueprint } = await makeBlueprint()
+    worker = await startWorkerOn('workerd', blueprint)
+  }, 90_000)
+  afterAll(() => worker?.stop())
+
+  test('2,000 requests at 64 connections with clients that go away in mid-flight: none hangs', async () => {
+    const TOTAL = 2000
+    const CONNECTIONS = 64
+    const as = await discover(worker.issuer)
+    const endpoint = new URL(as.token_endpoint ?? '')
+    const body = 'grant_type=client_credentials&scope=devices%3Aread'
+    const secret = btoa('ops:ops-secret-of-at-least-32-characters-0001')
+    let sent = 0
+    let left = 0
+    let good = 0
+    const bad: string[] = []
+    const one = async (number: number) => {
+      if (number % 7 === 0) {
+        // Writes the request and goes away without reading the answer.
+        await new Promise<void>((done) => {
+          const socket = connect(Number(endpoint.port), '127.0.0.1', () => {
+            socket.write(
+              `POST ${endpoint.pathname} HTTP/1.1\r\nHost: ${endpoint.host}\r\nAuthorization: Basic ${secret}\r\n` +
+                `Content-Type: application/x-www-form-urlencoded\r\nContent-Length: ${body.length}\r\n\r\n${body}`,
+              () => setTimeout(() => socket.destroy(), number % 5),
+            )
+          })
+          socket.once('close', () => done())
+          socket.once('error', () => done())
+        })
+        left++
+        return
+      }
+      const answer = await fetch(endpoint, {
+        method: 'POST',
+        headers: {
+          authorization: `Basic ${secret}`,
+          'content-type': 'application/x-www-form-urlencoded',
+        },
+        body,
+        signal: AbortSignal.timeout(20_000),
+      }).catch((error: unknown) => String(error))
+      if (typeof answer === 'string') bad.push(answer)
+      else if (answer.status === 200) good++
+      else bad.push(`${answer.status} ${await answer.text()}`)
+      if (typeof answer !== 'string') await answer.body?.cancel().catch(() => {})
+    }
+    const runner = async () => {
+      while (sent < TOTAL) await one(++sent)
+    }
+    await Promise.all(Array.from({ length: CONNECTIONS }, runner))
+    console.log(
+      `workerd: ${TOTAL} requests at ${CONNECTIONS} connections: ${good} answered, ${left} went away, ${bad.length} failed`,
+    )
+    expect(bad).toEqual([])
+    expect(good + left).toBe(TOTAL)
+    expect((await fetch(`${worker.issuer}/readyz`)).status).toBe(200)
+  }, 120_000)
+})

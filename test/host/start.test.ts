@@ -1,0 +1,124 @@
+// `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub and the same
+// with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
+import { cpSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import mqtt from 'mqtt'
+import { afterEach, beforeEach, expect, test } from 'vitest'
+import { startBroker } from '../../worker/entry/broker.ts'
+import { freePort, ROOT, run, temporaryFolder } from './programs.ts'
+
+let folder: ReturnType<typeof temporaryFolder>
+beforeEach(() => {
+  folder = temporaryFolder()
+  // A checkout as far as the commands look: the project's files, npm's modules, nothing made before.
+  for (const part of ['worker', 'proxy-node', 'policy', 'migrations', 'docs', 'public']) {
+    cpSync(join(ROOT, part), join(folder.path, part), { recursive: true })
+  }
+  cpSync(join(ROOT, 'package.json'), join(folder.path, 'package.json'))
+  symlinkSync(join(ROOT, 'node_modules'), join(folder.path, 'node_modules'))
+})
+afterEach(() => folder.remove())
+
+async function startAll() {
+  const path = process.env['PATH'] ?? ''
+  const [http, tcp, ws, metrics] = await Promise.all([
+    freePort(),
+    freePort(),
+    freePort(),
+    freePort(),
+  ])
+  const env = {
+    PORT: String(http),
+    MQTT_LISTEN: `mqtt://127.0.0.1:${tcp},ws://127.0.0.1:${ws}/mqtt`,
+    METRICS_LISTEN: `127.0.0.1:${metrics}`,
+    PATH: path,
+  }
+  const program = run('npm', ['start'], { cwd: folder.path, env })
+  await program.printed(/is refused:\n\n.*\n/, 60).catch(async (error: unknown) => {
+    await program.stop()
+    throw error
+  })
+  return { program, env, tcp }
+}
+
+/** The lines meant to be typed: those that are indented and begin with a program. */
+const commandsIn = (output: string): string[] =>
+  output
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => /^(npm run|npx|TOKEN=)/.test(line))
+
+async function type(lines: readonly string[], env: Record<string, string>) {
+  const shell = run('bash', ['-c', lines.join('\n')], { cwd: folder.path, env })
+  return { code: await shell.exit, output: shell.output() }
+}
+
+test('the printed commands register a device, get it a token and publish; a second topic is refused', async () => {
+  const { program, env, tcp } = await startAll()
+  try {
+    expect(program.output()).toMatch(/\/setup\?token=[\w-]+/)
+    expect(program.output()).toContain('in front of mosquitto')
+    const commands = commandsIn(program.output())
+    expect(commands).toHaveLength(5)
+    const [apply = '', create = '', token = '', publish = '', other = ''] = commands
+    const only = { PATH: env.PATH }
+    const made = await type([apply, create], only)
+    expect(made.code, made.output).toBe(0)
+    const good = await type(['set -e', token, publish], only)
+    expect(good.code, good.output).toBe(0)
+    expect(good.output.trim(), 'a publish that was accepted says nothing').toBe('')
+    const bad = await type([token, other], only)
+    expect(bad.output).toMatch(/not authorized/i)
+
+    // The same with mosquitto_pub.
+    const mosquitto = (topic: string) =>
+      `mosquitto_pub -p ${tcp} -V 5 -i lamp-1 -u lamp-1 -P "$TOKEN" -q 1 -t ${topic} -m on`
+    const third = await type(['set -e', token, mosquitto('sites/home/devices/lamp-1/state')], only)
+    expect(third.code, third.output).toBe(0)
+    expect(third.output).not.toMatch(/not authorized/i)
+    const fourth = await type([token, mosquitto('sites/home/devices/lamp-2/state')], only)
+    expect(fourth.output).toMatch(/not authorized/i)
+
+    // What is there already is not made again.
+    const created = await type([create], only)
+    expect(created.code).toBe(2)
+    expect(created.output).toMatch(/lamp-1/)
+  } finally {
+    expect(await program.stop()).not.toBeNull()
+  }
+  expect(program.output()).not.toMatch(/Error| {4}at /)
+}, 120_000)
+
+test.each([
+  ['mosquitto', undefined],
+  ['aedes', () => null],
+])(
+  'the broker behind mProxy, here %s, lets nobody in without the password that mProxy is told',
+  async (name, find) => {
+    const broker = await startBroker(join(folder.path, 'broker'), find)
+    try {
+      expect(broker.name).toContain(name)
+      const { username, password, port } = new URL(broker.upstream)
+      const enter = (word: string) =>
+        mqtt
+          .connectAsync({
+            host: '127.0.0.1',
+            port: Number(port),
+            username,
+            password: word,
+            reconnectPeriod: 0,
+          })
+          .then(async (client) => {
+            await client.endAsync()
+            return true
+          })
+          .catch(() => false)
+      expect(await enter(password)).toBe(true)
+      expect(await enter('guess')).toBe(false)
+    } finally {
+      const ended = new Promise((done) => broker.process.once('exit', done))
+      broker.process.kill('SIGTERM')
+      await ended
+    }
+  },
+)

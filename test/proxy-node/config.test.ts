@@ -1,0 +1,212 @@
+import { describe, expect, test } from 'vitest'
+import { describeFault, type ProxyConfig, readConfig } from '../../proxy-node/config.ts'
+import { defaultLimits } from '../../proxy-node/connection.ts'
+
+const upstream = { MQTT_UPSTREAM: 'mqtt://127.0.0.1:1884' }
+
+function read(env: Record<string, string>): ProxyConfig {
+  const reading = readConfig({ ...upstream, ...env })
+  if (!reading.ok) throw new Error(reading.faults.map(describeFault).join('\n'))
+  return reading.config
+}
+
+function faultsOf(env: Record<string, string>): string[] {
+  const reading = readConfig(env)
+  return reading.ok ? [] : reading.faults.map(describeFault)
+}
+
+describe('the defaults', () => {
+  test('only the broker has to be named', () => {
+    expect(read({})).toEqual({
+      issuer: 'http://localhost:8787',
+      jwksUri: undefined,
+      audience: 'urn:allauth:mqtt',
+      listen: [
+        { transport: 'tcp', host: '127.0.0.1', port: 1883, path: '' },
+        { transport: 'ws', host: '127.0.0.1', port: 8083, path: '/mqtt' },
+      ],
+      upstream: [{ tls: false, host: '127.0.0.1', port: 1884 }],
+      metrics: { host: '127.0.0.1', port: 9464 },
+      connectionsMax: undefined,
+      connectionsPerAddress: 0,
+      limits: defaultLimits,
+      drainTimeout: 10_000,
+    })
+  })
+
+  test('an empty or blank setting is as if absent', () => {
+    expect(read({ ISSUER: '', MQTT_LISTEN: '  ', JWKS_URI: '' })).toEqual(read({}))
+    expect(faultsOf({ MQTT_UPSTREAM: ' ' })).toEqual([
+      'MQTT_UPSTREAM: is required and was not set; for example MQTT_UPSTREAM=mqtt://user:pass@10.0.0.5:1883',
+    ])
+  })
+})
+
+describe('addresses', () => {
+  test('several brokers, with and without TLS, user and port', () => {
+    const { upstream } = read({
+      MQTT_UPSTREAM: 'mqtt://a%40b:p%2C%3A%2f@broker.example, mqtts://[2001:db8::1]:8884,mqtts://h',
+    })
+    expect(upstream).toEqual([
+      { tls: false, host: 'broker.example', port: 1883, username: 'a@b', password: 'p,:/' },
+      { tls: true, host: '2001:db8::1', port: 8884 },
+      { tls: true, host: 'h', port: 8883 },
+    ])
+  })
+
+  test('listeners of both kinds, on free ports and on IPv6', () => {
+    const { listen } = read({ MQTT_LISTEN: 'mqtt://[::1]:0,ws://0.0.0.0:0/a/b,ws://h,mqtt://h' })
+    expect(listen).toEqual([
+      { transport: 'tcp', host: '::1', port: 0, path: '' },
+      { transport: 'ws', host: '0.0.0.0', port: 0, path: '/a/b' },
+      { transport: 'ws', host: 'h', port: 80, path: '/' },
+      { transport: 'tcp', host: 'h', port: 1883, path: '' },
+    ])
+  })
+
+  test('a port of a WebSocket that is the default of its scheme is kept', () => {
+    expect(read({ MQTT_LISTEN: 'ws://h:80/mqtt' }).listen[0]?.port).toBe(80)
+  })
+
+  test('metrics can be moved and switched off', () => {
+    expect(read({ METRICS_LISTEN: '[::]:80' }).metrics).toEqual({ host: '::', port: 80 })
+    expect(read({ METRICS_LISTEN: 'off' }).metrics).toBeUndefined()
+  })
+
+  test.each([
+    ['MQTT_LISTEN', 'mqtts://127.0.0.1:8883', 'TLS'],
+    ['MQTT_LISTEN', 'wss://127.0.0.1:8084/mqtt', 'TLS'],
+    ['MQTT_LISTEN', '127.0.0.1:1883', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', 'http://127.0.0.1:1883', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', 'mqtt://:1883', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', 'mqtt://h:65536', 'mqtt:// or ws://'],
+    ['MQTT_LISTEN', 'mqtt://h:1/x', 'path'],
+    ['MQTT_LISTEN', 'mqtt://h:1?x', 'no query'],
+    ['MQTT_LISTEN', 'mqtt://u@h:1', 'no user'],
+    ['MQTT_LISTEN', 'mqtt://h:1,,mqtt://h:2', 'empty'],
+    ['MQTT_LISTEN', 'mqtt://h:1,ws://h:1/mqtt', 'already taken'],
+    ['MQTT_UPSTREAM', 'ws://h', 'mqtt:// or mqtts://'],
+    ['MQTT_UPSTREAM', 'mqtt://h:0', 'port 0'],
+    ['MQTT_UPSTREAM', 'mqtt://:secret@h', 'without a user'],
+    ['MQTT_UPSTREAM', 'mqtt://u:%ff@h', 'percent-encoded'],
+    ['MQTT_UPSTREAM', 'mqtt://u:a%00b@h', 'NUL'],
+    ['MQTT_UPSTREAM', 'mqtt://h/path', 'path'],
+    ['METRICS_LISTEN', '9464', 'host:port'],
+    ['METRICS_LISTEN', 'http://h:9464', 'host:port'],
+    ['METRICS_LISTEN', 'h:99999', 'host:port'],
+  ])('%s=%s is refused: %s', (name, value, problem) => {
+    const faults = faultsOf({ ...upstream, [name]: value })
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).toContain(`${name}: `)
+    expect(faults[0]).toContain(problem)
+    expect(faults[0]).toContain(`; for example ${name}=`)
+  })
+
+  test('metrics on the port of a listener is refused', () => {
+    expect(faultsOf({ ...upstream, METRICS_LISTEN: '127.0.0.1:1883' })).toEqual([
+      expect.stringContaining('METRICS_LISTEN: 127.0.0.1:1883 is already taken'),
+    ])
+  })
+})
+
+describe('issuer, keys and audience', () => {
+  test.each([
+    'https://id.example.com',
+    'https://id.example.com/tenant',
+    'http://localhost:8787',
+    'http://127.1.2.3',
+    'http://[::1]:1',
+    'http://a.localhost',
+  ])('ISSUER=%s is kept to the letter', (issuer) => {
+    expect(read({ ISSUER: issuer }).issuer).toBe(issuer)
+  })
+
+  test.each([
+    ['ISSUER', 'http://id.example.com', 'https'],
+    ['ISSUER', 'http://127.0.0.1.example.com', 'https'],
+    ['ISSUER', 'http://localhost.example.com', 'https'],
+    ['ISSUER', 'ftp://localhost', 'https'],
+    ['ISSUER', 'id.example.com', 'not a URL'],
+    ['ISSUER', 'https://id.example.com?x=1', 'no query'],
+    ['ISSUER', 'https://id.example.com#x', 'no query'],
+    ['ISSUER', 'https://u:p@id.example.com', 'no user'],
+    ['JWKS_URI', 'http://id.example.com/jwks', 'https'],
+    ['JWKS_URI', 'https://u:p@id.example.com/jwks', 'no user'],
+    ['JWKS_URI', '/jwks', 'not a URL'],
+    ['MQTT_AUDIENCE', 'two words', 'one name'],
+    ['MQTT_AUDIENCE', 'x'.repeat(256), 'one name'],
+  ])('%s=%s is refused: %s', (name, value, problem) => {
+    const faults = faultsOf({ ...upstream, [name]: value })
+    expect(faults).toEqual([expect.stringContaining(problem)])
+  })
+})
+
+describe('numbers and choices', () => {
+  test.each([
+    ['MQTT_CONNECT_TIMEOUT', '0'],
+    ['MQTT_CONNECT_TIMEOUT', '1.5'],
+    ['MQTT_CONNECT_MAX_BYTES', '64k'],
+    ['MQTT_PACKET_MAX_BYTES', '268435461'],
+    ['MQTT_CONNECTIONS_MAX', '-1'],
+    ['MQTT_CONNECTIONS_PER_ADDRESS', '1e3'],
+    ['MQTT_SESSION_EXPIRY_MAX', '4294967296'],
+    ['MQTT_DRAIN_TIMEOUT', 'forever'],
+    ['MQTT_DENIED_PUBLISH', 'ignore'],
+  ])('%s=%s is refused', (name, value) => {
+    const faults = faultsOf({ ...upstream, [name]: value })
+    expect(faults).toEqual([expect.stringContaining(`${name}: ${JSON.stringify(value)} is n`)])
+  })
+
+  test('bounds are allowed', () => {
+    const { limits } = read({
+      MQTT_SESSION_EXPIRY_MAX: '0',
+      MQTT_DENIED_PUBLISH: 'close',
+      MQTT_CONNECT_TIMEOUT: '1',
+      MQTT_CONNECT_MAX_BYTES: '1024',
+      MQTT_PACKET_MAX_BYTES: '268435460',
+    })
+    expect(limits).toEqual({
+      ...defaultLimits,
+      session_expiry_max_s: 0,
+      denied_publish_3: 'close',
+      connect_timeout_ms: 1000,
+      connect_packet_max: 1024,
+      packet_max: 268_435_460,
+    })
+  })
+})
+
+describe('faults', () => {
+  test('are told all together', () => {
+    const faults = faultsOf({
+      ISSUER: 'x',
+      JWKS_URI: 'y',
+      MQTT_LISTEN: 'mqtts://h:1,zzz',
+      METRICS_LISTEN: '?',
+      MQTT_DRAIN_TIMEOUT: '?',
+    })
+    const names = faults.map((fault) => fault.split(':')[0])
+    expect(names.sort()).toEqual(
+      ['ISSUER', 'JWKS_URI', 'METRICS_LISTEN', 'MQTT_DRAIN_TIMEOUT', 'MQTT_LISTEN', 'MQTT_UPSTREAM'] //
+        .sort(),
+    )
+    expect(faults.find((fault) => fault.startsWith('MQTT_LISTEN'))).toMatch(/TLS.*, and "zzz"/)
+  })
+
+  test.each([
+    'mqtt://user:hunter2@h/path',
+    'mqtt://user:hunter2@',
+    'user:hunter2@h',
+    'mqtt://user:hunter2@x@h:99999',
+    'http://user:hunter2@h',
+  ])('never repeat the password of %s', (value) => {
+    const faults = faultsOf({ MQTT_UPSTREAM: value })
+    expect(faults).toHaveLength(1)
+    expect(faults[0]).not.toContain('hunter2')
+  })
+
+  test('stay one short line whatever the value is', () => {
+    const [fault] = faultsOf({ MQTT_UPSTREAM: `a\nb\u001b[2J${'x'.repeat(10_000)}` })
+    expect(fault).toMatch(/^[^\n\u001b]{1,400}$/)
+  })
+})

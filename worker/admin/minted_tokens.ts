@@ -1,0 +1,116 @@
+// Tokens that an operator mints for a device which cannot speak HTTP: longer-lived, shown once, revocable. What is
+// kept is the id that stands in the token's `jti`, never the token.
+import { compileAcl, rightsOf } from '../access/rights.ts'
+import { z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { randomId } from '../crypto.ts'
+import { device_token } from '../db/schema.ts'
+import { insertInto, sql } from '../db/sql.ts'
+import { findDeviceById } from '../devices/devices.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { keepKeyUntil } from '../keys/store.ts'
+import { mintAccessToken } from '../oauth/tokens.ts'
+import { loadSettings } from '../settings.ts'
+import {
+  type DeviceTokenRow,
+  findDeviceToken,
+  listDeviceTokens,
+  revokeDeviceToken,
+} from './store.ts'
+
+export const mintInput = z
+  .strictObject({
+    /** Seconds the token lives. */
+    expires_in: z.int().min(60).max(31_622_400),
+  })
+  .openapi('MintDeviceToken')
+
+export const mintedTokenSchema = z
+  .object({
+    id: z.string(),
+    device_id: z.string(),
+    created_at: z.int(),
+    expires_at: z.int(),
+    revoked_at: z.int().nullable(),
+  })
+  .openapi('DeviceToken')
+
+/** Answers the token, this once. Throws Problem. */
+export async function mintDeviceToken(
+  cx: Context,
+  device_id: string,
+  { expires_in }: z.infer<typeof mintInput>,
+): Promise<DeviceTokenRow & { access_token: string }> {
+  const settings = await loadSettings(cx)
+  if (expires_in > settings.minted_token_max_ttl) {
+    throw new Problem('invalid_request', 'the token would live too long', [
+      { pointer: '/expires_in', detail: `at most ${settings.minted_token_max_ttl} seconds` },
+    ])
+  }
+  const [devices, ...rights] = await cx.db.read(
+    findDeviceById(device_id),
+    ...rightsOf(device_id, cx.now()),
+  )
+  const device = devices[0]
+  if (device === undefined) throw new Problem('not_found', 'there is no such device')
+  if (device.status !== 'active') {
+    throw new Problem('conflict', `the device is ${device.status}, so it gets no token`)
+  }
+  const compiled = compileAcl(cx, device_id, rights, settings.acl_max_rules)
+  if ('fault' in compiled) {
+    throw new Problem(
+      'conflict',
+      `the device's rights come to more than ${settings.acl_max_rules} rules; grant on groups instead`,
+    )
+  }
+  const id = randomId(cx, 'tok')
+  const { access_token, expires_at, kid } = await mintAccessToken(cx, {
+    origin: id,
+    sub: device_id,
+    client_id: device_id,
+    audience: [cx.config.mqtt_audience],
+    scope: ['mqtt'],
+    // Not beyond the first end of a grant behind it.
+    ttl: Math.min(expires_in, (compiled.expires_at ?? Number.MAX_SAFE_INTEGER) - cx.now()),
+    acl: compiled.rules,
+    mqtt_client_id: device.mqtt_client_id,
+  })
+  const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
+  await cx.db.write(
+    insertInto(device_token, row, sql<never>`on conflict (id) do nothing`),
+    keepKeyUntil(kid, expires_at),
+    appendEvent(cx, {
+      type: 'device_token.minted',
+      subject_id: device_id,
+      data: { id, expires_at },
+    }),
+  )
+  return { ...row, access_token }
+}
+
+/** Revokes a minted token. Throws Problem not_found. */
+export async function revokeMintedToken(cx: Context, device_id: string, id: string): Promise<void> {
+  const [rows] = await cx.db.read(findDeviceToken(device_id, id))
+  const row = rows[0]
+  if (row === undefined) throw new Problem('not_found', 'the device has no such token')
+  if (row.revoked_at !== null) return
+  await cx.db.write(
+    revokeDeviceToken(cx, id),
+    appendEvent(cx, { type: 'device_token.revoked', subject_id: device_id, data: { id } }),
+  )
+}
+
+export async function listMintedTokens(
+  cx: Context,
+  device_id: string,
+  after: string,
+  limit: number,
+): Promise<DeviceTokenRow[]> {
+  const [devices, tokens] = await cx.db.read(
+    findDeviceById(device_id),
+    listDeviceTokens(device_id, after, limit),
+  )
+  if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
+  return tokens
+}

@@ -1,0 +1,259 @@
+// The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and /access;
+// one onError turns every failure into its answer. Rooms know their own paths and nothing of each other's.
+import { OpenAPIHono } from '@hono/zod-openapi'
+import type { Hono } from 'hono'
+import { getRuntimeKey } from 'hono/adapter'
+import { bodyLimit } from 'hono/body-limit'
+import { HTTPException } from 'hono/http-exception'
+import { evaluationRoutes } from './access/evaluation_routes.ts'
+import { accessRoutes } from './access/routes.ts'
+import { adminRoutes } from './admin/routes.ts'
+import {
+  API_SCOPES,
+  type Api,
+  BODY_MAX,
+  createApi,
+  declaredScope,
+  idempotency,
+  problemResponse,
+} from './api.ts'
+import type { Context } from './context.ts'
+import { UnsealError } from './crypto.ts'
+import { DatabaseUnavailable } from './db/database.ts'
+import { deviceRoutes } from './devices/routes.ts'
+import { OAuthError, Problem } from './errors.ts'
+import { type Env, type Http, noStore, pageHeaders, securityHeaders } from './http.ts'
+import { loginRoutes } from './identity/login_routes.ts'
+import { userRoutes } from './identity/routes.ts'
+import { jwksRoutes, keyRoutes } from './keys/routes.ts'
+import { signingKeys } from './keys/signing_keys.ts'
+import { bearerGuard } from './oauth/bearer.ts'
+import { clientRoutes } from './oauth/client_routes.ts'
+import { protocolRoutes } from './oauth/routes.ts'
+import { errorPage } from './pages/error_page.ts'
+import { stylesheet } from './pages/stylesheet.ts'
+
+/** Makes the context of one request. `host` is what the runtime hands over: env on Workers, sockets on Node. */
+export type Open = (
+  request: Request,
+  host: unknown,
+  waitUntil: (p: Promise<unknown>) => void,
+) => Context
+
+/** Where people look, and so where errors are pages. */
+const PAGES = ['/login', '/logout', '/consent', '/setup', '/oauth/authorize']
+
+export function createApp(open: Open): Hono<Env> {
+  const app = new OpenAPIHono<Env>()
+
+  app.use(async (c, next) => {
+    const waitUntil = (promise: Promise<unknown>) => {
+      if (hasExecutionContext(c)) c.executionCtx.waitUntil(promise)
+    }
+    c.set('cx', open(c.req.raw, c.env, waitUntil))
+    await next()
+  })
+  app.use(securityHeaders)
+
+  app.get('/healthz', (c) => c.json({ status: 'ok', runtime: getRuntimeKey() }))
+  app.get('/readyz', async (c) => {
+    c.var.cx.memory.delete('signing keys')
+    await signingKeys(c.var.cx)
+    return c.json({ status: 'ok' })
+  })
+
+  app.use(surfaceGuard)
+  app.get('/style.css', (c) =>
+    c.body(stylesheet, 200, {
+      'Content-Type': 'text/css; charset=utf-8',
+      'Cache-Control': 'public, max-age=3600',
+    }),
+  )
+  app.route('/', jwksRoutes())
+  app.route('/', protocolRoutes())
+  app.route('/', loginRoutes())
+
+  const v1 = createApi()
+  for (const room of [
+    userRoutes,
+    deviceRoutes,
+    accessRoutes,
+    clientRoutes,
+    keyRoutes,
+    adminRoutes,
+  ]) {
+    v1.route('/', room())
+  }
+  assertScopes(v1)
+  const api = new OpenAPIHono<Env>()
+  api.use('/v1/*', bearerGuard, limitBody, refuseNul, idempotency)
+  api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
+  api.route('/', v1)
+  api.route('/', evaluationRoutes())
+  app.route('/', api)
+  app.get('/openapi.json', (c) => c.json(describeApi(api, c.var.cx)))
+
+  app.notFound((c) => notFound(c))
+  app.onError((error, c) => answerError(error, c))
+  return app
+}
+
+const limitBody = bodyLimit({
+  maxSize: BODY_MAX,
+  onError: () => {
+    throw new Problem('too_large', `a body may have ${BODY_MAX} bytes`)
+  },
+})
+
+/** NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way. */
+async function refuseNul(c: Http, next: () => Promise<void>) {
+  if (/%00/.test(c.req.url)) {
+    throw new Problem('invalid_request', 'the address contains NUL, which nothing here may')
+  }
+  let text: string
+  try {
+    // Hono keeps what was read, so the handler reads it again from memory.
+    text = new TextDecoder('utf-8', { fatal: true }).decode(await c.req.arrayBuffer())
+  } catch {
+    throw new Problem('invalid_request', 'the body is not valid UTF-8')
+  }
+  if (/(?<!\\)(?:\\\\)*\\u0000/.test(text) || text.includes('\0')) {
+    throw new Problem('invalid_request', 'the body contains NUL (\\u0000), which no text here may')
+  }
+  return next()
+}
+
+function hasExecutionContext(c: Http): boolean {
+  try {
+    return c.executionCtx !== undefined
+  } catch {
+    return false // outside Workers Hono throws
+  }
+}
+
+const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
+
+/** SURFACE: what this instance shows at all. */
+async function surfaceGuard(c: Http, next: () => Promise<void>) {
+  const { surface } = c.var.cx.config
+  const management = isManagement(c.req.path) || c.req.path === '/openapi.json'
+  // JWKS and metadata are needed on both sides.
+  const shared = c.req.path.startsWith('/.well-known/')
+  if (surface === 'public' && management) return notFound(c)
+  if (surface === 'internal' && !management && !shared) return notFound(c)
+  return next()
+}
+
+function notFound(c: Http): Response | Promise<Response> {
+  if (isManagement(c.req.path)) {
+    return problemResponse(c, new Problem('not_found', 'there is nothing at this path'))
+  }
+  if (c.req.header('accept')?.includes('text/html')) {
+    pageHeaders(c)
+    return c.html(errorPage({ title: 'Not found', text: 'There is no page at this address.' }), 404)
+  }
+  return c.json({ error: 'not_found' }, 404)
+}
+
+/** A route without a scope of ours would be open to every token: such a program does not start. */
+function assertScopes(v1: Api): void {
+  for (const definition of v1.openAPIRegistry.definitions) {
+    if (definition.type !== 'route') continue
+    const scope = declaredScope(definition.route)
+    if (!API_SCOPES.some((known) => known === scope)) {
+      const { method, path } = definition.route
+      throw new Error(`the route ${method} ${path} declares no scope`)
+    }
+  }
+  const described = new Set(
+    v1.openAPIRegistry.definitions.map((one) =>
+      one.type === 'route'
+        ? `${one.route.method.toUpperCase()} ${one.route.path.replaceAll(/\{(\w+)\}/g, ':$1')}`
+        : '',
+    ),
+  )
+  for (const { method, path } of v1.routes) {
+    if (method !== 'ALL' && !described.has(`${method} ${path}`)) {
+      throw new Error(`the route ${method} ${path} is not described, so it has no scope`)
+    }
+  }
+}
+
+function describeApi(api: Api, cx: Context) {
+  return {
+    ...api.getOpenAPI31Document({
+      openapi: '3.1.0',
+      info: { title: 'AllAuth management API', version: '1' },
+      servers: [{ url: cx.config.issuer }],
+    }),
+  }
+}
+
+function answerError(error: Error, c: Http): Response | Promise<Response> {
+  const { cx } = c.var
+  const known = classify(error)
+  if (known === null) {
+    cx.log('error', 'a request failed', { path: c.req.path, error: error.stack ?? error.message })
+  } else if (known.cause instanceof Error) {
+    cx.log('warn', 'a request was refused', { path: c.req.path, error: known.message })
+  }
+  const failure =
+    known ?? new OAuthError('server_error', { description: 'an error occurred', reason: 'bug' })
+
+  if (failure instanceof OAuthError) challenge(c, failure)
+  if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
+  if (PAGES.includes(c.req.path)) {
+    pageHeaders(c)
+    const text = failure instanceof OAuthError ? failure.description : failure.detail
+    return c.html(errorPage({ title: 'This did not work', text }), failure.status)
+  }
+  noStore(c)
+  if (failure instanceof Problem) return problemResponse(c, failure)
+  if (failure.status === 503) c.header('Retry-After', '2')
+  return c.json({ error: failure.error, error_description: failure.description }, failure.status)
+}
+
+/** The failure as one of the kinds that have an answer, or null for a fault of ours. */
+function classify(error: Error): OAuthError | Problem | null {
+  if (error instanceof OAuthError || error instanceof Problem) return error
+  if (error instanceof DatabaseUnavailable) {
+    return new OAuthError('temporarily_unavailable', {
+      description: 'the service is busy or its database cannot be reached; try again',
+      reason: 'database_unavailable',
+      cause: error,
+    })
+  }
+  if (error instanceof UnsealError) {
+    return new OAuthError('server_error', {
+      description: 'an error occurred',
+      reason: 'unseal',
+      cause: error,
+    })
+  }
+  if (error instanceof HTTPException && error.status === 400) {
+    return new Problem('invalid_request', 'the body is not valid JSON')
+  }
+  return null
+}
+
+function asProblem(failure: OAuthError | Problem): Problem {
+  if (failure instanceof Problem) return failure
+  const { status, description } = failure
+  if (status === 401) return new Problem('unauthorized', description)
+  if (status === 403) return new Problem('forbidden', description)
+  if (status === 503) return new Problem('unavailable', description)
+  if (status === 500) return new Problem('internal', description)
+  return new Problem('invalid_request', description)
+}
+
+/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers of tokens. */
+function challenge(c: Http, failure: OAuthError): void {
+  const { error } = failure
+  if (error === 'invalid_client') {
+    c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
+  } else if (error === 'invalid_token' || error === 'insufficient_scope') {
+    // RFC 6750 §3.1: a request without any authentication gets no error code.
+    const bare = failure.reason === 'no_token'
+    c.header('WWW-Authenticate', bare ? 'Bearer' : `Bearer error="${error}"`)
+  }
+}

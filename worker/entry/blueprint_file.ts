@@ -1,0 +1,42 @@
+// A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. What it may say is admin's.
+import { readFileSync } from 'node:fs'
+import { parseDocument } from 'yaml'
+import { applyBlueprint, BlueprintFault } from '../admin/blueprint.ts'
+import type { Context } from '../context.ts'
+import { CannotStart } from './cannot_start.ts'
+
+/**
+ * Applies a blueprint file and answers one line for each change, none when all was so already.
+ * Throws CannotStart naming file, path and reason; then nothing was applied.
+ */
+export async function applyBlueprintFile(
+  cx: Context,
+  file: string,
+  env: Readonly<Record<string, string | undefined>>,
+  { dryRun = false }: { dryRun?: boolean } = {},
+): Promise<string[]> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CannotStart(`${file}: cannot be read (${reason})`)
+  }
+  // Aliases can blow a small file up to a huge document; none are needed here.
+  const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true })
+  const [fault] = document.errors
+  if (fault !== undefined) throw new CannotStart(`${file}: ${fault.message.trimEnd()}`)
+  let value: unknown
+  try {
+    value = document.toJS({ maxAliasCount: 0 })
+  } catch {
+    throw new CannotStart(`${file}: aliases (*name) are not used in blueprints`)
+  }
+  try {
+    return await applyBlueprint(cx, value, env, { dryRun })
+  } catch (error) {
+    if (!(error instanceof BlueprintFault)) throw error
+    const lines = error.faults.map(({ path, reason }) => `${file}: ${path}: ${reason}`)
+    throw new CannotStart([...lines, 'Nothing was applied.'].join('\n'))
+  }
+}

@@ -1,0 +1,106 @@
+// A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH, else the
+// embedded aedes. On a free loopback port, with a password that only mProxy is told, so that nothing on the
+// machine gets past mProxy.
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
+import { connect, createServer } from 'node:net'
+import { userInfo } from 'node:os'
+import { delimiter, join, resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export type Broker = { name: string; upstream: string; process: ChildProcess }
+
+/** Starts a broker whose state is kept in `folder`; `find` answers where a program is, or null. */
+export async function startBroker(folder: string, find = findProgram): Promise<Broker> {
+  const port = await freePort()
+  const password = randomBytes(24).toString('base64url')
+  const upstream = `mqtt://mproxy:${password}@127.0.0.1:${port}`
+  const mosquitto = find('mosquitto')
+  const passwd = find('mosquitto_passwd')
+  const broker =
+    mosquitto !== null && passwd !== null
+      ? { name: 'mosquitto', process: startMosquitto(mosquitto, passwd, folder, port, password) }
+      : { name: 'aedes (embedded, MQTT 3.1.1 only)', process: startAedes(port, password) }
+  await reachable(port, broker.process)
+  return { ...broker, upstream }
+}
+
+function startMosquitto(
+  program: string,
+  passwd: string,
+  folder: string,
+  port: number,
+  password: string,
+): ChildProcess {
+  const home = resolve(folder)
+  mkdirSync(home, { recursive: true, mode: 0o700 })
+  const passwords = join(home, 'passwords')
+  writeFileSync(passwords, `mproxy:${password}\n`, { mode: 0o600 })
+  spawnSync(passwd, ['-U', passwords])
+  const config = join(home, 'mosquitto.conf')
+  writeFileSync(
+    config,
+    [
+      `listener ${port} 127.0.0.1`,
+      'allow_anonymous false',
+      `password_file ${passwords}`,
+      'persistence true',
+      `persistence_location ${home}/`,
+      // As root it would change to its own user, who may not read this folder.
+      `user ${userInfo().username}`,
+      'log_dest stderr',
+      'log_type error',
+      'log_type warning',
+      '',
+    ].join('\n'),
+    { mode: 0o600 },
+  )
+  return spawn(program, ['-c', config], { stdio: ['ignore', 'inherit', 'inherit'] })
+}
+
+function startAedes(port: number, password: string): ChildProcess {
+  const file = fileURLToPath(new URL('./embedded_broker.ts', import.meta.url))
+  return spawn(process.execPath, [file, String(port)], {
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, BROKER_PASSWORD: password },
+  })
+}
+
+function findProgram(name: string): string | null {
+  const folders = [...(process.env['PATH'] ?? '').split(delimiter), '/usr/sbin', '/usr/local/sbin']
+  return folders.map((folder) => join(folder, name)).find((file) => existsSync(file)) ?? null
+}
+
+function freePort(): Promise<number> {
+  return new Promise((done, failed) => {
+    const probe = createServer()
+    probe.once('error', failed)
+    probe.listen(0, '127.0.0.1', () => {
+      const address = probe.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      probe.close(() => done(port))
+    })
+  })
+}
+
+/** Resolves when something accepts connections on the port; rejects when the program has ended. */
+async function reachable(port: number, program: ChildProcess): Promise<void> {
+  const deadline = Date.now() + 15_000
+  while (Date.now() < deadline) {
+    if (program.exitCode !== null) {
+      throw new Error(`the broker ended at once with code ${program.exitCode}`)
+    }
+    const open = await new Promise<boolean>((done) => {
+      const socket = connect(port, '127.0.0.1')
+      socket.once('connect', () => {
+        socket.destroy()
+        done(true)
+      })
+      socket.once('error', () => done(false))
+    })
+    if (open) return
+    await new Promise((done) => setTimeout(done, 50))
+  }
+  throw new Error('the broker does not accept connections')
+}

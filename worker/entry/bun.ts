@@ -1,0 +1,43 @@
+// The worker on Bun: bun worker/entry/bun.ts
+import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
+
+type BunServer = {
+  port: number
+  requestIP(request: Request): { address: string } | null
+  stop(): Promise<void>
+}
+declare const Bun: {
+  serve(options: {
+    hostname: string
+    port: number
+    idleTimeout: number
+    fetch(request: Request, server: BunServer): Response | Promise<Response>
+  }): BunServer
+}
+
+await runProgram(async () => {
+  const host = await startHost(process.env, logToStderr)
+  const { config } = host
+  let server: BunServer
+  try {
+    server = Bun.serve({
+      hostname: config.host,
+      port: config.port,
+      idleTimeout: 30,
+      fetch: (request, server) => host.fetch(request, server.requestIP(request)?.address ?? ''),
+    })
+  } catch (error) {
+    await host.close()
+    throw explainListen(error, config.host, config.port)
+  }
+  console.log(
+    `AllAuth on Bun listens on http://${config.host}:${server.port}, issuer ${config.issuer}`,
+  )
+  const stop = async () => {
+    await server.stop()
+    await host.close()
+    process.exit(0)
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+})

@@ -1,0 +1,264 @@
+// The command line: `npm run allauth -- <command>`. Works on the database of the settings, as the system; only
+// `device token` goes over HTTP, as the device itself would. Results go to standard output, all else to error.
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { parseArgs } from 'node:util'
+import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+import type { Context } from '../context.ts'
+import { createDevice } from '../devices/devices.ts'
+import { Problem } from '../errors.ts'
+import { createSetupLink } from '../identity/setup.ts'
+import { rotateKey, signingKeys } from '../keys/signing_keys.ts'
+import { applyBlueprintFile } from './blueprint_file.ts'
+import { CannotStart } from './cannot_start.ts'
+import { explain, logToStderr, openHost, runProgram } from './host.ts'
+
+const USAGE = `npm run allauth -- <command>
+
+  migrate                              bring the database up to date
+  apply FILE [--dry-run]               make what a blueprint says exist
+  device create ID --type T [--group G ...] [--name N] [--key-file F]
+                                       register a device; makes a key pair in F when F is not there
+  device token ID --key-file F [--issuer URL]
+                                       get a token over HTTP, as the device would
+  key list                             signing keys
+  key rotate [--alg ES256|RS256|EdDSA] make the next signing key
+  setup-link                           a link for making the first operator, good for an hour
+
+  --json                               answer in JSON
+`
+
+const options = {
+  'dry-run': { type: 'boolean' },
+  json: { type: 'boolean' },
+  help: { type: 'boolean', short: 'h' },
+  type: { type: 'string' },
+  group: { type: 'string', multiple: true },
+  name: { type: 'string' },
+  'key-file': { type: 'string' },
+  issuer: { type: 'string' },
+  alg: { type: 'string' },
+} as const
+
+type Values = ReturnType<typeof parse>['values']
+
+function parse() {
+  try {
+    return parseArgs({ options, allowPositionals: true })
+  } catch (error) {
+    throw new CannotStart(`${error instanceof Error ? error.message : error}\n\n${USAGE}`)
+  }
+}
+
+/** What a command answers: for people, and for programs. */
+type Answer = { text: string; json: unknown }
+
+await runProgram(async () => {
+  const { values, positionals } = parse()
+  if (values.help || positionals.length === 0) {
+    console.log(USAGE)
+    return
+  }
+  const { text, json } = await run(positionals, values)
+  console.log(values.json ? JSON.stringify(json) : text)
+})
+
+async function run(words: readonly string[], values: Values): Promise<Answer> {
+  const [noun, verb, ...rest] = words
+  if (noun === 'device' && verb === 'token') return deviceToken(one(rest, 'the device id'), values)
+  if (noun === 'migrate') return onDatabase(async (_, migrated) => answerMigrated(migrated))
+  if (noun === 'apply') return apply(one(words.slice(1), 'the blueprint file'), values)
+  if (noun === 'device' && verb === 'create') {
+    return deviceCreate(one(rest, 'the device id'), values)
+  }
+  if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
+  if (noun === 'key' && verb === 'rotate')
+    return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
+  if (noun === 'setup-link') return onDatabase(setupLink)
+  throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
+}
+
+function one(words: readonly string[], what: string): string {
+  const [first, ...surplus] = words
+  if (first === undefined) throw new CannotStart(`Say ${what}.\n\n${USAGE}`)
+  if (surplus.length > 0) throw new CannotStart(`"${surplus.join(' ')}" is not understood here.`)
+  return first
+}
+
+async function onDatabase(
+  work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
+): Promise<Answer> {
+  const host = await openHost(process.env, logToStderr)
+  try {
+    return await work(host.system(), host.migrated)
+  } catch (error) {
+    if (error instanceof Problem) {
+      const details = error.errors.map(({ pointer, detail }) => `  ${pointer}: ${detail}`)
+      throw new CannotStart([error.detail, ...details].join('\n'))
+    }
+    throw explain(error, host.config)
+  } finally {
+    await host.close()
+  }
+}
+
+function answerMigrated(migrated: readonly string[]): Answer {
+  return {
+    text:
+      migrated.length === 0 ? 'no changes' : migrated.map((name) => `applied ${name}`).join('\n'),
+    json: { applied: migrated },
+  }
+}
+
+function apply(file: string, values: Values): Promise<Answer> {
+  return onDatabase(async (cx) => {
+    const dryRun = values['dry-run'] ?? false
+    const changes = await applyBlueprintFile(cx, file, process.env, { dryRun })
+    return {
+      text: changes.length === 0 ? 'no changes' : changes.join('\n'),
+      json: { changes, dry_run: dryRun },
+    }
+  })
+}
+
+async function deviceCreate(id: string, values: Values): Promise<Answer> {
+  const { type } = values
+  if (type === undefined) throw new CannotStart('Say which kind of device it is: --type T')
+  const file = values['key-file'] ?? `${id}.key`
+  const made = existsSync(file) ? null : await makeKey()
+  const key = made ?? readKey(file)
+  // The key is safe on disk before anybody counts on it; a refused command leaves none lying about.
+  if (made !== null) writeFileSync(file, `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'wx' })
+  return onDatabase(async (cx) => {
+    await createDevice(cx, {
+      id,
+      type,
+      ...(values.name === undefined ? {} : { name: values.name }),
+      groups: values.group ?? [],
+      credentials: [{ kind: 'jwk', jwk: publicPart(key) }],
+    })
+    return {
+      text: `device ${id} created, ${made === null ? `with the key in ${file}` : `its key is in ${file}`}`,
+      json: { id, key_file: file },
+    }
+  }).catch((error: unknown) => {
+    if (made !== null) rmSync(file)
+    throw error
+  })
+}
+
+/** RFC 7517: what of a key may leave its owner. */
+function publicPart({ kty, crv, x, y, n, e, kid, alg }: JWK) {
+  if (kty === undefined) throw new TypeError('a key without kty')
+  const all = { crv, x, y, n, e, kid, alg }
+  return {
+    kty,
+    ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
+  }
+}
+
+async function makeKey(): Promise<JWK> {
+  const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
+  return { ...(await exportJWK(privateKey)), alg: 'EdDSA' }
+}
+
+function readKey(file: string): JWK {
+  try {
+    const key = JSON.parse(readFileSync(file, 'utf8'))
+    if (typeof key?.kty === 'string' && typeof key.d === 'string') return key
+  } catch (error) {
+    throw new CannotStart(
+      `${file} cannot be read as a key: ${error instanceof Error ? error.message : error}`,
+    )
+  }
+  throw new CannotStart(`${file} is not a private key in JWK form`)
+}
+
+const ALGORITHMS: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' }
+
+/** RFC 7523 §2.2: the device signs an assertion about itself and gets a token for mProxy. */
+async function deviceToken(id: string, values: Values): Promise<Answer> {
+  const file = values['key-file'] ?? `${id}.key`
+  const issuer =
+    values.issuer ?? process.env['ISSUER'] ?? `http://localhost:${process.env['PORT'] ?? 8787}`
+  const jwk = readKey(file)
+  const alg = jwk.alg ?? ALGORITHMS[jwk.kty ?? ''] ?? 'EdDSA'
+  const now = Math.floor(Date.now() / 1000)
+  const assertion = await new SignJWT({
+    iss: id,
+    sub: id,
+    aud: issuer,
+    iat: now,
+    exp: now + 60,
+    jti: crypto.randomUUID(),
+  })
+    .setProtectedHeader({ alg, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
+    .sign(await importJWK(jwk, alg))
+  const metadata = await call(`${issuer}/.well-known/oauth-authorization-server`, {}, issuer)
+  const answer = await call(
+    String(metadata['token_endpoint']),
+    {
+      method: 'POST',
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        scope: 'mqtt',
+        client_id: id,
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: assertion,
+      }),
+    },
+    issuer,
+  )
+  return { text: String(answer['access_token']), json: answer }
+}
+
+async function call(
+  url: string,
+  init: RequestInit,
+  issuer: string,
+): Promise<Record<string, unknown>> {
+  let response: Response
+  try {
+    response = await fetch(url, { ...init, redirect: 'error', signal: AbortSignal.timeout(10_000) })
+  } catch (error) {
+    const reason = error instanceof Error ? (error.cause ?? error.message) : error
+    throw new CannotStart(
+      `${issuer} does not answer (${reason}). Is it running? Else say --issuer URL.`,
+    )
+  }
+  const body = (await response.json().catch(() => ({}))) as Record<string, unknown>
+  if (!response.ok) {
+    throw new CannotStart(
+      `${url} answered ${response.status}: ${body['error'] ?? ''} ${body['error_description'] ?? ''}`,
+    )
+  }
+  return body
+}
+
+async function listKeys(cx: Context): Promise<Answer> {
+  const keys = (await signingKeys(cx)).map(({ kid, alg, created_at, signs_at }) => ({
+    kid,
+    alg,
+    created_at,
+    signs_at,
+  }))
+  const date = (at: number) => new Date(at * 1000).toISOString()
+  return {
+    text: keys.map((key) => `${key.kid}  ${key.alg}  signs from ${date(key.signs_at)}`).join('\n'),
+    json: { keys },
+  }
+}
+
+async function rotate(cx: Context, alg: string): Promise<Answer> {
+  if (alg !== 'ES256' && alg !== 'RS256' && alg !== 'EdDSA') {
+    throw new CannotStart(`--alg ${alg} is none of ES256, RS256, EdDSA`)
+  }
+  const { kid, signs_at } = await rotateKey(cx, alg)
+  const at = new Date(signs_at * 1000).toISOString()
+  return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
+}
+
+async function setupLink(cx: Context): Promise<Answer> {
+  const link = await createSetupLink(cx)
+  if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
+  return { text: link, json: { setup_link: link } }
+}

@@ -1,0 +1,290 @@
+// What Node, Deno and Bun share: settings and the key from the environment and `.allauth/`, the database with
+// its migrations, the first operator, the blueprint, and the context of each request. The server itself is the
+// runtime's own; see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
+import { randomBytes } from 'node:crypto'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { BlockList, isIP } from 'node:net'
+import { dirname } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { createApp } from '../app.ts'
+import { type Config, describeFaults, type Fault, readConfig } from '../config.ts'
+import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
+import { UnsealError } from '../crypto.ts'
+import { type Database, DatabaseUnavailable } from '../db/database.ts'
+import { ensureFirstOperator } from '../identity/setup.ts'
+import { runJobs } from '../jobs.ts'
+import { currentKey, FIRST_ALGORITHMS, privateKey, signingKeys } from '../keys/signing_keys.ts'
+import { applyBlueprintFile } from './blueprint_file.ts'
+import { CannotStart } from './cannot_start.ts'
+import { DatabaseUnusable, openEmbeddedDatabase } from './embedded_database.ts'
+import type { ScriptRunner } from './libsql.ts'
+import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
+import { openRemoteDatabase } from './remote_database.ts'
+
+/** The system itself: what the command line, the blueprint and the timer act as. */
+export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
+
+/** Where a local host keeps what it makes by itself. */
+export const FOLDER = process.env['ALLAUTH_FOLDER'] ?? '.allauth'
+
+export type Host = {
+  config: Config
+  /** Names of the migrations that this opening applied. */
+  migrated: readonly string[]
+  /** A context that acts as the system. */
+  system(): Context
+  close(): Promise<void>
+}
+
+type Environment = Record<string, string | undefined>
+
+/** Opens settings, key and database and brings the schema up to date. Throws CannotStart. */
+export async function openHost(env: Environment, log: Log): Promise<Host & { open: Opener }> {
+  const config = readSettings(env)
+  const trusted = trustedProxies(config)
+  const argon2 = await loadArgon2()
+  const database = await openDatabase(config)
+  let migrated: readonly string[]
+  try {
+    const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
+    migrated = await migrate(database, readMigrations(folder))
+  } catch (error) {
+    await database.close()
+    throw explain(error, config)
+  }
+
+  const memory: Memory = new Map()
+  const running = new Set<Promise<unknown>>()
+  const context = (actor: Actor, address: string): Context => ({
+    config,
+    db: database,
+    now: () => Math.floor(Date.now() / 1000),
+    random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    log,
+    background(promise) {
+      const settled = promise
+        .catch((error) => log('error', 'background work failed', { error: String(error) }))
+        .finally(() => running.delete(settled))
+      running.add(settled)
+    },
+    address,
+    actor,
+    memory,
+    argon2,
+    rid: crypto.randomUUID(),
+  })
+  return {
+    config,
+    migrated,
+    system: () => context(SYSTEM, ''),
+    open: (request, socketAddress) =>
+      context(ANONYMOUS, peerAddress(request, socketAddress, trusted)),
+    async close() {
+      await Promise.allSettled(running)
+      await database.close()
+    },
+  }
+}
+
+type Opener = (request: Request, socketAddress: string) => Context
+
+/** Opens the host and does what a start does beyond that: keys, first operator, blueprint. */
+export async function startHost(env: Environment, log: Log) {
+  const host = await openHost(env, log)
+  try {
+    const cx = host.system()
+    await proveSecretKey(cx)
+    const { admin_email, admin_password, blueprint } = host.config
+    if (admin_email !== undefined && admin_password !== undefined) {
+      await ensureFirstOperator(cx, admin_email, admin_password)
+    }
+    if (blueprint !== undefined) {
+      for (const line of await applyBlueprintFile(cx, blueprint, env)) {
+        log('info', 'blueprint', { change: line })
+      }
+    }
+  } catch (error) {
+    await host.close()
+    throw explain(error, host.config)
+  }
+  const jobs = setInterval(() => runJobs(host.system()), 60_000)
+  const app = createApp((request, peer) => {
+    const address =
+      typeof peer === 'object' && peer !== null && 'address' in peer ? String(peer.address) : ''
+    return host.open(request, address)
+  })
+  return {
+    ...host,
+    /** Answers one request; `address` is the peer's, as the socket knows it. */
+    fetch: (request: Request, address: string) => app.fetch(request, { address }),
+    async close() {
+      clearInterval(jobs)
+      await host.close()
+    },
+  }
+}
+
+function readSettings(env: Environment): Config {
+  const extra: Fault[] = []
+  const withKey =
+    (env['SECRET_KEY'] ?? '').trim() === '' ? { ...env, SECRET_KEY: ownSecretKey() } : env
+  const { config, faults } = readConfig(withKey)
+  for (const entry of config?.trusted_proxy ?? []) {
+    const [address = '', bits] = entry.split('/')
+    if (
+      entry !== 'loopback' &&
+      (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits)))
+    ) {
+      extra.push({
+        name: 'TRUSTED_PROXY',
+        problem: `has "${entry}", which is no address, no range and not the word loopback`,
+        example: '10.0.0.0/8,loopback',
+      })
+    }
+  }
+  if (config === undefined || extra.length > 0) {
+    throw new CannotStart(describeFaults([...faults, ...extra]))
+  }
+  return config
+}
+
+/** The key in `.allauth/`, made on the first start. Of two that start at once, both use the first one's. */
+export function ownSecretKey(): string {
+  const file = `${FOLDER}/secret_key`
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+      throw new CannotStart(`${file} cannot be written: ${String(error)}. Or set SECRET_KEY.`)
+    }
+  }
+  return readFileSync(file, 'utf8').trim()
+}
+
+async function loadArgon2(): Promise<WebAssembly.Module> {
+  // Read as a file: what an import of .wasm gives differs from runtime to runtime.
+  const file = fileURLToPath(import.meta.resolve('@phi-ag/argon2/argon2.wasm'))
+  return WebAssembly.compile(new Uint8Array(await readFile(file)))
+}
+
+type OpenDatabase = Database & ScriptRunner & { close(): void | Promise<void> }
+
+async function openDatabase(config: Config): Promise<OpenDatabase> {
+  try {
+    if (config.database_url.startsWith('file:')) {
+      return await openEmbeddedDatabase(config.database_url)
+    }
+    return openRemoteDatabase({
+      url: config.database_url,
+      authToken: config.database_auth_token,
+    })
+  } catch (error) {
+    throw explain(error, config)
+  }
+}
+
+/** Refuses to run under a SECRET_KEY that does not open what is there: it would make keys of its own. */
+async function proveSecretKey(cx: Context): Promise<void> {
+  const keys = await signingKeys(cx)
+  for (const alg of FIRST_ALGORITHMS) {
+    const key = currentKey(cx, keys, alg)
+    if (key !== undefined) await privateKey(cx, key)
+  }
+}
+
+/** What a person can do about a failure at start; anything unforeseen passes as it is. */
+export function explain(error: unknown, config: Config): unknown {
+  if (error instanceof DatabaseUnusable || error instanceof MigrationRefused) {
+    return new CannotStart(error.message)
+  }
+  if (error instanceof DatabaseUnavailable) {
+    return new CannotStart(
+      `The database at ${withoutSecrets(config.database_url)} cannot be reached (${error.message}). ` +
+        'Check DATABASE_URL and that it is running.',
+    )
+  }
+  if (error instanceof UnsealError) {
+    return new CannotStart(
+      'SECRET_KEY does not open the signing keys in the database. Give the key they were sealed with; ' +
+        'to change it, put the new one first and keep the old one behind a comma.',
+    )
+  }
+  return error
+}
+
+const withoutSecrets = (url: string) => url.replace(/\/\/[^@/]*@/, '//***@').replace(/\?.*$/, '')
+
+function trustedProxies(config: Config): BlockList {
+  const list = new BlockList()
+  for (const entry of config.trusted_proxy) {
+    if (entry === 'loopback') {
+      list.addSubnet('127.0.0.0', 8, 'ipv4')
+      list.addAddress('::1', 'ipv6')
+      continue
+    }
+    const [address = '', bits] = entry.split('/')
+    const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
+    list.addSubnet(address, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family)
+  }
+  return list
+}
+
+/**
+ * The address of the peer. X-Forwarded-For is believed only from a trusted proxy, and then read from the right:
+ * the last address that is not such a proxy itself.
+ */
+export function peerAddress(request: Request, socketAddress: string, trusted: BlockList): string {
+  const isTrusted = (address: string) => {
+    const family = isIP(address)
+    return family !== 0 && trusted.check(address, family === 6 ? 'ipv6' : 'ipv4')
+  }
+  let address = plain(socketAddress)
+  const forwarded = (request.headers.get('x-forwarded-for') ?? '')
+    .split(',')
+    .map((s) => plain(s.trim()))
+  while (isTrusted(address)) {
+    const next = forwarded.pop()
+    if (next === undefined || isIP(next) === 0) break
+    address = next
+  }
+  return address
+}
+
+/** An IPv4 address that came in mapped, as plain IPv4. */
+const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
+
+/** One JSON line for each entry, to standard error. */
+export const logToStderr: Log = (level, message, fields = {}) => {
+  console.error(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields }))
+}
+
+/** Runs a program: prints one clear line and exits 2 for what a person can put right. */
+export async function runProgram(main: () => Promise<void>): Promise<void> {
+  try {
+    await main()
+  } catch (error) {
+    if (error instanceof CannotStart) {
+      console.error(error.message)
+      process.exit(2)
+    }
+    console.error(error)
+    process.exit(1)
+  }
+}
+
+/** What the line about a listener says when it could not be opened. */
+export function explainListen(error: unknown, host: string, port: number): unknown {
+  const code = error instanceof Error && 'code' in error ? error.code : ''
+  const text = error instanceof Error ? error.message : String(error)
+  if (code === 'EADDRINUSE' || /in use/i.test(text)) {
+    return new CannotStart(
+      `Port ${port} on ${host} is in use by another program. Stop that one, or set PORT (and ISSUER).`,
+    )
+  }
+  if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return new CannotStart(`${host}:${port} cannot be listened on (${text}). Set HOST and PORT.`)
+  }
+  return error
+}

@@ -1,0 +1,58 @@
+// The worker on Node: `npm run worker`. The server is @hono/node-server; all else is host.ts.
+import type { Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { serve } from '@hono/node-server'
+import { createSetupLink } from '../identity/setup.ts'
+import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
+
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(
+    `AllAuth needs Node 24 and this is ${process.version}. Start it through npm (npm start, npm run worker): ` +
+      'npm install brings the right one.',
+  )
+  process.exit(2)
+}
+
+await runProgram(async () => {
+  const host = await startHost(process.env, logToStderr)
+  const { config } = host
+  const server = serve({
+    fetch: (request, env) =>
+      host.fetch(request, 'incoming' in env ? (env.incoming.socket.remoteAddress ?? '') : ''),
+    hostname: config.host,
+    port: config.port,
+  }) as Server
+  // Slow peers: the whole head within 10 s, the whole request within 30 s.
+  server.headersTimeout = 10_000
+  server.requestTimeout = 30_000
+  await new Promise<void>((resolve, reject) => {
+    if (server.listening) return resolve()
+    server.once('listening', resolve)
+    server.once('error', reject)
+  }).catch(async (error: unknown) => {
+    await host.close()
+    throw explainListen(error, config.host, config.port)
+  })
+
+  const { port } = server.address() as AddressInfo
+  const setup_link = await createSetupLink(host.system())
+  // The one secret that is printed: whoever reads this console sets up the first operator.
+  if (process.send !== undefined) process.send({ ready: true, port, setup_link })
+  else {
+    console.log(`AllAuth on Node listens on http://${config.host}:${port}, issuer ${config.issuer}`)
+    if (setup_link !== null) console.log(`Set up the first operator: ${setup_link}`)
+  }
+
+  let stopping = false
+  const stop = () => {
+    if (stopping) process.exit(1)
+    stopping = true
+    server.close(() => host.close().then(() => process.exit(0)))
+    server.closeIdleConnections()
+    setTimeout(() => server.closeAllConnections(), 5000).unref()
+  }
+  process.on('SIGTERM', stop)
+  process.on('SIGINT', stop)
+  // Started by `npm start`: when that is gone, nobody is left to stop this.
+  if (process.send !== undefined) process.on('disconnect', stop)
+})

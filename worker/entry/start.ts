@@ -1,0 +1,123 @@
+// `npm start`: the whole system on one machine. Starts a broker (unless MQTT_UPSTREAM names one), the worker on
+// Node and mProxy, each a process of its own, says what to open and what to type next, and stops them together.
+// Spawns processes and imports neither the worker nor mProxy.
+import { type ChildProcess, fork } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { startBroker } from './broker.ts'
+
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(
+    `AllAuth needs Node 24 and this is ${process.version}. Start it with npm start: npm install brings the right one.`,
+  )
+  process.exit(2)
+}
+
+type Started = { name: string; process: ChildProcess }
+const started: Started[] = []
+let stopping: Promise<never> | null = null
+
+/** Stops what was started, last first: mProxy drains before its broker goes. */
+function stop(code: number): Promise<never> {
+  stopping ??= (async () => {
+    for (const { process: child } of started.reverse()) {
+      if (child.exitCode !== null || child.signalCode !== null) continue
+      const ended = new Promise((done) => child.once('exit', done))
+      child.kill('SIGTERM')
+      const timer = setTimeout(() => child.kill('SIGKILL'), 12_000)
+      await ended
+      clearTimeout(timer)
+    }
+    process.exit(code)
+  })()
+  return stopping
+}
+
+function watch(one: Started): void {
+  started.push(one)
+  one.process.once('exit', (code, signal) => {
+    if (stopping !== null) return
+    // A child that exits 2 has said itself what to put right.
+    if (code !== 2)
+      console.error(`${one.name} ended (${signal ?? `code ${code}`}); stopping the rest.`)
+    void stop(code === 2 ? 2 : 1)
+  })
+}
+
+type Ready = { ready: true; port?: number; setup_link?: string | null; ports?: unknown }
+
+/** Starts a program of ours and waits until it says that it is ready. */
+function start(name: string, file: string, env: NodeJS.ProcessEnv): Promise<Ready> {
+  const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+    env,
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  })
+  watch({ name, process: child })
+  return new Promise((done) => {
+    child.on('message', (message) => {
+      if (typeof message === 'object' && message !== null && 'ready' in message)
+        done(message as Ready)
+    })
+  })
+}
+
+// npm starts this through a shell, which does not hand on a signal: an npm that was killed is noticed by its
+// absence. (Ctrl-C reaches all of them.)
+const parent = process.ppid
+setInterval(() => {
+  if (process.ppid !== parent) void stop(0)
+}, 500).unref()
+process.on('SIGINT', () => void stop(0))
+process.on('SIGTERM', () => void stop(0))
+
+try {
+  const env = { ...process.env }
+  env['ISSUER'] ??= `http://localhost:${env['PORT'] ?? '8787'}`
+  const worker = await start('the worker', './node.ts', env)
+
+  let behind = 'the broker of MQTT_UPSTREAM'
+  if ((env['MQTT_UPSTREAM'] ?? '').trim() === '') {
+    const broker = await startBroker('.allauth/broker')
+    watch({ name: `the broker ${broker.name}`, process: broker.process })
+    env['MQTT_UPSTREAM'] = broker.upstream
+    behind = broker.name
+  }
+  env['MQTT_LISTEN'] ??= 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
+  await start('mProxy', '../../proxy-node/index.ts', env)
+  announce(env, worker, behind)
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error)
+  await stop(1)
+}
+
+function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string): void {
+  const issuer = env['ISSUER'] ?? ''
+  const listen = (env['MQTT_LISTEN'] ?? '').split(',').map((one) => one.trim())
+  const tcp = listen.find((one) => one.startsWith('mqtt://'))
+  const url = tcp === undefined ? null : new URL(tcp)
+  const port = url === null || url.port === '' ? '1883' : url.port
+  const operator = worker.setup_link ?? `${issuer}/login`
+  // The command line takes the issuer that is the default; any other has to be said.
+  const elsewhere = issuer === 'http://localhost:8787' ? '' : ` --issuer ${issuer}`
+  const publish = (topic: string) =>
+    `npx mqtt_pub -p ${port} -i lamp-1 -u lamp-1 -P "$TOKEN" -q 1 --protocolVersion 5 -t ${topic} -m on`
+  console.log(`
+AllAuth is running. Ctrl-C stops it.
+
+  Open           ${operator}
+                 ${worker.setup_link ? 'within an hour, to make the first operator' : 'to sign in'}
+  Identity       ${issuer}
+  MQTT           ${listen.join('  ')}
+                 (mProxy, in front of ${behind})
+
+Next, in another terminal in this folder: a site and a lamp, the lamp's token, and what it may do.
+
+  npm run -s allauth -- apply docs/quickstart.yaml
+  npm run -s allauth -- device create lamp-1 --type lamp --group home --key-file lamp-1.key
+  TOKEN=$(npm run -s allauth -- device token lamp-1 --key-file lamp-1.key${elsewhere})
+  ${publish('sites/home/devices/lamp-1/state')}
+
+Another lamp's topic is refused:
+
+  ${publish('sites/home/devices/lamp-2/state')}
+`)
+}

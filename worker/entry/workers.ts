@@ -1,0 +1,82 @@
+// The worker on Cloudflare Workers. Settings come from vars and secrets; the database is reached over HTTP by a
+// client that belongs to one request. What an isolate remembers are values, keyed by issuer.
+import argon2 from '@phi-ag/argon2/argon2.wasm'
+import { createApp } from '../app.ts'
+import { type Config, describeFaults, readConfig } from '../config.ts'
+import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
+import { runJobs } from '../jobs.ts'
+import { openRemoteDatabase } from './remote_database.ts'
+
+type Environment = Readonly<Record<string, string>>
+type Execution = { waitUntil(promise: Promise<unknown>): void }
+
+const memories = new Map<string, Memory>()
+const configs = new WeakMap<object, Config>()
+
+const log: Log = (level, message, fields = {}) => {
+  console[level](JSON.stringify({ level, message, ...fields }))
+}
+
+class FaultySettings extends Error {}
+
+function configOf(env: Environment): Config {
+  const known = configs.get(env)
+  if (known !== undefined) return known
+  const { config, faults } = readConfig(env)
+  if (config === undefined) throw new FaultySettings(describeFaults(faults))
+  if (config.database_url.startsWith('file:')) {
+    throw new FaultySettings(
+      'DATABASE_URL is a file, and Workers have none. Example: DATABASE_URL=libsql://allauth.example.com',
+    )
+  }
+  configs.set(env, config)
+  return config
+}
+
+function open(
+  env: Environment,
+  actor: Actor,
+  address: string,
+  waitUntil: Execution['waitUntil'],
+): Context {
+  const config = configOf(env)
+  const memory = memories.get(config.issuer) ?? new Map()
+  memories.set(config.issuer, memory)
+  return {
+    config,
+    db: openRemoteDatabase({ url: config.database_url, authToken: config.database_auth_token }),
+    now: () => Math.floor(Date.now() / 1000),
+    random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    log,
+    background: waitUntil,
+    address,
+    actor,
+    memory,
+    argon2,
+    rid: crypto.randomUUID(),
+  }
+}
+
+const app = createApp((request, env, waitUntil) =>
+  // Set by Cloudflare itself; a visitor's own header of this name does not get through.
+  open(env as Environment, ANONYMOUS, request.headers.get('cf-connecting-ip') ?? '', waitUntil),
+)
+
+export default {
+  async fetch(request: Request, env: Environment, execution: Execution): Promise<Response> {
+    try {
+      configOf(env)
+    } catch (error) {
+      if (!(error instanceof FaultySettings)) throw error
+      log('error', 'the settings are faulty', { faults: error.message })
+      return new Response('The service is not set up; its log says what is missing.\n', {
+        status: 503,
+      })
+    }
+    return app.fetch(request, env, execution as never)
+  },
+  async scheduled(_event: unknown, env: Environment, execution: Execution): Promise<void> {
+    const system: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
+    await runJobs(open(env, system, '', (promise) => execution.waitUntil(promise)))
+  },
+}

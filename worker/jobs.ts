@@ -1,0 +1,50 @@
+// What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
+// fails is logged and tried again when its lease has run out.
+import { deleteOldIdempotencyKeys } from './api.ts'
+import { deleteOldAttempts } from './attempts.ts'
+import type { Context } from './context.ts'
+import { sql } from './db/sql.ts'
+import { deleteOldSessions } from './identity/sessions.ts'
+import { deleteOldProtocolState } from './oauth/authorizations.ts'
+
+export type Job = {
+  name: string
+  /** Seconds between two runs. */
+  every: number
+  run(cx: Context): Promise<void>
+}
+
+export const JOBS: readonly Job[] = [
+  {
+    name: 'forget',
+    every: 300,
+    async run(cx) {
+      await cx.db.write(
+        deleteOldAttempts(cx),
+        deleteOldIdempotencyKeys(cx),
+        deleteOldSessions(cx),
+        ...deleteOldProtocolState(cx),
+      )
+    },
+  },
+]
+
+/** Runs every job that is due and that no other instance has taken. Never throws. */
+export async function runJobs(cx: Context): Promise<void> {
+  for (const job of JOBS) {
+    try {
+      // The lease is left to run out: it is what spaces the runs.
+      const [mine] = await cx.db.write(sql<{ holder: string }>`
+        insert into lease (name, holder, expires_at) values (${job.name}, ${cx.rid}, ${cx.now() + job.every})
+        on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
+          where lease.expires_at <= ${cx.now()} or lease.holder = excluded.holder
+        returning holder`)
+      if (mine.length > 0) await job.run(cx)
+    } catch (error) {
+      cx.log('error', 'a job failed', {
+        job: job.name,
+        error: error instanceof Error ? (error.stack ?? error.message) : String(error),
+      })
+    }
+  }
+}
