@@ -17,15 +17,6 @@ const onPath = (program: string) =>
 
 const lacking = () => WANTED.filter((one) => !onPath(one.program))
 
-const major = Number(process.versions.node.split('.')[0])
-if (major < 24) {
-  console.error(
-    `The tests need Node 24 and this is ${process.version}. ` +
-      'npm brings it on Linux and macOS: run `npm install` again, without --omit=optional.',
-  )
-  process.exit(1)
-}
-
 const missing = lacking()
 if (missing.length > 0) {
   const packages = missing.map((one) => one.debian)

@@ -41,7 +41,7 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/setup', '/oauth/authorize']
+const PAGES = ['/login', '/logout', '/consent', '/setup', '/account', '/oauth/authorize']
 
 export function createApp(open: Open): Hono<Env> {
   const app = new OpenAPIHono<Env>()
@@ -249,7 +249,8 @@ function asProblem(failure: OAuthError | Problem): Problem {
 /** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers of tokens. */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
-  if (error === 'invalid_client') {
+  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
+  if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.

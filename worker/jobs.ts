@@ -1,5 +1,6 @@
 // What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
 // fails is logged and tried again when its lease has run out.
+import { deleteOldDeviceTokens } from './admin/store.ts'
 import { deleteOldIdempotencyKeys } from './api.ts'
 import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
@@ -23,6 +24,7 @@ export const JOBS: readonly Job[] = [
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       )
     },

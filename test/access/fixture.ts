@@ -149,7 +149,7 @@ export async function startHouse() {
     async events(type: string) {
       const [rows] = await worker.context().db.read(
         sql<{ subject_id: string | null; data: string }>`select subject_id, data from event
-            where type = ${type} order by id`,
+            where type = ${type} order by rowid`,
       )
       return rows
     },

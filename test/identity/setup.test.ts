@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { permissionsEverywhere, rightsOf } from '../../worker/access/rights.ts'
+import { sha256 } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createSetupLink, ensureFirstOperator } from '../../worker/identity/setup.ts'
+import { consumeSetupLink } from '../../worker/identity/store.ts'
 import { createUser, updateUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
 import { alertOf, Browser, formFields, type Page } from './browser.ts'
@@ -103,6 +105,19 @@ test('a link is refused when used, when an hour old, when unknown, and costs no 
   const fresh = await linkOf(worker)
   expect((await redeem(worker, fresh)).page.status).toBe(303)
   expect((await redeem(worker, fresh)).page.status).toBe(403)
+})
+
+test('a link that was used stays dead when its operator is no more', async () => {
+  const worker = await startWorker()
+  const path = await linkOf(worker)
+  expect((await redeem(worker, path)).page.status).toBe(303)
+  await worker.context().db.write(sql`delete from "grant"`)
+  expect((await redeem(worker, path, { username: 'other@example.com' })).page.status).toBe(403)
+  // Nor does a form that was opened before: the read that comes first may be late.
+  const cx = worker.context()
+  const consumed = await cx.db.write(consumeSetupLink(cx, sha256(path.split('=')[1] ?? '')))
+  expect(consumed[0]).toEqual([])
+  expect(await operators(worker)).toEqual([])
 })
 
 test('a link dies when an operator comes to be in another way', async () => {

@@ -154,11 +154,10 @@ test('a handle gives one code: afterwards, and when it ran out, there is a page'
   expect(await outcome(first)).toBe('page 400')
   worker.clock.now += 1799
   expect((await rowsOf(worker, 'authorization_request')).length).toBe(1)
-  const third = new Browser(worker)
-  third.cookies.set('session', browser.cookies.get('session') ?? '')
   expect(isLogin(pathOf(await new Browser(worker).get(second)))).toBe(true)
   worker.clock.now += 1
   expect(await outcome(second)).toBe('page 400')
+  expect((await new Browser(worker).get(second)).status).toBe(400)
 })
 
 test('of 20 parallel looks at one handle, one gets a code', async () => {

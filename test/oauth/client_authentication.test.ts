@@ -30,6 +30,9 @@ import {
 const own = { grant_type: 'client_credentials' }
 const job = { client_id: 'job', grant_types: ['client_credentials' as const], scope: 'orders' }
 
+/** Attempts that do not use the Authorization header, and so get no challenge (RFC 6749 §5.2). */
+const WITHOUT_HEADER = ['no secret', 'device without proof', 'nothing', 'secret alone']
+
 describe('secrets', () => {
   test('Basic and post work for the client registered for them, and not for the other', async () => {
     const worker = await startIssuer()
@@ -85,7 +88,7 @@ describe('secrets', () => {
       nothing: token(worker, own),
       'secret alone': token(worker, { ...own, client_secret: secret }),
       'no colon': header(`Basic ${btoa('job')}`),
-      'not base64': header('Basic ä$%'.replace('ä', '*')),
+      'not base64': header('Basic *$%'),
       'not UTF-8': header(`Basic ${btoa('\xff:\xff')}`),
       'half an escape': header(`Basic ${btoa('job:%4')}`),
       'NUL in the id': header(`Basic ${btoa('job%00:x')}`),
@@ -102,7 +105,8 @@ describe('secrets', () => {
           error_description: 'client authentication failed',
         },
       })
-      expect(headers.get('www-authenticate')).toMatch(/^Basic realm=/)
+      const tried = !WITHOUT_HEADER.includes(name)
+      expect(headers.get('www-authenticate')?.startsWith('Basic realm=') ?? false).toBe(tried)
     }
   })
 

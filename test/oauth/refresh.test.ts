@@ -163,6 +163,19 @@ describe('rotation for public clients', () => {
   })
 })
 
+test('a batch repeated after a sibling was used does not take itself for a thief', async () => {
+  const worker = await startApp()
+  const { refresh_token, authorization_id } = await signIn(worker)
+  const sibling = await use(worker, refresh_token)
+  let child = ''
+  const losing = losingAnswers(worker, async () => {
+    child = await use(worker, sibling)
+  })
+  expect(await use(losing, refresh_token)).toHaveLength(43)
+  expect(await isRevoked(worker, authorization_id)).toBe(false)
+  expect(await use(worker, child)).toHaveLength(43)
+})
+
 describe('kept by clients that prove themselves', () => {
   async function startWeb() {
     const worker = await startIssuer()

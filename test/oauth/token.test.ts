@@ -501,9 +501,8 @@ describe('manners', () => {
     expect(answer.status).toBe(error === 'invalid_client' ? 401 : 400)
     expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(answer.headers.get('access-control-allow-origin')).toBe('*')
-    if (error === 'invalid_client') {
-      expect(answer.headers.get('www-authenticate')).toMatch(/^Basic /)
-    }
+    // RFC 6749 §5.2: a challenge is for those who tried the Authorization header
+    expect(answer.headers.get('www-authenticate')).toBeNull()
   })
 
   test('JSON, a missing type, and other methods are refused', async () => {

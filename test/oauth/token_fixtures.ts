@@ -298,14 +298,21 @@ export const claimsOf = (jwt: string | undefined) =>
 export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
-/** The same worker, but the answer of every write is lost once: its batch is sent again. */
-export function losingAnswers(worker: TestWorker): Pick<TestWorker, 'request'> {
+/**
+ * The same worker, but the answer of every write is lost once: its batch is sent again, after what happens
+ * `between`.
+ */
+export function losingAnswers(
+  worker: TestWorker,
+  between: () => Promise<unknown> = async () => {},
+): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
     const db: Context['db'] = {
       read: cx.db.read,
       write: async (...statements) => {
         await cx.db.write(...statements)
+        await between()
         return cx.db.write(...statements)
       },
     }

@@ -6,8 +6,14 @@ import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './mosquitto.ts'
 import { allow, identify, type RunningProxy, startProxy } from './proxy.ts'
-import { connectPacket, publish } from './stage.ts'
-import { dialWire, startAccepting, type Version, type Wire } from './wire.ts'
+import {
+  connectPacket,
+  dialWire,
+  publish,
+  startAccepting,
+  type Version,
+  type Wire,
+} from './wire.ts'
 
 let accepting: Awaited<ReturnType<typeof startAccepting>>
 let proxy: RunningProxy

@@ -6,8 +6,7 @@ import mqtt, { type Packet } from 'mqtt-packet'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { until } from './mosquitto.ts'
 import { allow, identify, type RunningProxy, startProxy } from './proxy.ts'
-import { publish } from './stage.ts'
-import { login, startAccepting, type Version, type Wire } from './wire.ts'
+import { login, publish, startAccepting, type Version, type Wire } from './wire.ts'
 
 let accepting: Awaited<ReturnType<typeof startAccepting>>
 let proxy: RunningProxy

@@ -5,8 +5,8 @@ import mqtt, { type Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
 import { until } from './mosquitto.ts'
 import { allow, identify, startProxy } from './proxy.ts'
-import { begin, both, knock, marker, ok, open, proxy, publish, scripted, wires } from './stage.ts'
-import { login, type Wire } from './wire.ts'
+import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from './stage.ts'
+import { login, publish, type Wire } from './wire.ts'
 
 const inOneHour = () => Math.floor(Date.now() / 1000) + 3600
 const soon = (seconds: number) => Math.ceil(Date.now() / 1000) + seconds

@@ -6,20 +6,8 @@ import { describe, expect, test } from 'vitest'
 import { createDial } from '../../proxy-node/upstream.ts'
 import { until } from './mosquitto.ts'
 import { allow, deny, identify } from './proxy.ts'
-import {
-  begin,
-  both,
-  connectPacket,
-  knock,
-  marker,
-  ok,
-  open,
-  proxy,
-  publish,
-  scripted,
-  wires,
-} from './stage.ts'
-import { dialWire } from './wire.ts'
+import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from './stage.ts'
+import { connectPacket, dialWire, publish } from './wire.ts'
 
 describe.each(both)('CONNECT at level %i', (version) => {
   test('the broker gets no token, and sub as the user name', async () => {

@@ -6,7 +6,7 @@ import { afterEach, beforeEach } from 'vitest'
 import type { AclRule } from '../../policy/acl.ts'
 import type { Dial, Identity, SessionLimits } from '../../proxy-node/connection.ts'
 import { allow, identify, type RunningProxy, startProxy } from './proxy.ts'
-import { dialWire, startScripted, type Version, type Wire } from './wire.ts'
+import { connectPacket, dialWire, publish, startScripted, type Version, type Wire } from './wire.ts'
 
 type Connect = Extract<Packet, { cmd: 'connect' }>
 type Connack = Extract<Packet, { cmd: 'connack' }>
@@ -29,18 +29,6 @@ afterEach(async () => {
   wires = []
   await proxy.stop()
   scripted.stop()
-})
-
-export const connectPacket = (version: Version, more: Partial<Connect> = {}): Packet => ({
-  cmd: 'connect',
-  protocolId: 'MQTT',
-  protocolVersion: version,
-  clean: true,
-  keepalive: 60,
-  clientId: 'dev',
-  username: 'any',
-  password: Buffer.from('token'),
-  ...more,
 })
 
 /** A client that sent CONNECT. */
@@ -71,19 +59,6 @@ export async function open(
   const connack = await client.next('connack')
   return { client, broker, connect, connack }
 }
-
-export const publish = (
-  topic: string,
-  more: Partial<Extract<Packet, { cmd: 'publish' }>> = {},
-): Packet => ({
-  cmd: 'publish',
-  topic,
-  payload: 'x',
-  qos: 0,
-  dup: false,
-  retain: false,
-  ...more,
-})
 
 /** A message that only comes out after everything before it did. */
 export const marker = publish('ok', { payload: 'marker' })

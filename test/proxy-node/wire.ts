@@ -7,6 +7,32 @@ import mqtt, { type Packet } from 'mqtt-packet'
 import { until } from './mosquitto.ts'
 
 export type Version = 4 | 5
+type Connect = Extract<Packet, { cmd: 'connect' }>
+
+export const connectPacket = (version: Version, more: Partial<Connect> = {}): Packet => ({
+  cmd: 'connect',
+  protocolId: 'MQTT',
+  protocolVersion: version,
+  clean: true,
+  keepalive: 60,
+  clientId: 'dev',
+  username: 'any',
+  password: Buffer.from('token'),
+  ...more,
+})
+
+export const publish = (
+  topic: string,
+  more: Partial<Extract<Packet, { cmd: 'publish' }>> = {},
+): Packet => ({
+  cmd: 'publish',
+  topic,
+  payload: 'x',
+  qos: 0,
+  dup: false,
+  retain: false,
+  ...more,
+})
 
 export class Wire {
   readonly socket: Socket
@@ -80,20 +106,10 @@ export async function login(
   port: number,
   version: Version,
   clientId: string,
-  more: Partial<Extract<Packet, { cmd: 'connect' }>> = {},
+  more: Partial<Connect> = {},
 ) {
   const wire = await dialWire(port, version)
-  wire.send({
-    cmd: 'connect',
-    protocolId: 'MQTT',
-    protocolVersion: version,
-    clean: true,
-    keepalive: 60,
-    clientId,
-    username: 'any',
-    password: Buffer.from(clientId),
-    ...more,
-  } as Packet)
+  wire.send(connectPacket(version, { clientId, password: Buffer.from(clientId), ...more }))
   const connack = await wire.next('connack')
   return Object.assign(wire, { connack })
 }

@@ -91,23 +91,6 @@ export function assertMayMoveKind(cx: Context, kind: string): void {
   throw new Problem('forbidden', 'to put devices into groups needs the scope devices:write too')
 }
 
-/**
- * Whether the actor may let a principal enter (or leave) the groups. `member_id` is the principal when it exists
- * already: what others hold on the groups then reaches it, which is more than a new one gives away. One round
- * trip, none for an actor with `manage`. For rooms that write memberships with what they create or change.
- */
-export async function assertMayJoinGroups(
-  cx: Context,
-  groups: readonly string[],
-  member_id?: string,
-): Promise<void> {
-  if (mayAll(cx) || groups.length === 0) return
-  const found = await cx.db.read(
-    ...groups.map((group) => lackingToMove(cx, group, member_id ?? group)),
-  )
-  assertNothingLacks(found.flat())
-}
-
 /** A registered client acts with its scopes: nobody gives one more scopes of the management API than his own. */
 export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): void {
   if (mayAll(cx)) return

@@ -19,6 +19,7 @@ import { ConstraintViolation } from '../db/database.ts'
 import type { Statement } from '../db/sql.ts'
 import { deviceTypeInput, findDeviceTypesByNames, planDeviceType } from '../devices/device_types.ts'
 import { deviceInput, findDevicesByIds, planDevice } from '../devices/devices.ts'
+import { refusalOf } from '../devices/refusals.ts'
 import { Problem } from '../errors.ts'
 import { findUsersByEmails, planUser, userInput } from '../identity/users.ts'
 import { clientInput, findClientsByIds, planClient } from '../oauth/clients.ts'
@@ -81,7 +82,8 @@ export async function applyBlueprint(
       await cx.db.write(...statements)
     } catch (error) {
       if (!(error instanceof ConstraintViolation)) throw error
-      const reason = `${error.constraint || 'a reference'} was changed by somebody else meanwhile; apply again`
+      const what = refusalOf(error)?.detail ?? `${error.constraint || 'a reference'} is in the way`
+      const reason = `${what} (changed by somebody else meanwhile; apply again)`
       throw new BlueprintFault([{ path: 'the database', reason }])
     }
     cx.memory.delete('settings')

@@ -64,3 +64,8 @@ export const listNamedRoles = (names: readonly string[]): Statement<{ name: stri
 
 export const listNamedTypes = (names: readonly string[]): Statement<{ name: string }> =>
   sql`select name from device_type where ${among(sql`name`, names)}`
+
+/** For the timer: a minted token that has run out says nothing any more, nor one of a device that is gone. */
+export const deleteOldDeviceTokens = (cx: Context): Statement =>
+  sql`delete from device_token where expires_at <= ${cx.now()}
+    or device_id not in (select id from device)`

@@ -5,14 +5,6 @@ import { serve } from '@hono/node-server'
 import { createSetupLink } from '../identity/setup.ts'
 import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
 
-if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(
-    `AllAuth needs Node 24 and this is ${process.version}. Start it through npm (npm start, npm run worker): ` +
-      'npm install brings the right one.',
-  )
-  process.exit(2)
-}
-
 await runProgram(async () => {
   const host = await startHost(process.env, logToStderr)
   const { config } = host

@@ -5,13 +5,6 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker.ts'
 
-if (Number(process.versions.node.split('.')[0]) < 24) {
-  console.error(
-    `AllAuth needs Node 24 and this is ${process.version}. Start it with npm start: npm install brings the right one.`,
-  )
-  process.exit(2)
-}
-
 type Started = { name: string; process: ChildProcess }
 const started: Started[] = []
 let stopping: Promise<never> | null = null

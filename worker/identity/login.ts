@@ -50,7 +50,7 @@ export async function signIn(
     findUserByEmailKey(key),
   )
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
-  if (counts.some((count, i) => count > (limits[i]?.max ?? 0) + 1)) {
+  if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
     // Noted once per window, so that guessing does not fill the record.
     if (counts.some((count, i) => count === (limits[i]?.max ?? 0) + 1)) {
       await cx.db.write(failure(cx, 'login.blocked', user, 'too_many_attempts'))

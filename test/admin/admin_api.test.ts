@@ -1,0 +1,245 @@
+import { expect, test } from 'vitest'
+import { applyBlueprint } from '../../worker/admin/blueprint.ts'
+import { signingKeys } from '../../worker/keys/signing_keys.ts'
+import { startWorker } from '../context.ts'
+
+const SECRET = 'ops-secret-of-at-least-32-characters-0001'
+
+/** A worker with an operator's client, and a way to call the API with its token. */
+async function startManaged() {
+  const worker = await startWorker()
+  await applyBlueprint(
+    worker.context(),
+    {
+      clients: [
+        {
+          client_id: 'ops',
+          client_secret: SECRET,
+          grant_types: ['client_credentials'],
+          scope: 'manage',
+        },
+        {
+          client_id: 'reader',
+          client_secret: SECRET,
+          grant_types: ['client_credentials'],
+          scope: 'events:read settings:read',
+        },
+      ],
+      groups: [{ id: 'site-1', kind: 'site', name: 'One' }],
+      device_types: [
+        {
+          name: 'meter',
+          acl: [
+            {
+              permission: 'allow',
+              action: 'publish',
+              topic: 'sites/${group.id}/${device.id}/reading',
+            },
+          ],
+        },
+      ],
+      devices: [{ id: 'meter-1', type: 'meter', groups: ['site-1'] }],
+    },
+    {},
+  )
+  const token = async (client_id: string, scope: string) => {
+    const answer = await worker.request('/oauth/token', {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
+      headers: { authorization: `Basic ${btoa(`${client_id}:${SECRET}`)}` },
+    })
+    return ((await answer.json()) as { access_token: string }).access_token
+  }
+  const manage = await token('ops', 'manage')
+  const call = async (method: string, path: string, body?: unknown, more: HeadersInit = {}) => {
+    const answer = await worker.request(path, {
+      method,
+      headers: {
+        authorization: `Bearer ${manage}`,
+        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        ...more,
+      },
+      ...(body === undefined
+        ? {}
+        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
+    })
+    const text = await answer.text()
+    return {
+      status: answer.status,
+      headers: answer.headers,
+      body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
+    }
+  }
+  return { worker, call, token }
+}
+
+const claimsOf = (jwt: unknown): Record<string, unknown> =>
+  JSON.parse(atob(String(jwt).split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/')))
+
+test('settings are read and changed; null puts one back to its default', async () => {
+  const { call } = await startManaged()
+  expect((await call('GET', '/v1/settings')).body['access_token_ttl']).toBe(600)
+  const changed = await call('PATCH', '/v1/settings', { access_token_ttl: 120 })
+  expect(changed.body['access_token_ttl']).toBe(120)
+  const back = await call('PATCH', '/v1/settings', { access_token_ttl: null })
+  expect(back.body['access_token_ttl']).toBe(600)
+  const events = await call('GET', '/v1/events?type=settings.updated')
+  expect(events.body['items']).toHaveLength(2)
+})
+
+test.each([
+  [{ access_token_ttl: 1 }, '/access_token_ttl'],
+  [{ access_token_ttl: '600' }, '/access_token_ttl'],
+  [{ no_such_setting: 1 }, ''],
+])('the setting %j is refused with the field that is wrong', async (patch, pointer) => {
+  const { call } = await startManaged()
+  const { status, headers, body } = await call('PATCH', '/v1/settings', patch)
+  expect(status).toBe(400)
+  expect(headers.get('content-type')).toContain('application/problem+json')
+  expect(body).toMatchObject({ type: 'urn:allauth:problem:invalid_request', errors: [{ pointer }] })
+})
+
+test('events come newest first, page by page, and a forged cursor is refused', async () => {
+  const { call } = await startManaged()
+  const first = await call('GET', '/v1/events?limit=2')
+  const ids = (page: typeof first) => (page.body['items'] as { id: string }[]).map(({ id }) => id)
+  const seen = [...ids(first)]
+  for (let cursor = first.body['next_cursor']; cursor !== null; ) {
+    const page = await call('GET', `/v1/events?limit=2&cursor=${cursor}`)
+    seen.push(...ids(page))
+    cursor = page.body['next_cursor']
+  }
+  expect(seen).toEqual([...seen].sort().reverse())
+  expect(new Set(seen).size).toBe(seen.length)
+  const forged = await call('GET', `/v1/events?cursor=${btoa('evt_0')}.AAAA`)
+  expect(forged.status).toBe(400)
+  const foreign = await call('GET', `/v1/devices?cursor=${first.body['next_cursor']}`)
+  expect(foreign.status).toBe(400)
+})
+
+test('a minted token carries the rights of its device, is shown once, and can be revoked', async () => {
+  const { call, worker } = await startManaged()
+  const year = 365 * 86_400
+  const minted = await call('POST', '/v1/devices/meter-1/tokens', { expires_in: year })
+  expect(minted.status).toBe(201)
+  expect(minted.headers.get('cache-control')).toBe('no-store')
+  const claims = claimsOf(minted.body['access_token'])
+  expect(claims).toMatchObject({
+    sub: 'meter-1',
+    aud: 'urn:allauth:mqtt',
+    acl: [{ permission: 'allow', action: 'publish', topic: 'sites/site-1/meter-1/reading' }],
+    exp: worker.clock.now + year,
+  })
+  expect(String(claims['jti']).startsWith(`${minted.body['id']}.`)).toBe(true)
+  const listed = await call('GET', '/v1/devices/meter-1/tokens')
+  expect(JSON.stringify(listed.body)).not.toContain(minted.body['access_token'])
+  expect(listed.body['items']).toMatchObject([{ id: minted.body['id'], revoked_at: null }])
+
+  // The key that signed it stays published as long as the token lives.
+  const kid = JSON.parse(atob(String(minted.body['access_token']).split('.')[0]!)).kid
+  const cx = worker.context()
+  worker.memory.clear()
+  const key = (await signingKeys(cx)).find((one) => one.kid === kid)
+  expect(key?.needed_until).toBe(claims['exp'])
+
+  const path = `/v1/devices/meter-1/tokens/${minted.body['id']}`
+  expect((await call('DELETE', path)).status).toBe(204)
+  expect((await call('GET', '/v1/devices/meter-1/tokens')).body['items']).toMatchObject([
+    { revoked_at: worker.clock.now },
+  ])
+  expect((await call('DELETE', '/v1/devices/meter-1/tokens/tok_none')).status).toBe(404)
+})
+
+test('a token is minted neither for too long, nor for a device that is suspended or not there', async () => {
+  const { call } = await startManaged()
+  const mint = (id: string, expires_in: number) =>
+    call('POST', `/v1/devices/${id}/tokens`, { expires_in })
+  expect((await mint('meter-1', 366 * 86_400)).status).toBe(400)
+  expect((await mint('meter-2', 3600)).status).toBe(404)
+  await call('PATCH', '/v1/devices/meter-1', { status: 'suspended' })
+  expect((await mint('meter-1', 3600)).status).toBe(409)
+})
+
+test('a POST repeated with its Idempotency-Key is answered as the first time, and done once', async () => {
+  const { call } = await startManaged()
+  const post = (body: unknown, key: string) =>
+    call('POST', '/v1/devices/meter-1/tokens', body, { 'idempotency-key': key })
+  const first = await post({ expires_in: 3600 }, 'k1')
+  const second = await post({ expires_in: 3600 }, 'k1')
+  expect(second.body).toEqual(first.body)
+  expect(second.status).toBe(201)
+  expect(second.headers.get('idempotent-replayed')).toBe('true')
+  expect((await post({ expires_in: 7200 }, 'k1')).status).toBe(422)
+  expect((await post({ expires_in: 3600 }, 'k2')).body['id']).not.toBe(first.body['id'])
+  const parallel = await Promise.all(
+    Array.from({ length: 20 }, () => post({ expires_in: 3600 }, 'k3')),
+  )
+  const made = parallel.filter(({ status }) => status === 201)
+  expect(new Set(made.map(({ body }) => body['id'])).size).toBe(1)
+  expect(parallel.every(({ status }) => status === 201 || status === 409)).toBe(true)
+  // A refused request leaves its key free.
+  expect((await post({ expires_in: 1 }, 'k4')).status).toBe(400)
+  expect((await post({ expires_in: 3600 }, 'k4')).status).toBe(201)
+})
+
+test('every route of the API has a scope and refuses a token without it', async () => {
+  const { worker, token } = await startManaged()
+  const document = (await (await worker.request('/openapi.json')).json()) as {
+    openapi: string
+    paths: Record<
+      string,
+      Record<string, { security?: { oauth2: string[] }[]; operationId?: string }>
+    >
+  }
+  expect(document.openapi).toBe('3.1.0')
+  const reader = await token('reader', 'events:read')
+  const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
+    Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
+  )
+  expect(operations.length).toBeGreaterThan(40)
+  const ids = operations.map(({ operationId }) => operationId)
+  expect(new Set(ids).size).toBe(ids.length)
+  for (const { path, method, security } of operations) {
+    const scope = security?.[0]?.oauth2[0]
+    expect(scope, `${method} ${path}`).toMatch(/^\w+:(read|write)$/)
+    const url = path.replaceAll(/\{\w+\}/g, 'x')
+    const bare = await worker.request(url, { method: method.toUpperCase() })
+    expect(bare.status, `${method} ${path} without a token`).toBe(401)
+    if (scope === 'events:read') continue
+    const poor = await worker.request(url, {
+      method: method.toUpperCase(),
+      headers: { authorization: `Bearer ${reader}` },
+    })
+    expect(poor.status, `${method} ${path} with a token for something else`).toBe(403)
+  }
+})
+
+test.each([
+  ['no JSON', '{"a":', 400],
+  ['NUL in a text', '{"expires_in":3600,"x":"a\\u0000b"}', 400],
+  ['too large', `{"x":"${'a'.repeat(1_100_000)}"}`, 413],
+  ['an array', '[]', 400],
+  ['nothing', '', 400],
+])('a body with %s is refused as a problem', async (_, body, status) => {
+  const { call } = await startManaged()
+  const answer = await call('POST', '/v1/devices/meter-1/tokens', body)
+  expect(answer.status).toBe(status)
+  expect(answer.headers.get('content-type')).toContain('application/problem+json')
+})
+
+test('bytes that are no UTF-8, NUL in the path and paths that are not there are problems too', async () => {
+  const { worker, call, token } = await startManaged()
+  const bytes = await worker.request('/v1/devices/meter-1/tokens', {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${await token('ops', 'manage')}`,
+      'content-type': 'application/json',
+    },
+    body: new Uint8Array([0x7b, 0x22, 0xff, 0x22, 0x3a, 0x31, 0x7d]),
+  })
+  expect(bytes.status).toBe(400)
+  expect((await call('GET', '/v1/devices/a%00b')).status).toBe(400)
+  const nowhere = await call('GET', '/v1/nowhere')
+  expect(nowhere.status).toBe(404)
+  expect(nowhere.body['type']).toBe('urn:allauth:problem:not_found')
+})

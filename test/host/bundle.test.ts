@@ -1,0 +1,39 @@
+// What is deployed to Workers: its size, and that it brings no part that Workers would refuse.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
+import { expect, test } from 'vitest'
+import { ROOT, run, temporaryFolder } from './programs.ts'
+
+const LIMIT_KB = 300
+
+test('the bundle, minified and compressed, is at most 300 KB, and needs no Node module and no WebAssembly compiled at run time', async () => {
+  const folder = temporaryFolder()
+  try {
+    const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
+    const args = [wrangler, 'deploy', '--dry-run', '--minify', '--outdir', folder.path]
+    const program = run(process.execPath, args, {
+      cwd: ROOT,
+      env: { WRANGLER_SEND_METRICS: 'false' },
+    })
+    expect(await program.exit, program.output()).toBe(0)
+    const files = readdirSync(folder.path).filter((file) => /\.(js|wasm)$/.test(file))
+    const sizes = files.map((file) => {
+      const bytes = readFileSync(join(folder.path, file))
+      return { file, kb: gzipSync(bytes, { level: 9 }).length / 1024 }
+    })
+    const total = sizes.reduce((sum, { kb }) => sum + kb, 0)
+    console.log(
+      `bundle: ${total.toFixed(1)} KB compressed (${sizes.map(({ file, kb }) => `${file.replace(/^[0-9a-f]{40}-/, '')} ${kb.toFixed(1)}`).join(', ')}); limit ${LIMIT_KB} KB`,
+    )
+    expect(total).toBeLessThanOrEqual(LIMIT_KB)
+    const code = files
+      .filter((file) => file.endsWith('.js'))
+      .map((file) => readFileSync(join(folder.path, file), 'utf8'))
+      .join('\n')
+    expect(code).not.toMatch(/from\s*["']node:/)
+    expect(code).not.toMatch(/WebAssembly\.(compile|instantiate)\(/)
+  } finally {
+    folder.remove()
+  }
+}, 60_000)

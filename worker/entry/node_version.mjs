@@ -1,0 +1,8 @@
+// Loaded before each program (--import): an older Node cannot read the TypeScript that would say this.
+if (Number(process.versions.node.split('.')[0]) < 24) {
+  console.error(
+    `AllAuth needs Node 24 and this is ${process.version}. npm brings it on Linux and macOS: ` +
+      'run npm install again, without --omit=optional, and start through npm (npm start, npm run worker, ...).',
+  )
+  process.exit(2)
+}
