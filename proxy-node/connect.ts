@@ -2,6 +2,7 @@
 // (MQTT 3.1.1 and 5.0 §3.1, §3.2). The token ends here: nothing of it is written upstream.
 // Whether a client may connect is said by gate.ts.
 
+import type { SessionLimits } from './connection.ts'
 import {
   AUTH,
   CONNACK,
@@ -9,6 +10,7 @@ import {
   DISCONNECT,
   endOfBinary,
   endOfText,
+  PACKET_LIMIT,
   type Scanner,
   variableIntegerSize,
   writeDisconnect5,
@@ -273,15 +275,64 @@ export function readConnack({ buffer, body, end }: Scanner, version: 4 | 5): Con
   return properties.end === end ? { ...connack, version: 5 } : null
 }
 
+type Caps = Pick<
+  SessionLimits,
+  'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
+>
+
+/** Seconds that the broker is told, and an MQTT 5 client too if they are not its own. */
+export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
+  return most > 0 && (keepAlive === 0 || keepAlive > most) ? most : keepAlive
+}
+
+export function sessionExpiryFor({ sessionExpiry }: Connect, caps: Caps): number {
+  return Math.min(sessionExpiry, caps.session_expiry_max_s ?? NEVER)
+}
+
 /** What holds for a session once broker and proxy have both had their say. */
 export type Terms = {
   assignedClientId: string | undefined
   authenticationMethod: string | undefined
-  /** Only where it differs from what the client asked for. */
+  /** Only where it differs from what the client asked for, or the broker named it. */
   sessionExpiry: number | undefined
   serverKeepAlive: number | undefined
+  /** What the client may send; and what the broker takes. */
   maximumPacketSize: number
+  brokerPacketMaximum: number
   topicAliasMaximum: number
+}
+
+export function agree(
+  { properties, version }: Connack,
+  connect: Connect,
+  caps: Caps,
+  assignedClientId: string | undefined,
+): Terms {
+  const is5 = version === 5
+  const brokerPacketMaximum = (is5 && properties.uint32(MAXIMUM_PACKET_SIZE)) || PACKET_LIMIT
+  const brokerAliases = (is5 && properties.uint16(TOPIC_ALIAS_MAXIMUM)) || 0
+  const keepAlive = keepAliveFor(connect, caps)
+  const brokersOwn = is5 ? properties.uint16(SERVER_KEEP_ALIVE) : undefined
+  let serverKeepAlive: number | undefined
+  if (brokersOwn) {
+    const most = caps.keepalive_max_s
+    serverKeepAlive = most > 0 ? Math.min(brokersOwn, most) : brokersOwn // [MQTT-3.2.2-21]
+  } else if (is5 && (brokersOwn === 0 || keepAlive !== connect.keepAlive)) {
+    serverKeepAlive = keepAlive
+  }
+  const sessionExpiry = sessionExpiryFor(connect, caps)
+  const isCapped = is5 && sessionExpiry !== connect.sessionExpiry
+  return {
+    assignedClientId,
+    authenticationMethod: connect.authenticationMethod,
+    sessionExpiry:
+      (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ??
+      (isCapped ? sessionExpiry : undefined),
+    serverKeepAlive,
+    maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
+    brokerPacketMaximum,
+    topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
+  }
 }
 
 /** The CONNACK that tells the client it is connected. */

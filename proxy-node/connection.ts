@@ -72,6 +72,13 @@ export type SessionLimits = {
   session_expiry_max_s: number | null
   /** What a refused QoS 1 or 2 PUBLISH of an MQTT 3.1.1 client gets. */
   denied_publish_3: 'acknowledge' | 'close'
+  /**
+   * A delivery that the token does not allow, in a session resumed from an earlier, wider one:
+   * dropped, or the session cleaned at the broker and the client sent to begin anew. The latter for
+   * `$share`, where each message dropped is one that another member does not get. MQTT 3.1.1 knows
+   * no way to clean a session in its middle, so there it is always `drop`.
+   */
+  denied_resumed_delivery: 'drop' | 'clean'
   /** Bytes waiting in one direction at which its source is no longer read. */
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
@@ -96,6 +103,7 @@ export const defaultLimits: SessionLimits = {
   keepalive_max_s: 0,
   session_expiry_max_s: null,
   denied_publish_3: 'acknowledge',
+  denied_resumed_delivery: 'drop',
   buffer_high_water: 65_536,
   write_stall_timeout_ms: 60_000,
   broker_timeout_ms: 10_000,
@@ -130,6 +138,7 @@ export type Ending =
   | 'token_revoked'
   | 'reauthentication_failed'
   | 'publish_denied'
+  | 'delivery_denied'
   | 'keep_alive'
   | 'malformed'
   | 'protocol_error'

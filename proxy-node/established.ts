@@ -12,6 +12,8 @@ import { Subscriptions } from './subscriptions.ts'
 export type Agreement = {
   version: 4 | 5
   clientId: string
+  /** Whether the broker went on with an earlier session. */
+  resumed: boolean
   username: string | undefined
   will: Will | undefined
   /** Seconds, as the client asked for it. */

@@ -20,7 +20,13 @@ import {
 } from './framing.ts'
 import { findLost, judgeDelivery } from './gate.ts'
 import { AckView, PublishView } from './publish.ts'
-import { SERVER_MOVED, SUCCESS, UNSPECIFIED, USE_ANOTHER_SERVER } from './reason_codes.ts'
+import {
+  NOT_AUTHORIZED,
+  SERVER_MOVED,
+  SUCCESS,
+  UNSPECIFIED,
+  USE_ANOTHER_SERVER,
+} from './reason_codes.ts'
 import type { SubscriptionType } from './subscribe.ts'
 
 export class FromBroker {
@@ -104,6 +110,11 @@ export class FromBroker {
       return
     }
     this.#session.events.deliveryDenied()
+    const { agreement, limits, version } = this.#session
+    if (agreement.resumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
+      this.#session.host.end('delivery_denied', NOT_AUTHORIZED, true)
+      return
+    }
     if (qos === 0) return
     if (whole) this.#session.refused.refuse(qos, packetId)
     else this.#dueAck = { qos, packetId }

@@ -4,10 +4,13 @@
 // Packets of an established session are relay.ts's, decisions gate.ts's. It logs nothing itself.
 
 import {
+  agree,
   type Connack,
   type Connect,
+  keepAliveFor,
   readConnack,
   readConnect,
+  sessionExpiryFor,
   writeConnack,
   writeConnect,
   writeRefusal,
@@ -39,12 +42,6 @@ import {
 import { findToken, judgeConnect, judgeWill, refuseToken } from './gate.ts'
 import { Outlet } from './outlet.ts'
 import {
-  MAXIMUM_PACKET_SIZE,
-  SERVER_KEEP_ALIVE,
-  SESSION_EXPIRY_INTERVAL,
-  TOPIC_ALIAS_MAXIMUM,
-} from './properties.ts'
-import {
   ADMINISTRATIVE_ACTION,
   BAD_USER_NAME_OR_PASSWORD,
   CLIENT_ID_NOT_VALID,
@@ -74,6 +71,8 @@ const reasonStrings: Record<number, string> = {
   [SERVER_UNAVAILABLE]: 'service not available',
   [UNSUPPORTED_VERSION]: 'protocol version not supported',
 }
+
+type Named = { clientId: string; assigned: boolean }
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
@@ -214,7 +213,7 @@ class Connection implements Session {
       upstream.stream.destroy()
       return
     }
-    this.#greetBroker(connect, identity, upstream, judged.assigned)
+    this.#greetBroker(connect, identity, upstream, judged)
   }
 
   /** Answers in bounded time, whatever the verifier has to fetch. */
@@ -232,7 +231,7 @@ class Connection implements Session {
     })
   }
 
-  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, assigned: boolean): void {
+  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, named: Named): void {
     const { limits } = this.#parts
     const { stream } = upstream
     this.#phase = 'connack'
@@ -254,29 +253,24 @@ class Connection implements Session {
     stream.once('end', () => this.#brokerGone())
     stream.on('data', (chunk: Buffer) => {
       if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
-      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, assigned)
+      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, named)
     })
 
-    const keepAliveMax = limits.keepalive_max_s
-    const capped = keepAliveMax > 0 && (connect.keepAlive === 0 || connect.keepAlive > keepAliveMax)
     this.#clientKeepAlive = connect.keepAlive
-    this.#brokerKeepAlive = capped ? keepAliveMax : connect.keepAlive
-    const cap = limits.session_expiry_max_s
-    const sessionExpiry =
-      cap === null ? connect.sessionExpiry : Math.min(connect.sessionExpiry, cap)
+    this.#brokerKeepAlive = keepAliveFor(connect, limits)
     this.#toBroker.insert(
       writeConnect(connect, {
         clientId: this.mqttClientId,
         username: upstream.username ?? identity.sub,
         password: upstream.password,
         keepAlive: this.#brokerKeepAlive,
-        sessionExpiry,
+        sessionExpiry: sessionExpiryFor(connect, limits),
       }),
     )
     this.#toBroker.flush()
   }
 
-  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, assigned: boolean): void {
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, named: Named): void {
     this.#parts.events.bytesFromBroker(chunk.length)
     const scanner = this.#fromBroker!
     scanner.push(chunk)
@@ -288,48 +282,28 @@ class Connection implements Session {
     } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
       this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
     } else {
-      this.#open(connack, connect, identity, assigned)
+      this.#open(connack, connect, identity, named)
     }
   }
 
-  #open(connack: Connack, connect: Connect, identity: Identity, assigned: boolean): void {
+  #open(connack: Connack, connect: Connect, identity: Identity, named: Named): void {
     const { limits, events } = this.#parts
     const { version } = connect
     const is5 = version === 5
-    const { properties } = connack
-    const brokerPacketMaximum = (is5 && properties.uint32(MAXIMUM_PACKET_SIZE)) || PACKET_LIMIT
-    const maximumPacketSize = Math.min(brokerPacketMaximum, limits.packet_max)
-    const brokerAliases = (is5 && properties.uint16(TOPIC_ALIAS_MAXIMUM)) || 0
-    const topicAliasMaximum = Math.min(brokerAliases, limits.topic_alias_max)
-
-    // [MQTT-3.1.2-21]: what the server says about keep-alive holds, and the proxy may lower it.
-    const brokersOwn = is5 ? properties.uint16(SERVER_KEEP_ALIVE) : undefined
-    let serverKeepAlive: number | undefined
-    if (brokersOwn !== undefined || (is5 && this.#brokerKeepAlive !== connect.keepAlive)) {
-      serverKeepAlive = brokersOwn || this.#brokerKeepAlive
-      this.#clientKeepAlive = serverKeepAlive
-      this.#brokerKeepAlive = serverKeepAlive
+    const { clientId, assigned } = named
+    const terms = agree(connack, connect, limits, assigned ? clientId : undefined)
+    if (terms.serverKeepAlive !== undefined) {
+      this.#clientKeepAlive = terms.serverKeepAlive
+      this.#brokerKeepAlive = terms.serverKeepAlive
     }
-    const cap = limits.session_expiry_max_s
-    const isCapped = is5 && cap !== null && connect.sessionExpiry > cap
-    const sessionExpiry =
-      (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ?? (isCapped ? cap : undefined)
-
-    const answer = writeConnack(connack, {
-      assignedClientId: assigned ? this.mqttClientId : undefined,
-      authenticationMethod: connect.authenticationMethod,
-      sessionExpiry,
-      serverKeepAlive,
-      maximumPacketSize,
-      topicAliasMaximum,
-    })
+    const answer = writeConnack(connack, terms)
     this.#toClient.insert(answer)
     this.#toClient.flush()
 
     const fromClient = this.#fromClient
     fromClient.version = version
     fromClient.expected = is5 ? FROM_CLIENT_5 : FROM_CLIENT_3
-    fromClient.limit = maximumPacketSize
+    fromClient.limit = terms.maximumPacketSize
     fromClient.wholeLimit = limits.whole_packet_max
     const fromBroker = this.#fromBroker!
     fromBroker.expected = is5 ? FROM_BROKER_5 : FROM_BROKER_3
@@ -342,12 +316,13 @@ class Connection implements Session {
       {
         version,
         clientId: this.mqttClientId,
+        resumed: connack.sessionPresent,
         username: connect.username,
         will: connect.will && { ...connect.will, bytes: NOTHING },
         sessionExpiry: connect.sessionExpiry,
         authenticationMethod: connect.authenticationMethod,
-        topicAliasMaximum,
-        brokerPacketMaximum,
+        topicAliasMaximum: terms.topicAliasMaximum,
+        brokerPacketMaximum: terms.brokerPacketMaximum,
       },
       identity,
       {
@@ -494,15 +469,13 @@ class Connection implements Session {
     const toClient = this.#toClient
     const toBroker = this.#toBroker!
     this.#finish()
-    // A PUBLISH that is half out leaves no place for a packet of our own.
-    if (suppressWill && !toBroker.isMidPacket) {
+    // While half a PUBLISH is out there is no place for a packet of our own: the outlet keeps it.
+    if (suppressWill) {
       // [MQTT-3.14.4-3]; and no message is kept for one who may not have it.
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : disconnect3)
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
-    if (this.version === 5 && isDue && !toClient.isMidPacket) {
-      toClient.insert(writeDisconnect5(code))
-    }
+    if (this.version === 5 && isDue) toClient.insert(writeDisconnect5(code))
     toClient.flush()
     toBroker.flush()
     this.#close(this.#client)

@@ -62,7 +62,8 @@ export async function startWorker(env: Record<string, string> = {}) {
     /** A context outside a request, acting as the system unless told otherwise. */
     context,
     /** `app.request` on the issuer's origin. */
-    request: (path: string, init?: RequestInit) => app.request(new URL(path, ISSUER).href, init),
+    request: async (path: string, init?: RequestInit): Promise<Response> =>
+      app.request(new URL(path, ISSUER).href, init),
     /** How many requests the database has answered so far. */
     async roundTrips(): Promise<number> {
       const answer = await fetch(`${farm}/count?url=${encodeURIComponent(url)}`)

@@ -30,10 +30,15 @@ export const randomToken = (cx: Context, n = 32): string => encodeBase64url(cx.r
 
 /**
  * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random bits).
- * Lower-case Crockford base32, so it fits the id alphabet of principals.
+ * Lower-case Crockford base32, so it fits the id alphabet of principals. The clock gives seconds; the rest of the
+ * milliseconds counts, so that the ids of one process keep their order within a second.
  */
 export function randomId(cx: Context, prefix: string): string {
-  let milliseconds = cx.now() * 1000
+  const second = cx.now()
+  const last = recall<{ second: number; count: number }>(cx, 'last id')
+  const count = last?.second === second ? Math.min(last.count + 1, 999) : 0
+  remember(cx, 'last id', { second, count }, 60)
+  let milliseconds = second * 1000 + count
   let time = ''
   for (let i = 0; i < 10; i++) {
     time = CROCKFORD[milliseconds % 32] + time

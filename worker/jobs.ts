@@ -1,10 +1,11 @@
 // What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
 // fails is logged and tried again when its lease has run out.
-import { deleteOldDeviceTokens } from './admin/store.ts'
+
 import { deleteOldIdempotencyKeys } from './api.ts'
 import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
+import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/authorizations.ts'
 

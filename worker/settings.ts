@@ -3,7 +3,7 @@
 import { z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
-import { sql } from './db/sql.ts'
+import { type Statement, sql } from './db/sql.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
@@ -73,3 +73,10 @@ export async function loadSettings(cx: Context): Promise<Settings> {
   const [rows] = await cx.db.read(listSettings())
   return acceptSettings(cx, rows)
 }
+
+/** `value` undefined: back to the default. */
+export const putSetting = (cx: Context, name: string, value: unknown): Statement =>
+  value === undefined
+    ? sql`delete from setting where name = ${name}`
+    : sql`insert into setting (name, value, updated_at) values (${name}, ${JSON.stringify(value)}, ${cx.now()})
+        on conflict (name) do update set value = excluded.value, updated_at = excluded.updated_at`

@@ -150,6 +150,30 @@ test('a minted token carries the rights of its device, is shown once, and can be
   expect((await call('DELETE', '/v1/devices/meter-1/tokens/tok_none')).status).toBe(404)
 })
 
+test('a device ends its minted token itself (RFC 7009), another one cannot', async () => {
+  const { call, worker } = await startManaged()
+  const minted = await call('POST', '/v1/devices/meter-1/tokens', { expires_in: 3600 })
+  const secretOf = async (id: string) => {
+    const path = `/v1/devices/${id}/credentials`
+    return String((await call('POST', path, { kind: 'secret' })).body['secret'])
+  }
+  await call('POST', '/v1/devices', { id: 'meter-2', type: 'meter' })
+  const revoke = async (id: string) =>
+    worker.request('/oauth/revoke', {
+      method: 'POST',
+      body: new URLSearchParams({ token: String(minted.body['access_token']) }),
+      headers: { authorization: `Basic ${btoa(`${id}:${await secretOf(id)}`)}` },
+    })
+  const revoked = async () => {
+    const { body } = await call('GET', '/v1/devices/meter-1/tokens')
+    return (body['items'] as { revoked_at: number | null }[])[0]?.revoked_at
+  }
+  expect((await revoke('meter-2')).status).toBe(200)
+  expect(await revoked()).toBeNull()
+  expect((await revoke('meter-1')).status).toBe(200)
+  expect(await revoked()).toBe(worker.clock.now)
+})
+
 test('a token is minted neither for too long, nor for a device that is suspended or not there', async () => {
   const { call } = await startManaged()
   const mint = (id: string, expires_in: number) =>

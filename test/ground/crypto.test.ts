@@ -45,6 +45,8 @@ test('derived keys are those of HKDF-SHA-256 (RFC 5869)', async () => {
 test('ids are ordered by time and fit the alphabet of principals', async () => {
   const worker = await startWorker()
   const cx = worker.context()
+  const burst = Array.from({ length: 100 }, () => randomId(cx, 'usr'))
+  expect(burst).toEqual([...burst].sort())
   const first = randomId(cx, 'usr')
   worker.clock.now += 1
   const second = randomId(cx, 'usr')

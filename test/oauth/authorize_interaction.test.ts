@@ -156,8 +156,8 @@ test('a handle gives one code: afterwards, and when it ran out, there is a page'
   expect((await rowsOf(worker, 'authorization_request')).length).toBe(1)
   expect(isLogin(pathOf(await new Browser(worker).get(second)))).toBe(true)
   worker.clock.now += 1
-  expect(await outcome(second)).toBe('page 400')
   expect((await new Browser(worker).get(second)).status).toBe(400)
+  expect(await outcome(second)).toBe('page 400')
 })
 
 test('of 20 parallel looks at one handle, one gets a code', async () => {

@@ -7,7 +7,7 @@ import { createDial } from '../../proxy-node/upstream.ts'
 import { until } from './mosquitto.ts'
 import { allow, deny, identify } from './proxy.ts'
 import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from './stage.ts'
-import { connectPacket, dialWire, publish } from './wire.ts'
+import { connectPacket, dialWire, publish, type Wire } from './wire.ts'
 
 describe.each(both)('CONNECT at level %i', (version) => {
   test('the broker gets no token, and sub as the user name', async () => {
@@ -472,6 +472,36 @@ describe.each(both)('PUBLISH at level %i', (version) => {
     expect((await broker.next('publish')).topic).toBe('ok')
   })
 
+  test('no packet of our own gets into a large one that is half out, in either direction', async () => {
+    const { client, broker } = await open(version, [ok])
+    const large = mqtt.generate(publish('ok', { payload: Buffer.alloc(200_000, 0xe0) }), {
+      protocolVersion: version,
+    })
+    const [head, rest] = [large.subarray(0, 100_000), large.subarray(100_000)]
+    const arrived = (wire: Wire) => Buffer.concat(wire.bytes)
+    const begun = [arrived(client).length, arrived(broker).length] as const
+    client.send(head)
+    broker.send(head)
+    await until(() => arrived(client).length - begun[0] >= head.length, 'half is delivered')
+    await until(() => arrived(broker).length - begun[1] >= head.length, 'half is published')
+    // Refused on one side, which is answered on the same side: behind what is half out there.
+    broker.send(rest)
+    await client.next('publish')
+    broker.send(publish('no', { qos: 1, messageId: 1 }))
+    await until(() => proxy.counts.deliveryDenied === 1, 'the delivery is refused')
+    broker.send(head)
+    client.send(rest)
+    await broker.next('publish')
+    expect((await broker.next('puback')).messageId).toBe(1)
+    await until(() => arrived(client).length - begun[0] >= large.length + head.length, 'half again')
+    client.send(publish('no', { qos: 1, messageId: 2 }))
+    await until(() => proxy.counts.publishDenied === 1, 'the message is refused')
+    broker.send(rest)
+    const delivered = await client.next('publish')
+    expect((delivered.payload as Buffer).every((byte) => byte === 0xe0)).toBe(true)
+    expect((await client.next('puback')).messageId).toBe(2)
+  })
+
   test.each([
     ['a wildcard in the topic', [0x30, 5, 0, 3, 97, 47, 43], 0x81],
     ['NUL in the topic', [0x30, 4, 0, 2, 97, 0], 0x81],
@@ -768,5 +798,23 @@ describe.each(both)('deliveries at level %i', (version) => {
     broker.send(publish('$allauth/token'), publish('$SYS/x'), marker)
     expect((await client.next('publish')).topic).toBe('ok')
     expect(client.packets.filter((p) => p.cmd === 'publish')).toHaveLength(1)
+  })
+})
+
+describe('deliveries', () => {
+  test('by setting, a refused one in a resumed session cleans it at the broker', async () => {
+    await begin({ denied_resumed_delivery: 'clean' })
+    const fresh = await open(5, [ok])
+    fresh.broker.send(publish('no'), marker)
+    await fresh.client.next('publish')
+    const resumed = await open(5, [ok], { connack: { sessionPresent: true } })
+    resumed.broker.send(marker, publish('no', { qos: 1, messageId: 1 }), marker)
+    expect((await resumed.client.next('publish')).topic).toBe('ok')
+    expect((await resumed.client.next('disconnect')).reasonCode).toBe(0x87)
+    expect(await resumed.broker.next('disconnect')).toMatchObject({
+      reasonCode: 0,
+      properties: { sessionExpiryInterval: 0 },
+    })
+    expect(proxy.ended()).toEqual(['delivery_denied'])
   })
 })

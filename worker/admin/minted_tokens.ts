@@ -4,20 +4,19 @@ import { compileAcl, rightsOf } from '../access/rights.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { device_token } from '../db/schema.ts'
-import { insertInto, sql } from '../db/sql.ts'
 import { findDeviceById } from '../devices/devices.ts'
+import {
+  type DeviceTokenRow,
+  findDeviceToken,
+  insertDeviceToken,
+  listDeviceTokens,
+  revokeDeviceToken,
+} from '../devices/minted_token_store.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { keepKeyUntil } from '../keys/store.ts'
 import { mintAccessToken } from '../oauth/tokens.ts'
 import { loadSettings } from '../settings.ts'
-import {
-  type DeviceTokenRow,
-  findDeviceToken,
-  listDeviceTokens,
-  revokeDeviceToken,
-} from './store.ts'
 
 export const mintInput = z
   .strictObject({
@@ -71,14 +70,14 @@ export async function mintDeviceToken(
     client_id: device_id,
     audience: [cx.config.mqtt_audience],
     scope: ['mqtt'],
-    // Not beyond the first end of a grant behind it.
-    ttl: Math.min(expires_in, (compiled.expires_at ?? Number.MAX_SAFE_INTEGER) - cx.now()),
+    ttl: expires_in,
+    not_after: compiled.expires_at,
     acl: compiled.rules,
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
   await cx.db.write(
-    insertInto(device_token, row, sql<never>`on conflict (id) do nothing`),
+    insertDeviceToken(row),
     keepKeyUntil(kid, expires_at),
     appendEvent(cx, {
       type: 'device_token.minted',

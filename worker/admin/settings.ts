@@ -7,10 +7,10 @@ import {
   acceptSettings,
   DEFAULT_SETTINGS,
   listSettings,
+  putSetting,
   type Settings,
   settingsSchema,
 } from '../settings.ts'
-import { putSetting } from './store.ts'
 
 /** A merge patch: null puts a setting back to its default. */
 export const settingsPatch = z

@@ -223,6 +223,19 @@ export const device_credential = sqliteTable(
   (t) => [index('device_credential_device').on(t.device_id)],
 )
 
+/** Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be revoked. */
+export const device_token = sqliteTable(
+  'device_token',
+  {
+    id: text().primaryKey(), // the origin in the token's jti
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    revoked_at: integer(),
+  },
+  (t) => [index('device_token_device').on(t.device_id)],
+)
+
 // --- oauth ------------------------------------------------------------------------------------
 
 export const client = sqliteTable('client', {
@@ -345,18 +358,3 @@ export const used_assertion = sqliteTable('used_assertion', {
   rid: text().notNull(),
   expires_at: integer().notNull(),
 })
-
-// --- admin ------------------------------------------------------------------------------------
-
-/** Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be revoked. */
-export const device_token = sqliteTable(
-  'device_token',
-  {
-    id: text().primaryKey(), // the origin in the token's jti
-    device_id: text().notNull(),
-    created_at: integer().notNull(),
-    expires_at: integer().notNull(),
-    revoked_at: integer(),
-  },
-  (t) => [index('device_token_device').on(t.device_id)],
-)

@@ -1,4 +1,5 @@
-// The tables `device_type`, `device` and `device_credential`. Memberships belong to access, minted tokens to admin.
+// The tables `device_type`, `device` and `device_credential`. Memberships belong to access; minted
+// tokens have a file of their own.
 // Where a batch must not go on, a NOT NULL column is given NULL: the whole batch is undone, and the column that
 // the violation names tells why (refusals.ts).
 import type { Context } from '../context.ts'

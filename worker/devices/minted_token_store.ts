@@ -1,0 +1,33 @@
+// The table `device_token`: ids of tokens that operators minted for devices. Minting is admin's, since it takes
+// oauth; revoking is also oauth's (RFC 7009).
+import type { Context } from '../context.ts'
+import { device_token } from '../db/schema.ts'
+import { insertInto, type Statement, sql } from '../db/sql.ts'
+
+export type DeviceTokenRow = typeof device_token.$inferSelect
+
+export const insertDeviceToken = (row: DeviceTokenRow): Statement =>
+  insertInto(device_token, row, sql<never>`on conflict (id) do nothing`)
+
+export const listDeviceTokens = (
+  device_id: string,
+  after: string,
+  limit: number,
+): Statement<DeviceTokenRow> =>
+  sql`select * from device_token where device_id = ${device_id} and id > ${after} order by id limit ${limit}`
+
+export const findDeviceToken = (device_id: string, id: string): Statement<DeviceTokenRow> =>
+  sql`select * from device_token where device_id = ${device_id} and id = ${id}`
+
+export const revokeDeviceToken = (
+  cx: Context,
+  id: string,
+  condition: Statement = sql`true`,
+): Statement =>
+  sql`update device_token set revoked_at = ${cx.now()}
+    where id = ${id} and revoked_at is null and (${condition})`
+
+/** For the timer: a minted token that has run out says nothing any more, nor one of a device that is gone. */
+export const deleteOldDeviceTokens = (cx: Context): Statement =>
+  sql`delete from device_token where expires_at <= ${cx.now()}
+    or device_id not in (select id from device)`
