@@ -142,8 +142,11 @@ export const listOf = <T extends z.ZodType>(schema: T) =>
 
 /** An opaque cursor that names the last item of a page; authenticated, and good for one `kind` of list. */
 export function encodeCursor(cx: Context, kind: string, last: string): string {
-  return `${encodeBase64url(new TextEncoder().encode(last))}.${mac(cx, `cursor ${kind}`, last)}`
+  return `${encodeBase64url(new TextEncoder().encode(last))}.${mac(cx, 'cursor', named(kind, last))}`
 }
+
+// The kind may name what a caller asked for: as a purpose, each would leave a derived key in memory for good.
+const named = (kind: string, last: string): string => JSON.stringify([kind, last])
 
 /** The item named by a cursor, '' without one (all ids sort behind it). Throws Problem for a forged one. */
 export function decodeCursor(cx: Context, kind: string, cursor: string | undefined): string {
@@ -151,7 +154,7 @@ export function decodeCursor(cx: Context, kind: string, cursor: string | undefin
   const [body = '', tag = ''] = cursor.split('.')
   const bytes = decodeBase64url(body)
   const last = bytes === null ? null : new TextDecoder().decode(bytes)
-  if (last === null || !verifyMac(cx, `cursor ${kind}`, last, tag)) {
+  if (last === null || !verifyMac(cx, 'cursor', named(kind, last), tag)) {
     throw new Problem('invalid_request', 'the cursor is not one that this list gave out', [
       { pointer: '/cursor', detail: 'use next_cursor of the page before, or leave it out' },
     ])
@@ -208,6 +211,8 @@ type Remembered = {
   response: string | null
 }
 
+type Answer = { scopes: string[]; headers: [string, string][]; body: string }
+
 const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
   // An entry that has run out is taken over as if it were new.
   sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
@@ -222,7 +227,8 @@ const rememberRequest = (cx: Context, hash: string, request_hash: string): State
 
 /**
  * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same actor.
- * The answer is kept sealed, since it may hold a secret that is shown once. A failed request is not kept.
+ * The answer is kept sealed, since it may hold a secret that is shown once; a token with fewer scopes than the
+ * first one's does not get it. A failed request is not kept.
  */
 export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const key = c.req.header('idempotency-key')
@@ -247,7 +253,10 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
       throw new Problem('conflict', 'a request with this Idempotency-Key is still being worked on')
     }
     const text = await unseal(cx, `idempotency_key.response:${hash}`, known.response)
-    const { headers, body } = JSON.parse(text) as { headers: [string, string][]; body: string }
+    const { scopes, headers, body } = JSON.parse(text) as Answer
+    if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
+      throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
+    }
     c.res = new Response(body, { status: known.status, headers })
     c.res.headers.set('Idempotent-Replayed', 'true')
     return
@@ -255,12 +264,16 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   await next()
   if (c.res.ok) {
     const headers = [...c.res.headers].filter(([name]) =>
-      ['content-type', 'etag', 'location'].includes(name),
+      ['cache-control', 'content-type', 'etag', 'location'].includes(name),
     )
     const response = await seal(
       cx,
       `idempotency_key.response:${hash}`,
-      JSON.stringify({ headers, body: await c.res.clone().text() }),
+      JSON.stringify({
+        scopes: [...cx.actor.scopes],
+        headers,
+        body: await c.res.clone().text(),
+      } satisfies Answer),
     )
     await cx.db.write(sql`update idempotency_key set status = ${c.res.status}, response = ${response}
       where hash = ${hash} and rid = ${cx.rid}`)

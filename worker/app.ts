@@ -179,14 +179,29 @@ function assertScopes(v1: Api): void {
   }
 }
 
+/** OpenAPI 3.1. SDKs are made from it: operation ids and schema names are public. */
 function describeApi(api: Api, cx: Context) {
-  return {
-    ...api.getOpenAPI31Document({
-      openapi: '3.1.0',
-      info: { title: 'AllAuth management API', version: '1' },
-      servers: [{ url: cx.config.issuer }],
-    }),
+  const { issuer } = cx.config
+  const document = api.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'AllAuth management API',
+      version: '1',
+      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+    },
+    servers: [{ url: issuer }],
+  })
+  const scopes = Object.fromEntries(API_SCOPES.map((scope) => [scope, scope]))
+  const urls = { tokenUrl: `${issuer}/oauth/token`, scopes }
+  const oauth2 = {
+    type: 'oauth2' as const,
+    description: `Access tokens with the audience ${issuer}/v1. The scope manage is all of them.`,
+    flows: {
+      clientCredentials: urls,
+      authorizationCode: { ...urls, authorizationUrl: `${issuer}/oauth/authorize` },
+    },
   }
+  return { ...document, components: { ...document.components, securitySchemes: { oauth2 } } }
 }
 
 function answerError(error: Error, c: Http): Response | Promise<Response> {

@@ -144,7 +144,7 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
   })
 }
 
-/** For pages: no framing, no script, no referrer, forms only to ourselves and `formTargets` (origins). */
+/** For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins). */
 export function pageHeaders(c: Http, formTargets: readonly string[] = []): void {
   // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
   const targets = ["'self'", ...formTargets].join(' ')
@@ -154,7 +154,8 @@ export function pageHeaders(c: Http, formTargets: readonly string[] = []): void 
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')
-  c.header('Referrer-Policy', 'no-referrer')
+  // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
+  c.header('Referrer-Policy', 'same-origin')
   c.header('Cache-Control', 'no-store')
 }
 

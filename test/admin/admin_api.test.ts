@@ -210,12 +210,18 @@ test('every route of the API has a scope and refuses a token without it', async 
   const { worker, token } = await startManaged()
   const document = (await (await worker.request('/openapi.json')).json()) as {
     openapi: string
+    components: {
+      securitySchemes: { oauth2: { flows: { clientCredentials: { tokenUrl: string } } } }
+    }
     paths: Record<
       string,
       Record<string, { security?: { oauth2: string[] }[]; operationId?: string }>
     >
   }
   expect(document.openapi).toBe('3.1.0')
+  expect(document.components.securitySchemes.oauth2.flows.clientCredentials.tokenUrl).toBe(
+    'http://localhost:8787/oauth/token',
+  )
   const reader = await token('reader', 'events:read')
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),

@@ -37,8 +37,7 @@ export class Browser {
       body: new URLSearchParams(values).toString(),
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
-        // The pages send no referrer, so browsers make the origin "null".
-        origin: 'null',
+        origin: ISSUER,
         'sec-fetch-site': 'same-origin',
         ...headers,
       },

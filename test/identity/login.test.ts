@@ -284,7 +284,7 @@ test('every page forbids framing, foreign content and storing', async () => {
         "frame-ancestors 'none'; base-uri 'none'",
     )
     expect(page.headers.get('x-frame-options')).toBe('DENY')
-    expect(page.headers.get('referrer-policy')).toBe('no-referrer')
+    expect(page.headers.get('referrer-policy')).toBe('same-origin')
     expect(page.headers.get('cache-control')).toBe('no-store')
     expect(page.headers.get('x-content-type-options')).toBe('nosniff')
   }

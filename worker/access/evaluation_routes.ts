@@ -1,4 +1,4 @@
-// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding).
+// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding), and where they are.
 import { type Api, createApi, createRoute, json, jsonBody, problems, scoped } from '../api.ts'
 import { Problem } from '../errors.ts'
 import type { Http } from '../http.ts'
@@ -46,6 +46,17 @@ function prepare(c: Http): void {
 
 export function evaluationRoutes(): Api {
   const api = createApi()
+  // AuthZEN §9: public, found from the issuer.
+  api.get('/.well-known/authzen-configuration', (c) => {
+    const { issuer, surface } = c.var.cx.config
+    if (surface === 'public') return c.notFound()
+    c.header('Cache-Control', 'public, max-age=3600')
+    return c.json({
+      policy_decision_point: issuer,
+      access_evaluation_endpoint: issuer + evaluation.path,
+      access_evaluations_endpoint: issuer + evaluations.path,
+    })
+  })
   api.openapi(evaluation, async (c) => {
     prepare(c)
     return c.json(await evaluate(c.var.cx, c.req.valid('json')), 200)

@@ -7,7 +7,14 @@ import { randomId } from '../crypto.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { assertNothingLacks, lackingToGrant, NOTHING, nothingLacks } from './power.ts'
+import {
+  assertNothingLacks,
+  lackingToGrant,
+  lastOperator,
+  leavesAnOperator,
+  NOTHING,
+  nothingLacks,
+} from './power.ts'
 import { findPrincipal, ID_PATTERN, idSchema } from './principals.ts'
 import {
   deleteGrant as deleteGrantRow,
@@ -18,7 +25,6 @@ import {
   grantIs,
   idOfSubject,
   insertGrant,
-  isNotLastOperator,
   updateGrant as updateGrantRow,
 } from './store.ts'
 import { emailKeyOf, principalReference, timeSchema } from './words.ts'
@@ -173,11 +179,6 @@ const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
 const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
-const lastOperator = () =>
-  new Problem(
-    'conflict',
-    'this is the last lasting grant of operator on *: without it nobody could run the system',
-  )
 
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
@@ -248,7 +249,7 @@ export async function updateGrant(
         : Math.max(current.expires_at, row.expires_at)
     const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
     const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
-    const remains = lasts ? sql`true` : isNotLastOperator(id, cx.now())
+    const remains = lasts ? sql`true` : leavesAnOperator(cx.now(), { grant: id })
     const [lacks, [state]] = await cx.db.read(
       lacking,
       sql<{ remains: number }>`select ${remains} as remains`,
@@ -272,7 +273,7 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   const ended = row.expires_at !== null && row.expires_at <= cx.now()
   // Nobody loses anything by a grant that has run out.
   const lacking = ended ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
-  const remains = isNotLastOperator(id, cx.now())
+  const remains = leavesAnOperator(cx.now(), { grant: id })
   const [lacks, [state]] = await cx.db.read(
     lacking,
     sql<{ remains: number }>`select ${remains} as remains`,

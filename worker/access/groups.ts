@@ -10,6 +10,8 @@ import {
   assertMayMoveKind,
   assertNothingLacks,
   lackingToMove,
+  lastOperator,
+  leavesAnOperator,
   NOTHING,
   nothingLacks,
 } from './power.ts'
@@ -228,8 +230,8 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
   )
   const principal = answers[3][0]
   const row = answers[4][0]
-  if (principal === undefined) throw changedMeanwhile()
-  if (principal.rid !== cx.rid || row === undefined) {
+  if (principal === undefined && parent_id !== null) throw changedMeanwhile()
+  if (principal?.rid !== cx.rid || row === undefined) {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id: ids are never given twice' },
     ])
@@ -256,12 +258,15 @@ export async function updateGroup(
       ? NOTHING
       : lackingToMove(cx, sql`(select parent_id from "group" where id = ${id})`, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
+  const remains =
+    patch.parent_id === undefined ? sql`true` : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [[current], [place], lacksThere, lacksHere] = await cx.db.read(
+    const [[current], [place], lacksThere, lacksHere, [state]] = await cx.db.read(
       findGroup(id),
       findPlace(id, parent_id ?? ''),
       leaving,
       entering,
+      sql<{ remains: number }>`select ${remains} as remains`,
     )
     if (current === undefined) throw noGroup()
     if (demanded !== null && demanded !== current.version) throw otherVersion()
@@ -271,9 +276,10 @@ export async function updateGroup(
     if (fields.includes('parent_id')) {
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
+      if (state?.remains !== 1) throw lastOperator()
       // In the condition, so that two moves at once cannot close a circle.
       condition = sql`${parent_id === null ? sql`true` : mayHangBelow(id, parent_id)}
-        and ${nothingLacks(leaving)} and ${nothingLacks(entering)}`
+        and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
     }
     const answers = await cx.db.write(
       ...change(cx, row, fields, condition),
@@ -372,19 +378,23 @@ export async function addMember(
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
   const lacking = lackingToMove(cx, group_id, id)
-  const [[group], [candidate], lacks] = await cx.db.read(
+  const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
+  const [[group], [candidate], lacks, [state]] = await cx.db.read(
     findGroup(group_id),
     findCandidate(group_id, sql`${id}`),
     lacking,
+    sql<{ remains: number }>`select ${remains} as remains`,
   )
   if (group === undefined) throw noGroup()
   if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
   assertMayMoveKind(cx, candidate.kind)
   assertNothingLacks(lacks)
+  if (state?.remains !== 1) throw lastOperator()
+  const condition = sql`${nothingLacks(lacking)} and ${remains}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } }
   const answers = await cx.db.write(
-    appendEvent(cx, event, sql`${isMember(group_id, id)} and ${nothingLacks(lacking)}`),
-    deleteMembership(group_id, id, nothingLacks(lacking)),
+    appendEvent(cx, event, sql`${isMember(group_id, id)} and ${condition}`),
+    deleteMembership(group_id, id, condition),
     sql<{ left: number }>`select ${isMember(group_id, id)} as left`,
   )
   if (answers[2][0]?.left !== 0) throw changedMeanwhile()

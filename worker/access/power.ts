@@ -23,6 +23,7 @@ import {
   listNeededForPrincipal,
   type NeededRow,
 } from './rights_store.ts'
+export { leavesAnOperator } from './store.ts'
 
 const mayAll = (cx: Context): boolean => cx.actor.scopes.has('manage')
 
@@ -84,6 +85,12 @@ export function assertNothingLacks(lacks: readonly Lack[]): void {
     errors,
   )
 }
+
+export const lastOperator = () =>
+  new Problem(
+    'conflict',
+    'this takes away the last lasting grant of operator on * that a user has: nobody could run the system',
+  )
 
 /** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
 export function assertMayMoveKind(cx: Context, kind: string): void {

@@ -9,15 +9,29 @@ import { insertWhere, type Statement, sql } from '../db/sql.ts'
 export type PrincipalRow = typeof principal.$inferSelect
 export type PrincipalKind = PrincipalRow['kind']
 
-/** One MQTT topic level; no `:`, which separates the suffix of an MQTT client id. */
-export const ID_PATTERN = /^[A-Za-z0-9._~-]{1,64}$/
+/** One MQTT topic level and one segment of a path; no `:`, which separates the suffix of an MQTT client id. */
+export const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/
 
 export const idSchema = z
   .string()
-  .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -')
+  .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
   .openapi({ example: 'site-12' })
 
-/** Takes the id unless it is taken, or was. With `condition`, only if that holds: else no id is spent. */
+/**
+ * A condition: the id is the MQTT client id of a device, or begins its space. Who had it as its own id could take
+ * over that device's connection. `;` is the character after `:`.
+ */
+export const isMqttClientId = (id: string | Statement<unknown>): Statement => {
+  const value = typeof id === 'string' ? sql`${id}` : id
+  return sql`exists (select 1 from device where device.id <> ${value}
+    and (device.mqtt_client_id = ${value}
+      or (device.mqtt_client_id >= ${value} || ':' and device.mqtt_client_id < ${value} || ';')))`
+}
+
+/**
+ * Takes the id unless it is taken, or was, or is a device's MQTT client id (devices judge that themselves). With
+ * `condition`, only if that holds: else no id is spent.
+ */
 export const insertPrincipal = (
   cx: Context,
   id: string,
@@ -27,7 +41,7 @@ export const insertPrincipal = (
   insertWhere(
     principal,
     { id, kind, rid: cx.rid, created_at: cx.now(), deleted_at: null },
-    condition,
+    kind === 'device' ? condition : sql`(${condition}) and not ${isMqttClientId(id)}`,
     sql`on conflict (id) do nothing`,
   )
 
@@ -49,12 +63,16 @@ export const buryPrincipal = (
   sql`update principal set deleted_at = coalesce(deleted_at, ${cx.now()})
     where id = ${id} and (${condition})`
 
+/** A condition: the principal is gone. */
+export const isBuried = (id: string): Statement =>
+  sql`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
+
 /**
  * What else a room adds when it deletes a principal, after `buryPrincipal`: its memberships and every grant to it
  * or on it. Each statement waits for the tombstone, so a deletion that did not happen takes nothing away.
  */
 export const forgetRights = (id: string): Statement[] => {
-  const buried = sql`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
+  const buried = isBuried(id)
   return [
     sql`delete from membership where (member_id = ${id} or group_id = ${id}) and ${buried}`,
     sql`delete from "grant" where (subject_id = ${id} or object_id = ${id}) and ${buried}`,

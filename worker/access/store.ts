@@ -241,18 +241,34 @@ export const updateGrant = (row: GrantRow, condition: Statement = sql`true`): St
 export const deleteGrant = (id: string, condition: Statement): Statement =>
   sql`delete from "grant" where id = ${id} and (${condition})`
 
-/** Grants of `operator` on `*` that hold for good and reach at least one user who can sign in. */
-const lastingOperators = (now: number): Statement => sql`
-  select g.id from "grant" g where g.role = 'operator' and g.object_id = '*'
+/** What a change takes away: a grant, a user who can sign in, a membership, or the place of a group in the tree. */
+export type Loss =
+  | { grant: string }
+  | { user: string }
+  | { member: string; group: string }
+  | { moved: string; parent_id: string | null }
+
+/** Grants of `operator` on `*` that hold for good and, were it not for `loss`, reach a user who can sign in. */
+const lastingOperators = (now: number, loss?: Loss): Statement => {
+  const lost = { grant: '', user: '', member: '', group: '', ...loss }
+  const parent =
+    loss !== undefined && 'moved' in loss
+      ? sql`case c.id when ${loss.moved} then ${loss.parent_id} else c.parent_id end`
+      : sql`c.parent_id`
+  return sql`
+  select g.id from "grant" g where g.role = 'operator' and g.object_id = '*' and g.id <> ${lost.grant}
     and g.expires_at is null and (g.not_before is null or g.not_before <= ${now})
-    and (exists (select 1 from user u where u.id = g.subject_id and u.status = 'active') or exists (
+    and (exists (select 1 from user u
+        where u.id = g.subject_id and u.status = 'active' and u.id <> ${lost.user}) or exists (
       with recursive reached(id) as (
         select g.subject_id
-        union select c.id from reached join "group" c on c.parent_id = reached.id)
+        union select c.id from reached join "group" c on ${parent} = reached.id)
       select 1 from reached cross join membership m on m.group_id = reached.id
-        cross join user u on u.id = m.member_id where u.status = 'active'))`
+        cross join user u on u.id = m.member_id
+      where u.status = 'active' and u.id <> ${lost.user}
+        and not (m.group_id = ${lost.group} and m.member_id = ${lost.member})))`
+}
 
-/** A condition: without this grant there would still be an operator, or it makes none now. */
-export const isNotLastOperator = (id: string, now: number): Statement =>
-  sql`(${id} not in (${lastingOperators(now)})
-    or exists (select 1 from (${lastingOperators(now)}) where id <> ${id}))`
+/** A condition: there would still be an operator, or there is none as it is. */
+export const leavesAnOperator = (now: number, loss: Loss): Statement =>
+  sql`(exists (${lastingOperators(now, loss)}) or not exists (${lastingOperators(now)}))`

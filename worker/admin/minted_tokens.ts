@@ -1,5 +1,6 @@
 // Tokens that an operator mints for a device which cannot speak HTTP: longer-lived, shown once, revocable. What is
 // kept is the id that stands in the token's `jti`, never the token.
+import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -35,12 +36,13 @@ export const mintedTokenSchema = z
   })
   .openapi('DeviceToken')
 
-/** Answers the token, this once. Throws Problem. */
+/** Answers the token, this once. It acts as the device, so it is not made for one that holds more. Throws Problem. */
 export async function mintDeviceToken(
   cx: Context,
   device_id: string,
   { expires_in }: z.infer<typeof mintInput>,
 ): Promise<DeviceTokenRow & { access_token: string }> {
+  await assertMayEditPrincipal(cx, device_id)
   const settings = await loadSettings(cx)
   if (expires_in > settings.minted_token_max_ttl) {
     throw new Problem('invalid_request', 'the token would live too long', [
@@ -90,6 +92,7 @@ export async function mintDeviceToken(
 
 /** Revokes a minted token. Throws Problem not_found. */
 export async function revokeMintedToken(cx: Context, device_id: string, id: string): Promise<void> {
+  await assertMayEditPrincipal(cx, device_id)
   const [rows] = await cx.db.read(findDeviceToken(device_id, id))
   const row = rows[0]
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')

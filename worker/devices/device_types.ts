@@ -1,5 +1,7 @@
 // Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
+import { lackingToDefine, NOTHING } from '../access/power.ts'
+import { ID_PATTERN } from '../access/principals.ts'
 import { decodeCursor, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { ConstraintViolation } from '../db/database.ts'
@@ -32,7 +34,7 @@ export const line = (max: number) =>
 
 export const typeNameSchema = z
   .string()
-  .regex(/^[A-Za-z0-9._~-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -')
+  .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
   .openapi({ example: 'dimmer' })
 
 export const deviceTypeInput = z
@@ -134,12 +136,31 @@ function planChange(
 const noType = () => new Problem('not_found', 'there is no such device type')
 const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
 
+/**
+ * Rules of a type are rights of every device of it, and rules may name any topic: to write or take them away needs
+ * what it needs for a role (power.ts). No round trip for an actor with `manage`, else 1. Throws Problem forbidden.
+ */
+async function assertMayWriteRules(cx: Context, name: string, ...acls: string[]): Promise<void> {
+  const checks = acls
+    .filter((acl) => acl !== '[]')
+    .map((acl) => lackingToDefine(cx, name, '[]', acl))
+    .filter((check) => check !== NOTHING)
+  if (checks.length === 0 || (await cx.db.read(...checks)).flat().length === 0) return
+  throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
+    {
+      pointer: '/acl',
+      detail: 'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
+    },
+  ])
+}
+
 /** Round trips: 1 write. Throws Problem conflict when there is one of this name. */
 export async function createDeviceType(
   cx: Context,
   input: DeviceTypeInput,
 ): Promise<DeviceTypeRow> {
   const row = newRow(cx, input)
+  await assertMayWriteRules(cx, row.name, row.acl)
   try {
     await cx.db.write(
       insertDeviceType(row),
@@ -186,6 +207,9 @@ export async function updateDeviceType(
   if (patch.acl !== undefined) wanted.acl = patch.acl ?? []
   const plan = planChange(cx, current, wanted, version)
   if (plan.change === 'unchanged') return current
+  if (plan.fields.includes('acl')) {
+    await assertMayWriteRules(cx, name, current.acl, storedAcl(wanted.acl ?? []))
+  }
   const rows = await guarded(async () => {
     const answers = await cx.db.write(...plan.statements, findDeviceTypesByNames([name]))
     return answers.at(-1) as DeviceTypeRow[]

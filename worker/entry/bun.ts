@@ -1,5 +1,6 @@
 // The worker on Bun: bun worker/entry/bun.ts
-import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
+import { runProgram } from './cannot_start.ts'
+import { explainListen, logToStderr, startHost } from './host.ts'
 
 type BunServer = {
   port: number

@@ -1,16 +1,12 @@
 // The command line: `npm run allauth -- <command>`. Works on the database of the settings, as the system; only
 // `device token` goes over HTTP, as the device itself would. Results go to standard output, all else to error.
+// What a command needs is imported when it runs: a token should not have to wait for the whole worker.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
-import { createDevice } from '../devices/devices.ts'
 import { Problem } from '../errors.ts'
-import { createSetupLink } from '../identity/setup.ts'
-import { rotateKey, signingKeys } from '../keys/signing_keys.ts'
-import { applyBlueprintFile } from './blueprint_file.ts'
-import { CannotStart } from './cannot_start.ts'
-import { explain, logToStderr, openHost, runProgram } from './host.ts'
+import { CannotStart, runProgram } from './cannot_start.ts'
 
 const USAGE = `npm run allauth -- <command>
 
@@ -87,6 +83,7 @@ function one(words: readonly string[], what: string): string {
 async function onDatabase(
   work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
 ): Promise<Answer> {
+  const { explain, logToStderr, openHost } = await import('./host.ts')
   const host = await openHost(process.env, logToStderr)
   try {
     return await work(host.system(), host.migrated)
@@ -111,6 +108,7 @@ function answerMigrated(migrated: readonly string[]): Answer {
 
 function apply(file: string, values: Values): Promise<Answer> {
   return onDatabase(async (cx) => {
+    const { applyBlueprintFile } = await import('./blueprint_file.ts')
     const dryRun = values['dry-run'] ?? false
     const changes = await applyBlueprintFile(cx, file, process.env, { dryRun })
     return {
@@ -129,6 +127,7 @@ async function deviceCreate(id: string, values: Values): Promise<Answer> {
   // The key is safe on disk before anybody counts on it; a refused command leaves none lying about.
   if (made !== null) writeFileSync(file, `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'wx' })
   return onDatabase(async (cx) => {
+    const { createDevice } = await import('../devices/devices.ts')
     await createDevice(cx, {
       id,
       type,
@@ -235,6 +234,7 @@ async function call(
 }
 
 async function listKeys(cx: Context): Promise<Answer> {
+  const { signingKeys } = await import('../keys/signing_keys.ts')
   const keys = (await signingKeys(cx)).map(({ kid, alg, created_at, signs_at }) => ({
     kid,
     alg,
@@ -252,12 +252,14 @@ async function rotate(cx: Context, alg: string): Promise<Answer> {
   if (alg !== 'ES256' && alg !== 'RS256' && alg !== 'EdDSA') {
     throw new CannotStart(`--alg ${alg} is none of ES256, RS256, EdDSA`)
   }
+  const { rotateKey } = await import('../keys/signing_keys.ts')
   const { kid, signs_at } = await rotateKey(cx, alg)
   const at = new Date(signs_at * 1000).toISOString()
   return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
 }
 
 async function setupLink(cx: Context): Promise<Answer> {
+  const { createSetupLink } = await import('../identity/setup.ts')
   const link = await createSetupLink(cx)
   if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
   return { text: link, json: { setup_link: link } }

@@ -1,5 +1,6 @@
 // The worker on Deno: deno run -A --node-modules-dir=manual worker/entry/deno.ts
-import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
+import { runProgram } from './cannot_start.ts'
+import { explainListen, logToStderr, startHost } from './host.ts'
 
 declare const Deno: {
   serve(

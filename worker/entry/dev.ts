@@ -5,8 +5,8 @@ import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
 import { createSetupLink } from '../identity/setup.ts'
-import { CannotStart } from './cannot_start.ts'
-import { FOLDER, logToStderr, openHost, ownSecretKey, runProgram } from './host.ts'
+import { CannotStart, runProgram } from './cannot_start.ts'
+import { FOLDER, logToStderr, openHost, ownSecretKey } from './host.ts'
 import { serveHrana } from './hrana.ts'
 
 await runProgram(async () => {

@@ -12,6 +12,7 @@ import { type Config, describeFaults, type Fault, readConfig } from '../config.t
 import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
 import { UnsealError } from '../crypto.ts'
 import { type Database, DatabaseUnavailable } from '../db/database.ts'
+import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
 import { runJobs } from '../jobs.ts'
 import { currentKey, FIRST_ALGORITHMS, privateKey, signingKeys } from '../keys/signing_keys.ts'
@@ -134,7 +135,9 @@ function readSettings(env: Environment): Config {
     const [address = '', bits] = entry.split('/')
     if (
       entry !== 'loopback' &&
-      (isIP(address) === 0 || (bits !== undefined && !/^\d{1,3}$/.test(bits)))
+      (isIP(address) === 0 ||
+        (bits !== undefined &&
+          !(/^\d{1,3}$/.test(bits) && Number(bits) <= (isIP(address) === 6 ? 128 : 32))))
     ) {
       extra.push({
         name: 'TRUSTED_PROXY',
@@ -205,6 +208,9 @@ export function explain(error: unknown, config: Config): unknown {
         'Check DATABASE_URL and that it is running.',
     )
   }
+  if (error instanceof Problem) {
+    return new CannotStart([error.detail, ...error.errors.map((one) => one.detail)].join(': '))
+  }
   if (error instanceof UnsealError) {
     return new CannotStart(
       'SECRET_KEY does not open the signing keys in the database. Give the key they were sealed with; ' +
@@ -258,20 +264,6 @@ const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
 /** One JSON line for each entry, to standard error. */
 export const logToStderr: Log = (level, message, fields = {}) => {
   console.error(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields }))
-}
-
-/** Runs a program: prints one clear line and exits 2 for what a person can put right. */
-export async function runProgram(main: () => Promise<void>): Promise<void> {
-  try {
-    await main()
-  } catch (error) {
-    if (error instanceof CannotStart) {
-      console.error(error.message)
-      process.exit(2)
-    }
-    console.error(error)
-    process.exit(1)
-  }
 }
 
 /** What the line about a listener says when it could not be opened. */

@@ -3,7 +3,8 @@ import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { serve } from '@hono/node-server'
 import { createSetupLink } from '../identity/setup.ts'
-import { explainListen, logToStderr, runProgram, startHost } from './host.ts'
+import { runProgram } from './cannot_start.ts'
+import { explainListen, logToStderr, startHost } from './host.ts'
 
 await runProgram(async () => {
   const host = await startHost(process.env, logToStderr)

@@ -61,19 +61,23 @@ export const userIsAt = (id: string, version: number): Statement =>
   sql`exists (select 1 from user where id = ${id} and version = ${version})`
 
 /** Writes the columns of `row` over the user's if it still stands at `version`. */
-export const updateUser = (row: UserRow, version: number): Statement =>
+export const updateUser = (
+  row: UserRow,
+  version: number,
+  condition: Statement = sql`true`,
+): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
       status = ${row.status}, metadata = ${row.metadata}, updated_at = ${row.updated_at},
       version = ${row.version}
-    where id = ${row.id} and version = ${version}`
+    where id = ${row.id} and version = ${version} and (${condition})`
 
 /** Replaces a password hash by a stronger one of the same password. */
 export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
-export const deleteUser = (id: string, version: number): Statement =>
-  sql`delete from user where id = ${id} and version = ${version}`
+export const deleteUser = (id: string, version: number, condition: Statement): Statement =>
+  sql`delete from user where id = ${id} and version = ${version} and (${condition})`
 
 // --- session ----------------------------------------------------------------------------------
 

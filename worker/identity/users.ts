@@ -1,13 +1,14 @@
 // Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are not here
 // (access), nor how they prove who they are (login, passwords).
 
-import { assertMayEditPrincipal } from '../access/power.ts'
+import { assertMayEditPrincipal, lastOperator, leavesAnOperator } from '../access/power.ts'
 import {
   buryPrincipal,
   findPrincipal,
   forgetRights,
   idSchema,
   insertPrincipal,
+  isBuried,
   principalIsMine,
 } from '../access/principals.ts'
 import { type Plan, z } from '../api.ts'
@@ -185,8 +186,10 @@ export async function updateUser(
   return whileOthersWrite(cx, id, demanded, async (current) => {
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
+    const disables = changed.includes('status') && !isUsable(row)
+    const condition = disables ? await demandOperator(cx, id) : sql`true`
     const written = await asProblem(
-      cx.db.write(...userChange(cx, current, row, changed), findUserById(id)),
+      cx.db.write(...userChange(cx, current, row, changed, condition), findUserById(id)),
     )
     const [stored] = written[3]
     return stored !== undefined && same(stored, row) ? stored : null
@@ -197,17 +200,25 @@ export async function updateUser(
 export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
-    const present = userIsAt(id, current.version)
+    const present = sql`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
     const written = await cx.db.write(
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
       endSessionsOf(id, present),
       buryPrincipal(cx, id, present),
       ...forgetRights(id),
-      deleteUserRow(id, current.version),
+      deleteUserRow(id, current.version, isBuried(id)),
       findUserById(id),
     )
     return written.at(-1)?.length === 0 ? current : null
   })
+}
+
+/** The condition that somebody else remains an operator. One round trip. Throws Problem when nobody does now. */
+async function demandOperator(cx: Context, id: string): Promise<Statement> {
+  const remains = leavesAnOperator(cx.now(), { user: id })
+  const [[state]] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
+  if (state?.remains !== 1) throw lastOperator()
+  return remains
 }
 
 const ATTEMPTS = 3
@@ -238,6 +249,7 @@ const userChange = (
   current: UserRow,
   row: UserRow,
   changed: readonly string[],
+  condition: Statement = sql`true`,
 ): readonly [Statement, Statement, Statement] => [
   appendEvent(
     cx,
@@ -246,9 +258,9 @@ const userChange = (
       subject_id: row.id,
       data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
     },
-    userIsAt(row.id, current.version),
+    sql`${userIsAt(row.id, current.version)} and ${condition}`,
   ),
-  updateUserRow(row, current.version),
+  updateUserRow(row, current.version, condition),
   endSessionsOf(
     row.id,
     sql`exists (select 1 from user where id = ${row.id} and status <> 'active')`,

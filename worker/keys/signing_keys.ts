@@ -61,11 +61,10 @@ async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
  */
 export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
-  const first = currentKey(cx, keys, alg) === undefined
-  const row = await makeKey(cx, alg, first ? cx.now() : cx.now() + PUBLISH_AHEAD)
+  const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
   const answers = await cx.db.write(
-    insertKeyUnlessPending(row, first ? 0 : cx.now()),
+    insertKeyUnlessPending(row, cx.now()),
     ...outdated.map((key) => deleteKey(key.kid)),
     appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }),
     listKeys(),

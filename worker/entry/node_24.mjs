@@ -1,4 +1,7 @@
-// Loaded before each program (--import): an older Node cannot read the TypeScript that would say this.
+// Loaded before each program (--import). An older Node cannot read the TypeScript that would say this; a good one
+// keeps what it compiled, which halves the start of the next program.
+import module from 'node:module'
+
 if (Number(process.versions.node.split('.')[0]) < 24) {
   console.error(
     `AllAuth needs Node 24 and this is ${process.version}. npm brings it on Linux and macOS: ` +
@@ -6,3 +9,4 @@ if (Number(process.versions.node.split('.')[0]) < 24) {
   )
   process.exit(2)
 }
+module.enableCompileCache?.()
