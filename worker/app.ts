@@ -187,7 +187,7 @@ function describeApi(api: Api, cx: Context) {
     info: {
       title: 'AllAuth management API',
       version: '1',
-      license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
     servers: [{ url: issuer }],
   })

@@ -147,22 +147,41 @@ const TOO_SHORT = 'must have at least 15 characters'
 const TOO_LONG = 'must not exceed 4096 bytes'
 const CONTROL = 'must not contain control characters'
 
+const GUESSABLE = 'is one of those that are tried first; choose four or five random words'
+const LONG = Array.from({ length: PASSWORD_MAX_BYTES / 4 }, (_, i) =>
+  String(i * 7919 + 1).slice(-4),
+)
+  .join('')
+  .padStart(PASSWORD_MAX_BYTES, 'x')
+
 test.each([
   ['14 letters', 'fourteen chars', TOO_SHORT],
   ['14 letters, decomposed into 28', 'e\u0301'.repeat(14), TOO_SHORT],
   ['14 characters in 28 UTF-16 units', '🔑'.repeat(14), TOO_SHORT],
   ['15 letters', 'exactly fifteen', null],
-  ['15 characters beyond the first plane', '🔑'.repeat(15), null],
-  ['15 spaces', ' '.repeat(15), null],
-  ['64 letters', 'x'.repeat(64), null],
-  ['4096 bytes', 'x'.repeat(PASSWORD_MAX_BYTES), null],
+  ['15 characters beyond the first plane', '🔑🚪🧱🪟🛋🪑🛏🚿🛁🧴🧻🧼🧽🧯🛒', null],
+  ['64 letters', LONG.slice(0, 64), null],
+  ['4096 bytes', LONG, null],
+  ['15 spaces', ' '.repeat(15), GUESSABLE],
+  ['64 times the same letter', 'x'.repeat(64), GUESSABLE],
+  ['a word again and again', 'Sesame-Sesame-Sesame-Se', GUESSABLE],
+  ['a row of the keyboard', 'QWERTYUIOPASDFGH', GUESSABLE],
+  ['digits in a row, with signs', '1234-5678-9012-3456', GUESSABLE],
+  ['digits in a row, downwards', '987654321098765', GUESSABLE],
+  ['a common one', 'Password-12345678!', GUESSABLE],
+  ['a common one inside a longer one', 'Password-12345678! said the owl', null],
+  ['the name of the account', 'marianne.smith.1987', GUESSABLE],
+  ['the name of the account twice', 'MarianneSmith_mariannesmith', GUESSABLE],
+  ['the name of the account in a longer one', 'marianne smith eats plums', null],
+  ['the name of the product', 'AllAuth-AllAuth-2026', GUESSABLE],
+  ['the name of the product in a longer one', 'allauth keeps my garden', null],
   ['4097 bytes', 'x'.repeat(PASSWORD_MAX_BYTES + 1), TOO_LONG],
   ['4098 bytes in 2049 letters', 'ж'.repeat(PASSWORD_MAX_BYTES / 2 + 1), TOO_LONG],
   ['NUL', 'a password with \0 in it', CONTROL],
   ['a line break', 'a password with \n in it', CONTROL],
   ['half a surrogate pair', 'half a pair \ud83d of surrogates', CONTROL],
 ])('the rule about new passwords: %s', (_name, password, fault) => {
-  expect(passwordFault(password)).toBe(fault)
+  expect(passwordFault(password, 'marianne.smith@example.com')).toBe(fault)
 })
 
 test('a password that begins with the right one and goes on beyond 4096 bytes is refused', async () => {

@@ -23,6 +23,7 @@ import {
   listNeededForPrincipal,
   type NeededRow,
 } from './rights_store.ts'
+
 export { leavesAnOperator } from './store.ts'
 
 const mayAll = (cx: Context): boolean => cx.actor.scopes.has('manage')

@@ -27,6 +27,7 @@ import { acceptSettings, listSettings } from '../settings.ts'
 import { planSettings, type SettingsPatch, settingsPatch } from './settings.ts'
 import {
   listMembershipsOf,
+  listMqttClientIds,
   listNamedRoles,
   listNamedTypes,
   listPrincipals,
@@ -190,6 +191,7 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
     deviceRows,
     grantRows,
     principals,
+    mqttClientIds,
     tree,
     memberships,
     roleNames,
@@ -211,6 +213,7 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
       })),
     ),
     listPrincipals(ids),
+    listMqttClientIds(ids),
     listTree(),
     listMembershipsOf(users.map(keyOf.users)),
     listNamedRoles(grants.map(({ role }) => role)),
@@ -226,6 +229,7 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
     devices: byKey(deviceRows, (row) => row.id),
     grants: new Map(grantRows.map((row) => [Number(row.position), row])),
     principals: byKey(principals, (row) => row.id),
+    mqttClientIds: new Set(mqttClientIds.map((row) => row.id)),
     tree: new Map(tree.map((row) => [row.id, row.parent_id])),
     memberships,
     roleNames: new Set(roleNames.map((row) => row.name)),
@@ -317,9 +321,18 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
     }
   }
   // An id belongs to one principal for good, deleted ones too.
+  const given = new Map<string, string>()
   const taken = (path: string, id: string, kind: string) => {
+    const before = given.get(id)
+    if (before !== undefined) faults.push({ path, reason: `"${id}" is the id of ${before} too` })
+    given.set(id, path.slice(0, path.lastIndexOf('.')))
     const stored = standing.principals.get(id)
-    if (stored === undefined || (stored.deleted_at === null && stored.kind === kind)) return
+    if (stored === undefined) {
+      const reason = `"${id}" is within the MQTT client id of a device`
+      if (standing.mqttClientIds.has(id)) faults.push({ path, reason })
+      return
+    }
+    if (stored.deleted_at === null && stored.kind === kind) return
     const what = stored.deleted_at === null ? `is a ${stored.kind}` : 'was deleted'
     faults.push({ path, reason: `"${id}" ${what}; an id is never used again` })
   }
@@ -327,6 +340,12 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
   for (const [i, { id }] of blueprint.devices.entries()) taken(`devices[${i}].id`, id, 'device')
   for (const [i, { client_id }] of blueprint.clients.entries()) {
     taken(`clients[${i}].client_id`, client_id, 'client')
+  }
+  for (const [i, entry] of blueprint.users.entries()) {
+    const current = standing.users.get(keyOf.users(entry))
+    if (entry.id === undefined || entry.id === current?.id) continue
+    // An account is found by its address, so this one would be new.
+    taken(`users[${i}].id`, entry.id, 'a new user')
   }
   const tree = new Map(standing.tree)
   for (const { id, parent_id } of blueprint.groups) {

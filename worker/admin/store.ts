@@ -1,4 +1,5 @@
 // Reading events, and what a blueprint may name.
+import { isMqttClientId } from '../access/principals.ts'
 import type { event } from '../db/schema.ts'
 import type { Statement } from '../db/sql.ts'
 import { join, sql } from '../db/sql.ts'
@@ -26,6 +27,10 @@ export const listPrincipals = (
   ids: readonly string[],
 ): Statement<{ id: string; kind: string; deleted_at: number | null }> =>
   sql`select id, kind, deleted_at from principal where ${among(sql`id`, ids)}`
+
+/** Those of the ids that are a device's MQTT client id, or begin its space. */
+export const listMqttClientIds = (ids: readonly string[]): Statement<{ id: string }> =>
+  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(sql`value`)}`
 
 export const listTree = (): Statement<{ id: string; parent_id: string | null }> =>
   sql`select id, parent_id from "group"`

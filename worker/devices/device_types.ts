@@ -149,7 +149,8 @@ async function assertMayWriteRules(cx: Context, name: string, ...acls: string[])
   throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
     {
       pointer: '/acl',
-      detail: 'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
+      detail:
+        'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
     },
   ])
 }

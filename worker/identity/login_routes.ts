@@ -135,7 +135,7 @@ export function loginRoutes(): Hono<Env> {
         status,
       )
     if (emailFault(username) !== null) return again(english.form.emailInvalid, 400)
-    const fault = passwordFault(password)
+    const fault = passwordFault(password, username)
     if (fault !== null) return again(english.form.passwordFault(fault), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,

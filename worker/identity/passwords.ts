@@ -4,14 +4,15 @@ import { decodeBase64IgnorePadding, encodeBase64NoPadding } from '@oslojs/encodi
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { equalText } from '../crypto.ts'
+import { isGuessable } from './guessable_passwords.ts'
 
 /** NIST SP 800-63B-4 §3.1.1.2: 15 characters where the password is the only factor. */
 export const PASSWORD_MIN = 15
 /** Far beyond what anybody types; bounds the work of normalising. Bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 4096
 
-/** What is wrong with a new password, for people; null when nothing is. */
-export function passwordFault(password: string): string | null {
+/** What is wrong with a new password for the account with this address, for people; null when nothing is. */
+export function passwordFault(password: string, email = ''): string | null {
   if (!password.isWellFormed() || /[\x00-\x1f\x7f]/.test(password)) {
     return 'must not contain control characters'
   }
@@ -20,7 +21,9 @@ export function passwordFault(password: string): string | null {
   if ([...new TextDecoder().decode(bytes)].length < PASSWORD_MIN) {
     return `must have at least ${PASSWORD_MIN} characters`
   }
-  return null
+  return isGuessable(password, email)
+    ? 'is one of those that are tried first; choose four or five random words'
+    : null
 }
 
 // RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how they compose

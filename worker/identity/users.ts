@@ -104,9 +104,14 @@ export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status ==
 export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow> =>
   findUsersByEmailKeys(emails.map(emailKey))
 
-/** The row of a new user; hashes the password. */
+/** The row of a new user; hashes the password. Throws Problem for one that this account may not have. */
 export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   const now = cx.now()
+  const fault = input.password === undefined ? null : passwordFault(input.password, input.email)
+  if (fault !== null) {
+    const errors = [{ pointer: '/password', detail: fault }]
+    throw new Problem('invalid_request', 'the password is not acceptable', errors)
+  }
   return {
     id: input.id ?? randomId(cx, 'usr'),
     email: input.email,
