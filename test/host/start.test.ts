@@ -100,7 +100,7 @@ test('the printed commands register a device, get it a token and publish; a seco
     // What is there already is not made again.
     const created = await type([create], only)
     expect(created.code).toBe(2)
-    expect(created.output).toMatch(/lamp-1/)
+    expect(created.output).toMatch(/the id is taken/)
   } finally {
     await program.stop()
   }
