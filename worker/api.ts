@@ -203,6 +203,8 @@ export function demandedVersion(c: Http): number | null {
 // --- Idempotency-Key --------------------------------------------------------------------------
 
 const DAY = 86_400
+/** Longer than a request is let run. */
+const PENDING = 60
 
 type Remembered = {
   rid: string
@@ -214,15 +216,16 @@ type Remembered = {
 type Answer = { scopes: string[]; headers: [string, string][]; body: string }
 
 const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
-  // An entry that has run out is taken over as if it were new.
+  // An entry that has run out is taken over as if it were new. One without an answer soon does: whoever worked on it
+  // is gone, or could not reach the database any more.
   sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
-    values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + DAY})
+    values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + PENDING})
     on conflict (hash) do update set
       rid = case when expires_at <= ${cx.now()} then ${cx.rid} else rid end,
       request_hash = case when expires_at <= ${cx.now()} then ${request_hash} else request_hash end,
       status = case when expires_at <= ${cx.now()} then null else status end,
       response = case when expires_at <= ${cx.now()} then null else response end,
-      expires_at = case when expires_at <= ${cx.now()} then ${cx.now() + DAY} else expires_at end
+      expires_at = case when expires_at <= ${cx.now()} then ${cx.now() + PENDING} else expires_at end
     returning rid, request_hash, status, response`
 
 /**
@@ -275,7 +278,8 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
         body: await c.res.clone().text(),
       } satisfies Answer),
     )
-    await cx.db.write(sql`update idempotency_key set status = ${c.res.status}, response = ${response}
+    await cx.db.write(sql`update idempotency_key
+      set status = ${c.res.status}, response = ${response}, expires_at = ${cx.now() + DAY}
       where hash = ${hash} and rid = ${cx.rid}`)
   } else {
     await cx.db.write(sql`delete from idempotency_key where hash = ${hash} and rid = ${cx.rid}`)

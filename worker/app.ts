@@ -17,7 +17,7 @@ import {
   idempotency,
   problemResponse,
 } from './api.ts'
-import type { Context } from './context.ts'
+import { type Context, recall, remember } from './context.ts'
 import { UnsealError } from './crypto.ts'
 import { DatabaseUnavailable } from './db/database.ts'
 import { deviceRoutes } from './devices/routes.ts'
@@ -42,6 +42,8 @@ export type Open = (
 
 /** Where people look, and so where errors are pages. */
 const PAGES = ['/login', '/logout', '/consent', '/setup', '/account', '/oauth/authorize']
+
+const OPENAPI = 'openapi document'
 
 export function createApp(open: Open): Hono<Env> {
   const app = new OpenAPIHono<Env>()
@@ -91,7 +93,15 @@ export function createApp(open: Open): Hono<Env> {
   api.route('/', v1)
   api.route('/', evaluationRoutes())
   app.route('/', api)
-  app.get('/openapi.json', (c) => c.json(describeApi(api, c.var.cx)))
+  app.get('/openapi.json', (c) => {
+    const { cx } = c.var
+    // Putting it together takes far longer than a token: once per process and day.
+    const text =
+      recall<string>(cx, OPENAPI) ??
+      remember(cx, OPENAPI, JSON.stringify(describeApi(api, cx)), 86_400)
+    c.header('Cache-Control', 'public, max-age=300')
+    return c.body(text, 200, { 'Content-Type': 'application/json' })
+  })
 
   app.notFound((c) => notFound(c))
   app.onError((error, c) => answerError(error, c))

@@ -58,12 +58,21 @@ export function acceptSettings(
 ): Settings {
   const merged: Record<string, unknown> = { ...DEFAULT_SETTINGS }
   for (const row of rows) {
-    const field = settingsSchema.shape[row.name as keyof Settings]
-    const value = field?.safeParse(JSON.parse(row.value))
+    const { shape } = settingsSchema
+    const field = Object.hasOwn(shape, row.name) ? shape[row.name as keyof Settings] : undefined
+    const value = field?.safeParse(parse(row.value))
     if (value?.success) merged[row.name] = value.data
     else cx.log('warn', 'a stored setting is not understood', { setting: row.name })
   }
   return remember(cx, 'settings', settingsSchema.parse(merged), 60)
+}
+
+function parse(stored: string): unknown {
+  try {
+    return JSON.parse(stored)
+  } catch {
+    return undefined
+  }
 }
 
 /** The settings: remembered, or one round trip. */

@@ -174,6 +174,21 @@ test.each<[string, (document: ReturnType<typeof site>) => unknown, RegExp]>([
     /^users\[1\]: says again what users\[0\] says/,
   ],
   [
+    'a group and a device of one id',
+    (d) => d.devices.push({ ...d.devices[0]!, id: 'room-1' }),
+    /^devices\[1\]\.id: "room-1" is the id of groups\[0\] too/,
+  ],
+  [
+    'a person with the id of a group',
+    (d) => Object.assign(d.users[0]!, { id: 'room-1' }),
+    /^users\[0\]\.id: "room-1" is the id of groups\[0\] too/,
+  ],
+  [
+    'a password made of the name of the account',
+    (d) => Object.assign(d.users[0]!, { password: 'ann-ann-ann-1234567' }),
+    /^users\[0\]\.password: is one of those that are tried first/,
+  ],
+  [
     'an idle lifetime beyond the whole one',
     (d) => Object.assign(d.settings, { session_idle_ttl: 86_400, session_ttl: 3600 }),
     /^settings: an idle lifetime/,
@@ -203,4 +218,28 @@ test('an id that belonged to something deleted is not used again', async () => {
     {},
   )
   await expect(again).rejects.toThrow('"old" was deleted; an id is never used again')
+})
+
+test('an id that is taken, or is the MQTT client id of a device, makes nobody new', async () => {
+  const worker = await startWorker()
+  const ann = { id: 'ann', email: 'ann@example.com' }
+  await applyBlueprint(
+    worker.context(),
+    {
+      device_types: [{ name: 't' }],
+      devices: [{ id: 'd', type: 't', mqtt_client_id: 'old:1' }],
+      users: [ann],
+    },
+    {},
+  )
+  for (const [document, fault] of [
+    [{ users: [{ ...ann, email: 'bob@example.com' }] }, 'users[0].id: "ann" is a user'],
+    [{ users: [{ id: 'd', email: 'bob@example.com' }] }, 'users[0].id: "d" is a device'],
+    [{ users: [{ id: 'old', email: 'bob@example.com' }] }, 'users[0].id: "old" is within'],
+    [{ groups: [{ id: 'old' }] }, 'groups[0].id: "old" is within'],
+    [{ clients: [{ client_id: 'old' }] }, 'clients[0].client_id: "old" is within'],
+  ] as const) {
+    await expect(applyBlueprint(worker.context(), document, {})).rejects.toThrow(fault)
+  }
+  expect(await applyBlueprint(worker.context(), { users: [ann] }, {})).toEqual([])
 })

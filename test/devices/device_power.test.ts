@@ -78,6 +78,71 @@ test('who may write devices cannot change one that holds more, nor lift one into
   }
 })
 
+test('a new device begins in a group where others hold a role only by who holds that role there', async () => {
+  const { worker, api } = await startDevices(['home', 'office'])
+  await addRole(worker, 'resident', ['device:read'])
+  await addGrant(worker, 'ann', 'resident', 'home')
+  await addGrant(worker, 'installer', 'resident', 'home')
+  const scopes = new Set(['devices:write'])
+  const installer = deviceApi(worker, { kind: 'user', id: 'installer', scopes })
+  const factory = deviceApi(worker, { kind: 'client', id: 'factory', scopes })
+  const lamp = { id: 'lamp', type: 'dimmer', groups: ['home'] }
+  const refused = await factory('POST', '/v1/devices', lamp)
+  expect(refused.status).toBe(403)
+  expect(JSON.stringify(refused.body.errors)).toContain('device:read on home')
+  expect((await api('GET', '/v1/devices/lamp')).status).toBe(404)
+  expect((await installer('POST', '/v1/devices', lamp)).status).toBe(201)
+  await api('POST', '/v1/devices', { id: 'fan', type: 'dimmer', groups: ['office'] })
+  for (const again of [
+    await installer('POST', '/v1/devices', { ...lamp, id: 'fan' }),
+    await installer('PATCH', '/v1/devices/fan', { groups: ['home'] }),
+  ]) {
+    expect([403, 409]).toContain(again.status)
+  }
+  expect((await api('GET', '/v1/devices/fan')).body.groups).toEqual(['office'])
+})
+
+test('who may write devices writes no rules for them that it does not hold itself', async () => {
+  const { worker, api } = await startDevices()
+  const rule = (permission: 'allow' | 'deny', topic: string) => ({
+    permission,
+    action: 'all',
+    topic,
+  })
+  const own = rule('allow', 'lamps/${device.id}')
+  await addRole(worker, 'lamps', [], JSON.stringify([own]))
+  await addGrant(worker, 'factory', 'lamps', '*')
+  await api('POST', '/v1/device-types', { name: 'bound', acl: [rule('deny', 'doors/#'), own] })
+  const theirs = deviceApi(worker, {
+    kind: 'client',
+    id: 'factory',
+    scopes: new Set(['devices:read', 'devices:write']),
+  })
+  const all = [rule('allow', '#')]
+  for (const [method, path, body] of [
+    ['POST', '/v1/device-types', { name: 'master', acl: all }],
+    ['POST', '/v1/device-types', { name: 'master', acl: [rule('deny', 'x')] }],
+    ['PATCH', '/v1/device-types/dimmer', { acl: all }],
+    ['PATCH', '/v1/device-types/bound', { acl: [own] }],
+    ['PATCH', '/v1/device-types/bound', { acl: null }],
+  ] as const) {
+    const answer = await theirs(method, path, body)
+    expect(answer.status, `${method} ${path} ${JSON.stringify(body)}`).toBe(403)
+    expect(answer.body.errors[0].pointer).toBe('/acl')
+  }
+  expect((await api('GET', '/v1/device-types/master')).status).toBe(404)
+  expect((await api('GET', '/v1/device-types/dimmer')).body.acl).toEqual([])
+  expect((await api('GET', '/v1/device-types/bound')).body.acl).toHaveLength(2)
+  for (const [method, path, body, status] of [
+    ['POST', '/v1/device-types', { name: 'plain' }, 201],
+    ['POST', '/v1/device-types', { name: 'lamp', acl: [own] }, 201],
+    ['PATCH', '/v1/device-types/dimmer', { acl: [own] }, 200],
+    ['PATCH', '/v1/device-types/bound', { description: 'Bound' }, 200],
+  ] as const) {
+    expect((await theirs(method, path, body)).status, `${method} ${path}`).toBe(status)
+  }
+})
+
 test('a token for reading devices changes none, and one for other things sees none', async () => {
   const { worker } = await startDevices()
   const actor = (...scopes: string[]): Actor => ({

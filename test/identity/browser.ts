@@ -37,7 +37,7 @@ export class Browser {
       body: new URLSearchParams(values).toString(),
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
-        origin: ISSUER,
+        origin: this.#worker.config.issuer,
         'sec-fetch-site': 'same-origin',
         ...headers,
       },

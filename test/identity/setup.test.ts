@@ -190,6 +190,8 @@ test('the operator of the settings is made once, and a restart undoes no change'
   expect((await new Browser(worker).signIn(BOSS, `${PASSWORD} changed`)).status).toBe(403)
 
   const [[user]] = await worker.context().db.read(sql<{ id: string }>`select id from user`)
+  const { id } = await createUser(worker.context(), { email: 'other@example.com' })
+  await createGrant(worker.context(), { subject: id, role: 'operator', object: '*' })
   await updateUser(worker.context(), user?.id ?? '', { status: 'disabled', name: 'Boss' }, null)
   expect(await ensureFirstOperator(worker.context(), BOSS, PASSWORD)).toBe(false)
   expect((await new Browser(worker).signIn(BOSS, PASSWORD)).status).toBe(403)

@@ -91,6 +91,18 @@ test('two instances that start at once, and then rotate at once, end with one cu
   expect(new Set(current)).toEqual(new Set([rotated[0]?.kid]))
 })
 
+test('the first key of another algorithm waits too, until no cache is without it', async () => {
+  const worker = await startWorker()
+  const cx = worker.context()
+  await publishedKids(worker)
+  const made = await rotateKey(cx, 'EdDSA')
+  expect((await rotateKey(cx, 'EdDSA')).kid).toBe(made.kid)
+  expect((await publishedKids(worker)).keys.map((key) => key.kid)).toContain(made.kid)
+  expect(currentKey(cx, await signingKeys(cx), 'EdDSA')).toBeUndefined()
+  worker.clock.now += 360
+  expect(currentKey(cx, await signingKeys(cx), 'EdDSA')?.kid).toBe(made.kid)
+})
+
 test('a token signed with a key of another kind under the same kid, or with none, is refused', async () => {
   const worker = await startWorker()
   const cx = worker.context()

@@ -34,6 +34,7 @@ import {
   demandPower,
   guarded,
   lacking,
+  lackingToRegister,
   missingReferences,
   noSuchDevice,
   otherVersion,
@@ -215,7 +216,7 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
     version: 1,
   }
   const mine = principalIsMine(cx, id)
-  const lacks = lacking(cx, id, groups)
+  const lacks = lackingToRegister(cx, groups)
   const statements: Statement[] = [
     insertPrincipal(cx, id, 'device'),
     insertDevice(cx, row),

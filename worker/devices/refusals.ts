@@ -66,6 +66,11 @@ export function lacking(cx: Context, id: string, groups: readonly string[]): Sta
   ]
 }
 
+/** What the actor lacks to let a new device begin in groups: what a role on each gives there is judged on the group. */
+export function lackingToRegister(cx: Context, groups: readonly string[]): Statement<Lack>[] {
+  return cx.actor.scopes.has('manage') ? [] : groups.map((group) => lackingToMove(cx, group, group))
+}
+
 /** Undoes the batch (`device.created_at`) when anything lacks. Stands where the device is as it is judged. */
 export const demandPower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
   lacks.length === 0 ? [] : [demandOfDevice(id, join(lacks.map(nothingLacks), ' and '))]

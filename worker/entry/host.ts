@@ -258,8 +258,12 @@ export function peerAddress(request: Request, socketAddress: string, trusted: Bl
   return address
 }
 
-/** An IPv4 address that came in mapped, as plain IPv4. */
-const plain = (address: string) => address.replace(/^::ffff:(?=\d+\.)/i, '')
+/** Without the port that some proxies add; an IPv4 address that came in mapped, as plain IPv4. */
+const plain = (address: string) =>
+  address
+    .replace(/^\[(.*)\](?::\d+)?$/, '$1')
+    .replace(/^(\d+\.\d+\.\d+\.\d+):\d+$/, '$1')
+    .replace(/^::ffff:(?=\d+\.)/i, '')
 
 /** One JSON line for each entry, to standard error. */
 export const logToStderr: Log = (level, message, fields = {}) => {
