@@ -18,7 +18,9 @@ import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
+import { EmbeddedConnection } from '../../worker/entry/embedded_connection.ts'
 import { openEmbeddedDatabase } from '../../worker/entry/embedded_database.ts'
+import { readMigrations } from '../../worker/entry/migrate.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'embedded-'))
 const children = new Set<ChildProcess>()
@@ -96,12 +98,13 @@ afterAll(() => {
 })
 
 describe('two processes at full speed, one killed again and again', () => {
-  async function survive(path: string, plan: Runtime[], acknowledgements: number) {
+  async function survive(path: string, plan: Runtime[], acknowledgements: number, atOnce = 1) {
     const steady = start('node', 'database_writer.ts', [urlOf(path), 'steady'])
     await steady.reached(1)
     const acknowledged: string[] = []
     for (const [i, runtime] of plan.entries()) {
-      const doomed = start(runtime, 'database_writer.ts', [urlOf(path), `${runtime}-${i}`])
+      const args = [urlOf(path), `${runtime}-${i}`, String(atOnce)]
+      const doomed = start(runtime, 'database_writer.ts', args)
       await doomed.reached(1 + Math.floor(Math.random() * acknowledgements))
       await doomed.kill()
       acknowledged.push(...doomed.lines)
@@ -116,15 +119,15 @@ describe('two processes at full speed, one killed again and again', () => {
     const twice = [...seen].filter(([, times]) => times > 1)
     const unacknowledged = seen.size - acknowledged.length
     console.log(
-      `kills: ${plan.length} (${plan.join(' ')}); acknowledged: ${byDoomed} by the killed, ` +
+      `kills: ${plan.length} (${plan.join(' ')}), each of ${atOnce} at once; acknowledged: ${byDoomed} by the killed, ` +
         `${steady.lines.length} by the other; lost: ${lost.length}, twice: ${twice.length}, ` +
         `stored but not acknowledged: ${unacknowledged}`,
     )
     expect(lost).toEqual([])
     expect(twice).toEqual([])
-    // At most the write in flight, for each kill.
+    // At most the writes in flight, for each kill.
     expect(unacknowledged).toBeGreaterThanOrEqual(0)
-    expect(unacknowledged).toBeLessThanOrEqual(plan.length + 1)
+    expect(unacknowledged).toBeLessThanOrEqual(plan.length * atOnce + 1)
     expect(byDoomed).toBeGreaterThanOrEqual(plan.length)
   }
 
@@ -138,6 +141,10 @@ describe('two processes at full speed, one killed again and again', () => {
 
   test('nor on Deno and Bun', { timeout: 40_000 }, () =>
     survive(freshPath(), ['deno', 'bun', 'deno', 'bun', 'deno', 'bun'], 60),
+  )
+
+  test('nor when writes share their commits', { timeout: 40_000 }, () =>
+    survive(freshPath(), ['node', 'deno', 'bun', 'node', 'deno', 'bun'], 400, 16),
   )
 })
 
@@ -204,6 +211,287 @@ describe('after a lock', () => {
     await db.close()
   })
 })
+
+describe('prepared statements', () => {
+  test('are kept up to a number, the last used, and not when their text is long', () => {
+    const path = freshPath()
+    const connection = new EmbeddedConnection(path, 'read', 0)
+    const often = sql<{ often: number }>`select ${1} as often`
+    const most = Array.from({ length: 1000 }, (_, i) => {
+      const text = { sql: `select ${i} as n`, args: [] }
+      expect(connection.read([text])).toEqual([[{ n: i }]])
+      expect(connection.read([often])).toEqual([[{ often: 1 }]])
+      return connection.cached
+    })
+    console.log(`texts: 1001, kept: ${connection.cached}`)
+    expect(Math.max(...most)).toBe(200)
+    const long = { sql: `select '${'x'.repeat(20_000)}' as x`, args: [] }
+    const fresh = new EmbeddedConnection(path, 'read', 0)
+    for (let i = 0; i < 2; i++) expect(fresh.read([long, often])[1]).toEqual([{ often: 1 }])
+    expect(fresh.cached).toBe(1)
+    connection.close()
+    fresh.close()
+  })
+
+  test('do not hand what was bound to them to a request that binds less', async () => {
+    const db = await openEmbeddedDatabase(urlOf(freshPath()))
+    const { sql: text, args } = sql`select ${'secret'} as a, ${'public'} as b`
+    expect(await db.read({ sql: text, args })).toEqual([[{ a: 'secret', b: 'public' }]])
+    expect(await db.read({ sql: text, args: ['mine'] })).toEqual([[{ a: 'mine', b: null }]])
+    expect(await db.read({ sql: text, args: [] })).toEqual([[{ a: null, b: null }]])
+    await db.close()
+  })
+
+  test.each(['node', 'deno', 'bun'] as const)(
+    'follow the schema that another process changes, on %s',
+    async (runtime) => {
+      const path = freshPath()
+      const db = await openEmbeddedDatabase(urlOf(path))
+      const change = async (script: string) => {
+        const other = start(runtime, 'database_script.ts', [urlOf(path), script])
+        await other.reached(1)
+        await other.ended()
+      }
+      const all = sql`select * from thing`
+      const put = sql`insert into thing (a) values ('x') returning *`
+      const both = async () => {
+        const [made] = await db.write(put)
+        const [rows, same] = await db.read(all, all)
+        expect(same).toEqual(rows)
+        expect(await db.read(all)).toEqual([rows])
+        return [made, rows]
+      }
+      await db.write(sql`create table thing (a text)`)
+      expect(await both()).toEqual([[{ a: 'x' }], [{ a: 'x' }]])
+      await change('alter table thing add column b integer not null default 7')
+      const row = { a: 'x', b: 7 }
+      expect(await both()).toEqual([[row], [row, row]])
+      await change('drop table thing')
+      await expect(db.read(all)).rejects.toThrow('no such table: thing')
+      await expect(db.write(put)).rejects.toThrow('no such table: thing')
+      await change(`create table thing (c text default 'y', a integer unique)`)
+      const [made, rows] = await both()
+      expect([made, rows]).toEqual([[{ c: 'y', a: 'x' }], [{ c: 'y', a: 'x' }]])
+      await expect(db.write(put)).rejects.toMatchObject({ kind: 'unique', constraint: 'thing.a' })
+      await db.close()
+    },
+  )
+})
+
+describe('a batch that fails leaves no lock and no snapshot behind', () => {
+  const before = [
+    sql`insert into child values (1, null)`,
+    sql`update child set n = n + 1 returning n`,
+  ]
+  const failures: [string, string, ReturnType<typeof sql>][] = [
+    ['a taken key', 'ConstraintViolation', sql`insert into entry values (1, 'taken')`],
+    [
+      'one that rolls back by itself',
+      'ConstraintViolation',
+      sql`insert or rollback into entry values (1, 'taken')`,
+    ],
+    ['a parent missed at the commit', 'ConstraintViolation', sql`insert into child values (1, 77)`],
+    ['no such table', 'SqliteError', sql`insert into nowhere values (1)`],
+    ['no statement', 'SqliteError', sql`insert into`],
+    [
+      'an error in the third row',
+      'SqliteError',
+      sql`select abs(column1) from (values (1), (2), (-9223372036854775807 - 1))`,
+    ],
+    [
+      'an answer no number can hold',
+      'RangeError',
+      sql`insert into entry values (${9_007_199_254_740_993n}, 'large') returning n`,
+    ],
+    [
+      'an argument no column can hold',
+      'RangeError',
+      sql`insert into entry values (${2n ** 63n}, 'far too large')`,
+    ],
+  ]
+
+  test.each(failures)('%s', async (_, name, failing) => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    await db.runScript(`create table entry (n integer primary key, id text not null);
+      create table child (n integer, entry integer references entry deferrable initially deferred);
+      insert into entry values (1, 'first')`)
+    const rival = new Database(path, { timeout: 0 })
+    for (let i = 0; i < 3; i++) {
+      await expect(db.write(...before, failing, ...before)).rejects.toMatchObject({ name })
+      await expect(db.read(sql`select * from entry`, failing)).rejects.toThrow()
+      expect(rival.prepare('select count(*) as n from child').all([])).toEqual([{ n: 0 }])
+      rival.exec(`insert into entry (id) values ('rival')`)
+      // Answers `busy` if any connection still reads from the log.
+      expect(rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])).toMatchObject([{ busy: 0 }])
+      const [, moved] = await db.write(...before, sql`delete from child`)
+      expect(moved).toEqual([{ n: 2 }])
+    }
+    rival.close()
+    await db.close()
+    expect(stored(path)).toEqual(['first', 'rival', 'rival', 'rival'])
+  })
+
+  test('nor does one that meets a lock with its statements already prepared', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    await db.write(sql`create table entry (n integer primary key, id text not null)`)
+    const rival = new Database(path, { timeout: 0 })
+    const put = (id: string) => db.write(sql`insert into entry (id) values (${id}) returning id`)
+    for (let i = 0; i < 5; i++) {
+      await put(`before-${i}`)
+      rival.exec('BEGIN IMMEDIATE')
+      await expect(put('locked out')).rejects.toMatchObject({ name: 'DatabaseUnavailable' })
+      rival.exec('COMMIT')
+      await put(`after-${i}`)
+      rival.exec(`insert into entry (id) values ('rival-${i}')`)
+    }
+    rival.close()
+    const expected = Array.from({ length: 5 }, (_, i) => [
+      `before-${i}`,
+      `after-${i}`,
+      `rival-${i}`,
+    ])
+    expect(stored(path)).toEqual(expected.flat())
+    await db.close()
+  })
+})
+
+describe('writes asked for at once', () => {
+  const entry = sql`create table entry (n integer primary key, id text not null unique)`
+  const put = (id: string) =>
+    sql<{ id: string }>`insert into entry (id) values (${id}) returning id`
+
+  test('share a commit, and each has its own answer', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path))
+    await db.write(entry)
+    const rival = new Database(path, { timeout: 0 })
+    const frames = () => {
+      const [{ log } = { log: NaN }] = rival.prepare('PRAGMA wal_checkpoint(PASSIVE)').all([]) as {
+        log: number
+      }[]
+      return log
+    }
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
+    const ids = Array.from({ length: 40 }, (_, i) => `at-once-${i}`)
+    const answers = await Promise.all(ids.map((id) => db.write(put(id))))
+    expect(answers).toEqual(ids.map((id) => [[{ id }]]))
+    const shared = frames()
+    rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
+    for (const id of ids) await db.write(put(`${id} alone`))
+    const alone = frames()
+    console.log(`writes: ${ids.length}; pages to the log at once: ${shared}, alone: ${alone}`)
+    expect(alone).toBeGreaterThanOrEqual(ids.length)
+    expect(shared).toBeLessThan(ids.length / 4)
+    rival.close()
+    await db.close()
+  })
+
+  test('do not suffer from those among them that are refused', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path))
+    await db.write(entry, put('taken'))
+    const refused: [string, ReturnType<typeof sql>][] = [
+      ['ConstraintViolation', put('taken')],
+      ['ConstraintViolation', sql`insert or rollback into entry (id) values ('taken')`],
+      ['SqliteError', sql`insert into nowhere values (1)`],
+      ['RangeError', sql`insert into entry values (9007199254740993, 'large') returning n`],
+      ['Error', sql`rollback`],
+    ]
+    const refusedAt = (i: number) =>
+      i % 3 === 1 ? refused[Math.floor(i / 3) % refused.length] : undefined
+    const results = await Promise.allSettled(
+      Array.from({ length: 30 }, (_, i) => {
+        const [, bad] = refusedAt(i) ?? []
+        return bad === undefined
+          ? db.write(put(`good-${i}`), put(`too-${i}`))
+          : db.write(put(`half-${i}`), bad, put(`other-half-${i}`))
+      }),
+    )
+    const expected = ['taken']
+    for (const [i, result] of results.entries()) {
+      const [name] = refusedAt(i) ?? []
+      if (name !== undefined) {
+        expect(result, name).toMatchObject({ status: 'rejected', reason: { name } })
+      } else {
+        const value = [[{ id: `good-${i}` }], [{ id: `too-${i}` }]]
+        expect(result).toEqual({ status: 'fulfilled', value })
+        expected.push(`good-${i}`, `too-${i}`)
+      }
+    }
+    expect(stored(path).sort()).toEqual(expected.sort())
+    await db.close()
+  })
+
+  test('keep their order with scripts among them, and are done before the file is given back', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path))
+    await db.write(entry)
+    const all = [
+      db.write(put('first')),
+      db.write(put('second')),
+      db.runScript(`update entry set id = id || ' seen'`),
+      db.write(put('third')),
+      db.write(...Array.from({ length: 150 }, (_, i) => put(`many-${i}`)), put('fourth')),
+      db.write(put('fifth')),
+    ]
+    const closed = db.close()
+    await Promise.all(all)
+    await closed
+    await expect(db.write(put('late'))).rejects.toThrow('the database is closed')
+    const kept = stored(path).filter((id) => !id.startsWith('many-'))
+    expect(kept).toEqual(['first seen', 'second seen', 'third', 'fourth', 'fifth'])
+  })
+
+  test('wait for a lock together, and are all told that it stayed', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 100, attempts: 1 })
+    await db.write(entry)
+    const rival = new Database(path, { timeout: 0 })
+    rival.exec('BEGIN IMMEDIATE')
+    const began = performance.now()
+    const writes = Array.from({ length: 20 }, (_, i) => db.write(put(`locked-out-${i}`)))
+    for (const result of await Promise.allSettled(writes)) {
+      expect(result).toMatchObject({ reason: { name: 'DatabaseUnavailable' } })
+    }
+    expect(performance.now() - began).toBeLessThan(1000)
+    rival.exec('COMMIT')
+    rival.close()
+    await Promise.all([db.write(put('a')), db.write(put('b'))])
+    expect(stored(path)).toEqual(['a', 'b'])
+    await db.close()
+  })
+
+  test('would hide a constraint that is deferred to the commit, of which the schema has none', () => {
+    const migrations = join(import.meta.dirname, '../../migrations')
+    for (const { name, sql: script } of readMigrations(migrations)) {
+      expect(script, name).not.toMatch(/deferr/i)
+    }
+  })
+})
+
+test.each(['node', 'deno', 'bun'] as const)(
+  'a long read does not hold up the writes of another process, nor see them, on %s',
+  async (runtime) => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    await db.write(sql`create table entry (n integer primary key, id text not null)`)
+    const reader = start(runtime, 'database_reader.ts', [urlOf(path), '2000000'])
+    await reader.reached(1)
+    let written = 0
+    while (reader.lines.length < 2) {
+      await db.write(sql`insert into entry (id) values (${String(++written)})`)
+      await new Promise(setImmediate)
+    }
+    await reader.ended()
+    const [seen = NaN, seenAfterwards] = (reader.lines[1] ?? '').split(' ').map(Number)
+    console.log(`${runtime}: written before the read began: ${seen}, by its end: ${written}`)
+    expect(seenAfterwards).toBe(seen)
+    expect(written).toBeGreaterThan(seen + 10)
+    await db.close()
+  },
+)
 
 test('a hundred overlapping writes and reads of one process succeed', async () => {
   const path = freshPath()

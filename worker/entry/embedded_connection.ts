@@ -47,21 +47,21 @@ export class EmbeddedConnection {
     return this.#cache.size
   }
 
-  /** All or nothing for a writer, one snapshot for a reader. The rows of each statement. */
-  batch(statements: readonly Statement<unknown>[]): PlainRow[][] {
-    return guarded(() => {
-      // One statement is a snapshot by itself; several need a transaction around them.
-      if (this.#role === 'read' && statements.length < 2) {
-        return statements.map((statement) => this.#rows(statement))
-      }
-      return this.#transaction(() =>
-        statements.map((statement) => {
-          // Statements that are not ours to run here, such as COMMIT, would leave the rest outside.
-          if (!this.#db.inTransaction) throw new Error('a statement ended the transaction')
-          return this.#rows(statement)
-        }),
-      )
-    })
+  /** One snapshot. The rows of each statement. */
+  read(statements: readonly Statement<unknown>[]): PlainRow[][] {
+    const rows = () => statements.map((statement) => this.#rows(statement))
+    // One statement is a snapshot by itself; several need a transaction around them.
+    return guarded(() => (statements.length < 2 ? rows() : this.#transaction(rows)))
+  }
+
+  /** One transaction, all batches or nothing. The rows of each statement of each batch. */
+  write(batches: readonly (readonly Statement<unknown>[])[]): PlainRow[][][] {
+    const rows = (statement: Statement<unknown>) => {
+      // After a statement that ends it, such as COMMIT, the rest would be outside.
+      if (!this.#db.inTransaction) throw new Error('a statement ended the transaction')
+      return this.#rows(statement)
+    }
+    return guarded(() => this.#transaction(() => batches.map((batch) => batch.map(rows))))
   }
 
   /** Several statements with no arguments and no answer, as they stand. */
@@ -127,7 +127,7 @@ export class EmbeddedConnection {
   }
 }
 
-type NativeRow = Record<string, string | number | bigint | null | Buffer | ArrayBuffer>
+type NativeRow = Record<string, PlainRow[string] | ArrayBuffer>
 
 /** The row as the rooms know it: its own object, integers turned into numbers. */
 function plainRow(row: NativeRow): PlainRow {
@@ -139,8 +139,8 @@ function plainRow(row: NativeRow): PlainRow {
         throw new RangeError('an integer beyond 2^53 cannot be answered as a number')
       }
       row[column] = number
-    } else if (typeof value === 'object' && value !== null) {
-      row[column] = new Uint8Array(value) as Buffer<ArrayBuffer>
+    } else if (value instanceof ArrayBuffer) {
+      row[column] = new Uint8Array(value)
     }
   }
   return row as PlainRow

@@ -1,23 +1,23 @@
 // The database as a file of this process, on Node, Deno and Bun. The one place that opens it, because
-// the driver loses acknowledged writes if it is used plainly: after SQLITE_BUSY a statement stays
-// open on the pooled connection, and what that connection is told next is acknowledged and never
-// reaches the disk. So all writes of the process go through one connection behind one queue, and a
-// connection that has met anything but a constraint is thrown away before the next attempt.
+// the library loses acknowledged writes if it is used plainly: after SQLITE_BUSY a statement stays
+// open on the connection, and what that connection is told next is acknowledged and never reaches the
+// disk. So all writes of the process go through one connection behind one queue, and a connection
+// that has met anything but a constraint is thrown away, with its statements, before the next attempt.
+// Writes asked for at once share a commit. That none can tell needs constraints which are checked at
+// each statement: one DEFERRED to the commit could be met by another's batch.
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
-import { type Client, createClient } from '@libsql/client/sqlite3'
 import { type Database, DatabaseUnavailable, type Rows } from '../db/database.ts'
 import type { Statement } from '../db/sql.ts'
+import { EmbeddedConnection } from './embedded_connection.ts'
 import {
   asConstraintViolation,
   backOff,
   codeOf,
   isLockedOut,
-  rowsFromDriver,
+  type PlainRow,
   type ScriptRunner,
-  toDriver,
 } from './libsql.ts'
 
 export interface EmbeddedDatabase extends Database, ScriptRunner {
@@ -53,7 +53,7 @@ export async function openEmbeddedDatabase(
   const path = databasePath(url)
   makeFile(path)
   const open = (role: 'write' | 'read') =>
-    Connection.open(path, role, Math.max(1, attempts), lockTimeout)
+    Line.open(path, () => new EmbeddedConnection(path, role, lockTimeout), role, attempts)
   const writer = await open('write')
   const reader = await open('read').catch(async (error: unknown) => {
     await writer.close()
@@ -63,24 +63,10 @@ export async function openEmbeddedDatabase(
   return {
     path,
     read: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      reader.run(async (client) => {
-        const [only] = statements
-        // One statement is a snapshot by itself; several need a transaction around them.
-        const results =
-          only === undefined
-            ? []
-            : statements.length === 1
-              ? [await client.execute(toDriver(only))]
-              : await client.batch(statements.map(toDriver), 'deferred')
-        return results.map(rowsFromDriver) as unknown as Rows<S>
-      }),
+      reader.run((connection) => connection.read(statements) as unknown as Rows<S>),
     write: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      writer.run(async (client) => {
-        const results = await client.batch(statements.map(toDriver), 'write')
-        return results.map(rowsFromDriver) as unknown as Rows<S>
-      }),
-    runScript: (script) =>
-      writer.run((client) => client.executeMultiple(`BEGIN IMMEDIATE;\n${script}\n;COMMIT;`)),
+      writer.write(statements) as unknown as Promise<Rows<S>>,
+    runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
     async close() {
       await reader.close()
       await writer.fold()
@@ -89,41 +75,57 @@ export async function openEmbeddedDatabase(
   }
 }
 
-/** One connection and the line of those who want it. */
-class Connection {
-  readonly #client: Client
-  readonly #role: 'write' | 'read'
+/** Batches that share a transaction, with those who wait for their answers. */
+interface Group {
+  readonly batches: {
+    readonly statements: readonly Statement<unknown>[]
+    readonly resolve: (rows: PlainRow[][]) => void
+    readonly reject: (error: unknown) => void
+  }[]
+  statements: number
+}
+
+/** More statements than this do not share a transaction: it bounds how long the process stands. */
+const SHARED_MAX = 100
+
+/** Those who want one connection, one after the other, and the connection or its successor. */
+class Line {
+  readonly #connect: () => EmbeddedConnection
   readonly #attempts: number
-  #line: Promise<unknown> = Promise.resolve()
+  #connection: EmbeddedConnection | null
+  #last: Promise<unknown> = Promise.resolve()
+  /** The end of the line, when that is a group which others may still join. */
+  #group: Group | null = null
   #loopTurnedAt = 0
   #isClosed = false
 
-  private constructor(client: Client, role: 'write' | 'read', attempts: number) {
-    this.#client = client
-    this.#role = role
-    this.#attempts = attempts
+  private constructor(
+    connection: EmbeddedConnection,
+    connect: () => EmbeddedConnection,
+    attempts: number,
+  ) {
+    this.#connection = connection
+    this.#connect = connect
+    this.#attempts = Math.max(1, attempts)
   }
 
   static async open(
     path: string,
+    connect: () => EmbeddedConnection,
     role: 'write' | 'read',
     attempts: number,
-    timeout: number,
-  ): Promise<Connection> {
+  ): Promise<Line> {
     // Two processes that start at once can lock each other out of the set-up, in which SQLite does
     // not wait its timeout: hence more and quicker attempts than later.
     for (let attempt = 0; ; attempt++) {
-      let client: Client | undefined
+      let connection: EmbeddedConnection | undefined
       try {
-        // A PRAGMA reaches one connection of the driver's pool, so the pool has just one.
-        client = createClient({ url: pathToFileURL(path).href, timeout, concurrency: 1 })
-        const connection = new Connection(client, role, attempts)
-        if (role === 'write') await client.execute('PRAGMA journal_mode = WAL')
-        await connection.#prepare()
-        await client.execute('SELECT count(*) FROM sqlite_schema') // reads the file's first pages
-        return connection
+        connection = connect()
+        if (role === 'write') connection.script('PRAGMA journal_mode = WAL')
+        connection.script('SELECT count(*) FROM sqlite_schema') // reads the file's first pages
+        return new Line(connection, connect, attempts)
       } catch (error) {
-        client?.close()
+        connection?.close()
         if (!isLockedOut(error)) throw unusable(path, error)
         if (attempt === 20) throw new DatabaseUnavailable(`${path} is locked`, { cause: error })
         await backOff(attempt)
@@ -131,45 +133,77 @@ class Connection {
     }
   }
 
-  /** What holds for a connection and not for the file; so again after each reconnect. */
-  async #prepare(): Promise<void> {
-    await this.#client.execute('PRAGMA foreign_keys = ON')
-    if (this.#role === 'read') {
-      await this.#client.execute('PRAGMA query_only = ON')
-    } else {
-      // What was acknowledged is security state: a spent code, a revoked family. Any setting keeps
-      // it when the process is killed, for then the kernel has the write; FULL, one fsync for each
-      // commit, keeps it when the power goes too (NORMAL could lose the last commits, not the file).
-      await this.#client.execute('PRAGMA synchronous = FULL')
-    }
-  }
-
-  run<T>(work: (client: Client) => Promise<T>): Promise<T> {
-    if (this.#isClosed) return Promise.reject(new DatabaseUnavailable('the database is closed'))
-    const answer = this.#line.then(async () => {
-      await this.#letOthersIn()
-      return this.#try(work)
-    })
-    this.#line = answer.catch(() => undefined)
+  run<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    this.#group = null // whoever comes later comes after this
+    const answer = this.#last.then(() => this.#try(work))
+    this.#last = answer.catch(() => undefined)
     return answer
   }
 
-  // The driver's promises are settled before they are awaited, so that a long import would keep
-  // timers and sockets waiting until its last row. Every few milliseconds they get their turn.
-  async #letOthersIn(): Promise<void> {
-    if (performance.now() - this.#loopTurnedAt < 5) return
-    await new Promise(setImmediate)
-    this.#loopTurnedAt = performance.now()
+  /**
+   * One batch, all or nothing. Those asked for in the same turn of the event loop share a commit,
+   * for its fsync costs more than the rest. Answered when it is on the disk.
+   */
+  write(statements: readonly Statement<unknown>[]): Promise<PlainRow[][]> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    let group = this.#group
+    if (group === null || group.statements + statements.length > SHARED_MAX) {
+      const opened: Group = { batches: [], statements: 0 }
+      this.#last = this.#last.then(() => this.#commit(opened))
+      group = this.#group = opened
+    }
+    group.statements += statements.length
+    const { batches } = group
+    return new Promise((resolve, reject) => {
+      batches.push({ statements, resolve, reject })
+    })
   }
 
-  async #try<T>(work: (client: Client) => Promise<T>): Promise<T> {
+  async #commit(group: Group): Promise<void> {
+    await new Promise(setImmediate)
+    this.#loopTurnedAt = performance.now()
+    if (this.#group === group) this.#group = null
+    const { batches } = group
+    if (batches.length > 1) {
+      try {
+        const all = batches.map(({ statements }) => statements)
+        const answers = await this.#try((connection) => connection.write(all))
+        for (const [i, { resolve }] of batches.entries()) resolve(answers[i] ?? [])
+        return
+      } catch (error) {
+        // Nothing of the group was stored. With a lock or a full disk it ends here for all; whose
+        // fault anything else is shows when each is alone, so that none suffers from another.
+        if (error instanceof DatabaseUnavailable) {
+          for (const { reject } of batches) reject(error)
+          return
+        }
+      }
+    }
+    for (const { statements, resolve, reject } of batches) {
+      await this.#try((connection) => connection.write([statements])).then(
+        ([answer = []]) => resolve(answer),
+        reject,
+      )
+    }
+  }
+
+  async #try<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+    // Native calls are over when they return, so that a long import would keep timers and sockets
+    // waiting until its last row. Every few milliseconds they get their turn.
+    if (performance.now() - this.#loopTurnedAt >= 5) {
+      await new Promise(setImmediate)
+      this.#loopTurnedAt = performance.now()
+    }
     for (let attempt = 1; ; attempt++) {
       try {
-        return await work(this.#client)
+        this.#connection ??= this.#connect()
+        return work(this.#connection)
       } catch (error) {
         const violation = asConstraintViolation(error)
         if (violation !== null) throw violation
-        await this.#renew()
+        this.#connection?.close()
+        this.#connection = null
         if (!isLockedOut(error)) throw atRunTime(error)
         if (attempt >= this.#attempts) {
           throw new DatabaseUnavailable('the database stayed locked', { cause: error })
@@ -179,31 +213,23 @@ class Connection {
     }
   }
 
-  /** A new connection in place of one that may hold an unfinished statement. */
-  async #renew(): Promise<void> {
-    for (let attempt = 0; ; attempt++) {
-      try {
-        await this.#client.reconnect()
-        return await this.#prepare()
-      } catch (error) {
-        if (attempt === 5 || !isLockedOut(error)) throw atRunTime(error)
-        await backOff(attempt)
-      }
-    }
-  }
-
   /** The write-ahead log goes into the file, so that the file alone is worth copying. */
   async fold(): Promise<void> {
     // PASSIVE waits for nobody; what another process still reads stays in the log.
-    await this.run((client) => client.execute('PRAGMA wal_checkpoint(PASSIVE)')).catch(() => null)
+    await this.run((connection) => connection.script('PRAGMA wal_checkpoint(PASSIVE)')).catch(
+      () => null,
+    )
   }
 
   async close(): Promise<void> {
     this.#isClosed = true
-    await this.#line
-    this.#client.close()
+    await this.#last
+    this.#connection?.close()
+    this.#connection = null
   }
 }
+
+const closedError = () => new DatabaseUnavailable('the database is closed')
 
 function atRunTime(error: unknown): unknown {
   return /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|NOMEM)/.test(codeOf(error))

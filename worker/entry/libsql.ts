@@ -1,5 +1,6 @@
-// What the embedded and the remote database share: how statements and rows cross the border to
-// @libsql/client, and what its errors mean. No node: import, for the Workers bundle holds this too.
+// What the embedded and the remote database share: how values are bound, and what the drivers' errors
+// mean; and how statements and rows cross the border to @libsql/client, which the remote one uses.
+// No node: import, for the Workers bundle holds this too.
 
 import type { InStatement, ResultSet } from '@libsql/client'
 import { type ConstraintKind, ConstraintViolation } from '../db/database.ts'
@@ -15,12 +16,14 @@ export function toDriver(statement: Statement<unknown>): InStatement {
   return { sql: statement.sql, args: statement.args.map(bindable) }
 }
 
-// The driver binds every JavaScript number as REAL. Where no column's affinity turns it back
-// (`select ?`, a CHECK with typeof, JSON) 5 would have become 5.0, so integers go as bigint.
-function bindable(value: SqlValue): string | bigint | number | null | Uint8Array | ArrayBuffer {
-  return typeof value === 'number' && Number.isSafeInteger(value) && !Object.is(value, -0)
-    ? BigInt(value)
-    : value
+/** The value as both drivers take it. */
+export function bindable(value: SqlValue): string | bigint | number | null | Uint8Array {
+  // They bind every JavaScript number as REAL. Where no column's affinity turns it back
+  // (`select ?`, a CHECK with typeof, JSON) 5 would have become 5.0, so integers go as bigint.
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value
+  }
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value
 }
 
 export type PlainRow = Record<string, string | number | bigint | null | Uint8Array<ArrayBuffer>>
