@@ -71,6 +71,7 @@ export function createApp(open: Open): Hono<Env> {
       'Cache-Control': 'public, max-age=3600',
     }),
   )
+  app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
   app.route('/', loginRoutes())
@@ -98,7 +99,7 @@ export function createApp(open: Open): Hono<Env> {
     // Putting it together takes far longer than a token: once per process and day.
     const text =
       recall<string>(cx, OPENAPI) ??
-      remember(cx, OPENAPI, JSON.stringify(describeApi(api, cx)), 86_400)
+      remember(cx, OPENAPI, JSON.stringify(describeApi(api, cx), withoutFlags), 86_400)
     c.header('Cache-Control', 'public, max-age=300')
     return c.body(text, 200, { 'Content-Type': 'application/json' })
   })
@@ -189,6 +190,10 @@ function assertScopes(v1: Api): void {
   }
 }
 
+/** Patterns in JSON Schema have no flags (they are always Unicode); zod's come with theirs behind a slash. */
+const withoutFlags = (name: string, value: unknown) =>
+  name === 'pattern' && typeof value === 'string' ? value.replace(/\/[a-z]+$/, '') : value
+
 /** OpenAPI 3.1. SDKs are made from it: operation ids and schema names are public. */
 function describeApi(api: Api, cx: Context) {
   const { issuer } = cx.config
@@ -257,6 +262,9 @@ function classify(error: Error): OAuthError | Problem | null {
   }
   if (error instanceof HTTPException && error.status === 400) {
     return new Problem('invalid_request', 'the body is not valid JSON')
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    return new Problem('unsupported_media_type', 'send JSON, with Content-Type: application/json')
   }
   return null
 }

@@ -215,7 +215,7 @@ test('every route of the API has a scope and refuses a token without it', async 
     }
     paths: Record<
       string,
-      Record<string, { security?: { oauth2: string[] }[]; operationId?: string }>
+      Record<string, { security?: { oauth2: string[] }[]; operationId?: string; summary?: string }>
     >
   }
   expect(document.openapi).toBe('3.1.0')
@@ -227,6 +227,10 @@ test('every route of the API has a scope and refuses a token without it', async 
     Object.entries(methods).map(([method, operation]) => ({ path, method, ...operation })),
   )
   expect(operations.length).toBeGreaterThan(40)
+  expect(operations.filter(({ summary }) => !summary).map(({ path }) => path)).toEqual([])
+  // Patterns as JSON Schema has them, without flags behind a slash.
+  const text = JSON.stringify(document)
+  expect(text).not.toMatch(/"pattern":"[^"]*\/[a-z]+"/)
   const ids = operations.map(({ operationId }) => operationId)
   expect(new Set(ids).size).toBe(ids.length)
   for (const { path, method, security } of operations) {
@@ -255,6 +259,20 @@ test.each([
   const answer = await call('POST', '/v1/devices/meter-1/tokens', body)
   expect(answer.status).toBe(status)
   expect(answer.headers.get('content-type')).toContain('application/problem+json')
+})
+
+test('a body of another media type is refused with what to send', async () => {
+  const { worker, token } = await startManaged()
+  const authorization = `Bearer ${await token('ops', 'manage')}`
+  for (const path of ['/v1/users', '/v1/groups', '/v1/devices', '/access/v1/evaluation']) {
+    const answer = await worker.request(path, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/x-www-form-urlencoded' },
+      body: '{"email":"ann@example.com"}',
+    })
+    expect(answer.status, path).toBe(415)
+    expect(await answer.text()).toContain('application/json')
+  }
 })
 
 test('bytes that are no UTF-8, NUL in the path and paths that are not there are problems too', async () => {

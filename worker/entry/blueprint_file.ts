@@ -25,7 +25,9 @@ export async function applyBlueprintFile(
   // Aliases can blow a small file up to a huge document; none are needed here.
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true })
   const [fault] = document.errors
-  if (fault !== undefined) throw new CannotStart(`${file}: ${fault.message.trimEnd()}`)
+  if (fault !== undefined) {
+    throw new CannotStart(`${file}: ${fault.message.trimEnd()}\nNothing was applied.`)
+  }
   let value: unknown
   try {
     value = document.toJS({ maxAliasCount: 0 })

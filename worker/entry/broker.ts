@@ -9,7 +9,13 @@ import { userInfo } from 'node:os'
 import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
-export type Broker = { name: string; upstream: string; process: ChildProcess }
+export type Broker = {
+  name: string
+  upstream: string
+  process: ChildProcess
+  /** Whether it speaks MQTT 5 too. */
+  speaks5: boolean
+}
 
 /** Starts a broker whose state is kept in `folder`; `find` answers where a program is, or null. */
 export async function startBroker(folder: string, find = findProgram): Promise<Broker> {
@@ -20,8 +26,16 @@ export async function startBroker(folder: string, find = findProgram): Promise<B
   const passwd = find('mosquitto_passwd')
   const broker =
     mosquitto !== null && passwd !== null
-      ? { name: 'mosquitto', process: startMosquitto(mosquitto, passwd, folder, port, password) }
-      : { name: 'aedes (embedded, MQTT 3.1.1 only)', process: startAedes(port, password) }
+      ? {
+          name: 'mosquitto',
+          speaks5: true,
+          process: startMosquitto(mosquitto, passwd, folder, port, password),
+        }
+      : {
+          name: 'aedes (embedded, MQTT 3.1.1 only)',
+          speaks5: false,
+          process: startAedes(port, password),
+        }
   await reachable(port, broker.process)
   return { ...broker, upstream }
 }

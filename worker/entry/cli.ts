@@ -3,7 +3,7 @@
 // What a command needs is imported when it runs: a token should not have to wait for the whole worker.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import { exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
+import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
@@ -13,8 +13,8 @@ const USAGE = `npm run allauth -- <command>
   migrate                              bring the database up to date
   apply FILE [--dry-run]               make what a blueprint says exist
   device create ID --type T [--group G ...] [--name N] [--key-file F]
-                                       register a device; makes a key pair in F when F is not there
-  device token ID --key-file F [--issuer URL]
+                                       register a device; its key is in F (ID.key), made when not there
+  device token ID [--key-file F] [--issuer URL]
                                        get a token over HTTP, as the device would
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
@@ -60,11 +60,13 @@ await runProgram(async () => {
 
 async function run(words: readonly string[], values: Values): Promise<Answer> {
   const [noun, verb, ...rest] = words
-  if (noun === 'device' && verb === 'token') return deviceToken(one(rest, 'the device id'), values)
+  if (noun === 'device' && verb === 'token')
+    return deviceToken(one(rest, 'which device: its id is missing'), values)
   if (noun === 'migrate') return onDatabase(async (_, migrated) => answerMigrated(migrated))
-  if (noun === 'apply') return apply(one(words.slice(1), 'the blueprint file'), values)
+  if (noun === 'apply')
+    return apply(one(words.slice(1), 'which blueprint: the file is missing'), values)
   if (noun === 'device' && verb === 'create') {
-    return deviceCreate(one(rest, 'the device id'), values)
+    return deviceCreate(one(rest, 'which device: its id is missing'), values)
   }
   if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
   if (noun === 'key' && verb === 'rotate')
@@ -121,18 +123,24 @@ function apply(file: string, values: Values): Promise<Answer> {
 async function deviceCreate(id: string, values: Values): Promise<Answer> {
   const { type } = values
   if (type === undefined) throw new CannotStart('Say which kind of device it is: --type T')
+  const { deviceInput } = await import('../devices/devices.ts')
+  const entry = { id, type, name: values.name, groups: values.group ?? [] }
+  // The id names a file too, so it is judged before anything is written.
+  const judged = deviceInput.safeParse(entry)
+  if (!judged.success) {
+    throw new CannotStart(
+      judged.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
+    )
+  }
   const file = values['key-file'] ?? `${id}.key`
   const made = existsSync(file) ? null : await makeKey()
   const key = made ?? readKey(file)
   // The key is safe on disk before anybody counts on it; a refused command leaves none lying about.
-  if (made !== null) writeFileSync(file, `${JSON.stringify(made)}\n`, { mode: 0o600, flag: 'wx' })
+  if (made !== null) writeKey(file, made)
   return onDatabase(async (cx) => {
     const { createDevice } = await import('../devices/devices.ts')
     await createDevice(cx, {
-      id,
-      type,
-      ...(values.name === undefined ? {} : { name: values.name }),
-      groups: values.group ?? [],
+      ...judged.data,
       credentials: [{ kind: 'jwk', jwk: publicPart(key) }],
     })
     return {
@@ -152,6 +160,15 @@ function publicPart({ kty, crv, x, y, n, e, kid, alg }: JWK) {
   return {
     kty,
     ...Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined)),
+  }
+}
+
+function writeKey(file: string, key: JWK): void {
+  try {
+    writeFileSync(file, `${JSON.stringify(key)}\n`, { mode: 0o600, flag: 'wx' })
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : error
+    throw new CannotStart(`The key cannot be written to ${file} (${reason}). Say --key-file F.`)
   }
 }
 
@@ -207,7 +224,14 @@ async function deviceToken(id: string, values: Values): Promise<Answer> {
     },
     issuer,
   )
-  return { text: String(answer['access_token']), json: answer }
+  const token = String(answer['access_token'])
+  const { acl } = decodeJwt<{ acl?: unknown[] }>(token)
+  if (acl?.length === 0) {
+    console.error(
+      `Note: this token permits nothing. The rules of the type of ${id} need a group or metadata that it has not.`,
+    )
+  }
+  return { text: token, json: answer }
 }
 
 async function call(

@@ -31,6 +31,7 @@ await runProgram(async () => {
     'bin/wrangler.js',
   )
   console.log(`The database endpoint of development is ${database.url}; its file is ${file}.`)
+  console.log(`To aim the command line at it: DATABASE_URL=${database.url} npm run allauth -- ...`)
   if (link !== null) console.log(`Set up the first operator: ${link}`)
   const child = spawn(
     process.execPath,

@@ -276,7 +276,7 @@ export function explainListen(error: unknown, host: string, port: number): unkno
   const text = error instanceof Error ? error.message : String(error)
   if (code === 'EADDRINUSE' || /in use/i.test(text)) {
     return new CannotStart(
-      `Port ${port} on ${host} is in use by another program. Stop that one, or set PORT (and ISSUER).`,
+      `Port ${port} on ${host} is in use by another program. Stop that one, or set PORT (ISSUER follows it).`,
     )
   }
   if (code === 'EACCES' || code === 'EADDRNOTAVAIL') {

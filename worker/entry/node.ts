@@ -28,7 +28,8 @@ await runProgram(async () => {
   })
 
   const { port } = server.address() as AddressInfo
-  const setup_link = await createSetupLink(host.system())
+  // An internal surface has no pages to open it on.
+  const setup_link = config.surface === 'internal' ? null : await createSetupLink(host.system())
   // The one secret that is printed: whoever reads this console sets up the first operator.
   if (process.send !== undefined) process.send({ ready: true, port, setup_link })
   else {

@@ -68,21 +68,23 @@ try {
   const worker = await start('the worker', './node.ts', env)
 
   let behind = 'the broker of MQTT_UPSTREAM'
+  let speaks5 = true
   if ((env['MQTT_UPSTREAM'] ?? '').trim() === '') {
     const broker = await startBroker('.allauth/broker')
     watch({ name: `the broker ${broker.name}`, process: broker.process })
     env['MQTT_UPSTREAM'] = broker.upstream
     behind = broker.name
+    speaks5 = broker.speaks5
   }
   env['MQTT_LISTEN'] ??= 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
   await start('mProxy', '../../proxy-node/index.ts', env)
-  announce(env, worker, behind)
+  announce(env, worker, behind, speaks5)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   await stop(1)
 }
 
-function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string): void {
+function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string, speaks5: boolean): void {
   const issuer = env['ISSUER'] ?? ''
   const listen = (env['MQTT_LISTEN'] ?? '').split(',').map((one) => one.trim())
   const tcp = listen.find((one) => one.startsWith('mqtt://'))
@@ -91,8 +93,13 @@ function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string): void {
   const operator = worker.setup_link ?? `${issuer}/login`
   // The command line takes the issuer that is the default; any other has to be said.
   const elsewhere = issuer === 'http://localhost:8787' ? '' : ` --issuer ${issuer}`
+  const version = speaks5 ? ' --protocolVersion 5' : ''
   const publish = (topic: string) =>
-    `npx mqtt_pub -p ${port} -i lamp-1 -u lamp-1 -P "$TOKEN" -q 1 --protocolVersion 5 -t ${topic} -m on`
+    `npx mqtt_pub -p ${port} -i lamp-1 -u lamp-1 -P "$TOKEN" -q 1${version} -t ${topic} -m on`
+  // MQTT 3.1.1 has no way to say that a publish is refused; it is acknowledged and dropped.
+  const outcome = speaks5
+    ? 'is refused'
+    : 'is refused (with MQTT 3.1.1 silently: the line in the log at the end of the session tells)'
   console.log(`
 AllAuth is running. Ctrl-C stops it.
 
@@ -109,7 +116,7 @@ Next, in another terminal in this folder: a site and a lamp, the lamp's token, a
   TOKEN=$(npm run -s allauth -- device token lamp-1 --key-file lamp-1.key${elsewhere})
   ${publish('sites/home/devices/lamp-1/state')}
 
-Another lamp's topic is refused:
+Saying nothing, it was accepted. Another lamp's topic ${outcome}:
 
   ${publish('sites/home/devices/lamp-2/state')}
 `)

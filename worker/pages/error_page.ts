@@ -4,7 +4,9 @@ import { english, type Messages } from './messages.ts'
 import { type Html, shell } from './shell.ts'
 
 export function errorPage(v: { title: string; text: string }, m: Messages = english): Html {
-  const text = v.text === '' ? '' : v.text.charAt(0).toLocaleUpperCase() + v.text.slice(1)
+  // A sentence begins with a capital, the name of a parameter stays as it is.
+  const isName = /^[a-z]+_/.test(v.text)
+  const text = isName ? v.text : v.text.charAt(0).toLocaleUpperCase() + v.text.slice(1)
   const body = html`<h1>${v.title}</h1>
 <p class="lead">${/[.!?]$/.test(text) || text === '' ? text : `${text}.`}</p>
 <p class="foot">${m.error.footer}</p>`

@@ -9,7 +9,7 @@ export const english = {
     password: 'Password',
     submit: 'Sign in',
     refused: 'E-mail or password is not right. Check both and try again.',
-    tooMany: 'Too many attempts. Wait a while, then try again.',
+    tooMany: 'Too many attempts. Wait some minutes, then try again.',
   },
   consent: {
     title: (client: string) => `Allow access for ${client}`,
