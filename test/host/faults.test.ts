@@ -1,6 +1,6 @@
 // What a person gets to read when something outside is wrong: one clear line, exit code 2, and nothing damaged.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
@@ -124,6 +124,19 @@ test('a broken blueprint applies nothing and names file, path and reason of ever
   expect((await runCli(['apply', 'site.json'], folder.path)).output.trim()).toBe('no changes')
 })
 
+test('the blueprint that docs/management.md shows applies as it stands, with a real key', async () => {
+  const page = readFileSync(join(ROOT, 'docs/management.md'), 'utf8')
+  const [, block = ''] = /( {4}settings: \{[\s\S]*?)\n\nAll fields/.exec(page) ?? []
+  const key = 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs'
+  const text = block.replaceAll(/^ {4}/gm, '').replace('x: "..."', `x: ${key}`)
+  writeFileSync(join(folder.path, 'home.yaml'), text)
+  const env = { ANN_PASSWORD: 'zażółć gęślą jaźń 2026' }
+  const { code, output } = await runCli(['apply', 'home.yaml'], folder.path, env)
+  expect(code, output).toBe(0)
+  expect(output).toContain('created grant resident for ann@example.com on site-12')
+  expect((await runCli(['apply', 'home.yaml'], folder.path, env)).output.trim()).toBe('no changes')
+})
+
 test('text that is neither JSON nor YAML is refused with its place', async () => {
   writeFileSync(join(folder.path, 'x.yaml'), 'clients: [\n  {a: b')
   const { code, output } = await runCli(['apply', 'x.yaml'], folder.path)
@@ -132,6 +145,28 @@ test('text that is neither JSON nor YAML is refused with its place', async () =>
   const missing = await runCli(['apply', 'nowhere.yaml'], folder.path)
   expect(missing.code).toBe(2)
   expect(missing.output).toMatch(/nowhere\.yaml: cannot be read/)
+})
+
+test('a device id that could not be one is refused before a key is written', async () => {
+  for (const id of ['a/b+#', 'kitchen lamp', 'a:b', 'ü', '../../evil']) {
+    const args = ['device', 'create', id, '--type', 'lamp']
+    const { code, output } = await runCli(args, folder.path)
+    expect(code, output).toBe(2)
+    expect(output).toMatch(/^id: must be/)
+    expect(readdirSync(folder.path)).toEqual([])
+  }
+  const nowhere = [
+    'device',
+    'create',
+    'lamp-1',
+    '--type',
+    'lamp',
+    '--key-file',
+    'no/such/folder.key',
+  ]
+  const { code, output } = await runCli(nowhere, folder.path)
+  expect(code, output).toBe(2)
+  expect(output).toMatch(/cannot be written to no\/such\/folder\.key/)
 })
 
 test('a command that is not there, or lacks a word, says how it is used', async () => {

@@ -7,6 +7,9 @@ import { join } from 'node:path'
 
 export const ROOT = new URL('../..', import.meta.url).pathname
 
+/** Programs are started by the dozen: what Node compiled is kept, beside npm's modules. */
+const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/node')
+
 export type Program = {
   process: ChildProcess
   /** All it has printed so far, standard output and error together. */
@@ -50,7 +53,7 @@ export function run(
 ): Program {
   const child = spawn(command, args, {
     cwd: options.cwd,
-    env: { ...cleanEnvironment(), ...options.env },
+    env: { ...cleanEnvironment(), NODE_COMPILE_CACHE: COMPILE_CACHE, ...options.env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // A group of its own, so that nothing it started can be left behind.
     detached: true,
