@@ -79,9 +79,27 @@ try {
   env['MQTT_LISTEN'] ??= 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
   await start('mProxy', '../../proxy-node/index.ts', env)
   announce(env, worker, behind, speaks5)
+  await noteMissingBroker(env)
 } catch (error) {
   console.error(error instanceof Error ? error.message : error)
   await stop(1)
+}
+
+/** A broker of the user's own may be down or misspelt; without this only a device would find out. */
+async function noteMissingBroker(env: NodeJS.ProcessEnv): Promise<void> {
+  const metrics = env['METRICS_LISTEN'] ?? '127.0.0.1:9464'
+  await new Promise((done) => setTimeout(done, 2000))
+  try {
+    const answer = await fetch(`http://${metrics}/readyz`, { signal: AbortSignal.timeout(2000) })
+    const { broker } = (await answer.json()) as { broker?: boolean }
+    if (broker === false) {
+      console.error(
+        'The broker that MQTT_UPSTREAM names does not answer; until it does, mProxy lets nobody in.',
+      )
+    }
+  } catch {
+    // Metrics are off, or elsewhere: then there is nobody to ask.
+  }
 }
 
 function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string, speaks5: boolean): void {
