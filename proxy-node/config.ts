@@ -16,7 +16,11 @@
 // | MQTT_CONNECTIONS_MAX | half the descriptors of the process | connections at once |
 // | MQTT_CONNECTIONS_PER_ADDRESS | 0 | connections at once from one address; 0 is no such limit |
 // | MQTT_SESSION_EXPIRY_MAX | no cap | longest Session Expiry Interval of MQTT 5, in seconds |
+// | MQTT_KEEPALIVE_MAX | 0 | longest Keep Alive in seconds, told to MQTT 5 clients; 0 is as they say |
+// | MQTT_SUBSCRIPTIONS_MAX | 4096 | topic filters that a session may hold |
+// | MQTT_STALL_TIMEOUT | 60 | seconds until a side that takes nothing or stops in mid-packet is cut off |
 // | MQTT_DENIED_PUBLISH | acknowledge | a refused PUBLISH of 3.1.1: acknowledge (and drop) or close |
+// | MQTT_DENIED_RESUMED_DELIVERY | drop | for a resumed session: drop, or clean the session (MQTT 5) |
 // | MQTT_DRAIN_TIMEOUT | 10 | seconds given to open sessions when the program is told to stop |
 
 import { defaultLimits, type SessionLimits } from './connection.ts'
@@ -93,6 +97,14 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
       return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
     }) ?? fallback
 
+  /** The first one is the default. */
+  const choice = <T extends string>(name: string, [usual, other]: readonly [T, T]): T =>
+    setting<T>(name, usual, other, (text) => {
+      if (text === usual) return { value: usual }
+      if (text === other) return { value: other }
+      return { problem: `${quote(text)} is neither ${usual} nor ${other}` }
+    }) ?? usual
+
   const listenExample = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
   const metrics = setting('METRICS_LISTEN', '127.0.0.1:9464', '127.0.0.1:9464', readMetricsAddress)
   const config: { [name in keyof ProxyConfig]: ProxyConfig[name] | undefined } = {
@@ -123,8 +135,11 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
         said('MQTT_SESSION_EXPIRY_MAX') === undefined
           ? null
           : number('MQTT_SESSION_EXPIRY_MAX', 86_400, 0, 4_294_967_295),
-      denied_publish_3:
-        setting('MQTT_DENIED_PUBLISH', 'acknowledge', 'close', readDeniedPublish) ?? 'acknowledge',
+      keepalive_max_s: number('MQTT_KEEPALIVE_MAX', 0, 0, 65_535),
+      subscriptions_max: number('MQTT_SUBSCRIPTIONS_MAX', 4096, 1, 1_000_000),
+      write_stall_timeout_ms: 1000 * number('MQTT_STALL_TIMEOUT', 60, 1, 3600),
+      denied_publish_3: choice('MQTT_DENIED_PUBLISH', ['acknowledge', 'close']),
+      denied_resumed_delivery: choice('MQTT_DENIED_RESUMED_DELIVERY', ['drop', 'clean']),
     },
     drainTimeout: 1000 * number('MQTT_DRAIN_TIMEOUT', 10, 0, 3600),
   }
@@ -175,11 +190,6 @@ function readAudience(text: string): Reading<string> {
     return { problem: `${quote(text)} is not one name of 1 to 255 printable characters` }
   }
   return { value: text }
-}
-
-function readDeniedPublish(text: string): Reading<'acknowledge' | 'close'> {
-  if (text === 'acknowledge' || text === 'close') return { value: text }
-  return { problem: `${quote(text)} is neither acknowledge nor close` }
 }
 
 /** Comma-separated; every bad entry is named. A password with a comma is written %2C. */

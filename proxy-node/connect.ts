@@ -29,6 +29,7 @@ import {
   SERVER_REFERENCE,
   SESSION_EXPIRY_INTERVAL,
   TOPIC_ALIAS_MAXIMUM,
+  USER_PROPERTY,
   WILL,
   writeSection,
   writeTextProperty,
@@ -335,13 +336,25 @@ export function agree(
   }
 }
 
-/** The CONNACK that tells the client it is connected. */
-export function writeConnack(connack: Connack, terms: Terms): Buffer {
+/** The CONNACK that tells the client it is connected; null when the client takes none so large. */
+export function writeConnack(
+  connack: Connack,
+  terms: Terms,
+  maximumPacketSize = NEVER,
+): Buffer | null {
   if (connack.version === 4) {
     return Buffer.from([CONNACK << 4, 2, connack.sessionPresent ? 1 : 0, connack.code])
   }
+  const packet = writeConnack5(connack, terms)
+  if (packet.length <= maximumPacketSize) return packet // [MQTT-3.1.2-24]
+  const smaller = writeConnack5(connack, terms, REASON_STRING, USER_PROPERTY) // [MQTT-3.2.2-19], -20
+  return smaller.length <= maximumPacketSize ? smaller : null
+}
+
+function writeConnack5(connack: Connack, terms: Terms, ...leftOut: number[]): Buffer {
   const parts = [
     connack.properties.without(
+      ...leftOut,
       ASSIGNED_CLIENT_IDENTIFIER,
       AUTHENTICATION_METHOD,
       AUTHENTICATION_DATA,

@@ -56,9 +56,9 @@ export type SessionLimits = {
   packet_max: number
   /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
   whole_packet_max: number
-  /** Filters in one SUBSCRIBE or UNSUBSCRIBE. */
+  /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
   subscriptions_per_packet: number
-  /** Filters a session may hold at once. */
+  /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
   subscriptions_max: number
   /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
   inflight_subscribes_max: number
@@ -94,7 +94,7 @@ export const defaultLimits: SessionLimits = {
   connect_packet_max: 65_536,
   packet_max: 1_048_576,
   whole_packet_max: 65_536,
-  subscriptions_per_packet: 128,
+  subscriptions_per_packet: 1024,
   subscriptions_max: 4096,
   inflight_subscribes_max: 64,
   topic_levels_max: 64,
@@ -146,6 +146,18 @@ export type Ending =
   | 'quota_exceeded'
   | 'stalled'
   | 'draining'
+
+/** What a session did, for whoever wants to know why a device is silent. */
+export type SessionCounts = {
+  /** PUBLISH packets of the client that went on to the broker, and those that did not. */
+  published: number
+  publishes_refused: number
+  /** PUBLISH packets of the broker that went on to the client, and those that did not. */
+  delivered: number
+  deliveries_refused: number
+  /** Topic filters. */
+  subscriptions_refused: number
+}
 
 /** What is known of a connection that was refused. Whatever the client sent is not yet trusted. */
 export type RefusedConnection = {
@@ -221,6 +233,7 @@ export interface Session {
   readonly sub: string | undefined
   /** Epoch milliseconds of accept. */
   readonly opened_at: number
+  readonly counts: Readonly<SessionCounts>
   /**
    * Ends it for a stop of the proxy: after what is in flight was answered, or after `timeout_ms`.
    * Resolves when both connections are closed.

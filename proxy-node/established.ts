@@ -2,7 +2,14 @@
 // present token, the ways out, and the memory that one direction fills and the other consults.
 
 import type { Will } from './connect.ts'
-import type { Ending, Identity, SessionEvents, SessionLimits, Verification } from './connection.ts'
+import type {
+  Ending,
+  Identity,
+  SessionCounts,
+  SessionEvents,
+  SessionLimits,
+  Verification,
+} from './connection.ts'
 import type { Outlet } from './outlet.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from './reason_codes.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
@@ -45,6 +52,7 @@ export type Ways = {
   toBroker: Outlet
   limits: SessionLimits
   events: SessionEvents
+  counts: SessionCounts
 }
 
 export class Established {
@@ -58,6 +66,7 @@ export class Established {
   readonly toBroker: Outlet
   readonly limits: SessionLimits
   readonly events: SessionEvents
+  readonly counts: SessionCounts
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
   readonly inFlight = new Set<number>()
   readonly subscriptions = new Subscriptions()
@@ -75,6 +84,7 @@ export class Established {
     this.toBroker = ways.toBroker
     this.limits = ways.limits
     this.events = ways.events
+    this.counts = ways.counts
     this.refused = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 

@@ -105,10 +105,12 @@ export class FromBroker {
     this.#deliversParts = allowed && !whole
     if (allowed) {
       if (qos !== 0) this.#session.refused.pass(qos)
+      this.#session.counts.delivered++
       this.#session.events.deliveryAllowed(found.total)
       this.#session.toClient.pass(found.buffer, found.start, found.end, whole)
       return
     }
+    this.#session.counts.deliveries_refused++
     this.#session.events.deliveryDenied()
     const { agreement, limits, version } = this.#session
     if (agreement.resumed && limits.denied_resumed_delivery === 'clean' && version === 5) {

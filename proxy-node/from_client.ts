@@ -132,6 +132,7 @@ export class FromClient {
       this.#refusePublish(qos, packetId, code)
       return
     }
+    this.#session.counts.published++
     this.#session.events.publishAllowed(found.total)
     this.#forwardsParts = !whole
     if (qos !== 0) {
@@ -143,6 +144,7 @@ export class FromClient {
   }
 
   #refusePublish(qos: Qos, packetId: number, code: number): void {
+    this.#session.counts.publishes_refused++
     this.#session.events.publishDenied()
     if (qos === 0) return
     if (this.#session.version === 5) {
@@ -200,6 +202,7 @@ export class FromClient {
       return
     }
     this.#session.toBroker.pass(found.buffer, found.start, found.end, true)
+    if (type === PUBREL) this.#session.inFlight.add(ack.packetId) // of an earlier connection perhaps
     if (type === PUBACK) this.#session.refused.answer(1)
     else if (type === PUBREC) this.#session.refused.answer(2)
   }
@@ -212,7 +215,11 @@ export class FromClient {
     }
     const { packetId, filters, qos } = read
     if (this.#session.subscriptions.isWaiting(packetId)) {
-      this.#session.fail(PROTOCOL_ERROR) // [MQTT-2.2.1-4]
+      // Clients that know MQTT 3.1 (ESP-IDF's) send it again when the answer takes a second. The
+      // broker has it, and its answer is on the way.
+      const isRepeated = this.#session.subscriptions.isAsked(packetId, { type, filters, qos })
+      if (this.#session.version === 4 && isRepeated) return
+      this.#session.fail(PROTOCOL_ERROR) // [MQTT-2.2.1-3]
       return
     }
     let codes: Uint8Array
@@ -220,7 +227,8 @@ export class FromClient {
       codes = judgeSubscribe(this.#session.identity.acl, filters, qos, this.#session.limits)
       this.#session.subscriptions.limit(filters, codes, this.#session.limits.subscriptions_max)
     } else {
-      if (filters.length > this.#session.limits.subscriptions_per_packet) {
+      // To give things back is no burden, but what is asked and not answered is remembered.
+      if (filters.length > this.#session.limits.subscriptions_max) {
         this.#session.fail(QUOTA_EXCEEDED)
         return
       }
@@ -236,6 +244,7 @@ export class FromClient {
       if (this.#session.version === 4) codes[i] = SUBACK_FAILURE_3
     }
     if (type === SUBSCRIBE) {
+      this.#session.counts.subscriptions_refused += refused
       if (refused > 0) this.#session.events.subscribeDenied(refused)
       if (refused < codes.length) this.#session.events.subscribeAllowed(codes.length - refused)
     }

@@ -5,6 +5,7 @@
 // foresaw, with 2 for settings it cannot run with. A second signal ends it at once.
 
 import { randomBytes } from 'node:crypto'
+import { realpathSync } from 'node:fs'
 import { describeFault, type ProxyConfig, readConfig } from './config.ts'
 import type { Session, SessionEvents } from './connection.ts'
 import { openJwks, type Refresh } from './jwks.ts'
@@ -219,8 +220,12 @@ function reportRefusedAccepts(
 const protocolOf = (version: number) =>
   version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
 
+/** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */
+const refusalsMax = 100
+
 /** The counting events, with one line for each session's start, refusal and end. */
 function withLog(events: SessionEvents, log: Log): SessionEvents {
+  const refusals = { since: Number.NEGATIVE_INFINITY, told: 0, untold: 0 }
   const nameSession = (session: Session) => ({
     session: session.id,
     sub: session.sub,
@@ -237,18 +242,28 @@ function withLog(events: SessionEvents, log: Log): SessionEvents {
     },
     refused(reason, connection) {
       events.refused(reason, connection)
+      const now = performance.now()
+      if (now - refusals.since >= 1000) Object.assign(refusals, { since: now, told: 0 })
+      if (refusals.told >= refusalsMax) {
+        refusals.untold++
+        return
+      }
+      refusals.told++
+      const untold = refusals.untold === 0 ? undefined : refusals.untold
+      refusals.untold = 0
       log('connection_refused', {
         reason,
         sub: connection.sub,
         client_id: connection.client_id,
         protocol: protocolOf(connection.version),
         remote: connection.remoteAddress,
+        untold,
       })
     },
     ended(session, reason) {
       events.ended(session, reason)
       const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
-      log('session_ended', { ...nameSession(session), reason, seconds })
+      log('session_ended', { ...nameSession(session), reason, seconds, ...session.counts })
     },
     reauthenticated(session) {
       events.reauthenticated(session)
@@ -269,7 +284,7 @@ async function main(): Promise<void> {
   if (major < 24) {
     exitWithFaults([
       `Node 24 or newer is needed and this is ${process.versions.node}; ` +
-        'npm install brings one, so start with: npm run proxy',
+        'where npm install was run, npm run proxy brings one',
     ])
   }
   process.on('uncaughtException', (error) => {
@@ -314,4 +329,12 @@ async function main(): Promise<void> {
   })
 }
 
-if (import.meta.main) await main()
+/** Node 24.0 and older do not know `import.meta.main`, and would do nothing and exit with 0. */
+function isProgram(): boolean {
+  const [, started] = process.argv
+  return (
+    import.meta.main ?? (started !== undefined && realpathSync(started) === import.meta.filename)
+  )
+}
+
+if (isProgram()) await main()

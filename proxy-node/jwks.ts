@@ -234,7 +234,8 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
         await underWay
         return true
       }
-      if (closing.signal.aborted || clock.now() - unknownAskedAt < coolDownMs) return false
+      const since = clock.now() - unknownAskedAt // negative where the clock was set back
+      if (closing.signal.aborted || (since >= 0 && since < coolDownMs)) return false
       unknownAskedAt = clock.now()
       await refresh()
       return true

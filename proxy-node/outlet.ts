@@ -71,12 +71,19 @@ export class Outlet {
   }
 
   /**
-   * Whether so much waits that the source should pause. Then the stream will emit `drain`, or the
-   * packet that is being streamed will end.
+   * Whether so much waits in the stream that the source of what is passed on should pause. Then
+   * `drain` will come.
    */
   isFull(highWater: number): boolean {
-    if (this.#waitingLength >= highWater) return true
     return this.stream.writableNeedDrain && this.stream.writableLength >= highWater
+  }
+
+  /**
+   * The same for the source of what is answered, whose answers may also wait for the end of a packet
+   * that is being streamed. To stop the source of that packet for them would be to wait for ever.
+   */
+  isFullOfAnswers(room: number): boolean {
+    return this.#waitingLength >= room || this.isFull(room)
   }
 
   #writeRun(): void {

@@ -16,6 +16,8 @@ export class Relay {
   /** Monotonic ms since when a sink takes nothing, or 0. */
   clientStuckSince = 0
   brokerStuckSince = 0
+  /** Monotonic ms since when the client is not read, or 0. */
+  clientPausedSince = 0
 
   readonly #session: Established
   readonly #clientScanner: Scanner
@@ -86,6 +88,10 @@ export class Relay {
 
   get isClientPaused(): boolean {
     return this.#clientBlocked !== 0
+  }
+
+  get isBrokerPaused(): boolean {
+    return this.#brokerBlocked
   }
 
   get isClientMidPacket(): boolean {
@@ -168,9 +174,9 @@ export class Relay {
     // Each pump also answers its own source. What it answers has more room than what is passed on,
     // so that a slow reader can still acknowledge, but not room without end.
     const room = 2 * high + 65_536
-    if (brokerFull || this.#toClient.isFull(room)) this.#blockClient(SINK_FULL)
+    if (brokerFull || this.#toClient.isFullOfAnswers(room)) this.#blockClient(SINK_FULL)
     else this.#unblockClient(SINK_FULL)
-    this.#blockBroker(clientFull || this.#toBroker.isFull(room))
+    this.#blockBroker(clientFull || this.#toBroker.isFullOfAnswers(room))
   }
 
   #blockBroker(full: boolean): void {
@@ -186,6 +192,7 @@ export class Relay {
 
   #blockClient(reason: number): void {
     this.#clientBlocked |= reason
+    this.clientPausedSince ||= performance.now()
     this.#toClient.stream.pause()
   }
 
@@ -195,6 +202,7 @@ export class Relay {
     if (was === 0 || this.#clientBlocked !== 0) return
     // It was not silent, it was not listened to.
     this.heardFromClient_at = performance.now()
+    this.clientPausedSince = 0
     this.pumpClient()
     if (this.#clientBlocked !== 0 || this.#session.isOver) return
     if (this.#whenRead) this.#whenRead()

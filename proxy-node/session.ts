@@ -1,8 +1,9 @@
-// One client's connection from accept to close: CONNECT under a deadline, the token, the client id
-// and the Will judged, only then the broker dialled, CONNECT rewritten, the broker's CONNACK passed
-// on; then the relay's two pumps; and every way in which it ends, with what each side is told.
-// Packets of an established session are relay.ts's, decisions gate.ts's. It logs nothing itself.
+// One client's connection from accept to close: CONNECT under a deadline, let in by admission.ts,
+// only then the broker dialled, CONNECT rewritten, the broker's CONNACK passed on; then the relay's
+// two pumps; and every way in which it ends, with what each side is told. Packets of an established
+// session are relay.ts's, what is due in it deadlines.ts's. It logs nothing itself.
 
+import { admit, answerRefusal, type Named, verifyInTime } from './admission.ts'
 import {
   agree,
   type Connack,
@@ -13,7 +14,6 @@ import {
   sessionExpiryFor,
   writeConnack,
   writeConnect,
-  writeRefusal,
 } from './connect.ts'
 import type {
   ByteStream,
@@ -21,10 +21,11 @@ import type {
   Identity,
   Refusal,
   Session,
+  SessionCounts,
   SessionParts,
   Upstream,
-  Verification,
 } from './connection.ts'
+import { Deadlines } from './deadlines.ts'
 import {
   disconnect3,
   FAULT,
@@ -39,15 +40,10 @@ import {
   Scanner,
   writeDisconnect5,
 } from './framing.ts'
-import { findToken, judgeConnect, judgeWill, refuseToken } from './gate.ts'
 import { Outlet } from './outlet.ts'
 import {
   ADMINISTRATIVE_ACTION,
-  BAD_USER_NAME_OR_PASSWORD,
-  CLIENT_ID_NOT_VALID,
   connackFromBroker,
-  KEEP_ALIVE_TIMEOUT,
-  MAXIMUM_CONNECT_TIME,
   NOT_AUTHORIZED,
   PACKET_TOO_LARGE,
   SERVER_SHUTTING_DOWN,
@@ -60,19 +56,7 @@ import { Relay } from './relay.ts'
 
 /** A far-away deadline is waited for in steps, well below what setTimeout can do (2^31-1 ms). */
 const LONGEST_STEP_MS = 900_000
-const ID_BYTES = 9
 const NOTHING = Buffer.alloc(0)
-
-/** Public and dull: they say no more than the code does. */
-const reasonStrings: Record<number, string> = {
-  [BAD_USER_NAME_OR_PASSWORD]: 'token not accepted',
-  [NOT_AUTHORIZED]: 'not authorized',
-  [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
-  [SERVER_UNAVAILABLE]: 'service not available',
-  [UNSUPPORTED_VERSION]: 'protocol version not supported',
-}
-
-type Named = { clientId: string; assigned: boolean }
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
@@ -86,6 +70,13 @@ class Connection implements Session {
   readonly id = ++lastId
   readonly remoteAddress: string | undefined
   readonly opened_at: number
+  readonly counts: SessionCounts = {
+    published: 0,
+    publishes_refused: 0,
+    delivered: 0,
+    deliveries_refused: 0,
+    subscriptions_refused: 0,
+  }
   readonly closed: Promise<void>
   version: 0 | 4 | 5 = 0
   mqttClientId = ''
@@ -107,10 +98,8 @@ class Connection implements Session {
   #wakes_at = Infinity
   /** Of the phases before `open`, monotonic ms. */
   #deadline_at: number
-  #drains_at = Infinity
-  /** Seconds; 0: none. */
-  #clientKeepAlive = 0
-  #brokerKeepAlive = 0
+  /** Of the phase `open`. */
+  readonly #deadlines: Deadlines
   #resolveClosed: () => void = () => {}
   #isClientClosed = false
   #isBrokerClosed = true
@@ -128,6 +117,7 @@ class Connection implements Session {
     this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
     this.#toClient = new Outlet(stream)
     this.#deadline_at = performance.now() + limits.connect_timeout_ms
+    this.#deadlines = new Deadlines(limits, parts.now)
     stream.on('error', () => {}) // `close` follows
     stream.once('close', () => this.#clientClosed())
     stream.once('end', () => this.#clientGone())
@@ -173,31 +163,17 @@ class Connection implements Session {
     }
     this.version = connect.version
     this.#connect = connect
-    this.#verifyAndDial(connect).catch(() => this.#refuse('broker_unreachable', SERVER_UNAVAILABLE))
+    this.#admitAndDial(connect).catch(() => this.#refuse('broker_unreachable', SERVER_UNAVAILABLE))
   }
 
-  async #verifyAndDial(connect: Connect): Promise<void> {
-    const { limits, random, dial } = this.#parts
-    const token = findToken(connect)
-    if (!token.ok) return this.#refuse(token.reason, token.code)
-    this.#deadline_at = Infinity
-    const verification = await this.#verify(token.token)
+  async #admitAndDial(connect: Connect): Promise<void> {
+    const { limits, dial } = this.#parts
+    this.#deadline_at = Infinity // the verifier's own holds
+    const admitted = await admit(connect, this.#parts)
     if (this.#phase !== 'verify') return
-    if (!verification.ok) {
-      const refused = refuseToken(verification.reason)
-      return this.#refuse(refused.reason, refused.code)
-    }
-    const { identity } = verification
-    this.#identity = identity
-
-    const suffix = Buffer.from(random(ID_BYTES)).toString('base64url')
-    const judged = judgeConnect(connect, identity, suffix)
-    if (!judged.ok) return this.#refuse(judged.reason, judged.code)
-    this.mqttClientId = judged.clientId
-    if (connect.will) {
-      const code = judgeWill(identity.acl, connect.will, limits.topic_levels_max)
-      if (code !== SUCCESS) return this.#refuse('will', code)
-    }
+    this.#identity = admitted.identity
+    if (!admitted.ok) return this.#refuse(admitted.reason, admitted.code)
+    this.mqttClientId = admitted.clientId
 
     this.#phase = 'dial'
     this.#deadline_at = performance.now() + limits.broker_timeout_ms
@@ -213,22 +189,7 @@ class Connection implements Session {
       upstream.stream.destroy()
       return
     }
-    this.#greetBroker(connect, identity, upstream, judged)
-  }
-
-  /** Answers in bounded time, whatever the verifier has to fetch. */
-  #verify(token: Uint8Array): Promise<Verification> {
-    const { verifier, clientCertificate, limits } = this.#parts
-    const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
-      const settle = (verification: Verification) => {
-        clearTimeout(timer)
-        resolve(verification)
-      }
-      const verify = async () => verifier.verify(token, clientCertificate)
-      verify().then(settle, () => settle(unavailable))
-    })
+    this.#greetBroker(connect, admitted.identity, upstream, admitted)
   }
 
   #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, named: Named): void {
@@ -256,14 +217,14 @@ class Connection implements Session {
       else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, named)
     })
 
-    this.#clientKeepAlive = connect.keepAlive
-    this.#brokerKeepAlive = keepAliveFor(connect, limits)
+    this.#deadlines.clientKeepAlive = connect.keepAlive
+    this.#deadlines.brokerKeepAlive = keepAliveFor(connect, limits)
     this.#toBroker.insert(
       writeConnect(connect, {
         clientId: this.mqttClientId,
         username: upstream.username ?? identity.sub,
         password: upstream.password,
-        keepAlive: this.#brokerKeepAlive,
+        keepAlive: this.#deadlines.brokerKeepAlive,
         sessionExpiry: sessionExpiryFor(connect, limits),
       }),
     )
@@ -293,10 +254,14 @@ class Connection implements Session {
     const { clientId, assigned } = named
     const terms = agree(connack, connect, limits, assigned ? clientId : undefined)
     if (terms.serverKeepAlive !== undefined) {
-      this.#clientKeepAlive = terms.serverKeepAlive
-      this.#brokerKeepAlive = terms.serverKeepAlive
+      this.#deadlines.clientKeepAlive = terms.serverKeepAlive
+      this.#deadlines.brokerKeepAlive = terms.serverKeepAlive
     }
-    const answer = writeConnack(connack, terms)
+    const answer = writeConnack(connack, terms, connect.maximumPacketSize)
+    if (answer === null) {
+      this.#refuse('packet_too_large', PACKET_TOO_LARGE)
+      return
+    }
     this.#toClient.insert(answer)
     this.#toClient.flush()
 
@@ -312,7 +277,7 @@ class Connection implements Session {
 
     const relay = new Relay(
       { fromClient, fromBroker },
-      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events },
+      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts: this.counts },
       {
         version,
         clientId: this.mqttClientId,
@@ -327,7 +292,7 @@ class Connection implements Session {
       identity,
       {
         end: (reason, code, suppressWill) => this.#end(reason, code, suppressWill),
-        verify: (token) => this.#verify(token),
+        verify: (token) => verifyInTime(this.#parts, token),
         replaced: (next) => {
           this.#identity = next
           events.reauthenticated(this)
@@ -355,7 +320,10 @@ class Connection implements Session {
 
   #schedule(): void {
     if (this.#phase === 'over') return
-    const delay = Math.max(0, Math.min(this.#untilNext(), LONGEST_STEP_MS))
+    const next = this.#relay
+      ? this.#deadlines.untilNext(this.#relay)
+      : this.#deadline_at - performance.now()
+    const delay = Math.max(0, Math.min(next, LONGEST_STEP_MS))
     const wakes_at = performance.now() + delay
     if (this.#timer && wakes_at >= this.#wakes_at) return
     clearTimeout(this.#timer)
@@ -368,57 +336,15 @@ class Connection implements Session {
     }, Math.ceil(delay))
   }
 
-  /** Milliseconds until anything may be due. */
-  #untilNext(): number {
-    const now = performance.now()
-    const relay = this.#relay
-    if (!relay) return this.#deadline_at - now
-    const { limits } = this.#parts
-    let next = Math.min(this.#drains_at, now + limits.write_stall_timeout_ms)
-    if (this.#clientKeepAlive > 0) {
-      const heard_at = relay.isClientPaused ? now : relay.heardFromClient_at
-      next = Math.min(next, heard_at + 1500 * this.#clientKeepAlive)
-    }
-    if (this.#brokerKeepAlive > 0) {
-      const half = 500 * this.#brokerKeepAlive
-      next = Math.min(next, Math.max(relay.wroteToBroker_at, now - half / 2) + half)
-    }
-    return Math.min(next - now, relay.identity.expires_at * 1000 - this.#parts.now())
-  }
-
   #wake(): void {
-    const now = performance.now()
     const relay = this.#relay
     if (!relay) {
-      if (now >= this.#deadline_at) this.#giveUp()
+      if (performance.now() >= this.#deadline_at) this.#giveUp()
       return
     }
-    const stall = this.#parts.limits.write_stall_timeout_ms
-    if (this.#parts.now() >= relay.identity.expires_at * 1000) {
-      this.#end('token_expired', MAXIMUM_CONNECT_TIME)
-    } else if (now >= this.#drains_at) {
-      this.#end('draining', SERVER_SHUTTING_DOWN)
-    } else if (relay.clientStuckSince > 0 && now - relay.clientStuckSince >= stall) {
-      this.#end('stalled', UNSPECIFIED)
-    } else if (relay.brokerStuckSince > 0 && now - relay.brokerStuckSince >= stall) {
-      this.#end('broker_lost', UNSPECIFIED)
-    } else if (!relay.isClientPaused) {
-      const silence = now - relay.heardFromClient_at
-      // [MQTT-3.1.2-22]
-      if (this.#clientKeepAlive > 0 && silence >= 1500 * this.#clientKeepAlive) {
-        this.#end('keep_alive', KEEP_ALIVE_TIMEOUT)
-      } else if (relay.isClientMidPacket && silence >= stall) {
-        this.#end('stalled', UNSPECIFIED)
-      }
-    }
-    if (!this.#isOpen() || this.#brokerKeepAlive === 0) return
-    const quiet = now - relay.wroteToBroker_at
-    // A PINGRESP that has not come for a whole keep-alive never will.
-    if (relay.awaitsPing && quiet >= 1000 * this.#brokerKeepAlive) {
-      this.#end('broker_lost', UNSPECIFIED)
-    } else if (quiet >= 500 * this.#brokerKeepAlive) {
-      relay.ping()
-    }
+    const due = this.#deadlines.findEnd(relay)
+    if (due) this.#end(due.reason, due.code)
+    else if (this.#deadlines.isPingDue(relay)) relay.ping()
   }
 
   #giveUp(): void {
@@ -439,12 +365,7 @@ class Connection implements Session {
     const connect = this.#connect
     this.#finish()
     if (code !== 0 && this.#client.writable) {
-      const answer = writeRefusal(
-        this.version,
-        code,
-        reasonStrings[code],
-        connect?.maximumPacketSize,
-      )
+      const answer = answerRefusal(this.version, code, connect)
       if (answer) this.#client.write(answer)
     }
     if (this.version === 0 || code === 0) this.#client.destroy()
@@ -535,7 +456,7 @@ class Connection implements Session {
     if (!relay) {
       this.#refuse('draining', this.version === 0 ? 0 : SERVER_SHUTTING_DOWN)
     } else if (this.#isOpen()) {
-      this.#drains_at = performance.now() + timeout_ms
+      this.#deadlines.drains_at = performance.now() + timeout_ms
       relay.whenQuiet(() => this.#end('draining', SERVER_SHUTTING_DOWN))
       this.#schedule()
     }

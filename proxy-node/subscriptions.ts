@@ -35,6 +35,13 @@ export class Subscriptions {
     return this.#asked.has(packetId)
   }
 
+  /** Whether the broker was asked just this and has not answered. */
+  isAsked(packetId: number, { type, filters, qos }: Omit<Question, 'codes'>): boolean {
+    const asked = this.#asked.get(packetId)
+    if (asked?.type !== type || asked.filters.length !== filters.length) return false
+    return filters.every((filter, i) => asked.filters[i] === filter && asked.qos[i] === qos[i])
+  }
+
   /** Turns what is more than a session may hold into refusals. */
   limit(filters: readonly string[], codes: Uint8Array, most: number): void {
     let count = this.#held.size
@@ -72,9 +79,10 @@ export class Subscriptions {
     for (let i = 0; i < codes.length; i++) {
       const filter = filters[i]!
       if (forwarded[i] !== 0) continue
+      if (codes[i]! >= 0x80) continue // so it is as it was
       if (type === UNSUBSCRIBE) {
         this.#forget(filter)
-      } else if (codes[i]! < 0x80) {
+      } else {
         if (!this.#held.has(filter)) this.#length += filter.length
         this.#held.set(filter, qos[i]!)
         granted.push([filter, qos[i]!])

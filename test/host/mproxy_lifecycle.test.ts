@@ -5,6 +5,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile } from 'node:fs/promises'
 import { connect as connectTcp, createServer, type Socket } from 'node:net'
+import mqtt from 'mqtt-packet'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import WebSocket from 'ws'
 import {
@@ -79,7 +80,10 @@ async function raw(port: number): Promise<RawConnection> {
   socket.on('error', () => {})
   await once(socket, 'connect')
   const started = performance.now()
-  const closed = once(socket, 'close').then(() => performance.now() - started)
+  // Not once(): a reset, which is a close as well, would reject it.
+  const closed = new Promise<number>((resolve) => {
+    socket.once('close', () => resolve(performance.now() - started))
+  })
   return { socket, received: () => Buffer.concat(chunks).toString('hex'), closed }
 }
 
@@ -121,6 +125,20 @@ describe('starting', () => {
     },
   )
 
+  test('a Node that does not tell a program that it is one is refused no start', async () => {
+    // As Node 24.0 and older read the file.
+    const script = `import { registerHooks } from 'node:module'
+      registerHooks({ load(url, context, next) {
+        const loaded = next(url, context)
+        if (!url.endsWith('/proxy-node/index.ts')) return loaded
+        return { ...loaded, source: String(loaded.source).replaceAll('import.meta.main', 'undefined') }
+      } })`
+    const preload = `data:text/javascript,${encodeURIComponent(script)}`
+    const { code, stderr } = await runProxy({ NODE_OPTIONS: `--import=${preload}` })
+    expect(code).toBe(2)
+    expect(stderr).toContain('MQTT_UPSTREAM: is required')
+  })
+
   test('each listener is told in one line', async () => {
     const proxy = await start()
     const urls = proxy.lines('listening').map((line) => line['url'])
@@ -134,7 +152,10 @@ describe('the door', () => {
     const silent = await raw(proxy.port)
     const slow = await raw(proxy.port)
     slow.socket.write(Buffer.from([0x10, 0x7f]))
-    const drip = setInterval(() => slow.socket.write('\0'), 100)
+    const drip = setInterval(() => {
+      if (slow.socket.writable) slow.socket.write('\0')
+    }, 100)
+    open.push({ stop: () => clearInterval(drip) })
     const webSocket = await raw(Number(new URL(proxy.wsUrl).port))
     webSocket.socket.write('GET /mqtt HTTP/1.1\r\n')
     for (const { closed } of [silent, slow]) {
@@ -142,7 +163,6 @@ describe('the door', () => {
       expect(ms).toBeGreaterThan(900)
       expect(ms).toBeLessThan(3000)
     }
-    clearInterval(drip)
     expect(await webSocket.closed).toBeLessThan(5000)
     const upgraded = new WebSocket(proxy.wsUrl, ['mqtt'])
     upgraded.on('error', () => {})
@@ -208,6 +228,62 @@ describe('the door', () => {
     expect(proxy.lines('connections_limited')).toHaveLength(1)
     expect(proxy.lines('connections_dropped').length).toBeLessThan(5)
   })
+})
+
+test('connections that come and go, let in, refused or cut short, leave nothing behind', async () => {
+  const proxy = await start()
+  const token = await issuer.mint({ claims: { acl: anything } })
+  const visit = async (i: number) => {
+    const password = Buffer.from(i % 4 === 1 ? 'no token' : token)
+    const options = { protocolVersion: i % 2 === 0 ? (5 as const) : (4 as const) }
+    const bytes = mqtt.generate(
+      {
+        cmd: 'connect',
+        protocolId: 'MQTT',
+        clean: true,
+        keepalive: 60,
+        clientId: `dev-1:${i}`,
+        username: 'any',
+        password,
+        ...options,
+      },
+      options,
+    )
+    const connection = await raw(proxy.port)
+    if (i % 4 === 3) {
+      connection.socket.end(bytes.subarray(0, 20))
+    } else {
+      connection.socket.write(bytes)
+      await until('an answer', () => connection.received() !== '')
+      connection.socket.destroy()
+    }
+    await connection.closed
+  }
+  const visitAll = async (count: number) => {
+    let i = 0
+    const next = async (): Promise<void> => {
+      while (i < count) await visit(i++)
+    }
+    await Promise.all(Array.from({ length: 20 }, next))
+    await until('all are gone', async () => {
+      return (await proxy.metric('mproxy_connections', 'transport="tcp"')) === 0
+    })
+  }
+  const kept = async () => [
+    await proxy.metric('process_open_fds'),
+    await proxy.metric('nodejs_active_handles_total'),
+  ]
+  await visitAll(40)
+  const [descriptors, handles] = await kept()
+  const count = 600
+  await visitAll(count)
+  // The scrapes have connections of their own, which may be one more or less.
+  await until('the descriptors are given back', async () => (await kept())[0]! <= descriptors! + 2)
+  expect((await kept())[1]).toBeLessThanOrEqual(handles! + 2)
+  for (const protocol of ['3.1.1', '5.0']) {
+    expect(await proxy.metric('mproxy_sessions', `protocol="${protocol}"`)).toBe(0)
+  }
+  console.log(`${count} connections came and went: ${descriptors} descriptors, ${handles} handles`)
 })
 
 describe('running out of descriptors', () => {
@@ -329,6 +405,21 @@ describe('what is told', () => {
       { sub: 'dev-1', client_id: 'dev-1', protocol: '5.0', remote: '127.0.0.1' },
       { sub: 'dev-1', client_id: 'dev-1:ws', protocol: '3.1.1', remote: '127.0.0.1' },
     ])
+    const ends = new Map(proxy.lines('session_ended').map((line) => [line['client_id'], line]))
+    expect(ends.get('dev-1')).toMatchObject({
+      published: 0,
+      delivered: 1,
+      publishes_refused: 0,
+      subscriptions_refused: 1,
+      deliveries_refused: 0,
+    })
+    expect(ends.get('dev-1:ws')).toMatchObject({
+      published: 1,
+      delivered: 0,
+      publishes_refused: 1,
+      subscriptions_refused: 0,
+      deliveries_refused: 0,
+    })
     expect(proxy.lines('connection_refused')).toMatchObject([
       { reason: 'client_id', client_id: 'somebody' },
       { reason: 'malformed' },
@@ -352,6 +443,27 @@ describe('what is told', () => {
     expect(line.length).toBeLessThan(1000)
     expect(line).not.toMatch(/[\u2028\u202e]/)
     expect(proxy.lines('session_started')).toEqual([])
+  })
+
+  test('many who are refused do not fill the log: they are counted, and a number is told', async () => {
+    const proxy = await start()
+    const knock = async () => (await raw(proxy.port)).socket.write('GET / HTTP/1.1')
+    const count = 600
+    await Promise.all(Array.from({ length: count }, knock))
+    const labels = 'result="not_mqtt",protocol="none"'
+    await until('all are refused', async () => {
+      return (await proxy.metric('mproxy_connects_total', labels)) === count
+    })
+    const told = proxy.lines('connection_refused').length
+    expect(told).toBeLessThan(count)
+    // Whoever comes in the next second brings the number of those left out.
+    await until('the rest', async () => {
+      await knock()
+      return proxy.lines('connection_refused').some((line) => line['untold'] !== undefined)
+    })
+    const untold = proxy.lines('connection_refused').map((line) => Number(line['untold'] ?? 0))
+    console.log(`${count} refused at once: ${told} lines`)
+    expect(untold.reduce((sum, each) => sum + each)).toBeGreaterThanOrEqual(count - told)
   })
 
   test('other paths and methods are refused at the metrics port', async () => {
@@ -401,8 +513,10 @@ describe('stopping', () => {
   test('what is in flight does not hold up the stop beyond its time', async () => {
     const proxy = await start({ env: { MQTT_DRAIN_TIMEOUT: '1' } })
     const half = await join(proxy, 'half')
+    const read = () => proxy.metric('mproxy_received_bytes_total', 'from="client"')
+    const before = await read()
     sendHalf(half)
-    await half.subscribe(['x']).catch(() => {})
+    await until('the half is read', async () => (await read()) > before)
     const started = performance.now()
     expect(await proxy.stop()).toBe(0)
     const ms = performance.now() - started

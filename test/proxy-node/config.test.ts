@@ -152,6 +152,10 @@ describe('numbers and choices', () => {
     ['MQTT_SESSION_EXPIRY_MAX', '4294967296'],
     ['MQTT_DRAIN_TIMEOUT', 'forever'],
     ['MQTT_DENIED_PUBLISH', 'ignore'],
+    ['MQTT_DENIED_RESUMED_DELIVERY', 'close'],
+    ['MQTT_KEEPALIVE_MAX', '65536'],
+    ['MQTT_SUBSCRIPTIONS_MAX', '0'],
+    ['MQTT_STALL_TIMEOUT', '0'],
   ])('%s=%s is refused', (name, value) => {
     const faults = faultsOf({ ...upstream, [name]: value })
     expect(faults).toEqual([expect.stringContaining(`${name}: ${JSON.stringify(value)} is n`)])
@@ -161,6 +165,10 @@ describe('numbers and choices', () => {
     const { limits } = read({
       MQTT_SESSION_EXPIRY_MAX: '0',
       MQTT_DENIED_PUBLISH: 'close',
+      MQTT_DENIED_RESUMED_DELIVERY: 'clean',
+      MQTT_KEEPALIVE_MAX: '300',
+      MQTT_SUBSCRIPTIONS_MAX: '1',
+      MQTT_STALL_TIMEOUT: '3600',
       MQTT_CONNECT_TIMEOUT: '1',
       MQTT_CONNECT_MAX_BYTES: '1024',
       MQTT_PACKET_MAX_BYTES: '268435460',
@@ -169,6 +177,10 @@ describe('numbers and choices', () => {
       ...defaultLimits,
       session_expiry_max_s: 0,
       denied_publish_3: 'close',
+      denied_resumed_delivery: 'clean',
+      keepalive_max_s: 300,
+      subscriptions_max: 1,
+      write_stall_timeout_ms: 3_600_000,
       connect_timeout_ms: 1000,
       connect_packet_max: 1024,
       packet_max: 268_435_460,

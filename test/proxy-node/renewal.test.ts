@@ -157,6 +157,17 @@ describe.each(both)('$allauth/token at level %i', (version) => {
     expect(broker.untaken).toEqual([])
   })
 
+  test('an empty one is acknowledged, then the session closed; one too large is refused', async () => {
+    const { client, broker } = await open(version, [allow('all', '#')])
+    client.send(hand('x'.repeat(100_000)), hand(''), marker)
+    expect((await client.next('puback')).reasonCode ?? 0).toBe(version === 5 ? 0x87 : 0)
+    expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
+    await client.closed()
+    await broker.closed()
+    expect(broker.untaken).toEqual([])
+    expect(proxy.ended()).toEqual(['reauthentication_failed'])
+  })
+
   test('with another QoS, retained, or below it, it is refused whatever the rules say', async () => {
     const { client, broker } = await open(version, [allow('all', '#'), allow('all', '$allauth/#')])
     proxy.tokens.set('next', identify('dev', [], { expires_at: inOneHour() + 100 }))
@@ -168,6 +179,35 @@ describe.each(both)('$allauth/token at level %i', (version) => {
     expect(proxy.counts.publishDenied).toBe(4)
     expect(proxy.told.map((t) => t.what)).toEqual(['started'])
   })
+})
+
+test('a token handed in by an alias is taken, and the alias never reaches the broker', async () => {
+  const connack = { properties: { topicAliasMaximum: 5 } }
+  const { client, broker } = await open(5, [ok], { connack })
+  const hand = (topic: string, token: string, messageId: number) =>
+    publish(topic, { payload: token, qos: 1, messageId, properties: { topicAlias: 2 } })
+  const later = (seconds: number) => ({ expires_at: inOneHour() + seconds })
+  proxy.tokens.set('one', identify('dev', [ok], later(100)))
+  const two = identify('dev', [ok], later(200))
+  proxy.tokens.set('two', two)
+  client.send(hand('$allauth/token', 'one', 1), hand('', 'two', 2), hand('ok', 'x', 3))
+  expect((await client.next('puback')).messageId).toBe(1)
+  expect((await client.next('puback')).messageId).toBe(2)
+  expect(await broker.next('publish')).toMatchObject({ topic: 'ok', messageId: 3 })
+  expect(proxy.sessions[0]!.identity).toBe(two)
+})
+
+test('our own UNSUBSCRIBE takes no id whose PUBREL the broker has not answered', async () => {
+  const { client, broker } = await open(5, [allow('all', '#')], {
+    ...withAuth,
+    connack: { sessionPresent: true },
+  })
+  await subscribeTo(client, broker, 'a')
+  client.send({ cmd: 'pubrel', messageId: 65_535 })
+  await broker.next('pubrel')
+  proxy.tokens.set('narrow', identify('dev', [ok]))
+  client.send(auth('narrow'))
+  expect((await broker.next('unsubscribe')).messageId).toBe(65_534)
 })
 
 describe.each(both)('the end of a session at level %i', (version) => {

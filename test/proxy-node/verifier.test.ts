@@ -629,6 +629,17 @@ describe('reading the keys again', () => {
     console.log(`300 tokens with unknown keys in 11 s: ${issuer.requests.jwks - 1} key requests`)
   })
 
+  test('a clock that is set back does not make the cool-down longer', async () => {
+    const { issuer, verify, time } = await readyRig()
+    const stranger = await makeKey('ES256', 'stranger')
+    expect(reasonOf(await verify(await issuer.mint({ key: stranger })))).toBe('unknown_key')
+    time.advance(-3600)
+    issuer.keys.push(stranger)
+    const at = Math.floor(time.clock.now() / 1000)
+    const token = await issuer.mint({ key: stranger, claims: { iat: at, exp: at + 600 } })
+    expect(reasonOf(await verify(token))).toBe('ok')
+  })
+
   test('all who wait for a refresh get in with the key it brings', async () => {
     const { issuer, verify } = await readyRig()
     issuer.keys.unshift(await makeKey('ES256', 'second'))
