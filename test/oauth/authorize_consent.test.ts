@@ -16,6 +16,7 @@ import {
   signIn,
   startFlow,
 } from './flow.ts'
+import { overtaken } from './token_fixtures.ts'
 
 let worker: TestWorker
 let browser: Browser
@@ -48,6 +49,21 @@ describe('the page', () => {
     }
     expect(page.headers.get('cache-control')).toBe('no-store')
     expect(page.headers.get('access-control-allow-origin')).toBeNull()
+  })
+
+  test('says that devices can be controlled also where mProxy is only named as resource', async () => {
+    const text = 'see and control the devices'
+    expect((await ask()).html).not.toContain(text)
+    const named = await ask({ scope: 'openid', resource: 'urn:allauth:mqtt' })
+    expect(named.html).toContain(text)
+  })
+
+  test('has words for a scope that is named like a member of every object', async () => {
+    const scope = 'constructor toString:read __proto__'
+    await createClient(worker.context(), { ...APP, client_id: 'odd', scope })
+    const { html } = await ask({ client_id: 'odd', scope })
+    expect(html.match(/use what the application calls/g)).toHaveLength(3)
+    expect(html).not.toContain('native code')
   })
 
   test('lets its form lead to the client, and nowhere else', async () => {
@@ -148,6 +164,22 @@ describe('the answer', () => {
     expect(codes.length).toBe(1)
     expect(answers.filter((one) => one.status === 400).length).toBe(19)
     expect((await rowsOf(worker, 'authorization_code')).length).toBe(1)
+  })
+
+  test('allow that deny overtakes gives no code, and nothing is remembered', async () => {
+    const page = await ask()
+    const late = new Browser({
+      ...worker,
+      ...overtaken(worker, () => browser.submit(page, { action: 'deny' })),
+    })
+    for (const [name, value] of browser.cookies) late.cookies.set(name, value)
+    const answer = await late.submit(page, { action: 'allow' })
+    expect([answer.status, answer.headers.get('location')]).toEqual([400, null])
+    expect(await rowsOf(worker, 'authorization_code')).toEqual([])
+    expect(await rowsOf(worker, 'allowed_scope')).toEqual([])
+    const types = (await rowsOf(worker, 'event')).map((event) => event['type'])
+    expect(types).toContain('authorization.denied')
+    expect(types).not.toContain('authorization.allowed')
   })
 
   test('a request that ran out gives a page', async () => {

@@ -1,6 +1,8 @@
 // When a person has to sign in (again), when not, what that means for codes, and how power narrows them.
 import { beforeEach, describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
+import { createUser } from '../../worker/identity/users.ts'
+import { signJwt } from '../../worker/keys/jwt.ts'
 import { changeClient } from '../../worker/oauth/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
@@ -185,6 +187,72 @@ test('what changed at the client meanwhile counts', async () => {
   expect(await outcome(moved)).toBe('page 400')
   await changeClient(cx(), 'app', { redirect_uris: [CALLBACK], status: 'disabled' }, null)
   expect(await outcome(stopped)).toBe('page 400')
+})
+
+test('a resource that the client lost meanwhile is invalid_target, and no code is given', async () => {
+  const cx = () => worker.context()
+  const resource = 'https://shop.example/'
+  await changeClient(cx(), 'app', { resources: [resource] }, null)
+  const path = returnTo(await browser.get(requestPath({ resource })))
+  await changeClient(cx(), 'app', { resources: [] }, null)
+  await signIn(worker, browser, 'ann')
+  expect(await outcome(path)).toBe('invalid_target')
+  expect(await rowsOf(worker, 'authorization_code')).toEqual([])
+})
+
+describe('id_token_hint', () => {
+  beforeEach(async () => {
+    await createUser(worker.context(), { id: 'bob', email: 'bob@example.com' })
+  })
+
+  /** An ID token as the token endpoint gives it; `claims` change it. */
+  const hint = async (sub: string, claims: object = {}, typ = 'JWT') => {
+    const now = worker.clock.now
+    const all = { sub, aud: 'app', iat: now, exp: now + 300, ...claims }
+    return (await signJwt(worker.context(), 'RS256', typ, all)).jwt
+  }
+
+  test('of who is signed in gives a code, silently too, also when it has run out', async () => {
+    await signIn(worker, browser, 'ann')
+    const id_token_hint = await hint('ann')
+    worker.clock.now += 3600
+    expect(await outcome(requestPath({ id_token_hint }))).toBe('code')
+    expect(await outcome(requestPath({ id_token_hint, prompt: 'none' }))).toBe('code')
+  })
+
+  test('of another person is login_required silently, and no code is about who is signed in', async () => {
+    await signIn(worker, browser, 'ann')
+    const id_token_hint = await hint('bob')
+    expect(await outcome(requestPath({ id_token_hint, prompt: 'none' }))).toBe('login_required')
+    const path = returnTo(await browser.get(requestPath({ id_token_hint })))
+    expect(await outcome(path)).toBe('login')
+    expect(await rowsOf(worker, 'authorization_code')).toEqual([])
+
+    // Whoever signs in instead is told to the client, and not sent around in a circle.
+    worker.clock.now += 10
+    await signIn(worker, browser, 'ann')
+    expect(await outcome(path)).toBe('login_required')
+    await signIn(worker, browser, 'bob')
+    expect(await outcome(path)).toBe('code')
+    expect((await rowsOf(worker, 'authorization_code'))[0]?.['user_id']).toBe('bob')
+  })
+
+  test('that is no ID token of this client is invalid_request', async () => {
+    await signIn(worker, browser, 'ann')
+    const good = await hint('ann')
+    const [header, , signature] = good.split('.')
+    const [, others] = (await hint('bob')).split('.')
+    for (const id_token_hint of [
+      'nonsense',
+      `${header}.${others}.${signature}`,
+      await hint('ann', { aud: 'another' }),
+      await hint('ann', { iss: 'https://evil.example' }),
+      await hint('ann', {}, 'at+jwt'),
+      [good, good],
+    ]) {
+      expect(await outcome(requestPath({ id_token_hint }))).toBe('invalid_request')
+    }
+  })
 })
 
 test('the code is kept as a hash, with everything that its redemption needs', async () => {

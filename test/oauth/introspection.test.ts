@@ -11,6 +11,7 @@ import {
   addApp,
   addClient,
   addDevice,
+  addUser,
   asserted,
   assertion,
   basic,
@@ -239,4 +240,34 @@ test('an operator-minted token is inactive once it is revoked or its device susp
   await setStatus(worker, 'device', 'dim-1', 'active')
   expect(await states()).toEqual([{ kind: 'device_token' }])
   expect(await isActive()).toBe(true)
+})
+
+test('an origin counts only for its own subject and client, and a minted one only for its time', async () => {
+  const worker = await startIssuer()
+  await addApp(worker)
+  await addApp(worker, { client_id: 'other' })
+  await addUser(worker, 'bob')
+  await addDevice(worker, 'dim-1', { secret: 'ads_x' })
+  await addDevice(worker, 'dim-2', { secret: 'ads_y' })
+  const { authorization_id: azn } = await signIn(worker)
+  const minted = (await readAccessToken(worker.context(), await mintDeviceToken(worker, 'dim-1')))!
+    .origin
+  const kindOf = async (origin: string, sub: string, client_id: string, later = 0) => {
+    const origins = findLiveOrigin({ origin, sub, client_id }, worker.clock.now + later)
+    const [rows] = await worker.context().db.read(origins)
+    return rows.map((one) => one.kind).join()
+  }
+  expect(await kindOf(azn, 'ann', 'app')).toBe('authorization')
+  expect(await kindOf(azn, 'bob', 'app')).toBe('')
+  expect(await kindOf(azn, 'ann', 'other')).toBe('')
+  expect(await kindOf(minted, 'dim-1', 'dim-1')).toBe('device_token')
+  expect(await kindOf(minted, 'dim-1', 'dim-1', 400 * 86_400)).toBe('')
+  expect(await kindOf(minted, 'dim-2', 'dim-2')).toBe('')
+  expect(await kindOf(minted, 'dim-1', 'app')).toBe('')
+  expect(await kindOf('app', 'app', 'app')).toBe('client')
+  expect(await kindOf('app', 'app', 'other')).toBe('')
+  expect(await kindOf('app', 'ann', 'app')).toBe('')
+  expect(await kindOf('dim-1', 'dim-1', 'dim-1')).toBe('device')
+  expect(await kindOf('dim-1', 'dim-1', 'dim-2')).toBe('')
+  expect(await kindOf('ann', 'ann', 'ann')).toBe('')
 })

@@ -1,6 +1,7 @@
 // The token endpoint: codes and client credentials, as real clients and attackers use it.
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
+import { sha256 } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips, ISSUER } from '../context.ts'
 import {
@@ -15,6 +16,7 @@ import {
   basic,
   claimsOf,
   count,
+  countingReads,
   foreign,
   foreignClient,
   headerOf,
@@ -143,6 +145,18 @@ describe('authorization_code', () => {
     expect(bad.body.access_token).toBeUndefined()
     expect(bad.headers.get('cache-control')).toBe('no-store')
     expect((await redeem(worker, code)).status).toBe(200)
+  })
+
+  test.each([
+    ['shorter than 43 characters', 'x'.repeat(42)],
+    ['longer than 128 characters', 'x'.repeat(129)],
+    ['with a character that is none of its own', `${'x'.repeat(42)}+`],
+  ])('a verifier %s is refused, though its challenge fits', async (_, code_verifier) => {
+    const worker = await startIssuer()
+    await addApp(worker)
+    const { code } = await addCode(worker, { code_challenge: sha256(code_verifier) })
+    const answer = await redeem(worker, code, { code_verifier })
+    expect(answer.body.error).toBe('invalid_grant') // RFC 7636 §4.1
   })
 
   test('a client with several addresses has to name the one of the code', async () => {
@@ -418,6 +432,42 @@ describe('client_credentials', () => {
       await setStatus(worker, 'device', 'dim-1', status)
       expect((await token(worker, own, headers)).body.error).toBe('invalid_client')
     }
+  })
+
+  test('rules are read, and then in the token, exactly where mProxy is its audience', async () => {
+    const worker = await startIssuer()
+    const shop = 'https://shop.example/'
+    const secret = await addClient(worker, {
+      client_id: 'job',
+      grant_types: ['client_credentials'],
+      scope: 'mqtt orders users:read',
+      resources: [shop],
+    })
+    await addGrant(worker, 'job', { name: 'reader', acl: [ALLOW] })
+    await addDevice(worker, 'dim-1', { secret: 'ads_secret', acl: [ALLOW] })
+    const through = countingReads(worker)
+    const seen: Record<string, number> = {}
+    for (const [caller, headers] of Object.entries({
+      job: basic('job', secret),
+      'dim-1': basic('dim-1', 'ads_secret'),
+    })) {
+      for (const scope of [undefined, ' ', 'mqtt', 'orders', 'users:read', 'mqtt orders']) {
+        for (const resource of [undefined, MQTT, API, shop]) {
+          const { status, body } = await token(through, { ...own, scope, resource }, headers)
+          const asked = `${caller} ${scope} ${resource}`
+          expect([asked, [200, 400].includes(status)]).toEqual([asked, true])
+          if (status !== 200) continue
+          const claims = claimsOf(body.access_token)
+          const isMqtt = claims.aud === MQTT
+          const acl = isMqtt ? [{ ...ALLOW, topic: `things/${caller}/state` }] : undefined
+          expect({ asked, acl: claims.acl }).toEqual({ asked, acl })
+          if (scope === undefined && resource === undefined) continue
+          seen[isMqtt ? 'mqtt' : 'other'] = through.statements()
+        }
+      }
+    }
+    console.log('statements of the read batch', seen)
+    expect(seen).toEqual({ mqtt: 9, other: 4 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

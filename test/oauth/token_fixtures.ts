@@ -298,27 +298,55 @@ export const claimsOf = (jwt: string | undefined) =>
 export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
+type Send = () => Promise<unknown>
+
+/** The same worker, with something around each write. */
+function aroundWrites(
+  worker: TestWorker,
+  around: (send: Send) => Promise<unknown>,
+): Pick<TestWorker, 'request'> {
+  const app = createApp(() => {
+    const cx = worker.context(ANONYMOUS)
+    const write = (...statements: Statement<unknown>[]) => around(() => cx.db.write(...statements))
+    return { ...cx, db: { read: cx.db.read, write: write as Context['db']['write'] } }
+  })
+  return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
+}
+
 /**
  * The same worker, but the answer of every write is lost once: its batch is sent again, after what happens
  * `between`.
  */
-export function losingAnswers(
-  worker: TestWorker,
-  between: () => Promise<unknown> = async () => {},
-): Pick<TestWorker, 'request'> {
+export const losingAnswers = (worker: TestWorker, between: Send = async () => {}) =>
+  aroundWrites(worker, async (send) => {
+    await send()
+    await between()
+    return send()
+  })
+
+/** The same worker, but something happens between what a request reads and what it writes. */
+export const overtaken = (worker: TestWorker, before: Send) =>
+  aroundWrites(worker, async (send) => {
+    await before()
+    return send()
+  })
+
+/** The same worker, which says how many statements the last batch had that was read. */
+export function countingReads(worker: TestWorker) {
+  let statements = 0
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    const db: Context['db'] = {
-      read: cx.db.read,
-      write: async (...statements) => {
-        await cx.db.write(...statements)
-        await between()
-        return cx.db.write(...statements)
-      },
+    const read = (...batch: Statement<unknown>[]) => {
+      statements = batch.length
+      return cx.db.read(...batch)
     }
-    return { ...cx, db }
+    return { ...cx, db: { read: read as Context['db']['read'], write: cx.db.write } }
   })
-  return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
+  return {
+    request: async (path: string, init?: RequestInit) =>
+      app.request(new URL(path, ISSUER).href, init),
+    statements: () => statements,
+  }
 }
 
 /** For oauth4webapi: requests go to the worker, times are the worker's. */

@@ -3,10 +3,11 @@
 import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import type { Form } from '../http.ts'
-import { isRegisteredScope } from './authorizations.ts'
-import { type Client, isResource } from './clients.ts'
+import { verifyJwt } from '../keys/jwt.ts'
+import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { type Client, isResource } from './client_metadata.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
-import { isManagementScope, managementAudience, parseScope } from './scopes.ts'
+import { parseScope } from './scopes.ts'
 
 /** Longest query, in characters: what is longer, servers in between would not carry either. */
 export const REQUEST_MAX = 12_000
@@ -29,6 +30,7 @@ export const PARAMETERS = [
   'prompt',
   'max_age',
   'login_hint',
+  'id_token_hint',
   'request',
   'request_uri',
 ] as const
@@ -51,6 +53,8 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
+  /** The only person whom the answer may be about. */
+  hinted_sub?: string
 }
 
 const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
@@ -252,13 +256,6 @@ function checkResource(cx: Context, client: Client, form: Form) {
   return { resource }
 }
 
-/** Whether a client may ask for tokens for a resource. */
-export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
-  if (resource === cx.config.issuer || client.resources.includes(resource)) return true
-  if (resource === cx.config.mqtt_audience) return client.scope.includes('mqtt')
-  return resource === managementAudience(cx) && client.scope.some(isManagementScope)
-}
-
 /** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`. */
 function checkInteraction(_cx: Context, _client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
@@ -280,6 +277,29 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
     ...(nonce === undefined ? {} : { nonce }),
     ...(login_hint === undefined ? {} : { login_hint }),
   }
+}
+
+/**
+ * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID
+ * Connect Core §3.1.2.1). Throws OAuthError, which is for the client.
+ */
+export async function readIdTokenHint(
+  cx: Context,
+  client: Client,
+  form: Form,
+): Promise<Pick<AuthorizationRequest, 'hinted_sub'>> {
+  const hint = once(form, 'id_token_hint', 4096)
+  if (hint === undefined) return {}
+  const expected = { typ: 'JWT', audience: client.client_id, ignoreExpiry: true }
+  const sub = (await verifyJwt(cx, hint, expected))?.sub
+  if (sub === undefined) {
+    throw refuse(
+      'invalid_request',
+      'id_token_hint is not an ID token of this client',
+      'bad_id_token_hint',
+    )
+  }
+  return { hinted_sub: sub }
 }
 
 const isPrompt = (text: string): text is Prompt => PROMPTS.some((known) => known === text)

@@ -15,8 +15,8 @@ import {
   isAuthorizationLive,
   revokeAuthorization,
 } from './authorization_store.ts'
+import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
-import { type Client, isResource } from './clients.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from './tokens.ts'
 

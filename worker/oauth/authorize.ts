@@ -13,9 +13,9 @@ import { loadSettings } from '../settings.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
-  mayNameResource,
   REQUEST_URI_PREFIX,
   readClientId,
+  readIdTokenHint,
   readReference,
   readTarget,
   type Target,
@@ -33,7 +33,7 @@ import {
   isOpen,
   listAllowedScopes,
 } from './authorization_request_store.ts'
-import { holdsScope, isRegisteredScope } from './authorizations.ts'
+import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
 import { isManagementScope } from './scopes.ts'
@@ -77,8 +77,13 @@ export type Decision =
 export function decide(cx: Context, situation: Situation): Decision {
   const { session, request, client } = situation
   const silent = request.prompt.includes('none')
-  if (session === undefined || mustSignInAgain(cx, situation, session)) {
+  const other = session !== undefined && session.user_id !== (request.hinted_sub ?? session.user_id)
+  if (session === undefined || other || mustSignInAgain(cx, situation, session)) {
     if (silent) throw refuse('login_required', 'the person is not signed in', 'silent_login')
+    // OpenID Connect Core §3.1.2.2: no answer about a different person than id_token_hint names
+    if (other && hasSignedInSince(situation, session)) {
+      throw refuse('login_required', 'another person signed in', 'other_than_hinted')
+    }
     return { step: 'login' }
   }
   const scope = scopeFor(cx, situation)
@@ -92,18 +97,18 @@ export function decide(cx: Context, situation: Situation): Decision {
 
 /** OpenID Connect Core §3.1.2.1: `prompt=login` (here also `select_account`) and `max_age`. */
 function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession): boolean {
-  const { request, stored } = situation
-  const { prompt, max_age } = request
-  // Since the request came: the time has whole seconds only, hence the look at the session itself.
-  const sinceThen =
-    stored !== null &&
-    session.auth_time >= stored.created_at &&
-    session.id_hash !== stored.session_hash
-  if (sinceThen) return false
+  if (hasSignedInSince(situation, session)) return false
+  const { prompt, max_age } = situation.request
   // max_age=0 is prompt=login in other words.
   if (prompt.includes('login') || prompt.includes('select_account') || max_age === 0) return true
   return max_age !== undefined && cx.now() - session.auth_time > max_age
 }
+
+/** Since the request came: the time has whole seconds only, hence the look at the session itself. */
+const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
+  stored !== null &&
+  session.auth_time >= stored.created_at &&
+  session.id_hash !== stored.session_hash
 
 /**
  * The scopes that can be given: those the client is still registered for and, of the management API, those the
@@ -163,7 +168,8 @@ export async function authorize(
   const client = usableClient(clients[0])
   const target = readTarget(client, form)
   return tellClient(cx, client, target, async () => {
-    const request = checkRequest(cx, client, target, form)
+    const hinted = await readIdTokenHint(cx, client, form)
+    const request = { ...checkRequest(cx, client, target, form), ...hinted }
     const permissions = permissionsOf(grants)
     const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
     return proceed(cx, situation)

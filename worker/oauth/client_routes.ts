@@ -18,19 +18,21 @@ import {
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
 import { noStore } from '../http.ts'
+import {
+  clientInput,
+  clientPatch,
+  clientSchema,
+  describeClient,
+  parseClient,
+} from './client_metadata.ts'
 import { addSecret, newSecretInput, removeSecret } from './client_secrets.ts'
 import { type ClientRow, findClientById, listClients, secretsOf } from './client_store.ts'
 import {
   assertMayShape,
   changeClient,
-  clientInput,
   clientNotFound,
-  clientPatch,
-  clientSchema,
   createClient,
   deleteClient,
-  describeClient,
-  parseClient,
 } from './clients.ts'
 
 const tags = ['clients']

@@ -23,32 +23,36 @@ import {
 import { formTargetOf } from './redirect_uris.ts'
 
 /** What scopes mean, for people. */
-const MEANING: Record<string, string> = {
-  openid: 'know who you are',
-  profile: 'see your name and language',
-  email: 'see your e-mail address',
-  offline_access: 'keep this access while you are away',
-  mqtt: 'see and control the devices that you may use',
-  manage: 'manage everything here in your name',
-}
+const MEANING: ReadonlyMap<string, string> = new Map([
+  ['openid', 'know who you are'],
+  ['profile', 'see your name and language'],
+  ['email', 'see your e-mail address'],
+  ['offline_access', 'keep this access while you are away'],
+  ['mqtt', 'see and control the devices that you may use'],
+  ['manage', 'manage everything here in your name'],
+])
 
-const MANAGED: Record<string, string> = {
-  users: 'people',
-  devices: 'devices',
-  access: 'groups, roles and who has access',
-  clients: 'applications',
-  keys: 'signing keys',
-  events: 'the record of events',
-  settings: 'settings',
-}
+const MANAGED: ReadonlyMap<string, string> = new Map([
+  ['users', 'people'],
+  ['devices', 'devices'],
+  ['access', 'groups, roles and who has access'],
+  ['clients', 'applications'],
+  ['keys', 'signing keys'],
+  ['events', 'the record of events'],
+  ['settings', 'settings'],
+])
 
 function meaningOf(scope: string): string {
   const [resource = '', verb] = scope.split(':')
-  const managed = MANAGED[resource]
+  const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
   if (managed !== undefined && verb === 'write') return `change ${managed} in your name`
-  return MEANING[scope] ?? 'use what the application calls'
+  return MEANING.get(scope) ?? 'use what the application calls'
 }
+
+/** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
+const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
+  resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }
 
@@ -69,7 +73,10 @@ export async function askConsent(
       client_name: client.client_name ?? client.client_id,
       client_id: client.client_id,
       email: session.user_email,
-      scopes: scope.map((name) => ({ name, text: meaningOf(name) })),
+      scopes: toldScopes(cx, request.resource, scope).map((name) => ({
+        name,
+        text: meaningOf(name),
+      })),
       resources: request.resource,
       request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
       redirect_host: host === '' ? protocol : host,

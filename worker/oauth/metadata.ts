@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { AUTH_METHODS, GRANT_TYPES } from './clients.ts'
+import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */

@@ -33,11 +33,20 @@ import {
 export const grant_type = 'client_credentials'
 
 export function parameters(cx: Context, form: Form, presented: Presented) {
-  const reads = rightsOf(presented.client_id, cx.now())
-  return { asked: readAsked(form), reads }
+  const asked = readAsked(form)
+  // The rights are for the acl claim, and dear to read: only where mProxy may become the audience.
+  const reads = mayReachMqtt(cx, asked) ? rightsOf(presented.client_id, cx.now()) : ([] as const)
+  return { asked, reads }
+}
+
+/** Known before it is known who asks. A device with any other wish is refused. */
+function mayReachMqtt(cx: Context, { scope, resource }: Asked): boolean {
+  if (resource.length > 0) return resource.includes(cx.config.mqtt_audience)
+  return scope === null || scope.length === 0 || scope.includes('mqtt')
 }
 
 type Parameters = ReturnType<typeof parameters>
+type MaybeRights = Rows<Parameters['reads']>
 
 const badScope = (description: string, reason: string) =>
   new OAuthError('invalid_scope', { description, reason })
@@ -53,7 +62,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { asked }: Parameters,
-  rights: Rows<Parameters['reads']>,
+  rights: MaybeRights,
 ): Promise<TokenAnswer> {
   // RFC 6749 §4.4: confidential clients alone
   if (caller.method === 'none') {
@@ -76,7 +85,7 @@ function deviceClaims(
   cx: Context,
   device: { id: string; mqtt_client_id: string | null },
   { scope, resource }: Asked,
-  rights: RightsRows,
+  rights: MaybeRights,
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
@@ -91,7 +100,7 @@ function deviceClaims(
     audience: [mqtt_audience],
     scope: ['mqtt'],
     ttl: settings.device_access_token_ttl,
-    ...aclClaim(cx, device.id, rights, settings),
+    ...aclClaim(cx, device.id, read(rights), settings),
     mqtt_client_id: device.mqtt_client_id,
   })
 }
@@ -100,7 +109,7 @@ function clientClaims(
   cx: Context,
   client: Client,
   asked: Asked,
-  rights: RightsRows,
+  rights: MaybeRights,
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
@@ -130,8 +139,15 @@ function clientClaims(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
-    ...(audience.includes(mqtt_audience) ? aclClaim(cx, client.client_id, rights, settings) : {}),
+    ...(audience.includes(mqtt_audience)
+      ? aclClaim(cx, client.client_id, read(rights), settings)
+      : {}),
   })
+}
+
+function read(rights: MaybeRights): RightsRows {
+  if (rights.length === 0) throw new TypeError('an acl claim without rights that were read')
+  return rights
 }
 
 /** With a resource everything, to be narrowed by it; otherwise what one audience can hold. */
