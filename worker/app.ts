@@ -226,6 +226,10 @@ function answerError(error: Error, c: Http): Response | Promise<Response> {
     cx.log('error', 'a request failed', { path: c.req.path, error: error.stack ?? error.message })
   } else if (known.cause instanceof Error) {
     cx.log('warn', 'a request was refused', { path: c.req.path, error: known.message })
+  } else if (known instanceof OAuthError) {
+    // The reason is for whoever looks for the cause here; the wire has the dull description.
+    const { error, reason } = known
+    cx.log('info', 'a request was refused', { path: c.req.path, error, reason })
   }
   const failure =
     known ?? new OAuthError('server_error', { description: 'an error occurred', reason: 'bug' })

@@ -134,16 +134,16 @@ describe('two processes at full speed, one killed again and again', () => {
   test(
     'lose nothing that was acknowledged and store nothing twice, on Node',
     {
-      timeout: 40_000,
+      timeout: 120_000,
     },
     () => survive(freshPath(), Array(20).fill('node'), 60),
   )
 
-  test('nor on Deno and Bun', { timeout: 40_000 }, () =>
+  test('nor on Deno and Bun', { timeout: 120_000 }, () =>
     survive(freshPath(), ['deno', 'bun', 'deno', 'bun', 'deno', 'bun'], 60),
   )
 
-  test('nor when writes share their commits', { timeout: 40_000 }, () =>
+  test('nor when writes share their commits', { timeout: 120_000 }, () =>
     survive(freshPath(), ['node', 'deno', 'bun', 'node', 'deno', 'bun'], 400, 16),
   )
 })

@@ -424,6 +424,21 @@ describe('power', () => {
     expect((await call('PATCH', path, { client_name: 'x' }, { token: weak })).status).toBe(200)
   })
 
+  test('a client that would skip consent is neither made, made from another, nor changed without manage', async () => {
+    const entry = { redirect_uris: [CALLBACK], scope: 'openid', first_party: true }
+    expect((await call('POST', '/v1/clients', entry, { token: weak })).status).toBe(403)
+    await createClient(worker.context(), { ...APP, ...entry, client_id: 'house' })
+    const evil = { redirect_uris: ['https://evil.example/'] }
+    for (const patch of [evil, { first_party: false }, { client_name: 'x' }]) {
+      expect((await call('PATCH', '/v1/clients/house', patch, { token: weak })).status).toBe(403)
+    }
+    const plain = { ...entry, first_party: false }
+    const made = await call('POST', '/v1/clients', plain, { token: weak })
+    const path = made.headers.get('location') ?? ''
+    expect((await call('PATCH', path, { first_party: true }, { token: weak })).status).toBe(403)
+    expect((await call('PATCH', path, { first_party: true })).status).toBe(200)
+  })
+
   test.each([
     ['its addresses', 'PATCH', '', { redirect_uris: ['https://evil.example/'] }],
     ['its keys', 'PATCH', '', { jwks: null }],

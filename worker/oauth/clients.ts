@@ -53,7 +53,21 @@ export {
  */
 export async function assertMayShape(cx: Context, current: ClientRow): Promise<void> {
   assertMayHandOnScopes(cx, parseScope(current.scope))
+  assertMayBeFirstParty(cx, current.first_party === 1)
   await assertMayEditPrincipal(cx, current.id)
+}
+
+/**
+ * A first-party client is given tokens without anybody's consent, so who shapes one could collect those of
+ * everybody who is signed in: that takes `manage`. Throws Problem forbidden.
+ */
+function assertMayBeFirstParty(cx: Context, first_party: boolean): void {
+  if (!first_party || cx.actor.kind === 'system' || cx.actor.scopes.has('manage')) return
+  throw new Problem(
+    'forbidden',
+    'a first-party client skips consent, so this needs the scope manage',
+    [{ pointer: '/first_party', detail: 'needs the scope manage' }],
+  )
 }
 
 /** What an entry of the blueprint, or a create, would do. A secret applies at creation only. */
@@ -68,6 +82,7 @@ export async function planClient(
   }
   const client = withChanges(cx, DEFAULTS, said)
   assertMayHandOnScopes(cx, client.scope)
+  assertMayBeFirstParty(cx, client.first_party)
   const errors: FieldError[] = []
   const wantsSecret = usesSecret(client.token_endpoint_auth_method)
   if (client_id === undefined) errors.push({ pointer: '/client_id', detail: 'is missing' })
@@ -105,6 +120,7 @@ export async function planClient(
 async function planChange(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   await assertMayShape(cx, current)
   assertMayHandOnScopes(cx, next.scope)
+  assertMayBeFirstParty(cx, next.first_party)
   const columns = columnsOf(next)
   const names = (Object.keys(columns) as (keyof ClientColumns)[]).filter(
     (name) => columns[name] !== current[name],
