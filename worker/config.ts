@@ -21,7 +21,7 @@ export type Fault = { name: string; problem: string; example: string }
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-export const DEFAULT_MQTT_AUDIENCE = 'urn:allauth:mqtt'
+const DEFAULT_MQTT_AUDIENCE = 'urn:allauth:mqtt'
 
 /** Reads all settings. `faults` is empty exactly when `config` is given. */
 export function readConfig(env: Environment): { config?: Config; faults: Fault[] } {
@@ -116,7 +116,7 @@ function readIssuer(text: string, fault: Report): string {
   return url.origin
 }
 
-export function isLoopbackHost(hostname: string): boolean {
+function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 

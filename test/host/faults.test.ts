@@ -5,7 +5,8 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { makeBlueprint } from './black_box.ts'
-import { freePort, ROOT, run, runCli, temporaryFolder } from './programs.ts'
+import { findFreePort } from './mproxy_fixtures/programs.ts'
+import { ROOT, run, runCli, temporaryFolder } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {
@@ -57,14 +58,14 @@ test('a file that is no database is left as it is', async () => {
   mkdirSync(join(folder.path, '.allauth'))
   const file = join(folder.path, '.allauth/allauth.db')
   writeFileSync(file, 'a letter to somebody, and certainly not a database')
-  await refuses({ PORT: String(await freePort()) }, /allauth\.db/)
+  await refuses({ PORT: String(await findFreePort()) }, /allauth\.db/)
   expect(readFileSync(file, 'utf8')).toBe('a letter to somebody, and certainly not a database')
 })
 
 test('a database that does not answer is named', async () => {
-  const port = await freePort()
+  const port = await findFreePort()
   await refuses(
-    { DATABASE_URL: `http://127.0.0.1:${port}`, PORT: String(await freePort()) },
+    { DATABASE_URL: `http://127.0.0.1:${port}`, PORT: String(await findFreePort()) },
     new RegExp(`127.0.0.1:${port} cannot be reached.*DATABASE_URL`),
   )
 })
@@ -77,7 +78,7 @@ test('a password in DATABASE_URL is refused, and not repeated', async () => {
 test('under a wrong SECRET_KEY nothing starts and no key is made; under the right one all goes on', async () => {
   const right = Buffer.alloc(32, 1).toString('base64url')
   const wrong = Buffer.alloc(32, 2).toString('base64url')
-  const port = String(await freePort())
+  const port = String(await findFreePort())
   const kids = async (secret: string) => {
     const program = worker({ PORT: port, SECRET_KEY: secret })
     await program.printed(/listens on/)
@@ -185,7 +186,7 @@ test('a command that is not there, or lacks a word, says how it is used', async 
 })
 
 test('a restart keeps keys, and does not undo a changed operator password', async () => {
-  const port = String(await freePort())
+  const port = String(await findFreePort())
   const env = {
     PORT: port,
     ADMIN_EMAIL: 'operator@example.com',

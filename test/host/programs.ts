@@ -1,9 +1,9 @@
 // Starting our own programs in tests: each in a folder of its own, on free ports, stopped by process id.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { findFreePort } from './mproxy_fixtures/programs.ts'
 
 export const ROOT = new URL('../..', import.meta.url).pathname
 
@@ -19,18 +19,6 @@ export type Program = {
   exit: Promise<number | null>
   /** SIGTERM, and SIGKILL for it and all it started when it does not heed that. */
   stop(): Promise<number | null>
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((done, failed) => {
-    const probe = createServer()
-    probe.once('error', failed)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      const port = typeof address === 'object' && address !== null ? address.port : 0
-      probe.close(() => done(port))
-    })
-  })
 }
 
 /** A folder that is gone when the test file has ended. */
@@ -135,7 +123,7 @@ export async function startWorkerOn(
   env: Record<string, string> = {},
 ): Promise<RunningWorker> {
   const folder = temporaryFolder()
-  const port = await freePort()
+  const port = await findFreePort()
   const issuer = `http://localhost:${port}`
   const file = join(folder.path, 'blueprint.json')
   writeFileSync(file, JSON.stringify(blueprint))

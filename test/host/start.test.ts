@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import mqtt from 'mqtt'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startBroker } from '../../worker/entry/broker.ts'
+import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { until } from './mproxy_fixtures/until.ts'
-import { freePort, ROOT, run, temporaryFolder } from './programs.ts'
+import { ROOT, run, temporaryFolder } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {
@@ -24,10 +25,10 @@ afterEach(() => folder.remove())
 async function startAll() {
   const path = process.env['PATH'] ?? ''
   const [http, tcp, ws, metrics] = await Promise.all([
-    freePort(),
-    freePort(),
-    freePort(),
-    freePort(),
+    findFreePort(),
+    findFreePort(),
+    findFreePort(),
+    findFreePort(),
   ])
   const env = {
     PORT: String(http),

@@ -1,0 +1,37 @@
+// The commands of the command line that no other suite types: each on an empty folder, for people and in JSON.
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { runCli, temporaryFolder } from './programs.ts'
+
+let folder: ReturnType<typeof temporaryFolder>
+beforeAll(() => {
+  folder = temporaryFolder()
+})
+afterAll(() => folder.remove())
+
+const answer = async (...args: string[]) => {
+  const { code, output } = await runCli([...args, '--json'], folder.path)
+  expect(code, output).toBe(0)
+  return JSON.parse(output)
+}
+
+test('migrate brings an empty database up to date, and a second time changes nothing', async () => {
+  expect(await answer('migrate')).toEqual({ applied: ['0001_foundation'] })
+  expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
+})
+
+test('key rotate makes one key that waits; a second time it is the same', async () => {
+  const before = (await answer('key', 'list')) as { keys: { kid: string; alg: string }[] }
+  expect(before.keys.map(({ alg }) => alg).sort()).toEqual(['ES256', 'RS256'])
+  const next = await answer('key', 'rotate')
+  expect(next.signs_at).toBeGreaterThan(Date.now() / 1000 + 300)
+  expect(await answer('key', 'rotate')).toEqual(next)
+  const after = (await answer('key', 'list')) as typeof before
+  expect(after.keys.map(({ kid }) => kid)).toContain(next.kid)
+  expect(after.keys).toHaveLength(3)
+  const refused = await runCli(['key', 'rotate', '--alg', 'HS256'], folder.path)
+  expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('HS256')])
+})
+
+test('setup-link gives a link as long as there is no operator', async () => {
+  expect((await answer('setup-link')).setup_link).toMatch(/^http:\/\/localhost:8787\/setup\?token=/)
+})
