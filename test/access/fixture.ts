@@ -111,6 +111,7 @@ export async function startHouse() {
           grant_types: '[]',
           scope,
           resources: '[]',
+          members: '{}',
           first_party: 0,
           ...stamps(),
         }),

@@ -15,7 +15,9 @@ const answer = async (...args: string[]) => {
 }
 
 test('migrate brings an empty database up to date, and a second time changes nothing', async () => {
-  expect(await answer('migrate')).toEqual({ applied: ['0001_foundation'] })
+  expect(await answer('migrate')).toEqual({
+    applied: ['0001_foundation', '0002_authorization_server'],
+  })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
 })
 

@@ -273,7 +273,21 @@ describe('a client cannot be', () => {
       { ...assertion, jwks: { keys: [{ ...jwk, x: '+'.repeat(43) }] } },
       '/jwks/keys/0/x',
     ],
-    ['with a jwks_uri', { ...assertion, jwks_uri: 'http://169.254.169.254/' }, ''],
+    [
+      'with a jwks_uri that is not https',
+      { ...assertion, jwks_uri: 'http://169.254.169.254/' },
+      '/jwks_uri',
+    ],
+    [
+      'with keys both given and fetched',
+      { ...assertion, jwks: { keys: [jwk] }, jwks_uri: 'https://app.example/jwks.json' },
+      '/jwks_uri',
+    ],
+    [
+      'public and without PKCE',
+      { token_endpoint_auth_method: 'none', require_pkce: false },
+      '/require_pkce',
+    ],
     ['with a scope with a quote', { scope: 'a"b' }, '/scope'],
     ['with an oversized scope', { scope: 's'.repeat(2049) }, '/scope'],
     ['with a relative resource', { resources: ['/v1'] }, '/resources/0'],

@@ -1,7 +1,7 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
 // Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
-import { index, integer, primaryKey, sqliteTable, text } from 'drizzle-orm/sqlite-core'
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // --- ground -----------------------------------------------------------------------------------
 
@@ -49,6 +49,13 @@ export const lease = sqliteTable('lease', {
   name: text().primaryKey(),
   holder: text().notNull(),
   expires_at: integer().notNull(),
+})
+
+/** Secrets of the system itself that must outlive a change of SECRET_KEY, such as the salt of pairwise subjects. */
+export const stored_secret = sqliteTable('stored_secret', {
+  name: text().primaryKey(),
+  value: text().notNull(), // sealed
+  created_at: integer().notNull(),
 })
 
 // --- keys -------------------------------------------------------------------------------------
@@ -166,8 +173,13 @@ export const session = sqliteTable(
     expires_at: integer().notNull(),
     address: text().notNull(),
     user_agent: text().notNull(),
+    sid: text().notNull(), // how clients name it; kept when the same person signs in again in its place
   },
-  (t) => [index('session_user').on(t.user_id), index('session_expiry').on(t.expires_at)],
+  (t) => [
+    index('session_user').on(t.user_id),
+    index('session_expiry').on(t.expires_at),
+    index('session_sid').on(t.sid),
+  ],
 )
 
 /** One-time link with which the first operator is made. */
@@ -257,6 +269,9 @@ export const client = sqliteTable('client', {
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
+  members: text().notNull(), // JSON object: all other members, those at their default left out
+  registration_token_hash: text(), // of a client that registered itself (RFC 7592)
+  initial_access_token_id: text(), // with which it registered itself
 })
 
 export const client_secret = sqliteTable(
@@ -278,6 +293,7 @@ export const authorization_request = sqliteTable('authorization_request', {
   parameters: text().notNull(), // JSON object, as checked
   created_at: integer().notNull(),
   expires_at: integer().notNull(),
+  pushed: integer().notNull(), // 1: came by the client itself (RFC 9126) and no browser has opened it yet
 })
 
 /** Scopes that a person allowed a client, remembered so that they are asked once. */
@@ -312,6 +328,11 @@ export const authorization_code = sqliteTable(
     created_at: integer().notNull(),
     expires_at: integer().notNull(),
     redeemed_by: text(), // rid
+    sid: text(), // of the browser session
+    acr: text(),
+    claims: text(), // JSON object (OpenID Connect Core §5.5), or null
+    authorization_details: text(), // JSON array (RFC 9396), or null
+    dpop_jkt: text(), // the key it is bound to (RFC 9449 §10), or null
   },
   (t) => [index('authorization_code_authorization').on(t.authorization_id)],
 )
@@ -333,10 +354,17 @@ export const authorization = sqliteTable(
     last_used_at: integer().notNull(),
     expires_at: integer(), // absolute end of the refresh token family; null: no refresh token
     revoked_at: integer(),
+    sid: text(), // of the browser session
+    acr: text(),
+    claims: text(), // JSON object (OpenID Connect Core §5.5), or null
+    authorization_details: text(), // JSON array (RFC 9396), or null
+    cnf: text(), // JSON object (RFC 7800): the key its refresh token is bound to, or null
+    offline: integer().notNull(), // 1: outlives the browser session
   },
   (t) => [
     index('authorization_user').on(t.user_id, t.client_id),
     index('authorization_client').on(t.client_id),
+    index('authorization_sid').on(t.sid),
   ],
 )
 
@@ -358,3 +386,67 @@ export const used_assertion = sqliteTable('used_assertion', {
   rid: text().notNull(),
   expires_at: integer().notNull(),
 })
+
+/** A device without a browser waits for a person to allow it on another one (RFC 8628). */
+export const device_authorization = sqliteTable('device_authorization', {
+  hash: text().primaryKey(), // of the device code
+  user_code_mac: text().notNull().unique(), // HMAC: a user code has few bits
+  client_id: text().notNull(),
+  scope: text().notNull(),
+  resource: text().notNull(), // JSON array
+  authorization_details: text(), // JSON array, or null
+  status: text({ enum: ['pending', 'allowed', 'denied'] }).notNull(),
+  user_id: text(),
+  auth_time: integer(),
+  amr: text(), // JSON array
+  acr: text(),
+  sid: text(),
+  authorization_id: text().notNull(), // allotted here, comes to life at redemption
+  interval: integer().notNull(), // seconds between two polls
+  polled_at: integer(),
+  created_at: integer().notNull(),
+  expires_at: integer().notNull(),
+  redeemed_by: text(), // rid
+})
+
+/** With which software registers clients of its own (RFC 7591 §3). */
+export const initial_access_token = sqliteTable('initial_access_token', {
+  id: text().primaryKey(),
+  hash: text().notNull().unique(),
+  description: text(),
+  max_uses: integer(),
+  scope: text().notNull(), // the most that a client made with it may have
+  defaults: text().notNull(), // JSON object: members of clients made with it
+  created_at: integer().notNull(),
+  expires_at: integer(),
+})
+
+/** One row for each client that was registered with one. */
+export const initial_access_token_use = sqliteTable(
+  'initial_access_token_use',
+  {
+    rid: text().primaryKey(),
+    token_id: text().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [index('initial_access_token_use_token').on(t.token_id)],
+)
+
+/** A client that has yet to hear that a session ended (OpenID Connect Back-Channel Logout). */
+export const logout_delivery = sqliteTable(
+  'logout_delivery',
+  {
+    id: text().primaryKey(),
+    client_id: text().notNull(),
+    user_id: text().notNull(),
+    sid: text().notNull(),
+    attempts: integer().notNull(),
+    taken_by: text(), // rid
+    next_at: integer().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    index('logout_delivery_next').on(t.next_at),
+    uniqueIndex('logout_delivery_once').on(t.client_id, t.sid),
+  ],
+)

@@ -44,8 +44,9 @@ export const findSession = (cx: Context, cookie: string | undefined): Statement<
   findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
 
 /**
- * A new session in place of the one of `replaces` (the browser's present cookie). The last statement answers
- * one row if the session came to be: it does not for a user who is disabled or gone by then.
+ * A new session in place of the one of `replaces` (the browser's present cookie). When that was the same person's,
+ * it keeps its `sid`, so that clients go on knowing it. The last statement answers one row if the session came to
+ * be: it does not for a user who is disabled or gone by then.
  */
 export function startSession(
   cx: Context,
@@ -65,19 +66,22 @@ export function startSession(
   const cookie = randomToken(cx)
   const id_hash = sessionHash(cookie)
   const now = cx.now()
-  const { user_id, amr, user_agent, replaces } = given
+  const { user_id, amr, user_agent } = given
+  const replaces = given.replaces === undefined ? null : sessionHash(given.replaces)
+  const row = {
+    id_hash,
+    user_id,
+    auth_time: now,
+    amr: JSON.stringify(amr),
+    created_at: now,
+    last_seen_at: now,
+    address: cx.address,
+    user_agent: [...user_agent.replaceAll('\0', '')].slice(0, USER_AGENT_MAX).join(''),
+    sid: randomToken(cx, 16),
+  }
   const statements = [
-    ...(replaces === undefined ? [] : [deleteSession(sessionHash(replaces))]),
-    insertSession({
-      id_hash,
-      user_id,
-      auth_time: now,
-      amr: JSON.stringify(amr),
-      created_at: now,
-      last_seen_at: now,
-      address: cx.address,
-      user_agent: [...user_agent.replaceAll('\0', '')].slice(0, USER_AGENT_MAX).join(''),
-    }),
+    insertSession(row, replaces),
+    ...(replaces === null ? [] : [deleteSession(replaces)]),
     appendEvent(
       { ...cx, actor: { kind: 'user', id: user_id, scopes: new Set() } },
       { type: 'session.started', subject_id: user_id, data: { amr } },

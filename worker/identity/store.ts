@@ -103,12 +103,20 @@ export const listLiveSessions = (cx: Context, user_id: string): Statement<Sessio
   sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}
     order by session.created_at desc, session.id_hash limit 200`
 
-/** Starts a session if the user exists and is not disabled at this moment. */
-export const insertSession = (row: Omit<SessionRow, 'expires_at'>): Statement<never> =>
+/**
+ * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of the session
+ * whose `sid` goes on when it is the same user's.
+ */
+export const insertSession = (
+  row: Omit<SessionRow, 'expires_at'>,
+  replaces: string | null,
+): Statement<never> =>
   sql`insert into session (id_hash, user_id, auth_time, amr, created_at, last_seen_at, expires_at,
-      address, user_agent)
+      address, user_agent, sid)
     select ${row.id_hash}, id, ${row.auth_time}, ${row.amr}, ${row.created_at}, ${row.last_seen_at},
-      ${row.created_at} + ${duration('session_ttl')}, ${row.address}, ${row.user_agent}
+      ${row.created_at} + ${duration('session_ttl')}, ${row.address}, ${row.user_agent},
+      coalesce((select sid from session where id_hash = ${replaces} and user_id = ${row.user_id}),
+        ${row.sid})
     from user where id = ${row.user_id} and status = 'active'
     on conflict (id_hash) do nothing`
 

@@ -18,7 +18,7 @@ import {
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
-import { type AccessTokenClaims, accessTokenClaims } from './tokens.ts'
+import { type AccessTokenClaims, accessTokenClaims, type Confirmation } from './tokens.ts'
 
 export { findAuthorization }
 
@@ -59,8 +59,8 @@ export function aclClaim(cx: Context, subject_id: string, rights: RightsRows, se
 /** The part of a code or an authorization that decides what its tokens may hold. */
 type Covered = { id: string; user_id: string; client_id: string; scope: string; resource: string }
 
-/** Access token claims, with what was left of the scope. */
-export type Entitled = { claims: AccessTokenClaims; scope: string[]; openid: boolean }
+/** Access token claims, and whether an ID token goes with them. */
+export type Entitled = { claims: AccessTokenClaims; openid: boolean }
 
 /**
  * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
@@ -71,7 +71,7 @@ export function entitle(
   cx: Context,
   covered: Covered,
   asked: Asked,
-  client: Client,
+  { client, cnf }: { client: Client; cnf: Confirmation | null },
   rights: RightsRows,
   settings: Settings,
 ): Entitled {
@@ -119,9 +119,10 @@ export function entitle(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    cnf,
     ...(audience.includes(mqtt_audience) ? aclClaim(cx, covered.user_id, rights, settings) : {}),
   })
-  return { claims, scope, openid: wanted.includes('openid') }
+  return { claims, openid: wanted.includes('openid') }
 }
 
 /** Whether a client may have tokens for a resource. */

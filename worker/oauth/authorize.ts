@@ -295,6 +295,7 @@ async function storeRequest(
       parameters: JSON.stringify(kept),
       created_at,
       expires_at: created_at + settings.request_ttl,
+      pushed: 0,
     }),
   )
   return { reference }
@@ -355,6 +356,11 @@ export async function issueCode(
     authorization_id: randomId(cx, 'azn'),
     created_at: now,
     expires_at: now + settings.code_ttl,
+    sid: session.sid,
+    acr: null,
+    claims: null,
+    authorization_details: null,
+    dpop_jkt: null,
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)

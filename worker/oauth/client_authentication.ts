@@ -6,7 +6,7 @@ import { ID_PATTERN } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import type { Rows } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { join, type Statement, sql } from '../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
 import { OAuthError } from '../errors.ts'
@@ -14,6 +14,7 @@ import type { Form } from '../http.ts'
 import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
+import type { Confirmation } from './tokens.ts'
 
 /** What a request presents, by exactly one method. Nothing of it is believed yet. */
 export type Presented =
@@ -29,8 +30,10 @@ export type Presented =
 export type Caller = {
   id: string
   method: Presented['method']
-  /** To be consumed by the request's write batch, through `writeAs`. */
-  assertion: Assertion | null
+  /** What was presented and is good once (assertions): consumed by the request's write batch, in `writeAs`. */
+  proofs: readonly Assertion[]
+  /** The key that the request proved to hold (RFC 7800), to which its tokens are bound; null: bearer tokens. */
+  cnf: Confirmation | null
 } & ({ kind: 'client'; client: Client } | { kind: 'device'; device: DeviceRow })
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -156,7 +159,7 @@ export async function authenticate(
       'assertion' in presented
         ? await verifyAssertion(cx, presented, (client.jwks?.keys ?? []) as JWK[])
         : null
-    return { kind: 'client', id, method, client, assertion }
+    return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
   }
   if (device === undefined) throw refused('unknown_client')
   if (device.status !== 'active') throw refused('device_not_active')
@@ -164,12 +167,14 @@ export async function authenticate(
   if ('assertion' in presented) {
     const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as JWK]))
     const assertion = await verifyAssertion(cx, presented, keys)
-    return { kind: 'device', id, method, device, assertion }
+    return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
   if (!('client_secret' in presented)) throw refused('device_without_proof')
   if (!verifyDeviceSecret(live, presented.client_secret)) throw refused('wrong_secret')
-  return { kind: 'device', id, method, device, assertion: null }
+  return { kind: 'device', id, method, device, proofs: [], cnf: null }
 }
+
+const some = (assertion: Assertion | null) => (assertion === null ? [] : [assertion])
 
 /** RFC 7523 §3. */
 async function verifyAssertion(
@@ -256,31 +261,34 @@ export const actingAs = (cx: Context, caller: Caller): Context => ({
   actor: { kind: caller.kind, id: caller.id, scopes: new Set() },
 })
 
-/** A condition for every consuming statement: the caller's assertion is consumed by this request. */
+/** A condition for every consuming statement: the caller's proofs are consumed by this request. */
 export const isProven = (cx: Context, caller: Caller): Statement =>
-  caller.assertion === null ? sql`1` : isAssertionMine(cx, caller.assertion)
+  join(
+    caller.proofs.map((proof) => isAssertionMine(cx, proof)),
+    ' and ',
+  )
 
 /**
- * The request's write batch: consumes the caller's assertion, if there is one, and sends `statements`, which
+ * The request's write batch: consumes the caller's proofs, if there are any, and sends `statements`, which
  * must be conditional on `isProven`. Without either, nothing is sent.
- * Throws OAuthError invalid_client when the assertion was used before.
+ * Throws OAuthError invalid_client when a proof was used before.
  */
 export async function writeAs<const S extends readonly Statement<unknown>[]>(
   cx: Context,
   caller: Caller,
   ...statements: S
 ): Promise<Rows<S>> {
-  const { assertion } = caller
-  if (assertion === null) {
+  const { proofs } = caller
+  if (proofs.length === 0) {
     return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.write(...statements)
   }
   const answers = await cx.db.write(
-    consumeAssertion(cx, assertion),
-    sql<{ mine: number }>`select ${isAssertionMine(cx, assertion)} as mine`,
+    ...proofs.map((proof) => consumeAssertion(cx, proof)),
+    sql<{ mine: number }>`select ${isProven(cx, caller)} as mine`,
     ...statements,
   )
-  const [, proofs, ...rows] = answers as unknown as [never[], { mine: number }[], ...unknown[]]
-  // Not "rows affected": the row itself says whose it is (Fosite CVE-2020-15222).
-  if (proofs[0]?.mine !== 1) throw refused('assertion_replayed')
+  const [proven, ...rows] = answers.slice(proofs.length) as [{ mine: number }[], ...unknown[]]
+  // Not "rows affected": the rows themselves say whose they are (Fosite CVE-2020-15222).
+  if (proven[0]?.mine !== 1) throw refused('assertion_replayed')
   return rows as unknown as Rows<S>
 }

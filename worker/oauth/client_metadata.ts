@@ -5,6 +5,14 @@ import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
+import {
+  type ClientMembers,
+  MEMBER_DEFAULTS,
+  memberFaults,
+  memberFields,
+  readMembers,
+  writeMembers,
+} from './client_members.ts'
 import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
 import { redirectUriFault } from './redirect_uris.ts'
@@ -69,6 +77,7 @@ const fields = {
   jwks: z.strictObject({ keys: z.array(jwkSchema).min(1).max(10) }),
   first_party: z.boolean(),
   access_token_ttl: z.int().min(60).max(ACCESS_TOKEN_TTL_MAX),
+  ...memberFields,
 }
 
 const optional = z.strictObject(fields).partial().shape
@@ -123,7 +132,7 @@ export type Jwk = {
 }
 
 /** A client with its JSON columns read. */
-export type Client = {
+export type Client = ClientMembers & {
   client_id: string
   client_name: string | null
   status: 'active' | 'disabled'
@@ -143,9 +152,17 @@ export type Client = {
 }
 
 export function parseClient(row: ClientRow): Client {
-  const { id, scope, ...rest } = row
+  const {
+    id,
+    scope,
+    members,
+    registration_token_hash: _hash,
+    initial_access_token_id: _token,
+    ...rest
+  } = row
   return {
     ...rest,
+    ...readMembers(members),
     client_id: id,
     token_endpoint_auth_method:
       rest.token_endpoint_auth_method as Client['token_endpoint_auth_method'],
@@ -179,6 +196,7 @@ export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 
   jwks: null,
   first_party: false,
   access_token_ttl: null,
+  ...MEMBER_DEFAULTS,
 }
 
 export type Description = typeof DEFAULTS
@@ -233,9 +251,10 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
       'is none, but client_credentials needs a client that proves itself',
     )
   }
-  if (method === 'private_key_jwt' && client.jwks === null) {
+  if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
     fault('/jwks', 'is missing, but private_key_jwt needs a key')
   }
+  faults.push(...memberFaults(client))
   const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]
   for (const [i, resource] of client.resources.entries()) {
     // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.
@@ -267,5 +286,6 @@ export function columnsOf(client: Description): ClientColumns {
     jwks: client.jwks === null ? null : JSON.stringify(client.jwks),
     first_party: client.first_party ? 1 : 0,
     access_token_ttl: client.access_token_ttl,
+    members: writeMembers(client),
   }
 }

@@ -7,7 +7,15 @@ export type ClientRow = typeof client.$inferSelect
 export type SecretRow = typeof client_secret.$inferSelect
 
 /** The columns that an update may change. */
-export type ClientColumns = Omit<ClientRow, 'id' | 'created_at' | 'updated_at' | 'version'>
+export type ClientColumns = Omit<
+  ClientRow,
+  | 'id'
+  | 'created_at'
+  | 'updated_at'
+  | 'version'
+  | 'registration_token_hash'
+  | 'initial_access_token_id'
+>
 
 export const findClientById = (id: string): Statement<ClientRow> =>
   sql`select * from client where id = ${id}`
@@ -54,6 +62,7 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   jwks: (value) => sql`jwks = ${value}`,
   first_party: (value) => sql`first_party = ${value}`,
   access_token_ttl: (value) => sql`access_token_ttl = ${value}`,
+  members: (value) => sql`members = ${value}`,
 }
 
 /**

@@ -13,6 +13,7 @@ import { randomId, randomToken } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { changedMembers, readMembers } from './client_members.ts'
 import {
   type Client,
   type ClientInput,
@@ -104,6 +105,8 @@ export async function planClient(
     created_at: now,
     updated_at: now,
     version: 1,
+    registration_token_hash: null,
+    initial_access_token_id: null,
   }
   const statements: Statement[] = [
     insertPrincipal(cx, client_id, 'client'),
@@ -127,14 +130,17 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
   )
   if (names.length === 0) return { change: 'unchanged', fields: [], statements: [] }
   const changes = Object.fromEntries(names.map((name) => [name, columns[name]]))
+  const fields = names.flatMap((name) =>
+    name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
+  )
   return {
     change: 'updated',
-    fields: names,
+    fields,
     statements: [
       // Before the update, whose condition no longer holds after it.
       appendEvent(
         cx,
-        { type: 'client.updated', subject_id: current.id, data: { fields: names } },
+        { type: 'client.updated', subject_id: current.id, data: { fields } },
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),

@@ -10,6 +10,9 @@ import type { Settings } from '../settings.ts'
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
 export const ACCESS_TOKEN_MAX = 8192
 
+/** The key that a token is bound to (RFC 7800 §3): by DPoP (RFC 9449 §6) or by certificate (RFC 8705 §3.1). */
+export type Confirmation = { jkt: string } | { 'x5t#S256': string }
+
 /** What an access token is to say. */
 export type AccessToken = {
   /** Id of the authorization or operator-minted token; else of the client or device itself. */
@@ -26,6 +29,8 @@ export type AccessToken = {
   acl?: readonly AclRule[] | undefined
   /** The MQTT client identifier that a device has for good. */
   mqtt_client_id?: string | null | undefined
+  /** Null or absent: whoever bears the token may use it. */
+  cnf?: Confirmation | null | undefined
 }
 
 /** RFC 9068 §2.2; `iss` is added when signing. */
@@ -39,6 +44,7 @@ export type AccessTokenClaims = {
   scope: string
   acl?: readonly AclRule[]
   mqtt_client_id?: string
+  cnf?: Confirmation
 }
 
 /**
@@ -47,7 +53,7 @@ export type AccessTokenClaims = {
  */
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
   const iat = cx.now()
-  const { sub, client_id, audience, acl, mqtt_client_id } = token
+  const { sub, client_id, audience, acl, mqtt_client_id, cnf } = token
   const [first, ...others] = audience
   if (first === undefined) throw new TypeError('an access token without audience')
   const claims: AccessTokenClaims = {
@@ -60,6 +66,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     scope: token.scope.join(' '),
     ...(acl === undefined ? {} : { acl }),
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
+    ...(cnf == null ? {} : { cnf }),
   }
   // Header, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
@@ -92,31 +99,41 @@ export async function signAccessToken(cx: Context, claims: AccessTokenClaims): P
 export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<Minted> =>
   signAccessToken(cx, accessTokenClaims(cx, token))
 
-/** What an ID token is to say (OpenID Connect Core §2). */
-export type IdToken = {
-  sub: string
-  client_id: string
+/** One sign-in of a person, as a code or an authorization keeps it. */
+export type SignIn = {
+  user_id: string
   auth_time: number
-  amr: readonly string[]
-  nonce?: string | null | undefined
-  access_token: string
+  /** JSON array (RFC 8176). */
+  amr: string
+  acr: string | null
+  /** Of the browser session, if there was one. */
+  sid: string | null
 }
 
-export async function mintIdToken(
+/** The ID token of a sign-in (OpenID Connect Core §2), for the client of `claims`. */
+async function mintIdToken(
   cx: Context,
   settings: Settings,
-  token: IdToken,
+  sign_in: SignIn,
+  {
+    client_id,
+    access_token,
+    nonce,
+  }: { client_id: string; access_token: string; nonce: string | null },
 ): Promise<string> {
+  const { user_id, auth_time, amr, acr, sid } = sign_in
   const iat = cx.now()
   const { jwt } = await signJwt(cx, 'RS256', 'JWT', {
-    sub: token.sub,
-    aud: token.client_id,
+    sub: user_id,
+    aud: client_id,
     iat,
     exp: iat + settings.id_token_ttl,
-    auth_time: token.auth_time,
-    amr: token.amr,
-    at_hash: leftHalf(sha256(token.access_token)),
-    ...(token.nonce == null ? {} : { nonce: token.nonce }),
+    auth_time,
+    amr: JSON.parse(amr),
+    at_hash: leftHalf(sha256(access_token)),
+    ...(nonce === null ? {} : { nonce }),
+    ...(acr === null ? {} : { acr }),
+    ...(sid === null ? {} : { sid }),
   })
   return jwt
 }
@@ -129,11 +146,41 @@ function leftHalf(hash: string): string {
 /** RFC 6749 §5.1. `scope` is always told: it may be less than what was asked. */
 export type TokenAnswer = {
   access_token: string
-  token_type: 'Bearer'
+  token_type: 'Bearer' | 'DPoP'
   expires_in: number
   scope: string
   refresh_token?: string
   id_token?: string
+}
+
+/** Signs the access token and answers with it. The type follows from what it is bound to. */
+export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
+  const { access_token, expires_in } = await signAccessToken(cx, claims)
+  // RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3).
+  const token_type = claims.cnf !== undefined && 'jkt' in claims.cnf ? 'DPoP' : 'Bearer'
+  return { access_token, token_type, expires_in, scope: claims.scope }
+}
+
+/** What a person's sign-in gives a client: an access token and, with `openid`, an ID token. */
+export async function answerSignIn(
+  cx: Context,
+  settings: Settings,
+  { claims, openid }: { claims: AccessTokenClaims; openid: boolean },
+  sign_in: SignIn,
+  { refresh_token, nonce = null }: { refresh_token: string | null; nonce?: string | null },
+): Promise<TokenAnswer> {
+  const answer = await answerToken(cx, claims)
+  const { client_id } = claims
+  const { access_token } = answer
+  return {
+    ...answer,
+    ...(refresh_token === null ? {} : { refresh_token }),
+    ...(openid
+      ? {
+          id_token: await mintIdToken(cx, settings, sign_in, { client_id, access_token, nonce }),
+        }
+      : {}),
+  }
 }
 
 /** An access token of ours that was read: good by signature, issuer and time, not yet by state. */

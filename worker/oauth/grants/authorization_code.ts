@@ -23,7 +23,7 @@ import {
 } from '../authorization_store.ts'
 import { endAuthorization, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
-import { mintIdToken, signAccessToken, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
 
@@ -82,7 +82,7 @@ export async function redeem(
   const settings = await loadSettings(cx)
   const { authorization_id: id, user_id } = code
   const covered = { ...code, id }
-  const entitled = entitle(cx, covered, asked, client, rights as RightsRows, settings)
+  const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings)
   const granted = code.scope.split(' ')
   const isLasting =
     client.grant_types.includes('refresh_token') &&
@@ -111,6 +111,12 @@ export async function redeem(
         last_used_at: now,
         expires_at: head === null ? null : now + settings.refresh_token_ttl,
         revoked_at: null,
+        sid: code.sid,
+        acr: code.acr,
+        claims: code.claims,
+        authorization_details: code.authorization_details,
+        cnf: null,
+        offline: isLasting ? 1 : 0,
       },
       isMine,
     ),
@@ -131,26 +137,7 @@ export async function redeem(
   )
   if (consumed.length === 0) throw refused('code_not_consumed')
 
-  const { access_token, expires_in } = await signAccessToken(cx, entitled.claims)
-  return {
-    access_token,
-    token_type: 'Bearer',
-    expires_in,
-    scope: entitled.scope.join(' '),
-    ...(refresh_token === null ? {} : { refresh_token }),
-    ...(entitled.openid
-      ? {
-          id_token: await mintIdToken(cx, settings, {
-            sub: user_id,
-            client_id: client.client_id,
-            auth_time: code.auth_time,
-            amr: JSON.parse(code.amr) as string[],
-            nonce: code.nonce,
-            access_token,
-          }),
-        }
-      : {}),
-  }
+  return answerSignIn(cx, settings, entitled, code, { refresh_token, nonce: code.nonce })
 }
 
 /** RFC 6749 §4.1.2: what a code issued ends when it is presented again. */

@@ -16,7 +16,6 @@ import {
   readAsked,
 } from '../authorizations.ts'
 import { type Caller, type Presented, writeAs } from '../client_authentication.ts'
-import type { Client } from '../clients.ts'
 import {
   IDENTITY_SCOPES,
   isManagementScope,
@@ -26,7 +25,7 @@ import {
 import {
   type AccessTokenClaims,
   accessTokenClaims,
-  signAccessToken,
+  answerToken,
   type TokenAnswer,
 } from '../tokens.ts'
 
@@ -74,16 +73,15 @@ export async function redeem(
   const settings = await loadSettings(cx)
   const claims =
     caller.kind === 'device'
-      ? deviceClaims(cx, caller.device, asked, rights, settings)
-      : clientClaims(cx, caller.client, asked, rights, settings)
+      ? deviceClaims(cx, caller, asked, rights, settings)
+      : clientClaims(cx, caller, asked, rights, settings)
   await writeAs(cx, caller)
-  const { access_token, expires_in } = await signAccessToken(cx, claims)
-  return { access_token, token_type: 'Bearer', expires_in, scope: claims.scope }
+  return answerToken(cx, claims)
 }
 
 function deviceClaims(
   cx: Context,
-  device: { id: string; mqtt_client_id: string | null },
+  { device, cnf }: Caller & { kind: 'device' },
   { scope, resource }: Asked,
   rights: MaybeRights,
   settings: Settings,
@@ -102,12 +100,13 @@ function deviceClaims(
     ttl: settings.device_access_token_ttl,
     ...aclClaim(cx, device.id, read(rights), settings),
     mqtt_client_id: device.mqtt_client_id,
+    cnf,
   })
 }
 
 function clientClaims(
   cx: Context,
-  client: Client,
+  { client, cnf }: Caller & { kind: 'client' },
   asked: Asked,
   rights: MaybeRights,
   settings: Settings,
@@ -139,6 +138,7 @@ function clientClaims(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    cnf,
     ...(audience.includes(mqtt_audience)
       ? aclClaim(cx, client.client_id, read(rights), settings)
       : {}),

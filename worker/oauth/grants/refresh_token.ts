@@ -17,7 +17,7 @@ import {
 } from '../authorization_store.ts'
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
-import { mintIdToken, signAccessToken, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'refresh_token'
 
@@ -72,7 +72,7 @@ export async function redeem(
   // A stray token goes on to the write, which judges it by the state of that moment.
   const entitled = isStray
     ? null
-    : entitle(cx, token, asked, client, rights as RightsRows, settings)
+    : entitle(cx, token, asked, caller, rights as RightsRows, settings)
 
   const successor = caller.method === 'none' ? randomToken(cx) : null
   const child = successor === null ? null : sha256(successor)
@@ -90,24 +90,6 @@ export async function redeem(
   const isUsed = successor === null ? advanced.length > 0 : children.length > 0
   if (!isUsed || entitled === null) throw refused('stray_token')
 
-  const { access_token, expires_in } = await signAccessToken(cx, entitled.claims)
-  return {
-    access_token,
-    token_type: 'Bearer',
-    expires_in,
-    scope: entitled.scope.join(' '),
-    ...(successor === null ? {} : { refresh_token: successor }),
-    ...(entitled.openid
-      ? {
-          // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
-          id_token: await mintIdToken(cx, settings, {
-            sub: token.user_id,
-            client_id: client.client_id,
-            auth_time: token.auth_time,
-            amr: JSON.parse(token.amr) as string[],
-            access_token,
-          }),
-        }
-      : {}),
-  }
+  // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
+  return answerSignIn(cx, settings, entitled, token, { refresh_token: successor })
 }

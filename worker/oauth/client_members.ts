@@ -1,0 +1,169 @@
+// The members of a client beyond the first ones (RFC 7591 §2, OpenID Connect Registration §2 and the standards
+// named beside each), kept as one JSON object with those at their default left out. What each may be, its default,
+// and which do not go together. What a member does is told where it is obeyed.
+import { z } from '../api.ts'
+import type { FieldError } from '../errors.ts'
+
+/** Algorithms with which we sign what a client asks to be signed. */
+export const OUR_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
+export type OurAlgorithm = (typeof OUR_ALGORITHMS)[number]
+
+/** Algorithms that clients may sign with. `Ed25519` is RFC 9864's name for what EdDSA is here. */
+export const CLIENT_ALGORITHMS = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const
+
+const text = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters')
+
+/** An address that people or we ourselves go to: https, or http on a loopback host. */
+const webUri = z
+  .string()
+  .max(2048)
+  .refine(isWebUri, 'must be an absolute https URL without fragment, user and password')
+
+function isWebUri(uri: string): boolean {
+  if (!/^[\x21-\x7e]+$/.test(uri) || uri.includes('#') || !URL.canParse(uri)) return false
+  const { protocol, hostname, username, password } = new URL(uri)
+  if (username !== '' || password !== '') return false
+  const isLoopback = ['localhost', '127.0.0.1', '[::1]'].includes(hostname)
+  return protocol === 'https:' || (protocol === 'http:' && isLoopback)
+}
+
+/** Each member without its default; null stands for "not registered". */
+export const memberFields = {
+  // RFC 7591 §2
+  client_uri: webUri.nullable(),
+  logo_uri: webUri.nullable(),
+  policy_uri: webUri.nullable(),
+  tos_uri: webUri.nullable(),
+  contacts: z.array(text(320)).max(10),
+  software_id: text(200).nullable(),
+  software_version: text(100).nullable(),
+  jwks_uri: webUri.nullable(),
+  // OpenID Connect Registration §2
+  subject_type: z.enum(['public', 'pairwise']),
+  sector_identifier_uri: webUri.nullable(),
+  id_token_signed_response_alg: z.enum(OUR_ALGORITHMS),
+  userinfo_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),
+  request_object_signing_alg: z.enum(['none', ...CLIENT_ALGORITHMS]).nullable(),
+  request_uris: z.array(z.string().min(1).max(512)).max(20),
+  token_endpoint_auth_signing_alg: z.enum(CLIENT_ALGORITHMS).nullable(),
+  default_max_age: z.int().min(0).max(999_999_999).nullable(),
+  require_auth_time: z.boolean(),
+  default_acr_values: z.array(text(200)).max(10),
+  initiate_login_uri: webUri.nullable(),
+  // OpenID Connect Back-Channel Logout §2.2
+  backchannel_logout_uri: webUri.nullable(),
+  backchannel_logout_session_required: z.boolean(),
+  // RFC 9126 §6, RFC 9101 §10.5, RFC 9449 §5.2, RFC 8705 §2.1.2 and §3.4, RFC 9396 §10
+  require_pushed_authorization_requests: z.boolean(),
+  require_signed_request_object: z.boolean(),
+  dpop_bound_access_tokens: z.boolean(),
+  tls_client_certificate_bound_access_tokens: z.boolean(),
+  tls_client_auth_subject_dn: text(1000).nullable(),
+  tls_client_auth_san_dns: text(253).nullable(),
+  tls_client_auth_san_uri: text(2048).nullable(),
+  tls_client_auth_san_ip: text(45).nullable(),
+  tls_client_auth_san_email: text(320).nullable(),
+  authorization_details_types: z.array(z.enum(['device'])).max(1),
+  // JARM §3, RFC 9701 §6
+  authorization_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),
+  introspection_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),
+  // our own
+  require_pkce: z.boolean(),
+  access_token_format: z.enum(['jwt', 'opaque', 'paseto']),
+  profile: z.enum(['fapi2']).nullable(),
+}
+
+export type ClientMembers = {
+  [K in keyof typeof memberFields]: z.infer<(typeof memberFields)[K]>
+}
+
+/** What each member is when nothing is said. */
+export const MEMBER_DEFAULTS: ClientMembers = {
+  client_uri: null,
+  logo_uri: null,
+  policy_uri: null,
+  tos_uri: null,
+  contacts: [],
+  software_id: null,
+  software_version: null,
+  jwks_uri: null,
+  subject_type: 'public',
+  sector_identifier_uri: null,
+  id_token_signed_response_alg: 'RS256',
+  userinfo_signed_response_alg: null,
+  request_object_signing_alg: null,
+  request_uris: [],
+  token_endpoint_auth_signing_alg: null,
+  default_max_age: null,
+  require_auth_time: false,
+  default_acr_values: [],
+  initiate_login_uri: null,
+  backchannel_logout_uri: null,
+  backchannel_logout_session_required: false,
+  require_pushed_authorization_requests: false,
+  require_signed_request_object: false,
+  dpop_bound_access_tokens: false,
+  tls_client_certificate_bound_access_tokens: false,
+  tls_client_auth_subject_dn: null,
+  tls_client_auth_san_dns: null,
+  tls_client_auth_san_uri: null,
+  tls_client_auth_san_ip: null,
+  tls_client_auth_san_email: null,
+  authorization_details_types: [],
+  authorization_signed_response_alg: null,
+  introspection_signed_response_alg: null,
+  require_pkce: true,
+  access_token_format: 'jwt',
+  profile: null,
+}
+
+const NAMES = Object.keys(MEMBER_DEFAULTS) as (keyof ClientMembers)[]
+
+/** The members of a stored JSON object, defaults filled in. */
+export const readMembers = (stored: string): ClientMembers =>
+  stored === '{}' ? MEMBER_DEFAULTS : { ...MEMBER_DEFAULTS, ...JSON.parse(stored) }
+
+/** The JSON object that holds them, in one order, so that equal members are equal text. */
+export function writeMembers(client: ClientMembers): string {
+  const told = NAMES.filter(
+    (name) => JSON.stringify(client[name]) !== JSON.stringify(MEMBER_DEFAULTS[name]),
+  )
+  return JSON.stringify(Object.fromEntries(told.map((name) => [name, client[name]])))
+}
+
+/** Names of the members in which two clients differ. */
+export const changedMembers = (before: ClientMembers, after: ClientMembers): string[] =>
+  NAMES.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
+
+/** What of a client decides which members go together. */
+export type Whole = ClientMembers & {
+  token_endpoint_auth_method: string
+  redirect_uris: readonly string[]
+  scope: readonly string[]
+  jwks: object | null
+}
+
+/** Members that contradict each other. */
+export function memberFaults(client: Whole): FieldError[] {
+  const faults: FieldError[] = []
+  const fault = (name: keyof Whole, detail: string) => {
+    faults.push({ pointer: `/${name}`, detail })
+  }
+  const isPublic = client.token_endpoint_auth_method === 'none'
+  if (client.jwks !== null && client.jwks_uri !== null) {
+    fault('jwks_uri', 'is given beside jwks: one of the two') // RFC 7591 §2
+  }
+  // A public client has nothing else that binds the code to it (RFC 9700 §2.1.1).
+  if (!client.require_pkce && isPublic) {
+    fault('require_pkce', 'is false, which only a client that proves itself may be')
+  }
+  if (client.backchannel_logout_session_required && client.backchannel_logout_uri === null) {
+    fault('backchannel_logout_session_required', 'has no backchannel_logout_uri to be of use at')
+  }
+  return faults
+}
