@@ -11,6 +11,7 @@ import {
   type Memory,
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
+import { guardFetch } from '../worker/outside.ts'
 
 export const ISSUER = 'http://localhost:8787'
 
@@ -19,7 +20,13 @@ export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manag
 
 export type TestWorker = Awaited<ReturnType<typeof startWorker>>
 
-export async function startWorker(env: Record<string, string> = {}) {
+/** What answers at an address outside. */
+export type Outside = Record<string, (request: Request) => Response | Promise<Response>>
+
+export async function startWorker(
+  env: Record<string, string> = {},
+  { outside = {} }: { outside?: Outside } = {},
+) {
   const farm = inject('databaseFarm')
   const { url } = (await (await fetch(`${farm}/new`)).json()) as { url: string }
   const { config, faults } = readConfig({
@@ -32,6 +39,7 @@ export async function startWorker(env: Record<string, string> = {}) {
   const clock = { now: 1_800_000_000 }
   const memory: Memory = new Map()
   const log: { level: string; message: string; fields: LogFields }[] = []
+  const running: Promise<unknown>[] = []
   const context = (actor: Actor = SYSTEM, address = '192.0.2.1'): Context => {
     const random = (n: number) => crypto.getRandomValues(new Uint8Array(n))
     return {
@@ -42,7 +50,18 @@ export async function startWorker(env: Record<string, string> = {}) {
       log: (level, message, fields = {}) => {
         log.push({ level, message, fields })
       },
-      background: () => {},
+      fetch: guardFetch(async (target, init) => {
+        const answer = outside[target.href.split('?')[0] ?? '']
+        if (answer === undefined) throw new Error(`nothing is at ${target.href}`)
+        return answer(new Request(target, { ...init, redirect: 'manual' } as RequestInit))
+      }, config.allow_private_addresses),
+      background: (promise) => {
+        running.push(
+          promise.catch((error) =>
+            log.push({ level: 'error', message: String(error), fields: {} }),
+          ),
+        )
+      },
       address,
       actor,
       memory,
@@ -64,6 +83,10 @@ export async function startWorker(env: Record<string, string> = {}) {
     /** `app.request` on the issuer's origin. */
     request: async (path: string, init?: RequestInit): Promise<Response> =>
       app.request(new URL(path, ISSUER).href, init),
+    /** Waits until nothing goes on behind the answers. */
+    async settled(): Promise<void> {
+      while (running.length > 0) await Promise.all(running.splice(0))
+    },
     /** How many requests the database has answered so far. */
     async roundTrips(): Promise<number> {
       const answer = await fetch(`${farm}/count?url=${encodeURIComponent(url)}`)

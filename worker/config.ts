@@ -15,6 +15,8 @@ export type Config = {
   surface: 'public' | 'internal' | 'all'
   trusted_proxy: readonly string[]
   mqtt_audience: string
+  /** Whether what others name may be fetched over http and from private addresses: for tests. */
+  allow_private_addresses: boolean
 }
 
 export type Fault = { name: string; problem: string; example: string }
@@ -68,6 +70,10 @@ export function readConfig(env: Environment): { config?: Config; faults: Fault[]
   if (!URL.canParse(mqtt_audience)) {
     fault('MQTT_AUDIENCE', 'is not an absolute URI', DEFAULT_MQTT_AUDIENCE)
   }
+  const allow_private = get('ALLOW_PRIVATE_ADDRESSES') ?? 'no'
+  if (allow_private !== 'yes' && allow_private !== 'no') {
+    fault('ALLOW_PRIVATE_ADDRESSES', `is "${allow_private}", which is neither yes nor no`, 'no')
+  }
   if (faults.length > 0) return { faults }
   return {
     faults,
@@ -87,6 +93,7 @@ export function readConfig(env: Environment): { config?: Config; faults: Fault[]
         .map((part) => part.trim())
         .filter((part) => part !== '' && part !== 'off'),
       mqtt_audience,
+      allow_private_addresses: allow_private === 'yes',
     },
   }
 }

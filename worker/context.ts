@@ -2,6 +2,7 @@
 // Made per request by entry's `open`. Time, randomness, the database and the log are reached through it alone.
 import type { Config } from './config.ts'
 import type { Database } from './db/database.ts'
+import type { OutsideFetch } from './outside.ts'
 
 /** Who acts. Set by the bearer guard, a session, or the command line; permissions decide what may be handed on. */
 export type Actor = {
@@ -27,6 +28,8 @@ export type Context = {
   /** `n` random bytes. */
   random(n: number): Uint8Array<ArrayBuffer>
   log: Log
+  /** What others name is fetched through this alone: guarded, see outside.ts. */
+  fetch: OutsideFetch
   /** Work that may outlive the answer (waitUntil on Workers). */
   background(promise: Promise<unknown>): void
   /** Address of the peer, as far as it can be trusted; '' when unknown. */

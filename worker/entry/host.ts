@@ -16,11 +16,13 @@ import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
 import { runJobs } from '../jobs.ts'
 import { currentKey, FIRST_ALGORITHMS, privateKey, signingKeys } from '../keys/signing_keys.ts'
+import { guardFetch } from '../outside.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded_database.ts'
 import type { ScriptRunner } from './libsql.ts'
 import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
+import { sendOutside } from './outside_requests.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 /** The system itself: what the command line, the blueprint and the timer act as. */
@@ -55,6 +57,8 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
     throw explain(error, config)
   }
 
+  const { allow_private_addresses } = config
+  const fetch = guardFetch(sendOutside(allow_private_addresses), allow_private_addresses)
   const memory: Memory = new Map()
   const running = new Set<Promise<unknown>>()
   const context = (actor: Actor, address: string): Context => ({
@@ -63,6 +67,7 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
     now: () => Math.floor(Date.now() / 1000),
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
     log,
+    fetch,
     background(promise) {
       const settled = promise
         .catch((error) => log('error', 'background work failed', { error: String(error) }))

@@ -5,6 +5,7 @@ import { createApp } from '../app.ts'
 import { type Config, describeFaults, readConfig } from '../config.ts'
 import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
 import { runJobs } from '../jobs.ts'
+import { guardFetch } from '../outside.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 type Environment = Readonly<Record<string, string>>
@@ -48,6 +49,11 @@ function open(
     now: () => Math.floor(Date.now() / 1000),
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
     log,
+    // Cloudflare resolves the name itself, and its network reaches nothing private.
+    fetch: guardFetch(
+      (url, init) => fetch(url.href, { ...init, redirect: 'manual' } as RequestInit),
+      config.allow_private_addresses,
+    ),
     background: waitUntil,
     address,
     actor,
