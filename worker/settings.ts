@@ -11,6 +11,7 @@ const DAY = 86_400
 /** Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
+  device_code_ttl: seconds(60, 1800),
   access_token_ttl: seconds(60, DAY),
   device_access_token_ttl: seconds(60, DAY),
   minted_token_max_ttl: seconds(60, 366 * DAY),
@@ -30,6 +31,7 @@ export type Settings = z.infer<typeof settingsSchema>
 
 export const DEFAULT_SETTINGS: Settings = {
   code_ttl: 60,
+  device_code_ttl: 600,
   access_token_ttl: 600,
   device_access_token_ttl: 3600,
   minted_token_max_ttl: 365 * DAY,

@@ -20,6 +20,7 @@ import {
 } from './authorization_store.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
+import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
 import {
   type AccessTokenClaims,
@@ -275,6 +276,7 @@ export const endedEvent = (
 /** For the timer: requests nobody answered, secrets that ran out, and what ended so long ago that nobody asks about it. */
 export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
+  deleteOldDeviceAuthorizations(cx),
   deleteExpiredSecrets(cx.now()),
   ...deleteEnded(cx),
 ]

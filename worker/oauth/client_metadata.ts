@@ -58,7 +58,18 @@ export const AUTH_METHODS = [
   'client_secret_post',
   'private_key_jwt',
 ] as const
-export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const
+export const GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+] as const
+
+/** Grants of a person, with which a refresh token may come. */
+const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
+  'authorization_code',
+  'urn:ietf:params:oauth:grant-type:device_code',
+]
 
 const fields = {
   client_name: z
@@ -241,8 +252,11 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   if (grant_types.includes('authorization_code') && client.redirect_uris.length === 0) {
     fault('/redirect_uris', 'is empty, but authorization_code needs one')
   }
-  if (grant_types.includes('refresh_token') && !grant_types.includes('authorization_code')) {
-    fault('/grant_types', 'has refresh_token without authorization_code')
+  if (
+    grant_types.includes('refresh_token') &&
+    !GIVES_REFRESH.some((one) => grant_types.includes(one))
+  ) {
+    fault('/grant_types', 'has refresh_token without a grant that gives one')
   }
   // RFC 6749 §4.4: only confidential clients
   if (grant_types.includes('client_credentials') && method === 'none') {

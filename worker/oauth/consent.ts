@@ -42,7 +42,8 @@ const MANAGED: ReadonlyMap<string, string> = new Map([
   ['settings', 'settings'],
 ])
 
-function meaningOf(scope: string): string {
+/** A scope in words. */
+export function meaningOf(scope: string): string {
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -51,7 +52,7 @@ function meaningOf(scope: string): string {
 }
 
 /** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
-const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
+export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }

@@ -17,6 +17,7 @@ import {
 } from './client_authentication.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
+import * as device_code from './grants/device_code.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import type { TokenAnswer } from './tokens.ts'
 
@@ -57,6 +58,7 @@ const EXCHANGES = new Map<string, Exchange>([
   [authorization_code.grant_type, exchange(authorization_code)],
   [refresh_token.grant_type, exchange(refresh_token)],
   [client_credentials.grant_type, exchange(client_credentials)],
+  [device_code.grant_type, exchange(device_code)],
 ])
 
 /**
