@@ -2,6 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { runJobs } from '../../worker/jobs.ts'
@@ -631,6 +632,53 @@ describe('redeeming', () => {
     expect(other.body.error).toBe('invalid_target')
     const { body } = await poll(device_code)
     expect(claimsOf(body.access_token)).toMatchObject({ aud: 'https://films.example/', scope: '' })
+  })
+
+  test('authorization_details are shown by name and narrow the token, refreshed ones too', async () => {
+    await changeClient(worker.context(), 'tv', { authorization_details_types: ['device'] }, null)
+    await applyBlueprint(
+      worker.context(),
+      {
+        device_types: [{ name: 'lamp', acl: [] }],
+        groups: [{ id: 'home', kind: 'site', name: 'Home' }],
+        devices: ['lamp-1', 'lamp-2'].map((id) => ({
+          id,
+          name: `Lamp ${id}`,
+          type: 'lamp',
+          groups: ['home'],
+        })),
+        roles: [
+          {
+            name: 'resident',
+            permissions: ['device:command'],
+            acl: [{ permission: 'allow', action: 'publish', topic: 'd/${device.id}/set' }],
+          },
+        ],
+        grants: [{ subject: 'ann@example.com', role: 'resident', object: 'home' }],
+      },
+      {},
+    )
+    const detail = { type: 'device', actions: ['device:command'], devices: ['lamp-1'] }
+    const wrong = await begin({ authorization_details: '[{"type":"bank"}]' })
+    expect(wrong.body.error).toBe('invalid_authorization_details')
+    const asked = { scope: 'offline_access', authorization_details: JSON.stringify([detail]) }
+    const { user_code, device_code } = await begin(asked)
+    const page = await type(user_code)
+    expect(page.html).toContain('control: Lamp lamp-1')
+    await answer(page, 'allow')
+    const first = (await poll(device_code)).body
+    const second = (await refresh(worker, first.refresh_token ?? '', { client_id: 'tv' })).body
+    for (const { access_token } of [first, second]) {
+      expect(claimsOf(access_token)).toMatchObject({
+        authorization_details: [detail],
+        acl: [{ permission: 'allow', action: 'publish', topic: 'd/lamp-1/set' }],
+      })
+    }
+    const none = await begin({
+      scope: '',
+      authorization_details: JSON.stringify([{ ...detail, devices: ['lamp-7'] }]),
+    })
+    expect((await type(none.user_code)).html).toContain('does not hold what is asked for')
   })
 
   test('two hundred parallel polls of one allowed code give exactly one success', async () => {

@@ -13,10 +13,11 @@ import { addressKey } from '../identity/login.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
 import type { DeviceConsentValues } from '../pages/device_page.ts'
 import { loadSettings } from '../settings.ts'
+import { storedDetails } from './authorization_details.ts'
 import { holdsScope, isRegisteredScope } from './authorizations.ts'
 import { asUser } from './authorize.ts'
 import { type Client, type ClientRow, parseClient } from './clients.ts'
-import { meaningOf, toldScopes } from './consent.ts'
+import { describeDetails, meaningOf, toldScopes } from './consent.ts'
 import { readUserCode, userCodeMac } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
@@ -28,7 +29,7 @@ import {
   isWaiting,
 } from './device_authorization_store.ts'
 import { grant_type } from './grants/device_code.ts'
-import { isManagementScope } from './scopes.ts'
+import { isManagementScope, parseScope } from './scopes.ts'
 
 /** What the person sees next. */
 export type Step =
@@ -47,7 +48,7 @@ export async function isSignedIn(cx: Context, cookie: string | undefined): Promi
 }
 
 /**
- * Takes a code that was typed. Database round trips, warm: 2. Throws OAuthError, which is shown here, when the
+ * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details. Throws OAuthError, which is shown here, when the
  * person has nothing of what the device asks for.
  */
 export async function enterUserCode(
@@ -105,13 +106,14 @@ export async function enterUserCode(
   }
   const question = questionOf({ code, session, rows, clients, grants })
   if (question === null) return { step: 'refused' }
-  if (question.scope.length === 0) {
+  const details = await describeDetails(cx, user_id, detailsOf(question))
+  if (question.scope.length === 0 && details.length === 0) {
     throw new OAuthError('invalid_scope', {
       description: 'the account does not hold what is asked for',
       reason: 'power_not_held',
     })
   }
-  return { step: 'confirm', values: valuesOf(cx, question) }
+  return { step: 'confirm', values: valuesOf(cx, question, details) }
 }
 
 /** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */
@@ -187,7 +189,7 @@ function questionOf({
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(grant_type)) return null
   const held = permissionsEverywhere([grants, [], [], [], []])
-  const asked = row.scope.split(' ')
+  const asked = parseScope(row.scope)
   const scope = asked.filter(
     (one) => isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(held, one)),
   )
@@ -195,18 +197,25 @@ function questionOf({
   return { code, session, row, client, scope: managed ? [] : scope }
 }
 
+const detailsOf = ({ row }: Question) => storedDetails(row.authorization_details) ?? []
+
 /** Code, person, session and what was shown: an answer to anything else is none. */
 const boundTo = ({ session, row, scope }: Question): string =>
   [row.hash, session.user_id, session.id_hash, ...scope].join('\n')
 
-function valuesOf(cx: Context, question: Question): Omit<DeviceConsentValues, 'csrf'> {
+function valuesOf(
+  cx: Context,
+  question: Question,
+  details: DeviceConsentValues['scopes'],
+): Omit<DeviceConsentValues, 'csrf'> {
   const { code, session, row, client, scope } = question
   const resources = JSON.parse(row.resource) as string[]
+  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: meaningOf(name) }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     email: session.user_email,
-    scopes: toldScopes(cx, resources, scope).map((name) => ({ name, text: meaningOf(name) })),
+    scopes: [...told, ...details],
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(question)),

@@ -7,7 +7,7 @@ import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings } from '../settings.ts'
-import { checkResource, checkScope } from './authorization_request.ts'
+import { checkDetails, checkResource, checkScope } from './authorization_request.ts'
 import {
   authenticate,
   CALLER_READS,
@@ -57,6 +57,7 @@ export async function startDeviceAuthorization(
   // authentik CVE-2024-52287: what the client is not registered for is not even shown to a person
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
+  const { authorization_details } = checkDetails(cx, client, form)
 
   const device_code = randomToken(cx)
   const hash = sha256(device_code)
@@ -74,7 +75,8 @@ export async function startDeviceAuthorization(
           client_id: client.client_id,
           scope: scope.join(' '),
           resource: JSON.stringify(resource),
-          authorization_details: null,
+          authorization_details:
+            authorization_details === undefined ? null : JSON.stringify(authorization_details),
           status: 'pending',
           user_id: null,
           auth_time: null,

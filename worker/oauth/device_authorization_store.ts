@@ -17,6 +17,9 @@ export const insertDeviceAuthorization = (
 export const findDeviceAuthorization = (hash: string): Statement<DeviceAuthorizationRow> =>
   sql`select * from device_authorization where hash = ${hash}`
 
+export const detailsOfDeviceAuthorization = (hash: string): Statement =>
+  sql`(select authorization_details from device_authorization where hash = ${hash})`
+
 /** Who allowed it, as a scalar. */
 export const subjectOfDeviceAuthorization = (hash: string): Statement =>
   sql`(select user_id from device_authorization where hash = ${hash})`

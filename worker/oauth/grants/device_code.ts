@@ -1,5 +1,6 @@
 // grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and again whether a
 // person has allowed it, and gets an authorization with its first tokens, once.
+import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
@@ -14,6 +15,7 @@ import { type Caller, isProven, writeAs } from '../client_authentication.ts'
 import {
   consumeDeviceAuthorization,
   type DeviceAuthorizationRow,
+  detailsOfDeviceAuthorization,
   findDeviceAuthorization,
   isDeviceAuthorizationMine,
   notePoll,
@@ -37,10 +39,11 @@ export function parameters(cx: Context, form: Form) {
   const reads = [
     findDeviceAuthorization(hash),
     findUserOf(subject),
+    ...narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
     ...rightsOf(subject, cx.now()),
   ] as const
-  // The scope was asked at the device authorization endpoint; the resource may be narrowed (RFC 8707 §2.2).
-  return { hash, asked: { scope: null, resource: readAsked(form).resource }, reads }
+  // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
+  return { hash, asked: { ...readAsked(form), scope: null }, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -53,7 +56,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { hash, asked }: Parameters,
-  [rows, users, ...rights]: Rows<Parameters['reads']>,
+  [rows, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
@@ -97,7 +100,8 @@ export async function redeem(
     claims: null,
     authorization_details: row.authorization_details,
   }
-  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
+  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
+  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings, narrowed)
   const isMine = isDeviceAuthorizationMine(cx, hash)
   const started = startAuthorization(cx, client, given, settings, isMine)
   const [consumed] = await writeAs(
