@@ -70,6 +70,7 @@ test('what is not built is said not to be there', async () => {
       'refresh_token',
       'client_credentials',
       'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
     ],
     subject_types_supported: ['public'],
     request_parameter_supported: false,

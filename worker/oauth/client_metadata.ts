@@ -63,12 +63,19 @@ export const GRANT_TYPES = [
   'refresh_token',
   'client_credentials',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
 ] as const
 
 /** Grants of a person, with which a refresh token may come. */
 const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
   'authorization_code',
   'urn:ietf:params:oauth:grant-type:device_code',
+]
+
+/** RFC 6749 §4.4 for client_credentials; whoever acts for others has to prove himself all the more. */
+const NEEDS_PROOF: readonly (typeof GRANT_TYPES)[number][] = [
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
 ]
 
 const fields = {
@@ -258,12 +265,9 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   ) {
     fault('/grant_types', 'has refresh_token without a grant that gives one')
   }
-  // RFC 6749 §4.4: only confidential clients
-  if (grant_types.includes('client_credentials') && method === 'none') {
-    fault(
-      '/token_endpoint_auth_method',
-      'is none, but client_credentials needs a client that proves itself',
-    )
+  const proven = grant_types.find((one) => NEEDS_PROOF.includes(one))
+  if (proven !== undefined && method === 'none') {
+    fault('/token_endpoint_auth_method', `is none, but ${proven} needs a client that proves itself`)
   }
   if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
     fault('/jwks', 'is missing, but private_key_jwt needs a key')

@@ -7,7 +7,7 @@ import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings } from '../settings.ts'
-import { findLiveOrigin, findLiveRefreshToken } from './authorization_store.ts'
+import { findLiveOrigin, findLiveRefreshToken, NO_TOKEN } from './authorization_store.ts'
 import {
   authenticate,
   CALLER_READS,
@@ -17,7 +17,7 @@ import {
   type Presented,
   writeAs,
 } from './client_authentication.ts'
-import { type ReadToken, readAccessToken } from './tokens.ts'
+import { type Act, type ReadToken, readAccessToken } from './tokens.ts'
 
 export type Introspection =
   | { active: false }
@@ -32,6 +32,8 @@ export type Introspection =
       aud?: string | readonly string[]
       jti?: string
       token_type?: 'Bearer'
+      /** RFC 8693 §4.1. */
+      act?: Act
     }
 
 /** Database round trips, warm: 1; with an assertion 2. Throws OAuthError. */
@@ -52,7 +54,7 @@ export async function introspectToken(
   const read = await readAccessToken(cx, token)
   const now = cx.now()
   const [origins, families, ...rows] = await cx.db.read(
-    findLiveOrigin(read ?? { origin: '', sub: '', client_id: '' }, now),
+    findLiveOrigin(read ?? NO_TOKEN, now),
     findLiveRefreshToken(read === null ? sha256(token) : '', now, settings.refresh_token_idle_ttl),
     ...callerReads(presented.client_id),
   )
@@ -68,7 +70,7 @@ export async function introspectToken(
 
   if (read !== null) {
     if (origins.length === 0 || !mayLookAt(caller, read)) return { active: false }
-    const { sub, client_id, audience, scope, exp, iat, jti } = read
+    const { sub, client_id, audience, scope, exp, iat, jti, act } = read
     return {
       active: true,
       iss: cx.config.issuer,
@@ -80,6 +82,7 @@ export async function introspectToken(
       iat,
       jti,
       token_type: 'Bearer',
+      ...(act === null ? {} : { act }),
     }
   }
   const [family] = families

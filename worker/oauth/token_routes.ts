@@ -18,7 +18,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/token', crossOrigin(['POST']))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
+      const { form, presented } = await readRequest(c, ['resource', 'audience'])
       return c.json(await exchangeToken(c.var.cx, form, presented))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
