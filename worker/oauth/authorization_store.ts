@@ -9,7 +9,7 @@ import {
   used_assertion,
   type user,
 } from '../db/schema.ts'
-import { insertInto, insertWhere, type Statement, sql } from '../db/sql.ts'
+import { insertWhere, type Statement, sql } from '../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
 import type { Act, ReadToken } from './tokens.ts'
 
@@ -27,10 +27,15 @@ export const findUserOf = (subject: Statement<unknown>): Statement<UserRow> =>
 
 export type Assertion = { hash: string; expires_at: number }
 
-export const consumeAssertion = (cx: Context, { hash, expires_at }: Assertion): Statement =>
-  insertInto(
+export const consumeAssertion = (
+  cx: Context,
+  { hash, expires_at }: Assertion,
+  condition: Statement = sql`1`,
+): Statement =>
+  insertWhere(
     used_assertion,
     { hash, rid: cx.rid, expires_at },
+    condition,
     sql<never>`on conflict (hash) do nothing`,
   )
 
@@ -71,6 +76,11 @@ export const isCodeMine = (cx: Context, hash: string): Statement =>
 export const isCodeReused = (cx: Context, hash: string): Statement => sql`exists (
   select 1 from authorization_code c join authorization a on a.id = c.authorization_id
   where c.hash = ${hash} and c.redeemed_by <> ${cx.rid} and a.revoked_at is null)`
+
+/** A condition: user and client may act. */
+export const isSignInUsable = (of: { user_id: string; client_id: string }): Statement =>
+  sql`exists (select 1 from user where id = ${of.user_id} and status = 'active')
+    and exists (select 1 from client where id = ${of.client_id} and status = 'active')`
 
 // --- authorizations ---------------------------------------------------------------------------
 

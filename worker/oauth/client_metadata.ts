@@ -64,18 +64,21 @@ export const GRANT_TYPES = [
   'client_credentials',
   'urn:ietf:params:oauth:grant-type:device_code',
   'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
 ] as const
 
 /** Grants of a person, with which a refresh token may come. */
 const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
   'authorization_code',
   'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
 ]
 
 /** RFC 6749 §4.4 for client_credentials; whoever acts for others has to prove himself all the more. */
 const NEEDS_PROOF: readonly (typeof GRANT_TYPES)[number][] = [
   'client_credentials',
   'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
 ]
 
 const fields = {

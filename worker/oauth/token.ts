@@ -18,6 +18,7 @@ import {
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
 import * as device_code from './grants/device_code.ts'
+import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import * as token_exchange from './grants/token_exchange.ts'
 import type { TokenAnswer } from './tokens.ts'
@@ -61,6 +62,7 @@ const EXCHANGES = new Map<string, Exchange>([
   [client_credentials.grant_type, exchange(client_credentials)],
   [device_code.grant_type, exchange(device_code)],
   [token_exchange.grant_type, exchange(token_exchange)],
+  [jwt_bearer.grant_type, exchange(jwt_bearer)],
 ])
 
 /**
