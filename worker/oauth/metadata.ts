@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { DETAILS_TYPES } from './client_members.ts'
+import { DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
@@ -19,6 +19,8 @@ export function metadata(cx: Context) {
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
+    // No standard has a name for where the keys of PASETOs are.
+    paserk_uri: `${issuer}/.well-known/paserk.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
@@ -31,6 +33,7 @@ export function metadata(cx: Context) {
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    introspection_signing_alg_values_supported: OUR_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
     claims_supported: [
