@@ -5,7 +5,7 @@ import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
 import { DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
-import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
+import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function metadata(cx: Context) {
@@ -59,5 +59,16 @@ export function metadata(cx: Context) {
     request_uri_parameter_supported: false,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
+  }
+}
+
+/** What the management API says about itself as a resource (RFC 9728 §2). Access decisions take the same tokens. */
+export function resourceMetadata(cx: Context) {
+  return {
+    resource: managementAudience(cx),
+    authorization_servers: [cx.config.issuer],
+    scopes_supported: MANAGEMENT_SCOPES,
+    bearer_methods_supported: ['header'],
+    resource_name: 'AllAuth management API',
   }
 }
