@@ -199,7 +199,7 @@ test('a device gets one as well, and a signed answer is no token of any kind', a
   const { body } = await token(worker, { grant_type: 'client_credentials' }, by)
   const answer = await ask(worker, { token: body.access_token ?? '' }, { ...by, Accept: SIGNED })
   const jwt = await answer.text()
-  expect(headerOf(jwt).alg).toBe('RS256')
+  expect(headerOf(jwt)).toMatchObject({ alg: 'RS256', typ: 'token-introspection+jwt' })
   expect(claimsOf(jwt)).toMatchObject({ aud: 'dim-1', token_introspection: { active: true } })
   expect(await readAccessToken(worker.context(), jwt)).toBeNull()
   for (const typ of ['JWT', 'at+jwt']) {
