@@ -8,7 +8,7 @@ import {
   type RightsRows,
 } from '../access/rights.ts'
 import type { Context } from '../context.ts'
-import { randomToken, sha256 } from '../crypto.ts'
+import { sha256 } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
@@ -33,6 +33,7 @@ import {
   type AccessTokenClaims,
   accessTokenClaims,
   type Confirmation,
+  newRefreshToken,
   type SignIn,
 } from './tokens.ts'
 
@@ -160,6 +161,7 @@ export function entitle(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    format: client.access_token_format,
     cnf,
     authorization_details: details,
     ...(audience.includes(mqtt_audience)
@@ -236,7 +238,7 @@ export function startAuthorization(
   const isLasting =
     client.grant_types.includes('refresh_token') &&
     (scope.includes('offline_access') || !scope.includes('openid'))
-  const refresh_token = isLasting ? randomToken(cx) : null
+  const refresh_token = isLasting ? newRefreshToken(cx) : null
   const head = refresh_token === null ? null : sha256(refresh_token)
   const now = cx.now()
   const statements = [

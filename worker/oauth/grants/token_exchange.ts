@@ -215,6 +215,7 @@ export async function redeem(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    format: client.access_token_format,
     not_after: Math.min(...ends, not_after ?? Number.MAX_SAFE_INTEGER),
     acl,
     cnf: caller.cnf,
