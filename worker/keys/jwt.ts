@@ -2,7 +2,7 @@
 // and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
-import { type Algorithm, currentKey, privateKey, publicKey, signingKeys } from './signing_keys.ts'
+import { type Algorithm, keyToSign, privateKey, publicKey, signingKeys } from './signing_keys.ts'
 
 export type Signed = { jwt: string; kid: string }
 
@@ -13,8 +13,7 @@ export async function signJwt(
   typ: string,
   claims: JWTPayload,
 ): Promise<Signed> {
-  const key = currentKey(cx, await signingKeys(cx), alg)
-  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  const key = await keyToSign(cx, alg)
   const jwt = await new SignJWT({ iss: cx.config.issuer, ...claims })
     .setProtectedHeader({ alg, typ, kid: key.kid })
     .sign(await privateKey(cx, key))

@@ -6,7 +6,13 @@ import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
 import { appendEvent } from '../events.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
-import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './store.ts'
+import {
+  deleteKey,
+  insertFirstKey,
+  insertKeyUnlessPending,
+  type KeyRow,
+  listKeys,
+} from './store.ts'
 
 export type Algorithm = KeyRow['alg']
 
@@ -42,6 +48,21 @@ export function currentKey(
 ): KeyRow | undefined {
   const now = cx.now()
   return keys.findLast((key) => key.alg === alg && key.signs_at <= now)
+}
+
+/**
+ * The key to sign with, which is made when nothing was signed by its algorithm yet: then nobody's cache can be
+ * behind, and it signs at once. Warm: no round trip.
+ */
+export async function keyToSign(cx: Context, alg: Algorithm): Promise<KeyRow> {
+  const known = currentKey(cx, await signingKeys(cx), alg)
+  if (known !== undefined) return known
+  // Another process may have been first: its key is in the answer then.
+  const answers = await cx.db.write(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
+  const keys = remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
+  const first = currentKey(cx, keys, alg)
+  if (first === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  return first
 }
 
 async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
