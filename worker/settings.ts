@@ -8,7 +8,7 @@ import { type Statement, sql } from './db/sql.ts'
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
 
-/** Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. */
+/** Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
   access_token_ttl: seconds(60, DAY),
@@ -20,6 +20,8 @@ export const settingsSchema = z.strictObject({
   session_idle_ttl: seconds(300, 400 * DAY),
   session_ttl: seconds(300, 400 * DAY),
   request_ttl: seconds(60, 7200),
+  par_ttl: seconds(10, 599),
+  require_pushed_authorization_requests: z.boolean(),
   login_attempts_per_account: z.int().min(3).max(1000),
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
@@ -39,6 +41,9 @@ export const DEFAULT_SETTINGS: Settings = {
   session_idle_ttl: 12 * 3600,
   session_ttl: 30 * DAY,
   request_ttl: 1800,
+  // RFC 9126 §2.2, and below the 600 s of FAPI 2.0 §5.3.2.2
+  par_ttl: 90,
+  require_pushed_authorization_requests: false,
   login_attempts_per_account: 10,
   login_attempts_per_address: 50,
   login_attempts_window: 900,
