@@ -49,7 +49,8 @@ export type AuthorizationRequest = Target & {
   client_id: string
   scope: string[]
   resource: string[]
-  code_challenge: string
+  /** Null only for a client that proves itself and may do without. */
+  code_challenge: string | null
   authorization_details?: Detail[]
   nonce?: string
   prompt: Prompt[]
@@ -151,7 +152,7 @@ export function checkRequest(
     client_id: client.client_id,
     scope: [],
     resource: [],
-    code_challenge: '',
+    code_challenge: null,
     prompt: [],
   }
   return Object.assign(request, ...CHECKS.map((check) => check(cx, client, form)))
@@ -199,11 +200,17 @@ function checkClientMayAsk(_cx: Context, client: Client) {
   return {}
 }
 
-/** RFC 7636 §4.3, with `plain` and the lack of a challenge refused for every client (RFC 9700 §2.1.1). */
-function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
+/** RFC 7636 §4.3, without `plain` (RFC 9700 §2.1.1). */
+function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
   const code_challenge = once(form, 'code_challenge', 128)
   const method = once(form, 'code_challenge_method', 20)
   if (code_challenge === undefined) {
+    // RFC 9700 §2.1.1: nothing else binds the code of a public client to it. FAPI 2.0 §5.3.2.2.
+    const isNeeded =
+      client.require_pkce ||
+      client.token_endpoint_auth_method === 'none' ||
+      client.profile === 'fapi2'
+    if (!isNeeded && method === undefined) return { code_challenge: null }
     throw refuse('invalid_request', 'code_challenge is missing', 'no_code_challenge')
   }
   // RFC 7636 §4.3: without a method it would be plain.
