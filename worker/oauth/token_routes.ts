@@ -1,15 +1,16 @@
-// The endpoints that clients call: token, introspection, revocation, userinfo. HTTP in and out, no rules.
+// The endpoints that clients call: pushed requests, token, introspection, revocation, userinfo. HTTP in and out, no rules.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
 import { readBearer } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
 import { introspectToken } from './introspection.ts'
+import { pushRequest } from './pushed_authorization.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token.ts'
 import { readUserInfo } from './userinfo.ts'
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1, pushed requests 2;
  *  one more for an assertion where nothing else is written. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
@@ -20,6 +21,14 @@ export function tokenRoutes(): Hono<Env> {
       return c.json(await exchangeToken(c.var.cx, form, presented))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
+
+    .use('/oauth/par', crossOrigin(['POST']))
+    .post('/oauth/par', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await pushRequest(c.var.cx, form, presented), 201)
+    })
+    .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
 
     .post('/oauth/introspect', async (c) => {
       noStore(c)
