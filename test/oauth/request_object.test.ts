@@ -343,9 +343,14 @@ describe('a request object', () => {
 
   test('of a client with profile fapi2 says who, for whom and until when, within an hour', async () => {
     const { worker } = await startSigned({ profile: 'fapi2' })
-    const push = async (claims: Claims) =>
-      (await post(worker, '/oauth/par', { client_id: 'app', request: await sign(claims) })).status
-    expect(await push({})).toBe(201)
+    const bring = async (request: string) =>
+      (await post(worker, '/oauth/par', { client_id: 'app', request })).status
+    const push = async (claims: Claims) => bring(await sign(claims))
+    for (const [alg, signer] of Object.entries(signers)) {
+      // FAPI 2.0 §5.4.1
+      const status = alg === 'RS256' ? 400 : 201
+      expect([alg, await bring(await sign({}, {}, signer))]).toEqual([alg, status])
+    }
     expect(await push({ exp: NOW + 3600 })).toBe(201)
     for (const claims of [
       { iss: undefined },

@@ -140,13 +140,15 @@ async function verifyObject(cx: Context, client: Client, jwt: string): Promise<V
   return { claims, typ }
 }
 
-/** The registered algorithm alone where there is one, and `none` nowhere else (RFC 9101 §10.5). */
+/** The registered algorithm alone where there is one, `none` nowhere else (RFC 9101 §10.5); FAPI 2.0 §5.4.1. */
 function assertAlgorithm(client: Client, alg: string | undefined): void {
   const registered = client.request_object_signing_alg
   const one = (name: string | undefined) => (name === 'Ed25519' ? 'EdDSA' : name)
   const allowed = registered === null ? CLIENT_ALGORITHMS.map(one) : [one(registered)]
-  const unsigned = client.require_signed_request_object || client.profile === 'fapi2' ? 'none' : ''
-  if (!allowed.includes(one(alg)) || alg === unsigned) {
+  const isWeak =
+    (alg === 'none' && client.require_signed_request_object) ||
+    ((alg === 'none' || alg === 'RS256') && client.profile === 'fapi2')
+  if (!allowed.includes(one(alg)) || isWeak) {
     throw badObject('the request object has an alg that this client may not use', 'object_alg')
   }
 }
