@@ -24,6 +24,8 @@ export const settingsSchema = z.strictObject({
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
   acl_max_rules: z.int().min(1).max(1000),
+  /** Who may register clients by software: nobody, who has an initial access token, or anybody. */
+  registration: z.enum(['off', 'token', 'open']),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -43,6 +45,7 @@ export const DEFAULT_SETTINGS: Settings = {
   login_attempts_per_address: 50,
   login_attempts_window: 900,
   acl_max_rules: 100,
+  registration: 'token',
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

@@ -17,6 +17,7 @@ import {
 } from './authorization_store.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
+import { deleteOldInitialAccessTokens } from './registration_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims, type Confirmation } from './tokens.ts'
 
@@ -194,5 +195,6 @@ export const endedEvent = (
 export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
   deleteExpiredSecrets(cx.now()),
+  ...deleteOldInitialAccessTokens(cx.now()),
   ...deleteEnded(cx),
 ]

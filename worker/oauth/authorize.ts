@@ -157,7 +157,8 @@ export async function authorize(
   if (reference !== null) {
     const situation = await lookAt(cx, reference, cookie)
     if (situation.client.client_id !== client_id) throw requestEnded()
-    return tellClient(cx, situation.client, situation.request, () => proceed(cx, situation))
+    const { client, request, allowed } = situation
+    return tellClient(cx, client, request, allowed, () => proceed(cx, situation))
   }
   const [clients, sessions, allowed, grants] = await cx.db.read(
     findClientById(client_id),
@@ -167,7 +168,7 @@ export async function authorize(
   )
   const client = usableClient(clients[0])
   const target = readTarget(client, form)
-  return tellClient(cx, client, target, async () => {
+  return tellClient(cx, client, target, allowed, async () => {
     const hinted = await readIdTokenHint(cx, client, form)
     const request = { ...checkRequest(cx, client, target, form), ...hinted }
     const permissions = permissionsOf(grants)
@@ -234,12 +235,15 @@ const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =
 
 /**
  * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
- * request was answered in the same moment (null), that is said here: the client has its answer.
+ * request was answered in the same moment (null), that is said here: the client has its answer. And so are the
+ * faults of a client that anybody may have registered, as long as the person has `allowed` it nothing: a link to us
+ * would lead to its address unseen (RFC 9700 §4.11.2).
  */
 async function tellClient(
   cx: Context,
   client: Client,
   target: Target,
+  allowed: readonly AllowedScope[],
   work: () => Promise<Outcome | null>,
 ): Promise<Outcome> {
   let outcome: Outcome | null
@@ -247,6 +251,7 @@ async function tellClient(
     outcome = await work()
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
+    if (client.anonymous && allowed.length === 0) throw error
     const { reason } = error
     cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
     const answer = { error: error.error, error_description: error.description }

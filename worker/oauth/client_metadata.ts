@@ -82,6 +82,28 @@ const fields = {
 
 const optional = z.strictObject(fields).partial().shape
 
+const { status: _status, first_party: _first_party, scope, ...described } = optional
+
+/** What an initial access token may give the clients that are made with it: what they are, never what they may. */
+export const clientDefaults = z.strictObject(described).openapi('ClientDefaults')
+export type ClientDefaults = z.infer<typeof clientDefaults>
+
+/** Members that only an operator decides, in `clientDefaults` or later. */
+const OPERATORS_OWN = {
+  require_pkce: true,
+  profile: true,
+  access_token_format: true,
+  resources: true,
+  access_token_ttl: true,
+} as const
+
+/** What a client may say of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
+export const clientRegistration = z.object({
+  ...z.object(described).omit(OPERATORS_OWN).shape,
+  scope,
+})
+export type ClientRegistration = z.infer<typeof clientRegistration>
+
 /** The body of a create, and an entry of the blueprint. */
 export const clientInput = z
   .strictObject({
@@ -149,17 +171,12 @@ export type Client = ClientMembers & {
   created_at: number
   updated_at: number
   version: number
+  /** Anybody may have registered it: no operator stands behind its addresses. */
+  anonymous: boolean
 }
 
 export function parseClient(row: ClientRow): Client {
-  const {
-    id,
-    scope,
-    members,
-    registration_token_hash: _hash,
-    initial_access_token_id: _token,
-    ...rest
-  } = row
+  const { id, scope, members, registration_token_hash, initial_access_token_id, ...rest } = row
   return {
     ...rest,
     ...readMembers(members),
@@ -173,17 +190,21 @@ export function parseClient(row: ClientRow): Client {
     resources: JSON.parse(rest.resources),
     jwks: rest.jwks === null ? null : JSON.parse(rest.jwks),
     first_party: rest.first_party === 1,
+    anonymous: registration_token_hash !== null && initial_access_token_id === null,
   }
 }
 
 /** The client as the API shows it. */
 export function describeClient(client: Client): z.infer<typeof clientSchema> {
-  const { version: _, scope, jwks, ...rest } = client
+  const { version: _, anonymous: __, scope, jwks, ...rest } = client
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 
 /** What a client is when nothing else is said (RFC 7591 §2). */
-export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 'version'> = {
+export const DEFAULTS: Omit<
+  Client,
+  'client_id' | 'created_at' | 'updated_at' | 'version' | 'anonymous'
+> = {
   client_name: null,
   status: 'active',
   token_endpoint_auth_method: 'client_secret_basic',
@@ -200,6 +221,19 @@ export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 
 }
 
 export type Description = typeof DEFAULTS
+
+/** What stays when a client describes itself anew (RFC 7592 §2.2): all else is as `DEFAULTS` unless it says so. */
+export function startOver(current: Client): Description {
+  const { status, first_party, scope } = current
+  const kept = Object.keys(OPERATORS_OWN) as (keyof typeof OPERATORS_OWN)[]
+  return {
+    ...DEFAULTS,
+    ...Object.fromEntries(kept.map((name) => [name, current[name]])),
+    status,
+    first_party,
+    scope,
+  }
+}
 
 export const usesSecret = (method: string) =>
   method === 'client_secret_basic' || method === 'client_secret_post'

@@ -1,13 +1,14 @@
 // What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
 // cannot differ. It names what is there and nothing else. Pure.
 import type { Context } from '../context.ts'
+import type { Settings } from '../settings.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
-export function metadata(cx: Context) {
+export function metadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
   const confidential = AUTH_METHODS.filter((method) => method !== 'none')
   return {
@@ -17,6 +18,9 @@ export function metadata(cx: Context) {
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    ...(settings.registration === 'off'
+      ? {}
+      : { registration_endpoint: `${issuer}/oauth/register` }),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],

@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize_routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
+import { registrationRoutes } from './registration_routes.ts'
 import { tokenRoutes } from './token_routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
@@ -10,4 +11,5 @@ export function protocolRoutes(): Hono<Env> {
     .route('/', metadataRoutes())
     .route('/', authorizeRoutes())
     .route('/', tokenRoutes())
+    .route('/', registrationRoutes())
 }

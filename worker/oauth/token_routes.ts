@@ -84,7 +84,7 @@ async function readUserInfoToken(c: Http): Promise<string> {
  * Any origin, without credentials: what is needed is in the request itself, no cookie is looked at.
  * Headers are set before the handler, so that errors have them too.
  */
-function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
+export function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
   return async (c, next) => {
     c.header('Access-Control-Allow-Origin', '*')
     c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
@@ -96,7 +96,7 @@ function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
   }
 }
 
-function wrongMethod(c: Http, allowed: string): Response {
+export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
   const error = { error: 'invalid_request', error_description: `use ${allowed}` }
   return c.json(error, 405, { Allow: allowed })
