@@ -96,25 +96,26 @@ export async function readJson(c: Http): Promise<Record<string, unknown>> {
   }
   const bytes = await readBody(c.req.raw, FORM_MAX)
   if (bytes === null) throw badRequest('the body is too large', 'body_too_large')
-  let value: unknown
+  const value = parseJsonObject(bytes)
+  if (value === null) throw badRequest('the body is not a JSON object', 'no_json_object')
+  return value
+}
+
+/** A JSON object, in UTF-8 and without NUL in it, or null for anything else. */
+export function parseJsonObject(given: string | Uint8Array): Record<string, unknown> | null {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    value = JSON.parse(text, (_, one) => {
+    const text =
+      typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
+    const value: unknown = JSON.parse(text, (_, one) => {
       // SQLite would read a text only up to there.
       if (typeof one === 'string' && one.includes('\0')) throw new SyntaxError('NUL')
       return one
     })
-  } catch (cause) {
-    throw new OAuthError('invalid_request', {
-      description: 'the body is not valid JSON',
-      reason: 'bad_json',
-      cause,
-    })
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
   }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw badRequest('the body is not a JSON object', 'no_json_object')
-  }
-  return value as Record<string, unknown>
 }
 
 /** The parameters of the query string, read as strictly as a form. */

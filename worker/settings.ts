@@ -26,6 +26,8 @@ export const settingsSchema = z.strictObject({
   acl_max_rules: z.int().min(1).max(1000),
   /** Who may register clients by software: nobody, who has an initial access token, or anybody. */
   registration: z.enum(['off', 'token', 'open']),
+  /** Whether a client may be named by the address of a document about itself. */
+  client_id_metadata_documents: z.boolean(),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -46,6 +48,7 @@ export const DEFAULT_SETTINGS: Settings = {
   login_attempts_window: 900,
   acl_max_rules: 100,
   registration: 'token',
+  client_id_metadata_documents: false,
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

@@ -197,6 +197,8 @@ describe('registering', () => {
         access_token_format: 'opaque',
         access_token_ttl: 86_400,
         resources: ['https://api.example'],
+        authorization_details_types: ['device'],
+        profile: 'fapi2',
         scope: 'openid mqtt manage users:read reports',
         grant_types: ['authorization_code', 'implicit', 'urn:example:other'],
         logo_uri: null,
@@ -218,6 +220,8 @@ describe('registering', () => {
       grant_types: ['authorization_code'],
     })
     for (const name of [
+      'authorization_details_types',
+      'profile',
       'resources',
       'logo_uri',
       'id_token_encrypted_response_alg',

@@ -35,6 +35,7 @@ import {
   listAllowedScopes,
 } from './authorization_request_store.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { currentClient } from './client_id_metadata.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
 import { isManagementScope } from './scopes.ts'
@@ -153,7 +154,10 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 
 // --- looking ----------------------------------------------------------------------------------
 
-/** /oauth/authorize. Two round trips at most. Throws OAuthError, which is shown here. */
+/**
+ * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched. Throws
+ * OAuthError, which is shown here.
+ */
 export async function authorize(
   cx: Context,
   form: Form,
@@ -173,7 +177,7 @@ export async function authorize(
     listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
     listGrantsOf(cx, cookie),
   )
-  const client = usableClient(clients[0])
+  const client = usableClient(await currentClient(cx, client_id, clients[0]))
   const target = readTarget(client, form)
   return tellClient(cx, client, target, allowed, async () => {
     const hinted = await readIdTokenHint(cx, client, form)

@@ -88,18 +88,52 @@ const { status: _status, first_party: _first_party, scope, ...described } = opti
 export const clientDefaults = z.strictObject(described).openapi('ClientDefaults')
 export type ClientDefaults = z.infer<typeof clientDefaults>
 
-/** Members that only an operator decides, in `clientDefaults` or later. */
-const OPERATORS_OWN = {
-  require_pkce: true,
-  profile: true,
-  access_token_format: true,
-  resources: true,
-  access_token_ttl: true,
+/** Members that a client may say of itself: they tell what it is. All others are an operator's, who says what it may. */
+const OWN_MEMBERS = {
+  client_name: true,
+  token_endpoint_auth_method: true,
+  application_type: true,
+  redirect_uris: true,
+  post_logout_redirect_uris: true,
+  grant_types: true,
+  jwks: true,
+  jwks_uri: true,
+  client_uri: true,
+  logo_uri: true,
+  policy_uri: true,
+  tos_uri: true,
+  contacts: true,
+  software_id: true,
+  software_version: true,
+  subject_type: true,
+  sector_identifier_uri: true,
+  id_token_signed_response_alg: true,
+  userinfo_signed_response_alg: true,
+  request_object_signing_alg: true,
+  request_uris: true,
+  token_endpoint_auth_signing_alg: true,
+  default_max_age: true,
+  require_auth_time: true,
+  default_acr_values: true,
+  initiate_login_uri: true,
+  backchannel_logout_uri: true,
+  backchannel_logout_session_required: true,
+  require_pushed_authorization_requests: true,
+  require_signed_request_object: true,
+  dpop_bound_access_tokens: true,
+  tls_client_certificate_bound_access_tokens: true,
+  tls_client_auth_subject_dn: true,
+  tls_client_auth_san_dns: true,
+  tls_client_auth_san_uri: true,
+  tls_client_auth_san_ip: true,
+  tls_client_auth_san_email: true,
+  authorization_signed_response_alg: true,
+  introspection_signed_response_alg: true,
 } as const
 
-/** What a client may say of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
+/** What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
 export const clientRegistration = z.object({
-  ...z.object(described).omit(OPERATORS_OWN).shape,
+  ...z.object(described).pick(OWN_MEMBERS).shape,
   scope,
 })
 export type ClientRegistration = z.infer<typeof clientRegistration>
@@ -171,12 +205,20 @@ export type Client = ClientMembers & {
   created_at: number
   updated_at: number
   version: number
-  /** Anybody may have registered it: no operator stands behind its addresses. */
+  /** Anybody may have made it: no operator stands behind its addresses. */
   anonymous: boolean
 }
 
 export function parseClient(row: ClientRow): Client {
-  const { id, scope, members, registration_token_hash, initial_access_token_id, ...rest } = row
+  const {
+    id,
+    scope,
+    members,
+    registration_token_hash,
+    initial_access_token_id,
+    metadata_expires_at,
+    ...rest
+  } = row
   return {
     ...rest,
     ...readMembers(members),
@@ -190,7 +232,9 @@ export function parseClient(row: ClientRow): Client {
     resources: JSON.parse(rest.resources),
     jwks: rest.jwks === null ? null : JSON.parse(rest.jwks),
     first_party: rest.first_party === 1,
-    anonymous: registration_token_hash !== null && initial_access_token_id === null,
+    anonymous:
+      metadata_expires_at !== null ||
+      (registration_token_hash !== null && initial_access_token_id === null),
   }
 }
 
@@ -222,17 +266,10 @@ export const DEFAULTS: Omit<
 
 export type Description = typeof DEFAULTS
 
-/** What stays when a client describes itself anew (RFC 7592 §2.2): all else is as `DEFAULTS` unless it says so. */
+/** The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes stay. */
 export function startOver(current: Client): Description {
-  const { status, first_party, scope } = current
-  const kept = Object.keys(OPERATORS_OWN) as (keyof typeof OPERATORS_OWN)[]
-  return {
-    ...DEFAULTS,
-    ...Object.fromEntries(kept.map((name) => [name, current[name]])),
-    status,
-    first_party,
-    scope,
-  }
+  const names = Object.keys(OWN_MEMBERS) as (keyof typeof OWN_MEMBERS)[]
+  return { ...current, ...Object.fromEntries(names.map((name) => [name, DEFAULTS[name]])) }
 }
 
 export const usesSecret = (method: string) =>

@@ -101,10 +101,17 @@ export async function planClient(
   return { change: 'created', fields: Object.keys(entry), statements }
 }
 
-/** What a client that registered itself has beside its members. */
-export type Registration = Pick<ClientRow, 'registration_token_hash' | 'initial_access_token_id'>
+/** What a client that no operator made has beside its members. */
+export type Registration = Pick<
+  ClientRow,
+  'registration_token_hash' | 'initial_access_token_id' | 'metadata_expires_at'
+>
 
-const BY_OPERATOR: Registration = { registration_token_hash: null, initial_access_token_id: null }
+const BY_OPERATOR: Registration = {
+  registration_token_hash: null,
+  initial_access_token_id: null,
+  metadata_expires_at: null,
+}
 
 /** The statements that make a client, if `condition` holds. That its id was free is told by `principalIsMine`. */
 export function creationOf(

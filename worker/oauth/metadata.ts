@@ -22,6 +22,9 @@ export function metadata(cx: Context, settings: Settings) {
     ...(settings.registration === 'off'
       ? {}
       : { registration_endpoint: `${issuer}/oauth/register` }),
+    ...(settings.client_id_metadata_documents
+      ? { client_id_metadata_document_supported: true }
+      : {}),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],

@@ -46,7 +46,14 @@ import { IDENTITY_SCOPES, isManagementScope, parseScope } from './scopes.ts'
 export const OPEN_REGISTRATIONS_MAX = 20
 
 /** Grants that need no trust in who registered: a person decides. */
-const OPEN_GRANT_TYPES: readonly string[] = ['authorization_code', 'refresh_token']
+export const OPEN_GRANT_TYPES: readonly string[] = ['authorization_code', 'refresh_token']
+
+/** Grants for which an initial access token is enough; others it has to name in its `defaults`. */
+const TOKEN_GRANT_TYPES: readonly string[] = [
+  ...OPEN_GRANT_TYPES,
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+]
 
 /** How often a change is tried when others write the same client at once. */
 const ATTEMPTS = 4
@@ -98,7 +105,8 @@ export async function registerClient(
     })
   }
   const permit = token === undefined ? ANONYMOUS : await permitOf(cx, token)
-  const said = readMetadata(metadata, permit.id === null ? OPEN_GRANT_TYPES : GRANT_TYPES)
+  const offered = permit.id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
+  const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
   const start = { ...DEFAULTS, scope: permit.scope.filter((one) => !isManagementScope(one)) }
   const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
 
@@ -113,6 +121,7 @@ export async function registerClient(
       registration: {
         registration_token_hash: sha256(registration_access_token),
         initial_access_token_id: permit.id,
+        metadata_expires_at: null,
       },
       condition,
     }),
@@ -164,7 +173,7 @@ const tooMany = () =>
  * What a client says of itself, with what we do not offer left out where something is left (RFC 7591 §3.2.1: the
  * answer tells what was registered). Throws OAuthError.
  */
-function readMetadata(
+export function readMetadata(
   metadata: Readonly<Record<string, unknown>>,
   grantTypes: readonly string[],
 ): ClientRegistration {
@@ -173,7 +182,9 @@ function readMetadata(
   const { response_types, grant_types, jwks } = said
   if (response_types !== undefined) assertCode(response_types)
   if (Array.isArray(grant_types)) {
-    const offered = grant_types.filter((one) => grantTypes.includes(one))
+    const offered = grant_types.filter(
+      (one) => grantTypes.includes(one) && GRANT_TYPES.some((known) => known === one),
+    )
     if (offered.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
     said['grant_types'] = offered
   }
@@ -200,7 +211,7 @@ const isOfUse = (key: unknown): boolean =>
     (key['kty'] === 'RSA' || key['crv'] === 'P-256' || key['crv'] === 'Ed25519'))
 
 /** The client as a whole. `most` are the scopes that it may have. Throws OAuthError. */
-function describe(
+export function describe(
   cx: Context,
   start: Description,
   said: ClientDefaults & ClientRegistration,
@@ -308,11 +319,9 @@ export async function replaceRegistration(
       })
     }
     assertSame(cx, id, secrets, metadata)
-    const offered =
-      row.initial_access_token_id === null
-        ? [...OPEN_GRANT_TYPES, ...current.grant_types]
-        : GRANT_TYPES
-    const next = describe(cx, startOver(current), readMetadata(metadata, offered), current.scope)
+    const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
+    const said = readMetadata(metadata, [...offered, ...current.grant_types])
+    const next = describe(cx, startOver(current), said, current.scope)
     const plan = changeOf(as, row, next)
     const exchange = exchangeSecrets(as, row, secrets, next.token_endpoint_auth_method)
     const { client_secret, statements } = exchange
