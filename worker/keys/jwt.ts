@@ -2,19 +2,21 @@
 // and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
-import { type Algorithm, currentKey, privateKey, publicKey, signingKeys } from './signing_keys.ts'
+import { type Algorithm, privateKey, publicKey, signingKey, signingKeys } from './signing_keys.ts'
 
 export type Signed = { jwt: string; kid: string }
 
-/** Signs claims with the current key of `alg`. `iss` is added; times are the caller's. */
+/**
+ * Signs claims with the current key of `alg`, which is made when there is none yet. `iss` is added; times are the
+ * caller's.
+ */
 export async function signJwt(
   cx: Context,
   alg: Algorithm,
   typ: string,
   claims: JWTPayload,
 ): Promise<Signed> {
-  const key = currentKey(cx, await signingKeys(cx), alg)
-  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  const key = await signingKey(cx, alg)
   const jwt = await new SignJWT({ iss: cx.config.issuer, ...claims })
     .setProtectedHeader({ alg, typ, kid: key.kid })
     .sign(await privateKey(cx, key))

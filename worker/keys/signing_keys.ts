@@ -4,9 +4,17 @@ import { exportJWK, generateKeyPair, importJWK } from 'jose'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
+import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
-import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './store.ts'
+import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
+import {
+  deleteKey,
+  insertFirstKey,
+  insertKeyUnlessPending,
+  type KeyRow,
+  listKeys,
+} from './store.ts'
 
 export type Algorithm = KeyRow['alg']
 
@@ -22,16 +30,21 @@ const PUBLISH_AHEAD = JWKS_MAX_AGE + KEY_MEMORY_TTL
 
 const MEMORY = 'signing keys'
 
-/** All keys, oldest first. Warm: no round trip. Cold: one, which brings the settings too. */
+/** All keys, oldest first. Warm: no round trip. Cold: one, which brings settings and stored secrets too. */
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   const known = recall<readonly KeyRow[]>(cx, MEMORY)
   if (known !== undefined) return known
-  const [keys, settings] = await cx.db.read(listKeys(), listSettings())
+  const [keys, settings, secrets] = await cx.db.read(
+    listKeys(),
+    listSettings(),
+    listStoredSecrets(),
+  )
   acceptSettings(cx, settings)
+  acceptStoredSecrets(cx, secrets)
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
     return remember(cx, MEMORY, keys, KEY_MEMORY_TTL)
   }
-  return makeFirstKeys(cx)
+  return makeFirstKeys(cx, FIRST_ALGORITHMS)
 }
 
 /** The key that signs at this moment: of those that may, the newest. */
@@ -44,15 +57,36 @@ export function currentKey(
   return keys.findLast((key) => key.alg === alg && key.signs_at <= now)
 }
 
-async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
+/** The key that signs, made when there is none of this algorithm yet. One round trip then, else none warm. */
+export async function signingKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
+  const key =
+    currentKey(cx, await signingKeys(cx), alg) ??
+    currentKey(cx, await makeFirstKeys(cx, [alg]), alg)
+  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  return key
+}
+
+async function makeFirstKeys(cx: Context, algs: readonly Algorithm[]): Promise<readonly KeyRow[]> {
   const now = cx.now()
-  // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
-  const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const answers = await cx.db.write(
-    ...made.map((row) => insertKeyUnlessPending(row, 0)),
-    listKeys(),
-  )
+  // Nothing is signed with them yet, so nobody's cache can be behind: first keys sign at once.
+  const made = await Promise.all(algs.map((alg) => makeKey(cx, alg, now)))
+  const answers = await cx.db.write(...made.map(insertFirstKey), listKeys())
   return remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
+}
+
+/**
+ * Statements that make the first keys of algorithms which a client asks for, so that they are published before it
+ * meets them. No round trip warm.
+ */
+export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Promise<Statement[]> {
+  const late = algs.filter((alg) => !FIRST_ALGORITHMS.includes(alg))
+  if (late.length === 0) return []
+  const keys = await signingKeys(cx)
+  const missing = new Set(late.filter((alg) => currentKey(cx, keys, alg) === undefined))
+  if (missing.size === 0) return []
+  cx.memory.delete(MEMORY)
+  const made = await Promise.all([...missing].map((alg) => makeKey(cx, alg, cx.now())))
+  return made.map(insertFirstKey)
 }
 
 /**
