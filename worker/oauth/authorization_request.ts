@@ -5,6 +5,7 @@ import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { verifyJwt } from '../keys/jwt.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
@@ -31,6 +32,8 @@ export const PARAMETERS = [
   'max_age',
   'login_hint',
   'id_token_hint',
+  'acr_values',
+  'claims',
   'request',
   'request_uri',
 ] as const
@@ -53,8 +56,11 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
-  /** The only person whom the answer may be about. */
+  /** The only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
+  /** Wished, in the order of preference. */
+  acr_values?: string[]
+  claims?: ClaimsRequest
 }
 
 const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
@@ -133,6 +139,8 @@ const CHECKS: readonly Check[] = [
   checkScope,
   checkResource,
   checkInteraction,
+  checkAuthenticationContext,
+  checkClaims,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -257,7 +265,7 @@ function checkResource(cx: Context, client: Client, form: Form) {
 }
 
 /** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`. */
-function checkInteraction(_cx: Context, _client: Client, form: Form) {
+function checkInteraction(_cx: Context, client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
   if (!prompt.every(isPrompt)) {
     throw refuse('invalid_request', 'prompt has a value that is not supported', 'unknown_prompt')
@@ -271,12 +279,27 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
   }
   const nonce = once(form, 'nonce', 1024)
   const login_hint = once(form, 'login_hint', 320)
+  // OpenID Connect Registration §2: the request overrides what is registered.
+  const seconds = max_age === undefined ? client.default_max_age : Number(max_age)
   return {
     prompt,
-    ...(max_age === undefined ? {} : { max_age: Number(max_age) }),
+    ...(seconds === null ? {} : { max_age: seconds }),
     ...(nonce === undefined ? {} : { nonce }),
     ...(login_hint === undefined ? {} : { login_hint }),
   }
+}
+
+/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Values that are not known here are wished in vain. */
+function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
+  const acr_values = once(form, 'acr_values', 1000)
+    ?.split(' ')
+    .filter((one) => one !== '')
+  return { acr_values: acr_values ?? client.default_acr_values }
+}
+
+function checkClaims(_cx: Context, _client: Client, form: Form) {
+  const claims = once(form, 'claims', CLAIMS_MAX)
+  return claims === undefined ? {} : { claims: readClaimsParameter(claims) }
 }
 
 /**

@@ -77,6 +77,10 @@ export const insertAuthorization = (row: AuthorizationRow, condition: Statement)
 export const findAuthorization = (id: string): Statement<AuthorizationRow> =>
   sql`select * from authorization where id = ${id}`
 
+/** The person of an authorization, as a scalar. */
+export const subjectOfAuthorization = (id: string): Statement =>
+  sql`(select user_id from authorization where id = ${id})`
+
 export const revokeAuthorization = (id: string, now: number, condition: Statement): Statement =>
   sql`update authorization set revoked_at = ${now}
     where id = ${id} and revoked_at is null and ${condition}`
@@ -162,7 +166,7 @@ export function useRefreshToken(
 
 /**
  * The state of what a token comes from, looked at now: answers one row, with its kind, only while the origin is
- * not revoked and user, client or device may act.
+ * not revoked and user, client or device may act. A pairwise client's token does not name the person.
  */
 export const findLiveOrigin = (
   token: Pick<ReadToken, 'origin' | 'sub' | 'client_id'>,
@@ -173,7 +177,8 @@ export const findLiveOrigin = (
   return sql`
     select 'authorization' as kind from authorization a
       join user u on u.id = a.user_id join client c on c.id = a.client_id
-      where a.id = ${origin} and a.user_id = ${sub} and a.client_id = ${client_id}
+      where a.id = ${origin} and a.client_id = ${client_id} and (a.user_id = ${sub}
+          or json_extract(c.members, '$.subject_type') = 'pairwise')
         and a.revoked_at is null and u.status = 'active' and c.status = 'active'
     union all
     select 'device_token' from device_token t join device d on d.id = t.device_id

@@ -59,8 +59,8 @@ export function aclClaim(cx: Context, subject_id: string, rights: RightsRows, se
 /** The part of a code or an authorization that decides what its tokens may hold. */
 type Covered = { id: string; user_id: string; client_id: string; scope: string; resource: string }
 
-/** Access token claims, and whether an ID token goes with them. */
-export type Entitled = { claims: AccessTokenClaims; openid: boolean }
+/** Access token claims, whether an ID token goes with them, and whom they are for. */
+export type Entitled = { claims: AccessTokenClaims; openid: boolean; client: Client }
 
 /**
  * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
@@ -122,7 +122,7 @@ export function entitle(
     cnf,
     ...(audience.includes(mqtt_audience) ? aclClaim(cx, covered.user_id, rights, settings) : {}),
   })
-  return { claims, openid: wanted.includes('openid') }
+  return { claims, openid: wanted.includes('openid'), client }
 }
 
 /** Whether a client may have tokens for a resource. */

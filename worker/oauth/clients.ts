@@ -13,7 +13,8 @@ import { randomId, randomToken } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { changedMembers, readMembers } from './client_members.ts'
+import { firstKeysFor } from '../keys/signing_keys.ts'
+import { changedMembers, type OurAlgorithm, readMembers } from './client_members.ts'
 import {
   type Client,
   type ClientInput,
@@ -37,6 +38,7 @@ import {
   updateClient,
 } from './client_store.ts'
 import { parseScope } from './scopes.ts'
+import { sectorFaults } from './subject_identifier.ts'
 
 export { type Client, type ClientInput, clientInput, parseClient } from './client_metadata.ts'
 export {
@@ -97,6 +99,7 @@ export async function planClient(
   if (errors.length > 0 || client_id === undefined) {
     throw new Problem('invalid_request', 'the client cannot be so', errors)
   }
+  await assertIsOfSector(cx, client)
   const now = cx.now()
   const mine = principalIsMine(cx, client_id)
   const row: ClientRow = {
@@ -112,6 +115,7 @@ export async function planClient(
     insertPrincipal(cx, client_id, 'client'),
     insertClient(row, mine),
     appendEvent(cx, { type: 'client.created', subject_id: client_id }, mine),
+    ...(await firstKeysFor(cx, algorithmsOf(client))),
   ]
   if (client_secret !== undefined) {
     statements.push(insertSecret(newSecretRow(cx, client_id, client_secret, null), mine))
@@ -129,6 +133,10 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
     (name) => columns[name] !== current[name],
   )
   if (names.length === 0) return { change: 'unchanged', fields: [], statements: [] }
+  const before = parseClient(current)
+  const isMoved =
+    next.sector_identifier_uri !== before.sector_identifier_uri || names.includes('redirect_uris')
+  if (isMoved) await assertIsOfSector(cx, next)
   const changes = Object.fromEntries(names.map((name) => [name, columns[name]]))
   const fields = names.flatMap((name) =>
     name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
@@ -144,9 +152,22 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),
+      ...(await firstKeysFor(cx, algorithmsOf(next))),
     ],
   }
 }
+
+/** Fetches what the client names as its sector. Throws Problem. */
+async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
+  const errors = await sectorFaults(cx, client)
+  if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
+}
+
+/** The algorithms with which it wants us to sign. */
+const algorithmsOf = (client: Description): OurAlgorithm[] =>
+  [client.id_token_signed_response_alg, client.userinfo_signed_response_alg].filter(
+    (alg) => alg !== null,
+  )
 
 /**
  * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only

@@ -25,8 +25,10 @@ import { formTargetOf } from './redirect_uris.ts'
 /** What scopes mean, for people. */
 const MEANING: ReadonlyMap<string, string> = new Map([
   ['openid', 'know who you are'],
-  ['profile', 'see your name and language'],
+  ['profile', 'see your name, language, birthdate and what else is in your profile'],
   ['email', 'see your e-mail address'],
+  ['address', 'see your postal address'],
+  ['phone', 'see your phone number'],
   ['offline_access', 'keep this access while you are away'],
   ['mqtt', 'see and control the devices that you may use'],
   ['manage', 'manage everything here in your name'],
@@ -41,6 +43,35 @@ const MANAGED: ReadonlyMap<string, string> = new Map([
   ['events', 'the record of events'],
   ['settings', 'settings'],
 ])
+
+/** What a claim asked for by itself tells. */
+const TOLD: ReadonlyMap<string, string> = new Map([
+  ['name', 'name'],
+  ['given_name', 'first name'],
+  ['family_name', 'last name'],
+  ['middle_name', 'middle name'],
+  ['nickname', 'nickname'],
+  ['preferred_username', 'user name'],
+  ['profile', 'profile page'],
+  ['picture', 'picture'],
+  ['website', 'web site'],
+  ['gender', 'gender'],
+  ['birthdate', 'birthdate'],
+  ['zoneinfo', 'time zone'],
+  ['locale', 'language'],
+  ['email', 'e-mail address'],
+  ['phone_number', 'phone number'],
+  ['address', 'postal address'],
+])
+
+const CHECKED: ReadonlyMap<string, string> = new Map([
+  ['updated_at', 'see when your profile was changed last'],
+  ['email_verified', 'see whether your e-mail address was verified'],
+  ['phone_number_verified', 'see whether your phone number was verified'],
+])
+
+const meaningOfClaim = (claim: string): string =>
+  CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
 
 function meaningOf(scope: string): string {
   const [resource = '', verb] = scope.split(':')
@@ -66,17 +97,17 @@ export async function askConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   const { client, request } = situation
-  const { session, scope } = decision
+  const { session, scope, claims } = decision
   const { protocol, host } = new URL(request.redirect_uri)
   return {
     values: {
       client_name: client.client_name ?? client.client_id,
       client_id: client.client_id,
       email: session.user_email,
-      scopes: toldScopes(cx, request.resource, scope).map((name) => ({
-        name,
-        text: meaningOf(name),
-      })),
+      scopes: [
+        ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
+        ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
+      ],
       resources: request.resource,
       request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
       redirect_host: host === '' ? protocol : host,
@@ -130,8 +161,8 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
   path: pathOf(client.client_id, reference),
 })
 
-const boundTo = (reference: string, { session, scope }: ToAsk): string =>
-  [reference, session.user_id, ...scope].join('\n')
+const boundTo = (reference: string, { session, scope, claims }: ToAsk): string =>
+  [reference, session.user_id, ...scope, '', ...claims].join('\n')
 
 async function deny(cx: Context, { request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')

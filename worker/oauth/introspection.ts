@@ -17,6 +17,7 @@ import {
   type Presented,
   writeAs,
 } from './client_authentication.ts'
+import { subjectFor } from './subject_identifier.ts'
 import { type ReadToken, readAccessToken } from './tokens.ts'
 
 export type Introspection =
@@ -83,11 +84,13 @@ export async function introspectToken(
     }
   }
   const [family] = families
-  if (family === undefined || family.client_id !== caller.id) return { active: false }
+  if (family === undefined || caller.kind !== 'client' || family.client_id !== caller.id) {
+    return { active: false }
+  }
   return {
     active: true,
     iss: cx.config.issuer,
-    sub: family.user_id,
+    sub: await subjectFor(cx, caller.client, family.user_id),
     client_id: family.client_id,
     scope: family.scope,
     exp: Math.min(family.expires_at ?? now, family.last_used_at + settings.refresh_token_idle_ttl),

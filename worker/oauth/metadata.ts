@@ -1,8 +1,11 @@
 // What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
 // cannot differ. It names what is there and nothing else. Pure.
 import type { Context } from '../context.ts'
+import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorization_request.ts'
+import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
+import { OUR_ALGORITHMS } from './client_members.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
@@ -22,8 +25,12 @@ export function metadata(cx: Context) {
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
     grant_types_supported: GRANT_TYPES,
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256'],
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: OUR_ALGORITHMS,
+    userinfo_signing_alg_values_supported: OUR_ALGORITHMS,
+    acr_values_supported: ACR_VALUES,
+    display_values_supported: ['page'],
+    ui_locales_supported: ['en'],
     token_endpoint_auth_methods_supported: AUTH_METHODS,
     token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     revocation_endpoint_auth_methods_supported: AUTH_METHODS,
@@ -32,24 +39,9 @@ export function metadata(cx: Context) {
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
-    claims_supported: [
-      'iss',
-      'sub',
-      'aud',
-      'exp',
-      'iat',
-      'auth_time',
-      'amr',
-      'nonce',
-      'at_hash',
-      'name',
-      'locale',
-      'updated_at',
-      'email',
-      'email_verified',
-    ],
+    claims_supported: CLAIMS_SUPPORTED,
     claim_types_supported: ['normal'],
-    claims_parameter_supported: false,
+    claims_parameter_supported: true,
     request_parameter_supported: false,
     // Without this member it would be true (OpenID Connect Discovery §3).
     request_uri_parameter_supported: false,
