@@ -208,7 +208,7 @@ describe('what no scope brings', () => {
   })
 
   test('is not allowed by a scope of the client’s own that is called like it', async () => {
-    const scope = 'openid phone_number claim'
+    const scope = 'openid phone_number claims claims/phone_number'
     await createClient(worker.context(), { ...APP, client_id: 'odd', scope })
     await allow(await ask({ client_id: 'odd', scope }))
     const asked = { client_id: 'odd', claims: asking({ userinfo: { phone_number: null } }) }

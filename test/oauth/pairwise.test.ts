@@ -242,6 +242,11 @@ describe('a client cannot be pairwise', () => {
     ['with mqtt, whose tokens name the person', { scope: 'openid mqtt' }, ['/scope']],
     ['with a management scope', { scope: 'openid users:read' }, ['/scope']],
     ['with manage', { scope: 'manage' }, ['/scope']],
+    [
+      'with authorization_details about devices',
+      { authorization_details_types: ['device'] },
+      ['/authorization_details_types'],
+    ],
   ]
   test.each(cases)('%s', async (_, more, faults) => {
     expect(await faultsOf(make(pairwise('a', more)))).toEqual(faults)

@@ -11,6 +11,7 @@ import type { Form } from '../http.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
 import { loadSettings } from '../settings.ts'
 import { acrFor, isReachable, meetsAcr } from './acr.ts'
+import { digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
@@ -172,7 +173,7 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
       isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
   )
   const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
-  if (managed || scope.length === 0) {
+  if (managed || (scope.length === 0 && request.authorization_details === undefined)) {
     throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
   }
   return scope
@@ -182,20 +183,26 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
-/** A single claim among allowed scopes. The blank keeps it from being one of them (RFC 6749 §3.3). */
-const claimAsScope = (claim: string): string => `claim ${claim}`
+/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
+const claimAsScope = (claim: string): string => `claims"${claim}`
 
-const consentScopes = ({ scope, claims }: Given): readonly string[] => [
-  ...scope,
-  ...claims.map(claimAsScope),
+/** What the person is asked to allow, as rows of what was allowed. */
+const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [
+  ...consentResources(request).flatMap((resource) =>
+    [...scope, ...claims.map(claimAsScope)].map((one) => ({ resource, scope: one })),
+  ),
+  ...detailsAsScope(request).map((one) => ({ resource: '', scope: one })),
 ]
 
 function isAllowed({ request, allowed }: Situation, given: Given): boolean {
-  const known = new Set(allowed.map((row) => JSON.stringify([row.resource, row.scope])))
-  return consentResources(request).every((resource) =>
-    consentScopes(given).every((one) => known.has(JSON.stringify([resource, one]))),
-  )
+  const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])
+  const known = new Set(allowed.map(keyOf))
+  return toAllow(request, given).every((one) => known.has(keyOf(one)))
 }
+
+/** RFC 9396 §2: what is remembered of details is that the very same ones were allowed. */
+const detailsAsScope = ({ authorization_details }: AuthorizationRequest): string[] =>
+  authorization_details === undefined ? [] : [digestOf(authorization_details)]
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -434,7 +441,10 @@ export async function issueCode(
       request.claims === undefined || !scope.includes('openid')
         ? null
         : JSON.stringify(request.claims),
-    authorization_details: null,
+    authorization_details:
+      request.authorization_details === undefined
+        ? null
+        : JSON.stringify(request.authorization_details),
     dpop_jkt: null,
   }
   const issued = codeExists(hash)
@@ -460,11 +470,10 @@ function rememberAllowed(
   const { scope, claims } = given
   const { user_id } = given.session
   const created_at = cx.now()
-  const rows = consentResources(request).flatMap((resource) =>
-    consentScopes(given).map((one) => ({ user_id, client_id, resource, scope: one, created_at })),
-  )
   return [
-    ...rows.map((row) => insertAllowedScope(row, issued)),
+    ...toAllow(request, given).map((one) =>
+      insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
+    ),
     appendEvent(
       asUser(cx, user_id),
       {

@@ -10,7 +10,10 @@ import { isManagementScope } from './scopes.ts'
 
 const SALT = 'pairwise subjects'
 
-type Sectored = Pick<ClientMembers, 'subject_type' | 'sector_identifier_uri'> & {
+type Sectored = Pick<
+  ClientMembers,
+  'subject_type' | 'sector_identifier_uri' | 'authorization_details_types'
+> & {
   redirect_uris: readonly string[]
   scope: readonly string[]
 }
@@ -49,6 +52,10 @@ export function subjectTypeFaults(client: Sectored): FieldError[] {
   if (telling.length > 0) {
     const detail = `has ${telling.join(', ')}, whose tokens name the person, but subject_type is pairwise`
     faults.push({ pointer: '/scope', detail })
+  }
+  if (client.authorization_details_types.length > 0) {
+    const detail = 'leads to tokens that name the person, but subject_type is pairwise'
+    faults.push({ pointer: '/authorization_details_types', detail })
   }
   return faults
 }
