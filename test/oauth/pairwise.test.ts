@@ -45,7 +45,7 @@ beforeEach(async () => {
       fetches += 1
       return typeof listed === 'string' ? new Response(listed) : Response.json(listed)
     },
-    'https://sector.example/gone': () => new Response('[]', { status: 404 }),
+    'https://sector.example/gone': () => Response.json([ONE, TWO], { status: 404 }),
     'https://sector.example/moved': () => Response.redirect(SECTOR, 302),
   }))
 })

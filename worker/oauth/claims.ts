@@ -72,8 +72,11 @@ export function readClaimsParameter(text: string): ClaimsRequest {
   return { userinfo: readMember(value, 'userinfo'), id_token: readMember(value, 'id_token') }
 }
 
-function readMember(claims: object, name: keyof ClaimsRequest): Record<string, ClaimRequest> {
-  const member = ownMember(claims, name)
+function readMember(
+  claims: Record<string, unknown>,
+  name: keyof ClaimsRequest,
+): Record<string, ClaimRequest> {
+  const member = claims[name]
   if (member === undefined) return {}
   if (!isObject(member)) throw refuse(`${name} in claims is not an object`, 'claims_member')
   const known = [...SIGN_IN_CLAIMS, ...PERSON_CLAIMS].filter((claim) =>
@@ -87,19 +90,13 @@ function readOne(claim: string, asked: unknown): ClaimRequest {
   const fault = () =>
     refuse(`claims asks for ${claim} in a form that it may not have`, 'claim_form')
   if (!isObject(asked)) throw fault()
-  const essential = ownMember(asked, 'essential') ?? false
-  const values = ownMember(asked, 'values')
-  const value = ownMember(asked, 'value')
+  const { essential = false, value, values } = asked
   if (typeof essential !== 'boolean') throw fault()
   if (values !== undefined && (!Array.isArray(values) || values.length === 0)) throw fault()
   if (value !== undefined && values !== undefined) throw fault()
   if (value !== undefined) return { essential, values: [value] }
   return values === undefined ? { essential } : { essential, values }
 }
-
-/** A member of an object from outside, not of its prototype. */
-const ownMember = (object: object, name: string): unknown =>
-  Object.hasOwn(object, name) ? (object as Record<string, unknown>)[name] : undefined
 
 const texts = (asked: ClaimRequest | undefined): string[] | null =>
   asked?.values?.filter((value) => typeof value === 'string') ?? null

@@ -198,8 +198,9 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
   path: pathOf(client.client_id, reference),
 })
 
-const boundTo = (reference: string, { session, scope, claims }: ToAsk): string =>
-  [reference, session.user_id, ...scope, '', ...claims].join('\n')
+// Which claims are told follows from the request and the scopes.
+const boundTo = (reference: string, { session, scope }: ToAsk): string =>
+  [reference, session.user_id, ...scope].join('\n')
 
 async function deny(cx: Context, { request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')
