@@ -168,7 +168,8 @@ describe('the first key of an algorithm', () => {
     const first = await party.redeem(await browser.get(requestPath()))
     worker.clock.now += 400
     const second = await party.redeem(await browser.get(requestPath()))
-    expect(headerOf(second.id_token).kid).not.toBe(headerOf(first.id_token).kid)
+    // It was published before anything was signed, so there is nothing to wait for.
+    expect(headerOf(second.id_token).kid).toBe(headerOf(first.id_token).kid)
   })
 })
 

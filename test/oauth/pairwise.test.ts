@@ -243,6 +243,14 @@ describe('a client cannot be pairwise', () => {
     ['with a management scope', { scope: 'openid users:read' }, ['/scope']],
     ['with manage', { scope: 'manage' }, ['/scope']],
     [
+      'with token exchange',
+      {
+        grant_types: ['authorization_code', 'urn:ietf:params:oauth:grant-type:token-exchange'],
+        token_endpoint_auth_method: 'client_secret_basic',
+      },
+      ['/grant_types'],
+    ],
+    [
       'with authorization_details about devices',
       { authorization_details_types: ['device'] },
       ['/authorization_details_types'],

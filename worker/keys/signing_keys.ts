@@ -1,6 +1,6 @@
 // Signing keys: made, sealed at rest, published before they sign, kept until the last token they signed has
 // run out. All processes read the same table; none has a key of its own.
-import { exportJWK, generateKeyPair, importJWK } from 'jose'
+import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
@@ -8,13 +8,7 @@ import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
 import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
-import {
-  deleteKey,
-  insertFirstKey,
-  insertKeyUnlessPending,
-  type KeyRow,
-  listKeys,
-} from './store.ts'
+import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './store.ts'
 
 export type Algorithm = KeyRow['alg']
 
@@ -44,7 +38,7 @@ export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
     return remember(cx, MEMORY, keys, KEY_MEMORY_TTL)
   }
-  return makeFirstKeys(cx, FIRST_ALGORITHMS)
+  return makeFirstKeys(cx)
 }
 
 /** The key that signs at this moment: of those that may, the newest. */
@@ -57,22 +51,45 @@ export function currentKey(
   return keys.findLast((key) => key.alg === alg && key.signs_at <= now)
 }
 
-/** The key that signs, made when there is none of this algorithm yet. One round trip then, else none warm. */
-export async function signingKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
-  const key =
-    currentKey(cx, await signingKeys(cx), alg) ??
-    currentKey(cx, await makeFirstKeys(cx, [alg]), alg)
-  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
-  return key
+/**
+ * The key to sign with. The first key of an algorithm is made when it is first needed, one more round trip, and signs
+ * at once: nothing of that algorithm was signed yet, and one that an operator made to wait was published even earlier.
+ */
+export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
+  const keys = await signingKeys(cx)
+  const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
+  if (known !== undefined) return known
+  // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
+  const [, after] = await cx.db.write(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
+  const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
+  if (made === undefined) throw new Error(`no ${alg} key after making one`)
+  return made
 }
 
-async function makeFirstKeys(cx: Context, algs: readonly Algorithm[]): Promise<readonly KeyRow[]> {
+/**
+ * The keys that can have signed with `alg`. A first key signs before every process knows it, so a process that knows
+ * none looks once more, at most once a second: whoever sends forged tokens costs the database no more than that.
+ */
+export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyRow[]> {
+  const ofAlg = (keys: readonly KeyRow[]) => keys.filter((key) => key.alg === alg)
+  const known = ofAlg(await signingKeys(cx))
+  const looked = `looked for ${alg} keys`
+  if (known.length > 0 || recall(cx, looked) !== undefined) return known
+  remember(cx, looked, true, 1)
+  const [keys] = await cx.db.read(listKeys())
+  return ofAlg(remember(cx, MEMORY, keys, KEY_MEMORY_TTL))
+}
+
+async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
   const now = cx.now()
-  // Nothing is signed with them yet, so nobody's cache can be behind: first keys sign at once.
-  const made = await Promise.all(algs.map((alg) => makeKey(cx, alg, now)))
+  // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
+  const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
   const answers = await cx.db.write(...made.map(insertFirstKey), listKeys())
   return remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
 }
+
+/** Of those who race to make the first key of an algorithm one succeeds. */
+const insertFirstKey = (row: KeyRow): Statement => insertKeyUnlessPending(row, 0)
 
 /**
  * Statements that make the first keys of algorithms which a client asks for, so that they are published before it
@@ -82,7 +99,7 @@ export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Pro
   const late = algs.filter((alg) => !FIRST_ALGORITHMS.includes(alg))
   if (late.length === 0) return []
   const keys = await signingKeys(cx)
-  const missing = new Set(late.filter((alg) => currentKey(cx, keys, alg) === undefined))
+  const missing = new Set(late.filter((alg) => !keys.some((key) => key.alg === alg)))
   if (missing.size === 0) return []
   cx.memory.delete(MEMORY)
   const made = await Promise.all([...missing].map((alg) => makeKey(cx, alg, cx.now())))
@@ -127,13 +144,16 @@ async function makeKey(cx: Context, alg: Algorithm, signs_at: number): Promise<K
   return { kid, alg, public_jwk, private_jwk, created_at: cx.now(), signs_at, needed_until: 0 }
 }
 
+/** The private key as it is kept. Throws UnsealError when SECRET_KEY does not open it. */
+export const privateJwk = async (cx: Context, key: KeyRow): Promise<JWK> =>
+  JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
+
 /** The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it. */
 export async function privateKey(cx: Context, key: KeyRow): Promise<CryptoKey> {
   const name = `private key ${key.kid}`
   const known = recall<CryptoKey>(cx, name)
   if (known !== undefined) return known
-  const jwk = JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
-  const imported = await importJWK({ ...jwk, alg: key.alg }, key.alg)
+  const imported = await importJWK({ ...(await privateJwk(cx, key)), alg: key.alg }, key.alg)
   if (imported instanceof Uint8Array) throw new Error('a symmetric signing key')
   return remember(cx, name, imported, 3600)
 }

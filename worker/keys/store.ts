@@ -16,14 +16,6 @@ export const insertKeyUnlessPending = (row: KeyRow, after: number): Statement =>
     sql`not exists (select 1 from signing_key where alg = ${row.alg} and signs_at > ${after})`,
   )
 
-/** Inserts unless a key of this algorithm signs already: of those who race to make the first one succeeds. */
-export const insertFirstKey = (row: KeyRow): Statement =>
-  insertWhere(
-    signing_key,
-    row,
-    sql`not exists (select 1 from signing_key where alg = ${row.alg} and signs_at <= ${row.signs_at})`,
-  )
-
 /** A token that outlives the usual lifetimes keeps its key published. */
 export const keepKeyUntil = (kid: string, expires_at: number): Statement =>
   sql`update signing_key set needed_until = max(needed_until, ${expires_at}) where kid = ${kid}`

@@ -28,7 +28,7 @@ import { formTargetOf } from './redirect_uris.ts'
 /** What scopes mean, for people. */
 const MEANING: ReadonlyMap<string, string> = new Map([
   ['openid', 'know who you are'],
-  ['profile', 'see your name, language, birthdate and what else is in your profile'],
+  ['profile', 'see your name and language, and what else is in your profile'],
   ['email', 'see your e-mail address'],
   ['address', 'see your postal address'],
   ['phone', 'see your phone number'],
@@ -76,7 +76,8 @@ const CHECKED: ReadonlyMap<string, string> = new Map([
 const meaningOfClaim = (claim: string): string =>
   CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
 
-function meaningOf(scope: string): string {
+/** A scope in words. */
+export function meaningOf(scope: string): string {
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -85,7 +86,7 @@ function meaningOf(scope: string): string {
 }
 
 /** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
-const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
+export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }
@@ -99,7 +100,7 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** RFC 9396 §2: what of the details the person holds, in words. A round trip when there are any. */
-async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
+export async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
   if (details.length === 0) return []
   const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
   const [names, ...narrowed] = await cx.db.read(

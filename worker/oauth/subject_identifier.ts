@@ -9,6 +9,7 @@ import type { ClientMembers } from './client_members.ts'
 import { isManagementScope } from './scopes.ts'
 
 const SALT = 'pairwise subjects'
+const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 type Sectored = Pick<
   ClientMembers,
@@ -16,6 +17,7 @@ type Sectored = Pick<
 > & {
   redirect_uris: readonly string[]
   scope: readonly string[]
+  grant_types: readonly string[]
 }
 
 /** The host that stands for the client's sector (§8.1), or null when its addresses do not agree on one. */
@@ -52,6 +54,11 @@ export function subjectTypeFaults(client: Sectored): FieldError[] {
   if (telling.length > 0) {
     const detail = `has ${telling.join(', ')}, whose tokens name the person, but subject_type is pairwise`
     faults.push({ pointer: '/scope', detail })
+  }
+  if (client.grant_types.includes(TOKEN_EXCHANGE)) {
+    const detail =
+      'has token-exchange, which is about people by their ids, but subject_type is pairwise'
+    faults.push({ pointer: '/grant_types', detail })
   }
   if (client.authorization_details_types.length > 0) {
     const detail = 'leads to tokens that name the person, but subject_type is pairwise'
