@@ -155,6 +155,7 @@ export const user = sqliteTable('user', {
   password: text(), // PHC string
   status: text({ enum: ['active', 'disabled'] }).notNull(),
   metadata: text().notNull(), // JSON object
+  profile: text().notNull().default('{}'), // JSON object: further standard claims
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),

@@ -92,8 +92,8 @@ type Covered = {
   authorization_details: string | null
 }
 
-/** Access token claims, and whether an ID token goes with them. */
-export type Entitled = { claims: AccessTokenClaims; openid: boolean }
+/** Access token claims, whether an ID token goes with them, and whom they are for. */
+export type Entitled = { claims: AccessTokenClaims; openid: boolean; client: Client }
 
 /**
  * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
@@ -173,7 +173,7 @@ export function entitle(
         )
       : {}),
   })
-  return { claims, openid: wanted.includes('openid') }
+  return { claims, openid: wanted.includes('openid'), client }
 }
 
 /** Whether a client may have tokens for a resource. */

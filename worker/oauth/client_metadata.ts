@@ -17,6 +17,7 @@ import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
 import { redirectUriFault } from './redirect_uris.ts'
 import { managementAudience, parseScope } from './scopes.ts'
+import { subjectTypeFaults } from './subject_identifier.ts'
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
 
@@ -346,7 +347,7 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
     fault('/jwks', 'is missing, but private_key_jwt needs a key')
   }
-  faults.push(...memberFaults(client))
+  faults.push(...memberFaults(client), ...subjectTypeFaults(client))
   const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]
   for (const [i, resource] of client.resources.entries()) {
     // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.

@@ -68,7 +68,9 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/userinfo', crossOrigin(['GET', 'POST']))
     .on(['GET', 'POST'], '/oauth/userinfo', async (c) => {
       noStore(c)
-      return c.json(await readUserInfo(c.var.cx, await readUserInfoToken(c)))
+      const told = await readUserInfo(c.var.cx, await readUserInfoToken(c))
+      if ('claims' in told) return c.json(told.claims)
+      return c.body(told.jwt, 200, { 'Content-Type': 'application/jwt' }) // Core §5.3.2
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }
