@@ -28,6 +28,7 @@ import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
+import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -283,15 +284,20 @@ function asProblem(failure: OAuthError | Problem): Problem {
   return new Problem('invalid_request', description)
 }
 
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers of tokens. */
+const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
+
+/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
   // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
   if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
+  } else if (failure.scheme === 'DPoP') {
+    c.header('WWW-Authenticate', `DPoP error="${error}", ${DPOP_CHALLENGE}`)
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.
     const bare = failure.reason === 'no_token'
-    c.header('WWW-Authenticate', bare ? 'Bearer' : `Bearer error="${error}"`)
+    const value = bare ? `Bearer, DPoP ${DPOP_CHALLENGE}` : `Bearer error="${error}"`
+    c.header('WWW-Authenticate', value)
   }
 }

@@ -2,7 +2,7 @@
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6. */
+/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 9449 §12.2, OpenID Connect Core §3.1.2.6. */
 export const OAUTH_STATUS = {
   invalid_request: 400,
   invalid_client: 401,
@@ -15,6 +15,8 @@ export const OAUTH_STATUS = {
   access_denied: 403,
   invalid_token: 401,
   insufficient_scope: 403,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
   login_required: 400,
   consent_required: 400,
   interaction_required: 400,
@@ -36,18 +38,23 @@ export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
   readonly reason: string
+  /** How an access token was presented, where that is what failed: the scheme of the challenge. */
+  readonly scheme: 'Bearer' | 'DPoP' | undefined
 
   constructor(
     error: OAuthErrorCode,
-    options: { description: string; reason: string; cause?: unknown },
+    options: { description: string; reason: string; cause?: unknown; scheme?: 'Bearer' | 'DPoP' },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
     this.description = options.description
     this.reason = options.reason
+    this.scheme = options.scheme
   }
 
   get status(): ContentfulStatusCode {
+    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
+    if (this.scheme === 'DPoP' && OAUTH_STATUS[this.error] === 400) return 401
     return OAUTH_STATUS[this.error]
   }
 }

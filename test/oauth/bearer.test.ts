@@ -19,6 +19,9 @@ import {
   write,
 } from './token_fixtures.ts'
 
+/** Both ways of presenting a token, and no error code. */
+const BARE_CHALLENGE = 'Bearer, DPoP algs="ES256 Ed25519 EdDSA RS256 PS256"'
+
 const PATH = '/v1/keys' // keys:read
 
 const get = async (worker: TestWorker, access_token: string) =>
@@ -57,7 +60,7 @@ test('without a token there is no error code, with a bad header or token invalid
   const sign = async (changes: object, typ = 'at+jwt') =>
     (await signJwt(worker.context(), 'ES256', typ, { ...claims, ...changes })).jwt
   const none = await worker.request(PATH)
-  expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+  expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, BARE_CHALLENGE])
   expect(none.headers.get('content-type')).toBe('application/problem+json')
   const headers = {
     'another scheme': `Basic ${access_token}`,

@@ -31,6 +31,7 @@ export const PARAMETERS = [
   'max_age',
   'login_hint',
   'id_token_hint',
+  'dpop_jkt',
   'request',
   'request_uri',
 ] as const
@@ -53,6 +54,8 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
+  /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
+  dpop_jkt?: string
   /** The only person whom the answer may be about. */
   hinted_sub?: string
 }
@@ -130,6 +133,7 @@ const CHECKS: readonly Check[] = [
   checkResponse,
   checkClientMayAsk,
   checkCodeChallenge,
+  checkDpopKey,
   checkScope,
   checkResource,
   checkInteraction,
@@ -210,6 +214,16 @@ function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
     throw refuse('invalid_request', 'code_challenge is not a SHA-256', 'bad_code_challenge')
   }
   return { code_challenge }
+}
+
+/** RFC 9449 §10 */
+function checkDpopKey(_cx: Context, _client: Client, form: Form) {
+  const dpop_jkt = once(form, 'dpop_jkt', 128)
+  if (dpop_jkt === undefined) return {}
+  if (!/^[A-Za-z0-9_-]{43}$/.test(dpop_jkt)) {
+    throw refuse('invalid_request', 'dpop_jkt is not a SHA-256 thumbprint', 'bad_dpop_jkt')
+  }
+  return { dpop_jkt }
 }
 
 function checkScope(_cx: Context, client: Client, form: Form) {

@@ -360,7 +360,7 @@ export async function issueCode(
     acr: null,
     claims: null,
     authorization_details: null,
-    dpop_jkt: null,
+    dpop_jkt: request.dpop_jkt ?? null,
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)

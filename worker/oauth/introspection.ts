@@ -17,7 +17,7 @@ import {
   type Presented,
   writeAs,
 } from './client_authentication.ts'
-import { type ReadToken, readAccessToken } from './tokens.ts'
+import { type Confirmation, type ReadToken, readAccessToken, tokenTypeOf } from './tokens.ts'
 
 export type Introspection =
   | { active: false }
@@ -31,7 +31,8 @@ export type Introspection =
       iat: number
       aud?: string | readonly string[]
       jti?: string
-      token_type?: 'Bearer'
+      token_type?: 'Bearer' | 'DPoP'
+      cnf?: Confirmation
     }
 
 /** Database round trips, warm: 1; with an assertion 2. Throws OAuthError. */
@@ -68,7 +69,7 @@ export async function introspectToken(
 
   if (read !== null) {
     if (origins.length === 0 || !mayLookAt(caller, read)) return { active: false }
-    const { sub, client_id, audience, scope, exp, iat, jti } = read
+    const { sub, client_id, audience, scope, exp, iat, jti, cnf } = read
     return {
       active: true,
       iss: cx.config.issuer,
@@ -79,7 +80,8 @@ export async function introspectToken(
       exp,
       iat,
       jti,
-      token_type: 'Bearer',
+      token_type: tokenTypeOf(cnf),
+      ...(cnf === null ? {} : { cnf }), // RFC 9449 §6.2, RFC 8705 §3.2
     }
   }
   const [family] = families
@@ -92,6 +94,7 @@ export async function introspectToken(
     scope: family.scope,
     exp: Math.min(family.expires_at ?? now, family.last_used_at + settings.refresh_token_idle_ttl),
     iat: family.token_created_at,
+    ...(family.cnf === null ? {} : { cnf: JSON.parse(family.cnf) }),
   }
 }
 

@@ -3,13 +3,15 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
+import { CLIENT_ALGORITHMS } from './client_members.ts'
+import { authMethods, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function metadata(cx: Context) {
   const { issuer } = cx.config
-  const confidential = AUTH_METHODS.filter((method) => method !== 'none')
+  const methods = authMethods(cx.config)
+  const confidential = methods.filter((method) => method !== 'none')
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
@@ -24,12 +26,15 @@ export function metadata(cx: Context) {
     grant_types_supported: GRANT_TYPES,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    token_endpoint_auth_methods_supported: methods,
     token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
-    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    // RFC 8705 §3.3
+    ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
     claims_supported: [

@@ -2,22 +2,23 @@
 import { Hono, type MiddlewareHandler } from 'hono'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
-import { readBearer } from './bearer.ts'
+import { readCredential, readProofRequest } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
 import { introspectToken } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
+import type { Credential } from './sender_constraint.ts'
 import { exchangeToken } from './token.ts'
 import { readUserInfo } from './userinfo.ts'
 
 /** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
- *  one more for an assertion where nothing else is written. */
+ *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
     .use('/oauth/token', crossOrigin(['POST']))
     .post('/oauth/token', async (c) => {
       noStore(c)
       const { form, presented } = await readRequest(c, ['resource'])
-      return c.json(await exchangeToken(c.var.cx, form, presented))
+      return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
 
@@ -64,20 +65,20 @@ function refuseQuery(c: Http): void {
 }
 
 /** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). */
-async function readUserInfoToken(c: Http): Promise<string> {
+async function readUserInfoToken(c: Http): Promise<Credential> {
   refuseQuery(c)
   const header = c.req.header('authorization')
   const hasForm = c.req.header('content-type')?.startsWith('application/x-www-form-urlencoded')
   const body =
     c.req.method === 'POST' && hasForm ? (await readForm(c)).get('access_token') : undefined
-  if (body === undefined) return readBearer(header)
+  if (body === undefined) return readCredential(c)
   if (header !== undefined) {
     throw new OAuthError('invalid_request', {
       description: 'the access token is given twice',
       reason: 'several_tokens',
     })
   }
-  return body
+  return { scheme: 'Bearer', token: body, proof: readProofRequest(c) }
 }
 
 /**

@@ -156,8 +156,7 @@ export type TokenAnswer = {
 /** Signs the access token and answers with it. The type follows from what it is bound to. */
 export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
   const { access_token, expires_in } = await signAccessToken(cx, claims)
-  // RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3).
-  const token_type = claims.cnf !== undefined && 'jkt' in claims.cnf ? 'DPoP' : 'Bearer'
+  const token_type = tokenTypeOf(claims.cnf)
   return { access_token, token_type, expires_in, scope: claims.scope }
 }
 
@@ -193,6 +192,7 @@ export type ReadToken = {
   jti: string
   iat: number
   exp: number
+  cnf: Confirmation | null
 }
 
 /** An access token of ours, or null for anything else. Without `audience` any is accepted. */
@@ -209,7 +209,9 @@ export async function readAccessToken(
   if (claims === null) return null
   const { sub, aud, jti, iat, exp, scope } = claims
   const client_id = claims['client_id']
+  const cnf = readConfirmation(claims['cnf'])
   if (
+    cnf === undefined ||
     typeof sub !== 'string' ||
     typeof client_id !== 'string' ||
     typeof jti !== 'string' ||
@@ -230,5 +232,19 @@ export async function readAccessToken(
     jti,
     iat,
     exp,
+    cnf,
   }
 }
+
+/** What a token is bound to; undefined for a binding that is not ours, which nobody can prove. */
+function readConfirmation(cnf: unknown): Confirmation | null | undefined {
+  if (cnf === undefined) return null
+  if (typeof cnf !== 'object' || cnf === null) return undefined
+  if ('jkt' in cnf && typeof cnf.jkt === 'string') return { jkt: cnf.jkt }
+  const thumbprint = 'x5t#S256' in cnf ? cnf['x5t#S256'] : undefined
+  return typeof thumbprint === 'string' ? { 'x5t#S256': thumbprint } : undefined
+}
+
+/** RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3). */
+export const tokenTypeOf = (cnf: Confirmation | null | undefined): 'Bearer' | 'DPoP' =>
+  cnf != null && 'jkt' in cnf ? 'DPoP' : 'Bearer'

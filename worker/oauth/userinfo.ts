@@ -4,6 +4,7 @@ import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { findLiveOrigin, findUserOf } from './authorization_store.ts'
+import { type Credential, proveHolder, readOnce } from './sender_constraint.ts'
 import { readAccessToken } from './tokens.ts'
 
 /** OpenID Connect Core §5.1. */
@@ -16,21 +17,29 @@ export type UserInfo = {
   email_verified?: boolean
 }
 
-const refused = (reason: string) =>
-  new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
-
 /** Database round trips, warm: 1. Throws OAuthError invalid_token or insufficient_scope. */
-export async function readUserInfo(cx: Context, token: string): Promise<UserInfo> {
+export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
   await signingKeys(cx)
+  const { scheme, token } = credential
+  const refused = (reason: string) =>
+    new OAuthError('invalid_token', {
+      description: 'the access token is not valid',
+      reason,
+      scheme,
+    })
   const read = await readAccessToken(cx, token, cx.config.issuer)
   if (read === null) throw refused('not_our_token')
+  const proofs = await proveHolder(cx, credential, read)
   if (!read.scope.includes('openid')) {
     throw new OAuthError('insufficient_scope', {
       description: 'this needs the scope openid',
       reason: 'no_openid',
+      scheme,
     })
   }
-  const [[origin], [user]] = await cx.db.read(
+  const [[origin], [user]] = await readOnce(
+    cx,
+    proofs,
     findLiveOrigin(read, cx.now()),
     findUserOf(sql`${read.sub}`),
   )

@@ -23,6 +23,7 @@ import {
 } from '../authorization_store.ts'
 import { endAuthorization, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { provesDpopKey, refreshTokenBinding } from '../sender_constraint.ts'
 import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
@@ -65,6 +66,8 @@ export async function redeem(
   // RFC 6749 §5.2; Zitadel CVE-2026-55672
   if (code.client_id !== client.client_id) throw refused('code_of_another_client')
   if (!provesPossession(code, code_verifier, caller.method)) throw refused('pkce')
+  // RFC 9449 §10
+  if (!provesDpopKey(caller, code.dpop_jkt)) throw refused('dpop_jkt')
   // Only now is a second use a sign of theft: a leaked spent code alone revokes nothing.
   if (code.redeemed_by !== null && code.redeemed_by !== cx.rid) {
     await writeAs(cx, caller, ...reuse(cx, caller, code))
@@ -115,7 +118,7 @@ export async function redeem(
         acr: code.acr,
         claims: code.claims,
         authorization_details: code.authorization_details,
-        cnf: null,
+        cnf: refreshTokenBinding(caller),
         offline: isLasting ? 1 : 0,
       },
       isMine,
