@@ -149,7 +149,7 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   '1.3.6.1.4.1.311.60.2.1.3': 'jurisdictionC',
 }
 
-/** RFC 4514 §2: the last one first; bytes beyond ASCII as hex pairs. */
+/** RFC 4514 §2: the last one first, as OpenSSL has it also among the parts of one; bytes beyond ASCII as hex pairs. */
 function distinguishedName(content: Uint8Array): string {
   const names = elements(content).map((set) =>
     elements(expect(set, 0x31).content)
@@ -162,6 +162,7 @@ function distinguishedName(content: Uint8Array): string {
         if (text === null) return `${name ?? oid}=#${hex(value.whole)}`
         return `${name}=${escapeText(text)}`
       })
+      .reverse()
       .join('+'),
   )
   return names.reverse().join(',')
