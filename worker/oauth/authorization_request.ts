@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { verifyJwt } from '../keys/jwt.ts'
+import { type Detail, readDetails } from './authorization_details.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
@@ -27,6 +28,7 @@ export const PARAMETERS = [
   'code_challenge',
   'code_challenge_method',
   'resource',
+  'authorization_details',
   'prompt',
   'max_age',
   'login_hint',
@@ -49,6 +51,7 @@ export type AuthorizationRequest = Target & {
   scope: string[]
   resource: string[]
   code_challenge: string
+  authorization_details?: Detail[]
   nonce?: string
   prompt: Prompt[]
   /** Seconds. */
@@ -134,6 +137,7 @@ const CHECKS: readonly Check[] = [
   checkClientMayAsk,
   checkCodeChallenge,
   checkDpopKey,
+  checkDetails,
   checkScope,
   checkResource,
   checkInteraction,
@@ -226,13 +230,19 @@ function checkDpopKey(_cx: Context, _client: Client, form: Form) {
   return { dpop_jkt }
 }
 
+/** RFC 9396 §2. */
+function checkDetails(_cx: Context, client: Client, form: Form) {
+  const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
+  return authorization_details === undefined ? {} : { authorization_details }
+}
+
 function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
   // OpenID Connect Core §11: ignored where no refresh token can be had.
   const scope = parseScope(once(form, 'scope', 2048)).filter(
     (one) => one !== 'offline_access' || refreshes,
   )
-  if (scope.length === 0) {
+  if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
   }
