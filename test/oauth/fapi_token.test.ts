@@ -10,6 +10,7 @@ import {
   asserted,
   assertion,
   basic,
+  claimsOf,
   dpopProof,
   makeSigner,
   REDIRECT,
@@ -183,6 +184,31 @@ describe('at the token endpoint', () => {
     const DPoP = await dpopProof(worker, await makeSigner('ES256'))
     const answer = await token(worker, own, { ...basic('old', secret), DPoP })
     expect([answer.body.error, reasonOf(worker)]).toEqual(['invalid_client', 'method_of_profile'])
+  })
+
+  test('a certificate serves for both: it proves the client and binds its tokens', async () => {
+    const worker = await startIssuer({ MTLS: 'cloudflare' })
+    await addClient(worker, {
+      ...BANK,
+      token_endpoint_auth_method: 'tls_client_auth',
+      tls_client_auth_san_dns: 'bank.example',
+      dpop_bound_access_tokens: false,
+      tls_client_certificate_bound_access_tokens: true,
+    })
+    const certificate = {
+      thumbprint: 'A'.repeat(43),
+      subject_dn: 'CN=bank',
+      san_dns: ['bank.example'],
+      verified: true,
+    }
+    const by = { 'x-test-certificate': JSON.stringify(certificate) }
+    const parameters = { ...own, scope: 'payments', client_id: 'bank' }
+    const { status, body } = await token(worker, parameters, by)
+    expect([status, claimsOf(body.access_token)['cnf']]).toEqual([
+      200,
+      { 'x5t#S256': certificate.thumbprint },
+    ])
+    expect((await token(worker, parameters)).body.error).toBe('invalid_client')
   })
 
   test('refresh tokens do not rotate', async () => {

@@ -20,6 +20,13 @@ export const readProof = async (cx: Context, request: ProofRequest): Promise<Pro
 const badProof = (reason: string, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
+/** The caller with a proof that is consumed with its others, and the key that it proved. */
+export const withProof = (caller: Caller, { use, jkt }: Proof): Caller => ({
+  ...caller,
+  proofs: [...caller.proofs, use],
+  cnf: { jkt },
+})
+
 /**
  * The caller with the key that its tokens will be bound to, by the proof it sent or as it is registered. The proof is
  * consumed with the caller's others. Throws OAuthError when a client lacks the binding it is registered for.
@@ -48,7 +55,7 @@ export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Ca
       throw badProof('proof_alg', 'the DPoP proof is not valid')
     }
   }
-  return { ...caller, proofs: [...caller.proofs, proof.use], cnf: { jkt: proof.jkt } }
+  return withProof(caller, proof)
 }
 
 /**
