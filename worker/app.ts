@@ -30,6 +30,7 @@ import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { stylesheet } from './pages/stylesheet.ts'
@@ -42,7 +43,7 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/setup', '/account', '/oauth/authorize']
+const PAGES = ['/login', '/logout', '/consent', '/device', '/setup', '/account', '/oauth/authorize']
 
 const OPENAPI = 'openapi document'
 
@@ -297,7 +298,12 @@ function challenge(c: Http, failure: OAuthError): void {
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.
     const bare = failure.reason === 'no_token'
-    const value = bare ? `Bearer, DPoP ${DPOP_CHALLENGE}` : `Bearer error="${error}"`
-    c.header('WWW-Authenticate', value)
+    const parameters = bare ? [] : [`error="${error}"`]
+    if (isManagement(c.req.path)) {
+      // RFC 9728 §5.1: so that whoever has no token finds out where to get one
+      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
+    }
+    const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
+    c.header('WWW-Authenticate', bare ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
   }
 }

@@ -2,7 +2,7 @@
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 9449 §12.2, OpenID Connect Core §3.1.2.6. */
+/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 8628 §3.5, RFC 9449 §12.2, OpenID Connect Core §3.1.2.6. */
 export const OAUTH_STATUS = {
   invalid_request: 400,
   invalid_client: 401,
@@ -14,6 +14,9 @@ export const OAUTH_STATUS = {
   invalid_target: 400,
   invalid_authorization_details: 400, // RFC 9396 §5
   access_denied: 403,
+  authorization_pending: 400,
+  slow_down: 400,
+  expired_token: 400,
   invalid_token: 401,
   insufficient_scope: 403,
   invalid_dpop_proof: 400,
@@ -39,24 +42,30 @@ export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
   readonly reason: string
+  readonly status: ContentfulStatusCode
   /** How an access token was presented, where that is what failed: the scheme of the challenge. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
 
   constructor(
     error: OAuthErrorCode,
-    options: { description: string; reason: string; cause?: unknown; scheme?: 'Bearer' | 'DPoP' },
+    /** `status` where an endpoint has another one than is usual for the code. */
+    options: {
+      description: string
+      reason: string
+      cause?: unknown
+      status?: ContentfulStatusCode
+      scheme?: 'Bearer' | 'DPoP'
+    },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
+    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
+    const usual =
+      options.scheme === 'DPoP' && OAUTH_STATUS[error] === 400 ? 401 : OAUTH_STATUS[error]
+    this.status = options.status ?? usual
     this.description = options.description
     this.reason = options.reason
     this.scheme = options.scheme
-  }
-
-  get status(): ContentfulStatusCode {
-    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
-    if (this.scheme === 'DPoP' && OAUTH_STATUS[this.error] === 400) return 401
-    return OAUTH_STATUS[this.error]
   }
 }
 

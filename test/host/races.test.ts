@@ -127,7 +127,13 @@ test('of 200 parallel uses of one DPoP proof exactly one is answered, at the tok
   const jwk = await exportJWK(publicKey)
   let nonce = 'x'
   const prove = (htm: string, htu = '', ath?: string) =>
-    new SignJWT({ jti: crypto.randomUUID(), htm, htu, nonce, ...(ath === undefined ? {} : { ath }) })
+    new SignJWT({
+      jti: crypto.randomUUID(),
+      htm,
+      htu,
+      nonce,
+      ...(ath === undefined ? {} : { ath }),
+    })
       .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
       .setIssuedAt()
       .sign(privateKey)
@@ -145,9 +151,7 @@ test('of 200 parallel uses of one DPoP proof exactly one is answered, at the tok
 
   const renewal = { grant_type: 'refresh_token', client_id: 'app', refresh_token }
   const proof = await prove('POST', as.token_endpoint)
-  const tokens = await Promise.all(
-    Array.from({ length: PARALLEL }, () => exchange(renewal, proof)),
-  )
+  const tokens = await Promise.all(Array.from({ length: PARALLEL }, () => exchange(renewal, proof)))
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access_token))
   const ath = Buffer.from(digest).toString('base64url')
   const headers = {

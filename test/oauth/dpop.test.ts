@@ -226,7 +226,9 @@ describe('a proof at the token endpoint', () => {
     worker.clock.now += 180
     const ahead = dpopNonce(worker.context())
     worker.clock.now -= 180
-    expect((await ask(await dpopProof(worker, signer, { claims: { nonce: ahead } }))).status).toBe(200)
+    expect((await ask(await dpopProof(worker, signer, { claims: { nonce: ahead } }))).status).toBe(
+      200,
+    )
     const another = await startIssuer({ SECRET_KEY: 'B'.repeat(43) })
     const foreignNonce = dpopNonce(another.context())
     const answer = await ask(await dpopProof(worker, signer, { claims: { nonce: foreignNonce } }))

@@ -231,12 +231,12 @@ function checkDpopKey(_cx: Context, _client: Client, form: Form) {
 }
 
 /** RFC 9396 §2. */
-function checkDetails(_cx: Context, client: Client, form: Form) {
+export function checkDetails(_cx: Context, client: Client, form: Form) {
   const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
   return authorization_details === undefined ? {} : { authorization_details }
 }
 
-function checkScope(_cx: Context, client: Client, form: Form) {
+export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
   // OpenID Connect Core §11: ignored where no refresh token can be had.
   const scope = parseScope(once(form, 'scope', 2048)).filter(
@@ -260,7 +260,7 @@ function checkScope(_cx: Context, client: Client, form: Form) {
  * RFC 8707 §2. Several may be named, and scopes of several audiences asked, also where one token cannot have
  * them: each token request then names the one that it is for.
  */
-function checkResource(cx: Context, client: Client, form: Form) {
+export function checkResource(cx: Context, client: Client, form: Form) {
   const resource = [...new Set(form.all('resource'))]
   if (resource.length > 20) {
     throw refuse('invalid_target', 'too many resources', 'too_many_resources')

@@ -3,9 +3,9 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { CLIENT_ALGORITHMS, DETAILS_TYPES } from './client_members.ts'
+import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { authMethods, GRANT_TYPES } from './client_metadata.ts'
-import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
+import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function metadata(cx: Context) {
@@ -16,10 +16,13 @@ export function metadata(cx: Context) {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
     token_endpoint: `${issuer}/oauth/token`,
+    device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
+    // No standard has a name for where the keys of PASETOs are.
+    paserk_uri: `${issuer}/.well-known/paserk.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
@@ -32,6 +35,7 @@ export function metadata(cx: Context) {
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    introspection_signing_alg_values_supported: OUR_ALGORITHMS,
     dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
     // RFC 8705 §3.3
     ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
@@ -60,5 +64,16 @@ export function metadata(cx: Context) {
     request_uri_parameter_supported: false,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
+  }
+}
+
+/** What the management API says about itself as a resource (RFC 9728 §2). Access decisions take the same tokens. */
+export function resourceMetadata(cx: Context) {
+  return {
+    resource: managementAudience(cx),
+    authorization_servers: [cx.config.issuer],
+    scopes_supported: MANAGEMENT_SCOPES,
+    bearer_methods_supported: ['header'],
+    resource_name: 'AllAuth management API',
   }
 }

@@ -62,7 +62,10 @@ export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Ca
  * What a refresh token is bound to, for the column `authorization.cnf`: the key, where nothing else proves the client
  * (RFC 9449 §5, RFC 8705 §4).
  */
-export const refreshTokenBinding = ({ method, cnf }: Caller): string | null =>
+export const refreshTokenBinding = ({
+  method,
+  cnf,
+}: Pick<Caller, 'method' | 'cnf'>): string | null =>
   method === 'none' && cnf !== null ? JSON.stringify(cnf) : null
 
 /** Whether the caller proved the key that a refresh token is bound to; one that is bound to none is anybody's. */

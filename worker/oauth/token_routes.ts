@@ -1,31 +1,49 @@
-// The endpoints that clients call: token, introspection, revocation, userinfo. HTTP in and out, no rules.
+// The endpoints that clients call: token, device authorization, introspection, revocation, userinfo. HTTP in and out, no rules.
 import { Hono, type MiddlewareHandler } from 'hono'
+import { accepts } from 'hono/accepts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
 import { readCredential, readProofRequest } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
-import { introspectToken } from './introspection.ts'
+import { startDeviceAuthorization } from './device_authorization.ts'
+import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import type { Credential } from './sender_constraint.ts'
 import { exchangeToken } from './token.ts'
 import { readUserInfo } from './userinfo.ts'
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
+const JSON_TYPE = 'application/json'
+const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
+
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, introspect 1,
+ *  revoke 2, userinfo 1;
  *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .use('/oauth/token', crossOrigin(['POST']))
+    .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
+      const { form, presented } = await readRequest(c, ['resource', 'audience'])
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
 
+    .use('/oauth/device_authorization', crossOrigin(['POST']))
+    .post('/oauth/device_authorization', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
+    })
+    .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
+
     .post('/oauth/introspect', async (c) => {
       noStore(c)
+      const { cx } = c.var
       const { form, presented } = await readRequest(c)
-      return c.json(await introspectToken(c.var.cx, form, presented))
+      const { introspection, caller } = await introspectToken(cx, form, presented)
+      if (!wantsSigned(c)) return c.json(introspection)
+      const jwt = await signIntrospection(cx, caller, introspection)
+      return c.body(jwt, 200, { 'Content-Type': SIGNED_TYPE })
     })
     .all('/oauth/introspect', (c) => wrongMethod(c, 'POST'))
 
@@ -45,6 +63,10 @@ export function tokenRoutes(): Hono<Env> {
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }
+
+const wantsSigned = (c: Http): boolean =>
+  accepts(c, { header: 'Accept', supports: [JSON_TYPE, SIGNED_TYPE], default: JSON_TYPE }) ===
+  SIGNED_TYPE
 
 /** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
 async function readRequest(
@@ -82,16 +104,24 @@ async function readUserInfoToken(c: Http): Promise<Credential> {
 }
 
 /**
- * Any origin, without credentials: what is needed is in the request itself, no cookie is looked at.
- * Headers are set before the handler, so that errors have them too.
+ * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
+ * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
+ * have them too.
  */
-function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
+function crossOrigin(
+  methods: readonly string[],
+  { withCredentials = false } = {},
+): MiddlewareHandler<Env> {
   return async (c, next) => {
-    c.header('Access-Control-Allow-Origin', '*')
+    const origin = withCredentials ? c.req.header('origin') : undefined
+    c.header('Access-Control-Allow-Origin', origin ?? '*')
+    if (withCredentials) c.header('Vary', 'Origin')
+    if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')
     c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
     if (c.req.method !== 'OPTIONS') return next()
     c.header('Access-Control-Allow-Methods', methods.join(', '))
-    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP')
+    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
+    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
     c.header('Access-Control-Max-Age', '86400')
     return c.body(null, 204)
   }

@@ -4,7 +4,7 @@
 import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
-import { randomToken, sha256 } from '../../crypto.ts'
+import { sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
@@ -20,7 +20,7 @@ import {
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
 import { provesBinding } from '../sender_constraint.ts'
-import { answerSignIn, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'refresh_token'
 
@@ -80,7 +80,7 @@ export async function redeem(
     ? null
     : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
 
-  const successor = caller.method === 'none' && token.cnf === null ? randomToken(cx) : null
+  const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
