@@ -28,6 +28,7 @@ import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
+import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
 import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
@@ -286,19 +287,25 @@ function asProblem(failure: OAuthError | Problem): Problem {
   return new Problem('invalid_request', description)
 }
 
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers of tokens. */
+const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
+
+/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
   // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
   if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
+  } else if (failure.scheme === 'DPoP') {
+    c.header('WWW-Authenticate', `DPoP error="${error}", ${DPOP_CHALLENGE}`)
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.
-    const parameters = failure.reason === 'no_token' ? [] : [`error="${error}"`]
+    const bare = failure.reason === 'no_token'
+    const parameters = bare ? [] : [`error="${error}"`]
     if (isManagement(c.req.path)) {
       // RFC 9728 §5.1: so that whoever has no token finds out where to get one
       parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
     }
-    c.header('WWW-Authenticate', `Bearer ${parameters.join(', ')}`.trimEnd())
+    const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
+    c.header('WWW-Authenticate', bare ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
   }
 }

@@ -382,7 +382,7 @@ export const refresh_token = sqliteTable(
   (t) => [index('refresh_token_authorization').on(t.authorization_id)],
 )
 
-/** Assertion ids already used, until the assertion itself has run out (RFC 7523 §3). */
+/** Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449 §11.1). */
 export const used_assertion = sqliteTable('used_assertion', {
   hash: text().primaryKey(),
   rid: text().notNull(),

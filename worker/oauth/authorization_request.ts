@@ -40,6 +40,7 @@ export const PARAMETERS = [
   'ui_locales',
   'acr_values',
   'claims',
+  'dpop_jkt',
   'request',
   'request_uri',
 ] as const
@@ -61,6 +62,8 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
+  /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
+  dpop_jkt?: string
   /** The only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
   display?: string
@@ -162,6 +165,7 @@ const CHECKS: readonly Check[] = [
   checkResponse,
   checkClientMayAsk,
   checkCodeChallenge,
+  checkDpopKey,
   checkDetails,
   checkScope,
   checkResource,
@@ -241,6 +245,16 @@ function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
     throw refuse('invalid_request', 'code_challenge is not a SHA-256', 'bad_code_challenge')
   }
   return { code_challenge }
+}
+
+/** RFC 9449 §10 */
+function checkDpopKey(_cx: Context, _client: Client, form: Form) {
+  const dpop_jkt = once(form, 'dpop_jkt', 128)
+  if (dpop_jkt === undefined) return {}
+  if (!/^[A-Za-z0-9_-]{43}$/.test(dpop_jkt)) {
+    throw refuse('invalid_request', 'dpop_jkt is not a SHA-256 thumbprint', 'bad_dpop_jkt')
+  }
+  return { dpop_jkt }
 }
 
 /** RFC 9396 §2. */

@@ -9,7 +9,7 @@ import {
   used_assertion,
   type user,
 } from '../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../db/sql.ts'
+import { insertWhere, list, type Statement, sql } from '../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
 import type { Act, ReadToken } from './tokens.ts'
 
@@ -25,7 +25,8 @@ export const findUserOf = (subject: Statement<unknown>): Statement<UserRow> =>
 
 // --- assertions -------------------------------------------------------------------------------
 
-export type Assertion = { hash: string; expires_at: number }
+/** Something good once: a client assertion, or a DPoP proof. */
+export type Assertion = { hash: string; expires_at: number; kind?: 'assertion' | 'dpop' }
 
 export const consumeAssertion = (
   cx: Context,
@@ -42,6 +43,13 @@ export const consumeAssertion = (
 /** Whether this very request consumed the assertion, as a scalar. */
 export const isAssertionMine = (cx: Context, { hash }: Assertion): Statement =>
   sql`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
+
+/** Consumes several; the last statement answers those that this very request has. */
+export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => [
+  ...proofs.map((proof) => consumeAssertion(cx, proof)),
+  sql<{ hash: string }>`select hash from used_assertion
+    where rid = ${cx.rid} and hash in (${list(proofs.map(({ hash }) => hash))})`,
+]
 
 // --- codes ------------------------------------------------------------------------------------
 

@@ -25,11 +25,13 @@ import {
   isAuthorizationLive,
   revokeAuthorization,
 } from './authorization_store.ts'
+import type { Caller } from './client_authentication.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
 import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
 import { deleteOldInitialAccessTokens } from './registration_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
+import { refreshTokenBinding } from './sender_constraint.ts'
 import {
   type AccessTokenClaims,
   accessTokenClaims,
@@ -229,7 +231,7 @@ export type Given = Covered &
  */
 export function startAuthorization(
   cx: Context,
-  client: Client,
+  { client, method, cnf }: { client: Client } & Pick<Caller, 'method' | 'cnf'>,
   given: Given,
   settings: Settings,
   condition: Statement,
@@ -262,7 +264,7 @@ export function startAuthorization(
         acr: given.acr,
         claims: given.claims,
         authorization_details: given.authorization_details,
-        cnf: null,
+        cnf: refreshTokenBinding({ method, cnf }),
         offline: isLasting || given.session_hash === null ? 1 : 0,
       },
       condition,

@@ -475,7 +475,7 @@ export async function issueCode(
       request.authorization_details === undefined
         ? null
         : JSON.stringify(request.authorization_details),
-    dpop_jkt: null,
+    dpop_jkt: request.dpop_jkt ?? null,
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)

@@ -20,7 +20,7 @@ import {
   writeAs,
 } from './client_authentication.ts'
 import { subjectFor } from './subject_identifier.ts'
-import { type Confirmation, type ReadToken, readAccessToken } from './tokens.ts'
+import { type Confirmation, type ReadToken, readAccessToken, tokenTypeOf } from './tokens.ts'
 
 /** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
 export type Introspection =
@@ -85,6 +85,7 @@ export async function introspectToken(
     scope: family.scope,
     exp: Math.min(family.expires_at ?? now, family.last_used_at + settings.refresh_token_idle_ttl),
     iat: family.token_created_at,
+    ...(family.cnf === null ? {} : { cnf: JSON.parse(family.cnf) }),
   }
   return { introspection, caller }
 }
@@ -112,7 +113,7 @@ function describe(caller: Caller, read: ReadToken): Introspection {
     scope: read.scope.join(' '),
     exp,
     iat,
-    token_type: cnf !== undefined && 'jkt' in cnf ? 'DPoP' : 'Bearer', // RFC 9449 §6.2
+    token_type: tokenTypeOf(cnf), // RFC 9449 §6.2
   }
 }
 

@@ -1,5 +1,5 @@
-// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token;
-// public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
+// those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
 // any other genuine token of the family revokes the family. So a lost answer strands nobody.
 import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
@@ -19,6 +19,7 @@ import {
 } from '../authorization_store.ts'
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { provesBinding } from '../sender_constraint.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'refresh_token'
@@ -63,6 +64,7 @@ export async function redeem(
   const [token] = tokens
   if (token === undefined) throw refused('unknown_token')
   if (token.client_id !== client.client_id) throw refused('token_of_another_client')
+  if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
   const settings = await loadSettings(cx)
   const now = cx.now()
   const idle_ttl = settings.refresh_token_idle_ttl
@@ -78,7 +80,7 @@ export async function redeem(
     ? null
     : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
 
-  const successor = caller.method === 'none' ? newRefreshToken(cx) : null
+  const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
