@@ -27,6 +27,8 @@ import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
+import { APPLICATIONS, applicationRoutes } from './oauth/application_routes.ts'
+import { authorizationRoutes } from './oauth/authorization_routes.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
@@ -42,7 +44,16 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/device', '/setup', '/account', '/oauth/authorize']
+const PAGES = [
+  '/login',
+  '/logout',
+  '/consent',
+  '/device',
+  '/setup',
+  '/account',
+  APPLICATIONS,
+  '/oauth/authorize',
+]
 
 const OPENAPI = 'openapi document'
 
@@ -76,10 +87,12 @@ export function createApp(open: Open): Hono<Env> {
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
   app.route('/', loginRoutes())
+  app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
     userRoutes,
+    authorizationRoutes,
     deviceRoutes,
     accessRoutes,
     clientRoutes,
