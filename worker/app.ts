@@ -31,6 +31,7 @@ import { APPLICATIONS, applicationRoutes } from './oauth/application_routes.ts'
 import { authorizationRoutes } from './oauth/authorization_routes.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { afterSessionsEnded } from './oauth/ended_sessions.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -51,8 +52,11 @@ const PAGES = [
   '/device',
   '/setup',
   '/account',
+  '/account/sessions',
   APPLICATIONS,
   '/oauth/authorize',
+  '/oauth/logout',
+  '/oauth/logout/confirm',
 ]
 
 const OPENAPI = 'openapi document'
@@ -86,12 +90,14 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  app.route('/', loginRoutes())
+  // What hangs on sessions is oauth's, which identity does not know.
+  const ended = afterSessionsEnded
+  app.route('/', loginRoutes({ ended, applications: APPLICATIONS }))
   app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
-    userRoutes,
+    () => userRoutes({ ended }),
     authorizationRoutes,
     deviceRoutes,
     accessRoutes,
