@@ -47,6 +47,7 @@ test('every endpoint that is named exists', async () => {
   expect(named.map(([name]) => name).sort()).toEqual([
     'authorization_endpoint',
     'device_authorization_endpoint',
+    'end_session_endpoint',
     'introspection_endpoint',
     'jwks_uri',
     'revocation_endpoint',
@@ -58,6 +59,16 @@ test('every endpoint that is named exists', async () => {
     const answer = await worker.app.request(String(url))
     expect([name, answer.status]).not.toEqual([name, 404])
   }
+})
+
+test('logout by the browser and behind it is announced', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  expect(body).toMatchObject({
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  })
+  expect(body['claims_supported']).toContain('sid')
+  expect(body).not.toHaveProperty('frontchannel_logout_supported')
 })
 
 test('what is not built is said not to be there', async () => {
