@@ -32,6 +32,7 @@ import { authorizationRoutes } from './oauth/authorization_routes.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
 import { afterSessionsEnded } from './oauth/ended_sessions.ts'
+import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -102,6 +103,7 @@ export function createApp(open: Open): Hono<Env> {
     deviceRoutes,
     accessRoutes,
     clientRoutes,
+    initialAccessTokenRoutes,
     keyRoutes,
     adminRoutes,
   ]) {

@@ -18,6 +18,7 @@ import { Problem } from '../errors.ts'
 import { findUserById } from '../identity/users.ts'
 import { loadSettings } from '../settings.ts'
 import { findAuthorization } from './authorization_store.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { listLiveAuthorizations, type UserAuthorization } from './user_authorization_store.ts'
 import { withdraw, withdrawOne } from './user_authorizations.ts'
 
@@ -74,7 +75,10 @@ const endAuthorizationsRoute = createRoute({
   tags,
   summary: 'End all authorizations of a user, or those for one client',
   ...scoped('users:write'),
-  request: { params, query: z.object({ client_id: z.string().min(1).max(64).optional() }) },
+  request: {
+    params,
+    query: z.object({ client_id: z.string().min(1).max(CLIENT_URL_MAX).optional() }),
+  },
   responses: {
     204: { description: 'nothing of it is left' },
     ...problems('invalid_request', 'unauthorized', 'forbidden', 'not_found'),

@@ -12,6 +12,7 @@ import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
+import { currentClient, isClientUrl } from './client_id_metadata.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
 import type { Confirmation } from './tokens.ts'
@@ -74,7 +75,8 @@ export function readPresented(authorization: string | undefined, form: Form): Pr
   if (client_id !== undefined && client_id !== presented.client_id) {
     throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
   }
-  if (!ID_PATTERN.test(presented.client_id)) throw refused('bad_client_id')
+  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
+  if (!known) throw refused('bad_client_id')
   return presented
 
   function pick(): Presented {
@@ -145,7 +147,7 @@ export async function authenticate(
   [clients, secrets, devices, credentials]: CallerRows,
 ): Promise<Caller> {
   const { method, client_id: id } = presented
-  const [row] = clients
+  const row = await currentClient(cx, id, clients[0])
   const [device] = devices
   if (row !== undefined) {
     const client = parseClient(row)
@@ -207,7 +209,7 @@ async function verifyAssertion(
   throw refused(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
 }
 
-function fitsAlgorithm(key: JWK, alg: string): boolean {
+export function fitsAlgorithm(key: JWK, alg: string): boolean {
   const one = (name: string) => (name === 'EdDSA' ? 'Ed25519' : name)
   if (key.alg !== undefined && one(key.alg) !== one(alg)) return false
   if (alg === 'ES256') return key.kty === 'EC' && key.crv === 'P-256'
@@ -215,8 +217,8 @@ function fitsAlgorithm(key: JWK, alg: string): boolean {
   return key.kty === 'RSA'
 }
 
-/** The claims when the signature is this key's, otherwise null. Claims are judged by `acceptClaims`. */
-async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
+/** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
+export async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
   try {
     const { kty, crv, x, y, n, e } = key
     const members = { kty, crv, x, y, n, e }
@@ -244,8 +246,10 @@ function acceptClaims(
   // Every audience must be us: one that names another server as well could be replayed by that server.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
-  const ours = (one: unknown) => one === issuer || one === `${issuer}/oauth/token`
-  if (audiences.length === 0 || !audiences.every(ours)) throw refused('assertion_audience')
+  // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
+  const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
+  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one)))
+    throw refused('assertion_audience')
   const now = cx.now()
   if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
   if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')

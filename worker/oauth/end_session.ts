@@ -15,6 +15,7 @@ import { verifyJwt } from '../keys/jwt.ts'
 import { loadSettings } from '../settings.ts'
 import { asUser } from './authorize.ts'
 import { deliverLogoutTokens } from './backchannel_logout.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type ClientRow, findClientById, parseClient } from './clients.ts'
 import { afterSessionsEnded, endHanging } from './ended_sessions.ts'
 import { HANGING_MAX, listOfSession } from './logout_store.ts'
@@ -59,7 +60,7 @@ function read(form: Form, name: string, max: number): string | null {
  */
 export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
   const hint = read(form, 'id_token_hint', HINT_MAX)
-  const given = read(form, 'client_id', 64)
+  const given = read(form, 'client_id', CLIENT_URL_MAX)
   const post_logout_redirect_uri = read(form, 'post_logout_redirect_uri', 2048)
   const state = read(form, 'state', STATE_MAX)
   if (hint === null) {

@@ -5,6 +5,7 @@ import { authorizeRoutes } from './authorize_routes.ts'
 import { deviceRoutes } from './device_routes.ts'
 import { endSessionRoutes } from './end_session_routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
+import { registrationRoutes } from './registration_routes.ts'
 import { tokenRoutes } from './token_routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
@@ -14,4 +15,5 @@ export function protocolRoutes(): Hono<Env> {
     .route('/', deviceRoutes())
     .route('/', endSessionRoutes())
     .route('/', tokenRoutes())
+    .route('/', registrationRoutes())
 }
