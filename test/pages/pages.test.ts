@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { accountPage } from '../../worker/pages/account_page.ts'
+import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
+import { applicationsPage } from '../../worker/pages/applications_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
@@ -41,9 +42,40 @@ const pagesWith = (text: string) => ({
   device_done: deviceDonePage({ decision: 'allowed' }),
   error: errorPage({ title: text, text }),
   setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }),
-  logout: logoutPage({ email: text, name: text, carried: { [text]: text }, csrf: text }),
+  logout: logoutPage({
+    action: '/logout',
+    client_name: text,
+    email: text,
+    name: text,
+    carried: { [text]: text },
+    csrf: text,
+  }),
   signed_out: signedOutPage(),
-  account: accountPage({ email: text, name: text, auth_time: 1_800_000_000, csrf: text }),
+  account: accountPage({
+    email: text,
+    name: text,
+    csrf: text,
+    applications: '/account/applications',
+    sessions: [
+      { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
+      { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
+    ],
+  }),
+  applications: applicationsPage({
+    email: text,
+    name: text,
+    csrf: text,
+    applications: [
+      {
+        client_id: text,
+        client_name: text,
+        may: [text],
+        since: 1_800_000_000,
+        last_used_at: null,
+        offline: true,
+      },
+    ],
+  }),
 })
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
@@ -89,7 +121,7 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
@@ -105,7 +137,28 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('consent')).toEqual(['allow', 'deny'])
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
-  expect(await values('account')).toEqual(['logout'])
+  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('applications')).toEqual(['withdraw'])
+})
+
+test.each([
+  [
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0',
+    'Edge, Windows',
+  ],
+  [
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
+    'Safari, iPhone',
+  ],
+  ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox, Linux'],
+  [
+    'Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36',
+    'Chrome, Android',
+  ],
+  ['curl/8.0', 'curl/8.0'],
+  ['', null],
+])('the browser that says %j is called %j', (user_agent, name) => {
+  expect(describeUserAgent(user_agent)).toBe(name)
 })
 
 test('a refusal is announced, and marks the fields', async () => {

@@ -235,8 +235,12 @@ export function deleteEnded(cx: Context): readonly Statement[] {
   const now = cx.now()
   // An access token that was issued last may still be asked about.
   const before = now - ACCESS_TOKEN_TTL_MAX
+  // Of a session that goes on the last sign-in to each client is kept: the client is to hear of the end.
   const ended = sql`(revoked_at < ${before} or expires_at < ${before}
-    or (expires_at is null and created_at < ${before}))`
+    or (expires_at is null and created_at < ${before}))
+    and (sid is null or exists (select 1 from authorization later
+      where later.sid = authorization.sid and later.client_id = authorization.client_id
+        and later.id > authorization.id))`
   return [
     // Spent codes and used tokens are kept as long as their family, so that a second use is recognised.
     sql`delete from authorization_code

@@ -294,7 +294,7 @@ export function startAuthorization(
 export function endAuthorization(
   cx: Context,
   authorization: { id: string; user_id: string; client_id: string },
-  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn',
+  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn' | 'session_ended',
   condition: Statement = sql`1`,
 ): readonly Statement[] {
   const { id } = authorization

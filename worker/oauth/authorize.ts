@@ -325,7 +325,7 @@ function usableClient(row: ClientRow | undefined): Client {
   return parseClient(row)
 }
 
-const userOf = (cx: Context, cookie: string | undefined): Statement =>
+export const userOf = (cx: Context, cookie: string | undefined): Statement =>
   sql`(select user_id from (${findSession(cx, cookie)}))`
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.

@@ -7,7 +7,7 @@ import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
-import type { Detail } from './authorization_details.ts'
+import { type Detail, isDigest } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
@@ -77,6 +77,7 @@ const meaningOfClaim = (claim: string): string =>
 
 /** A scope in words. */
 export function meaningOf(scope: string): string {
+  if (isDigest(scope)) return 'use devices and groups that it named when it asked you'
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`

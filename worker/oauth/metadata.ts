@@ -27,6 +27,7 @@ export function metadata(cx: Context, settings: Settings) {
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    end_session_endpoint: `${issuer}/oauth/logout`,
     ...(settings.registration === 'off'
       ? {}
       : { registration_endpoint: `${issuer}/oauth/register` }),
@@ -59,6 +60,8 @@ export function metadata(cx: Context, settings: Settings) {
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
     claims_supported: CLAIMS_SUPPORTED,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     claim_types_supported: ['normal'],
     claims_parameter_supported: true,
     request_parameter_supported: true,

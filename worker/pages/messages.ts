@@ -67,6 +67,8 @@ export const english = {
   },
   logout: {
     title: 'Sign out',
+    /** `{client}` stands for its name. */
+    asked: '{client} asks to sign you out.',
     lead: 'You will be signed out of this browser.',
     signedInAs: 'Signed in as',
     submit: 'Sign out',
@@ -82,8 +84,29 @@ export const english = {
     signedInAs: 'Signed in as',
     name: 'Name',
     email: 'E-mail',
-    since: 'Signed in since',
     signOut: 'Sign out',
+    applications: 'Applications',
+    seeApplications: 'See which applications have access',
+    sessions: 'Where you are signed in',
+    thisBrowser: 'This browser',
+    unknownDevice: 'Unknown device',
+    since: 'since',
+    end: 'Sign out',
+    everywhere: 'Sign out everywhere',
+    everywhereHint:
+      'Ends all of them, this browser included. Applications that keep access while you are away go on: take that away under Applications.',
+  },
+  applications: {
+    title: 'Applications with access',
+    signedInAs: 'Signed in as',
+    lead: 'They may, in your name:',
+    none: 'No application has access to your account.',
+    offline: 'Also while you are away',
+    since: 'Since',
+    lastUsed: 'last used',
+    withdraw: 'Remove access',
+    hint: 'An application whose access you remove has to ask you again.',
+    back: 'Back to your account',
   },
   form: {
     outOfDate:
