@@ -8,7 +8,10 @@ import { type Statement, sql } from './db/sql.ts'
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
 
-/** Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. */
+/**
+ * Durations in seconds. An empty `service_name` is the issuer's host, an empty `privacy_uri` none. The upper bounds of tokens bound how long a retired key stays
+ * published.
+ */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
   access_token_ttl: seconds(60, DAY),
@@ -24,6 +27,14 @@ export const settingsSchema = z.strictObject({
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
   acl_max_rules: z.int().min(1).max(1000),
+  service_name: z
+    .string()
+    .max(60)
+    .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
+  privacy_uri: z
+    .string()
+    .max(2048)
+    .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -43,6 +54,8 @@ export const DEFAULT_SETTINGS: Settings = {
   login_attempts_per_address: 50,
   login_attempts_window: 900,
   acl_max_rules: 100,
+  service_name: '',
+  privacy_uri: '',
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

@@ -30,8 +30,8 @@ export type SettingsPatch = { [name in keyof Settings]?: Settings[name] | null }
 export function planSettings(cx: Context, patch: SettingsPatch, current: Settings) {
   const names = Object.keys(patch) as (keyof Settings)[]
   const fields = names.filter((name) => (patch[name] ?? DEFAULT_SETTINGS[name]) !== current[name])
-  const next = { ...current }
-  for (const name of fields) next[name] = patch[name] ?? DEFAULT_SETTINGS[name]
+  const changed = fields.map((name) => [name, patch[name] ?? DEFAULT_SETTINGS[name]])
+  const next: Settings = { ...current, ...Object.fromEntries(changed) }
   if (
     next.session_idle_ttl > next.session_ttl ||
     next.refresh_token_idle_ttl > next.refresh_token_ttl

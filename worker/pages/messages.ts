@@ -25,6 +25,19 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
     client: 'Client',
   },
+  linking: {
+    title: (vendor: string) => `Link your account with ${vendor}`,
+    /** `{service}` and `{vendor}`, in this order, stand for their names. */
+    lead: 'Your {service} account will be linked with {vendor}.',
+    authorize: (vendor: string, service: string) =>
+      `By linking you authorize ${vendor} to control your devices at ${service}.`,
+    may: (vendor: string) => `${vendor} may then`,
+    lasting: 'keep this access until you unlink the account',
+    allow: 'Agree and link',
+    deny: 'Cancel',
+    unlink: (app: string) => `You can unlink at any time in ${app}.`,
+    privacy: (whose: string) => `Privacy at ${whose}`,
+  },
   error: {
     footer: 'You can close this page, or go back and try again.',
   },
@@ -69,3 +82,15 @@ export const english = {
 }
 
 export type Messages = typeof english
+
+const LOCALES: readonly Messages[] = [english]
+
+/** The texts in the first language wished for that there is (BCP 47 tags, the dearest first), or in English. */
+export function messagesFor(wishes: readonly string[]): Messages {
+  const language = (tag: string) => tag.toLowerCase().split('-')[0]
+  for (const wish of wishes) {
+    const found = LOCALES.find(({ locale }) => language(locale) === language(wish))
+    if (found !== undefined) return found
+  }
+  return english
+}
