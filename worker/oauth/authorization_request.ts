@@ -6,6 +6,7 @@ import type { Form } from '../http.ts'
 import { verifyJwt } from '../keys/jwt.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, isResource } from './client_metadata.ts'
+import { isLink, localeParameter } from './presets.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
 
@@ -33,6 +34,7 @@ export const PARAMETERS = [
   'id_token_hint',
   'request',
   'request_uri',
+  'user_locale',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 
@@ -47,12 +49,15 @@ export type AuthorizationRequest = Target & {
   client_id: string
   scope: string[]
   resource: string[]
-  code_challenge: string
+  /** Null where the client need not send one, and did not. */
+  code_challenge: string | null
   nonce?: string
   prompt: Prompt[]
   /** Seconds. */
   max_age?: number
   login_hint?: string
+  /** The language that the person reads, as a vendor of an assistant says (presets.ts). */
+  user_locale?: string
   /** The only person whom the answer may be about. */
   hinted_sub?: string
 }
@@ -133,6 +138,7 @@ const CHECKS: readonly Check[] = [
   checkScope,
   checkResource,
   checkInteraction,
+  checkLocale,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -147,7 +153,7 @@ export function checkRequest(
     client_id: client.client_id,
     scope: [],
     resource: [],
-    code_challenge: '',
+    code_challenge: null,
     prompt: [],
   }
   return Object.assign(request, ...CHECKS.map((check) => check(cx, client, form)))
@@ -195,11 +201,13 @@ function checkClientMayAsk(_cx: Context, client: Client) {
   return {}
 }
 
-/** RFC 7636 §4.3, with `plain` and the lack of a challenge refused for every client (RFC 9700 §2.1.1). */
-function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
+/** RFC 7636 §4.3; `plain` is refused, and the lack of a challenge but to clients with `require_pkce` false. */
+function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
   const code_challenge = once(form, 'code_challenge', 128)
   const method = once(form, 'code_challenge_method', 20)
   if (code_challenge === undefined) {
+    // A method alone: the challenge was taken away.
+    if (!client.require_pkce && method === undefined) return { code_challenge: null }
     throw refuse('invalid_request', 'code_challenge is missing', 'no_code_challenge')
   }
   // RFC 7636 §4.3: without a method it would be plain.
@@ -214,10 +222,11 @@ function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
 
 function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
+  const asked = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
+  if (asked === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: ignored where no refresh token can be had.
-  const scope = parseScope(once(form, 'scope', 2048)).filter(
-    (one) => one !== 'offline_access' || refreshes,
-  )
+  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
   if (scope.length === 0) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
@@ -278,6 +287,15 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
     ...(login_hint === undefined ? {} : { login_hint }),
   }
 }
+
+/** A vendor's word for the person's language. It is a wish: what cannot be read is no fault. */
+function checkLocale(_cx: Context, client: Client, form: Form) {
+  const parameter = localeParameter(client)
+  const user_locale = parameter === null ? undefined : once(form, parameter, 100)
+  return user_locale !== undefined && LANGUAGE_TAG.test(user_locale) ? { user_locale } : {}
+}
+
+const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
 
 /**
  * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID

@@ -35,6 +35,7 @@ import {
 } from './authorization_request_store.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
+import { isLink } from './presets.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
 import { isManagementScope } from './scopes.ts'
 
@@ -87,7 +88,8 @@ export function decide(cx: Context, situation: Situation): Decision {
     return { step: 'login' }
   }
   const scope = scopeFor(cx, situation)
-  const asked = client.first_party || isAllowed(situation, scope)
+  // Whoever was lured here must see that this links the account to an assistant that may be another person's.
+  const asked = client.first_party || (!isLink(client) && isAllowed(situation, scope))
   if (!asked || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
     return { step: 'consent', session, scope }

@@ -6,6 +6,8 @@ import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from
 import { assertCsrf, csrfToken } from '../identity/csrf.ts'
 import { readSessionCookie } from '../identity/sessions.ts'
 import { consentPage } from '../pages/consent_page.ts'
+import { linkingPage } from '../pages/linking_page.ts'
+import { messagesFor } from '../pages/messages.ts'
 import { PARAMETERS, REQUEST_MAX } from './authorization_request.ts'
 import { authorize, type Outcome } from './authorize.ts'
 import { answerConsent, askConsent } from './consent.ts'
@@ -31,7 +33,13 @@ export function authorizeRoutes(): Hono<Env> {
       const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
       if ('to' in asked) return leadTo(c, asked)
       pageHeaders(c, [asked.form_target])
-      return c.html(consentPage({ ...asked.values, csrf: csrfToken(c) }))
+      const csrf = csrfToken(c)
+      const messages = messagesFor(asked.locales)
+      return c.html(
+        asked.page === 'linking'
+          ? linkingPage({ ...asked.values, csrf }, messages)
+          : consentPage({ ...asked.values, csrf }, messages),
+      )
     })
     .post('/consent', async (c) => {
       const form = await readForm(c)

@@ -14,6 +14,7 @@ import type { Form } from '../http.ts'
 import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
+import { mayAlsoUse } from './presets.ts'
 import type { Confirmation } from './tokens.ts'
 
 /** What a request presents, by exactly one method. Nothing of it is believed yet. */
@@ -151,7 +152,9 @@ export async function authenticate(
     const client = parseClient(row)
     if (client.status !== 'active') throw refused('client_disabled')
     // The registered method only: else a leaked public id, or a secret beside a key, would do.
-    if (client.token_endpoint_auth_method !== method) throw refused('other_method_registered')
+    if (client.token_endpoint_auth_method !== method && !mayAlsoUse(client, method)) {
+      throw refused('other_method_registered')
+    }
     if ('client_secret' in presented) {
       if (!verifyClientSecret(cx, secrets, presented.client_secret)) throw refused('wrong_secret')
     }

@@ -3,6 +3,7 @@
 // and which do not go together. What a member does is told where it is obeyed.
 import { z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
+import { presetFaults, presetSchema } from './presets.ts'
 
 /** Algorithms with which we sign what a client asks to be signed. */
 export const OUR_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
@@ -76,6 +77,7 @@ export const memberFields = {
   require_pkce: z.boolean(),
   access_token_format: z.enum(['jwt', 'opaque', 'paseto']),
   profile: z.enum(['fapi2']).nullable(),
+  preset: presetSchema.nullable(),
 }
 
 export type ClientMembers = {
@@ -120,6 +122,7 @@ export const MEMBER_DEFAULTS: ClientMembers = {
   require_pkce: true,
   access_token_format: 'jwt',
   profile: null,
+  preset: null,
 }
 
 const NAMES = Object.keys(MEMBER_DEFAULTS) as (keyof ClientMembers)[]
@@ -143,7 +146,11 @@ export const changedMembers = (before: ClientMembers, after: ClientMembers): str
 /** What of a client decides which members go together. */
 export type Whole = ClientMembers & {
   token_endpoint_auth_method: string
+  application_type: string
   redirect_uris: readonly string[]
+  grant_types: readonly string[]
+  access_token_ttl: number | null
+  first_party: boolean
   scope: readonly string[]
   jwks: object | null
 }
@@ -165,5 +172,5 @@ export function memberFaults(client: Whole): FieldError[] {
   if (client.backchannel_logout_session_required && client.backchannel_logout_uri === null) {
     fault('backchannel_logout_session_required', 'has no backchannel_logout_uri to be of use at')
   }
-  return faults
+  return [...faults, ...presetFaults(client)]
 }

@@ -5,6 +5,8 @@ import { mac, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
+import type { LinkingValues } from '../pages/linking_page.ts'
+import { loadSettings } from '../settings.ts'
 import { deleteRequest, isOpen } from './authorization_request_store.ts'
 import {
   asUser,
@@ -20,6 +22,7 @@ import {
   type Situation,
   toClient,
 } from './authorize.ts'
+import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
 /** What scopes mean, for people. */
@@ -54,7 +57,14 @@ function meaningOf(scope: string): string {
 const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
-export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }
+export type Asked = {
+  form_target: string
+  /** Languages that the person reads, as the request says. */
+  locales: readonly string[]
+} & (
+  | { page: 'consent'; values: Omit<ConsentValues, 'csrf'> }
+  | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
+)
 
 /** What to ask, or where to go when there is nothing to ask. One round trip. Throws OAuthError, shown here. */
 export async function askConsent(
@@ -68,21 +78,38 @@ export async function askConsent(
   const { client, request } = situation
   const { session, scope } = decision
   const { protocol, host } = new URL(request.redirect_uri)
+  const common = {
+    email: session.user_email,
+    scopes: toldScopes(cx, request.resource, scope).map((name) => ({
+      name,
+      text: meaningOf(name),
+    })),
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
+    redirect_host: host === '' ? protocol : host,
+    switch_account: loginPath(cx, request, reference),
+  }
+  const form_target = formTargetOf(request.redirect_uri)
+  const locales = request.user_locale === undefined ? [] : [request.user_locale]
+  if (client.preset !== null) {
+    const link = await describeLink(cx, client.preset, client.policy_uri)
+    return { page: 'linking', values: { ...common, ...link }, form_target, locales }
+  }
+  const values = {
+    ...common,
+    client_name: client.client_name ?? client.client_id,
+    client_id: client.client_id,
+    resources: request.resource,
+  }
+  return { page: 'consent', values, form_target, locales }
+}
+
+/** Who is linked with whom, in the words of the vendor and of the operator. */
+async function describeLink(cx: Context, preset: Preset, policy_uri: string | null) {
+  const settings = await loadSettings(cx)
   return {
-    values: {
-      client_name: client.client_name ?? client.client_id,
-      client_id: client.client_id,
-      email: session.user_email,
-      scopes: toldScopes(cx, request.resource, scope).map((name) => ({
-        name,
-        text: meaningOf(name),
-      })),
-      resources: request.resource,
-      request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
-      redirect_host: host === '' ? protocol : host,
-      switch_account: loginPath(cx, request, reference),
-    },
-    form_target: formTargetOf(request.redirect_uri),
+    service_name: settings.service_name || new URL(cx.config.issuer).host,
+    vendor: VENDORS[preset.name],
+    privacy_uri: policy_uri ?? (settings.privacy_uri || null),
   }
 }
 

@@ -6,8 +6,8 @@ import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
-import { loadSettings } from '../settings.ts'
-import { findLiveOrigin, findLiveRefreshToken } from './authorization_store.ts'
+import { loadSettings, type Settings } from '../settings.ts'
+import { findLiveOrigin, findLiveRefreshToken, NO_END } from './authorization_store.ts'
 import {
   authenticate,
   CALLER_READS,
@@ -27,7 +27,7 @@ export type Introspection =
       sub: string
       client_id: string
       scope: string
-      exp: number
+      exp?: number
       iat: number
       aud?: string | readonly string[]
       jti?: string
@@ -90,10 +90,17 @@ export async function introspectToken(
     sub: family.user_id,
     client_id: family.client_id,
     scope: family.scope,
-    exp: Math.min(family.expires_at ?? now, family.last_used_at + settings.refresh_token_idle_ttl),
+    // A link has no end that could be told.
+    ...(family.expires_at === NO_END ? {} : { exp: endOf(family, now, settings) }),
     iat: family.token_created_at,
   }
 }
+
+const endOf = (
+  { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
+  now: number,
+  { refresh_token_idle_ttl }: Settings,
+): number => Math.min(expires_at ?? now, last_used_at + refresh_token_idle_ttl)
 
 function mayLookAt(caller: Caller, { client_id, audience }: ReadToken): boolean {
   if (client_id === caller.id || audience.includes(caller.id)) return true

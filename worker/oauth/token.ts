@@ -15,9 +15,11 @@ import {
   callerReads,
   type Presented,
 } from './client_authentication.ts'
+import { type ClientRow, findClientById, parseClient } from './clients.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
 import * as refresh_token from './grants/refresh_token.ts'
+import { inVendorsWords } from './presets.ts'
 import type { TokenAnswer } from './tokens.ts'
 
 /** What a file in grants/ exports. `reads` go into the one read batch, and come back as `rows`. */
@@ -27,15 +29,23 @@ type Grant<P extends { readonly reads: readonly Statement<unknown>[] }> = {
   redeem(cx: Context, caller: Caller, parameters: P, rows: Rows<P['reads']>): Promise<TokenAnswer>
 }
 
-type Exchange = (cx: Context, form: Form, presented: Presented) => Promise<TokenAnswer>
+type Exchange = (
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  /** Told the client as soon as it was looked up. */
+  found: (client: ClientRow | undefined) => void,
+) => Promise<TokenAnswer>
 
 const exchange =
   <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
-  async (cx, form, presented) => {
+  async (cx, form, presented, found) => {
     const parameters = grant.parameters(cx, form, presented)
     const { client_id } = presented
     const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
-    const caller = await authenticate(cx, presented, answers.slice(0, CALLER_READS) as CallerRows)
+    const callerRows = answers.slice(0, CALLER_READS) as CallerRows
+    found(callerRows[0][0])
+    const caller = await authenticate(cx, presented, callerRows)
     if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
       throw new OAuthError('unauthorized_client', {
         description: 'the client is not registered for this grant type',
@@ -68,6 +78,29 @@ export async function exchangeToken(
   form: Form,
   presented: Presented,
 ): Promise<TokenAnswer> {
+  let client: ClientRow | undefined | null = null
+  const found = (row: ClientRow | undefined) => {
+    client = row
+  }
+  try {
+    return await exchangeAny(cx, form, presented, found)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    const row = client ?? (client === null ? await findClient(cx, presented) : undefined)
+    throw row === undefined ? error : inVendorsWords(parseClient(row), error)
+  }
+}
+
+/** For a request that was refused before anybody was looked up. */
+const findClient = async (cx: Context, { client_id }: Presented) =>
+  (await cx.db.read(findClientById(client_id)))[0][0]
+
+async function exchangeAny(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  found: (client: ClientRow | undefined) => void,
+): Promise<TokenAnswer> {
   const grant_type = form.get('grant_type')
   if (grant_type === undefined) {
     throw new OAuthError('invalid_request', {
@@ -84,5 +117,5 @@ export async function exchangeToken(
   }
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
-  return chosen(cx, form, presented)
+  return chosen(cx, form, presented, found)
 }

@@ -19,10 +19,12 @@ import {
   insertRefreshToken,
   isCodeMine,
   isCodeReused,
+  NO_END,
   subjectOfCode,
 } from '../authorization_store.ts'
 import { endAuthorization, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { isLink } from '../presets.ts'
 import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
@@ -86,7 +88,7 @@ export async function redeem(
   const granted = code.scope.split(' ')
   const isLasting =
     client.grant_types.includes('refresh_token') &&
-    (granted.includes('offline_access') || !granted.includes('openid'))
+    (isLink(client) || granted.includes('offline_access') || !granted.includes('openid'))
   const refresh_token = isLasting ? randomToken(cx) : null
   const head = refresh_token === null ? null : sha256(refresh_token)
 
@@ -109,7 +111,8 @@ export async function redeem(
         head,
         created_at: now,
         last_used_at: now,
-        expires_at: head === null ? null : now + settings.refresh_token_ttl,
+        expires_at:
+          head === null ? null : isLink(client) ? NO_END : now + settings.refresh_token_ttl,
         revoked_at: null,
         sid: code.sid,
         acr: code.acr,
