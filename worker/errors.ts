@@ -12,6 +12,7 @@ export const OAUTH_STATUS = {
   unsupported_response_type: 400,
   invalid_scope: 400,
   invalid_target: 400,
+  invalid_authorization_details: 400, // RFC 9396 §5
   access_denied: 403,
   invalid_token: 401,
   insufficient_scope: 403,

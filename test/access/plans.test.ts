@@ -2,6 +2,7 @@
 // tables are; and the room's part of the API can be described.
 import { expect, test } from 'vitest'
 import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
+import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
 import { rightsOf } from '../../worker/access/rights.ts'
 import {
   findDecision,
@@ -28,6 +29,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
   const conferred = listConferred(sql`${'g'}`, sql`${'m'}`, 1)
   const statements: Statement<unknown>[] = [
     ...rightsOf('ann', 1),
+    ...narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1),
     findDecision(question, 1),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),

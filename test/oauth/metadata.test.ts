@@ -69,6 +69,7 @@ test('what is not built is said not to be there', async () => {
     request_parameter_supported: false,
     request_uri_parameter_supported: false,
     claims_parameter_supported: false,
+    authorization_details_types_supported: ['device'],
   })
   expect(body['introspection_endpoint_auth_methods_supported']).not.toContain('none')
 })

@@ -94,6 +94,7 @@ describe('a preset', () => {
     [{ require_pushed_authorization_requests: true }, '/require_pushed_authorization_requests'],
     [{ require_signed_request_object: true }, '/require_signed_request_object'],
     [{ authorization_signed_response_alg: 'ES256' }, '/authorization_signed_response_alg'],
+    [{ authorization_details_types: ['device'] }, '/authorization_details_types'],
     [{ profile: 'fapi2' }, '/profile'],
   ])('with %j is refused, and it is said what contradicts it', async (members, pointer) => {
     const faults = await faultsOf(create({ scope: 'openid', preset: GOOGLE, ...members }))

@@ -223,6 +223,7 @@ export type Answer = {
     error_description?: string
     scope?: string
     expires_in?: number
+    authorization_details?: unknown
   }
   headers: Headers
 }

@@ -153,6 +153,12 @@ type Device = { id: string; metadata: Record<string, unknown> }
 /** What the variables of one rule stand for. */
 type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
 
+/** Whether every topic of the template is one of the object's: it names the device, or the group or its devices. */
+export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): boolean => {
+  const used = variablesOf(template.topic)
+  return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
+}
+
 const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
 
 /** One place for each rule that the template becomes on the object of the grant. */

@@ -98,6 +98,60 @@ export const listObjectDevices = (
     where held.object_kind = 'device' and instr(role.acl, ${'${'})
     limit ${ROWS_MAX + 1}`
 
+// --- narrowed to named objects ----------------------------------------------------------------
+
+/** A CTE `named(kind, id)`: the objects that a JSON array of narrowings names. */
+const named = (narrowings: Statement<unknown>): Statement => sql`named(kind, id) as (
+  select 'device', t.value from json_each(${narrowings}) e, json_each(e.value, '$.devices') t
+  union
+  select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
+
+/** The grants in force on a named object or on what it is part of, each as if it were on the named object alone. */
+export const listNarrowedGrants = (
+  subject: Statement<unknown>,
+  narrowings: Statement<unknown>,
+  now: number,
+): Statement<HeldGrantRow> =>
+  sql`with recursive ${named(narrowings)}, ${rights(subject, now)}, above(object_id, id) as (
+      select id, id from named where kind = 'group'
+      union
+      select named.id, m.group_id from named join membership m on m.member_id = named.id
+        where named.kind = 'device'
+      union
+      select above.object_id, g.parent_id from above join "group" g on g.id = above.id
+        where g.parent_id is not null)
+    select held.id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
+      role.permissions, role.acl
+    from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null
+      cross join held join role on role.name = held.role
+    where held.object_id = '*' or held.object_id = named.id
+      or held.object_id in (select id from above where above.object_id = named.id)
+    order by held.id, named.id limit ${ROWS_MAX + 1}`
+
+/** The groups below named groups (without device), the devices in these, and the named devices in their groups. */
+export const listNarrowedPlaces = (
+  narrowings: Statement<unknown>,
+): Statement<{
+  root: string
+  group_id: string | null
+  device_id: string | null
+  metadata: string | null
+}> =>
+  sql`with recursive ${named(narrowings)}, below(root, id) as (
+      select id, id from named where kind = 'group'
+      union
+      select below.root, g.id from below join "group" g on g.parent_id = below.id)
+    select root, id as group_id, null as device_id, null as metadata from below
+    union all
+    select below.root, m.group_id, d.id, d.metadata
+    from below cross join membership m on m.group_id = below.id
+      cross join device d on d.id = m.member_id
+    union all
+    select d.id, m.group_id, d.id, d.metadata
+    from named join device d on d.id = named.id left join membership m on m.member_id = d.id
+    where named.kind = 'device'
+    limit ${ROWS_MAX + 1}`
+
 export type OwnDeviceRow = {
   id: string
   type: string

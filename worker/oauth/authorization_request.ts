@@ -4,6 +4,7 @@ import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { verifyJwt } from '../keys/jwt.ts'
+import { type Detail, readDetails } from './authorization_details.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { isLink, localeParameter } from './presets.ts'
@@ -28,6 +29,7 @@ export const PARAMETERS = [
   'code_challenge',
   'code_challenge_method',
   'resource',
+  'authorization_details',
   'prompt',
   'max_age',
   'login_hint',
@@ -51,6 +53,7 @@ export type AuthorizationRequest = Target & {
   resource: string[]
   /** Null where the client need not send one, and did not. */
   code_challenge: string | null
+  authorization_details?: Detail[]
   nonce?: string
   prompt: Prompt[]
   /** Seconds. */
@@ -135,6 +138,7 @@ const CHECKS: readonly Check[] = [
   checkResponse,
   checkClientMayAsk,
   checkCodeChallenge,
+  checkDetails,
   checkScope,
   checkResource,
   checkInteraction,
@@ -220,6 +224,12 @@ function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
   return { code_challenge }
 }
 
+/** RFC 9396 §2. */
+function checkDetails(_cx: Context, client: Client, form: Form) {
+  const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
+  return authorization_details === undefined ? {} : { authorization_details }
+}
+
 function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
   const asked = once(form, 'scope', 2048)
@@ -227,7 +237,7 @@ function checkScope(_cx: Context, client: Client, form: Form) {
   if (asked === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: ignored where no refresh token can be had.
   const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
-  if (scope.length === 0) {
+  if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
   }

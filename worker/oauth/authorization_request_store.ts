@@ -2,7 +2,7 @@
 // redemption is authorization_store.ts's.
 import type { Context } from '../context.ts'
 import { allowed_scope, authorization_code, authorization_request } from '../db/schema.ts'
-import { insertInto, insertWhere, type Statement, sql } from '../db/sql.ts'
+import { insertInto, insertWhere, list, type Statement, sql } from '../db/sql.ts'
 import type { ClientRow } from './client_store.ts'
 
 export type RequestRow = typeof authorization_request.$inferSelect
@@ -30,6 +30,13 @@ export const deleteRequest = (id_hash: string): Statement =>
 /** For the timer. */
 export const deleteOldRequests = (cx: Context): Statement =>
   sql`delete from authorization_request where expires_at <= ${cx.now()}`
+
+/** Devices and groups as people know them. */
+export const listObjectNames = (
+  ids: readonly string[],
+): Statement<{ id: string; name: string | null }> =>
+  sql`select id, name from device where id in (${list(ids)})
+    union all select id, name from "group" where id in (${list(ids)})`
 
 export type AllowedScope = { resource: string; scope: string }
 

@@ -56,6 +56,9 @@ export const isAssertionMine = (cx: Context, { hash }: Assertion): Statement =>
 export const findCode = (hash: string): Statement<CodeRow> =>
   sql`select * from authorization_code where hash = ${hash}`
 
+export const detailsOfCode = (hash: string): Statement =>
+  sql`(select authorization_details from authorization_code where hash = ${hash})`
+
 export const subjectOfCode = (hash: string): Statement =>
   sql`(select user_id from authorization_code where hash = ${hash})`
 
@@ -116,6 +119,10 @@ export const findLiveRefreshToken = (
     and a.expires_at > ${now}
     and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active'`
+
+export const detailsOfRefreshToken = (hash: string): Statement => sql`(
+  select a.authorization_details from refresh_token t join authorization a
+    on a.id = t.authorization_id where t.hash = ${hash})`
 
 export const subjectOfRefreshToken = (hash: string): Statement => sql`(
   select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id

@@ -1,6 +1,12 @@
 // Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of its refresh
 // tokens. What one covers, what a token of it may hold at this moment, how it ends and when it is forgotten.
-import { compileAcl, permissionsEverywhere, type RightsRows } from '../access/rights.ts'
+import { compileNarrowedAcl, heldNarrowings, type NarrowedRows } from '../access/narrowed_rights.ts'
+import {
+  type CompiledAcl,
+  compileAcl,
+  permissionsEverywhere,
+  type RightsRows,
+} from '../access/rights.ts'
 import type { Context } from '../context.ts'
 import type { Statement } from '../db/sql.ts'
 import { sql } from '../db/sql.ts'
@@ -8,6 +14,7 @@ import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { Form } from '../http.ts'
 import type { Settings } from '../settings.ts'
+import { type Detail, narrowDetails, parseDetails, storedDetails } from './authorization_details.ts'
 import { deleteOldRequests } from './authorization_request_store.ts'
 import {
   deleteEnded,
@@ -23,7 +30,11 @@ import { type AccessTokenClaims, accessTokenClaims, type Confirmation } from './
 export { findAuthorization }
 
 /** What a token request asks of an authorization: less than it covers, never more. */
-export type Asked = { scope: readonly string[] | null; resource: readonly string[] }
+export type Asked = {
+  scope: readonly string[] | null
+  resource: readonly string[]
+  authorization_details?: Detail[] | undefined
+}
 
 /** Reads `scope` and `resource`. Throws OAuthError invalid_scope or invalid_target. */
 export function readAsked(form: Form): Asked {
@@ -35,7 +46,11 @@ export function readAsked(form: Form): Asked {
       reason: 'bad_resource',
     })
   }
-  return { scope: scope === undefined ? null : parseScope(scope), resource }
+  return {
+    scope: scope === undefined ? null : parseScope(scope),
+    resource,
+    authorization_details: parseDetails(form.get('authorization_details')),
+  }
 }
 
 /** Whether a client is registered for a scope; `manage` stands for all of the management API. */
@@ -47,8 +62,8 @@ export const holdsScope = (permissions: ReadonlySet<string>, scope: string): boo
   permissions.has(scope) || permissions.has('manage')
 
 /** The rules for the `acl` claim and when the first of them ends. Throws OAuthError invalid_scope for too many. */
-export function aclClaim(cx: Context, subject_id: string, rights: RightsRows, settings: Settings) {
-  const compiled = compileAcl(cx, subject_id, rights, settings.acl_max_rules)
+export function aclClaim(settings: Settings, compile: (maxRules: number) => CompiledAcl) {
+  const compiled = compile(settings.acl_max_rules)
   if ('rules' in compiled) return { acl: compiled.rules, not_after: compiled.expires_at }
   throw new OAuthError('invalid_scope', {
     description: `the subject has more than ${settings.acl_max_rules} access rules: grant on groups instead of single devices`,
@@ -57,7 +72,14 @@ export function aclClaim(cx: Context, subject_id: string, rights: RightsRows, se
 }
 
 /** The part of a code or an authorization that decides what its tokens may hold. */
-type Covered = { id: string; user_id: string; client_id: string; scope: string; resource: string }
+type Covered = {
+  id: string
+  user_id: string
+  client_id: string
+  scope: string
+  resource: string
+  authorization_details: string | null
+}
 
 /** Access token claims, and whether an ID token goes with them. */
 export type Entitled = { claims: AccessTokenClaims; openid: boolean }
@@ -65,7 +87,8 @@ export type Entitled = { claims: AccessTokenClaims; openid: boolean }
 /**
  * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
  * long as the person holds a role that gives them, and every scope as long as the client is registered for it.
- * Throws OAuthError invalid_scope or invalid_target.
+ * `narrowed` is what the person holds of the covered authorization_details, needed where there are any.
+ * Throws OAuthError invalid_scope, invalid_target or invalid_authorization_details.
  */
 export function entitle(
   cx: Context,
@@ -74,7 +97,13 @@ export function entitle(
   { client, cnf }: { client: Client; cnf: Confirmation | null },
   rights: RightsRows,
   settings: Settings,
+  narrowed: NarrowedRows = [[], []],
 ): Entitled {
+  const asked_details = narrowDetails(
+    storedDetails(covered.authorization_details),
+    asked.authorization_details,
+  )
+  const details = asked_details === undefined ? undefined : heldNarrowings(asked_details, narrowed)
   const given = parseScope(covered.scope)
   // RFC 6749 §6: nothing that was not granted originally
   if (asked.scope?.some((one) => !given.includes(one))) {
@@ -84,16 +113,19 @@ export function entitle(
     })
   }
   const wanted = (asked.scope ?? given).filter((one) => isRegisteredScope(client, one))
-  if (wanted.length === 0) {
+  if (wanted.length === 0 && details === undefined) {
     throw new OAuthError('invalid_scope', {
       description: 'the client is not registered for this scope any more',
       reason: 'scope_not_registered',
     })
   }
   const resource = coveredResource(cx, covered, given, asked.resource)
-  const resolved = resolveAudience(cx, wanted, resource)
+  // Details are about devices: without a resource they lead to mProxy as the scope mqtt does.
+  const leading =
+    details === undefined || resource.length > 0 ? wanted : [...new Set([...wanted, 'mqtt'])]
+  const resolved = resolveAudience(cx, leading, resource)
   const { audience } = resolved
-  let { scope } = resolved
+  let scope = resolved.scope.filter((one) => wanted.includes(one))
 
   const { mqtt_audience } = cx.config
   if (!audience.every((one) => mayNameResource(cx, client, one))) {
@@ -120,7 +152,14 @@ export function entitle(
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     cnf,
-    ...(audience.includes(mqtt_audience) ? aclClaim(cx, covered.user_id, rights, settings) : {}),
+    authorization_details: details,
+    ...(audience.includes(mqtt_audience)
+      ? aclClaim(settings, (max) =>
+          details === undefined
+            ? compileAcl(cx, covered.user_id, rights, max)
+            : compileNarrowedAcl(cx, covered.user_id, details, rights, narrowed, max),
+        )
+      : {}),
   })
   return { claims, openid: wanted.includes('openid') }
 }
@@ -128,7 +167,9 @@ export function entitle(
 /** Whether a client may have tokens for a resource. */
 export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
   if (resource === cx.config.issuer || client.resources.includes(resource)) return true
-  if (resource === cx.config.mqtt_audience) return client.scope.includes('mqtt')
+  if (resource === cx.config.mqtt_audience) {
+    return client.scope.includes('mqtt') || client.authorization_details_types.includes('device')
+  }
   return resource === managementAudience(cx) && client.scope.some(isManagementScope)
 }
 
@@ -148,7 +189,9 @@ function coveredResource(
       ? named
       : [
           issuer,
-          ...(given.includes('mqtt') ? [mqtt_audience] : []),
+          ...(given.includes('mqtt') || covered.authorization_details !== null
+            ? [mqtt_audience]
+            : []),
           ...(given.some(isManagementScope) ? [managementAudience(cx)] : []),
         ]
   if (!asked.every((one) => reachable.includes(one))) {

@@ -10,6 +10,7 @@ import { appendEvent } from '../events.ts'
 import type { Form } from '../http.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
 import { loadSettings } from '../settings.ts'
+import { digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
@@ -126,7 +127,7 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
       isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
   )
   const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
-  if (managed || scope.length === 0) {
+  if (managed || (scope.length === 0 && request.authorization_details === undefined)) {
     throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
   }
   return scope
@@ -138,10 +139,16 @@ const consentResources = (request: AuthorizationRequest): readonly string[] =>
 
 function isAllowed({ request, allowed }: Situation, scope: readonly string[]): boolean {
   const known = new Set(allowed.map((row) => `${row.resource} ${row.scope}`))
-  return consentResources(request).every((resource) =>
-    scope.every((one) => known.has(`${resource} ${one}`)),
+  return (
+    consentResources(request).every((resource) =>
+      scope.every((one) => known.has(`${resource} ${one}`)),
+    ) && detailsAsScope(request).every((one) => known.has(` ${one}`))
   )
 }
+
+/** RFC 9396 §2: what is remembered of details is that the very same ones were allowed. */
+const detailsAsScope = ({ authorization_details }: AuthorizationRequest): string[] =>
+  authorization_details === undefined ? [] : [digestOf(authorization_details)]
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -361,7 +368,10 @@ export async function issueCode(
     sid: session.sid,
     acr: null,
     claims: null,
-    authorization_details: null,
+    authorization_details:
+      request.authorization_details === undefined
+        ? null
+        : JSON.stringify(request.authorization_details),
     dpop_jkt: null,
   }
   const issued = codeExists(hash)
@@ -386,11 +396,16 @@ function rememberAllowed(
 ): Statement[] {
   const { client_id } = request
   const created_at = cx.now()
-  const rows = consentResources(request).flatMap((resource) =>
-    scope.map((one) => ({ user_id, client_id, resource, scope: one, created_at })),
-  )
+  const allowed = [
+    ...consentResources(request).flatMap((resource) =>
+      scope.map((one) => [resource, one] as const),
+    ),
+    ...detailsAsScope(request).map((one) => ['', one] as const),
+  ]
   return [
-    ...rows.map((row) => insertAllowedScope(row, issued)),
+    ...allowed.map(([resource, scope]) =>
+      insertAllowedScope({ user_id, client_id, resource, scope, created_at }, issued),
+    ),
     appendEvent(
       asUser(cx, user_id),
       { type: 'authorization.allowed', subject_id: user_id, data: { client_id, scope } },

@@ -5,6 +5,9 @@ import { z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
 import { presetFaults, presetSchema } from './presets.ts'
 
+/** Types of RFC 9396 that a client may register for. */
+export const DETAILS_TYPES = ['device'] as const
+
 /** Algorithms with which we sign what a client asks to be signed. */
 export const OUR_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
 export type OurAlgorithm = (typeof OUR_ALGORITHMS)[number]
@@ -69,7 +72,7 @@ export const memberFields = {
   tls_client_auth_san_uri: text(2048).nullable(),
   tls_client_auth_san_ip: text(45).nullable(),
   tls_client_auth_san_email: text(320).nullable(),
-  authorization_details_types: z.array(z.enum(['device'])).max(1),
+  authorization_details_types: z.array(z.enum(DETAILS_TYPES)).max(1),
   // JARM §3, RFC 9701 §6
   authorization_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),
   introspection_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),

@@ -1,13 +1,16 @@
 // Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
 // in authorize.ts; the page is pages/consent_page.ts.
+import { heldNarrowings, narrowedRightsOf } from '../access/narrowed_rights.ts'
 import type { Context } from '../context.ts'
 import { mac, verifyMac } from '../crypto.ts'
+import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
 import type { LinkingValues } from '../pages/linking_page.ts'
 import { loadSettings } from '../settings.ts'
-import { deleteRequest, isOpen } from './authorization_request_store.ts'
+import type { Detail } from './authorization_details.ts'
+import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import {
   asUser,
   consentPath,
@@ -66,7 +69,33 @@ export type Asked = {
   | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
 )
 
-/** What to ask, or where to go when there is nothing to ask. One round trip. Throws OAuthError, shown here. */
+/** What actions of `authorization_details` mean, for people; others are shown as they are. */
+const ACTIONS: ReadonlyMap<string, string> = new Map([
+  ['device:read', 'see'],
+  ['device:command', 'control'],
+  ['subscribe', 'receive messages of'],
+  ['publish', 'send messages for'],
+])
+
+/** RFC 9396 §2: what of the details the person holds, in words. A round trip when there are any. */
+async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
+  if (details.length === 0) return []
+  const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
+  const [names, ...narrowed] = await cx.db.read(
+    listObjectNames(ids),
+    ...narrowedRightsOf(sql`${user_id}`, sql`${JSON.stringify(details)}`, cx.now()),
+  )
+  const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
+  return heldNarrowings(details, narrowed).map(({ actions, devices, groups }) => ({
+    name: actions.join(' '),
+    text: `${actions.map((one) => ACTIONS.get(one) ?? one).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
+  }))
+}
+
+/**
+ * What to ask, or where to go when there is nothing to ask. One round trip, two with `authorization_details`.
+ * Throws OAuthError, shown here.
+ */
 export async function askConsent(
   cx: Context,
   reference: string,
@@ -78,12 +107,19 @@ export async function askConsent(
   const { client, request } = situation
   const { session, scope } = decision
   const { protocol, host } = new URL(request.redirect_uri)
+  const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
+  if (details.length === 0 && scope.length === 0) {
+    return toClient(cx, request, {
+      error: 'access_denied',
+      error_description: 'the person may do nothing of what is asked',
+    })
+  }
   const common = {
     email: session.user_email,
-    scopes: toldScopes(cx, request.resource, scope).map((name) => ({
-      name,
-      text: meaningOf(name),
-    })),
+    scopes: [
+      ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
+      ...details,
+    ],
     request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
     redirect_host: host === '' ? protocol : host,
     switch_account: loginPath(cx, request, reference),

@@ -3,6 +3,7 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
+import { DETAILS_TYPES } from './client_members.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
 
@@ -53,6 +54,7 @@ export function metadata(cx: Context) {
     request_parameter_supported: false,
     // Without this member it would be true (OpenID Connect Discovery §3).
     request_uri_parameter_supported: false,
+    authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
   }
 }

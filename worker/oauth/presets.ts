@@ -89,6 +89,7 @@ type Members = {
   require_pushed_authorization_requests: boolean
   require_signed_request_object: boolean
   authorization_signed_response_alg: string | null
+  authorization_details_types: readonly string[]
   profile: string | null
 }
 
@@ -108,6 +109,7 @@ const fixedMembers = (preset: Preset) =>
     require_pushed_authorization_requests: false,
     require_signed_request_object: false,
     authorization_signed_response_alg: null,
+    authorization_details_types: [],
     profile: null,
   }) as const
 

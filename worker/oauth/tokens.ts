@@ -6,6 +6,7 @@ import { decodeBase64url, encodeBase64url, randomToken, sha256 } from '../crypto
 import { OAuthError } from '../errors.ts'
 import { signJwt, verifyJwt } from '../keys/jwt.ts'
 import type { Settings } from '../settings.ts'
+import type { Detail } from './authorization_details.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
 export const ACCESS_TOKEN_MAX = 8192
@@ -31,6 +32,8 @@ export type AccessToken = {
   mqtt_client_id?: string | null | undefined
   /** Null or absent: whoever bears the token may use it. */
   cnf?: Confirmation | null | undefined
+  /** RFC 9396 §9.1. */
+  authorization_details?: readonly Detail[] | undefined
 }
 
 /** RFC 9068 §2.2; `iss` is added when signing. */
@@ -45,6 +48,7 @@ export type AccessTokenClaims = {
   acl?: readonly AclRule[]
   mqtt_client_id?: string
   cnf?: Confirmation
+  authorization_details?: readonly Detail[]
 }
 
 /**
@@ -53,7 +57,7 @@ export type AccessTokenClaims = {
  */
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
   const iat = cx.now()
-  const { sub, client_id, audience, acl, mqtt_client_id, cnf } = token
+  const { sub, client_id, audience, acl, mqtt_client_id, cnf, authorization_details } = token
   const [first, ...others] = audience
   if (first === undefined) throw new TypeError('an access token without audience')
   const claims: AccessTokenClaims = {
@@ -67,6 +71,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(acl === undefined ? {} : { acl }),
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
     ...(cnf == null ? {} : { cnf }),
+    ...(authorization_details === undefined ? {} : { authorization_details }),
   }
   // Header, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
@@ -151,6 +156,7 @@ export type TokenAnswer = {
   scope: string
   refresh_token?: string
   id_token?: string
+  authorization_details?: readonly Detail[]
 }
 
 /** Signs the access token and answers with it. The type follows from what it is bound to. */
@@ -158,7 +164,15 @@ export async function answerToken(cx: Context, claims: AccessTokenClaims): Promi
   const { access_token, expires_in } = await signAccessToken(cx, claims)
   // RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3).
   const token_type = claims.cnf !== undefined && 'jkt' in claims.cnf ? 'DPoP' : 'Bearer'
-  return { access_token, token_type, expires_in, scope: claims.scope }
+  const { scope, authorization_details } = claims
+  return {
+    access_token,
+    token_type,
+    expires_in,
+    scope,
+    // RFC 9396 §7: as it was granted, which may be less than what was asked
+    ...(authorization_details === undefined ? {} : { authorization_details }),
+  }
 }
 
 /** What a person's sign-in gives a client: an access token and, with `openid`, an ID token. */

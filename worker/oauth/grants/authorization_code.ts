@@ -1,5 +1,6 @@
 // grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code becomes an
 // authorization with its first tokens, once. The code is consumed before anything is signed.
+import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { equalText, randomToken, sha256 } from '../../crypto.ts'
@@ -13,6 +14,7 @@ import { loadSettings } from '../../settings.ts'
 import {
   type CodeRow,
   consumeCode,
+  detailsOfCode,
   findCode,
   findUserOf,
   insertAuthorization,
@@ -42,9 +44,14 @@ export function parameters(cx: Context, form: Form) {
   }
   const hash = sha256(code)
   const subject = subjectOfCode(hash)
-  const reads = [findCode(hash), findUserOf(subject), ...rightsOf(subject, cx.now())] as const
-  // The scope was asked at the authorization endpoint; RFC 8707 §2.2 lets the resource be narrowed here.
-  const asked = { scope: null, resource: readAsked(form).resource }
+  const reads = [
+    findCode(hash),
+    findUserOf(subject),
+    ...narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
+    ...rightsOf(subject, cx.now()),
+  ] as const
+  // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
+  const asked = { ...readAsked(form), scope: null }
   return { hash, redirect_uri, code_verifier, asked, reads }
 }
 
@@ -58,7 +65,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { hash, redirect_uri, code_verifier, asked }: Parameters,
-  [codes, users, ...rights]: Rows<Parameters['reads']>,
+  [codes, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
@@ -84,7 +91,8 @@ export async function redeem(
   const settings = await loadSettings(cx)
   const { authorization_id: id, user_id } = code
   const covered = { ...code, id }
-  const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings)
+  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
+  const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings, narrowed)
   const granted = code.scope.split(' ')
   const isLasting =
     client.grant_types.includes('refresh_token') &&

@@ -2,7 +2,7 @@
 // read and writes nothing; with an assertion the id of the assertion is written.
 // Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one audience holds
 // it: that of the named resource, else all but the management scopes, or these when it has no others.
-import { type RightsRows, rightsOf } from '../../access/rights.ts'
+import { compileAcl, type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import type { Rows } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
@@ -98,7 +98,7 @@ function deviceClaims(
     audience: [mqtt_audience],
     scope: ['mqtt'],
     ttl: settings.device_access_token_ttl,
-    ...aclClaim(cx, device.id, read(rights), settings),
+    ...aclClaim(settings, (max) => compileAcl(cx, device.id, read(rights), max)),
     mqtt_client_id: device.mqtt_client_id,
     cnf,
   })
@@ -140,7 +140,7 @@ function clientClaims(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     cnf,
     ...(audience.includes(mqtt_audience)
-      ? aclClaim(cx, client.client_id, read(rights), settings)
+      ? aclClaim(settings, (max) => compileAcl(cx, client.client_id, read(rights), max))
       : {}),
   })
 }

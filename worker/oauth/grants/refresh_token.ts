@@ -1,6 +1,7 @@
 // grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token;
 // public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
 // any other genuine token of the family revokes the family. So a lost answer strands nobody.
+import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
@@ -12,6 +13,7 @@ import type { Form } from '../../http.ts'
 import { isUsable } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
 import {
+  detailsOfRefreshToken,
   findRefreshToken,
   findUserOf,
   isIdle,
@@ -40,6 +42,7 @@ export function parameters(cx: Context, form: Form) {
   const reads = [
     findRefreshToken(hash),
     findUserOf(subject),
+    ...narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
     ...rightsOf(subject, cx.now()),
   ] as const
   return { asked: readAsked(form), reads }
@@ -58,7 +61,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { asked }: Parameters,
-  [tokens, users, ...rights]: Rows<Parameters['reads']>,
+  [tokens, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
@@ -75,9 +78,10 @@ export async function redeem(
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
+  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
   const entitled = isStray
     ? null
-    : entitle(cx, token, asked, caller, rights as RightsRows, settings)
+    : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
 
   const successor = caller.method === 'none' ? randomToken(cx) : null
   const child = successor === null ? null : sha256(successor)

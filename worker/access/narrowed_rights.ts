@@ -1,0 +1,154 @@
+// What of a person's rights is left when they are narrowed to named devices and groups, as in a rich authorization
+// request (RFC 9396): the roles held on each named object, whatever larger object they were granted on, and those
+// of their rules that speak of nothing else than the named object.
+import { type AclRule, orderAcl } from '../../policy/acl.ts'
+import type { Context } from '../context.ts'
+import type { Rows } from '../db/database.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
+import { type CompiledAcl, compileAcl, narrowsTo, type RightsRows } from './rights.ts'
+import {
+  type HeldGrantRow,
+  listNarrowedGrants,
+  listNarrowedPlaces,
+  ROWS_MAX,
+} from './rights_store.ts'
+
+/** Actions on named objects. `publish` and `subscribe` are those of MQTT; all others are permissions of roles. */
+export type Narrowing = {
+  actions: readonly string[]
+  devices: readonly string[]
+  groups: readonly string[]
+}
+
+/**
+ * Statements that go beside `rightsOf` into a read batch. `narrowings` is a JSON array of Narrowing, as SQL that
+ * gives one text; null gives no rows.
+ */
+export const narrowedRightsOf = (
+  subject: Statement<unknown>,
+  narrowings: Statement<unknown>,
+  now: number,
+) =>
+  [
+    listNarrowedGrants(sql`(${subject})`, sql`(${narrowings})`, now),
+    listNarrowedPlaces(sql`(${narrowings})`),
+  ] as const
+
+export type NarrowedRows = Rows<ReturnType<typeof narrowedRightsOf>>
+
+const VERBS = ['publish', 'subscribe']
+
+/** The same narrowings with only those actions and objects that the subject holds; what is empty is left out. */
+export function heldNarrowings<N extends Narrowing>(
+  narrowings: readonly N[],
+  [grants]: NarrowedRows,
+): N[] {
+  const held = (object_id: string, action: string) =>
+    grants.some((grant) => {
+      if (grant.object_id !== object_id) return false
+      const permissions = JSON.parse(grant.permissions) as string[]
+      if (permissions.includes(action) || permissions.includes('manage')) return true
+      return VERBS.includes(action) && (readStoredAcl(grant.acl) ?? []).some(allowsVerb(action))
+    })
+  return narrowings.flatMap((narrowing) => {
+    // Objects with the same actions stay together.
+    const kinds = new Map<string, { actions: string[]; devices: string[]; groups: string[] }>()
+    for (const kind of ['devices', 'groups'] as const) {
+      for (const id of narrowing[kind]) {
+        const actions = narrowing.actions.filter((action) => held(id, action))
+        if (actions.length === 0) continue
+        const key = actions.join(' ')
+        const known = kinds.get(key) ?? { actions, devices: [], groups: [] }
+        known[kind].push(id)
+        kinds.set(key, known)
+      }
+    }
+    return [...kinds.values()].map((left) => ({ ...narrowing, ...left }))
+  })
+}
+
+const allowsVerb = (verb: string) => (template: AclTemplate) =>
+  template.permission === 'allow' && (template.action === verb || template.action === 'all')
+
+/**
+ * The rules for the `acl` claim of a narrowed token: every denial of the subject's, and of its allowances those
+ * that a narrowing names. A role gives its rules for `publish` or `subscribe` where that action is named, and all of
+ * them where each of its permissions is. An allowance that does not name the object (`${device.id}`, or for groups
+ * `${group.id}`) may reach others too, and is left out.
+ */
+export function compileNarrowedAcl(
+  cx: Context,
+  subject_id: string,
+  narrowings: readonly Narrowing[],
+  rights: RightsRows,
+  [grants, places]: NarrowedRows,
+  maxRules: number,
+): CompiledAcl {
+  const [held, ...others] = rights
+  const tooMany = [grants, places].some((some) => some.length > ROWS_MAX)
+  if (tooMany) return { fault: 'too_many_rules' }
+  const denials = compileAcl(cx, subject_id, [held.map(onlyDenials), ...others], maxRules)
+  const narrowed = grants.map((grant) => {
+    const named = narrowings
+      .filter(({ devices, groups }) =>
+        (grant.object_kind === 'device' ? devices : groups).includes(grant.object_id),
+      )
+      .map(({ actions }) => actions)
+    return withTemplates(grant, (template) => narrowTemplate(template, grant, named))
+  })
+  const groups = places.filter((row) => row.device_id === null)
+  const devices = places.filter((row) => row.device_id !== null)
+  const allowances = compileAcl(
+    cx,
+    subject_id,
+    [
+      narrowed,
+      groups.map(({ root, group_id }) => ({ root, group_id: group_id ?? '' })),
+      devices.map((row) => ({
+        ...row,
+        device_id: row.device_id ?? '',
+        metadata: row.metadata ?? '{}',
+      })),
+      [],
+      [],
+    ],
+    maxRules,
+  )
+  if ('fault' in denials) return denials
+  if ('fault' in allowances) return allowances
+  const rules = orderAcl([...denials.rules, ...allowances.rules])
+  return rules.length > maxRules
+    ? { fault: 'too_many_rules' }
+    : { rules, expires_at: allowances.expires_at }
+}
+
+/** The grant with other templates. A list that is not understood stays, and leaves no rule at all when compiled. */
+function withTemplates(
+  grant: HeldGrantRow,
+  change: (template: AclTemplate) => AclTemplate[],
+): HeldGrantRow {
+  const templates = readStoredAcl(grant.acl)
+  return templates === null ? grant : { ...grant, acl: JSON.stringify(templates.flatMap(change)) }
+}
+
+const onlyDenials = (grant: HeldGrantRow): HeldGrantRow =>
+  withTemplates(grant, (template) => (template.permission === 'deny' ? [template] : []))
+
+function narrowTemplate(
+  template: AclTemplate,
+  grant: { permissions: string; object_kind: string | null },
+  named: readonly (readonly string[])[],
+): AclRule[] {
+  if (template.permission !== 'allow') return []
+  if (!narrowsTo(template, grant.object_kind === 'device' ? 'device' : 'group')) return []
+  const permissions = JSON.parse(grant.permissions) as string[]
+  const isWhole = named.some(
+    (actions) => permissions.length > 0 && permissions.every((one) => actions.includes(one)),
+  )
+  if (isWhole) return [template]
+  const verbs = (['publish', 'subscribe'] as const).filter(
+    (verb) => allowsVerb(verb)(template) && named.some((actions) => actions.includes(verb)),
+  )
+  return verbs.map((action) => ({ ...template, action }))
+}
