@@ -18,6 +18,8 @@ const USAGE = `npm run allauth -- <command>
                                        get a token over HTTP, as the device would
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
+  linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
+                                       a person and a secret are made for it, and deleted again
   setup-link                           a link for making the first operator, good for an hour
 
   --json                               answer in JSON
@@ -45,8 +47,8 @@ function parse() {
   }
 }
 
-/** What a command answers: for people, and for programs. */
-type Answer = { text: string; json: unknown }
+/** What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing is said. */
+type Answer = { text: string; json: unknown; code?: number }
 
 await runProgram(async () => {
   const { values, positionals } = parse()
@@ -54,8 +56,9 @@ await runProgram(async () => {
     console.log(USAGE)
     return
   }
-  const { text, json } = await run(positionals, values)
+  const { text, json, code = 0 } = await run(positionals, values)
   console.log(values.json ? JSON.stringify(json) : text)
+  process.exitCode = code
 })
 
 async function run(words: readonly string[], values: Values): Promise<Answer> {
@@ -72,6 +75,10 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
   if (noun === 'key' && verb === 'rotate')
     return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
   if (noun === 'setup-link') return onDatabase(setupLink)
+  if (noun === 'linking-check') {
+    const client_id = one(words.slice(1), 'which client: its id is missing')
+    return onDatabase((cx) => linkingCheck(cx, client_id, values))
+  }
   throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
 
@@ -280,6 +287,24 @@ async function rotate(cx: Context, alg: string): Promise<Answer> {
   const { kid, signs_at } = await rotateKey(cx, alg)
   const at = new Date(signs_at * 1000).toISOString()
   return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
+}
+
+/** Exit code 1 when a rule is broken. */
+async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
+  const { checkLinking, describeChecked, isPassed } = await import('./linking_check.ts')
+  // What was made for the check is taken away also when somebody stops it.
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const issuer = (values.issuer ?? cx.config.issuer).replace(/\/$/, '')
+  try {
+    const checked = await checkLinking(cx, client_id, issuer, stop.signal)
+    return { text: describeChecked(checked), json: checked, code: isPassed(checked) ? 0 : 1 }
+  } catch (error) {
+    if (stop.signal.aborted) throw new CannotStart('Stopped; what was made for it is deleted.')
+    // What fetch throws when there is no answer (Fetch §5.6).
+    if (!(error instanceof TypeError) || error.cause === undefined) throw error
+    throw new CannotStart(`${issuer} went away in the middle (${error.cause}).`)
+  }
 }
 
 async function setupLink(cx: Context): Promise<Answer> {
