@@ -160,7 +160,9 @@ test('the linking page says with whom an account is linked, for what, and how th
   expect(text).toContain('you authorize Google to control your devices at Lamps Ltd.')
   expect(text).toContain('use your lamps lamps')
   expect(text).toContain('keep this access until you unlink the account')
-  expect(text).toContain('You can unlink at any time in the Google Home app.')
+  expect(text).toContain(
+    'Go on only if you began this in the Google Home app, where you can unlink',
+  )
   expect(text).toContain('Either way you go back to oauth-redirect.example.')
   expect(text).toMatch(/Agree and link\s+Cancel/)
   expect(html).toContain('<a href="https://lamps.example/privacy" rel="noreferrer">')

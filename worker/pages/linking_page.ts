@@ -54,7 +54,7 @@ ${csrfField(v.csrf)}
 </div>
 </form>
 <div class="foot">
-<p>${t.unlink(v.vendor.app)} ${m.consent.sentTo(v.redirect_host)}</p>
+<p>${t.begun(v.vendor.app)} ${t.sentTo(v.redirect_host)}</p>
 ${links.length === 0 ? html`` : html`<ul class="plain">${links}</ul>`}
 </div>`
   return shell({ title: t.title(title), body }, m)

@@ -35,7 +35,10 @@ export const english = {
     lasting: 'keep this access until you unlink the account',
     allow: 'Agree and link',
     deny: 'Cancel',
-    unlink: (app: string) => `You can unlink at any time in ${app}.`,
+    /** Whoever is lured here would link the assistant of another person. */
+    begun: (app: string) =>
+      `Go on only if you began this in ${app}, where you can unlink at any time.`,
+    sentTo: (host: string) => `Either way you go back to ${host}.`,
     privacy: (whose: string) => `Privacy at ${whose}`,
   },
   error: {
