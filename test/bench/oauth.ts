@@ -1,0 +1,243 @@
+// `npm run bench -- oauth`: this server beside oidc-provider and better-auth, all on Node over a SQLite or libSQL file
+// whose commits are on disk when they are answered. One run, alternating: in each round every server has its turn
+// in every row, and the order changes. Then the CPU time of a request in workerd and on Node.
+import { type ChildProcess, fork, spawnSync } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { join } from 'node:path'
+import * as oauth from 'oauth4webapi'
+import { discover, FormBrowser } from '../host/black_box.ts'
+import { ROOT, type RunningWorker, startWorkerOn, temporaryFolder } from '../host/programs.ts'
+import { median, servingProcess, statOf } from '../measure/process_stat.ts'
+import { load, percentile, ROWS, type Row, type Target } from './load.ts'
+
+const CONNECTIONS = 64
+const PEERS = join(ROOT, 'test/bench/peers')
+
+export type Options = { rounds: number; seconds: number }
+
+const OURS = 'AllAuth'
+
+/** What each stores for one request, said beside the figures. */
+const STORES: Record<string, Record<Row, string>> = {
+  [OURS]: {
+    client_credentials: 'nothing: the token is a signed JWT (ES256)',
+    refresh_token: "the family's head and time of use (1 commit); JWT access token and ID token",
+    introspection: 'nothing; signature and state are looked at',
+  },
+  'oidc-provider': {
+    client_credentials: 'the access token (opaque), 1 commit',
+    refresh_token: 'the access token, 1 commit; refresh token kept (not its default); ID token',
+    introspection: 'nothing',
+  },
+  'better-auth': {
+    client_credentials: 'the access token (opaque), 1 commit',
+    refresh_token: 'access token and the next refresh token (always rotates); ID token',
+    introspection: 'nothing',
+  },
+}
+
+const PASSWORD = 'four words nobody knows'
+const SECRET = 'bench-secret-of-at-least-32-characters-01'
+const REDIRECT = 'https://app.example/callback'
+
+const BLUEPRINT = {
+  users: [{ email: 'ann@example.com', password: PASSWORD, email_verified: true }],
+  clients: [
+    {
+      client_id: 'bench',
+      client_secret: SECRET,
+      first_party: true,
+      redirect_uris: [REDIRECT],
+      grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+      scope: 'openid offline_access api',
+    },
+  ],
+}
+
+/** Our server as a target: each refresh token is from a code flow of its own, through the login page. */
+async function targetOf(worker: RunningWorker): Promise<Target> {
+  const as = await discover(worker.issuer)
+  const client: oauth.Client = { client_id: 'bench' }
+  const insecure = { [oauth.allowInsecureRequests]: true }
+  const browser = new FormBrowser()
+  const refresh_tokens: string[] = []
+  while (refresh_tokens.length < CONNECTIONS) {
+    const verifier = oauth.generateRandomCodeVerifier()
+    const start = new URL(as.authorization_endpoint ?? '')
+    start.search = new URLSearchParams({
+      client_id: 'bench',
+      redirect_uri: REDIRECT,
+      response_type: 'code',
+      scope: 'openid offline_access',
+      code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+      code_challenge_method: 'S256',
+    }).toString()
+    let page = await browser.follow(start.href)
+    if (page.html !== null) {
+      const typed = { username: 'ann@example.com', password: PASSWORD, action: 'login' }
+      page = await browser.submit(page, typed)
+    }
+    const parameters = oauth.validateAuthResponse(as, client, page.url, oauth.expectNoState)
+    const secret = oauth.ClientSecretBasic(SECRET)
+    const answer = await oauth.authorizationCodeGrantRequest(
+      as,
+      client,
+      secret,
+      parameters,
+      REDIRECT,
+      verifier,
+      insecure,
+    )
+    const tokens = await oauth.processAuthorizationCodeResponse(as, client, answer)
+    refresh_tokens.push(tokens.refresh_token ?? '')
+  }
+  return {
+    paths: { token: as.token_endpoint ?? '', introspect: as.introspection_endpoint ?? '' },
+    authorization: `Basic ${btoa(`bench:${SECRET}`)}`,
+    scope: 'api',
+    refresh_tokens,
+  }
+}
+
+async function startPeer(script: string, file: string) {
+  const child: ChildProcess = fork(join(PEERS, script), [file, String(CONNECTIONS)], {
+    execArgv: [],
+    cwd: PEERS,
+    stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
+  })
+  const target = await new Promise<Target>((resolve, reject) => {
+    child.once('message', (message) => resolve(message as Target))
+    child.once('exit', (code) => reject(new Error(`${script} ended with ${code}`)))
+  })
+  return { target, pid: child.pid ?? 0, stop: async () => void child.kill() }
+}
+
+function installPeers(): void {
+  if (existsSync(join(PEERS, 'node_modules/oidc-provider'))) return
+  console.log('Installing the peers (oidc-provider, better-auth) from npm ...')
+  const options = { cwd: PEERS, stdio: 'inherit' } as const
+  const { status } = spawnSync('npm', ['install', '--no-audit', '--no-fund'], options)
+  if (status !== 0) throw new Error(`npm install in ${PEERS} failed: the benchmark needs its peers`)
+}
+
+export async function benchOauth({ rounds, seconds }: Options): Promise<void> {
+  installPeers()
+  const folder = temporaryFolder()
+  const stops: (() => Promise<unknown>)[] = []
+  try {
+    const node = await startWorkerOn('node', BLUEPRINT)
+    stops.push(node.stop)
+    const ours = { name: OURS, target: await targetOf(node), pid: node.process.pid ?? 0 }
+    const servers = [ours]
+    for (const [name, script] of [
+      ['oidc-provider', 'oidc_provider.mjs'],
+      ['better-auth', 'better_auth.mjs'],
+    ] as const) {
+      const peer = await startPeer(script, join(folder.path, `${name}.db`))
+      stops.push(peer.stop)
+      servers.push({ name, ...peer })
+    }
+
+    const [cpu] = cpus()
+    console.log(
+      `${rounds} rounds of ${seconds} s for each server and row, ${CONNECTIONS} connections, Node ${process.version}, ${cpus().length} x ${cpu?.model}\n`,
+    )
+    type Figure = { rate: number; p50: number; p99: number; cpu: number }
+    const figures = new Map<string, Figure[]>()
+    for (const row of ROWS) {
+      for (const { target } of servers)
+        await load(target, row, { connections: CONNECTIONS, seconds: 1 })
+    }
+    for (let round = 0; round < rounds; round++) {
+      for (const row of ROWS) {
+        for (let i = 0; i < servers.length; i++) {
+          const server = servers[(i + round) % servers.length]
+          if (server === undefined) continue
+          const before = statOf(server.pid).cpu
+          const measured = await load(server.target, row, { connections: CONNECTIONS, seconds })
+          const figure = {
+            rate: measured.requests / measured.seconds,
+            p50: percentile(measured.latencies, 0.5),
+            p99: percentile(measured.latencies, 0.99),
+            cpu: (statOf(server.pid).cpu - before) / measured.requests,
+          }
+          const key = `${row} ${server.name}`
+          figures.set(key, [...(figures.get(key) ?? []), figure])
+        }
+      }
+    }
+
+    console.log(
+      '| row | server | requests/s | p50 ms | p99 ms | p99/p50 | CPU ms/request | ratio |',
+    )
+    console.log('| --- | --- | --- | --- | --- | --- | --- | --- |')
+    for (const row of ROWS) {
+      const all = (name: string, value: (figure: Figure, i: number) => number) =>
+        (figures.get(`${row} ${name}`) ?? []).map(value)
+      for (const { name } of servers) {
+        const middle = (value: (figure: Figure, i: number) => number) => median(all(name, value))
+        // Rounds are compared pairwise, so that what slows the machine slows both.
+        const own = figures.get(`${row} ${OURS}`) ?? []
+        const ratio = median(all(name, (figure, i) => (own[i]?.rate ?? 0) / figure.rate))
+        const [rate, p50, p99, cost] = [
+          middle((f) => f.rate),
+          middle((f) => f.p50),
+          middle((f) => f.p99),
+          middle((f) => f.cpu),
+        ]
+        console.log(
+          `| ${row} | ${name} | ${rate.toFixed(0)} | ${p50.toFixed(1)} | ${p99.toFixed(1)} | ${middle((f) => f.p99 / f.p50).toFixed(1)} | ${cost.toFixed(2)} | ${name === OURS ? '' : `${OURS} is ${ratio.toFixed(2)} times as fast`} |`,
+        )
+      }
+    }
+    console.log('\n| row | server | stores |\n| --- | --- | --- |')
+    for (const row of ROWS) {
+      for (const { name } of servers) console.log(`| ${row} | ${name} | ${STORES[name]?.[row]} |`)
+    }
+    for (const stop of stops.splice(0)) await stop()
+    await measureWorkerd({ rounds, stops })
+  } finally {
+    for (const stop of stops) await stop()
+    folder.remove()
+  }
+}
+
+/** CPU per request in workerd (wrangler's development mode; the database is another process) and on Node. */
+async function measureWorkerd({
+  rounds,
+  stops,
+}: {
+  rounds: number
+  stops: (() => Promise<unknown>)[]
+}): Promise<void> {
+  const hosts = []
+  for (const runtime of ['workerd', 'node'] as const) {
+    const worker = await startWorkerOn(runtime, BLUEPRINT)
+    stops.push(worker.stop)
+    const target = await targetOf(worker)
+    const pid = worker.process.pid ?? 0
+    hosts.push({
+      runtime,
+      target,
+      pid: runtime === 'workerd' ? servingProcess(pid, 'workerd') : pid,
+    })
+  }
+  const costs = new Map<string, number[]>()
+  for (let round = 0; round < rounds; round++) {
+    for (const row of ROWS) {
+      for (const { runtime, target, pid } of hosts) {
+        const before = statOf(pid).cpu
+        const { requests } = await load(target, row, { connections: 16, seconds: 2 })
+        const cost = (statOf(pid).cpu - before) / requests
+        const key = `${row} ${runtime}`
+        costs.set(key, [...(costs.get(key) ?? []), cost])
+      }
+    }
+  }
+  console.log('\n| row | CPU ms/request in workerd | on Node |\n| --- | --- | --- |')
+  for (const row of ROWS) {
+    const of = (runtime: string) => median(costs.get(`${row} ${runtime}`) ?? []).toFixed(2)
+    console.log(`| ${row} | ${of('workerd')} | ${of('node')} |`)
+  }
+}

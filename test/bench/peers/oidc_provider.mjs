@@ -1,0 +1,107 @@
+// oidc-provider over a SQLite file: one table, prepared statements, WAL, every commit on disk. Its defaults
+// otherwise: opaque access tokens, which it stores. Answers its parent with where it listens and refresh tokens.
+import { randomBytes } from 'node:crypto'
+import { DatabaseSync } from 'node:sqlite'
+import { Provider } from 'oidc-provider'
+
+const [file, families] = [process.argv[2], Number(process.argv[3])]
+const db = new DatabaseSync(file)
+db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+  create table model (kind text, id text, payload text, grant_id text, uid text, user_code text, expires_at integer,
+    primary key (kind, id)) without rowid;
+  create index model_grant on model (grant_id)`)
+const put = db.prepare('insert or replace into model values (?, ?, ?, ?, ?, ?, ?)')
+const get = db.prepare('select payload, expires_at from model where kind = ? and id = ?')
+const by = {
+  uid: db.prepare('select payload, expires_at from model where kind = ? and uid = ?'),
+  user_code: db.prepare('select payload, expires_at from model where kind = ? and user_code = ?'),
+}
+const drop = db.prepare('delete from model where kind = ? and id = ?')
+const dropGrant = db.prepare('delete from model where grant_id = ?')
+const consume = db.prepare(
+  "update model set payload = json_set(payload, '$.consumed', unixepoch()) where kind = ? and id = ?",
+)
+
+const live = (row) =>
+  row === undefined || (row.expires_at !== null && row.expires_at <= Date.now() / 1000)
+    ? undefined
+    : JSON.parse(row.payload)
+
+class Adapter {
+  constructor(kind) {
+    this.kind = kind
+  }
+  async upsert(id, payload, expiresIn) {
+    const expires_at = expiresIn === undefined ? null : Math.floor(Date.now() / 1000) + expiresIn
+    const { grantId = null, uid = null, userCode = null } = payload
+    put.run(this.kind, id, JSON.stringify(payload), grantId, uid, userCode, expires_at)
+  }
+  async find(id) {
+    return live(get.get(this.kind, id))
+  }
+  async findByUid(uid) {
+    return live(by.uid.get(this.kind, uid))
+  }
+  async findByUserCode(code) {
+    return live(by.user_code.get(this.kind, code))
+  }
+  async destroy(id) {
+    drop.run(this.kind, id)
+  }
+  async revokeByGrantId(id) {
+    dropGrant.run(id)
+  }
+  async consume(id) {
+    consume.run(this.kind, id)
+  }
+}
+
+const client_id = 'bench'
+const client_secret = randomBytes(32).toString('base64url')
+const redirect_uri = 'https://app.example/callback'
+const server = { listen: null }
+const provider = new Provider('http://127.0.0.1', {
+  adapter: Adapter,
+  clients: [
+    {
+      client_id,
+      client_secret,
+      redirect_uris: [redirect_uri],
+      grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+      scope: 'openid offline_access api',
+    },
+  ],
+  scopes: ['openid', 'offline_access', 'api'],
+  features: {
+    clientCredentials: { enabled: true },
+    introspection: { enabled: true },
+    devInteractions: { enabled: false },
+  },
+  findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
+  // As ours does for a client that proves itself: the token is kept.
+  rotateRefreshToken: false,
+  cookies: { keys: [randomBytes(32).toString('hex')] },
+})
+const client = await provider.Client.find(client_id)
+const refresh_tokens = []
+for (let i = 0; i < families; i++) {
+  const grant = new provider.Grant({ accountId: 'ann', clientId: client_id })
+  grant.addOIDCScope('openid offline_access')
+  const grantId = await grant.save()
+  const token = new provider.RefreshToken({
+    accountId: 'ann',
+    client,
+    grantId,
+    gty: 'authorization_code',
+    scope: 'openid offline_access',
+    authTime: Math.floor(Date.now() / 1000),
+  })
+  refresh_tokens.push(await token.save())
+}
+server.listen = provider.listen(0, '127.0.0.1', () => {
+  const origin = `http://127.0.0.1:${server.listen.address().port}`
+  const authorization = `Basic ${btoa(`${client_id}:${client_secret}`)}`
+  const paths = { token: `${origin}/token`, introspect: `${origin}/token/introspection` }
+  process.send({ paths, authorization, scope: 'api', refresh_tokens })
+})
+process.on('disconnect', () => process.exit())
