@@ -1,7 +1,9 @@
 // `npm run allauth -- linking-check` against a running worker on Node, over its own database: both presets pass, a
 // client made by hand fails where it is wrong, and nothing is left of what the check made.
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { type RunningWorker, runCli, startWorkerOn } from './programs.ts'
+import { ROOT, type RunningWorker, runCli, startWorkerOn, temporaryFolder } from './programs.ts'
 
 const SECRET = 'linking-secret-of-at-least-32-characters'
 const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -82,6 +84,20 @@ async function read(path: string): Promise<{ items: Record<string, unknown>[] }>
   const headers = { authorization: `Bearer ${access_token}` }
   return (await fetch(worker.issuer + path, { headers })).json() as never
 }
+
+test('the blueprint that docs/linking.md shows applies as it stands', async () => {
+  const page = readFileSync(join(ROOT, 'docs/linking.md'), 'utf8')
+  const [, block = ''] = /( {4}settings: \{[\s\S]*?)\n\nThe preset/.exec(page) ?? []
+  const folder = temporaryFolder()
+  writeFileSync(join(folder.path, 'linking.yaml'), block.replaceAll(/^ {4}/gm, ''))
+  const secrets = { GOOGLE_LINK_SECRET: SECRET, ALEXA_LINK_SECRET: SECRET }
+  const apply = () => runCli(['apply', 'linking.yaml'], folder.path, secrets)
+  const { code, output } = await apply()
+  expect(code, output).toBe(0)
+  expect(output).toContain('created client alexa')
+  expect((await apply()).output.trim()).toBe('no changes')
+  folder.remove()
+})
 
 describe('linking-check', () => {
   test.each([
