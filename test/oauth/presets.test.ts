@@ -1,6 +1,6 @@
 // The client member `preset`: what it fills in, what contradicts it, and what is left when it goes.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { Problem } from '../../worker/errors.ts'
+import { OAuthError, Problem } from '../../worker/errors.ts'
 import { type Client, describeClient } from '../../worker/oauth/client_metadata.ts'
 import {
   type ClientInput,
@@ -10,6 +10,7 @@ import {
   findClientById,
   planClient,
 } from '../../worker/oauth/clients.ts'
+import { inVendorsWords } from '../../worker/oauth/presets.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { APP, CALLBACK } from './flow.ts'
 import { ALEXA, GOOGLE } from './linking.ts'
@@ -184,6 +185,22 @@ describe('a preset', () => {
     await cx.db.write(...first.statements)
     const [[row]] = await cx.db.read(findClientById('assistant'))
     expect(await planClient(worker.context(), entry, row)).toMatchObject({ change: 'unchanged' })
+  })
+
+  test('of Google turns every refusal into one, and no fault of ours', () => {
+    const told = (code: OAuthError['error'], preset: Client['preset']) => {
+      const error = new OAuthError(code, { description: 'a word', reason: 'test' })
+      const { error: said, description, status } = inVendorsWords({ preset }, error)
+      return [status, said, description]
+    }
+    for (const code of ['invalid_client', 'invalid_request', 'unauthorized_client'] as const) {
+      expect(told(code, GOOGLE)).toEqual([400, 'invalid_grant', ''])
+      expect(told(code, ALEXA)).toContain(code)
+      expect(told(code, null)).toContain(code)
+    }
+    // It would give up a link that is good.
+    expect(told('temporarily_unavailable', GOOGLE)).toContain('temporarily_unavailable')
+    expect(told('server_error', GOOGLE)).toContain('server_error')
   })
 
   test('is nothing that other clients have: they keep to PKCE and to their one method', async () => {
