@@ -8,6 +8,7 @@ const WANTED = [
   { program: 'mosquitto', debian: 'mosquitto' },
   { program: 'mosquitto_pub', debian: 'mosquitto-clients' },
   { program: 'chromium', debian: 'chromium' },
+  { program: 'openssl', debian: 'openssl' },
 ]
 
 const onPath = (program: string) =>

@@ -90,13 +90,13 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
     for (const one of seen) expect(await works(at.worker, one)).toBe(true)
   })
 
-  test('survives 200 refreshes at once: all succeed, with tokens of their own', async () => {
+  test('survives 50 refreshes at once: all succeed, with tokens of their own', async () => {
     const { refresh_token } = await link()
     const answers = await Promise.all(
-      Array.from({ length: 200 }, () => at.refresh(at.worker, refresh_token)),
+      Array.from({ length: 50 }, () => at.refresh(at.worker, refresh_token)),
     )
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]))
-    expect(new Set(answers.map(({ body }) => body.access_token)).size).toBe(200)
+    expect(new Set(answers.map(({ body }) => body.access_token)).size).toBe(50)
     expect((await at.refresh(at.worker, refresh_token)).status).toBe(200)
   })
 

@@ -15,38 +15,44 @@ import { withAnswer } from './redirect_uris.ts'
 
 /** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
 export function authorizeRoutes(): Hono<Env> {
-  return new Hono<Env>()
-    .get('/oauth/authorize', async (c) => {
-      // Parameters may be repeated here so that authorize can tell the client that they must not be.
-      const form = readQuery(c, PARAMETERS)
-      assertFits(new URL(c.req.url).search)
-      return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
-    })
-    .post('/oauth/authorize', async (c) => {
-      // A form of another site comes without our Lax cookies; the GET that follows brings them.
-      const query = writeQuery(await readForm(c, PARAMETERS))
-      assertFits(query)
-      return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
-    })
-    .get('/consent', async (c) => {
-      const reference = readQuery(c).get('request') ?? ''
-      const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
-      if ('to' in asked) return leadTo(c, asked)
-      pageHeaders(c, [asked.form_target])
-      const csrf = csrfToken(c)
-      const messages = messagesFor(asked.locales)
-      return c.html(
-        asked.page === 'linking'
-          ? linkingPage({ ...asked.values, csrf }, messages)
-          : consentPage({ ...asked.values, csrf }, messages),
+  return (
+    new Hono<Env>()
+      .get('/oauth/authorize', async (c) => {
+        // Parameters may be repeated here so that authorize can tell the client that they must not be.
+        const form = readQuery(c, PARAMETERS)
+        assertFits(new URL(c.req.url).search)
+        return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
+      })
+      .post('/oauth/authorize', async (c) => {
+        // A form of another site comes without our Lax cookies; the GET that follows brings them.
+        const query = writeQuery(await readForm(c, PARAMETERS))
+        assertFits(query)
+        return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
+      })
+      // Where libraries look that know one vendor's paths instead of discovery, such as auth0-spa-js.
+      .get('/authorize', (c) =>
+        leadTo(c, { to: 'page', path: `/oauth/authorize${new URL(c.req.url).search}` }),
       )
-    })
-    .post('/consent', async (c) => {
-      const form = await readForm(c)
-      assertCsrf(c, form)
-      const given = { request: form.get('request'), action: form.get('action') }
-      return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
-    })
+      .get('/consent', async (c) => {
+        const reference = readQuery(c).get('request') ?? ''
+        const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
+        if ('to' in asked) return leadTo(c, asked)
+        pageHeaders(c, [asked.form_target])
+        const csrf = csrfToken(c)
+        const messages = messagesFor(asked.locales)
+        return c.html(
+          asked.page === 'linking'
+            ? linkingPage({ ...asked.values, csrf }, messages)
+            : consentPage({ ...asked.values, csrf }, messages),
+        )
+      })
+      .post('/consent', async (c) => {
+        const form = await readForm(c)
+        assertCsrf(c, form)
+        const given = { request: form.get('request'), action: form.get('action') }
+        return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
+      })
+  )
 }
 
 function assertFits(query: string): void {

@@ -13,7 +13,7 @@ import { readUserInfo } from './userinfo.ts'
  *  one more for an assertion where nothing else is written. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .use('/oauth/token', crossOrigin(['POST']))
+    .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
       const { form, presented } = await readRequest(c, ['resource'])
@@ -81,16 +81,24 @@ async function readUserInfoToken(c: Http): Promise<string> {
 }
 
 /**
- * Any origin, without credentials: what is needed is in the request itself, no cookie is looked at.
- * Headers are set before the handler, so that errors have them too.
+ * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
+ * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
+ * have them too.
  */
-function crossOrigin(methods: readonly string[]): MiddlewareHandler<Env> {
+function crossOrigin(
+  methods: readonly string[],
+  { withCredentials = false } = {},
+): MiddlewareHandler<Env> {
   return async (c, next) => {
-    c.header('Access-Control-Allow-Origin', '*')
+    const origin = withCredentials ? c.req.header('origin') : undefined
+    c.header('Access-Control-Allow-Origin', origin ?? '*')
+    if (withCredentials) c.header('Vary', 'Origin')
+    if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')
     c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
     if (c.req.method !== 'OPTIONS') return next()
     c.header('Access-Control-Allow-Methods', methods.join(', '))
-    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP')
+    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
+    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
     c.header('Access-Control-Max-Age', '86400')
     return c.body(null, 204)
   }

@@ -104,6 +104,12 @@ export async function signAccessToken(cx: Context, claims: AccessTokenClaims): P
 export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<Minted> =>
   signAccessToken(cx, accessTokenClaims(cx, token))
 
+/**
+ * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the second part of every
+ * token as JSON, so that is there, empty (`{}`).
+ */
+export const newRefreshToken = (cx: Context): string => `rt.e30.${randomToken(cx)}`
+
 /** One sign-in of a person, as a code or an authorization keeps it. */
 export type SignIn = {
   user_id: string

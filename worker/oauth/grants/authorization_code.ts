@@ -3,7 +3,7 @@
 import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
-import { equalText, randomToken, sha256 } from '../../crypto.ts'
+import { equalText, sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
 import { sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
@@ -27,7 +27,7 @@ import {
 import { endAuthorization, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
 import { isLink } from '../presets.ts'
-import { answerSignIn, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
 
@@ -97,7 +97,7 @@ export async function redeem(
   const isLasting =
     client.grant_types.includes('refresh_token') &&
     (isLink(client) || granted.includes('offline_access') || !granted.includes('openid'))
-  const refresh_token = isLasting ? randomToken(cx) : null
+  const refresh_token = isLasting ? newRefreshToken(cx) : null
   const head = refresh_token === null ? null : sha256(refresh_token)
 
   const now = cx.now()

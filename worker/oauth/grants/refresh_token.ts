@@ -4,7 +4,7 @@
 import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
-import { randomToken, sha256 } from '../../crypto.ts'
+import { sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
@@ -24,7 +24,7 @@ import {
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
 import { isLink } from '../presets.ts'
-import { answerSignIn, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'refresh_token'
 
@@ -83,7 +83,7 @@ export async function redeem(
     ? null
     : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
 
-  const successor = caller.method === 'none' ? randomToken(cx) : null
+  const successor = caller.method === 'none' ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
