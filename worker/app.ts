@@ -29,6 +29,7 @@ import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { stylesheet } from './pages/stylesheet.ts'
@@ -294,7 +295,11 @@ function challenge(c: Http, failure: OAuthError): void {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.
-    const bare = failure.reason === 'no_token'
-    c.header('WWW-Authenticate', bare ? 'Bearer' : `Bearer error="${error}"`)
+    const parameters = failure.reason === 'no_token' ? [] : [`error="${error}"`]
+    if (isManagement(c.req.path)) {
+      // RFC 9728 §5.1: so that whoever has no token finds out where to get one
+      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
+    }
+    c.header('WWW-Authenticate', `Bearer ${parameters.join(', ')}`.trimEnd())
   }
 }

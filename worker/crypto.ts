@@ -71,14 +71,23 @@ export function verifyMac(cx: Context, purpose: string, text: string, tag: strin
   )
 }
 
+export type SealPurpose = 'seal' | 'seal tokens'
+
 /**
  * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of a token)
  * and is authenticated, so that a sealed value cannot be moved to another place.
- * Format: `v1.<key id>.<base64url of iv and ciphertext>`.
+ * Format: `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which bounds how
+ * often one key may seal: what is sealed per request has the purpose `seal tokens`, a key of its own, so that no
+ * number of tokens endangers the keys and secrets at rest.
  */
-export async function seal(cx: Context, context: string, text: string): Promise<string> {
+export async function seal(
+  cx: Context,
+  context: string,
+  text: string,
+  purpose: SealPurpose = 'seal',
+): Promise<string> {
   const secret = newest(cx)
-  const key = await sealingKey(cx, secret)
+  const key = await sealingKey(cx, secret, purpose)
   const iv = cx.random(12)
   const sealed = await crypto.subtle.encrypt(
     { name: 'AES-GCM', iv, additionalData: utf8.encode(context) },
@@ -95,17 +104,24 @@ export async function seal(cx: Context, context: string, text: string): Promise<
 export class UnsealError extends Error {}
 
 /** The text of a sealed value. Throws UnsealError. */
-export async function unseal(cx: Context, context: string, sealed: string): Promise<string> {
+export async function unseal(
+  cx: Context,
+  context: string,
+  sealed: string,
+  purpose: SealPurpose = 'seal',
+): Promise<string> {
   const [version, id, body] = sealed.split('.')
   const secret = cx.config.secret_keys.find((candidate) => keyId(cx, candidate) === id)
   const blob = decodeBase64url(body ?? '')
-  if (version !== 'v1' || secret === undefined || blob === null || blob.length < 28) {
+  // One value has one text: trailing parts and unused bits are no second one.
+  const isOurs = version === 'v1' && blob !== null && sealed === `v1.${id}.${encodeBase64url(blob)}`
+  if (!isOurs || secret === undefined || blob.length < 28) {
     throw new UnsealError(`no present SECRET_KEY opens the value of ${context}`)
   }
   try {
     const text = await crypto.subtle.decrypt(
       { name: 'AES-GCM', iv: blob.slice(0, 12), additionalData: utf8.encode(context) },
-      await sealingKey(cx, secret),
+      await sealingKey(cx, secret, purpose),
       blob.slice(12),
     )
     return fromUtf8.decode(text)
@@ -133,11 +149,11 @@ function derive(cx: Context, secret: Bytes, info: string): Bytes {
 const keyId = (cx: Context, secret: Bytes): string =>
   encodeBase64url(derive(cx, secret, 'key id').slice(0, 6))
 
-async function sealingKey(cx: Context, secret: Bytes): Promise<CryptoKey> {
-  const name = `sealing key ${keyId(cx, secret)}`
+async function sealingKey(cx: Context, secret: Bytes, purpose: SealPurpose): Promise<CryptoKey> {
+  const name = `sealing key ${purpose} ${keyId(cx, secret)}`
   const known = recall<CryptoKey>(cx, name)
   if (known !== undefined) return known
-  const key = await crypto.subtle.importKey('raw', derive(cx, secret, 'seal'), 'AES-GCM', false, [
+  const key = await crypto.subtle.importKey('raw', derive(cx, secret, purpose), 'AES-GCM', false, [
     'encrypt',
     'decrypt',
   ])

@@ -57,7 +57,8 @@ test('without a token there is no error code, with a bad header or token invalid
   const sign = async (changes: object, typ = 'at+jwt') =>
     (await signJwt(worker.context(), 'ES256', typ, { ...claims, ...changes })).jwt
   const none = await worker.request(PATH)
-  expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+  expect(none.status).toBe(401)
+  expect(none.headers.get('www-authenticate')).toMatch(/^Bearer resource_metadata="[^"]+"$/)
   expect(none.headers.get('content-type')).toBe('application/problem+json')
   const headers = {
     'another scheme': `Basic ${access_token}`,
@@ -79,7 +80,7 @@ test('without a token there is no error code, with a bad header or token invalid
     expect({ name, status: answer.status, challenge }).toEqual({
       name,
       status: 401,
-      challenge: 'Bearer error="invalid_token"',
+      challenge: expect.stringMatching(/^Bearer error="invalid_token", resource_metadata=/),
     })
   }
   const query = await worker.request(`${PATH}?access_token=${access_token}`)

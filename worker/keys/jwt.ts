@@ -2,7 +2,7 @@
 // and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
-import { type Algorithm, currentKey, privateKey, publicKey, signingKeys } from './signing_keys.ts'
+import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './signing_keys.ts'
 
 export type Signed = { jwt: string; kid: string }
 
@@ -13,8 +13,7 @@ export async function signJwt(
   typ: string,
   claims: JWTPayload,
 ): Promise<Signed> {
-  const key = currentKey(cx, await signingKeys(cx), alg)
-  if (key === undefined) throw new Error(`there is no ${alg} key to sign with`)
+  const key = await ensureKey(cx, alg)
   const jwt = await new SignJWT({ iss: cx.config.issuer, ...claims })
     .setProtectedHeader({ alg, typ, kid: key.kid })
     .sign(await privateKey(cx, key))
@@ -31,12 +30,13 @@ export async function verifyJwt(
   jwt: string,
   expected: { typ: string; audience?: string; ignoreExpiry?: boolean },
 ): Promise<JWTPayload | null> {
-  const keys = await signingKeys(cx)
   try {
     const { payload } = await jwtVerify(
       jwt,
       async (header) => {
-        const key = keys.find((one) => one.kid === header.kid && one.alg === header.alg)
+        // Of `algorithms` below: that is looked at before the key.
+        const keys = await keysOf(cx, header.alg as Algorithm)
+        const key = keys.find((one) => one.kid === header.kid)
         if (key === undefined) throw new errors.JWKSNoMatchingKey()
         return publicKey(cx, key)
       },

@@ -2,17 +2,27 @@
 import { Hono } from 'hono'
 import { type Api, createApi, createRoute, json, problems, scoped, z } from '../api.ts'
 import type { Env } from '../http.ts'
+import { paserks } from './paseto.ts'
 import { currentKey, JWKS_MAX_AGE, jwks, rotateKey, signingKeys } from './signing_keys.ts'
 import type { KeyRow } from './store.ts'
 
-/** Database round trips: 0 warm, 1 cold. */
+/** Database round trips: 0 warm, 1 cold; the PASERKs one more while there is no such key. */
 export function jwksRoutes(): Hono<Env> {
-  return new Hono<Env>().get('/.well-known/jwks.json', async (c) => {
-    // Cacheable: with no-store, readers such as Hasura would fetch it every second.
-    c.header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
-    c.header('Access-Control-Allow-Origin', '*')
-    return c.json(await jwks(c.var.cx))
-  })
+  return new Hono<Env>()
+    .get('/.well-known/jwks.json', async (c) => {
+      // Cacheable: with no-store, readers such as Hasura would fetch it every second.
+      c.header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
+      c.header('Access-Control-Allow-Origin', '*')
+      return c.json(await jwks(c.var.cx))
+    })
+    .get('/.well-known/paserk.json', async (c) => {
+      const found = await paserks(c.var.cx)
+      // The first key of its kind signs as soon as it is made, so that there is none is not to be remembered.
+      const isEmpty = found.keys.length === 0
+      c.header('Cache-Control', isEmpty ? 'no-cache' : `public, max-age=${JWKS_MAX_AGE}`)
+      c.header('Access-Control-Allow-Origin', '*')
+      return c.json(found)
+    })
 }
 
 const keySchema = z

@@ -1,6 +1,6 @@
 // Signing keys: made, sealed at rest, published before they sign, kept until the last token they signed has
 // run out. All processes read the same table; none has a key of its own.
-import { exportJWK, generateKeyPair, importJWK } from 'jose'
+import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
@@ -42,6 +42,38 @@ export function currentKey(
 ): KeyRow | undefined {
   const now = cx.now()
   return keys.findLast((key) => key.alg === alg && key.signs_at <= now)
+}
+
+/**
+ * The key to sign with. The first key of an algorithm is made when it is first needed, one more round trip, and signs
+ * at once: nothing of that algorithm was signed yet, and one that an operator made to wait was published even earlier.
+ */
+export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
+  const keys = await signingKeys(cx)
+  const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
+  if (known !== undefined) return known
+  // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
+  const [, after] = await cx.db.write(
+    insertKeyUnlessPending(await makeKey(cx, alg, cx.now()), 0),
+    listKeys(),
+  )
+  const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
+  if (made === undefined) throw new Error(`no ${alg} key after making one`)
+  return made
+}
+
+/**
+ * The keys that can have signed with `alg`. A first key signs before every process knows it, so a process that knows
+ * none looks once more, at most once a second: whoever sends forged tokens costs the database no more than that.
+ */
+export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyRow[]> {
+  const ofAlg = (keys: readonly KeyRow[]) => keys.filter((key) => key.alg === alg)
+  const known = ofAlg(await signingKeys(cx))
+  const looked = `looked for ${alg} keys`
+  if (known.length > 0 || recall(cx, looked) !== undefined) return known
+  remember(cx, looked, true, 1)
+  const [keys] = await cx.db.read(listKeys())
+  return ofAlg(remember(cx, MEMORY, keys, KEY_MEMORY_TTL))
 }
 
 async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
@@ -93,13 +125,16 @@ async function makeKey(cx: Context, alg: Algorithm, signs_at: number): Promise<K
   return { kid, alg, public_jwk, private_jwk, created_at: cx.now(), signs_at, needed_until: 0 }
 }
 
+/** The private key as it is kept. Throws UnsealError when SECRET_KEY does not open it. */
+export const privateJwk = async (cx: Context, key: KeyRow): Promise<JWK> =>
+  JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
+
 /** The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it. */
 export async function privateKey(cx: Context, key: KeyRow): Promise<CryptoKey> {
   const name = `private key ${key.kid}`
   const known = recall<CryptoKey>(cx, name)
   if (known !== undefined) return known
-  const jwk = JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
-  const imported = await importJWK({ ...jwk, alg: key.alg }, key.alg)
+  const imported = await importJWK({ ...(await privateJwk(cx, key)), alg: key.alg }, key.alg)
   if (imported instanceof Uint8Array) throw new Error('a symmetric signing key')
   return remember(cx, name, imported, 3600)
 }

@@ -59,8 +59,8 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
-  /** The language that the person reads, as a vendor of an assistant says (presets.ts). */
-  user_locale?: string
+  /** The languages that the person reads, the dearest first. */
+  ui_locales?: string[]
   /** The only person whom the answer may be about. */
   hinted_sub?: string
 }
@@ -301,8 +301,8 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
 /** A vendor's word for the person's language. It is a wish: what cannot be read is no fault. */
 function checkLocale(_cx: Context, client: Client, form: Form) {
   const parameter = localeParameter(client)
-  const user_locale = parameter === null ? undefined : once(form, parameter, 100)
-  return user_locale !== undefined && LANGUAGE_TAG.test(user_locale) ? { user_locale } : {}
+  const locale = parameter === null ? undefined : once(form, parameter, 100)
+  return locale !== undefined && LANGUAGE_TAG.test(locale) ? { ui_locales: [locale] } : {}
 }
 
 const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/

@@ -151,6 +151,7 @@ export function entitle(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    format: client.access_token_format,
     cnf,
     authorization_details: details,
     ...(audience.includes(mqtt_audience)

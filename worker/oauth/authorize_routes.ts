@@ -39,7 +39,7 @@ export function authorizeRoutes(): Hono<Env> {
         if ('to' in asked) return leadTo(c, asked)
         pageHeaders(c, [asked.form_target])
         const csrf = csrfToken(c)
-        const messages = messagesFor(asked.locales)
+        const messages = messagesFor(asked.ui_locales)
         return c.html(
           asked.page === 'linking'
             ? linkingPage({ ...asked.values, csrf }, messages)

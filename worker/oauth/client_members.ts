@@ -172,6 +172,13 @@ export function memberFaults(client: Whole): FieldError[] {
   if (!client.require_pkce && isPublic) {
     fault('require_pkce', 'is false, which only a client that proves itself may be')
   }
+  // mProxy reads JWTs alone.
+  if (client.access_token_format !== 'jwt' && client.scope.includes('mqtt')) {
+    fault(
+      'access_token_format',
+      `is ${client.access_token_format}, but the scope mqtt is for tokens that are JWTs`,
+    )
+  }
   if (client.backchannel_logout_session_required && client.backchannel_logout_uri === null) {
     fault('backchannel_logout_session_required', 'has no backchannel_logout_uri to be of use at')
   }

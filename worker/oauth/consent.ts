@@ -62,8 +62,8 @@ const toldScopes = (cx: Context, resource: readonly string[], scope: readonly st
 
 export type Asked = {
   form_target: string
-  /** Languages that the person reads, as the request says. */
-  locales: readonly string[]
+  /** Locales that the page may be in, most wanted first. */
+  ui_locales: readonly string[]
 } & (
   | { page: 'consent'; values: Omit<ConsentValues, 'csrf'> }
   | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
@@ -125,10 +125,10 @@ export async function askConsent(
     switch_account: loginPath(cx, request, reference),
   }
   const form_target = formTargetOf(request.redirect_uri)
-  const locales = request.user_locale === undefined ? [] : [request.user_locale]
+  const ui_locales = request.ui_locales ?? []
   if (client.preset !== null) {
     const link = await describeLink(cx, client.preset, client.policy_uri)
-    return { page: 'linking', values: { ...common, ...link }, form_target, locales }
+    return { page: 'linking', values: { ...common, ...link }, form_target, ui_locales }
   }
   const values = {
     ...common,
@@ -136,7 +136,7 @@ export async function askConsent(
     client_id: client.client_id,
     resources: request.resource,
   }
-  return { page: 'consent', values, form_target, locales }
+  return { page: 'consent', values, form_target, ui_locales }
 }
 
 /** Who is linked with whom, in the words of the vendor and of the operator. */

@@ -1,10 +1,12 @@
 // Token introspection (RFC 7662): whether a token is good at this moment, by signature and by state.
 // A caller may look at its own tokens and at those whose audience it is: its id, or one of its `resources`.
-// Every other token, and all that is no token of ours, is inactive and nothing more.
+// Every other token, and all that is no token of ours, is inactive and nothing more. Of an access token it tells
+// whatever the token says, in whichever format it came; the answer is plain JSON or, when asked for, signed (RFC 9701).
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
+import { signJwt } from '../keys/jwt.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import { findLiveOrigin, findLiveRefreshToken, NO_END } from './authorization_store.ts'
@@ -17,8 +19,9 @@ import {
   type Presented,
   writeAs,
 } from './client_authentication.ts'
-import { type ReadToken, readAccessToken } from './tokens.ts'
+import { type Confirmation, type ReadToken, readAccessToken } from './tokens.ts'
 
+/** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
 export type Introspection =
   | { active: false }
   | {
@@ -29,9 +32,8 @@ export type Introspection =
       scope: string
       exp?: number
       iat: number
-      aud?: string | readonly string[]
-      jti?: string
-      token_type?: 'Bearer'
+      token_type?: 'Bearer' | 'DPoP'
+      [claim: string]: unknown
     }
 
 /** Database round trips, warm: 1; with an assertion 2. Throws OAuthError. */
@@ -39,7 +41,7 @@ export async function introspectToken(
   cx: Context,
   form: Form,
   presented: Presented,
-): Promise<Introspection> {
+): Promise<{ introspection: Introspection; caller: Caller }> {
   const token = form.get('token')
   if (token === undefined) {
     throw new OAuthError('invalid_request', {
@@ -67,24 +69,14 @@ export async function introspectToken(
   await writeAs(cx, caller)
 
   if (read !== null) {
-    if (origins.length === 0 || !mayLookAt(caller, read)) return { active: false }
-    const { sub, client_id, audience, scope, exp, iat, jti } = read
-    return {
-      active: true,
-      iss: cx.config.issuer,
-      sub,
-      client_id,
-      aud: audience.length === 1 ? (audience[0] as string) : audience,
-      scope: scope.join(' '),
-      exp,
-      iat,
-      jti,
-      token_type: 'Bearer',
-    }
+    const isGood = origins.length > 0 && mayLookAt(caller, read)
+    return { introspection: isGood ? describe(caller, read) : { active: false }, caller }
   }
   const [family] = families
-  if (family === undefined || family.client_id !== caller.id) return { active: false }
-  return {
+  if (family === undefined || family.client_id !== caller.id) {
+    return { introspection: { active: false }, caller }
+  }
+  const introspection: Introspection = {
     active: true,
     iss: cx.config.issuer,
     sub: family.user_id,
@@ -94,6 +86,7 @@ export async function introspectToken(
     ...(family.expires_at === NO_END ? {} : { exp: endOf(family, now, settings) }),
     iat: family.token_created_at,
   }
+  return { introspection, caller }
 }
 
 const endOf = (
@@ -102,7 +95,46 @@ const endOf = (
   { refresh_token_idle_ttl }: Settings,
 ): number => Math.min(expires_at ?? now, last_used_at + refresh_token_idle_ttl)
 
-function mayLookAt(caller: Caller, { client_id, audience }: ReadToken): boolean {
-  if (client_id === caller.id || audience.includes(caller.id)) return true
+const mayLookAt = (caller: Caller, read: ReadToken): boolean =>
+  read.client_id === caller.id || isAudience(caller, read)
+
+function isAudience(caller: Caller, { audience }: ReadToken): boolean {
+  if (audience.includes(caller.id)) return true
   return caller.kind === 'client' && caller.client.resources.some((one) => audience.includes(one))
+}
+
+/** What a good access token says. The rules for devices concern only whom they are for. */
+function describe(caller: Caller, read: ReadToken): Introspection {
+  const { acl, ...claims } = read.claims
+  const { sub, client_id, exp, iat } = read
+  const cnf = claims['cnf'] as Confirmation | undefined
+  return {
+    ...claims,
+    ...(acl !== undefined && isAudience(caller, read) ? { acl } : {}),
+    active: true,
+    iss: String(claims['iss']),
+    sub,
+    client_id,
+    scope: read.scope.join(' '),
+    exp,
+    iat,
+    token_type: cnf !== undefined && 'jkt' in cnf ? 'DPoP' : 'Bearer', // RFC 9449 §6.2
+  }
+}
+
+/**
+ * The answer as a JWT for the caller alone (RFC 9701 §5). It has a type of its own and no `sub` and `exp` beside the
+ * inner ones, so that nobody takes it for a token (§8.1).
+ */
+export async function signIntrospection(
+  cx: Context,
+  caller: Caller,
+  token_introspection: Introspection,
+): Promise<string> {
+  const registered =
+    caller.kind === 'client' ? caller.client.introspection_signed_response_alg : null
+  const claims = { aud: caller.id, iat: cx.now(), token_introspection }
+  // RFC 9701 §6: RS256 unless the client is registered for another
+  const { jwt } = await signJwt(cx, registered ?? 'RS256', 'token-introspection+jwt', claims)
+  return jwt
 }

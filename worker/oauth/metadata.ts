@@ -3,9 +3,9 @@
 import type { Context } from '../context.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { DETAILS_TYPES } from './client_members.ts'
+import { DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
-import { IDENTITY_SCOPES, MANAGEMENT_SCOPES } from './scopes.ts'
+import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function metadata(cx: Context) {
@@ -19,6 +19,8 @@ export function metadata(cx: Context) {
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
     jwks_uri: `${issuer}/.well-known/jwks.json`,
+    // No standard has a name for where the keys of PASETOs are.
+    paserk_uri: `${issuer}/.well-known/paserk.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
@@ -31,6 +33,7 @@ export function metadata(cx: Context) {
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
+    introspection_signing_alg_values_supported: OUR_ALGORITHMS,
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
     claims_supported: [
@@ -56,5 +59,16 @@ export function metadata(cx: Context) {
     request_uri_parameter_supported: false,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
+  }
+}
+
+/** What the management API says about itself as a resource (RFC 9728 §2). Access decisions take the same tokens. */
+export function resourceMetadata(cx: Context) {
+  return {
+    resource: managementAudience(cx),
+    authorization_servers: [cx.config.issuer],
+    scopes_supported: MANAGEMENT_SCOPES,
+    bearer_methods_supported: ['header'],
+    resource_name: 'AllAuth management API',
   }
 }

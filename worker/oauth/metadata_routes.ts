@@ -1,19 +1,23 @@
-// The two addresses at which clients find everything else.
+// The addresses at which clients find everything else: of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
 import type { Env, Http } from '../http.ts'
-import { metadata } from './metadata.ts'
+import { metadata, resourceMetadata } from './metadata.ts'
 
 const MAX_AGE = 300
+
+/** RFC 9728 §3.1: between the host and the path of the resource. */
+export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
 
 /** Database round trips: 0. */
 export function metadataRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .get('/.well-known/openid-configuration', answer)
-    .get('/.well-known/oauth-authorization-server', answer)
+    .get('/.well-known/openid-configuration', (c) => answer(c, metadata(c.var.cx)))
+    .get('/.well-known/oauth-authorization-server', (c) => answer(c, metadata(c.var.cx)))
+    .get(RESOURCE_METADATA, (c) => answer(c, resourceMetadata(c.var.cx)))
 }
 
-function answer(c: Http): Response {
+function answer(c: Http, document: object): Response {
   c.header('Cache-Control', `public, max-age=${MAX_AGE}`)
   c.header('Access-Control-Allow-Origin', '*')
-  return c.json(metadata(c.var.cx))
+  return c.json(document)
 }

@@ -1,13 +1,17 @@
 // The endpoints that clients call: token, introspection, revocation, userinfo. HTTP in and out, no rules.
 import { Hono, type MiddlewareHandler } from 'hono'
+import { accepts } from 'hono/accepts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
 import { readBearer } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
-import { introspectToken } from './introspection.ts'
+import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token.ts'
 import { readUserInfo } from './userinfo.ts'
+
+const JSON_TYPE = 'application/json'
+const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
 /** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
  *  one more for an assertion where nothing else is written. */
@@ -23,8 +27,12 @@ export function tokenRoutes(): Hono<Env> {
 
     .post('/oauth/introspect', async (c) => {
       noStore(c)
+      const { cx } = c.var
       const { form, presented } = await readRequest(c)
-      return c.json(await introspectToken(c.var.cx, form, presented))
+      const { introspection, caller } = await introspectToken(cx, form, presented)
+      if (!wantsSigned(c)) return c.json(introspection)
+      const jwt = await signIntrospection(cx, caller, introspection)
+      return c.body(jwt, 200, { 'Content-Type': SIGNED_TYPE })
     })
     .all('/oauth/introspect', (c) => wrongMethod(c, 'POST'))
 
@@ -44,6 +52,10 @@ export function tokenRoutes(): Hono<Env> {
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }
+
+const wantsSigned = (c: Http): boolean =>
+  accepts(c, { header: 'Accept', supports: [JSON_TYPE, SIGNED_TYPE], default: JSON_TYPE }) ===
+  SIGNED_TYPE
 
 /** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
 async function readRequest(

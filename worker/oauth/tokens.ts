@@ -4,9 +4,10 @@ import type { AclRule } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import { decodeBase64url, encodeBase64url, randomToken, sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
-import { signJwt, verifyJwt } from '../keys/jwt.ts'
+import { signJwt } from '../keys/jwt.ts'
 import type { Settings } from '../settings.ts'
 import type { Detail } from './authorization_details.ts'
+import { issueToken, readToken, type TokenFormat } from './token_formats.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
 export const ACCESS_TOKEN_MAX = 8192
@@ -34,10 +35,14 @@ export type AccessToken = {
   cnf?: Confirmation | null | undefined
   /** RFC 9396 §9.1. */
   authorization_details?: readonly Detail[] | undefined
+  /** The client's `access_token_format`; absent: jwt. */
+  format?: TokenFormat | undefined
 }
 
 /** RFC 9068 §2.2; `iss` is added when signing. */
 export type AccessTokenClaims = {
+  /** How they are to be written. No claim: it is taken out. */
+  format: TokenFormat
   sub: string
   client_id: string
   aud: string | string[]
@@ -53,14 +58,18 @@ export type AccessTokenClaims = {
 
 /**
  * The claims of an access token, before anything is consumed for it.
- * Throws OAuthError invalid_scope when the token would be longer than ACCESS_TOKEN_MAX.
+ * Throws OAuthError invalid_scope when the token would be longer than ACCESS_TOKEN_MAX, and invalid_scope or
+ * invalid_target when its format cannot be for the audience.
  */
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
   const iat = cx.now()
   const { sub, client_id, audience, acl, mqtt_client_id, cnf, authorization_details } = token
+  const { format = 'jwt' } = token
   const [first, ...others] = audience
   if (first === undefined) throw new TypeError('an access token without audience')
+  assertFormatFits(cx, format, token)
   const claims: AccessTokenClaims = {
+    format,
     sub,
     client_id,
     aud: others.length === 0 ? first : [first, ...others],
@@ -73,7 +82,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(cnf == null ? {} : { cnf }),
     ...(authorization_details === undefined ? {} : { authorization_details }),
   }
-  // Header, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
+  // Header or footer, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
   if (Math.ceil((bytes * 4) / 3) + 300 > ACCESS_TOKEN_MAX) {
     throw new OAuthError('invalid_scope', {
@@ -84,20 +93,41 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
   return claims
 }
 
+function assertFormatFits(
+  cx: Context,
+  format: TokenFormat,
+  { audience, scope }: AccessToken,
+): void {
+  // mProxy reads JWTs alone. Registration refuses this pair; here it meets clients registered before it did.
+  if (format !== 'jwt' && audience.includes(cx.config.mqtt_audience)) {
+    throw new OAuthError(scope.includes('mqtt') ? 'invalid_scope' : 'invalid_target', {
+      description: 'tokens for devices are JWTs, and the client has another access_token_format',
+      reason: 'format_without_mqtt',
+    })
+  }
+  if (format === 'paseto' && audience.length > 1) {
+    throw new OAuthError('invalid_target', {
+      description: 'a PASETO has one audience: name one resource',
+      reason: 'several_audiences',
+    })
+  }
+}
+
 export type Minted = {
   access_token: string
   /** Seconds. */
   expires_in: number
   /** Epoch seconds. */
   expires_at: number
-  /** The key that signed, for `keepKeyUntil` when the token outlives the usual lifetimes. */
+  /** The key that signed, for `keepKeyUntil` when the token outlives the usual lifetimes; '' for opaque ones. */
   kid: string
 }
 
 export async function signAccessToken(cx: Context, claims: AccessTokenClaims): Promise<Minted> {
-  const { jwt, kid } = await signJwt(cx, 'ES256', 'at+jwt', claims)
-  const { iat, exp } = claims
-  return { access_token: jwt, expires_in: exp - iat, expires_at: exp, kid }
+  const { format, ...said } = claims
+  const { access_token, kid } = await issueToken(cx, format, said)
+  const { iat, exp } = said
+  return { access_token, expires_in: exp - iat, expires_at: exp, kid }
 }
 
 /** Throws OAuthError invalid_scope when the token would be too long. */
@@ -213,42 +243,44 @@ export type ReadToken = {
   jti: string
   iat: number
   exp: number
+  /** All that it says, for introspection. */
+  claims: Readonly<Record<string, unknown>>
 }
 
-/** An access token of ours, or null for anything else. Without `audience` any is accepted. */
+/** An access token of ours in any format, or null for anything else. Without `audience` any is accepted. */
 export async function readAccessToken(
   cx: Context,
-  jwt: string,
+  token: string,
   audience?: string,
 ): Promise<ReadToken | null> {
-  if (jwt.length > ACCESS_TOKEN_MAX) return null
-  const claims = await verifyJwt(cx, jwt, {
-    typ: 'at+jwt',
-    ...(audience === undefined ? {} : { audience }),
-  })
+  if (token.length > ACCESS_TOKEN_MAX) return null
+  const claims = await readToken(cx, token)
   if (claims === null) return null
-  const { sub, aud, jti, iat, exp, scope } = claims
-  const client_id = claims['client_id']
+  const { sub, client_id, aud, jti, iat, exp, scope } = claims
   if (
     typeof sub !== 'string' ||
     typeof client_id !== 'string' ||
     typeof jti !== 'string' ||
     typeof scope !== 'string' ||
-    aud === undefined ||
-    iat === undefined ||
-    exp === undefined
+    typeof iat !== 'number' ||
+    typeof exp !== 'number' ||
+    exp <= cx.now()
   ) {
     return null
   }
+  const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? (aud as string[]) : []
+  if (audiences.length === 0) return null
+  if (audience !== undefined && !audiences.includes(audience)) return null
   return {
     // Ids may have dots, the random part has none.
     origin: jti.slice(0, Math.max(0, jti.lastIndexOf('.'))),
     sub,
     client_id,
-    audience: typeof aud === 'string' ? [aud] : aud,
+    audience: audiences,
     scope: scope.split(' ').filter((one) => one !== ''),
     jti,
     iat,
     exp,
+    claims,
   }
 }

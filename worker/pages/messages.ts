@@ -86,13 +86,12 @@ export const english = {
 
 export type Messages = typeof english
 
-const LOCALES: readonly Messages[] = [english]
+const LOCALES: ReadonlyMap<string, Messages> = new Map([[english.locale, english]])
 
-/** The texts in the first language wished for that there is (BCP 47 tags, the dearest first), or in English. */
-export function messagesFor(wishes: readonly string[]): Messages {
-  const language = (tag: string) => tag.toLowerCase().split('-')[0]
-  for (const wish of wishes) {
-    const found = LOCALES.find(({ locale }) => language(locale) === language(wish))
+/** The texts in the first of the wished locales (BCP 47) that there is, a region's in its language; else English. */
+export function messagesFor(ui_locales: readonly string[]): Messages {
+  for (const one of ui_locales) {
+    const found = LOCALES.get(one) ?? LOCALES.get(one.split('-')[0] ?? '')
     if (found !== undefined) return found
   }
   return english

@@ -138,6 +138,7 @@ function clientClaims(
     audience,
     scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
+    format: client.access_token_format,
     cnf,
     ...(audience.includes(mqtt_audience)
       ? aclClaim(settings, (max) => compileAcl(cx, client.client_id, read(rights), max))
