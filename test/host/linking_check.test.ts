@@ -3,7 +3,15 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { ROOT, type RunningWorker, runCli, startWorkerOn, temporaryFolder } from './programs.ts'
+import { until } from './mproxy_fixtures/until.ts'
+import {
+  ROOT,
+  type RunningWorker,
+  runCli,
+  run as runProgram,
+  startWorkerOn,
+  temporaryFolder,
+} from './programs.ts'
 
 const SECRET = 'linking-secret-of-at-least-32-characters'
 const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -168,6 +176,15 @@ describe('linking-check', () => {
   ])('refuses to check %s', async (_, args, words) => {
     const { code, output } = await run(...args)
     expect([code, output]).toEqual([2, expect.stringContaining(words)])
+  })
+
+  test('takes away what it made also when somebody stops it', async () => {
+    const args = [join(ROOT, 'worker/entry/cli.ts'), 'linking-check', 'alexa']
+    const program = runProgram(process.execPath, args, { cwd: worker.folder, env: env() })
+    await until('a person is made', async () => (await read('/v1/users')).items.length > 0, 20)
+    program.process.kill('SIGINT')
+    expect(await program.exit).toBe(2)
+    expect(program.output()).toContain('Stopped; what was made for it is deleted.')
   })
 
   // Last: after all the checks above, those included that went wrong.
