@@ -42,7 +42,7 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/setup', '/account', '/oauth/authorize']
+const PAGES = ['/login', '/logout', '/consent', '/device', '/setup', '/account', '/oauth/authorize']
 
 const OPENAPI = 'openapi document'
 

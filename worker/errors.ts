@@ -2,7 +2,7 @@
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, OpenID Connect Core §3.1.2.6. */
+/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 8628 §3.5, OpenID Connect Core §3.1.2.6. */
 export const OAUTH_STATUS = {
   invalid_request: 400,
   invalid_client: 401,
@@ -14,6 +14,9 @@ export const OAUTH_STATUS = {
   invalid_target: 400,
   invalid_authorization_details: 400, // RFC 9396 §5
   access_denied: 403,
+  authorization_pending: 400,
+  slow_down: 400,
+  expired_token: 400,
   invalid_token: 401,
   insufficient_scope: 403,
   login_required: 400,
@@ -37,19 +40,23 @@ export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
   readonly reason: string
+  readonly status: ContentfulStatusCode
 
   constructor(
     error: OAuthErrorCode,
-    options: { description: string; reason: string; cause?: unknown },
+    /** `status` where an endpoint has another one than is usual for the code. */
+    options: {
+      description: string
+      reason: string
+      cause?: unknown
+      status?: ContentfulStatusCode
+    },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
+    this.status = options.status ?? OAUTH_STATUS[error]
     this.description = options.description
     this.reason = options.reason
-  }
-
-  get status(): ContentfulStatusCode {
-    return OAUTH_STATUS[this.error]
   }
 }
 

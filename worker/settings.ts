@@ -8,12 +8,45 @@ import { type Statement, sql } from './db/sql.ts'
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
 
+const publicKey = z
+  .looseObject({ kty: z.enum(['EC', 'OKP', 'RSA']) })
+  .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
+
+/** Another issuer whose word about a person we take (RFC 7523 §2.1). */
+const trustedIssuer = z
+  .strictObject({
+    issuer: z.string().min(1).max(2048),
+    /** Where its keys are, or the keys themselves. */
+    jwks_uri: z
+      .url({ protocol: /^https?$/ })
+      .max(2048)
+      .optional(),
+    jwks: z.strictObject({ keys: z.array(publicKey).min(1).max(10) }).optional(),
+    /** The `aud` of its assertions, where that is not our issuer or token endpoint. */
+    audience: z.string().min(1).max(2048).optional(),
+    /** Whom `sub` or `email` names: `sub` is an id of a user here, `email` counts when it is verified on both sides. */
+    subject: z.enum(['email', 'sub']),
+    algorithms: z
+      .array(z.enum(['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']))
+      .min(1)
+      .optional(),
+    /** Clients that may bring its assertions; absent: all that are registered for the grant. */
+    clients: z.array(z.string().max(64)).max(50).optional(),
+  })
+  .refine(
+    (one) => (one.jwks_uri === undefined) !== (one.jwks === undefined),
+    'needs jwks_uri or jwks, one of the two',
+  )
+
+export type TrustedIssuer = z.infer<typeof trustedIssuer>
+
 /**
- * Durations in seconds. An empty `service_name` is the issuer's host, an empty `privacy_uri` none. The upper bounds of tokens bound how long a retired key stays
- * published.
+ * Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. An empty
+ * `service_name` is the issuer's host, an empty `privacy_uri` none.
  */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
+  device_code_ttl: seconds(60, 1800),
   access_token_ttl: seconds(60, DAY),
   device_access_token_ttl: seconds(60, DAY),
   minted_token_max_ttl: seconds(60, 366 * DAY),
@@ -35,12 +68,25 @@ export const settingsSchema = z.strictObject({
     .string()
     .max(2048)
     .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
+  trusted_issuers: z
+    .array(trustedIssuer)
+    .max(20)
+    .refine(
+      (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
+      'names an issuer twice',
+    ),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
 
+/** Names of the settings that are numbers. */
+export type NumberSetting = {
+  [name in keyof Settings]: Settings[name] extends number ? name : never
+}[keyof Settings]
+
 export const DEFAULT_SETTINGS: Settings = {
   code_ttl: 60,
+  device_code_ttl: 600,
   access_token_ttl: 600,
   device_access_token_ttl: 3600,
   minted_token_max_ttl: 365 * DAY,
@@ -56,6 +102,7 @@ export const DEFAULT_SETTINGS: Settings = {
   acl_max_rules: 100,
   service_name: '',
   privacy_uri: '',
+  trusted_issuers: [],
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

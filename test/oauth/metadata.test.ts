@@ -46,6 +46,7 @@ test('every endpoint that is named exists', async () => {
   )
   expect(named.map(([name]) => name).sort()).toEqual([
     'authorization_endpoint',
+    'device_authorization_endpoint',
     'introspection_endpoint',
     'jwks_uri',
     'revocation_endpoint',
@@ -64,7 +65,14 @@ test('what is not built is said not to be there', async () => {
   expect(body).toMatchObject({
     response_types_supported: ['code'],
     response_modes_supported: ['query'],
-    grant_types_supported: ['authorization_code', 'refresh_token', 'client_credentials'],
+    grant_types_supported: [
+      'authorization_code',
+      'refresh_token',
+      'client_credentials',
+      'urn:ietf:params:oauth:grant-type:device_code',
+      'urn:ietf:params:oauth:grant-type:token-exchange',
+      'urn:ietf:params:oauth:grant-type:jwt-bearer',
+    ],
     subject_types_supported: ['public'],
     request_parameter_supported: false,
     request_uri_parameter_supported: false,

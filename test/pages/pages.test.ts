@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { accountPage } from '../../worker/pages/account_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
+import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
@@ -37,6 +38,18 @@ const pagesWith = (text: string) => ({
     redirect_host: text,
     switch_account: text,
   }),
+  device: devicePage({ code: text, csrf: text, error: text }),
+  device_consent: deviceConsentPage({
+    client_name: text,
+    client_id: text,
+    email: text,
+    scopes: [{ name: text, text }],
+    resources: [text],
+    code: text,
+    request: text,
+    csrf: text,
+  }),
+  device_done: deviceDonePage({ decision: 'allowed' }),
   error: errorPage({ title: text, text }),
   setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }),
   logout: logoutPage({ email: text, name: text, carried: { [text]: text }, csrf: text }),
@@ -50,7 +63,7 @@ describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
     const html = String(await pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
-    if (name !== 'signed_out') expect(html).toContain('&lt;script&gt;')
+    if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
     const shape = (text: string) =>
       text
@@ -79,7 +92,7 @@ describe.each(names)('the %s page', (name) => {
       if (tag.includes('type="hidden"')) continue
       const id = /\sid="([^"]*)"/.exec(tag)?.[1]
       expect(html).toContain(`<label for="${id}">`)
-      expect(tag).toMatch(/autocomplete="(?:username|current-password|new-password)"/)
+      expect(tag).toMatch(/autocomplete="(?:username|current-password|new-password|off)"/)
     }
     for (const [, id] of html.matchAll(/aria-describedby="([^"]*)"/g)) expect(ids).toContain(id)
   })
@@ -102,6 +115,7 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('login')).toEqual(['login'])
   expect(await values('consent')).toEqual(['allow', 'deny'])
   expect(await values('linking')).toEqual(['allow', 'deny'])
+  expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout'])
 })

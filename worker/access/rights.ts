@@ -244,6 +244,22 @@ function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] 
   return rules.filter((rule) => kept.has(rule))
 }
 
+/**
+ * What both of two lists of rules permit: the denials of both, and of each the allowances that one allowance of the
+ * other covers. What only several rules together cover is left out: never more, now and then less.
+ */
+export function intersectAcl(a: readonly AclRule[], b: readonly AclRule[]): AclRule[] {
+  const [mine, yours] = [a, b].map((rules) => rules.filter(isAllowance)) as [AclRule[], AclRule[]]
+  const within = (rules: readonly AclRule[], others: readonly AclRule[]) =>
+    rules.filter((rule) => others.some((wider) => coversRule(wider, rule)))
+  const both = [...within(mine, yours), ...within(yours, mine)]
+  if (both.length === 0) return []
+  const denials = [...a, ...b].filter((rule) => !isAllowance(rule))
+  return withoutCovered(orderAcl([...denials, ...both]), Number.POSITIVE_INFINITY) ?? []
+}
+
+const isAllowance = ({ permission }: AclRule): boolean => permission === 'allow'
+
 /** Smaller is wider: filters with `#` by their depth, then the others, each with more `+` first. */
 function breadth({ topic }: AclRule): number {
   const levels = topic.split('/')

@@ -29,14 +29,26 @@ export type SettingsPatch = { [name in keyof Settings]?: Settings[name] | null }
 /** The statements of a change and the names of what it changes; none when all is so already. */
 export function planSettings(cx: Context, patch: SettingsPatch, current: Settings) {
   const names = Object.keys(patch) as (keyof Settings)[]
-  const fields = names.filter((name) => (patch[name] ?? DEFAULT_SETTINGS[name]) !== current[name])
-  const changed = fields.map((name) => [name, patch[name] ?? DEFAULT_SETTINGS[name]])
-  const next: Settings = { ...current, ...Object.fromEntries(changed) }
+  const wanted = (name: keyof Settings) => patch[name] ?? DEFAULT_SETTINGS[name]
+  // As text, for some are lists; every value was read by its schema, so members are in one order.
+  const fields = names.filter(
+    (name) => JSON.stringify(wanted(name)) !== JSON.stringify(current[name]),
+  )
+  const next: Settings = {
+    ...current,
+    ...Object.fromEntries(fields.map((name) => [name, wanted(name)])),
+  }
   if (
     next.session_idle_ttl > next.session_ttl ||
     next.refresh_token_idle_ttl > next.refresh_token_ttl
   ) {
     throw new Problem('invalid_request', 'an idle lifetime cannot be longer than the whole one')
+  }
+  // Else our own tokens would be taken for the word of another about the same person.
+  if (next.trusted_issuers.some(({ issuer }) => issuer === cx.config.issuer)) {
+    throw new Problem('invalid_request', 'the settings cannot be so', [
+      { pointer: '/trusted_issuers', detail: 'names this issuer itself' },
+    ])
   }
   const statements = fields.map((name) => putSetting(cx, name, patch[name] ?? undefined))
   if (fields.length > 0) {

@@ -3,7 +3,7 @@ import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
 import { insertWhere, list, type Statement, sql } from '../db/sql.ts'
-import { DEFAULT_SETTINGS, type Settings } from '../settings.ts'
+import { DEFAULT_SETTINGS, type NumberSetting } from '../settings.ts'
 
 export type UserRow = typeof user.$inferSelect
 export type SessionRow = typeof session.$inferSelect
@@ -82,7 +82,7 @@ export const deleteUser = (id: string, version: number, condition: Statement): S
 // --- session ----------------------------------------------------------------------------------
 
 // The settings are read by the statement itself, so a session costs no extra round trip, cold or warm.
-const duration = (name: keyof Settings): Statement<never> =>
+const duration = (name: NumberSetting): Statement<never> =>
   sql`coalesce((select cast(value as integer) from setting where name = ${name}),
     ${DEFAULT_SETTINGS[name]})`
 

@@ -225,12 +225,12 @@ function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
 }
 
 /** RFC 9396 §2. */
-function checkDetails(_cx: Context, client: Client, form: Form) {
+export function checkDetails(_cx: Context, client: Client, form: Form) {
   const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
   return authorization_details === undefined ? {} : { authorization_details }
 }
 
-function checkScope(_cx: Context, client: Client, form: Form) {
+export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
   const asked = once(form, 'scope', 2048)
   // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
@@ -255,7 +255,7 @@ function checkScope(_cx: Context, client: Client, form: Form) {
  * RFC 8707 §2. Several may be named, and scopes of several audiences asked, also where one token cannot have
  * them: each token request then names the one that it is for.
  */
-function checkResource(cx: Context, client: Client, form: Form) {
+export function checkResource(cx: Context, client: Client, form: Form) {
   const resource = [...new Set(form.all('resource'))]
   if (resource.length > 20) {
     throw refuse('invalid_target', 'too many resources', 'too_many_resources')

@@ -48,6 +48,20 @@ export const listAllowedScopes = (
   sql`select resource, scope from allowed_scope
     where user_id = ${user_id} and client_id = ${client_id}`
 
+/** A condition: the user still allows the client each of these scopes, for each resource or for none. */
+export const isAllAllowed = (asked: {
+  user_id: string
+  client_id: string
+  resource: readonly string[]
+  scope: readonly string[]
+}): Statement => {
+  const resources = asked.resource.length === 0 ? [''] : asked.resource
+  return sql`(select count(*) from allowed_scope
+    where user_id = ${asked.user_id} and client_id = ${asked.client_id}
+      and resource in (${list(resources)}) and scope in (${list(asked.scope)})
+  ) = ${resources.length * asked.scope.length}`
+}
+
 export const insertAllowedScope = (
   row: typeof allowed_scope.$inferSelect,
   condition: Statement,

@@ -9,9 +9,9 @@ import {
   used_assertion,
   type user,
 } from '../db/schema.ts'
-import { insertInto, insertWhere, type Statement, sql } from '../db/sql.ts'
+import { insertWhere, type Statement, sql } from '../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
-import type { ReadToken } from './tokens.ts'
+import type { Act, ReadToken } from './tokens.ts'
 
 export type CodeRow = typeof authorization_code.$inferSelect
 export type AuthorizationRow = typeof authorization.$inferSelect
@@ -40,10 +40,15 @@ export const findUserOf = (subject: Statement<unknown>): Statement<UserRow> =>
 
 export type Assertion = { hash: string; expires_at: number }
 
-export const consumeAssertion = (cx: Context, { hash, expires_at }: Assertion): Statement =>
-  insertInto(
+export const consumeAssertion = (
+  cx: Context,
+  { hash, expires_at }: Assertion,
+  condition: Statement = sql`1`,
+): Statement =>
+  insertWhere(
     used_assertion,
     { hash, rid: cx.rid, expires_at },
+    condition,
     sql<never>`on conflict (hash) do nothing`,
   )
 
@@ -84,6 +89,11 @@ export const isCodeMine = (cx: Context, hash: string): Statement =>
 export const isCodeReused = (cx: Context, hash: string): Statement => sql`exists (
   select 1 from authorization_code c join authorization a on a.id = c.authorization_id
   where c.hash = ${hash} and c.redeemed_by <> ${cx.rid} and a.revoked_at is null)`
+
+/** A condition: user and client may act. */
+export const isSignInUsable = (of: { user_id: string; client_id: string }): Statement =>
+  sql`exists (select 1 from user where id = ${of.user_id} and status = 'active')
+    and exists (select 1 from client where id = ${of.client_id} and status = 'active')`
 
 // --- authorizations ---------------------------------------------------------------------------
 
@@ -184,28 +194,42 @@ export function useRefreshToken(
 
 /**
  * The state of what a token comes from, looked at now: answers one row, with its kind, only while the origin is
- * not revoked and user, client or device may act.
+ * not revoked and user, client or device may act. A token with `act` was exchanged by another client than that of
+ * its origin (RFC 8693): then that one, and whoever acted before it, must be active too.
  */
 export const findLiveOrigin = (
-  token: Pick<ReadToken, 'origin' | 'sub' | 'client_id'>,
+  token: Pick<ReadToken, 'origin' | 'sub' | 'client_id'> & { act?: Act | null },
   now: number,
 ): Statement<{ kind: 'authorization' | 'device_token' | 'client' | 'device' }> => {
-  const { origin, sub, client_id } = token
+  const { origin, sub, client_id, act = null } = token
   const self = origin === sub && sub === client_id
+  const exchanged = act !== null
+  const parties = JSON.stringify(exchanged ? [client_id, ...actorsOf(act)] : [])
   return sql`
-    select 'authorization' as kind from authorization a
-      join user u on u.id = a.user_id join client c on c.id = a.client_id
-      where a.id = ${origin} and a.user_id = ${sub} and a.client_id = ${client_id}
-        and a.revoked_at is null and u.status = 'active' and c.status = 'active'
-    union all
-    select 'device_token' from device_token t join device d on d.id = t.device_id
-      where t.id = ${origin} and d.id = ${sub} and d.id = ${client_id}
-        and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'
-    union all
-    select 'client' from client where ${self} and id = ${sub} and status = 'active'
-    union all
-    select 'device' from device where ${self} and id = ${sub} and status = 'active'`
+    select kind from (
+      select 'authorization' as kind from authorization a
+        join user u on u.id = a.user_id join client c on c.id = a.client_id
+        where a.id = ${origin} and a.user_id = ${sub} and (${exchanged} or a.client_id = ${client_id})
+          and a.revoked_at is null and u.status = 'active' and c.status = 'active'
+      union all
+      select 'device_token' from device_token t join device d on d.id = t.device_id
+        where t.id = ${origin} and d.id = ${sub} and d.id = ${client_id} and not ${exchanged}
+          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'
+      union all
+      select 'client' from client
+        where ${self || (exchanged && origin === sub)} and id = ${sub} and status = 'active'
+      union all
+      select 'device' from device where ${self && !exchanged} and id = ${sub} and status = 'active')
+    where not exists (select 1 from json_each(${parties}) party
+      where not exists (select 1 from client where id = party.value and status = 'active')
+        and not exists (select 1 from user where id = party.value and status = 'active'))`
 }
+
+/** What is not there. */
+export const NO_TOKEN = { origin: '', sub: '', client_id: '' }
+
+const actorsOf = (act: Act | undefined): string[] =>
+  act === undefined ? [] : [act.sub, ...actorsOf(act.act)]
 
 /** Forgets what has ended, and assertion ids that nobody could use again. */
 export function deleteEnded(cx: Context): readonly Statement[] {

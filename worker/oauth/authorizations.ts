@@ -8,6 +8,7 @@ import {
   type RightsRows,
 } from '../access/rights.ts'
 import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
@@ -19,13 +20,24 @@ import { deleteOldRequests } from './authorization_request_store.ts'
 import {
   deleteEnded,
   findAuthorization,
+  insertAuthorization,
+  insertRefreshToken,
   isAuthorizationLive,
+  NO_END,
   revokeAuthorization,
 } from './authorization_store.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
+import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
+import { isLink } from './presets.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
-import { type AccessTokenClaims, accessTokenClaims, type Confirmation } from './tokens.ts'
+import {
+  type AccessTokenClaims,
+  accessTokenClaims,
+  type Confirmation,
+  newRefreshToken,
+  type SignIn,
+} from './tokens.ts'
 
 export { findAuthorization }
 
@@ -204,6 +216,82 @@ function coveredResource(
   return asked
 }
 
+/** What a person gave a client, and is to become an authorization. */
+export type Given = Covered &
+  SignIn & {
+    /** Null where no browser session is behind it. */
+    session_hash: string | null
+    claims: string | null
+  }
+
+/**
+ * The statements by which it does, with a refresh token where the client may have one. `condition` is that this
+ * request consumed what the authorization is made from: it holds again when the batch is repeated.
+ */
+export function startAuthorization(
+  cx: Context,
+  client: Client,
+  given: Given,
+  settings: Settings,
+  condition: Statement,
+): { refresh_token: string | null; statements: readonly Statement[] } {
+  const { id, user_id, client_id } = given
+  const scope = parseScope(given.scope)
+  const isLasting =
+    client.grant_types.includes('refresh_token') &&
+    (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
+  const refresh_token = isLasting ? newRefreshToken(cx) : null
+  const head = refresh_token === null ? null : sha256(refresh_token)
+  const now = cx.now()
+  const statements = [
+    insertAuthorization(
+      {
+        id,
+        user_id,
+        client_id,
+        scope: given.scope,
+        resource: given.resource,
+        auth_time: given.auth_time,
+        amr: given.amr,
+        session_hash: given.session_hash,
+        head,
+        created_at: now,
+        last_used_at: now,
+        expires_at: head === null ? null : endOf(client, now, settings),
+        revoked_at: null,
+        sid: given.sid,
+        acr: given.acr,
+        claims: given.claims,
+        authorization_details: given.authorization_details,
+        cnf: null,
+        offline: isLasting || given.session_hash === null ? 1 : 0,
+      },
+      condition,
+    ),
+    ...(head === null
+      ? []
+      : [
+          insertRefreshToken(
+            { hash: head, authorization_id: id, parent: null, created_at: now },
+            condition,
+          ),
+        ]),
+    appendEvent(
+      cx,
+      {
+        type: 'authorization.created',
+        subject_id: user_id,
+        data: { authorization_id: id, client_id, scope: given.scope },
+      },
+      condition,
+    ),
+  ]
+  return { refresh_token, statements }
+}
+
+const endOf = (client: Client, now: number, { refresh_token_ttl }: Settings): number =>
+  isLink(client) ? NO_END : now + refresh_token_ttl
+
 /** Ends an authorization with all its tokens. Its event comes first: its condition holds until then. */
 export function endAuthorization(
   cx: Context,
@@ -237,6 +325,7 @@ export const endedEvent = (
 /** For the timer: requests nobody answered, secrets that ran out, and what ended so long ago that nobody asks about it. */
 export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
+  deleteOldDeviceAuthorizations(cx),
   deleteExpiredSecrets(cx.now()),
   ...deleteEnded(cx),
 ]

@@ -50,6 +50,8 @@ async function actorOf(cx: Context, token: string): Promise<Actor> {
     (one) => isManagementScope(one) && isRegisteredScope(client, one),
   )
   if (origin.kind === 'client') {
+    // Of two clients, one acting for the other, the registration of one alone would be looked at here.
+    if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   if (origin.kind !== 'authorization') throw invalid('device')

@@ -59,7 +59,28 @@ export const AUTH_METHODS = [
   'client_secret_post',
   'private_key_jwt',
 ] as const
-export const GRANT_TYPES = ['authorization_code', 'refresh_token', 'client_credentials'] as const
+export const GRANT_TYPES = [
+  'authorization_code',
+  'refresh_token',
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+] as const
+
+/** Grants of a person, with which a refresh token may come. */
+const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
+  'authorization_code',
+  'urn:ietf:params:oauth:grant-type:device_code',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+]
+
+/** RFC 6749 §4.4 for client_credentials; whoever acts for others has to prove himself all the more. */
+const NEEDS_PROOF: readonly (typeof GRANT_TYPES)[number][] = [
+  'client_credentials',
+  'urn:ietf:params:oauth:grant-type:token-exchange',
+  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+]
 
 const fields = {
   client_name: z
@@ -245,15 +266,15 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   if (grant_types.includes('authorization_code') && client.redirect_uris.length === 0) {
     fault('/redirect_uris', 'is empty, but authorization_code needs one')
   }
-  if (grant_types.includes('refresh_token') && !grant_types.includes('authorization_code')) {
-    fault('/grant_types', 'has refresh_token without authorization_code')
+  if (
+    grant_types.includes('refresh_token') &&
+    !GIVES_REFRESH.some((one) => grant_types.includes(one))
+  ) {
+    fault('/grant_types', 'has refresh_token without a grant that gives one')
   }
-  // RFC 6749 §4.4: only confidential clients
-  if (grant_types.includes('client_credentials') && method === 'none') {
-    fault(
-      '/token_endpoint_auth_method',
-      'is none, but client_credentials needs a client that proves itself',
-    )
+  const proven = grant_types.find((one) => NEEDS_PROOF.includes(one))
+  if (proven !== undefined && method === 'none') {
+    fault('/token_endpoint_auth_method', `is none, but ${proven} needs a client that proves itself`)
   }
   if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
     fault('/jwks', 'is missing, but private_key_jwt needs a key')

@@ -48,7 +48,8 @@ const MANAGED: ReadonlyMap<string, string> = new Map([
   ['settings', 'settings'],
 ])
 
-function meaningOf(scope: string): string {
+/** A scope in words. */
+export function meaningOf(scope: string): string {
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -57,7 +58,7 @@ function meaningOf(scope: string): string {
 }
 
 /** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
-const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
+export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = {
@@ -78,7 +79,7 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
 ])
 
 /** RFC 9396 §2: what of the details the person holds, in words. A round trip when there are any. */
-async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
+export async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
   if (details.length === 0) return []
   const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
   const [names, ...narrowed] = await cx.db.read(

@@ -9,7 +9,7 @@ import type { Form } from '../http.ts'
 import { signJwt } from '../keys/jwt.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../settings.ts'
-import { findLiveOrigin, findLiveRefreshToken, NO_END } from './authorization_store.ts'
+import { findLiveOrigin, findLiveRefreshToken, NO_END, NO_TOKEN } from './authorization_store.ts'
 import {
   authenticate,
   CALLER_READS,
@@ -54,7 +54,7 @@ export async function introspectToken(
   const read = await readAccessToken(cx, token)
   const now = cx.now()
   const [origins, families, ...rows] = await cx.db.read(
-    findLiveOrigin(read ?? { origin: '', sub: '', client_id: '' }, now),
+    findLiveOrigin(read ?? NO_TOKEN, now),
     findLiveRefreshToken(read === null ? sha256(token) : '', now, settings.refresh_token_idle_ttl),
     ...callerReads(presented.client_id),
   )

@@ -2,6 +2,7 @@
 import { Hono } from 'hono'
 import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize_routes.ts'
+import { deviceRoutes } from './device_routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
 import { tokenRoutes } from './token_routes.ts'
 
@@ -9,5 +10,6 @@ export function protocolRoutes(): Hono<Env> {
   return new Hono<Env>()
     .route('/', metadataRoutes())
     .route('/', authorizeRoutes())
+    .route('/', deviceRoutes())
     .route('/', tokenRoutes())
 }

@@ -18,14 +18,17 @@ import {
 import { type ClientRow, findClientById, parseClient } from './clients.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
+import * as device_code from './grants/device_code.ts'
+import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
+import * as token_exchange from './grants/token_exchange.ts'
 import { inVendorsWords } from './presets.ts'
 import type { TokenAnswer } from './tokens.ts'
 
 /** What a file in grants/ exports. `reads` go into the one read batch, and come back as `rows`. */
 type Grant<P extends { readonly reads: readonly Statement<unknown>[] }> = {
   grant_type: string
-  parameters(cx: Context, form: Form, presented: Presented): P
+  parameters(cx: Context, form: Form, presented: Presented): P | Promise<P>
   redeem(cx: Context, caller: Caller, parameters: P, rows: Rows<P['reads']>): Promise<TokenAnswer>
 }
 
@@ -40,7 +43,7 @@ type Exchange = (
 const exchange =
   <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
   async (cx, form, presented, found) => {
-    const parameters = grant.parameters(cx, form, presented)
+    const parameters = await grant.parameters(cx, form, presented)
     const { client_id } = presented
     const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
     const callerRows = answers.slice(0, CALLER_READS) as CallerRows
@@ -67,6 +70,9 @@ const EXCHANGES = new Map<string, Exchange>([
   [authorization_code.grant_type, exchange(authorization_code)],
   [refresh_token.grant_type, exchange(refresh_token)],
   [client_credentials.grant_type, exchange(client_credentials)],
+  [device_code.grant_type, exchange(device_code)],
+  [token_exchange.grant_type, exchange(token_exchange)],
+  [jwt_bearer.grant_type, exchange(jwt_bearer)],
 ])
 
 /**
@@ -113,6 +119,13 @@ async function exchangeAny(
     throw new OAuthError('unsupported_grant_type', {
       description: 'this grant type is not offered',
       reason: 'unknown_grant_type',
+    })
+  }
+  // RFC 8693 §2.1: `audience` may come more than once there, and as any parameter once elsewhere.
+  if (chosen !== EXCHANGES.get(token_exchange.grant_type) && form.all('audience').length > 1) {
+    throw new OAuthError('invalid_request', {
+      description: 'a parameter is given more than once',
+      reason: 'duplicate_parameter',
     })
   }
   // Keys and settings in one round trip when cold, none when warm.

@@ -1,10 +1,11 @@
-// The endpoints that clients call: token, introspection, revocation, userinfo. HTTP in and out, no rules.
+// The endpoints that clients call: token, device authorization, introspection, revocation, userinfo. HTTP in and out, no rules.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
 import { readBearer } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
+import { startDeviceAuthorization } from './device_authorization.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token.ts'
@@ -13,17 +14,26 @@ import { readUserInfo } from './userinfo.ts'
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, introspect 1,
+ *  revoke 2, userinfo 1;
  *  one more for an assertion where nothing else is written. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
+      const { form, presented } = await readRequest(c, ['resource', 'audience'])
       return c.json(await exchangeToken(c.var.cx, form, presented))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
+
+    .use('/oauth/device_authorization', crossOrigin(['POST']))
+    .post('/oauth/device_authorization', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
+    })
+    .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
 
     .post('/oauth/introspect', async (c) => {
       noStore(c)

@@ -15,6 +15,9 @@ export const ACCESS_TOKEN_MAX = 8192
 /** The key that a token is bound to (RFC 7800 §3): by DPoP (RFC 9449 §6) or by certificate (RFC 8705 §3.1). */
 export type Confirmation = { jkt: string } | { 'x5t#S256': string }
 
+/** Who acts for the subject, and for whom that one acted before (RFC 8693 §4.1). */
+export type Act = { sub: string; act?: Act }
+
 /** What an access token is to say. */
 export type AccessToken = {
   /** Id of the authorization or operator-minted token; else of the client or device itself. */
@@ -35,6 +38,8 @@ export type AccessToken = {
   cnf?: Confirmation | null | undefined
   /** RFC 9396 §9.1. */
   authorization_details?: readonly Detail[] | undefined
+  /** Absent: the subject's client acts for itself or for the person who signed in to it. */
+  act?: Act | undefined
   /** The client's `access_token_format`; absent: jwt. */
   format?: TokenFormat | undefined
 }
@@ -54,6 +59,7 @@ export type AccessTokenClaims = {
   mqtt_client_id?: string
   cnf?: Confirmation
   authorization_details?: readonly Detail[]
+  act?: Act
 }
 
 /**
@@ -63,7 +69,7 @@ export type AccessTokenClaims = {
  */
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
   const iat = cx.now()
-  const { sub, client_id, audience, acl, mqtt_client_id, cnf, authorization_details } = token
+  const { sub, client_id, audience, acl, mqtt_client_id, cnf, authorization_details, act } = token
   const { format = 'jwt' } = token
   const [first, ...others] = audience
   if (first === undefined) throw new TypeError('an access token without audience')
@@ -81,6 +87,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
     ...(cnf == null ? {} : { cnf }),
     ...(authorization_details === undefined ? {} : { authorization_details }),
+    ...(act === undefined ? {} : { act }),
   }
   // Header or footer, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
@@ -193,6 +200,8 @@ export type TokenAnswer = {
   refresh_token?: string
   id_token?: string
   authorization_details?: readonly Detail[]
+  /** RFC 8693 §2.2.1. */
+  issued_token_type?: string
 }
 
 /** Signs the access token and answers with it. The type follows from what it is bound to. */
@@ -243,6 +252,13 @@ export type ReadToken = {
   jti: string
   iat: number
   exp: number
+  /** Null: the client is that of the origin. Else the client is another, that acts for the subject. */
+  act: Act | null
+  /** Who alone may act for the subject, if the token says so (RFC 8693 §4.4). */
+  may_act: { sub?: unknown } | null
+  /** The key it is bound to, or null. */
+  cnf: Confirmation | null
+  authorization_details: Detail[] | undefined
   /** All that it says, for introspection. */
   claims: Readonly<Record<string, unknown>>
 }
@@ -281,6 +297,11 @@ export async function readAccessToken(
     jti,
     iat,
     exp,
+    // The signature is ours, and so is the form of what follows.
+    act: (claims['act'] as Act | undefined) ?? null,
+    may_act: (claims['may_act'] as { sub?: unknown } | undefined) ?? null,
+    cnf: (claims['cnf'] as Confirmation | undefined) ?? null,
+    authorization_details: claims['authorization_details'] as Detail[] | undefined,
     claims,
   }
 }

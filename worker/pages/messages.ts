@@ -41,6 +41,28 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}.`,
     privacy: (whose: string) => `Privacy at ${whose}`,
   },
+  device: {
+    title: 'Connect a device',
+    lead: 'Type the code that the device shows.',
+    code: 'Code',
+    continue: 'Continue',
+    refused: 'This code is not right, or no longer good. Compare it with the device and try again.',
+    tooMany: 'Too many attempts. Wait some minutes, then try again.',
+    askTitle: (client: string) => `Connect ${client}`,
+    /** `{client}` stands for its name. */
+    ask: 'Connect {client} to your account?',
+    warning:
+      'Allow this only if you have the device in front of you and it shows the same code. If somebody sent you the code or a link, deny it: that person would get into your account.',
+    may: 'The device may then',
+    allowed: {
+      title: 'The device is connected',
+      text: 'It goes on by itself within a few seconds. You can close this page.',
+    },
+    denied: {
+      title: 'Nothing was connected',
+      text: 'The device gets no access to your account. You can close this page.',
+    },
+  },
   error: {
     footer: 'You can close this page, or go back and try again.',
   },

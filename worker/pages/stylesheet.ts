@@ -106,6 +106,17 @@ input {
   color: var(--text);
   font: inherit;
 }
+input.code { font-size: 1.25rem; letter-spacing: 0.12em; text-transform: uppercase; }
+.user-code {
+  margin: 0 0 1rem;
+  padding: 0.6rem;
+  border: 1px solid var(--line);
+  border-radius: 12px;
+  background: var(--soft);
+  font: 600 1.75rem/1.3 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
+  letter-spacing: 0.1em;
+  text-align: center;
+}
 input[type="hidden"] { display: none; }
 input[aria-invalid="true"] { border-color: var(--danger); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }

@@ -7,7 +7,6 @@ import { equalText, sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
 import { sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
-import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { isUsable } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
@@ -17,17 +16,13 @@ import {
   detailsOfCode,
   findCode,
   findUserOf,
-  insertAuthorization,
-  insertRefreshToken,
   isCodeMine,
   isCodeReused,
-  NO_END,
   subjectOfCode,
 } from '../authorization_store.ts'
-import { endAuthorization, entitle, readAsked } from '../authorizations.ts'
+import { endAuthorization, entitle, readAsked, startAuthorization } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
-import { isLink } from '../presets.ts'
-import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
+import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
 
@@ -89,65 +84,20 @@ export async function redeem(
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
 
   const settings = await loadSettings(cx)
-  const { authorization_id: id, user_id } = code
-  const covered = { ...code, id }
+  const covered = { ...code, id: code.authorization_id }
   const narrowed = [grantsNamed, placesNamed] as NarrowedRows
   const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings, narrowed)
-  const granted = code.scope.split(' ')
-  const isLasting =
-    client.grant_types.includes('refresh_token') &&
-    (isLink(client) || granted.includes('offline_access') || !granted.includes('openid'))
-  const refresh_token = isLasting ? newRefreshToken(cx) : null
-  const head = refresh_token === null ? null : sha256(refresh_token)
-
-  const now = cx.now()
-  const isMine = isCodeMine(cx, hash)
+  const started = startAuthorization(cx, client, covered, settings, isCodeMine(cx, hash))
   const [consumed] = await writeAs(
     cx,
     caller,
-    consumeCode(cx, hash, now, isProven(cx, caller)),
-    insertAuthorization(
-      {
-        id,
-        user_id,
-        client_id: client.client_id,
-        scope: code.scope,
-        resource: code.resource,
-        auth_time: code.auth_time,
-        amr: code.amr,
-        session_hash: code.session_hash,
-        head,
-        created_at: now,
-        last_used_at: now,
-        expires_at:
-          head === null ? null : isLink(client) ? NO_END : now + settings.refresh_token_ttl,
-        revoked_at: null,
-        sid: code.sid,
-        acr: code.acr,
-        claims: code.claims,
-        authorization_details: code.authorization_details,
-        cnf: null,
-        offline: isLasting ? 1 : 0,
-      },
-      isMine,
-    ),
-    insertRefreshToken(
-      { hash: head ?? hash, authorization_id: id, parent: null, created_at: now },
-      head === null ? sql`0` : isMine,
-    ),
-    appendEvent(
-      cx,
-      {
-        type: 'authorization.created',
-        subject_id: user_id,
-        data: { authorization_id: id, client_id: client.client_id, scope: code.scope },
-      },
-      isMine,
-    ),
+    consumeCode(cx, hash, cx.now(), isProven(cx, caller)),
+    ...started.statements,
     ...reuse(cx, caller, code),
   )
   if (consumed.length === 0) throw refused('code_not_consumed')
 
+  const { refresh_token } = started
   return answerSignIn(cx, settings, entitled, code, { refresh_token, nonce: code.nonce })
 }
 
