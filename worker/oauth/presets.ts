@@ -26,6 +26,8 @@ export type PresetName = Preset['name']
 type Vendor = {
   /** As people know it. */
   title: string
+  /** Where it sends people back to, by the id that the vendor gave the operator. */
+  addresses(id: string): string[]
   /** Where people unlink, at the vendor. */
   app: string
   /** What the vendor says about what it does with data, if pages are to link it. */
@@ -39,6 +41,10 @@ type Vendor = {
 export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
   'google-home': {
     title: 'Google',
+    addresses: (project_id) => [
+      `https://oauth-redirect.googleusercontent.com/r/${project_id}`,
+      `https://oauth-redirect-sandbox.googleusercontent.com/r/${project_id}`,
+    ],
     app: 'the Google Home app',
     privacy_uri: 'https://policies.google.com/privacy',
     locale_parameter: 'user_locale',
@@ -46,6 +52,11 @@ export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
   },
   alexa: {
     title: 'Amazon Alexa',
+    addresses: (vendor_id) => [
+      `https://pitangui.amazon.com/api/skill/link/${vendor_id}`,
+      `https://layla.amazon.com/api/skill/link/${vendor_id}`,
+      `https://alexa.amazon.co.jp/api/skill/link/${vendor_id}`,
+    ],
     app: 'the Alexa app',
     privacy_uri: null,
     locale_parameter: null,
@@ -53,20 +64,9 @@ export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
   },
 }
 
-/** The addresses that the vendor sends people back to. */
-export function vendorAddresses(preset: Preset): string[] {
-  if (preset.name === 'google-home') {
-    const { project_id } = preset
-    return [
-      `https://oauth-redirect.googleusercontent.com/r/${project_id}`,
-      `https://oauth-redirect-sandbox.googleusercontent.com/r/${project_id}`,
-    ]
-  }
-  const { vendor_id } = preset
-  return ['pitangui.amazon.com', 'layla.amazon.com', 'alexa.amazon.co.jp'].map(
-    (host) => `https://${host}/api/skill/link/${vendor_id}`,
-  )
-}
+/** The addresses that the vendor sends people back to: these and no others. */
+export const vendorAddresses = (preset: Preset): string[] =>
+  VENDORS[preset.name].addresses('vendor_id' in preset ? preset.vendor_id : preset.project_id)
 
 // --- the client -------------------------------------------------------------------------------
 
@@ -93,7 +93,7 @@ type Members = {
   profile: string | null
 }
 
-/** What can only be so; each with the reason. */
+/** What can only be so. */
 const fixedMembers = (preset: Preset) =>
   ({
     redirect_uris: vendorAddresses(preset),
