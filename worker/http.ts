@@ -42,12 +42,15 @@ export function parseForm(text: string, repeatable: readonly string[] = []): For
     // RFC 6749 §3.1, §3.2: parameters must not be included more than once
     else throw badRequest('a parameter is given more than once', 'duplicate_parameter')
   }
-  return {
-    get: (name) => found.get(name)?.[0],
-    all: (name) => found.get(name) ?? [],
-    names: () => [...found.keys()],
-  }
+  return formOf(found)
 }
+
+/** Parameters that did not come as a form, or not only. */
+export const formOf = (values: ReadonlyMap<string, readonly string[]>): Form => ({
+  get: (name) => values.get(name)?.[0],
+  all: (name) => values.get(name) ?? [],
+  names: () => [...values.keys()],
+})
 
 function decode(text: string): string {
   let value: string
@@ -144,13 +147,17 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
   })
 }
 
-/** For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins). */
-export function pageHeaders(c: Http, formTargets: readonly string[] = []): void {
+/**
+ * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
+ * `script` is the CSP source of the one script that a page may have.
+ */
+export function pageHeaders(c: Http, formTargets: readonly string[] = [], script?: string): void {
   // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
   const targets = ["'self'", ...formTargets].join(' ')
   c.header(
     'Content-Security-Policy',
-    `default-src 'none'; style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
+    `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
+      `style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')

@@ -41,7 +41,7 @@ const trustedIssuer = z
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
 /**
- * Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. An empty
+ * Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. An empty
  * `service_name` is the issuer's host, an empty `privacy_uri` none.
  */
 export const settingsSchema = z.strictObject({
@@ -56,6 +56,8 @@ export const settingsSchema = z.strictObject({
   session_idle_ttl: seconds(300, 400 * DAY),
   session_ttl: seconds(300, 400 * DAY),
   request_ttl: seconds(60, 7200),
+  par_ttl: seconds(10, 599),
+  require_pushed_authorization_requests: z.boolean(),
   login_attempts_per_account: z.int().min(3).max(1000),
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
@@ -96,6 +98,9 @@ export const DEFAULT_SETTINGS: Settings = {
   session_idle_ttl: 12 * 3600,
   session_ttl: 30 * DAY,
   request_ttl: 1800,
+  // RFC 9126 §2.2, and below the 600 s of FAPI 2.0 §5.3.2.2
+  par_ttl: 90,
+  require_pushed_authorization_requests: false,
   login_attempts_per_account: 10,
   login_attempts_per_address: 50,
   login_attempts_window: 900,

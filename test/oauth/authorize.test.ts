@@ -154,9 +154,8 @@ describe('a fault behind a proven address is told to the client with state and i
     ],
     ['response_type=Code', { response_type: 'Code' }, 'unsupported_response_type'],
     ['response_mode=fragment', { response_mode: 'fragment' }, 'invalid_request'],
-    ['response_mode=form_post', { response_mode: 'form_post' }, 'invalid_request'],
-    ['a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'request_not_supported'],
-    ['a request_uri', { request_uri: 'https://evil.example/r' }, 'request_uri_not_supported'],
+    ['a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'invalid_request_object'],
+    ['a request_uri', { request_uri: 'https://evil.example/r' }, 'invalid_request_uri'],
     ['no code_challenge', { code_challenge: undefined }, 'invalid_request'],
     [
       'nothing of PKCE',

@@ -1,6 +1,7 @@
 // Account linking as Google and Alexa do it, to the letter of what they publish: a whole life of a link, from the
 // page to unlinking, with what goes wrong on the way.
 import { beforeAll, describe, expect, test } from 'vitest'
+import { updateSettings } from '../../worker/admin/settings.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { deleteOldProtocolState } from '../../worker/oauth/authorizations.ts'
 import { countRoundTrips } from '../context.ts'
@@ -363,13 +364,23 @@ describe('what the vendors differ in', () => {
     expect((await token(worker, late, basic('alexa', secret))).status).toBe(400)
   })
 
+  test('a link comes about also where all others have to push their requests', async () => {
+    const { worker, browser } = await startLinking(google)
+    await updateSettings(worker.context(), { require_pushed_authorization_requests: true })
+    expect(await agree(browser, google)).toMatch(/^\S{43}$/)
+  })
+
   test('user_locale is a wish: a language that is not there, or none, is no fault', async () => {
     const { browser } = await startLinking(google)
     for (const user_locale of ['de-DE', 'en', 'x', '<script>', 'a'.repeat(90)]) {
       const page = await browser.get(requestOf(google, { user_locale }))
       expect(locationOf(page).pathname).toBe('/login')
     }
-    const kept = (await question(browser, google)).html
-    expect(kept).toContain('<html lang="en">')
+    // It comes along to the login page, and `ui_locales` goes before.
+    const login = locationOf(await browser.get(requestOf(google)))
+    expect(login.searchParams.get('ui_locales')).toBe('de-DE')
+    const both = await browser.get(requestOf(google, { ui_locales: 'pl' }))
+    expect(locationOf(both).searchParams.get('ui_locales')).toBe('pl')
+    expect((await question(browser, google)).html).toContain('<html lang="en">')
   })
 })

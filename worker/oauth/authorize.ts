@@ -9,17 +9,17 @@ import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { Form } from '../http.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
-import { loadSettings } from '../settings.ts'
+import { signingKeys } from '../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../settings.ts'
 import { digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
+  type KeptRequest,
   REQUEST_URI_PREFIX,
   readClientId,
-  readIdTokenHint,
   readReference,
   readTarget,
-  type Target,
 } from './authorization_request.ts'
 import {
   type AllowedScope,
@@ -34,10 +34,13 @@ import {
   isOpen,
   listAllowedScopes,
 } from './authorization_request_store.ts'
+import { type Outcome, type Target, toClient } from './authorization_response.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
 import { isLink } from './presets.ts'
+import { assertMayComeDirectly, bringPushedRequest } from './pushed_authorization.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
+import { openRequestObject } from './request_object.ts'
 import { isManagementScope } from './scopes.ts'
 
 /** A request that was stored, and where it stands. */
@@ -47,6 +50,8 @@ export type Stored = {
   created_at: number
   /** The session that was there when it was stored: it does not count as a new sign-in. */
   session_hash: string | null
+  /** Whether the client brought it itself, and no browser came with it yet. */
+  pushed: boolean
 }
 
 /** All that a decision is made from. */
@@ -59,11 +64,6 @@ export type Situation = {
   /** Permissions of the user over the whole system. */
   permissions: ReadonlySet<string>
 }
-
-/** Where the browser goes next. */
-export type Outcome =
-  | { to: 'client'; redirect_uri: string; answer: Record<string, string> }
-  | { to: 'page'; path: string }
 
 export type Decision =
   | { step: 'login' }
@@ -110,6 +110,7 @@ function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession
 /** Since the request came: the time has whole seconds only, hence the look at the session itself. */
 const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
   stored !== null &&
+  !stored.pushed &&
   session.auth_time >= stored.created_at &&
   session.id_hash !== stored.session_hash
 
@@ -168,6 +169,9 @@ export async function authorize(
     if (situation.client.client_id !== client_id) throw requestEnded()
     return tellClient(cx, situation.client, situation.request, () => proceed(cx, situation))
   }
+  // Keys and settings in one round trip when cold, none when warm.
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
   const [clients, sessions, allowed, grants] = await cx.db.read(
     findClientById(client_id),
     findSession(cx, cookie),
@@ -175,14 +179,32 @@ export async function authorize(
     listGrantsOf(cx, cookie),
   )
   const client = usableClient(clients[0])
-  const target = readTarget(client, form)
+  const opened = await openForm(cx, client, form, settings)
+  if ('to' in opened) return opened
+  const target = readTarget(client, opened)
   return tellClient(cx, client, target, async () => {
-    const hinted = await readIdTokenHint(cx, client, form)
-    const request = { ...checkRequest(cx, client, target, form), ...hinted }
+    const request = await checkRequest(cx, client, target, opened)
     const permissions = permissionsOf(grants)
     const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
     return proceed(cx, situation)
   })
+}
+
+/** The parameters of the request, also of one in a request object, or where its refusal goes. */
+async function openForm(
+  cx: Context,
+  client: Client,
+  form: Form,
+  settings: Settings,
+): Promise<Form | Outcome> {
+  try {
+    assertMayComeDirectly(client, settings)
+    return await openRequestObject(cx, client, form, { pushed: false })
+  } catch (error) {
+    // Where the answer should have gone is in the object; what stands outside will do if it is an own address.
+    if (!(error instanceof OAuthError) || form.all('redirect_uri').length === 0) throw error
+    return tellClient(cx, client, readTarget(client, form), () => Promise.reject(error))
+  }
 }
 
 /** A stored request as it stands now. One round trip. Throws OAuthError, which is shown here. */
@@ -205,15 +227,14 @@ export async function lookAt(
   const [row] = requests
   if (row === undefined) throw requestEnded()
   const client = usableClient(clients[0])
-  const { session_hash, ...request } = JSON.parse(row.parameters) as Kept
+  const { session_hash, ...request } = JSON.parse(row.parameters) as KeptRequest
   // The client may have been changed since, for instance because an address was taken over.
   if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
-  const stored = { reference, id_hash, created_at: row.created_at, session_hash }
+  const { created_at } = row
+  const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
   const permissions = permissionsOf(grants)
   return { client, request, stored, session: sessions[0], allowed, permissions }
 }
-
-type Kept = AuthorizationRequest & { session_hash: string | null }
 
 export const requestEnded = () =>
   refuse(
@@ -259,27 +280,18 @@ async function tellClient(
     const { reason } = error
     cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
     const answer = { error: error.error, error_description: error.description }
-    return toClient(cx, target, answer)
+    return toClient(cx, client, target, answer)
   }
   if (outcome === null) throw requestEnded()
   return outcome
-}
-
-/** An answer to the client, with its `state` and our `iss` (RFC 9207 §2). */
-export function toClient(cx: Context, target: Target, answer: Record<string, string>): Outcome {
-  const state: Record<string, string> = target.state === undefined ? {} : { state: target.state }
-  return {
-    to: 'client',
-    redirect_uri: target.redirect_uri,
-    answer: { ...answer, ...state, iss: cx.config.issuer },
-  }
 }
 
 /** At most one round trip. Throws OAuthError, which is for the client. */
 async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
   const decision = decide(cx, situation)
   if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
-  const { reference } = situation.stored ?? (await storeRequest(cx, situation))
+  const reference = await storeRequest(cx, situation)
+  if (reference === null) return null
   const path =
     decision.step === 'consent'
       ? consentPath(reference)
@@ -287,15 +299,20 @@ async function proceed(cx: Context, situation: Situation): Promise<Outcome | nul
   return { to: 'page', path }
 }
 
+/** The handle of the request as one on its way, null when it ended. No round trip when it is one, else one. */
 async function storeRequest(
   cx: Context,
-  { request, session }: Situation,
-): Promise<{ reference: string }> {
+  { request, stored, session }: Situation,
+): Promise<string | null> {
+  if (stored !== null && !stored.pushed) return stored.reference
   const settings = await loadSettings(cx)
+  const kept: KeptRequest = { ...request, session_hash: session?.id_hash ?? null }
+  if (stored !== null) {
+    const wasBrought = await bringPushedRequest(cx, stored.id_hash, kept, settings)
+    return wasBrought ? stored.reference : null
+  }
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
-  const session_hash = session?.id_hash ?? null
-  const kept: Kept = { ...request, session_hash }
   const created_at = cx.now()
   await cx.db.write(
     insertRequest({
@@ -307,7 +324,7 @@ async function storeRequest(
       pushed: 0,
     }),
   )
-  return { reference }
+  return reference
 }
 
 /** The path at which a stored request goes on. */
@@ -322,7 +339,7 @@ export const consentPath = (reference: string): string =>
 /** The login page learns where to go on, whom to expect, and where that may end (for its CSP). */
 export function loginPath(
   cx: Context,
-  { client_id, redirect_uri, login_hint }: AuthorizationRequest,
+  { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
   reference: string,
 ): string {
   const form_target = formTargetOf(redirect_uri)
@@ -331,6 +348,7 @@ export function loginPath(
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
     ...(login_hint === undefined ? {} : { login_hint }),
+    ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })
   return `/login?${parameters}`
 }
@@ -345,9 +363,11 @@ export async function issueCode(
   { session, scope }: { session: LiveSession; scope: readonly string[] },
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
+  const code = encodeBase64url(cx.random(32))
+  // Before the code is stored: if it cannot be signed, nothing is lost.
+  const outcome = await toClient(cx, client, request, { code })
   const settings = await loadSettings(cx)
   const now = cx.now()
-  const code = encodeBase64url(cx.random(32))
   const hash = sha256(code)
   const { user_id } = session
   const row = {
@@ -383,8 +403,7 @@ export async function issueCode(
     ...(touch === null ? [] : [touch]),
     findCodeHash(hash),
   )
-  if (answers.at(-1)?.length !== 1) return null
-  return toClient(cx, request, { code })
+  return answers.at(-1)?.length === 1 ? outcome : null
 }
 
 function rememberAllowed(

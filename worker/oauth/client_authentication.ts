@@ -210,7 +210,7 @@ async function verifyAssertion(
   throw refused(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
 }
 
-function fitsAlgorithm(key: JWK, alg: string): boolean {
+export function fitsAlgorithm(key: JWK, alg: string): boolean {
   const one = (name: string) => (name === 'EdDSA' ? 'Ed25519' : name)
   if (key.alg !== undefined && one(key.alg) !== one(alg)) return false
   if (alg === 'ES256') return key.kty === 'EC' && key.crv === 'P-256'
@@ -218,8 +218,8 @@ function fitsAlgorithm(key: JWK, alg: string): boolean {
   return key.kty === 'RSA'
 }
 
-/** The claims when the signature is this key's, otherwise null. Claims are judged by `acceptClaims`. */
-async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
+/** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
+export async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
   try {
     const { kty, crv, x, y, n, e } = key
     const members = { kty, crv, x, y, n, e }
@@ -247,8 +247,10 @@ function acceptClaims(
   // Every audience must be us: one that names another server as well could be replayed by that server.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
-  const ours = (one: unknown) => one === issuer || one === `${issuer}/oauth/token`
-  if (audiences.length === 0 || !audiences.every(ours)) throw refused('assertion_audience')
+  // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
+  const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
+  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one)))
+    throw refused('assertion_audience')
   const now = cx.now()
   if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
   if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')

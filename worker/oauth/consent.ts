@@ -11,6 +11,7 @@ import type { LinkingValues } from '../pages/linking_page.ts'
 import { loadSettings } from '../settings.ts'
 import type { Detail } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
+import { type Outcome, toClient } from './authorization_response.ts'
 import {
   asUser,
   consentPath,
@@ -19,11 +20,9 @@ import {
   issueCode,
   loginPath,
   lookAt,
-  type Outcome,
   pathOf,
   requestEnded,
   type Situation,
-  toClient,
 } from './authorize.ts'
 import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
@@ -110,7 +109,7 @@ export async function askConsent(
   const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
   if (details.length === 0 && scope.length === 0) {
-    return toClient(cx, request, {
+    return toClient(cx, client, request, {
       error: 'access_denied',
       error_description: 'the person may do nothing of what is asked',
     })
@@ -197,7 +196,7 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 const boundTo = (reference: string, { session, scope }: ToAsk): string =>
   [reference, session.user_id, ...scope].join('\n')
 
-async function deny(cx: Context, { request, stored }: Situation, { session }: ToAsk) {
+async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')
   const { user_id } = session
   const { client_id } = request
@@ -209,7 +208,7 @@ async function deny(cx: Context, { request, stored }: Situation, { session }: To
     ),
     deleteRequest(stored.id_hash),
   )
-  return toClient(cx, request, {
+  return toClient(cx, client, request, {
     error: 'access_denied',
     error_description: 'the person did not allow it',
   })

@@ -41,6 +41,11 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}.`,
     privacy: (whose: string) => `Privacy at ${whose}`,
   },
+  formPost: {
+    title: 'One moment',
+    lead: (host: string) => `You are on your way back to ${host}.`,
+    submit: 'Continue',
+  },
   device: {
     title: 'Connect a device',
     lead: 'Type the code that the device shows.',
@@ -109,6 +114,7 @@ export const english = {
 export type Messages = typeof english
 
 const LOCALES: ReadonlyMap<string, Messages> = new Map([[english.locale, english]])
+export const UI_LOCALES: readonly string[] = [...LOCALES.keys()]
 
 /** The texts in the first of the wished locales (BCP 47) that there is, a region's in its language; else English. */
 export function messagesFor(ui_locales: readonly string[]): Messages {
