@@ -267,7 +267,10 @@ function answerError(error: Error, c: Http): Response | Promise<Response> {
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
   if (failure.status === 503) c.header('Retry-After', '2')
-  return c.json({ error: failure.error, error_description: failure.description }, failure.status)
+  const { error: code, description } = failure
+  // A description is optional (RFC 6749 §5.2), and some peers want none.
+  const told = description === '' ? {} : { error_description: description }
+  return c.json({ error: code, ...told }, failure.status)
 }
 
 /** The failure as one of the kinds that have an answer, or null for a fault of ours. */

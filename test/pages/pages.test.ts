@@ -4,9 +4,10 @@ import { applicationsPage } from '../../worker/pages/applications_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
+import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
-import { english } from '../../worker/pages/messages.ts'
+import { english, messagesFor } from '../../worker/pages/messages.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
@@ -22,6 +23,17 @@ const pagesWith = (text: string) => ({
     email: text,
     scopes: [{ name: text, text }],
     resources: [text],
+    request: text,
+    csrf: text,
+    redirect_host: text,
+    switch_account: text,
+  }),
+  linking: linkingPage({
+    service_name: text,
+    vendor: { title: text, app: text, privacy_uri: text },
+    email: text,
+    scopes: [{ name: text, text }],
+    privacy_uri: text,
     request: text,
     csrf: text,
     redirect_host: text,
@@ -135,6 +147,7 @@ test('the buttons have the values that are promised', async () => {
     )
   expect(await values('login')).toEqual(['login'])
   expect(await values('consent')).toEqual(['allow', 'deny'])
+  expect(await values('linking')).toEqual(['allow', 'deny'])
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
@@ -191,6 +204,46 @@ test('the consent page says who asks, for what, where it leads, and as whom', as
   expect(text).toContain('ann@example.com')
   expect(html).toContain('<input type="hidden" name="request" value="r1">')
   expect(html).not.toContain(english.consent.switchAccount)
+})
+
+test('the linking page says with whom an account is linked, for what, and how that ends', async () => {
+  const values = {
+    service_name: 'Lamps Ltd',
+    vendor: {
+      title: 'Google',
+      app: 'the Google Home app',
+      privacy_uri: 'https://google.example/p',
+    },
+    email: 'ann@example.com',
+    scopes: [{ name: 'lamps', text: 'use your lamps' }],
+    privacy_uri: 'https://lamps.example/privacy',
+    request: 'r1',
+    csrf: 'c1',
+    redirect_host: 'oauth-redirect.example',
+    switch_account: '/login?again',
+  }
+  const html = String(await linkingPage(values))
+  const text = html.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')
+  expect(text).toContain('Your Lamps Ltd account will be linked with Google.')
+  expect(text).toContain('you authorize Google to control your devices at Lamps Ltd.')
+  expect(text).toContain('use your lamps lamps')
+  expect(text).toContain('keep this access until you unlink the account')
+  expect(text).toContain(
+    'Go on only if you began this in the Google Home app, where you can unlink',
+  )
+  expect(text).toContain('Either way you go back to oauth-redirect.example.')
+  expect(text).toMatch(/Agree and link\s+Cancel/)
+  expect(html).toContain('<a href="https://lamps.example/privacy" rel="noreferrer">')
+  expect(html).toContain('<a href="https://google.example/p" rel="noreferrer">')
+  expect(html).toContain('<a href="/login?again">Use another account</a>')
+  const quiet = { ...values, privacy_uri: null, vendor: { ...values.vendor, privacy_uri: null } }
+  expect(String(await linkingPage(quiet))).not.toContain('Privacy')
+})
+
+test('texts come in the first language wished for that there is', () => {
+  for (const wishes of [[], ['en-GB'], ['EN'], ['de-DE', 'en'], ['de'], ['']]) {
+    expect(messagesFor(wishes).locale).toBe('en')
+  }
 })
 
 test('the stylesheet is served cacheable, fetches nothing, and knows light and dark', async () => {

@@ -10,6 +10,7 @@ import { isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
 import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
+import { isLink, localeParameter } from './presets.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
 
@@ -43,6 +44,7 @@ export const PARAMETERS = [
   'dpop_jkt',
   'request',
   'request_uri',
+  'user_locale',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 
@@ -172,6 +174,7 @@ const CHECKS: readonly Check[] = [
   checkInteraction,
   checkAuthenticationContext,
   checkClaims,
+  checkLocale,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -265,10 +268,11 @@ export function checkDetails(_cx: Context, client: Client, form: Form) {
 
 export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
+  const asked = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
+  if (asked === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: ignored where no refresh token can be had.
-  const scope = parseScope(once(form, 'scope', 2048)).filter(
-    (one) => one !== 'offline_access' || refreshes,
-  )
+  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
   if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
@@ -332,6 +336,16 @@ function checkInteraction(_cx: Context, client: Client, form: Form) {
     ...readWishes(form),
   }
 }
+
+/** A vendor's word for `ui_locales`: a wish as well. */
+function checkLocale(_cx: Context, client: Client, form: Form) {
+  const parameter = localeParameter(client)
+  if (form.get('ui_locales') !== undefined) return {}
+  const locale = parameter === null ? undefined : once(form, parameter, 100)
+  return locale !== undefined && LANGUAGE_TAG.test(locale) ? { ui_locales: [locale] } : {}
+}
+
+const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
 
 /** How the pages should be: wishes, so what is not understood is no fault. */
 function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {

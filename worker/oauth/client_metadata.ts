@@ -16,6 +16,7 @@ import {
 } from './client_members.ts'
 import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
+import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
 import { managementAudience, parseScope } from './scopes.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
@@ -333,7 +334,10 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const next: Description = { ...current, ...given }
+  const { preset = current.preset } = patch
+  const isNew = preset?.name !== current.preset?.name
+  const next = { ...current, ...presetMembers(preset, isNew), ...given } as Description
+  next.access_token_ttl ??= presetTokenTtl(preset)
   next.grant_types = [...new Set(next.grant_types)]
   if (scope !== undefined) {
     try {

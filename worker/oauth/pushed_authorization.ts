@@ -28,6 +28,7 @@ import {
 } from './client_authentication.ts'
 import type { Client } from './client_metadata.ts'
 import type { Proof, ProofRequest } from './dpop.ts'
+import { isLink } from './presets.ts'
 import { openRequestObject } from './request_object.ts'
 import { readProof, withProof } from './sender_constraint.ts'
 
@@ -109,6 +110,8 @@ export async function bringPushedRequest(
 
 /** RFC 9126 §5 and §6, FAPI 2.0 §5.3.2.2. Throws OAuthError where a request has to be pushed. */
 export function assertMayComeDirectly(client: Client, settings: Settings): void {
+  // No vendor of an assistant can push, and a preset says that it is one.
+  if (isLink(client)) return
   if (
     settings.require_pushed_authorization_requests ||
     client.require_pushed_authorization_requests ||

@@ -25,6 +25,22 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
     client: 'Client',
   },
+  linking: {
+    title: (vendor: string) => `Link your account with ${vendor}`,
+    /** `{service}` and `{vendor}`, in this order, stand for their names. */
+    lead: 'Your {service} account will be linked with {vendor}.',
+    authorize: (vendor: string, service: string) =>
+      `By linking you authorize ${vendor} to control your devices at ${service}.`,
+    may: (vendor: string) => `${vendor} may then`,
+    lasting: 'keep this access until you unlink the account',
+    allow: 'Agree and link',
+    deny: 'Cancel',
+    /** Whoever is lured here would link the assistant of another person. */
+    begun: (app: string) =>
+      `Go on only if you began this in ${app}, where you can unlink at any time.`,
+    sentTo: (host: string) => `Either way you go back to ${host}.`,
+    privacy: (whose: string) => `Privacy at ${whose}`,
+  },
   formPost: {
     title: 'One moment',
     lead: (host: string) => `You are on your way back to ${host}.`,
