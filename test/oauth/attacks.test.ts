@@ -3,6 +3,7 @@
 // Attacks on one thing stand with that thing: docs/conformance.md, "Attacks", lists them all.
 import { SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
+import { createSetupLink } from '../../worker/identity/setup.ts'
 import { signJwt } from '../../worker/keys/jwt.ts'
 import { keysOf, privateKey } from '../../worker/keys/signing_keys.ts'
 import { createClient } from '../../worker/oauth/clients.ts'
@@ -10,6 +11,7 @@ import { countRoundTrips, ISSUER, type TestWorker } from '../context.ts'
 import { Browser, type Page } from '../identity/browser.ts'
 import { ANN, PASSWORD, startWithAnn } from '../identity/people.ts'
 import { answerOf, CALLBACK, follow, pathOf, requestParameters, requestPath } from './flow.ts'
+import { google, question } from './linking.ts'
 import {
   addApp,
   addClient,
@@ -282,11 +284,11 @@ describe('everywhere', () => {
   })
 
   test('a query beside the body is not looked at where pages send their forms', async () => {
-    const { browser, question } = await askedAnn()
+    const { browser, asked } = await askedAnn()
     const evil = new URLSearchParams({ redirect_uri: 'https://evil.example/', client_id: 'x' })
-    const bare = await browser.submit(question, {})
+    const bare = await browser.submit(asked, {})
     expect(bare.status).toBe(400)
-    const { csrf = '', request = '' } = Object.fromEntries(fieldsOf(question))
+    const { csrf = '', request = '' } = Object.fromEntries(fieldsOf(asked))
     const beside = await browser.post('/consent?action=allow', { csrf, request })
     expect(beside.status).toBe(400)
     const good = Object.fromEntries(requestParameters())
@@ -345,13 +347,17 @@ describe('everywhere', () => {
         [`${path}, endless`, post(path)],
       ]),
       ['/oauth/register', post('/oauth/register', 'application/json')],
-      ...BY_ADDRESS.map((path) => [`${path}?`, () => worker.request(`${path}?x=${long}`)]),
+      ...[...BY_ADDRESS, '/authorize'].map((path) => [
+        `${path}?`,
+        () => worker.request(`${path}?x=${long}`),
+      ]),
     ] as [string, () => Promise<Response>][])
-    for (const headers of [
+    const credentials: Record<string, string>[] = [
       { authorization: `Bearer ${long}` },
       { authorization: `DPoP ${long}`, dpop: long },
       { authorization: `Basic ${btoa(long)}` },
-    ]) {
+    ]
+    for (const headers of credentials) {
       expect((await worker.request('/oauth/userinfo', { headers })).status).toBe(401)
       expect((await worker.request('/v1/users', { headers })).status).toBe(401)
       const init = {
@@ -394,22 +400,26 @@ async function startPages() {
 }
 
 async function askedAnn() {
-  const { worker, browser } = await startPages()
+  const { browser } = await startPages()
   const login = pathOf(await browser.get(requestPath()))
-  const question = await follow(browser, await browser.signIn(ANN, PASSWORD, login))
-  return { worker, browser, question }
+  const asked = await follow(browser, await browser.signIn(ANN, PASSWORD, login))
+  return { browser, asked }
 }
 
 test('no page can be framed', async () => {
   const { worker, browser } = await startPages()
   const html = { accept: 'text/html' }
   const pages: Record<string, Page> = {}
+  const { pathname, search } = new URL((await createSetupLink(worker.context())) ?? '')
+  pages['set-up'] = await browser.get(pathname + search)
   const login = pathOf(await browser.get(requestPath()))
   pages['login'] = await browser.get(login)
   pages['a wrong password'] = await browser.signIn(ANN, `${PASSWORD}x`, login)
   pages['a form of nobody'] = await browser.post('/login', {})
   pages['a dead set-up link'] = await browser.get('/setup?token=x')
   pages['consent'] = await follow(browser, await browser.signIn(ANN, PASSWORD, login))
+  await addClient(worker, { client_id: 'google', preset: google.preset, scope: 'openid email' })
+  pages['linking'] = await question(browser, google)
   pages['the account'] = await browser.get('/account')
   pages['applications'] = await browser.get('/account/applications')
   pages['sign-out'] = await browser.get('/logout')
@@ -459,8 +469,8 @@ test('no answer to a form makes the browser send it on', async () => {
   )
   const login = pathOf(await browser.get(requestPath()))
   sent['the password'] = await browser.signIn(ANN, PASSWORD, login)
-  const question = await follow(browser, sent['the password'])
-  sent['consent'] = await browser.submit(question, { action: 'allow' })
+  const asks = await follow(browser, sent['the password'])
+  sent['consent'] = await browser.submit(asks, { action: 'allow' })
   expect(answerOf(sent['consent'])).toHaveProperty('code')
   const applications = await browser.get('/account/applications')
   sent['withdrawal'] = await browser.submit(applications, { client_id: 'app', action: 'withdraw' })
