@@ -292,7 +292,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: 'if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one))) {',
     to: 'if (false) {',
     test: 'oauth/client_authentication',
-    title: 'an assertion with',
+    title: 'our audience and another',
   },
   {
     name: 'assertion-of-another',
@@ -301,7 +301,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: 'if (iss !== client_id || sub !== client_id)',
     to: 'if (sub !== client_id)',
     test: 'oauth/client_authentication',
-    title: 'an assertion with',
+    title: 'another iss than sub',
   },
   {
     name: 'assertion-lives-long',
@@ -310,7 +310,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: "if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')",
     to: '',
     test: 'oauth/client_authentication',
-    title: 'an assertion with',
+    title: 'exp more than five minutes ahead',
   },
   {
     name: 'assertion-type',
@@ -319,7 +319,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: "if (!types.includes(String(typ).toLowerCase())) throw refused('assertion_typ')",
     to: '',
     test: 'oauth/client_authentication',
-    title: 'an assertion with',
+    title: 'the type of an access token',
   },
   {
     name: 'assertion-algorithm',
@@ -346,7 +346,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: "throw refused('assertion_typ')",
     to: '',
     test: 'oauth/jwt_bearer',
-    title: 'refused alike',
+    title: 'of the type of logout tokens',
   },
   {
     name: 'foreign-assertion-audience',
@@ -355,7 +355,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: "throw refused('assertion_audience')",
     to: '',
     test: 'oauth/jwt_bearer',
-    title: 'refused alike',
+    title: 'for somebody else as well',
   },
   {
     name: 'foreign-email-unverified',
@@ -364,7 +364,7 @@ const ASSERTIONS: readonly Guard[] = [
     from: "claims['email_verified'] === true && typeof email === 'string'",
     to: "typeof email === 'string'",
     test: 'oauth/jwt_bearer',
-    title: 'refused alike',
+    title: 'about an address that the issuer did not verify',
   },
   {
     name: 'foreign-assertion-replay',
@@ -394,7 +394,7 @@ const REDIRECTS: readonly Guard[] = [
     from: 'if (client.redirect_uris.includes(requested)) return true',
     to: 'if (client.redirect_uris.some((uri) => requested.startsWith(uri))) return true',
     test: 'oauth/authorize',
-    title: 'gets a page and no redirect',
+    title: 'with a longer path after ;',
   },
   {
     name: 'redirect-pattern',
@@ -412,7 +412,7 @@ const REDIRECTS: readonly Guard[] = [
     from: "if (!url.protocol.includes('.')) return 'must use https'",
     to: "if (!url.protocol.includes('.')) return null",
     test: 'oauth/clients',
-    title: 'a client cannot be',
+    title: 'with javascript:',
   },
   {
     name: 'redirect-lost-since',
@@ -505,7 +505,7 @@ const BROWSERS: readonly Guard[] = [
     from: 'assertCsrf(c, form)\n        const given',
     to: 'const given',
     test: 'oauth/authorize_consent',
-    title: 'is refused and gives no code',
+    title: 'without csrf',
   },
   {
     name: 'csrf-at-device',
@@ -781,7 +781,7 @@ const KINDS: readonly Guard[] = [
     from: "if (typ !== undefined && typ !== 'jwt' && typ !== EXPLICIT_TYPE) {",
     to: 'if (false) {',
     test: 'oauth/request_object',
-    title: 'is refused, and the refusal goes to the address outside',
+    title: 'with typ',
   },
   {
     name: 'request-object-issuer',
@@ -1078,7 +1078,7 @@ const OUTSIDE: readonly Guard[] = [
     from: "if (!allowPrivate && !isPublicHost(url.hostname)) throw new OutsideRefused('private_address')",
     to: '',
     test: 'ground/outside',
-    title: 'is never asked',
+    title: 'of the public internet',
   },
   {
     name: 'redirects-outside',
@@ -1132,7 +1132,7 @@ const OUTSIDE: readonly Guard[] = [
     from: "if (client['client_id'] !== url) return unusable('other_client_id')",
     to: '',
     test: 'oauth/client_id_metadata',
-    title: 'makes none, and all are answered alike',
+    title: 'another client_id',
   },
 ]
 

@@ -39,8 +39,10 @@ type Result = { passed: number; failed: string[] }
 async function runTests(vitest: Vitest, tree: string, { test, title = '' }: Guard) {
   const result: Result = { passed: 0, failed: [] }
   vitest.setGlobalTestNamePattern(new RegExp(title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
-  const { testModules } = await vitest.runTestSpecifications([await findFile(vitest, tree, test)])
-  for (const module of testModules) {
+  const file = await findFile(vitest, tree, test)
+  // What ran before is answered too.
+  const { testModules } = await vitest.runTestSpecifications([file])
+  for (const module of testModules.filter(({ moduleId }) => moduleId === file.moduleId)) {
     for (const one of module.children.allTests()) {
       const { state, errors } = one.result()
       if (state === 'passed') result.passed++
