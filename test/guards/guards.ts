@@ -445,7 +445,7 @@ const REDIRECTS: readonly Guard[] = [
     name: 'return-to',
     attack: 'a sign-in that leads to a foreign origin',
     file: 'worker/identity/return_to.ts',
-    from: 'if (url.origin !== cx.config.issuer) return undefined',
+    from: 'if (/^(?:\\/|%2f){2}|%5c/i.test(path)) return undefined',
     to: '',
     test: 'identity/return_to',
     title: 'where it could lead elsewhere',
