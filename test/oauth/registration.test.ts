@@ -93,7 +93,7 @@ describe('registering', () => {
       registration_access_token: expect.stringMatching(/^[\w-]{43}$/),
       redirect_uris: [CALLBACK],
       response_types: ['code'],
-      scope: 'openid profile email offline_access',
+      scope: 'openid profile email address phone offline_access',
       default_max_age: 3600,
       backchannel_logout_uri: 'https://app.example/backchannel',
       first_party: false,
