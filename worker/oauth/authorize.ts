@@ -190,6 +190,10 @@ const consentResources = (request: AuthorizationRequest): readonly string[] =>
 /** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
 const claimAsScope = (claim: string): string => `claims"${claim}`
 
+/** The claim that was allowed, where it is not a scope. */
+export const claimAllowed = (allowed: string): string | null =>
+  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
+
 /** What the person is asked to allow, as rows of what was allowed. */
 const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [
   ...consentResources(request).flatMap((resource) =>
