@@ -2,7 +2,10 @@
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 8628 §3.5, OpenID Connect Core §3.1.2.6. */
+/**
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
+ * and its extension "Unmet Authentication Requirements" 1.0 §2.
+ */
 export const OAUTH_STATUS = {
   invalid_request: 400,
   invalid_client: 401,
@@ -19,13 +22,21 @@ export const OAUTH_STATUS = {
   expired_token: 400,
   invalid_token: 401,
   insufficient_scope: 403,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
   login_required: 400,
   consent_required: 400,
   interaction_required: 400,
   account_selection_required: 400,
+  invalid_request_object: 400,
+  invalid_request_uri: 400,
+  unmet_authentication_requirements: 400,
   request_not_supported: 400,
   request_uri_not_supported: 400,
   registration_not_supported: 400,
+  invalid_redirect_uri: 400,
+  invalid_client_metadata: 400,
+  too_many_requests: 429, // our own: no RFC has a code for it
   server_error: 500,
   temporarily_unavailable: 503,
 } as const satisfies Record<string, ContentfulStatusCode>
@@ -41,6 +52,8 @@ export class OAuthError extends Error {
   readonly description: string
   readonly reason: string
   readonly status: ContentfulStatusCode
+  /** How an access token was presented, where that is what failed: the scheme of the challenge. */
+  readonly scheme: 'Bearer' | 'DPoP' | undefined
 
   constructor(
     error: OAuthErrorCode,
@@ -50,13 +63,18 @@ export class OAuthError extends Error {
       reason: string
       cause?: unknown
       status?: ContentfulStatusCode
+      scheme?: 'Bearer' | 'DPoP'
     },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
-    this.status = options.status ?? OAUTH_STATUS[error]
+    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
+    const usual =
+      options.scheme === 'DPoP' && OAUTH_STATUS[error] === 400 ? 401 : OAUTH_STATUS[error]
+    this.status = options.status ?? usual
     this.description = options.description
     this.reason = options.reason
+    this.scheme = options.scheme
   }
 }
 

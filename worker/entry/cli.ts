@@ -18,6 +18,10 @@ const USAGE = `npm run allauth -- <command>
                                        get a token over HTTP, as the device would
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
+  registration-token create [--scope S] [--max-uses N] [--expires-in S] [--name N]
+                                       a token with which software registers clients (RFC 7591)
+  linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
+                                       a person and a secret are made for it, and deleted again
   setup-link                           a link for making the first operator, good for an hour
 
   --json                               answer in JSON
@@ -33,6 +37,9 @@ const options = {
   'key-file': { type: 'string' },
   issuer: { type: 'string' },
   alg: { type: 'string' },
+  scope: { type: 'string' },
+  'max-uses': { type: 'string' },
+  'expires-in': { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -45,8 +52,8 @@ function parse() {
   }
 }
 
-/** What a command answers: for people, and for programs. */
-type Answer = { text: string; json: unknown }
+/** What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing is said. */
+type Answer = { text: string; json: unknown; code?: number }
 
 await runProgram(async () => {
   const { values, positionals } = parse()
@@ -54,8 +61,9 @@ await runProgram(async () => {
     console.log(USAGE)
     return
   }
-  const { text, json } = await run(positionals, values)
+  const { text, json, code = 0 } = await run(positionals, values)
   console.log(values.json ? JSON.stringify(json) : text)
+  process.exitCode = code
 })
 
 async function run(words: readonly string[], values: Values): Promise<Answer> {
@@ -71,7 +79,14 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
   if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
   if (noun === 'key' && verb === 'rotate')
     return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
+  if (noun === 'registration-token' && verb === 'create') {
+    return onDatabase((cx) => registrationTokenCreate(cx, values))
+  }
   if (noun === 'setup-link') return onDatabase(setupLink)
+  if (noun === 'linking-check') {
+    const client_id = one(words.slice(1), 'which client: its id is missing')
+    return onDatabase((cx) => linkingCheck(cx, client_id, values))
+  }
   throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
 
@@ -280,6 +295,52 @@ async function rotate(cx: Context, alg: string): Promise<Answer> {
   const { kid, signs_at } = await rotateKey(cx, alg)
   const at = new Date(signs_at * 1000).toISOString()
   return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
+}
+
+async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {
+  const { createInitialAccessToken, initialAccessTokenInput } = await import(
+    '../oauth/initial_access_tokens.ts'
+  )
+  const { scope, name } = values
+  const max_uses = wholeNumber('--max-uses', values['max-uses'])
+  const seconds = wholeNumber('--expires-in', values['expires-in'])
+  const judged = initialAccessTokenInput.safeParse({
+    scope,
+    description: name,
+    max_uses,
+    expires_at: seconds === undefined ? undefined : cx.now() + seconds,
+  })
+  if (!judged.success) {
+    throw new CannotStart(
+      judged.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
+    )
+  }
+  const created = await createInitialAccessToken(cx, judged.data)
+  return { text: created.initial_access_token, json: created }
+}
+
+function wholeNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new CannotStart(`${option} ${text} is no whole number`)
+  return Number(text)
+}
+
+/** Exit code 1 when a rule is broken. */
+async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
+  const { checkLinking, describeChecked, isPassed } = await import('./linking_check.ts')
+  // What was made for the check is taken away also when somebody stops it.
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const issuer = (values.issuer ?? cx.config.issuer).replace(/\/$/, '')
+  try {
+    const checked = await checkLinking(cx, client_id, issuer, stop.signal)
+    return { text: describeChecked(checked), json: checked, code: isPassed(checked) ? 0 : 1 }
+  } catch (error) {
+    if (stop.signal.aborted) throw new CannotStart('Stopped; what was made for it is deleted.')
+    // What fetch throws when there is no answer (Fetch §5.6).
+    if (!(error instanceof TypeError) || error.cause === undefined) throw error
+    throw new CannotStart(`${issuer} went away in the middle (${error.cause}).`)
+  }
 }
 
 async function setupLink(cx: Context): Promise<Answer> {

@@ -2,6 +2,7 @@
 // in the table and in the API. How clients are made, changed and deleted is told in clients.ts.
 import { idSchema } from '../access/principals.ts'
 import { z } from '../api.ts'
+import { type Config, verifiesChains } from '../config.ts'
 import type { Context } from '../context.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
@@ -15,15 +16,17 @@ import {
 } from './client_members.ts'
 import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
+import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
 import { managementAudience, parseScope } from './scopes.ts'
+import { subjectTypeFaults } from './subject_identifier.ts'
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
 
 const uris = (max: number) => z.array(z.string().min(1).max(2048)).max(max)
 
 /** Members of a public key (RFC 7517, RFC 7518 §6) that are kept; any others are ignored. */
-const jwkSchema = z
+export const jwkSchema = z
   .looseObject({
     kty: z.enum(['OKP', 'EC', 'RSA']),
     crv: z.enum(['Ed25519', 'P-256']).optional(),
@@ -34,10 +37,24 @@ const jwkSchema = z
     kid: z.string().min(1).max(200).optional(),
     alg: z.string().max(20).optional(),
     use: z.literal('sig').optional(),
+    // RFC 7517 §4.7 and §4.9: the certificate, for self_signed_tls_client_auth
+    'x5t#S256': base64url.length(43).optional(),
+    x5c: z
+      .array(
+        z
+          .string()
+          .max(16_384)
+          .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64'),
+      )
+      .min(1)
+      .max(5)
+      .optional(),
   })
   .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
   .refine(isWholeKey, 'lacks members of its kty, or mixes those of another')
-  .transform(({ kty, crv, x, y, n, e, kid, alg, use }) => ({ kty, crv, x, y, n, e, kid, alg, use }))
+  .transform(({ kty, crv, x, y, n, e, kid, alg, use, 'x5t#S256': thumbprint, x5c }) => ({
+    ...{ kty, crv, x, y, n, e, kid, alg, use, 'x5t#S256': thumbprint, x5c: x5c?.slice(0, 1) },
+  }))
 
 function isWholeKey(key: {
   kty: string
@@ -57,7 +74,19 @@ export const AUTH_METHODS = [
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
 ] as const
+export type AuthMethod = (typeof AUTH_METHODS)[number]
+
+/** The methods that there are: those by certificate only where a certificate can be known (RFC 8705). */
+export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
+  AUTH_METHODS.filter(
+    (method) =>
+      (method !== 'tls_client_auth' || verifiesChains(mtls)) &&
+      (method !== 'self_signed_tls_client_auth' || mtls !== null),
+  )
+
 export const GRANT_TYPES = [
   'authorization_code',
   'refresh_token',
@@ -102,6 +131,62 @@ const fields = {
 }
 
 const optional = z.strictObject(fields).partial().shape
+
+const { status: _status, first_party: _first_party, scope, ...described } = optional
+
+/** What an initial access token may give the clients that are made with it: what they are, never what they may. */
+export const clientDefaults = z.strictObject(described).openapi('ClientDefaults')
+export type ClientDefaults = z.infer<typeof clientDefaults>
+
+/** Members that a client may say of itself: they tell what it is. All others are an operator's, who says what it may. */
+const OWN_MEMBERS = {
+  client_name: true,
+  token_endpoint_auth_method: true,
+  application_type: true,
+  redirect_uris: true,
+  post_logout_redirect_uris: true,
+  grant_types: true,
+  jwks: true,
+  jwks_uri: true,
+  client_uri: true,
+  logo_uri: true,
+  policy_uri: true,
+  tos_uri: true,
+  contacts: true,
+  software_id: true,
+  software_version: true,
+  subject_type: true,
+  sector_identifier_uri: true,
+  id_token_signed_response_alg: true,
+  userinfo_signed_response_alg: true,
+  request_object_signing_alg: true,
+  request_uris: true,
+  token_endpoint_auth_signing_alg: true,
+  default_max_age: true,
+  require_auth_time: true,
+  default_acr_values: true,
+  initiate_login_uri: true,
+  backchannel_logout_uri: true,
+  backchannel_logout_session_required: true,
+  require_pushed_authorization_requests: true,
+  require_signed_request_object: true,
+  dpop_bound_access_tokens: true,
+  tls_client_certificate_bound_access_tokens: true,
+  tls_client_auth_subject_dn: true,
+  tls_client_auth_san_dns: true,
+  tls_client_auth_san_uri: true,
+  tls_client_auth_san_ip: true,
+  tls_client_auth_san_email: true,
+  authorization_signed_response_alg: true,
+  introspection_signed_response_alg: true,
+} as const
+
+/** What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
+export const clientRegistration = z.object({
+  ...z.object(described).pick(OWN_MEMBERS).shape,
+  scope,
+})
+export type ClientRegistration = z.infer<typeof clientRegistration>
 
 /** The body of a create, and an entry of the blueprint. */
 export const clientInput = z
@@ -150,6 +235,8 @@ export type Jwk = {
   y?: string
   n?: string
   e?: string
+  'x5t#S256'?: string
+  x5c?: string[]
 }
 
 /** A client with its JSON columns read. */
@@ -157,7 +244,7 @@ export type Client = ClientMembers & {
   client_id: string
   client_name: string | null
   status: 'active' | 'disabled'
-  token_endpoint_auth_method: (typeof AUTH_METHODS)[number]
+  token_endpoint_auth_method: AuthMethod
   application_type: 'web' | 'native'
   redirect_uris: string[]
   post_logout_redirect_uris: string[]
@@ -170,6 +257,8 @@ export type Client = ClientMembers & {
   created_at: number
   updated_at: number
   version: number
+  /** Anybody may have made it: no operator stands behind its addresses. */
+  anonymous: boolean
 }
 
 export function parseClient(row: ClientRow): Client {
@@ -177,8 +266,9 @@ export function parseClient(row: ClientRow): Client {
     id,
     scope,
     members,
-    registration_token_hash: _hash,
-    initial_access_token_id: _token,
+    registration_token_hash,
+    initial_access_token_id,
+    metadata_expires_at,
     ...rest
   } = row
   return {
@@ -194,17 +284,23 @@ export function parseClient(row: ClientRow): Client {
     resources: JSON.parse(rest.resources),
     jwks: rest.jwks === null ? null : JSON.parse(rest.jwks),
     first_party: rest.first_party === 1,
+    anonymous:
+      metadata_expires_at !== null ||
+      (registration_token_hash !== null && initial_access_token_id === null),
   }
 }
 
 /** The client as the API shows it. */
 export function describeClient(client: Client): z.infer<typeof clientSchema> {
-  const { version: _, scope, jwks, ...rest } = client
+  const { version: _, anonymous: __, scope, jwks, ...rest } = client
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 
 /** What a client is when nothing else is said (RFC 7591 §2). */
-export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 'version'> = {
+export const DEFAULTS: Omit<
+  Client,
+  'client_id' | 'created_at' | 'updated_at' | 'version' | 'anonymous'
+> = {
   client_name: null,
   status: 'active',
   token_endpoint_auth_method: 'client_secret_basic',
@@ -222,6 +318,12 @@ export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 
 
 export type Description = typeof DEFAULTS
 
+/** The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes stay. */
+export function startOver(current: Client): Description {
+  const names = Object.keys(OWN_MEMBERS) as (keyof typeof OWN_MEMBERS)[]
+  return { ...current, ...Object.fromEntries(names.map((name) => [name, DEFAULTS[name]])) }
+}
+
 export const usesSecret = (method: string) =>
   method === 'client_secret_basic' || method === 'client_secret_post'
 
@@ -232,7 +334,10 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const next: Description = { ...current, ...given }
+  const { preset = current.preset } = patch
+  const isNew = preset?.name !== current.preset?.name
+  const next = { ...current, ...presetMembers(preset, isNew), ...given } as Description
+  next.access_token_ttl ??= presetTokenTtl(preset)
   next.grant_types = [...new Set(next.grant_types)]
   if (scope !== undefined) {
     try {
@@ -272,10 +377,20 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   if (proven !== undefined && method === 'none') {
     fault('/token_endpoint_auth_method', `is none, but ${proven} needs a client that proves itself`)
   }
-  if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
-    fault('/jwks', 'is missing, but private_key_jwt needs a key')
+  const hasKeys = client.jwks !== null || client.jwks_uri !== null
+  if (['private_key_jwt', 'self_signed_tls_client_auth'].includes(method) && !hasKeys) {
+    fault('/jwks', `is missing, but ${method} needs a key`)
   }
-  faults.push(...memberFaults(client))
+  if (!authMethods(cx.config).includes(method)) {
+    fault('/token_endpoint_auth_method', `is ${method}, for which mutual TLS is not set up here`)
+  }
+  if (client.tls_client_certificate_bound_access_tokens && cx.config.mtls === null) {
+    fault(
+      '/tls_client_certificate_bound_access_tokens',
+      'is true, but mutual TLS is not set up here',
+    )
+  }
+  faults.push(...memberFaults(client), ...subjectTypeFaults(client))
   const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]
   for (const [i, resource] of client.resources.entries()) {
     // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.

@@ -1,63 +1,75 @@
 // What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
 // cannot differ. It names what is there and nothing else. Pure.
 import type { Context } from '../context.ts'
+import { UI_LOCALES } from '../pages/messages.ts'
+import type { Settings } from '../settings.ts'
+import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorization_request.ts'
+import { RESPONSE_MODES } from './authorization_response.ts'
+import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
-import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
+import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
+import { authMethods, GRANT_TYPES } from './client_metadata.ts'
+import { REQUEST_OBJECT_ALGORITHMS } from './request_object.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
-export function metadata(cx: Context) {
+export function metadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
-  const confidential = AUTH_METHODS.filter((method) => method !== 'none')
+  const methods = authMethods(cx.config)
+  const confidential = methods.filter((method) => method !== 'none')
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
+    pushed_authorization_request_endpoint: `${issuer}/oauth/par`,
     token_endpoint: `${issuer}/oauth/token`,
     device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    end_session_endpoint: `${issuer}/oauth/logout`,
+    ...(settings.registration === 'off'
+      ? {}
+      : { registration_endpoint: `${issuer}/oauth/register` }),
+    ...(settings.client_id_metadata_documents
+      ? { client_id_metadata_document_supported: true }
+      : {}),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     // No standard has a name for where the keys of PASETOs are.
     paserk_uri: `${issuer}/.well-known/paserk.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
+    response_modes_supported: RESPONSE_MODES,
+    authorization_signing_alg_values_supported: OUR_ALGORITHMS,
     grant_types_supported: GRANT_TYPES,
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256'],
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: OUR_ALGORITHMS,
+    userinfo_signing_alg_values_supported: OUR_ALGORITHMS,
+    acr_values_supported: ACR_VALUES,
+    display_values_supported: ['page'],
+    token_endpoint_auth_methods_supported: methods,
     token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
-    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_signing_alg_values_supported: OUR_ALGORITHMS,
+    dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    // RFC 8705 §3.3
+    ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
-    claims_supported: [
-      'iss',
-      'sub',
-      'aud',
-      'exp',
-      'iat',
-      'auth_time',
-      'amr',
-      'nonce',
-      'at_hash',
-      'name',
-      'locale',
-      'updated_at',
-      'email',
-      'email_verified',
-    ],
+    claims_supported: CLAIMS_SUPPORTED,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     claim_types_supported: ['normal'],
-    claims_parameter_supported: false,
-    request_parameter_supported: false,
-    // Without this member it would be true (OpenID Connect Discovery §3).
-    request_uri_parameter_supported: false,
+    claims_parameter_supported: true,
+    request_parameter_supported: true,
+    request_uri_parameter_supported: true,
+    require_request_uri_registration: true,
+    request_object_signing_alg_values_supported: REQUEST_OBJECT_ALGORITHMS,
+    require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
+    ui_locales_supported: UI_LOCALES,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
   }

@@ -112,7 +112,7 @@ export async function redeem(
   const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
   const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(given)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
-  const started = startAuthorization(cx, client, given, settings, isMine)
+  const started = startAuthorization(cx, caller, given, settings, isMine)
   const answers = await writeAs(
     cx,
     caller,
@@ -121,7 +121,8 @@ export async function redeem(
     findAuthorization(given.id),
   )
   if (answers.at(-1)?.length !== 1) throw refused('assertion_not_consumed')
-  return answerSignIn(cx, settings, entitled, given, { refresh_token: started.refresh_token })
+  const { refresh_token } = started
+  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
 }
 
 function covers(
