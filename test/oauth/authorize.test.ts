@@ -255,7 +255,10 @@ describe('a good request', () => {
       'with empty parameters, which are as if absent',
       { prompt: '', max_age: '', response_mode: '' },
     ],
-    ['with unknown parameters, which are ignored', { audience: 'x', claims: '{', foo: 'bar' }],
+    [
+      'with unknown parameters, which are ignored',
+      { audience: 'x', foo: 'bar', display: 'wap', ui_locales: 'tlh' },
+    ],
     ['without redirect_uri where one is registered', { redirect_uri: undefined }],
     ['with response_mode=query', { response_mode: 'query' }],
     ['with resources of its own', { resource: ['https://api.example/', ISSUER] }],

@@ -14,7 +14,7 @@ async function read(path: string) {
   return { answer, body: (await answer.json()) as Record<string, unknown> }
 }
 
-test('both documents are equal, cacheable, readable from any origin, and take 0 round trips', async () => {
+test('both documents are equal, cacheable, readable from any origin, and take 0 round trips when warm', async () => {
   const { value, roundTrips } = await countRoundTrips(worker, () => Promise.all(PATHS.map(read)))
   console.log('round trips of metadata', { documents: value.length, roundTrips })
   expect(roundTrips).toBe(0)
@@ -53,6 +53,7 @@ test('every endpoint that is named exists', async () => {
     'introspection_endpoint',
     'jwks_uri',
     'pushed_authorization_request_endpoint',
+    'registration_endpoint',
     'revocation_endpoint',
     'token_endpoint',
     'userinfo_endpoint',
@@ -62,6 +63,28 @@ test('every endpoint that is named exists', async () => {
     const answer = await worker.app.request(String(url))
     expect([name, answer.status]).not.toEqual([name, 404])
   }
+})
+
+test('what can be asked about a person is said', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  const algorithms = ['RS256', 'ES256', 'EdDSA']
+  expect(body).toMatchObject({
+    claims_parameter_supported: true,
+    claims_supported: expect.arrayContaining([
+      'sub',
+      'acr',
+      'birthdate',
+      'address',
+      'phone_number',
+    ]),
+    scopes_supported: expect.arrayContaining(['openid', 'profile', 'email', 'address', 'phone']),
+    acr_values_supported: ['urn:allauth:acr:mfa', 'urn:allauth:acr:pwd'],
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: algorithms,
+    userinfo_signing_alg_values_supported: algorithms,
+    display_values_supported: ['page'],
+    ui_locales_supported: ['en'],
+  })
 })
 
 test('what is not built is said not to be there', async () => {
@@ -76,8 +99,6 @@ test('what is not built is said not to be there', async () => {
       'urn:ietf:params:oauth:grant-type:token-exchange',
       'urn:ietf:params:oauth:grant-type:jwt-bearer',
     ],
-    subject_types_supported: ['public'],
-    claims_parameter_supported: false,
     authorization_details_types_supported: ['device'],
   })
   expect(body['introspection_endpoint_auth_methods_supported']).not.toContain('none')

@@ -155,6 +155,7 @@ export const user = sqliteTable('user', {
   password: text(), // PHC string
   status: text({ enum: ['active', 'disabled'] }).notNull(),
   metadata: text().notNull(), // JSON object
+  profile: text().notNull().default('{}'), // JSON object: further standard claims
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
@@ -272,6 +273,7 @@ export const client = sqliteTable('client', {
   members: text().notNull(), // JSON object: all other members, those at their default left out
   registration_token_hash: text(), // of a client that registered itself (RFC 7592)
   initial_access_token_id: text(), // with which it registered itself
+  metadata_expires_at: integer(), // until when its document counts, where the id is the address of one
 })
 
 export const client_secret = sqliteTable(

@@ -20,6 +20,8 @@ const USAGE = `npm run allauth -- <command>
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
                                        a person and a secret are made for it, and deleted again
+  registration-token create [--scope S] [--max-uses N] [--expires-in S] [--name N]
+                                       a token with which software registers clients (RFC 7591)
   setup-link                           a link for making the first operator, good for an hour
 
   --json                               answer in JSON
@@ -35,6 +37,9 @@ const options = {
   'key-file': { type: 'string' },
   issuer: { type: 'string' },
   alg: { type: 'string' },
+  scope: { type: 'string' },
+  'max-uses': { type: 'string' },
+  'expires-in': { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -74,6 +79,9 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
   if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
   if (noun === 'key' && verb === 'rotate')
     return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
+  if (noun === 'registration-token' && verb === 'create') {
+    return onDatabase((cx) => registrationTokenCreate(cx, values))
+  }
   if (noun === 'setup-link') return onDatabase(setupLink)
   if (noun === 'linking-check') {
     const client_id = one(words.slice(1), 'which client: its id is missing')
@@ -305,6 +313,34 @@ async function linkingCheck(cx: Context, client_id: string, values: Values): Pro
     if (!(error instanceof TypeError) || error.cause === undefined) throw error
     throw new CannotStart(`${issuer} went away in the middle (${error.cause}).`)
   }
+}
+
+async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {
+  const { createInitialAccessToken, initialAccessTokenInput } = await import(
+    '../oauth/initial_access_tokens.ts'
+  )
+  const { scope, name } = values
+  const max_uses = wholeNumber('--max-uses', values['max-uses'])
+  const seconds = wholeNumber('--expires-in', values['expires-in'])
+  const judged = initialAccessTokenInput.safeParse({
+    scope,
+    description: name,
+    max_uses,
+    expires_at: seconds === undefined ? undefined : cx.now() + seconds,
+  })
+  if (!judged.success) {
+    throw new CannotStart(
+      judged.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
+    )
+  }
+  const created = await createInitialAccessToken(cx, judged.data)
+  return { text: created.initial_access_token, json: created }
+}
+
+function wholeNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new CannotStart(`${option} ${text} is no whole number`)
+  return Number(text)
 }
 
 async function setupLink(cx: Context): Promise<Answer> {

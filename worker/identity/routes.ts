@@ -20,6 +20,7 @@ import {
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { emailKey, emailSchema } from './emails.ts'
+import { profileSchema, readProfile } from './profile.ts'
 import { endSession, endSessionsOf, type SessionRow } from './sessions.ts'
 import { findUserById, listLiveSessions, listUsers, type UserRow, userExists } from './store.ts'
 import { createUser, deleteUser, updateUser, userInput, userPatch } from './users.ts'
@@ -33,6 +34,7 @@ const userSchema = z
     locale: z.string().nullable(),
     status: z.enum(['active', 'disabled']),
     metadata: z.record(z.string(), z.unknown()),
+    profile: profileSchema,
     created_at: z.int(),
     updated_at: z.int(),
   })
@@ -271,6 +273,7 @@ const describe = (row: UserRow): z.infer<typeof userSchema> => ({
   locale: row.locale,
   status: row.status,
   metadata: JSON.parse(row.metadata),
+  profile: readProfile(row.profile),
   created_at: row.created_at,
   updated_at: row.updated_at,
 })

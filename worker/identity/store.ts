@@ -68,7 +68,7 @@ export const updateUser = (
 ): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
-      status = ${row.status}, metadata = ${row.metadata}, updated_at = ${row.updated_at},
+      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile}, updated_at = ${row.updated_at},
       version = ${row.version}
     where id = ${row.id} and version = ${version} and (${condition})`
 

@@ -7,6 +7,8 @@ import { verifyJwt } from '../keys/jwt.ts'
 import { type Detail, readDetails } from './authorization_details.ts'
 import { type Target, usableResponseMode } from './authorization_response.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { isLink, localeParameter } from './presets.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
@@ -37,6 +39,8 @@ export const PARAMETERS = [
   'id_token_hint',
   'display',
   'ui_locales',
+  'acr_values',
+  'claims',
   'request',
   'request_uri',
   'user_locale',
@@ -59,11 +63,14 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
-  /** The only person whom the answer may be about. */
+  /** The only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
   display?: string
   /** BCP 47, most wanted first. */
   ui_locales?: string[]
+  /** Wished, in the order of preference. */
+  acr_values?: string[]
+  claims?: ClaimsRequest
 }
 
 /** The same as it is stored: with the session that was there when a browser brought it. */
@@ -88,7 +95,7 @@ function once(form: Form, name: Parameter, max: number): string | undefined {
 
 /** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
 export function readClientId(form: Form): string {
-  const client_id = once(form, 'client_id', 64)
+  const client_id = once(form, 'client_id', CLIENT_URL_MAX)
   if (client_id === undefined) {
     throw refuse('invalid_request', 'client_id is missing', 'no_client_id')
   }
@@ -162,6 +169,8 @@ const CHECKS: readonly Check[] = [
   checkResource,
   checkInteraction,
   checkLocale,
+  checkAuthenticationContext,
+  checkClaims,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -289,7 +298,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
 }
 
 /** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`, `ui_locales`. */
-function checkInteraction(_cx: Context, _client: Client, form: Form) {
+function checkInteraction(_cx: Context, client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
   if (!prompt.every(isPrompt)) {
     throw refuse('invalid_request', 'prompt has a value that is not supported', 'unknown_prompt')
@@ -303,9 +312,11 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
   }
   const nonce = once(form, 'nonce', 1024)
   const login_hint = once(form, 'login_hint', 320)
+  // OpenID Connect Registration §2: the request overrides what is registered.
+  const seconds = max_age === undefined ? client.default_max_age : Number(max_age)
   return {
     prompt,
-    ...(max_age === undefined ? {} : { max_age: Number(max_age) }),
+    ...(seconds === null ? {} : { max_age: seconds }),
     ...(nonce === undefined ? {} : { nonce }),
     ...(login_hint === undefined ? {} : { login_hint }),
     ...readWishes(form),
@@ -337,6 +348,19 @@ function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_loca
 }
 
 const DISPLAYS = ['page', 'popup', 'touch', 'wap']
+
+/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Values that are not known here are wished in vain. */
+function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
+  const acr_values = once(form, 'acr_values', 1000)
+    ?.split(' ')
+    .filter((one) => one !== '')
+  return { acr_values: acr_values ?? client.default_acr_values }
+}
+
+function checkClaims(_cx: Context, _client: Client, form: Form) {
+  const claims = once(form, 'claims', CLAIMS_MAX)
+  return claims === undefined ? {} : { claims: readClaimsParameter(claims) }
+}
 
 /**
  * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID

@@ -103,6 +103,10 @@ export const insertAuthorization = (row: AuthorizationRow, condition: Statement)
 export const findAuthorization = (id: string): Statement<AuthorizationRow> =>
   sql`select * from authorization where id = ${id}`
 
+/** The person of an authorization, as a scalar. */
+export const subjectOfAuthorization = (id: string): Statement =>
+  sql`(select user_id from authorization where id = ${id})`
+
 export const revokeAuthorization = (id: string, now: number, condition: Statement): Statement =>
   sql`update authorization set revoked_at = ${now}
     where id = ${id} and revoked_at is null and ${condition}`
@@ -195,7 +199,8 @@ export function useRefreshToken(
 /**
  * The state of what a token comes from, looked at now: answers one row, with its kind, only while the origin is
  * not revoked and user, client or device may act. A token with `act` was exchanged by another client than that of
- * its origin (RFC 8693): then that one, and whoever acted before it, must be active too.
+ * its origin (RFC 8693): then that one, and whoever acted before it, must be active too. The token of a pairwise
+ * client does not name the person.
  */
 export const findLiveOrigin = (
   token: Pick<ReadToken, 'origin' | 'sub' | 'client_id'> & { act?: Act | null },
@@ -209,7 +214,8 @@ export const findLiveOrigin = (
     select kind from (
       select 'authorization' as kind from authorization a
         join user u on u.id = a.user_id join client c on c.id = a.client_id
-        where a.id = ${origin} and a.user_id = ${sub} and (${exchanged} or a.client_id = ${client_id})
+        where a.id = ${origin} and (${exchanged} or a.client_id = ${client_id})
+          and (a.user_id = ${sub} or json_extract(c.members, '$.subject_type') = 'pairwise')
           and a.revoked_at is null and u.status = 'active' and c.status = 'active'
       union all
       select 'device_token' from device_token t join device d on d.id = t.device_id

@@ -30,6 +30,7 @@ import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
 import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
 import { isLink } from './presets.ts'
+import { deleteOldInitialAccessTokens } from './registration_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
 import {
   type AccessTokenClaims,
@@ -93,8 +94,8 @@ type Covered = {
   authorization_details: string | null
 }
 
-/** Access token claims, and whether an ID token goes with them. */
-export type Entitled = { claims: AccessTokenClaims; openid: boolean }
+/** Access token claims, whether an ID token goes with them, and whom they are for. */
+export type Entitled = { claims: AccessTokenClaims; openid: boolean; client: Client }
 
 /**
  * The access token that an authorization gives now, narrowed to what is asked. Management scopes last only as
@@ -174,7 +175,7 @@ export function entitle(
         )
       : {}),
   })
-  return { claims, openid: wanted.includes('openid') }
+  return { claims, openid: wanted.includes('openid'), client }
 }
 
 /** Whether a client may have tokens for a resource. */
@@ -327,5 +328,6 @@ export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
   deleteOldDeviceAuthorizations(cx),
   deleteExpiredSecrets(cx.now()),
+  ...deleteOldInitialAccessTokens(cx.now()),
   ...deleteEnded(cx),
 ]

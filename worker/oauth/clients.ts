@@ -10,10 +10,11 @@ import {
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId, randomToken } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { changedMembers, readMembers } from './client_members.ts'
+import { firstKeysFor } from '../keys/signing_keys.ts'
+import { changedMembers, type OurAlgorithm, readMembers } from './client_members.ts'
 import {
   type Client,
   type ClientInput,
@@ -37,6 +38,7 @@ import {
   updateClient,
 } from './client_store.ts'
 import { parseScope } from './scopes.ts'
+import { sectorFaults } from './subject_identifier.ts'
 
 export { type Client, type ClientInput, clientInput, parseClient } from './client_metadata.ts'
 export {
@@ -97,6 +99,38 @@ export async function planClient(
   if (errors.length > 0 || client_id === undefined) {
     throw new Problem('invalid_request', 'the client cannot be so', errors)
   }
+  await assertIsOfSector(cx, client)
+  const statements = await creationOf(cx, client_id, client, { client_secret })
+  return { change: 'created', fields: Object.keys(entry), statements }
+}
+
+/** What a client that no operator made has beside its members. */
+export type Registration = Pick<
+  ClientRow,
+  'registration_token_hash' | 'initial_access_token_id' | 'metadata_expires_at'
+>
+
+const BY_OPERATOR: Registration = {
+  registration_token_hash: null,
+  initial_access_token_id: null,
+  metadata_expires_at: null,
+}
+
+/** The statements that make a client, if `condition` holds. That its id was free is told by `principalIsMine`. */
+export async function creationOf(
+  cx: Context,
+  client_id: string,
+  client: Description,
+  {
+    client_secret,
+    registration = BY_OPERATOR,
+    condition = sql`true`,
+  }: {
+    client_secret: string | undefined
+    registration?: Registration
+    condition?: Statement
+  },
+): Promise<readonly Statement[]> {
   const now = cx.now()
   const mine = principalIsMine(cx, client_id)
   const row: ClientRow = {
@@ -105,25 +139,33 @@ export async function planClient(
     created_at: now,
     updated_at: now,
     version: 1,
-    registration_token_hash: null,
-    initial_access_token_id: null,
+    ...registration,
   }
-  const statements: Statement[] = [
-    insertPrincipal(cx, client_id, 'client'),
+  return [
+    insertPrincipal(cx, client_id, 'client', condition),
     insertClient(row, mine),
     appendEvent(cx, { type: 'client.created', subject_id: client_id }, mine),
+    ...(client_secret === undefined
+      ? []
+      : [insertSecret(newSecretRow(cx, client_id, client_secret, null), mine)]),
+    ...(await firstKeysFor(cx, algorithmsOf(client))),
   ]
-  if (client_secret !== undefined) {
-    statements.push(insertSecret(newSecretRow(cx, client_id, client_secret, null), mine))
-  }
-  return { change: 'created', fields: Object.keys(entry), statements }
 }
 
-/** The difference between the stored client and `next`, conditional on the version that was read. */
 async function planChange(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   await assertMayShape(cx, current)
   assertMayHandOnScopes(cx, next.scope)
   assertMayBeFirstParty(cx, next.first_party)
+  const before = parseClient(current)
+  const isMoved =
+    next.sector_identifier_uri !== before.sector_identifier_uri ||
+    JSON.stringify(next.redirect_uris) !== current.redirect_uris
+  if (isMoved) await assertIsOfSector(cx, next)
+  return changeOf(cx, current, next)
+}
+
+/** The difference between the stored client and `next`, conditional on the version that was read. */
+export async function changeOf(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   const columns = columnsOf(next)
   const names = (Object.keys(columns) as (keyof ClientColumns)[]).filter(
     (name) => columns[name] !== current[name],
@@ -144,9 +186,22 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),
+      ...(await firstKeysFor(cx, algorithmsOf(next))),
     ],
   }
 }
+
+/** Fetches what the client names as its sector. Throws Problem. */
+async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
+  const errors = await sectorFaults(cx, client)
+  if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
+}
+
+/** The algorithms with which it wants us to sign. */
+const algorithmsOf = (client: Description): OurAlgorithm[] =>
+  [client.id_token_signed_response_alg, client.userinfo_signed_response_alg].filter(
+    (alg) => alg !== null,
+  )
 
 /**
  * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only
@@ -197,14 +252,16 @@ export async function changeClient(
     const answers = await cx.db.write(...plan.statements, findClientById(id))
     const [after] = answers.at(-1) as ClientRow[]
     if (after === undefined) throw clientNotFound()
-    // Ours, or that of another who wanted the very same: also right when the batch ran twice.
-    const wanted = columnsOf(next)
-    const same = (Object.keys(wanted) as (keyof ClientColumns)[]).every(
-      (name) => after[name] === wanted[name],
-    )
-    if (same && after.version === current.version + 1) return parseClient(after)
+    if (isChanged(current, next, after)) return parseClient(after)
   }
   throw changedMeanwhile(demanded)
+}
+
+/** Whether a client is as `next` now. By us, or by another who wanted the very same: also right after a repeated batch. */
+export function isChanged(before: ClientRow, next: Description, after: ClientRow): boolean {
+  const wanted = columnsOf(next)
+  const names = Object.keys(wanted) as (keyof ClientColumns)[]
+  return names.every((name) => after[name] === wanted[name]) && after.version === before.version + 1
 }
 
 const changedMeanwhile = (demanded: number | null) =>
@@ -228,13 +285,16 @@ export async function deleteClient(
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
   await assertMayShape(cx, current)
-  // At the version that was judged: another one may hold more.
-  const judged = clientIsAt(id, current.version)
-  const answers = await cx.db.write(
+  const answers = await cx.db.write(...deletionOf(cx, current), findClientById(id))
+  if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
+}
+
+/** The statements that delete a client, at the version that was judged: another one may hold more. */
+export function deletionOf(cx: Context, { id, version }: ClientRow): readonly Statement[] {
+  const judged = clientIsAt(id, version)
+  return [
     appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
     buryPrincipal(cx, id, judged),
-    ...deleteClientRows(id, current.version, cx.now()),
-    findClientById(id),
-  )
-  if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
+    ...deleteClientRows(id, version, cx.now()),
+  ]
 }

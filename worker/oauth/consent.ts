@@ -30,8 +30,10 @@ import { formTargetOf } from './redirect_uris.ts'
 /** What scopes mean, for people. */
 const MEANING: ReadonlyMap<string, string> = new Map([
   ['openid', 'know who you are'],
-  ['profile', 'see your name and language'],
+  ['profile', 'see your name and language, and what else is in your profile'],
   ['email', 'see your e-mail address'],
+  ['address', 'see your postal address'],
+  ['phone', 'see your phone number'],
   ['offline_access', 'keep this access while you are away'],
   ['mqtt', 'see and control the devices that you may use'],
   ['manage', 'manage everything here in your name'],
@@ -46,6 +48,35 @@ const MANAGED: ReadonlyMap<string, string> = new Map([
   ['events', 'the record of events'],
   ['settings', 'settings'],
 ])
+
+/** What a claim asked for by itself tells. */
+const TOLD: ReadonlyMap<string, string> = new Map([
+  ['name', 'name'],
+  ['given_name', 'first name'],
+  ['family_name', 'last name'],
+  ['middle_name', 'middle name'],
+  ['nickname', 'nickname'],
+  ['preferred_username', 'user name'],
+  ['profile', 'profile page'],
+  ['picture', 'picture'],
+  ['website', 'web site'],
+  ['gender', 'gender'],
+  ['birthdate', 'birthdate'],
+  ['zoneinfo', 'time zone'],
+  ['locale', 'language'],
+  ['email', 'e-mail address'],
+  ['phone_number', 'phone number'],
+  ['address', 'postal address'],
+])
+
+const CHECKED: ReadonlyMap<string, string> = new Map([
+  ['updated_at', 'see when your profile was changed last'],
+  ['email_verified', 'see whether your e-mail address was verified'],
+  ['phone_number_verified', 'see whether your phone number was verified'],
+])
+
+const meaningOfClaim = (claim: string): string =>
+  CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
 
 /** A scope in words. */
 export function meaningOf(scope: string): string {
@@ -105,7 +136,7 @@ export async function askConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   const { client, request } = situation
-  const { session, scope } = decision
+  const { session, scope, claims } = decision
   const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
   if (details.length === 0 && scope.length === 0) {
@@ -118,6 +149,7 @@ export async function askConsent(
     email: session.user_email,
     scopes: [
       ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
+      ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
       ...details,
     ],
     request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
@@ -193,6 +225,7 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
   path: pathOf(client.client_id, reference),
 })
 
+// Which claims are told follows from the request and the scopes.
 const boundTo = (reference: string, { session, scope }: ToAsk): string =>
   [reference, session.user_id, ...scope].join('\n')
 

@@ -19,6 +19,7 @@ import {
   type Presented,
   writeAs,
 } from './client_authentication.ts'
+import { subjectFor } from './subject_identifier.ts'
 import { type Confirmation, type ReadToken, readAccessToken } from './tokens.ts'
 
 /** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
@@ -73,13 +74,13 @@ export async function introspectToken(
     return { introspection: isGood ? describe(caller, read) : { active: false }, caller }
   }
   const [family] = families
-  if (family === undefined || family.client_id !== caller.id) {
+  if (family === undefined || caller.kind !== 'client' || family.client_id !== caller.id) {
     return { introspection: { active: false }, caller }
   }
   const introspection: Introspection = {
     active: true,
     iss: cx.config.issuer,
-    sub: family.user_id,
+    sub: await subjectFor(cx, caller.client, family.user_id),
     client_id: family.client_id,
     scope: family.scope,
     // A link has no end that could be told.

@@ -68,7 +68,9 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/userinfo', crossOrigin(['GET', 'POST']))
     .on(['GET', 'POST'], '/oauth/userinfo', async (c) => {
       noStore(c)
-      return c.json(await readUserInfo(c.var.cx, await readUserInfoToken(c)))
+      const told = await readUserInfo(c.var.cx, await readUserInfoToken(c))
+      if ('claims' in told) return c.json(told.claims)
+      return c.body(told.jwt, 200, { 'Content-Type': 'application/jwt' }) // Core §5.3.2
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }
@@ -117,7 +119,7 @@ async function readUserInfoToken(c: Http): Promise<string> {
  * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
  * have them too.
  */
-function crossOrigin(
+export function crossOrigin(
   methods: readonly string[],
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
@@ -136,7 +138,7 @@ function crossOrigin(
   }
 }
 
-function wrongMethod(c: Http, allowed: string): Response {
+export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
   const error = { error: 'invalid_request', error_description: `use ${allowed}` }
   return c.json(error, 405, { Allow: allowed })

@@ -101,7 +101,7 @@ export async function redeem(
   if (!isUsed || entitled === null) throw refused('stray_token')
 
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
-  return answerSignIn(cx, settings, entitled, token, { refresh_token: successor })
+  return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })
 }
 
 /** A link has no end of its own, so each use of it is on record. */
