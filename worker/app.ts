@@ -29,6 +29,7 @@ import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -83,6 +84,7 @@ export function createApp(open: Open): Hono<Env> {
     deviceRoutes,
     accessRoutes,
     clientRoutes,
+    initialAccessTokenRoutes,
     keyRoutes,
     adminRoutes,
   ]) {

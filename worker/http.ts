@@ -91,6 +91,36 @@ export async function readForm(c: Http, repeatable: readonly string[] = []): Pro
   return parseForm(text, repeatable)
 }
 
+/** The JSON object in the body of a POST or PUT, without NUL anywhere. Throws OAuthError invalid_request. */
+export async function readJson(c: Http): Promise<Record<string, unknown>> {
+  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json') {
+    throw badRequest('the body must be application/json', 'unsupported_content_type')
+  }
+  const bytes = await readBody(c.req.raw, FORM_MAX)
+  if (bytes === null) throw badRequest('the body is too large', 'body_too_large')
+  const value = parseJsonObject(bytes)
+  if (value === null) throw badRequest('the body is not a JSON object', 'no_json_object')
+  return value
+}
+
+/** A JSON object, in UTF-8 and without NUL in it, or null for anything else. */
+export function parseJsonObject(given: string | Uint8Array): Record<string, unknown> | null {
+  try {
+    const text =
+      typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
+    const value: unknown = JSON.parse(text, (_, one) => {
+      // SQLite would read a text only up to there.
+      if (typeof one === 'string' && one.includes('\0')) throw new SyntaxError('NUL')
+      return one
+    })
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
+}
+
 /** The parameters of the query string, read as strictly as a form. */
 export function readQuery(c: Http, repeatable: readonly string[] = []): Form {
   const query = new URL(c.req.url).search.slice(1)

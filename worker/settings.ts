@@ -66,6 +66,10 @@ export const settingsSchema = z.strictObject({
       (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
       'names an issuer twice',
     ),
+  /** Who may register clients by software: nobody, who has an initial access token, or anybody. */
+  registration: z.enum(['off', 'token', 'open']),
+  /** Whether a client may be named by the address of a document about itself. */
+  client_id_metadata_documents: z.boolean(),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -95,6 +99,8 @@ export const DEFAULT_SETTINGS: Settings = {
   login_attempts_window: 900,
   acl_max_rules: 100,
   trusted_issuers: [],
+  registration: 'token',
+  client_id_metadata_documents: false,
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

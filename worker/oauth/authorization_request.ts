@@ -7,6 +7,7 @@ import { verifyJwt } from '../keys/jwt.ts'
 import { type Detail, readDetails } from './authorization_details.ts'
 import { type Target, usableResponseMode } from './authorization_response.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
@@ -86,7 +87,7 @@ function once(form: Form, name: Parameter, max: number): string | undefined {
 
 /** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
 export function readClientId(form: Form): string {
-  const client_id = once(form, 'client_id', 64)
+  const client_id = once(form, 'client_id', CLIENT_URL_MAX)
   if (client_id === undefined) {
     throw refuse('invalid_request', 'client_id is missing', 'no_client_id')
   }

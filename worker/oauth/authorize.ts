@@ -36,6 +36,7 @@ import {
 } from './authorization_request_store.ts'
 import { type Outcome, type Target, toClient } from './authorization_response.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { currentClient } from './client_id_metadata.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
 import { assertMayComeDirectly, bringPushedRequest } from './pushed_authorization.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
@@ -154,7 +155,10 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 
 // --- looking ----------------------------------------------------------------------------------
 
-/** /oauth/authorize. Two round trips at most. Throws OAuthError, which is shown here. */
+/**
+ * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched. Throws
+ * OAuthError, which is shown here.
+ */
 export async function authorize(
   cx: Context,
   form: Form,
@@ -165,7 +169,8 @@ export async function authorize(
   if (reference !== null) {
     const situation = await lookAt(cx, reference, cookie)
     if (situation.client.client_id !== client_id) throw requestEnded()
-    return tellClient(cx, situation.client, situation.request, () => proceed(cx, situation))
+    const { client, request, allowed } = situation
+    return tellClient(cx, client, request, allowed, () => proceed(cx, situation))
   }
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
@@ -176,11 +181,11 @@ export async function authorize(
     listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
     listGrantsOf(cx, cookie),
   )
-  const client = usableClient(clients[0])
-  const opened = await openForm(cx, client, form, settings)
+  const client = usableClient(await currentClient(cx, client_id, clients[0]))
+  const opened = await openForm(cx, client, form, allowed, settings)
   if ('to' in opened) return opened
   const target = readTarget(client, opened)
-  return tellClient(cx, client, target, async () => {
+  return tellClient(cx, client, target, allowed, async () => {
     const request = await checkRequest(cx, client, target, opened)
     const permissions = permissionsOf(grants)
     const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
@@ -193,6 +198,7 @@ async function openForm(
   cx: Context,
   client: Client,
   form: Form,
+  allowed: readonly AllowedScope[],
   settings: Settings,
 ): Promise<Form | Outcome> {
   try {
@@ -201,7 +207,7 @@ async function openForm(
   } catch (error) {
     // Where the answer should have gone is in the object; what stands outside will do if it is an own address.
     if (!(error instanceof OAuthError) || form.all('redirect_uri').length === 0) throw error
-    return tellClient(cx, client, readTarget(client, form), () => Promise.reject(error))
+    return tellClient(cx, client, readTarget(client, form), allowed, () => Promise.reject(error))
   }
 }
 
@@ -262,12 +268,15 @@ const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =
 
 /**
  * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
- * request was answered in the same moment (null), that is said here: the client has its answer.
+ * request was answered in the same moment (null), that is said here: the client has its answer. And so are the
+ * faults of a client that anybody may have registered, as long as the person has `allowed` it nothing: a link to us
+ * would lead to its address unseen (RFC 9700 §4.11.2).
  */
 async function tellClient(
   cx: Context,
   client: Client,
   target: Target,
+  allowed: readonly AllowedScope[],
   work: () => Promise<Outcome | null>,
 ): Promise<Outcome> {
   let outcome: Outcome | null
@@ -275,6 +284,7 @@ async function tellClient(
     outcome = await work()
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
+    if (client.anonymous && allowed.length === 0) throw error
     const { reason } = error
     cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
     const answer = { error: error.error, error_description: error.description }

@@ -12,6 +12,7 @@ import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
+import { currentClient, isClientUrl } from './client_id_metadata.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
 import type { Confirmation } from './tokens.ts'
@@ -74,7 +75,8 @@ export function readPresented(authorization: string | undefined, form: Form): Pr
   if (client_id !== undefined && client_id !== presented.client_id) {
     throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
   }
-  if (!ID_PATTERN.test(presented.client_id)) throw refused('bad_client_id')
+  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
+  if (!known) throw refused('bad_client_id')
   return presented
 
   function pick(): Presented {
@@ -145,7 +147,7 @@ export async function authenticate(
   [clients, secrets, devices, credentials]: CallerRows,
 ): Promise<Caller> {
   const { method, client_id: id } = presented
-  const [row] = clients
+  const row = await currentClient(cx, id, clients[0])
   const [device] = devices
   if (row !== undefined) {
     const client = parseClient(row)

@@ -24,6 +24,12 @@ export function metadata(cx: Context, settings: Settings) {
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    ...(settings.registration === 'off'
+      ? {}
+      : { registration_endpoint: `${issuer}/oauth/register` }),
+    ...(settings.client_id_metadata_documents
+      ? { client_id_metadata_document_supported: true }
+      : {}),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     // No standard has a name for where the keys of PASETOs are.
     paserk_uri: `${issuer}/.well-known/paserk.json`,

@@ -117,7 +117,7 @@ async function readUserInfoToken(c: Http): Promise<string> {
  * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
  * have them too.
  */
-function crossOrigin(
+export function crossOrigin(
   methods: readonly string[],
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
@@ -136,7 +136,7 @@ function crossOrigin(
   }
 }
 
-function wrongMethod(c: Http, allowed: string): Response {
+export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
   const error = { error: 'invalid_request', error_description: `use ${allowed}` }
   return c.json(error, 405, { Allow: allowed })
