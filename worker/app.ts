@@ -30,6 +30,7 @@ import { signingKeys } from './keys/signing_keys.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -84,6 +85,7 @@ export function createApp(open: Open): Hono<Env> {
     deviceRoutes,
     accessRoutes,
     clientRoutes,
+    initialAccessTokenRoutes,
     keyRoutes,
     adminRoutes,
   ]) {

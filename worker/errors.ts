@@ -2,7 +2,9 @@
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
-/** RFC 6749 §4.1.2.1 and §5.2, RFC 6750 §3.1, RFC 8707 §2, RFC 8628 §3.5, RFC 9449 §12.2, OpenID Connect Core §3.1.2.6. */
+/**
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6.
+ */
 export const OAUTH_STATUS = {
   invalid_request: 400,
   invalid_client: 401,
@@ -25,9 +27,14 @@ export const OAUTH_STATUS = {
   consent_required: 400,
   interaction_required: 400,
   account_selection_required: 400,
+  invalid_request_object: 400,
+  invalid_request_uri: 400,
   request_not_supported: 400,
   request_uri_not_supported: 400,
   registration_not_supported: 400,
+  invalid_redirect_uri: 400,
+  invalid_client_metadata: 400,
+  too_many_requests: 429, // our own: no RFC has a code for it
   server_error: 500,
   temporarily_unavailable: 503,
 } as const satisfies Record<string, ContentfulStatusCode>

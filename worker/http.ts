@@ -42,12 +42,15 @@ export function parseForm(text: string, repeatable: readonly string[] = []): For
     // RFC 6749 §3.1, §3.2: parameters must not be included more than once
     else throw badRequest('a parameter is given more than once', 'duplicate_parameter')
   }
-  return {
-    get: (name) => found.get(name)?.[0],
-    all: (name) => found.get(name) ?? [],
-    names: () => [...found.keys()],
-  }
+  return formOf(found)
 }
+
+/** Parameters that did not come as a form, or not only. */
+export const formOf = (values: ReadonlyMap<string, readonly string[]>): Form => ({
+  get: (name) => values.get(name)?.[0],
+  all: (name) => values.get(name) ?? [],
+  names: () => [...values.keys()],
+})
 
 function decode(text: string): string {
   let value: string
@@ -86,6 +89,36 @@ export async function readForm(c: Http, repeatable: readonly string[] = []): Pro
     })
   }
   return parseForm(text, repeatable)
+}
+
+/** The JSON object in the body of a POST or PUT, without NUL anywhere. Throws OAuthError invalid_request. */
+export async function readJson(c: Http): Promise<Record<string, unknown>> {
+  const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type !== 'application/json') {
+    throw badRequest('the body must be application/json', 'unsupported_content_type')
+  }
+  const bytes = await readBody(c.req.raw, FORM_MAX)
+  if (bytes === null) throw badRequest('the body is too large', 'body_too_large')
+  const value = parseJsonObject(bytes)
+  if (value === null) throw badRequest('the body is not a JSON object', 'no_json_object')
+  return value
+}
+
+/** A JSON object, in UTF-8 and without NUL in it, or null for anything else. */
+export function parseJsonObject(given: string | Uint8Array): Record<string, unknown> | null {
+  try {
+    const text =
+      typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
+    const value: unknown = JSON.parse(text, (_, one) => {
+      // SQLite would read a text only up to there.
+      if (typeof one === 'string' && one.includes('\0')) throw new SyntaxError('NUL')
+      return one
+    })
+    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isObject ? (value as Record<string, unknown>) : null
+  } catch {
+    return null
+  }
 }
 
 /** The parameters of the query string, read as strictly as a form. */
@@ -144,13 +177,17 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
   })
 }
 
-/** For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins). */
-export function pageHeaders(c: Http, formTargets: readonly string[] = []): void {
+/**
+ * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
+ * `script` is the CSP source of the one script that a page may have.
+ */
+export function pageHeaders(c: Http, formTargets: readonly string[] = [], script?: string): void {
   // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
   const targets = ["'self'", ...formTargets].join(' ')
   c.header(
     'Content-Security-Policy',
-    `default-src 'none'; style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
+    `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
+      `style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')

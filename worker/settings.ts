@@ -40,7 +40,7 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
-/** Durations in seconds. The upper bounds of tokens bound how long a retired key stays published. */
+/** Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
   device_code_ttl: seconds(60, 1800),
@@ -53,6 +53,8 @@ export const settingsSchema = z.strictObject({
   session_idle_ttl: seconds(300, 400 * DAY),
   session_ttl: seconds(300, 400 * DAY),
   request_ttl: seconds(60, 7200),
+  par_ttl: seconds(10, 599),
+  require_pushed_authorization_requests: z.boolean(),
   login_attempts_per_account: z.int().min(3).max(1000),
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
@@ -64,6 +66,10 @@ export const settingsSchema = z.strictObject({
       (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
       'names an issuer twice',
     ),
+  /** Who may register clients by software: nobody, who has an initial access token, or anybody. */
+  registration: z.enum(['off', 'token', 'open']),
+  /** Whether a client may be named by the address of a document about itself. */
+  client_id_metadata_documents: z.boolean(),
 })
 
 export type Settings = z.infer<typeof settingsSchema>
@@ -85,11 +91,16 @@ export const DEFAULT_SETTINGS: Settings = {
   session_idle_ttl: 12 * 3600,
   session_ttl: 30 * DAY,
   request_ttl: 1800,
+  // RFC 9126 §2.2, and below the 600 s of FAPI 2.0 §5.3.2.2
+  par_ttl: 90,
+  require_pushed_authorization_requests: false,
   login_attempts_per_account: 10,
   login_attempts_per_address: 50,
   login_attempts_window: 900,
   acl_max_rules: 100,
   trusted_issuers: [],
+  registration: 'token',
+  client_id_metadata_documents: false,
 }
 
 /** Longest life of an access token that is issued without writing anything down. */

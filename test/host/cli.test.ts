@@ -16,7 +16,7 @@ const answer = async (...args: string[]) => {
 
 test('migrate brings an empty database up to date, and a second time changes nothing', async () => {
   expect(await answer('migrate')).toEqual({
-    applied: ['0001_foundation', '0002_authorization_server'],
+    applied: ['0001_foundation', '0002_authorization_server', '0004_client_id_metadata'],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
 })
@@ -32,6 +32,32 @@ test('key rotate makes one key that waits; a second time it is the same', async 
   expect(after.keys).toHaveLength(3)
   const refused = await runCli(['key', 'rotate', '--alg', 'HS256'], folder.path)
   expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('HS256')])
+})
+
+test('registration-token create gives a token once; numbers that are none are refused', async () => {
+  const options = [
+    '--scope',
+    'openid mqtt',
+    '--max-uses',
+    '3',
+    '--expires-in',
+    '60',
+    '--name',
+    'ci',
+  ]
+  const made = await answer('registration-token', 'create', ...options)
+  expect(made).toMatchObject({
+    initial_access_token: expect.stringMatching(/^[\w-]{43}$/),
+    description: 'ci',
+    scope: 'openid mqtt',
+    max_uses: 3,
+    uses: 0,
+  })
+  expect(made.expires_at).toBe(made.created_at + 60)
+  const plain = await runCli(['registration-token', 'create'], folder.path)
+  expect([plain.code, plain.output.trim()]).toEqual([0, expect.stringMatching(/^[\w-]{43}$/)])
+  const refused = await runCli(['registration-token', 'create', '--max-uses', 'many'], folder.path)
+  expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('--max-uses many')])
 })
 
 test('setup-link gives a link as long as there is no operator', async () => {

@@ -284,6 +284,11 @@ describe('a client cannot be', () => {
       '/jwks_uri',
     ],
     [
+      'with a request_uri that is not https',
+      { request_uris: ['http://app.example/r.jwt#x'] },
+      '/request_uris/0',
+    ],
+    [
       'public and without PKCE',
       { token_endpoint_auth_method: 'none', require_pkce: false },
       '/require_pkce',

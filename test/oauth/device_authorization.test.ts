@@ -279,6 +279,10 @@ describe('the page', () => {
     ]) {
       expect(page.html).toContain(text)
     }
+    const [, other = ''] = /href="(\/login[^"]*)"/.exec(page.html) ?? []
+    expect(decodeURIComponent(decodeURIComponent(other))).toContain(
+      `/device?user_code=${user_code}`,
+    )
     expect(page.html).toMatch(/name="action" value="allow"[\s\S]*name="action" value="deny"/)
   })
 

@@ -1,17 +1,20 @@
 // What the issuer says about itself is the same at both addresses, cacheable, free of the database, and true.
 import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
+import { updateSettings } from '../../worker/admin/settings.ts'
 import { countRoundTrips, ISSUER, startWorker } from '../context.ts'
 
 const PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
 const worker = await startWorker()
+// A cold process reads keys and settings once.
+await worker.request('/.well-known/jwks.json')
 
 async function read(path: string) {
   const answer = await worker.request(path, { headers: { origin: 'https://app.example' } })
   return { answer, body: (await answer.json()) as Record<string, unknown> }
 }
 
-test('both documents are equal, cacheable, readable from any origin, and take 0 round trips', async () => {
+test('both documents are equal, cacheable, readable from any origin, and take 0 round trips when warm', async () => {
   const { value, roundTrips } = await countRoundTrips(worker, () => Promise.all(PATHS.map(read)))
   console.log('round trips of metadata', { documents: value.length, roundTrips })
   expect(roundTrips).toBe(0)
@@ -49,6 +52,8 @@ test('every endpoint that is named exists', async () => {
     'device_authorization_endpoint',
     'introspection_endpoint',
     'jwks_uri',
+    'pushed_authorization_request_endpoint',
+    'registration_endpoint',
     'revocation_endpoint',
     'token_endpoint',
     'userinfo_endpoint',
@@ -64,7 +69,6 @@ test('what is not built is said not to be there', async () => {
   const { body } = await read(PATHS[0] ?? '')
   expect(body).toMatchObject({
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
     grant_types_supported: [
       'authorization_code',
       'refresh_token',
@@ -74,12 +78,35 @@ test('what is not built is said not to be there', async () => {
       'urn:ietf:params:oauth:grant-type:jwt-bearer',
     ],
     subject_types_supported: ['public'],
-    request_parameter_supported: false,
-    request_uri_parameter_supported: false,
     claims_parameter_supported: false,
     authorization_details_types_supported: ['device'],
   })
   expect(body['introspection_endpoint_auth_methods_supported']).not.toContain('none')
+})
+
+test('how requests may come and answers may go is said as it is', async () => {
+  const said = async () => (await read(PATHS[0] ?? '')).body
+  expect(await said()).toMatchObject({
+    response_modes_supported: ['query', 'form_post', 'query.jwt', 'form_post.jwt', 'jwt'],
+    authorization_signing_alg_values_supported: ['RS256', 'ES256', 'EdDSA'],
+    request_parameter_supported: true,
+    request_uri_parameter_supported: true,
+    require_request_uri_registration: true,
+    request_object_signing_alg_values_supported: [
+      'ES256',
+      'Ed25519',
+      'EdDSA',
+      'RS256',
+      'PS256',
+      'none',
+    ],
+    require_pushed_authorization_requests: false,
+    ui_locales_supported: ['en'],
+  })
+  const cx = worker.context()
+  await updateSettings(cx, { require_pushed_authorization_requests: true })
+  expect(await said()).toMatchObject({ require_pushed_authorization_requests: true })
+  await updateSettings(cx, { require_pushed_authorization_requests: null })
 })
 
 test('neither scripts nor strangers can change them', async () => {

@@ -67,7 +67,7 @@ describe('a code', () => {
       }),
       code,
     )
-    expect(first).toHaveLength(43)
+    expect(first).toHaveLength(50)
     expect(second.body.error).toBe('invalid_grant')
     expect([await alive(worker), await revocations(worker)]).toEqual([0, 1])
     expect((await refresh(worker, first)).body.error).toBe('invalid_grant')

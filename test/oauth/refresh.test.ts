@@ -82,7 +82,7 @@ describe('rotation for public clients', () => {
     await use(worker, first) // lost
     const third = await use(worker, first)
     const fourth = await use(worker, third)
-    expect(fourth).toHaveLength(43)
+    expect(fourth).toHaveLength(50)
     // Now the parent of a used successor is a stray one.
     expect(await use(worker, first)).toBe('invalid_grant')
     expect(await use(worker, fourth)).toBe('invalid_grant')
@@ -93,7 +93,7 @@ describe('rotation for public clients', () => {
     const { refresh_token: first, authorization_id } = await signIn(worker)
     const [elder, younger] = [await use(worker, first), await use(worker, first)]
     const child = await use(worker, elder)
-    expect(child).toHaveLength(43)
+    expect(child).toHaveLength(50)
     expect(await isRevoked(worker, authorization_id)).toBe(false)
     expect(await use(worker, younger)).toBe('invalid_grant')
     expect(await isRevoked(worker, authorization_id)).toBe(true)
@@ -115,7 +115,7 @@ describe('rotation for public clients', () => {
       const { refresh_token, authorization_id } = await signIn(worker)
       const [a, b] = [await use(worker, refresh_token), await use(worker, refresh_token)]
       const [first, second] = order === 'thief first' ? [a, b] : [b, a]
-      expect(await use(worker, first)).toHaveLength(43)
+      expect(await use(worker, first)).toHaveLength(50)
       expect(await use(worker, second)).toBe('invalid_grant')
       expect(await isRevoked(worker, authorization_id)).toBe(true)
     }
@@ -127,12 +127,12 @@ describe('rotation for public clients', () => {
     const successors = await Promise.all(
       Array.from({ length: 200 }, () => use(worker, refresh_token)),
     )
-    const given = new Set(successors.filter((one) => one.length === 43))
+    const given = new Set(successors.filter((one) => one.length === 50))
     expect(given.size).toBe(200)
     expect(await isRevoked(worker, authorization_id)).toBe(false)
     const [one, other] = [...given] as [string, string]
     const grandchild = await use(worker, one)
-    expect(grandchild).toHaveLength(43)
+    expect(grandchild).toHaveLength(50)
     const families = await count(worker, sql`from authorization where revoked_at is null`)
     console.log(`refresh: 200 parallel uses, ${given.size} successors, ${families} family alive`)
     expect(families).toBe(1)
@@ -147,7 +147,7 @@ describe('rotation for public clients', () => {
       Array.from({ length: 200 }, () => use(worker, refresh_token)),
     )
     const children = await Promise.all(siblings.map((one) => use(worker, one)))
-    const good = children.filter((one) => one.length === 43).length
+    const good = children.filter((one) => one.length === 50).length
     console.log(`refresh: 200 siblings in parallel, ${good} went through before the family ended`)
     expect(good).toBe(1)
     expect(await isRevoked(worker, authorization_id)).toBe(true)
@@ -157,9 +157,9 @@ describe('rotation for public clients', () => {
     const worker = await startApp()
     const { refresh_token } = await signIn(worker)
     const successor = await use(losingAnswers(worker), refresh_token)
-    expect(successor).toHaveLength(43)
+    expect(successor).toHaveLength(50)
     expect(await count(worker, sql`from refresh_token`)).toBe(2)
-    expect(await use(worker, successor)).toHaveLength(43)
+    expect(await use(worker, successor)).toHaveLength(50)
   })
 })
 
@@ -171,9 +171,9 @@ test('a batch repeated after a sibling was used does not take itself for a thief
   const losing = losingAnswers(worker, async () => {
     child = await use(worker, sibling)
   })
-  expect(await use(losing, refresh_token)).toHaveLength(43)
+  expect(await use(losing, refresh_token)).toHaveLength(50)
   expect(await isRevoked(worker, authorization_id)).toBe(false)
-  expect(await use(worker, child)).toHaveLength(43)
+  expect(await use(worker, child)).toHaveLength(50)
 })
 
 describe('kept by clients that prove themselves', () => {
@@ -253,7 +253,7 @@ test('the timer forgets what has ended, with its spent codes and tokens, and not
   worker.clock.now = start + DAY + 61
   await clean()
   expect(await tables()).toEqual({ authorizations: 1, codes: 1, tokens: 1, assertions: 0 })
-  expect(await use(worker, alive.refresh_token)).toHaveLength(43)
+  expect(await use(worker, alive.refresh_token)).toHaveLength(50)
   worker.clock.now = start + 182 * DAY
   await clean()
   expect(await tables()).toEqual({ authorizations: 0, codes: 0, tokens: 0, assertions: 0 })
@@ -266,7 +266,7 @@ describe('what a refresh may give', () => {
     const { refresh_token } = await signIn(worker)
     const stolen = await refresh(worker, refresh_token, { client_id: 'other' })
     expect(stolen.body.error).toBe('invalid_grant')
-    expect(await use(worker, refresh_token)).toHaveLength(43)
+    expect(await use(worker, refresh_token)).toHaveLength(50)
   })
 
   test('scope may be narrowed, comes back at the next refresh, and is never widened', async () => {
@@ -308,7 +308,7 @@ describe('what a refresh may give', () => {
     await write(worker, sql`update role set permissions = '[]' where name = 'clerk'`)
     expect(await use(worker, refresh_token)).toBe('invalid_scope')
     await write(worker, sql`update role set permissions = '["users:read"]' where name = 'clerk'`)
-    expect(await use(worker, refresh_token)).toHaveLength(43)
+    expect(await use(worker, refresh_token)).toHaveLength(50)
   })
 
   test('a scope that the client is no longer registered for is not given', async () => {
@@ -342,7 +342,7 @@ describe('what a refresh may give', () => {
     expect(await use(worker, second)).toBe('invalid_grant')
     expect(await use(worker, first)).toBe('invalid_grant')
     await setStatus(worker, 'user', 'ann', 'active')
-    expect(await use(worker, second)).toHaveLength(43)
+    expect(await use(worker, second)).toHaveLength(50)
   })
 
   test('a family ends when it was idle too long, and at the latest after its whole time', async () => {
@@ -350,7 +350,7 @@ describe('what a refresh may give', () => {
     const idle = await signIn(worker)
     worker.clock.now += 30 * DAY - 1
     const child = await use(worker, idle.refresh_token)
-    expect(child).toHaveLength(43)
+    expect(child).toHaveLength(50)
     worker.clock.now += 30 * DAY
     expect(await use(worker, child)).toBe('invalid_grant')
 
@@ -358,7 +358,7 @@ describe('what a refresh may give', () => {
     for (let days = 0; days < 170; days += 17) {
       worker.clock.now += 17 * DAY
       last = await use(worker, last)
-      expect(last).toHaveLength(43)
+      expect(last).toHaveLength(50)
     }
     worker.clock.now += 10 * DAY
     expect(await use(worker, last)).toBe('invalid_grant')

@@ -73,7 +73,7 @@ describe('authorization_code', () => {
     expect(result.token_type).toBe('bearer')
     expect(result.expires_in).toBe(600)
     expect(result.scope).toBe('openid profile offline_access')
-    expect(result.refresh_token).toMatch(/^[A-Za-z0-9_-]{43}$/)
+    expect(result.refresh_token).toMatch(/^rt\.e30\.[A-Za-z0-9_-]{43}$/)
     const { now } = worker.clock
     const access = claimsOf(result.access_token)
     expect(headerOf(result.access_token)).toMatchObject({ alg: 'ES256', typ: 'at+jwt' })

@@ -160,7 +160,7 @@ describe.each(FORMATS)('a token of format %s', (format) => {
     const { worker, look, job } = await startShop(format)
     const more = {
       cnf: { jkt: 'x'.repeat(43) },
-      act: { sub: 'support' },
+      act: { sub: 'shop' },
       authorization_details: [
         { type: 'device', actions: ['read'], devices: ['dim-1'], groups: [] } as const,
       ],

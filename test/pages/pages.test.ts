@@ -36,6 +36,7 @@ const pagesWith = (text: string) => ({
     code: text,
     request: text,
     csrf: text,
+    switch_account: text,
   }),
   device_done: deviceDonePage({ decision: 'allowed' }),
   error: errorPage({ title: text, text }),

@@ -77,7 +77,7 @@ const listEventsRoute = createRoute({
   request: {
     query: listQuery.extend({
       type: z.string().max(100).optional(),
-      subject_id: z.string().max(64).optional(),
+      subject_id: z.string().max(512).optional(), // a client may be named by an address
     }),
   },
   responses: {

@@ -272,6 +272,7 @@ export const client = sqliteTable('client', {
   members: text().notNull(), // JSON object: all other members, those at their default left out
   registration_token_hash: text(), // of a client that registered itself (RFC 7592)
   initial_access_token_id: text(), // with which it registered itself
+  metadata_expires_at: integer(), // until when its document counts, where the id is the address of one
 })
 
 export const client_secret = sqliteTable(

@@ -18,6 +18,8 @@ const USAGE = `npm run allauth -- <command>
                                        get a token over HTTP, as the device would
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
+  registration-token create [--scope S] [--max-uses N] [--expires-in S] [--name N]
+                                       a token with which software registers clients (RFC 7591)
   setup-link                           a link for making the first operator, good for an hour
 
   --json                               answer in JSON
@@ -33,6 +35,9 @@ const options = {
   'key-file': { type: 'string' },
   issuer: { type: 'string' },
   alg: { type: 'string' },
+  scope: { type: 'string' },
+  'max-uses': { type: 'string' },
+  'expires-in': { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -71,6 +76,9 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
   if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
   if (noun === 'key' && verb === 'rotate')
     return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
+  if (noun === 'registration-token' && verb === 'create') {
+    return onDatabase((cx) => registrationTokenCreate(cx, values))
+  }
   if (noun === 'setup-link') return onDatabase(setupLink)
   throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
@@ -280,6 +288,34 @@ async function rotate(cx: Context, alg: string): Promise<Answer> {
   const { kid, signs_at } = await rotateKey(cx, alg)
   const at = new Date(signs_at * 1000).toISOString()
   return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
+}
+
+async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {
+  const { createInitialAccessToken, initialAccessTokenInput } = await import(
+    '../oauth/initial_access_tokens.ts'
+  )
+  const { scope, name } = values
+  const max_uses = wholeNumber('--max-uses', values['max-uses'])
+  const seconds = wholeNumber('--expires-in', values['expires-in'])
+  const judged = initialAccessTokenInput.safeParse({
+    scope,
+    description: name,
+    max_uses,
+    expires_at: seconds === undefined ? undefined : cx.now() + seconds,
+  })
+  if (!judged.success) {
+    throw new CannotStart(
+      judged.error.issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join('\n'),
+    )
+  }
+  const created = await createInitialAccessToken(cx, judged.data)
+  return { text: created.initial_access_token, json: created }
+}
+
+function wholeNumber(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined
+  if (!/^[1-9]\d{0,9}$/.test(text)) throw new CannotStart(`${option} ${text} is no whole number`)
+  return Number(text)
 }
 
 async function setupLink(cx: Context): Promise<Answer> {

@@ -7,7 +7,7 @@ import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
-import { english } from '../pages/messages.ts'
+import { english, messagesFor } from '../pages/messages.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { emailFault } from './emails.ts'
@@ -34,14 +34,15 @@ export function loginRoutes(): Hono<Env> {
   /** Database round trips: 0, or 1 for a visitor with a cookie who came from nowhere. */
   routes.get('/login', async (c) => {
     const query = readQuery(c)
-    const { return_to, form_targets, carried } = readJourney(c.var.cx, query)
+    const { return_to, form_targets, ui_locales, carried } = readJourney(c.var.cx, query)
     // Who comes with a target was sent to sign in (again); others who are signed in need no form.
     if (return_to === undefined && (await liveSession(c)) !== undefined) {
       return c.redirect(HOME, 303)
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
     pageHeaders(c, form_targets)
-    return c.html(loginPage({ username, carried, csrf: csrfToken(c) }))
+    const values = { username, carried, csrf: csrfToken(c) }
+    return c.html(loginPage(values, messagesFor(ui_locales)))
   })
 
   /** Database round trips: 2, one more when the settings are not remembered. */
@@ -50,13 +51,15 @@ export function loginRoutes(): Hono<Env> {
     const form = await readForm(c)
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
-    const { return_to, form_targets, carried } = readJourney(cx, form)
+    const { return_to, form_targets, ui_locales, carried } = readJourney(cx, form)
+    const messages = messagesFor(ui_locales)
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
     const again = (error: string, status: 403 | 429) => {
       pageHeaders(c, form_targets)
       const shown = username.slice(0, 254)
-      return c.html(loginPage({ username: shown, carried, csrf: csrfToken(c), error }), status)
+      const values = { username: shown, carried, csrf: csrfToken(c), error }
+      return c.html(loginPage(values, messages), status)
     }
     const result = await signIn(cx, {
       username,
@@ -66,9 +69,9 @@ export function loginRoutes(): Hono<Env> {
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
-      return again(english.signIn.tooMany, 429)
+      return again(messages.signIn.tooMany, 429)
     }
-    if (result.outcome === 'refused') return again(english.signIn.refused, 403)
+    if (result.outcome === 'refused') return again(messages.signIn.refused, 403)
     writeSessionCookie(c, result.cookie)
     return c.redirect(return_to ?? HOME, 303)
   })

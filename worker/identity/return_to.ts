@@ -25,6 +25,8 @@ export type Journey = {
   return_to: string | undefined
   /** Origins to which the redirects after the form may lead, for its CSP. */
   form_targets: readonly string[]
+  /** Locales that the pages may be in, most wanted first. */
+  ui_locales: readonly string[]
   /** The fields by which the next form says the same. */
   carried: Readonly<Record<string, string>>
 }
@@ -35,15 +37,19 @@ export type Journey = {
  */
 export function readJourney(cx: Context, form: Form): Journey {
   const return_to = safeReturnTo(cx, form.get('return_to'))
-  if (return_to === undefined) return { return_to, form_targets: [], carried: {} }
+  const wished = form.get('ui_locales')?.slice(0, 1000)
+  const ui_locales = (wished ?? '').split(' ').filter((one) => one !== '')
+  const carried: Record<string, string> = wished === undefined ? {} : { ui_locales: wished }
+  if (return_to === undefined) return { return_to, form_targets: [], ui_locales, carried }
   const form_target = form.get('form_target')
   const form_target_mac = form.get('form_target_mac') ?? ''
   if (form_target === undefined || !verifyMac(cx, 'form target', form_target, form_target_mac)) {
-    return { return_to, form_targets: [], carried: { return_to } }
+    return { return_to, form_targets: [], ui_locales, carried: { ...carried, return_to } }
   }
   return {
     return_to,
     form_targets: [form_target],
-    carried: { return_to, form_target, form_target_mac },
+    ui_locales,
+    carried: { ...carried, return_to, form_target, form_target_mac },
   }
 }

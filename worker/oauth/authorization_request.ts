@@ -5,7 +5,9 @@ import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { verifyJwt } from '../keys/jwt.ts'
 import { type Detail, readDetails } from './authorization_details.ts'
+import { type Target, usableResponseMode } from './authorization_response.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
@@ -34,6 +36,8 @@ export const PARAMETERS = [
   'login_hint',
   'id_token_hint',
   'dpop_jkt',
+  'display',
+  'ui_locales',
   'request',
   'request_uri',
 ] as const
@@ -42,15 +46,13 @@ type Parameter = (typeof PARAMETERS)[number]
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 export type Prompt = (typeof PROMPTS)[number]
 
-/** Where the answer goes. */
-export type Target = { redirect_uri: string; state?: string }
-
 /** What is kept of a request, all of it checked. */
 export type AuthorizationRequest = Target & {
   client_id: string
   scope: string[]
   resource: string[]
-  code_challenge: string
+  /** Null only for a client that proves itself and may do without. */
+  code_challenge: string | null
   authorization_details?: Detail[]
   nonce?: string
   prompt: Prompt[]
@@ -61,7 +63,13 @@ export type AuthorizationRequest = Target & {
   dpop_jkt?: string
   /** The only person whom the answer may be about. */
   hinted_sub?: string
+  display?: string
+  /** BCP 47, most wanted first. */
+  ui_locales?: string[]
 }
+
+/** The same as it is stored: with the session that was there when a browser brought it. */
+export type KeptRequest = AuthorizationRequest & { session_hash: string | null }
 
 const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -82,7 +90,7 @@ function once(form: Form, name: Parameter, max: number): string | undefined {
 
 /** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
 export function readClientId(form: Form): string {
-  const client_id = once(form, 'client_id', 64)
+  const client_id = once(form, 'client_id', CLIENT_URL_MAX)
   if (client_id === undefined) {
     throw refuse('invalid_request', 'client_id is missing', 'no_client_id')
   }
@@ -97,6 +105,10 @@ export function readReference(form: Form): string | null {
   if (values.length > 1) {
     throw refuse('invalid_request', 'request_uri is given more than once', 'duplicate_parameter')
   }
+  // RFC 9101 §5
+  if (form.all('request').length > 0) {
+    throw refuse('invalid_request', 'give one request or request_uri', 'several_request_objects')
+  }
   return own.slice(REQUEST_URI_PREFIX.length)
 }
 
@@ -107,8 +119,9 @@ export function readReference(form: Form): string | null {
 export function readTarget(client: Client, form: Form): Target {
   const given = once(form, 'redirect_uri', 2048)
   const [first, ...others] = client.redirect_uris
-  // RFC 6749 §3.1.2.3: it may be left out only where there is no choice.
-  const redirect_uri = given ?? (others.length === 0 ? first : undefined)
+  // RFC 6749 §3.1.2.3: it may be left out only where there is no choice; FAPI 2.0 §5.3.2.2: never.
+  const mayLack = others.length === 0 && client.profile !== 'fapi2'
+  const redirect_uri = given ?? (mayLack ? first : undefined)
   if (redirect_uri === undefined) {
     throw refuse('invalid_request', 'redirect_uri is missing', 'no_redirect_uri')
   }
@@ -122,17 +135,27 @@ export function readTarget(client: Client, form: Form): Target {
   const [state, second] = form.all('state')
   // A state that is not the client's for sure is not given back; `checkRequest` refuses it then.
   const clear = state !== undefined && second === undefined && state.length <= STATE_MAX
-  return clear ? { redirect_uri, state } : { redirect_uri }
+  const modes = form.all('response_mode')
+  const mode = modes.length === 1 ? usableResponseMode(modes[0], redirect_uri) : undefined
+  return {
+    redirect_uri,
+    ...(clear ? { state } : {}),
+    ...(mode === undefined || mode === 'query' ? {} : { response_mode: mode }),
+  }
 }
 
 const STATE_MAX = 4096
 
-type Check = (cx: Context, client: Client, form: Form) => Partial<AuthorizationRequest>
+type Check = (
+  cx: Context,
+  client: Client,
+  form: Form,
+  target: Target,
+) => Partial<AuthorizationRequest>
 
 /** Everything that is asked of a request whose answers have a place to go to, in this order. */
 const CHECKS: readonly Check[] = [
   checkState,
-  checkNoRequestObject,
   checkResponse,
   checkClientMayAsk,
   checkCodeChallenge,
@@ -144,21 +167,22 @@ const CHECKS: readonly Check[] = [
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
-export function checkRequest(
+export async function checkRequest(
   cx: Context,
   client: Client,
   target: Target,
   form: Form,
-): AuthorizationRequest {
+): Promise<AuthorizationRequest> {
   const request = {
     ...target,
     client_id: client.client_id,
     scope: [],
     resource: [],
-    code_challenge: '',
+    code_challenge: null,
     prompt: [],
   }
-  return Object.assign(request, ...CHECKS.map((check) => check(cx, client, form)))
+  const checked = CHECKS.map((check) => check(cx, client, form, target))
+  return Object.assign(request, ...checked, await readIdTokenHint(cx, client, form))
 }
 
 function checkState(_cx: Context, _client: Client, form: Form) {
@@ -166,18 +190,7 @@ function checkState(_cx: Context, _client: Client, form: Form) {
   return {}
 }
 
-/** OpenID Connect Core §6: neither way of passing a request object is offered. */
-function checkNoRequestObject(_cx: Context, _client: Client, form: Form) {
-  if (form.all('request').length > 0) {
-    throw refuse('request_not_supported', 'request is not supported', 'request_object')
-  }
-  if (form.all('request_uri').length > 0) {
-    throw refuse('request_uri_not_supported', 'request_uri is not supported', 'request_uri')
-  }
-  return {}
-}
-
-function checkResponse(_cx: Context, _client: Client, form: Form) {
+function checkResponse(_cx: Context, _client: Client, form: Form, { redirect_uri }: Target) {
   const response_type = once(form, 'response_type', 100)
   if (response_type === undefined) {
     throw refuse('invalid_request', 'response_type is missing', 'no_response_type')
@@ -186,8 +199,8 @@ function checkResponse(_cx: Context, _client: Client, form: Form) {
     throw refuse('unsupported_response_type', 'response_type must be code', 'response_type')
   }
   const response_mode = once(form, 'response_mode', 100)
-  if (response_mode !== undefined && response_mode !== 'query') {
-    throw refuse('invalid_request', 'response_mode must be query', 'response_mode')
+  if (response_mode !== undefined && !usableResponseMode(response_mode, redirect_uri)) {
+    throw refuse('invalid_request', 'response_mode is not one for a code', 'response_mode')
   }
   return {}
 }
@@ -203,11 +216,17 @@ function checkClientMayAsk(_cx: Context, client: Client) {
   return {}
 }
 
-/** RFC 7636 §4.3, with `plain` and the lack of a challenge refused for every client (RFC 9700 §2.1.1). */
-function checkCodeChallenge(_cx: Context, _client: Client, form: Form) {
+/** RFC 7636 §4.3, without `plain` (RFC 9700 §2.1.1). */
+function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
   const code_challenge = once(form, 'code_challenge', 128)
   const method = once(form, 'code_challenge_method', 20)
   if (code_challenge === undefined) {
+    // RFC 9700 §2.1.1: nothing else binds the code of a public client to it. FAPI 2.0 §5.3.2.2.
+    const isNeeded =
+      client.require_pkce ||
+      client.token_endpoint_auth_method === 'none' ||
+      client.profile === 'fapi2'
+    if (!isNeeded && method === undefined) return { code_challenge: null }
     throw refuse('invalid_request', 'code_challenge is missing', 'no_code_challenge')
   }
   // RFC 7636 §4.3: without a method it would be plain.
@@ -280,7 +299,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
   return { resource }
 }
 
-/** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`. */
+/** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`, `ui_locales`. */
 function checkInteraction(_cx: Context, _client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
   if (!prompt.every(isPrompt)) {
@@ -300,14 +319,31 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
     ...(max_age === undefined ? {} : { max_age: Number(max_age) }),
     ...(nonce === undefined ? {} : { nonce }),
     ...(login_hint === undefined ? {} : { login_hint }),
+    ...readWishes(form),
   }
 }
+
+/** How the pages should be: wishes, so what is not understood is no fault. */
+function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {
+  const told = once(form, 'display', 100)
+  const display = DISPLAYS.find((one) => one === told)
+  const ui_locales = (once(form, 'ui_locales', 1000) ?? '')
+    .split(' ')
+    .filter((one) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(one))
+    .slice(0, 20)
+  return {
+    ...(display === undefined ? {} : { display }),
+    ...(ui_locales.length === 0 ? {} : { ui_locales }),
+  }
+}
+
+const DISPLAYS = ['page', 'popup', 'touch', 'wap']
 
 /**
  * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID
  * Connect Core §3.1.2.1). Throws OAuthError, which is for the client.
  */
-export async function readIdTokenHint(
+async function readIdTokenHint(
   cx: Context,
   client: Client,
   form: Form,

@@ -11,6 +11,21 @@ export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'
 export const insertRequest = (row: RequestRow): Statement =>
   insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
 
+/** Stores a request that its client brings itself, if `condition` holds. */
+export const insertRequestWhere = (row: RequestRow, condition: Statement): Statement =>
+  insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
+
+/** Makes a pushed request, which has not run out, one that is on its way: the first browser that comes does. */
+export const openPushedRequest = (
+  cx: Context,
+  id_hash: string,
+  parameters: string,
+  expires_at: number,
+): Statement =>
+  sql`update authorization_request
+    set pushed = 0, parameters = ${parameters}, created_at = ${cx.now()}, expires_at = ${expires_at}
+    where id_hash = ${id_hash} and pushed = 1 and expires_at > ${cx.now()}`
+
 /** The request, while it can still be answered. */
 export const findRequest = (cx: Context, id_hash: string): Statement<RequestRow> =>
   sql`select * from authorization_request where id_hash = ${id_hash} and expires_at > ${cx.now()}`

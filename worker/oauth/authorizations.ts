@@ -29,6 +29,7 @@ import type { Caller } from './client_authentication.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
 import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
+import { deleteOldInitialAccessTokens } from './registration_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
 import { refreshTokenBinding } from './sender_constraint.ts'
 import {
@@ -324,5 +325,6 @@ export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
   deleteOldDeviceAuthorizations(cx),
   deleteExpiredSecrets(cx.now()),
+  ...deleteOldInitialAccessTokens(cx.now()),
   ...deleteEnded(cx),
 ]

@@ -9,17 +9,17 @@ import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { Form } from '../http.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
-import { loadSettings } from '../settings.ts'
+import { signingKeys } from '../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../settings.ts'
 import { digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
+  type KeptRequest,
   REQUEST_URI_PREFIX,
   readClientId,
-  readIdTokenHint,
   readReference,
   readTarget,
-  type Target,
 } from './authorization_request.ts'
 import {
   type AllowedScope,
@@ -34,9 +34,13 @@ import {
   isOpen,
   listAllowedScopes,
 } from './authorization_request_store.ts'
+import { type Outcome, type Target, toClient } from './authorization_response.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { currentClient } from './client_id_metadata.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
+import { assertMayComeDirectly, bringPushedRequest } from './pushed_authorization.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
+import { openRequestObject } from './request_object.ts'
 import { isManagementScope } from './scopes.ts'
 
 /** A request that was stored, and where it stands. */
@@ -46,6 +50,8 @@ export type Stored = {
   created_at: number
   /** The session that was there when it was stored: it does not count as a new sign-in. */
   session_hash: string | null
+  /** Whether the client brought it itself, and no browser came with it yet. */
+  pushed: boolean
 }
 
 /** All that a decision is made from. */
@@ -58,11 +64,6 @@ export type Situation = {
   /** Permissions of the user over the whole system. */
   permissions: ReadonlySet<string>
 }
-
-/** Where the browser goes next. */
-export type Outcome =
-  | { to: 'client'; redirect_uri: string; answer: Record<string, string> }
-  | { to: 'page'; path: string }
 
 export type Decision =
   | { step: 'login' }
@@ -108,6 +109,7 @@ function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession
 /** Since the request came: the time has whole seconds only, hence the look at the session itself. */
 const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
   stored !== null &&
+  !stored.pushed &&
   session.auth_time >= stored.created_at &&
   session.id_hash !== stored.session_hash
 
@@ -153,7 +155,10 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 
 // --- looking ----------------------------------------------------------------------------------
 
-/** /oauth/authorize. Two round trips at most. Throws OAuthError, which is shown here. */
+/**
+ * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched. Throws
+ * OAuthError, which is shown here.
+ */
 export async function authorize(
   cx: Context,
   form: Form,
@@ -164,23 +169,46 @@ export async function authorize(
   if (reference !== null) {
     const situation = await lookAt(cx, reference, cookie)
     if (situation.client.client_id !== client_id) throw requestEnded()
-    return tellClient(cx, situation.client, situation.request, () => proceed(cx, situation))
+    const { client, request, allowed } = situation
+    return tellClient(cx, client, request, allowed, () => proceed(cx, situation))
   }
+  // Keys and settings in one round trip when cold, none when warm.
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
   const [clients, sessions, allowed, grants] = await cx.db.read(
     findClientById(client_id),
     findSession(cx, cookie),
     listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
     listGrantsOf(cx, cookie),
   )
-  const client = usableClient(clients[0])
-  const target = readTarget(client, form)
-  return tellClient(cx, client, target, async () => {
-    const hinted = await readIdTokenHint(cx, client, form)
-    const request = { ...checkRequest(cx, client, target, form), ...hinted }
+  const client = usableClient(await currentClient(cx, client_id, clients[0]))
+  const opened = await openForm(cx, client, form, allowed, settings)
+  if ('to' in opened) return opened
+  const target = readTarget(client, opened)
+  return tellClient(cx, client, target, allowed, async () => {
+    const request = await checkRequest(cx, client, target, opened)
     const permissions = permissionsOf(grants)
     const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
     return proceed(cx, situation)
   })
+}
+
+/** The parameters of the request, also of one in a request object, or where its refusal goes. */
+async function openForm(
+  cx: Context,
+  client: Client,
+  form: Form,
+  allowed: readonly AllowedScope[],
+  settings: Settings,
+): Promise<Form | Outcome> {
+  try {
+    assertMayComeDirectly(client, settings)
+    return await openRequestObject(cx, client, form, { pushed: false })
+  } catch (error) {
+    // Where the answer should have gone is in the object; what stands outside will do if it is an own address.
+    if (!(error instanceof OAuthError) || form.all('redirect_uri').length === 0) throw error
+    return tellClient(cx, client, readTarget(client, form), allowed, () => Promise.reject(error))
+  }
 }
 
 /** A stored request as it stands now. One round trip. Throws OAuthError, which is shown here. */
@@ -203,15 +231,14 @@ export async function lookAt(
   const [row] = requests
   if (row === undefined) throw requestEnded()
   const client = usableClient(clients[0])
-  const { session_hash, ...request } = JSON.parse(row.parameters) as Kept
+  const { session_hash, ...request } = JSON.parse(row.parameters) as KeptRequest
   // The client may have been changed since, for instance because an address was taken over.
   if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
-  const stored = { reference, id_hash, created_at: row.created_at, session_hash }
+  const { created_at } = row
+  const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
   const permissions = permissionsOf(grants)
   return { client, request, stored, session: sessions[0], allowed, permissions }
 }
-
-type Kept = AuthorizationRequest & { session_hash: string | null }
 
 export const requestEnded = () =>
   refuse(
@@ -241,12 +268,15 @@ const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =
 
 /**
  * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
- * request was answered in the same moment (null), that is said here: the client has its answer.
+ * request was answered in the same moment (null), that is said here: the client has its answer. And so are the
+ * faults of a client that anybody may have registered, as long as the person has `allowed` it nothing: a link to us
+ * would lead to its address unseen (RFC 9700 §4.11.2).
  */
 async function tellClient(
   cx: Context,
   client: Client,
   target: Target,
+  allowed: readonly AllowedScope[],
   work: () => Promise<Outcome | null>,
 ): Promise<Outcome> {
   let outcome: Outcome | null
@@ -254,30 +284,22 @@ async function tellClient(
     outcome = await work()
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
+    if (client.anonymous && allowed.length === 0) throw error
     const { reason } = error
     cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
     const answer = { error: error.error, error_description: error.description }
-    return toClient(cx, target, answer)
+    return toClient(cx, client, target, answer)
   }
   if (outcome === null) throw requestEnded()
   return outcome
-}
-
-/** An answer to the client, with its `state` and our `iss` (RFC 9207 §2). */
-export function toClient(cx: Context, target: Target, answer: Record<string, string>): Outcome {
-  const state: Record<string, string> = target.state === undefined ? {} : { state: target.state }
-  return {
-    to: 'client',
-    redirect_uri: target.redirect_uri,
-    answer: { ...answer, ...state, iss: cx.config.issuer },
-  }
 }
 
 /** At most one round trip. Throws OAuthError, which is for the client. */
 async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
   const decision = decide(cx, situation)
   if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
-  const { reference } = situation.stored ?? (await storeRequest(cx, situation))
+  const reference = await storeRequest(cx, situation)
+  if (reference === null) return null
   const path =
     decision.step === 'consent'
       ? consentPath(reference)
@@ -285,15 +307,20 @@ async function proceed(cx: Context, situation: Situation): Promise<Outcome | nul
   return { to: 'page', path }
 }
 
+/** The handle of the request as one on its way, null when it ended. No round trip when it is one, else one. */
 async function storeRequest(
   cx: Context,
-  { request, session }: Situation,
-): Promise<{ reference: string }> {
+  { request, stored, session }: Situation,
+): Promise<string | null> {
+  if (stored !== null && !stored.pushed) return stored.reference
   const settings = await loadSettings(cx)
+  const kept: KeptRequest = { ...request, session_hash: session?.id_hash ?? null }
+  if (stored !== null) {
+    const wasBrought = await bringPushedRequest(cx, stored.id_hash, kept, settings)
+    return wasBrought ? stored.reference : null
+  }
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
-  const session_hash = session?.id_hash ?? null
-  const kept: Kept = { ...request, session_hash }
   const created_at = cx.now()
   await cx.db.write(
     insertRequest({
@@ -305,7 +332,7 @@ async function storeRequest(
       pushed: 0,
     }),
   )
-  return { reference }
+  return reference
 }
 
 /** The path at which a stored request goes on. */
@@ -320,7 +347,7 @@ export const consentPath = (reference: string): string =>
 /** The login page learns where to go on, whom to expect, and where that may end (for its CSP). */
 export function loginPath(
   cx: Context,
-  { client_id, redirect_uri, login_hint }: AuthorizationRequest,
+  { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
   reference: string,
 ): string {
   const form_target = formTargetOf(redirect_uri)
@@ -329,6 +356,7 @@ export function loginPath(
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
     ...(login_hint === undefined ? {} : { login_hint }),
+    ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })
   return `/login?${parameters}`
 }
@@ -343,9 +371,11 @@ export async function issueCode(
   { session, scope }: { session: LiveSession; scope: readonly string[] },
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
+  const code = encodeBase64url(cx.random(32))
+  // Before the code is stored: if it cannot be signed, nothing is lost.
+  const outcome = await toClient(cx, client, request, { code })
   const settings = await loadSettings(cx)
   const now = cx.now()
-  const code = encodeBase64url(cx.random(32))
   const hash = sha256(code)
   const { user_id } = session
   const row = {
@@ -381,8 +411,7 @@ export async function issueCode(
     ...(touch === null ? [] : [touch]),
     findCodeHash(hash),
   )
-  if (answers.at(-1)?.length !== 1) return null
-  return toClient(cx, request, { code })
+  return answers.at(-1)?.length === 1 ? outcome : null
 }
 
 function rememberAllowed(

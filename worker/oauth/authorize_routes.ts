@@ -6,10 +6,13 @@ import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from
 import { assertCsrf, csrfToken } from '../identity/csrf.ts'
 import { readSessionCookie } from '../identity/sessions.ts'
 import { consentPage } from '../pages/consent_page.ts'
+import { FORM_POST_SCRIPT, formPostPage } from '../pages/form_post_page.ts'
+import { messagesFor } from '../pages/messages.ts'
 import { PARAMETERS, REQUEST_MAX } from './authorization_request.ts'
-import { authorize, type Outcome } from './authorize.ts'
+import type { Outcome } from './authorization_response.ts'
+import { authorize } from './authorize.ts'
 import { answerConsent, askConsent } from './consent.ts'
-import { withAnswer } from './redirect_uris.ts'
+import { formTargetOf, withAnswer } from './redirect_uris.ts'
 
 /** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
 export function authorizeRoutes(): Hono<Env> {
@@ -36,7 +39,8 @@ export function authorizeRoutes(): Hono<Env> {
         const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
         if ('to' in asked) return leadTo(c, asked)
         pageHeaders(c, [asked.form_target])
-        return c.html(consentPage({ ...asked.values, csrf: csrfToken(c) }))
+        const values = { ...asked.values, csrf: csrfToken(c) }
+        return c.html(consentPage(values, messagesFor(asked.ui_locales)))
       })
       .post('/consent', async (c) => {
         const form = await readForm(c)
@@ -62,10 +66,24 @@ const writeQuery = (form: Form): string =>
   ).toString()
 
 /** RFC 9700 §4.12: by 303, so that no browser sends a form on to the client. */
-function leadTo(c: Http, outcome: Outcome): Response {
+function leadTo(c: Http, outcome: Outcome): Response | Promise<Response> {
+  if (outcome.to === 'client' && outcome.by === 'form_post') return postTo(c, outcome)
   pageHeaders(c)
   return c.redirect(
     outcome.to === 'page' ? outcome.path : withAnswer(outcome.redirect_uri, outcome.answer),
     303,
   )
+}
+
+/** OAuth Form Post Response Mode §2. */
+function postTo(
+  c: Http,
+  { redirect_uri, answer }: Outcome & { to: 'client' },
+): Response | Promise<Response> {
+  // Chromium holds to form-action where the client leads on from its address, which may be another host of its.
+  const { protocol } = new URL(redirect_uri)
+  pageHeaders(c, [formTargetOf(redirect_uri), protocol], FORM_POST_SCRIPT)
+  // With less than the origin, browsers call it "null", which clients take for a forged form.
+  c.header('Referrer-Policy', 'strict-origin')
+  return c.html(formPostPage({ action: redirect_uri, fields: answer }))
 }

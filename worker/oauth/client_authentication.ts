@@ -19,6 +19,7 @@ import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { type Assertion, consumeProofs, isAssertionMine } from './authorization_store.ts'
+import { currentClient, isClientUrl } from './client_id_metadata.ts'
 import { clientKeys } from './client_keys.ts'
 import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from './client_members.ts'
 import type { Jwk } from './client_metadata.ts'
@@ -89,7 +90,8 @@ export function readPresented(authorization: string | undefined, form: Form): Pr
   if (client_id !== undefined && client_id !== presented.client_id) {
     throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
   }
-  if (!ID_PATTERN.test(presented.client_id)) throw refused('bad_client_id')
+  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
+  if (!known) throw refused('bad_client_id')
   return presented
 
   function pick(): Presented {
@@ -160,7 +162,7 @@ export async function authenticate(
   [clients, secrets, devices, credentials]: CallerRows,
 ): Promise<Caller> {
   const { method, client_id: id } = presented
-  const [row] = clients
+  const row = await currentClient(cx, id, clients[0])
   const [device] = devices
   if (row !== undefined) {
     const client = parseClient(row)
@@ -239,8 +241,8 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
-/** The claims when the signature is this key's, otherwise null. Claims are judged by `acceptClaims`. */
-async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string) {
+/** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
+export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string) {
   try {
     const imported = await importJWK(publicMembers(key) as JWK, alg)
     // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
@@ -266,8 +268,10 @@ function acceptClaims(
   // Every audience must be us: one that names another server as well could be replayed by that server.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
-  const ours = (one: unknown) => one === issuer || one === `${issuer}/oauth/token`
-  if (audiences.length === 0 || !audiences.every(ours)) throw refused('assertion_audience')
+  // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
+  const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
+  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one)))
+    throw refused('assertion_audience')
   // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as well
   if (isFapi && aud !== issuer) throw refused('assertion_audience')
   const now = cx.now()

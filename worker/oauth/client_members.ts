@@ -46,6 +46,12 @@ export const SUBJECT_MEMBERS = [
 ] as const
 export type SubjectMember = (typeof SUBJECT_MEMBERS)[number]
 
+/** OpenID Connect Core §6.2: the fragment may be a hash of what is there. */
+const requestUri = z
+  .string()
+  .max(512)
+  .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
+
 /** Each member without its default; null stands for "not registered". */
 export const memberFields = {
   // RFC 7591 §2
@@ -63,7 +69,7 @@ export const memberFields = {
   id_token_signed_response_alg: z.enum(OUR_ALGORITHMS),
   userinfo_signed_response_alg: z.enum(OUR_ALGORITHMS).nullable(),
   request_object_signing_alg: z.enum(['none', ...CLIENT_ALGORITHMS]).nullable(),
-  request_uris: z.array(z.string().min(1).max(512)).max(20),
+  request_uris: z.array(requestUri).max(20),
   token_endpoint_auth_signing_alg: z.enum(CLIENT_ALGORITHMS).nullable(),
   default_max_age: z.int().min(0).max(999_999_999).nullable(),
   require_auth_time: z.boolean(),

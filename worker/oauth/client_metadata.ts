@@ -130,6 +130,62 @@ const fields = {
 
 const optional = z.strictObject(fields).partial().shape
 
+const { status: _status, first_party: _first_party, scope, ...described } = optional
+
+/** What an initial access token may give the clients that are made with it: what they are, never what they may. */
+export const clientDefaults = z.strictObject(described).openapi('ClientDefaults')
+export type ClientDefaults = z.infer<typeof clientDefaults>
+
+/** Members that a client may say of itself: they tell what it is. All others are an operator's, who says what it may. */
+const OWN_MEMBERS = {
+  client_name: true,
+  token_endpoint_auth_method: true,
+  application_type: true,
+  redirect_uris: true,
+  post_logout_redirect_uris: true,
+  grant_types: true,
+  jwks: true,
+  jwks_uri: true,
+  client_uri: true,
+  logo_uri: true,
+  policy_uri: true,
+  tos_uri: true,
+  contacts: true,
+  software_id: true,
+  software_version: true,
+  subject_type: true,
+  sector_identifier_uri: true,
+  id_token_signed_response_alg: true,
+  userinfo_signed_response_alg: true,
+  request_object_signing_alg: true,
+  request_uris: true,
+  token_endpoint_auth_signing_alg: true,
+  default_max_age: true,
+  require_auth_time: true,
+  default_acr_values: true,
+  initiate_login_uri: true,
+  backchannel_logout_uri: true,
+  backchannel_logout_session_required: true,
+  require_pushed_authorization_requests: true,
+  require_signed_request_object: true,
+  dpop_bound_access_tokens: true,
+  tls_client_certificate_bound_access_tokens: true,
+  tls_client_auth_subject_dn: true,
+  tls_client_auth_san_dns: true,
+  tls_client_auth_san_uri: true,
+  tls_client_auth_san_ip: true,
+  tls_client_auth_san_email: true,
+  authorization_signed_response_alg: true,
+  introspection_signed_response_alg: true,
+} as const
+
+/** What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
+export const clientRegistration = z.object({
+  ...z.object(described).pick(OWN_MEMBERS).shape,
+  scope,
+})
+export type ClientRegistration = z.infer<typeof clientRegistration>
+
 /** The body of a create, and an entry of the blueprint. */
 export const clientInput = z
   .strictObject({
@@ -199,6 +255,8 @@ export type Client = ClientMembers & {
   created_at: number
   updated_at: number
   version: number
+  /** Anybody may have made it: no operator stands behind its addresses. */
+  anonymous: boolean
 }
 
 export function parseClient(row: ClientRow): Client {
@@ -206,8 +264,9 @@ export function parseClient(row: ClientRow): Client {
     id,
     scope,
     members,
-    registration_token_hash: _hash,
-    initial_access_token_id: _token,
+    registration_token_hash,
+    initial_access_token_id,
+    metadata_expires_at,
     ...rest
   } = row
   return {
@@ -223,17 +282,23 @@ export function parseClient(row: ClientRow): Client {
     resources: JSON.parse(rest.resources),
     jwks: rest.jwks === null ? null : JSON.parse(rest.jwks),
     first_party: rest.first_party === 1,
+    anonymous:
+      metadata_expires_at !== null ||
+      (registration_token_hash !== null && initial_access_token_id === null),
   }
 }
 
 /** The client as the API shows it. */
 export function describeClient(client: Client): z.infer<typeof clientSchema> {
-  const { version: _, scope, jwks, ...rest } = client
+  const { version: _, anonymous: __, scope, jwks, ...rest } = client
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 
 /** What a client is when nothing else is said (RFC 7591 §2). */
-export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 'version'> = {
+export const DEFAULTS: Omit<
+  Client,
+  'client_id' | 'created_at' | 'updated_at' | 'version' | 'anonymous'
+> = {
   client_name: null,
   status: 'active',
   token_endpoint_auth_method: 'client_secret_basic',
@@ -250,6 +315,12 @@ export const DEFAULTS: Omit<Client, 'client_id' | 'created_at' | 'updated_at' | 
 }
 
 export type Description = typeof DEFAULTS
+
+/** The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes stay. */
+export function startOver(current: Client): Description {
+  const names = Object.keys(OWN_MEMBERS) as (keyof typeof OWN_MEMBERS)[]
+  return { ...current, ...Object.fromEntries(names.map((name) => [name, DEFAULTS[name]])) }
+}
 
 export const usesSecret = (method: string) =>
   method === 'client_secret_basic' || method === 'client_secret_post'

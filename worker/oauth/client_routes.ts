@@ -18,6 +18,7 @@ import {
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
 import { noStore } from '../http.ts'
+import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import {
   clientInput,
   clientPatch,
@@ -36,7 +37,7 @@ import {
 } from './clients.ts'
 
 const tags = ['clients']
-const params = z.object({ id: z.string().max(64) })
+const params = z.object({ id: z.string().max(CLIENT_URL_MAX) })
 
 const createdClient = clientSchema
   .extend({ client_secret: z.string().optional() })

@@ -15,6 +15,7 @@ export type ClientColumns = Omit<
   | 'version'
   | 'registration_token_hash'
   | 'initial_access_token_id'
+  | 'metadata_expires_at'
 >
 
 export const findClientById = (id: string): Statement<ClientRow> =>
@@ -46,6 +47,10 @@ export function updateClient(
   return sql`update client set ${join(assignments, ', ')}, updated_at = ${now}, version = version + 1
     where id = ${id} and version = ${version}`
 }
+
+/** Until when what the document of a client says counts. */
+export const keepDocumentUntil = (id: string, expires_at: number): Statement =>
+  sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
 
 type Value = string | number | null
 

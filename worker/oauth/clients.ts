@@ -10,7 +10,7 @@ import {
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId, randomToken } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { changedMembers, readMembers } from './client_members.ts'
@@ -97,6 +97,37 @@ export async function planClient(
   if (errors.length > 0 || client_id === undefined) {
     throw new Problem('invalid_request', 'the client cannot be so', errors)
   }
+  const statements = creationOf(cx, client_id, client, { client_secret })
+  return { change: 'created', fields: Object.keys(entry), statements }
+}
+
+/** What a client that no operator made has beside its members. */
+export type Registration = Pick<
+  ClientRow,
+  'registration_token_hash' | 'initial_access_token_id' | 'metadata_expires_at'
+>
+
+const BY_OPERATOR: Registration = {
+  registration_token_hash: null,
+  initial_access_token_id: null,
+  metadata_expires_at: null,
+}
+
+/** The statements that make a client, if `condition` holds. That its id was free is told by `principalIsMine`. */
+export function creationOf(
+  cx: Context,
+  client_id: string,
+  client: Description,
+  {
+    client_secret,
+    registration = BY_OPERATOR,
+    condition = sql`true`,
+  }: {
+    client_secret: string | undefined
+    registration?: Registration
+    condition?: Statement
+  },
+): readonly Statement[] {
   const now = cx.now()
   const mine = principalIsMine(cx, client_id)
   const row: ClientRow = {
@@ -105,25 +136,27 @@ export async function planClient(
     created_at: now,
     updated_at: now,
     version: 1,
-    registration_token_hash: null,
-    initial_access_token_id: null,
+    ...registration,
   }
-  const statements: Statement[] = [
-    insertPrincipal(cx, client_id, 'client'),
+  return [
+    insertPrincipal(cx, client_id, 'client', condition),
     insertClient(row, mine),
     appendEvent(cx, { type: 'client.created', subject_id: client_id }, mine),
+    ...(client_secret === undefined
+      ? []
+      : [insertSecret(newSecretRow(cx, client_id, client_secret, null), mine)]),
   ]
-  if (client_secret !== undefined) {
-    statements.push(insertSecret(newSecretRow(cx, client_id, client_secret, null), mine))
-  }
-  return { change: 'created', fields: Object.keys(entry), statements }
 }
 
-/** The difference between the stored client and `next`, conditional on the version that was read. */
 async function planChange(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   await assertMayShape(cx, current)
   assertMayHandOnScopes(cx, next.scope)
   assertMayBeFirstParty(cx, next.first_party)
+  return changeOf(cx, current, next)
+}
+
+/** The difference between the stored client and `next`, conditional on the version that was read. */
+export function changeOf(cx: Context, current: ClientRow, next: Description): Plan {
   const columns = columnsOf(next)
   const names = (Object.keys(columns) as (keyof ClientColumns)[]).filter(
     (name) => columns[name] !== current[name],
@@ -197,14 +230,16 @@ export async function changeClient(
     const answers = await cx.db.write(...plan.statements, findClientById(id))
     const [after] = answers.at(-1) as ClientRow[]
     if (after === undefined) throw clientNotFound()
-    // Ours, or that of another who wanted the very same: also right when the batch ran twice.
-    const wanted = columnsOf(next)
-    const same = (Object.keys(wanted) as (keyof ClientColumns)[]).every(
-      (name) => after[name] === wanted[name],
-    )
-    if (same && after.version === current.version + 1) return parseClient(after)
+    if (isChanged(current, next, after)) return parseClient(after)
   }
   throw changedMeanwhile(demanded)
+}
+
+/** Whether a client is as `next` now. By us, or by another who wanted the very same: also right after a repeated batch. */
+export function isChanged(before: ClientRow, next: Description, after: ClientRow): boolean {
+  const wanted = columnsOf(next)
+  const names = Object.keys(wanted) as (keyof ClientColumns)[]
+  return names.every((name) => after[name] === wanted[name]) && after.version === before.version + 1
 }
 
 const changedMeanwhile = (demanded: number | null) =>
@@ -228,13 +263,16 @@ export async function deleteClient(
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
   await assertMayShape(cx, current)
-  // At the version that was judged: another one may hold more.
-  const judged = clientIsAt(id, current.version)
-  const answers = await cx.db.write(
+  const answers = await cx.db.write(...deletionOf(cx, current), findClientById(id))
+  if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
+}
+
+/** The statements that delete a client, at the version that was judged: another one may hold more. */
+export function deletionOf(cx: Context, { id, version }: ClientRow): readonly Statement[] {
+  const judged = clientIsAt(id, version)
+  return [
     appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
     buryPrincipal(cx, id, judged),
-    ...deleteClientRows(id, current.version, cx.now()),
-    findClientById(id),
-  )
-  if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
+    ...deleteClientRows(id, version, cx.now()),
+  ]
 }

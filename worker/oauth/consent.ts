@@ -9,6 +9,7 @@ import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
 import type { Detail } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
+import { type Outcome, toClient } from './authorization_response.ts'
 import {
   asUser,
   consentPath,
@@ -17,11 +18,9 @@ import {
   issueCode,
   loginPath,
   lookAt,
-  type Outcome,
   pathOf,
   requestEnded,
   type Situation,
-  toClient,
 } from './authorize.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
@@ -58,7 +57,12 @@ export function meaningOf(scope: string): string {
 export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
-export type Asked = { values: Omit<ConsentValues, 'csrf'>; form_target: string }
+export type Asked = {
+  values: Omit<ConsentValues, 'csrf'>
+  form_target: string
+  /** Locales that the page may be in, most wanted first. */
+  ui_locales: readonly string[]
+}
 
 /** What actions of `authorization_details` mean, for people; others are shown as they are. */
 const ACTIONS: ReadonlyMap<string, string> = new Map([
@@ -100,7 +104,7 @@ export async function askConsent(
   const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
   if (details.length === 0 && scope.length === 0) {
-    return toClient(cx, request, {
+    return toClient(cx, client, request, {
       error: 'access_denied',
       error_description: 'the person may do nothing of what is asked',
     })
@@ -120,6 +124,7 @@ export async function askConsent(
       switch_account: loginPath(cx, request, reference),
     },
     form_target: formTargetOf(request.redirect_uri),
+    ui_locales: request.ui_locales ?? [],
   }
 }
 
@@ -170,7 +175,7 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 const boundTo = (reference: string, { session, scope }: ToAsk): string =>
   [reference, session.user_id, ...scope].join('\n')
 
-async function deny(cx: Context, { request, stored }: Situation, { session }: ToAsk) {
+async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')
   const { user_id } = session
   const { client_id } = request
@@ -182,7 +187,7 @@ async function deny(cx: Context, { request, stored }: Situation, { session }: To
     ),
     deleteRequest(stored.id_hash),
   )
-  return toClient(cx, request, {
+  return toClient(cx, client, request, {
     error: 'access_denied',
     error_description: 'the person did not allow it',
   })

@@ -40,6 +40,12 @@ export type Step =
   | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'> }
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
+/** The login page, which leads back here with the code, if there is one. */
+export function loginPath(code: string): string {
+  const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
+  return `/login?${new URLSearchParams({ return_to })}`
+}
+
 /** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
@@ -219,5 +225,6 @@ function valuesOf(
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(question)),
+    switch_account: loginPath(code),
   }
 }

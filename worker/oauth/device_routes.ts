@@ -6,7 +6,7 @@ import { assertCsrf, csrfToken } from '../identity/csrf.ts'
 import { readSessionCookie } from '../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../pages/device_page.ts'
 import { english } from '../pages/messages.ts'
-import { answerDevice, enterUserCode, isSignedIn, type Step } from './device_approval.ts'
+import { answerDevice, enterUserCode, isSignedIn, loginPath, type Step } from './device_approval.ts'
 import { readUserCode } from './device_authorization.ts'
 
 /** Database round trips, warm: the page 1, a code 2, the answer 2. */
@@ -46,11 +46,8 @@ function show(c: Http, at: Step, typed: string | undefined): Response | Promise<
   const form = (error?: string) =>
     devicePage({ code, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) })
   switch (at.step) {
-    case 'login': {
-      const return_to =
-        code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
-      return c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
-    }
+    case 'login':
+      return c.redirect(loginPath(code), 303)
     case 'enter':
       return c.html(form())
     case 'refused':

@@ -1,31 +1,43 @@
 // What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
 // cannot differ. It names what is there and nothing else. Pure.
 import type { Context } from '../context.ts'
+import { UI_LOCALES } from '../pages/messages.ts'
+import type { Settings } from '../settings.ts'
 import { PROMPTS } from './authorization_request.ts'
+import { RESPONSE_MODES } from './authorization_response.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { authMethods, GRANT_TYPES } from './client_metadata.ts'
+import { REQUEST_OBJECT_ALGORITHMS } from './request_object.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
-export function metadata(cx: Context) {
+export function metadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
   const methods = authMethods(cx.config)
   const confidential = methods.filter((method) => method !== 'none')
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
+    pushed_authorization_request_endpoint: `${issuer}/oauth/par`,
     token_endpoint: `${issuer}/oauth/token`,
     device_authorization_endpoint: `${issuer}/oauth/device_authorization`,
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    ...(settings.registration === 'off'
+      ? {}
+      : { registration_endpoint: `${issuer}/oauth/register` }),
+    ...(settings.client_id_metadata_documents
+      ? { client_id_metadata_document_supported: true }
+      : {}),
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     // No standard has a name for where the keys of PASETOs are.
     paserk_uri: `${issuer}/.well-known/paserk.json`,
     scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
     response_types_supported: ['code'],
-    response_modes_supported: ['query'],
+    response_modes_supported: RESPONSE_MODES,
+    authorization_signing_alg_values_supported: OUR_ALGORITHMS,
     grant_types_supported: GRANT_TYPES,
     subject_types_supported: ['public'],
     id_token_signing_alg_values_supported: ['RS256'],
@@ -59,9 +71,12 @@ export function metadata(cx: Context) {
     ],
     claim_types_supported: ['normal'],
     claims_parameter_supported: false,
-    request_parameter_supported: false,
-    // Without this member it would be true (OpenID Connect Discovery §3).
-    request_uri_parameter_supported: false,
+    request_parameter_supported: true,
+    request_uri_parameter_supported: true,
+    require_request_uri_registration: true,
+    request_object_signing_alg_values_supported: REQUEST_OBJECT_ALGORITHMS,
+    require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
+    ui_locales_supported: UI_LOCALES,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
   }

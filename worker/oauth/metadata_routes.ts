@@ -1,6 +1,7 @@
 // The addresses at which clients find everything else: of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
 import type { Env, Http } from '../http.ts'
+import { loadSettings } from '../settings.ts'
 import { metadata, resourceMetadata } from './metadata.ts'
 
 const MAX_AGE = 300
@@ -8,13 +9,16 @@ const MAX_AGE = 300
 /** RFC 9728 §3.1: between the host and the path of the resource. */
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
 
-/** Database round trips: 0. */
+/** Database round trips: 0 warm, 1 cold. */
 export function metadataRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .get('/.well-known/openid-configuration', (c) => answer(c, metadata(c.var.cx)))
-    .get('/.well-known/oauth-authorization-server', (c) => answer(c, metadata(c.var.cx)))
+    .get('/.well-known/openid-configuration', answerMetadata)
+    .get('/.well-known/oauth-authorization-server', answerMetadata)
     .get(RESOURCE_METADATA, (c) => answer(c, resourceMetadata(c.var.cx)))
 }
+
+const answerMetadata = async (c: Http) =>
+  answer(c, metadata(c.var.cx, await loadSettings(c.var.cx)))
 
 function answer(c: Http, document: object): Response {
   c.header('Cache-Control', `public, max-age=${MAX_AGE}`)

@@ -4,6 +4,7 @@ import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize_routes.ts'
 import { deviceRoutes } from './device_routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
+import { registrationRoutes } from './registration_routes.ts'
 import { tokenRoutes } from './token_routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
@@ -12,4 +13,5 @@ export function protocolRoutes(): Hono<Env> {
     .route('/', authorizeRoutes())
     .route('/', deviceRoutes())
     .route('/', tokenRoutes())
+    .route('/', registrationRoutes())
 }

@@ -1,4 +1,5 @@
-// The endpoints that clients call: token, device authorization, introspection, revocation, userinfo. HTTP in and out, no rules.
+// The endpoints that clients call: pushed requests, token, device authorization, introspection, revocation, userinfo.
+// HTTP in and out, no rules.
 import { Hono, type MiddlewareHandler } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../errors.ts'
@@ -7,6 +8,7 @@ import { readCredential, readProofRequest } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
 import { startDeviceAuthorization } from './device_authorization.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
+import { pushRequest } from './pushed_authorization.ts'
 import { revokeToken } from './revocation.ts'
 import type { Credential } from './sender_constraint.ts'
 import { exchangeToken } from './token.ts'
@@ -15,7 +17,7 @@ import { readUserInfo } from './userinfo.ts'
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, introspect 1,
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2, introspect 1,
  *  revoke 2, userinfo 1;
  *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
@@ -27,6 +29,14 @@ export function tokenRoutes(): Hono<Env> {
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
+
+    .use('/oauth/par', crossOrigin(['POST']))
+    .post('/oauth/par', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await pushRequest(c.var.cx, form, presented), 201)
+    })
+    .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
 
     .use('/oauth/device_authorization', crossOrigin(['POST']))
     .post('/oauth/device_authorization', async (c) => {
@@ -108,7 +118,7 @@ async function readUserInfoToken(c: Http): Promise<Credential> {
  * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
  * have them too.
  */
-function crossOrigin(
+export function crossOrigin(
   methods: readonly string[],
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
@@ -127,7 +137,7 @@ function crossOrigin(
   }
 }
 
-function wrongMethod(c: Http, allowed: string): Response {
+export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
   const error = { error: 'invalid_request', error_description: `use ${allowed}` }
   return c.json(error, 405, { Allow: allowed })

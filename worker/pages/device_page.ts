@@ -42,6 +42,8 @@ export type DeviceConsentValues = {
   /** Proof that this was asked, sent back in the field `request`. */
   request: string
   csrf: string
+  /** Address under which another account can be chosen. */
+  switch_account: string
 }
 
 export function deviceConsentPage(v: DeviceConsentValues, m: Messages = english): Html {
@@ -56,6 +58,7 @@ export function deviceConsentPage(v: DeviceConsentValues, m: Messages = english)
 <p class="user-code">${v.code}</p>
 <p class="alert">${t.warning}</p>
 ${person({ label: m.consent.signedInAs, email: v.email })}
+<p class="beside"><a href="${v.switch_account}">${m.consent.switchAccount}</a></p>
 <h2>${t.may}</h2>
 <ul class="scopes">${v.scopes.map((one) => html`<li>${one.text} <code>${one.name}</code></li>`)}</ul>
 ${resources}

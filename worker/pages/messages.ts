@@ -25,6 +25,11 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
     client: 'Client',
   },
+  formPost: {
+    title: 'One moment',
+    lead: (host: string) => `You are on your way back to ${host}.`,
+    submit: 'Continue',
+  },
   device: {
     title: 'Connect a device',
     lead: 'Type the code that the device shows.',
@@ -91,3 +96,15 @@ export const english = {
 }
 
 export type Messages = typeof english
+
+const LOCALES: ReadonlyMap<string, Messages> = new Map([[english.locale, english]])
+export const UI_LOCALES: readonly string[] = [...LOCALES.keys()]
+
+/** The texts in the first of the wished locales (BCP 47) that there is, a region's in its language; else English. */
+export function messagesFor(ui_locales: readonly string[]): Messages {
+  for (const one of ui_locales) {
+    const found = LOCALES.get(one) ?? LOCALES.get(one.split('-')[0] ?? '')
+    if (found !== undefined) return found
+  }
+  return english
+}
