@@ -27,7 +27,9 @@ import {
   writeAs,
 } from './client_authentication.ts'
 import type { Client } from './client_metadata.ts'
+import type { ProofRequest } from './dpop.ts'
 import { openRequestObject } from './request_object.ts'
+import { readProof, withProof } from './sender_constraint.ts'
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -36,15 +38,22 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 export type Pushed = { request_uri: string; expires_in: number }
 
 /** POST /oauth/par. Two round trips. Throws OAuthError. */
-export async function pushRequest(cx: Context, form: Form, presented: Presented): Promise<Pushed> {
+export async function pushRequest(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  proofRequest: ProofRequest,
+): Promise<Pushed> {
+  const proof = await readProof(cx, proofRequest)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const caller = await authenticate(
+  const authenticated = await authenticate(
     cx,
     presented,
     await cx.db.read(...callerReads(presented.client_id)),
   )
+  const caller = proof === null ? authenticated : withProof(authenticated, proof)
   if (caller.kind !== 'client') {
     throw refuse('unauthorized_client', 'a device has nobody to ask', 'device_authorization')
   }
@@ -57,7 +66,12 @@ export async function pushRequest(cx: Context, form: Form, presented: Presented)
   const request = await checkRequest(cx, client, readTarget(client, opened), opened)
 
   const reference = randomToken(cx)
-  const kept: KeptRequest = { ...request, session_hash: null }
+  // RFC 9449 §10.1: the code will be bound to the key that was proved here.
+  if (proof !== null && (request.dpop_jkt ?? proof.jkt) !== proof.jkt) {
+    throw refuse('invalid_dpop_proof', 'dpop_jkt is another key than that of the proof', 'dpop_jkt')
+  }
+  const bound = proof === null ? {} : { dpop_jkt: proof.jkt }
+  const kept: KeptRequest = { ...request, ...bound, session_hash: null }
   const created_at = cx.now()
   const row = {
     id_hash: sha256(reference),

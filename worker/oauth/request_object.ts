@@ -7,6 +7,7 @@ import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import { type Form, formOf } from '../http.ts'
 import { OutsideRefused } from '../outside.ts'
 import { verifyWith } from './client_authentication.ts'
+import { clientKeys } from './client_keys.ts'
 import { CLIENT_ALGORITHMS } from './client_members.ts'
 import type { Client, Jwk } from './client_metadata.ts'
 import { fitsAlgorithm } from './public_jwk.ts'
@@ -174,7 +175,7 @@ async function verifySigned(
   alg: string,
   kid: string | undefined,
 ): Promise<JWTPayload | null> {
-  for (const key of await signingKeysOf(cx, client)) {
+  for (const key of await signingKeysOf(cx, client, kid)) {
     const fits = fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig')
     if (!fits || (kid !== undefined && key.kid !== undefined && key.kid !== kid)) continue
     const claims = await verifyWith(cx, jwt, key, alg)
@@ -183,9 +184,19 @@ async function verifySigned(
   return null
 }
 
-/** The keys that the client signs with. */
-const signingKeysOf = async (_cx: Context, client: Client): Promise<readonly Jwk[]> =>
-  client.jwks?.keys ?? []
+/** The keys that the client signs with. Throws OAuthError when its jwks_uri is of no use. */
+async function signingKeysOf(
+  cx: Context,
+  client: Client,
+  kid: string | undefined,
+): Promise<readonly Jwk[]> {
+  try {
+    return await clientKeys(cx, client, kid)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    throw badObject('the keys of this client cannot be had', error.reason)
+  }
+}
 
 function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   const { iss, sub, aud, exp, nbf } = claims

@@ -34,7 +34,7 @@ export function tokenRoutes(): Hono<Env> {
     .post('/oauth/par', async (c) => {
       noStore(c)
       const { form, presented } = await readRequest(c, ['resource'])
-      return c.json(await pushRequest(c.var.cx, form, presented), 201)
+      return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
     })
     .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
 
