@@ -12,7 +12,7 @@ type Import = { from: string; to: string }
 
 const sources = (folder: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
-    .filter((file) => file.endsWith('.ts') && !file.endsWith('.d.ts'))
+    .filter((file) => /^(?!.*\bnode_modules\b).*(?<!\.d)\.ts$/.test(file))
     .map((file) => join(folder, file))
 
 /** Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the root. */

@@ -27,9 +27,12 @@ import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
+import { APPLICATIONS, applicationRoutes } from './oauth/application_routes.ts'
+import { authorizationRoutes } from './oauth/authorization_routes.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { afterSessionsEnded } from './oauth/ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
@@ -44,7 +47,19 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/device', '/setup', '/account', '/oauth/authorize']
+const PAGES = [
+  '/login',
+  '/logout',
+  '/consent',
+  '/device',
+  '/setup',
+  '/account',
+  '/account/sessions',
+  APPLICATIONS,
+  '/oauth/authorize',
+  '/oauth/logout',
+  '/oauth/logout/confirm',
+]
 
 const OPENAPI = 'openapi document'
 
@@ -77,11 +92,15 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  app.route('/', loginRoutes())
+  // What hangs on sessions is oauth's, which identity does not know.
+  const ended = afterSessionsEnded
+  app.route('/', loginRoutes({ ended, applications: APPLICATIONS }))
+  app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
-    userRoutes,
+    () => userRoutes({ ended }),
+    authorizationRoutes,
     deviceRoutes,
     accessRoutes,
     clientRoutes,
@@ -248,7 +267,10 @@ function answerError(error: Error, c: Http): Response | Promise<Response> {
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
   if (failure.status === 503) c.header('Retry-After', '2')
-  return c.json({ error: failure.error, error_description: failure.description }, failure.status)
+  const { error: code, description } = failure
+  // A description is optional (RFC 6749 §5.2), and some peers want none.
+  const told = description === '' ? {} : { error_description: description }
+  return c.json({ error: code, ...told }, failure.status)
 }
 
 /** The failure as one of the kinds that have an answer, or null for a fault of ours. */

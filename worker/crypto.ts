@@ -1,7 +1,7 @@
 // Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived from
 // SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no protocol.
 import { hmac } from '@oslojs/crypto/hmac'
-import { SHA256, sha256 as sha256Bytes } from '@oslojs/crypto/sha2'
+import { SHA256, sha256 as sha256Bytes, sha512 as sha512Bytes } from '@oslojs/crypto/sha2'
 import { constantTimeEqual } from '@oslojs/crypto/subtle'
 import { decodeBase64urlIgnorePadding, encodeBase64urlNoPadding } from '@oslojs/encoding'
 import type { Context } from './context.ts'
@@ -63,6 +63,16 @@ export function randomId(cx: Context, prefix: string): string {
 export const sha256 = (text: string): string => sha256OfBytes(utf8.encode(text))
 
 export const sha256OfBytes = (bytes: Uint8Array): string => encodeBase64url(sha256Bytes(bytes))
+
+/** Base64url of the left half of a hash of a text (OpenID Connect Core §3.1.3.6). */
+export function leftHalf(hash: 'SHA-256' | 'SHA-512', text: string): string {
+  const bytes = (hash === 'SHA-256' ? sha256Bytes : sha512Bytes)(utf8.encode(text))
+  return encodeBase64url(bytes.slice(0, bytes.length / 2))
+}
+
+/** HMAC-SHA-256 under a key of its own, base64url. */
+export const hmacSha256 = (key: Uint8Array, text: string): string =>
+  encodeBase64url(hmac(SHA256, key, utf8.encode(text)))
 
 /** Compares two texts in time that depends on their length alone. */
 export function equalText(a: string, b: string): boolean {
@@ -141,6 +151,10 @@ export async function unseal(
     throw new UnsealError(`the value of ${context} was altered`, { cause })
   }
 }
+
+/** Whether a sealed value was made under the newest SECRET_KEY. */
+export const isSealedByNewest = (cx: Context, sealed: string): boolean =>
+  sealed.split('.')[1] === keyId(cx, newest(cx))
 
 function newest(cx: Context): Bytes {
   const secret = cx.config.secret_keys[0]

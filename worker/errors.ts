@@ -3,7 +3,8 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
 /**
- * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6.
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
+ * and its extension "Unmet Authentication Requirements" 1.0 §2.
  */
 export const OAUTH_STATUS = {
   invalid_request: 400,
@@ -29,6 +30,7 @@ export const OAUTH_STATUS = {
   account_selection_required: 400,
   invalid_request_object: 400,
   invalid_request_uri: 400,
+  unmet_authentication_requirements: 400,
   request_not_supported: 400,
   request_uri_not_supported: 400,
   registration_not_supported: 400,

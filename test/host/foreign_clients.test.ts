@@ -227,6 +227,7 @@ test('passport-openidconnect signs a server’s visitor in', async () => {
       clientSecret: SECRET,
       callbackURL: `${origin}/passport/callback`,
       scope: ['profile', 'email'],
+      skipUserProfile: false,
     },
     (_issuer: string, profile: object, done: (error: null, user: object) => void) =>
       done(null, profile),

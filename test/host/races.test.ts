@@ -122,6 +122,31 @@ test('200 parallel uses of one rotating refresh token leave one family in which 
   expect(last.status).toBe(sibling === undefined ? 200 : 400)
 })
 
+test('of 200 parallel answers to one pushed request exactly one has a code', async () => {
+  const { browser } = await codeFlow(as, 'openid')
+  const pushed = await fetch(as.pushed_authorization_request_endpoint ?? '', {
+    method: 'POST',
+    body: new URLSearchParams({
+      client_id: 'app',
+      redirect_uri: 'http://localhost:5173/callback',
+      response_type: 'code',
+      scope: 'openid',
+      code_challenge: await oauth.calculatePKCECodeChallenge('v'.repeat(43)),
+      code_challenge_method: 'S256',
+    }),
+  })
+  const { request_uri } = (await pushed.json()) as { request_uri: string }
+  const url = `${as.authorization_endpoint}?${new URLSearchParams({ client_id: 'app', request_uri })}`
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => browser.open(url)))
+  await Promise.all(answers.map((answer) => answer.body?.cancel()))
+  const codes = answers.filter(({ headers }) => headers.get('location')?.includes('code='))
+  console.log(
+    `embedded file: ${PARALLEL} parallel answers to one pushed request: ${codes.length} codes`,
+  )
+  expect(codes).toHaveLength(1)
+  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 400]))
+})
+
 test('of 200 parallel uses of one DPoP proof exactly one is answered, at the token endpoint and at userinfo', async () => {
   const { privateKey, publicKey } = await generateKeyPair('ES256')
   const jwk = await exportJWK(publicKey)
@@ -173,29 +198,4 @@ test('of 200 parallel uses of one DPoP proof exactly one is answered, at the tok
   expect([count(tokens), count(infos)]).toEqual([1, 1])
   const refused = tokens.filter(({ body }) => body['error'] === 'invalid_dpop_proof')
   expect(refused).toHaveLength(PARALLEL - 1)
-})
-
-test('of 200 parallel answers to one pushed request exactly one has a code', async () => {
-  const { browser } = await codeFlow(as, 'openid')
-  const pushed = await fetch(as.pushed_authorization_request_endpoint ?? '', {
-    method: 'POST',
-    body: new URLSearchParams({
-      client_id: 'app',
-      redirect_uri: 'http://localhost:5173/callback',
-      response_type: 'code',
-      scope: 'openid',
-      code_challenge: await oauth.calculatePKCECodeChallenge('v'.repeat(43)),
-      code_challenge_method: 'S256',
-    }),
-  })
-  const { request_uri } = (await pushed.json()) as { request_uri: string }
-  const url = `${as.authorization_endpoint}?${new URLSearchParams({ client_id: 'app', request_uri })}`
-  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => browser.open(url)))
-  await Promise.all(answers.map((answer) => answer.body?.cancel()))
-  const codes = answers.filter(({ headers }) => headers.get('location')?.includes('code='))
-  console.log(
-    `embedded file: ${PARALLEL} parallel answers to one pushed request: ${codes.length} codes`,
-  )
-  expect(codes).toHaveLength(1)
-  expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 400]))
 })

@@ -80,6 +80,7 @@ test('a user is created, read, changed and deleted', async () => {
     locale: 'de-AT',
     status: 'active',
     metadata: { crm: { id: 17, tags: ['a'] } },
+    profile: {},
     created_at: worker.clock.now,
     updated_at: worker.clock.now,
   }

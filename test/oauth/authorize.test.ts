@@ -157,6 +157,11 @@ describe('a fault behind a proven address is told to the client with state and i
     ['a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'invalid_request_object'],
     ['a request_uri', { request_uri: 'https://evil.example/r' }, 'invalid_request_uri'],
     ['no code_challenge', { code_challenge: undefined }, 'invalid_request'],
+    [
+      'nothing of PKCE',
+      { code_challenge: undefined, code_challenge_method: undefined },
+      'invalid_request',
+    ],
     ['an empty code_challenge', { code_challenge: '' }, 'invalid_request'],
     ['no code_challenge_method', { code_challenge_method: undefined }, 'invalid_request'],
     ['code_challenge_method=plain', { code_challenge_method: 'plain' }, 'invalid_request'],
@@ -250,7 +255,10 @@ describe('a good request', () => {
       'with empty parameters, which are as if absent',
       { prompt: '', max_age: '', response_mode: '' },
     ],
-    ['with unknown parameters, which are ignored', { audience: 'x', claims: '{', foo: 'bar' }],
+    [
+      'with unknown parameters, which are ignored',
+      { audience: 'x', foo: 'bar', display: 'wap', ui_locales: 'tlh' },
+    ],
     ['without redirect_uri where one is registered', { redirect_uri: undefined }],
     ['with response_mode=query', { response_mode: 'query' }],
     ['with resources of its own', { resource: ['https://api.example/', ISSUER] }],

@@ -593,6 +593,7 @@ describe('redeeming', () => {
       aud: 'tv',
       auth_time,
       amr: ['pwd'],
+      acr: 'urn:allauth:acr:pwd',
     })
     expect(claimsOf(body.id_token)).not.toHaveProperty('sid')
     expect(claimsOf(body.id_token)).not.toHaveProperty('nonce')

@@ -32,11 +32,16 @@ export async function startFlow(app: Partial<ClientInput> = {}, env: Record<stri
 }
 
 /** Gives the browser a new session, as a login does. */
-export async function signIn(worker: TestWorker, browser: Browser, user_id: string) {
+export async function signIn(
+  worker: TestWorker,
+  browser: Browser,
+  user_id: string,
+  amr: readonly string[] = ['pwd'],
+) {
   const cx = worker.context()
   const { cookie, statements, started } = startSession(cx, {
     user_id,
-    amr: ['pwd'],
+    amr,
     user_agent: 'test',
     replaces: browser.cookies.get('session'),
   })

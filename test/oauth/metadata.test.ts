@@ -50,6 +50,7 @@ test('every endpoint that is named exists', async () => {
   expect(named.map(([name]) => name).sort()).toEqual([
     'authorization_endpoint',
     'device_authorization_endpoint',
+    'end_session_endpoint',
     'introspection_endpoint',
     'jwks_uri',
     'pushed_authorization_request_endpoint',
@@ -65,6 +66,38 @@ test('every endpoint that is named exists', async () => {
   }
 })
 
+test('what can be asked about a person is said', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  const algorithms = ['RS256', 'ES256', 'EdDSA']
+  expect(body).toMatchObject({
+    claims_parameter_supported: true,
+    claims_supported: expect.arrayContaining([
+      'sub',
+      'acr',
+      'birthdate',
+      'address',
+      'phone_number',
+    ]),
+    scopes_supported: expect.arrayContaining(['openid', 'profile', 'email', 'address', 'phone']),
+    acr_values_supported: ['urn:allauth:acr:mfa', 'urn:allauth:acr:pwd'],
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: algorithms,
+    userinfo_signing_alg_values_supported: algorithms,
+    display_values_supported: ['page'],
+    ui_locales_supported: ['en'],
+  })
+})
+
+test('logout by the browser and behind it is announced', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  expect(body).toMatchObject({
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  })
+  expect(body['claims_supported']).toContain('sid')
+  expect(body).not.toHaveProperty('frontchannel_logout_supported')
+})
+
 test('what is not built is said not to be there', async () => {
   const { body } = await read(PATHS[0] ?? '')
   expect(body).toMatchObject({
@@ -77,8 +110,6 @@ test('what is not built is said not to be there', async () => {
       'urn:ietf:params:oauth:grant-type:token-exchange',
       'urn:ietf:params:oauth:grant-type:jwt-bearer',
     ],
-    subject_types_supported: ['public'],
-    claims_parameter_supported: false,
     authorization_details_types_supported: ['device'],
   })
   expect(body['introspection_endpoint_auth_methods_supported']).not.toContain('none')

@@ -231,6 +231,39 @@ describe('an exchanged token', () => {
     expect(narrow).not.toHaveProperty('refresh_token')
   })
 
+  test('tells userinfo no claim that was asked for by itself, for the client that asked', async () => {
+    const own = await ownToken('openid')
+    const claims = JSON.stringify({ userinfo: { email: { essential: false } }, id_token: {} })
+    await write(worker, sql`update authorization set claims = ${claims}`)
+    const read = async (jwt: string | undefined) => {
+      const headers = { authorization: `Bearer ${jwt}` }
+      return (await worker.request('/oauth/userinfo', { headers })).json()
+    }
+    expect(await read(own)).toEqual({ sub: 'ann', email: 'ann@example.com' })
+    const { body } = await exchange(own, { scope: 'openid' }, 'web')
+    expect(await read(body.access_token)).toEqual({ sub: 'ann' })
+  })
+
+  test('of a pairwise client’s token says its name of the person, and dies with it as others do', async () => {
+    await addClient(worker, {
+      client_id: 'diary',
+      token_endpoint_auth_method: 'none',
+      redirect_uris: [REDIRECT],
+      scope: 'openid orders:read',
+      resources: [ORDERS],
+      subject_type: 'pairwise',
+    })
+    const given = { client_id: 'diary', scope: 'openid orders:read', resource: [ORDERS] }
+    const { access_token, id_token } = await signIn(worker, given)
+    const { body } = await exchange(access_token)
+    const { sub } = claimsOf(id_token)
+    expect(sub).not.toBe('ann')
+    expect(claimsOf(body.access_token)).toMatchObject({ sub, client_id: 'orders' })
+    expect(await introspect(body.access_token ?? '')).toMatchObject({ active: true, sub })
+    await setStatus(worker, 'user', 'ann', 'disabled')
+    expect(await introspect(body.access_token ?? '')).toEqual({ active: false })
+  })
+
   test('of a service’s own token acts for that service', async () => {
     const own = await token(
       worker,

@@ -1,6 +1,6 @@
 // UserInfo: claims by scope, and every token that must not get them.
 import * as oauth from 'oauth4webapi'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { signJwt } from '../../worker/keys/jwt.ts'
 import { countRoundTrips, ISSUER } from '../context.ts'
@@ -148,4 +148,58 @@ test('a token dies with the person, the client and the authorization at once', a
   }
   await write(worker, sql`update authorization set revoked_at = 1`)
   expect(await status()).toBe(401)
+})
+
+describe('signed userinfo', () => {
+  const ask = async (alg: 'RS256' | 'ES256' | 'EdDSA', path: 'GET' | 'POST' = 'GET') => {
+    const worker = await startIssuer()
+    await addApp(worker, { userinfo_signed_response_alg: alg })
+    const { access_token } = await signIn(worker, { scope: 'openid email' })
+    const headers = { Authorization: `Bearer ${access_token}` }
+    const answer = await worker.request('/oauth/userinfo', { method: path, headers })
+    return { worker, answer, access_token }
+  }
+
+  test.each(['RS256', 'ES256', 'EdDSA'] as const)(
+    'by %s is verified by a strict client',
+    async (alg) => {
+      const { worker, answer } = await ask(alg)
+      expect(answer.headers.get('content-type')).toBe('application/jwt')
+      expect(answer.headers.get('cache-control')).toBe('no-store')
+      expect(answer.headers.get('access-control-allow-origin')).toBe('*')
+      // It keeps keys by this object, and those of the other issuers are others.
+      const server = { ...AS }
+      const client = { ...foreignClient(worker, 'app'), userinfo_signed_response_alg: alg }
+      const claims = await oauth.processUserInfoResponse(server, client, 'ann', answer)
+      expect(claims).toEqual({
+        iss: ISSUER,
+        aud: 'app',
+        sub: 'ann',
+        email: 'ann@example.com',
+        email_verified: true,
+      })
+      await oauth.validateApplicationLevelSignature(server, answer, foreign(worker))
+    },
+  )
+
+  test('comes to POST as well, and a refusal stays plain JSON with its challenge', async () => {
+    const { worker, answer, access_token } = await ask('ES256', 'POST')
+    expect(answer.headers.get('content-type')).toBe('application/jwt')
+    await setStatus(worker, 'user', 'ann', 'disabled')
+    const refused = await worker.request('/oauth/userinfo', {
+      headers: { Authorization: `Bearer ${access_token}` },
+    })
+    expect(refused.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"')
+    expect(await refused.json()).toMatchObject({ error: 'invalid_token' })
+  })
+
+  test('cannot be used where a token is asked for: it has no exp', async () => {
+    const { worker, answer } = await ask('ES256')
+    const jwt = await answer.text()
+    expect(claimsOf(jwt)).not.toHaveProperty('exp')
+    const again = await worker.request('/oauth/userinfo', {
+      headers: { Authorization: `Bearer ${jwt}` },
+    })
+    expect(again.status).toBe(401)
+  })
 })

@@ -1,6 +1,7 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
 // Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // --- ground -----------------------------------------------------------------------------------
@@ -155,6 +156,7 @@ export const user = sqliteTable('user', {
   password: text(), // PHC string
   status: text({ enum: ['active', 'disabled'] }).notNull(),
   metadata: text().notNull(), // JSON object
+  profile: text().notNull().default('{}'), // JSON object: further standard claims
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
@@ -335,7 +337,10 @@ export const authorization_code = sqliteTable(
     authorization_details: text(), // JSON array (RFC 9396), or null
     dpop_jkt: text(), // the key it is bound to (RFC 9449 §10), or null
   },
-  (t) => [index('authorization_code_authorization').on(t.authorization_id)],
+  (t) => [
+    index('authorization_code_authorization').on(t.authorization_id),
+    index('authorization_code_waiting').on(t.user_id, t.client_id).where(sql`redeemed_by is null`),
+  ],
 )
 
 /** One sign-in of a person to a client: the origin of its tokens and the family of its refresh tokens. */
@@ -442,7 +447,7 @@ export const logout_delivery = sqliteTable(
     user_id: text().notNull(),
     sid: text().notNull(),
     attempts: integer().notNull(),
-    taken_by: text(), // rid
+    taken_by: text(), // the lease under which it is being sent
     next_at: integer().notNull(),
     created_at: integer().notNull(),
   },

@@ -20,6 +20,14 @@ import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { emailKey, emailSchema } from './emails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
+import {
+  type Profile,
+  profileFaults,
+  profilePatch,
+  profileSchema,
+  withProfile,
+  writeProfile,
+} from './profile.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
   deleteUser as deleteUserRow,
@@ -79,6 +87,7 @@ export const userInput = z
     password: passwordSchema.optional(),
     status: fields.status.optional(),
     metadata: fields.metadata.optional(),
+    profile: profileSchema.optional(),
   })
   .openapi('NewUser')
 
@@ -91,6 +100,7 @@ export const userPatch = z
     locale: fields.locale.nullish(),
     status: fields.status.optional(),
     metadata: fields.metadata.optional(),
+    profile: profilePatch.optional(),
   })
   .openapi('UserPatch')
 
@@ -122,6 +132,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
     status: input.status ?? 'active',
     metadata: JSON.stringify(input.metadata ?? {}),
+    profile: writeProfile(checked(input.profile ?? {})),
     created_at: now,
     updated_at: now,
     version: 1,
@@ -277,7 +288,7 @@ function applyPatch(
   cx: Context,
   current: UserRow,
   patch: UserPatch,
-  metadata: 'merge' | 'replace',
+  how: 'merge' | 'replace',
 ): { row: UserRow; changed: string[] } {
   const row: UserRow = { ...current }
   if (patch.email !== undefined && patch.email !== current.email) {
@@ -292,7 +303,7 @@ function applyPatch(
   if (patch.status !== undefined) row.status = patch.status
   if (patch.metadata !== undefined) {
     const known = JSON.parse(current.metadata) as Record<string, unknown>
-    const next = metadata === 'merge' ? mergePatch(known, patch.metadata) : patch.metadata
+    const next = how === 'merge' ? mergePatch(known, patch.metadata) : patch.metadata
     row.metadata = JSON.stringify(next)
     if (row.metadata.length > METADATA_MAX) {
       throw new Problem('invalid_request', 'the metadata would become too large', [
@@ -300,14 +311,25 @@ function applyPatch(
       ])
     }
   }
+  if (patch.profile !== undefined) {
+    const known = how === 'merge' ? current.profile : '{}'
+    row.profile = writeProfile(checked(withProfile(known, patch.profile)))
+  }
   const changed = (
-    ['email', 'email_verified', 'name', 'locale', 'status', 'metadata'] as const
+    ['email', 'email_verified', 'name', 'locale', 'status', 'metadata', 'profile'] as const
   ).filter((name) => row[name] !== current[name])
   if (changed.length > 0) {
     row.version = current.version + 1
     row.updated_at = cx.now()
   }
   return { row, changed }
+}
+
+/** Throws Problem for members that do not go together. */
+function checked(profile: Profile): Profile {
+  const errors = profileFaults(profile)
+  if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
+  return profile
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

@@ -6,7 +6,10 @@ import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './sign
 
 export type Signed = { jwt: string; kid: string }
 
-/** Signs claims with the current key of `alg`. `iss` is added; times are the caller's. */
+/**
+ * Signs claims with the current key of `alg`, which is made when there is none yet. `iss` is added; times are the
+ * caller's.
+ */
 export async function signJwt(
   cx: Context,
   alg: Algorithm,

@@ -4,8 +4,10 @@ import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
+import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
+import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
 import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './store.ts'
 
 export type Algorithm = KeyRow['alg']
@@ -22,12 +24,17 @@ const PUBLISH_AHEAD = JWKS_MAX_AGE + KEY_MEMORY_TTL
 
 const MEMORY = 'signing keys'
 
-/** All keys, oldest first. Warm: no round trip. Cold: one, which brings the settings too. */
+/** All keys, oldest first. Warm: no round trip. Cold: one, which brings settings and stored secrets too. */
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   const known = recall<readonly KeyRow[]>(cx, MEMORY)
   if (known !== undefined) return known
-  const [keys, settings] = await cx.db.read(listKeys(), listSettings())
+  const [keys, settings, secrets] = await cx.db.read(
+    listKeys(),
+    listSettings(),
+    listStoredSecrets(),
+  )
   acceptSettings(cx, settings)
+  acceptStoredSecrets(cx, secrets)
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
     return remember(cx, MEMORY, keys, KEY_MEMORY_TTL)
   }
@@ -53,10 +60,7 @@ export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
   if (known !== undefined) return known
   // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
-  const [, after] = await cx.db.write(
-    insertKeyUnlessPending(await makeKey(cx, alg, cx.now()), 0),
-    listKeys(),
-  )
+  const [, after] = await cx.db.write(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
   const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
   if (made === undefined) throw new Error(`no ${alg} key after making one`)
   return made
@@ -80,11 +84,26 @@ async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
   const now = cx.now()
   // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
   const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const answers = await cx.db.write(
-    ...made.map((row) => insertKeyUnlessPending(row, 0)),
-    listKeys(),
-  )
+  const answers = await cx.db.write(...made.map(insertFirstKey), listKeys())
   return remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
+}
+
+/** Of those who race to make the first key of an algorithm one succeeds. */
+const insertFirstKey = (row: KeyRow): Statement => insertKeyUnlessPending(row, 0)
+
+/**
+ * Statements that make the first keys of algorithms which a client asks for, so that they are published before it
+ * meets them. No round trip warm.
+ */
+export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Promise<Statement[]> {
+  const late = algs.filter((alg) => !FIRST_ALGORITHMS.includes(alg))
+  if (late.length === 0) return []
+  const keys = await signingKeys(cx)
+  const missing = new Set(late.filter((alg) => !keys.some((key) => key.alg === alg)))
+  if (missing.size === 0) return []
+  cx.memory.delete(MEMORY)
+  const made = await Promise.all([...missing].map((alg) => makeKey(cx, alg, cx.now())))
+  return made.map(insertFirstKey)
 }
 
 /**

@@ -7,8 +7,10 @@ import { verifyJwt } from '../keys/jwt.ts'
 import { type Detail, readDetails } from './authorization_details.ts'
 import { type Target, usableResponseMode } from './authorization_response.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
 import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
+import { isLink, localeParameter } from './presets.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
 
@@ -35,11 +37,14 @@ export const PARAMETERS = [
   'max_age',
   'login_hint',
   'id_token_hint',
-  'dpop_jkt',
   'display',
   'ui_locales',
+  'acr_values',
+  'claims',
+  'dpop_jkt',
   'request',
   'request_uri',
+  'user_locale',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 
@@ -61,11 +66,14 @@ export type AuthorizationRequest = Target & {
   login_hint?: string
   /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
   dpop_jkt?: string
-  /** The only person whom the answer may be about. */
+  /** The only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
   display?: string
   /** BCP 47, most wanted first. */
   ui_locales?: string[]
+  /** Wished, in the order of preference. */
+  acr_values?: string[]
+  claims?: ClaimsRequest
 }
 
 /** The same as it is stored: with the session that was there when a browser brought it. */
@@ -164,6 +172,9 @@ const CHECKS: readonly Check[] = [
   checkScope,
   checkResource,
   checkInteraction,
+  checkAuthenticationContext,
+  checkClaims,
+  checkLocale,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -257,10 +268,11 @@ export function checkDetails(_cx: Context, client: Client, form: Form) {
 
 export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
+  const asked = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
+  if (asked === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: ignored where no refresh token can be had.
-  const scope = parseScope(once(form, 'scope', 2048)).filter(
-    (one) => one !== 'offline_access' || refreshes,
-  )
+  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
   if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
@@ -300,7 +312,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
 }
 
 /** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`, `ui_locales`. */
-function checkInteraction(_cx: Context, _client: Client, form: Form) {
+function checkInteraction(_cx: Context, client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
   if (!prompt.every(isPrompt)) {
     throw refuse('invalid_request', 'prompt has a value that is not supported', 'unknown_prompt')
@@ -314,14 +326,26 @@ function checkInteraction(_cx: Context, _client: Client, form: Form) {
   }
   const nonce = once(form, 'nonce', 1024)
   const login_hint = once(form, 'login_hint', 320)
+  // OpenID Connect Registration §2: the request overrides what is registered.
+  const seconds = max_age === undefined ? client.default_max_age : Number(max_age)
   return {
     prompt,
-    ...(max_age === undefined ? {} : { max_age: Number(max_age) }),
+    ...(seconds === null ? {} : { max_age: seconds }),
     ...(nonce === undefined ? {} : { nonce }),
     ...(login_hint === undefined ? {} : { login_hint }),
     ...readWishes(form),
   }
 }
+
+/** A vendor's word for `ui_locales`: a wish as well. */
+function checkLocale(_cx: Context, client: Client, form: Form) {
+  const parameter = localeParameter(client)
+  if (form.get('ui_locales') !== undefined) return {}
+  const locale = parameter === null ? undefined : once(form, parameter, 100)
+  return locale !== undefined && LANGUAGE_TAG.test(locale) ? { ui_locales: [locale] } : {}
+}
+
+const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
 
 /** How the pages should be: wishes, so what is not understood is no fault. */
 function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {
@@ -338,6 +362,19 @@ function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_loca
 }
 
 const DISPLAYS = ['page', 'popup', 'touch', 'wap']
+
+/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Values that are not known here are wished in vain. */
+function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
+  const acr_values = once(form, 'acr_values', 1000)
+    ?.split(' ')
+    .filter((one) => one !== '')
+  return { acr_values: acr_values ?? client.default_acr_values }
+}
+
+function checkClaims(_cx: Context, _client: Client, form: Form) {
+  const claims = once(form, 'claims', CLAIMS_MAX)
+  return claims === undefined ? {} : { claims: readClaimsParameter(claims) }
+}
 
 /**
  * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID

@@ -19,6 +19,19 @@ export type UserRow = typeof user.$inferSelect
 /** A refresh token with its family. */
 export type RefreshTokenRow = AuthorizationRow & { token_hash: string; parent: string | null }
 
+/**
+ * The end of an authorization that has none and is never idle: a link (presets.ts). Null is another thing: no
+ * refresh token. 31 December 9999, the last second that everybody can write down.
+ */
+export const NO_END = 253_402_300_799
+
+/** Whether a family of refresh tokens was not used for too long. */
+export const isIdle = (
+  { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
+  now: number,
+  idle_ttl: number,
+): boolean => expires_at !== NO_END && last_used_at + idle_ttl <= now
+
 /** The user that a scalar statement names. */
 export const findUserOf = (subject: Statement<unknown>): Statement<UserRow> =>
   sql`select * from user where id = ${subject}`
@@ -98,6 +111,10 @@ export const insertAuthorization = (row: AuthorizationRow, condition: Statement)
 export const findAuthorization = (id: string): Statement<AuthorizationRow> =>
   sql`select * from authorization where id = ${id}`
 
+/** The person of an authorization, as a scalar. */
+export const subjectOfAuthorization = (id: string): Statement =>
+  sql`(select user_id from authorization where id = ${id})`
+
 export const revokeAuthorization = (id: string, now: number, condition: Statement): Statement =>
   sql`update authorization set revoked_at = ${now}
     where id = ${id} and revoked_at is null and ${condition}`
@@ -121,7 +138,8 @@ export const findLiveRefreshToken = (
   from refresh_token t join authorization a on a.id = t.authorization_id
     join user u on u.id = a.user_id join client c on c.id = a.client_id
   where t.hash = ${hash} and (a.head = t.hash or a.head = t.parent) and a.revoked_at is null
-    and a.expires_at > ${now} and a.last_used_at > ${now - idle_ttl}
+    and a.expires_at > ${now}
+    and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active'`
 
 export const detailsOfRefreshToken = (hash: string): Statement => sql`(
@@ -141,7 +159,7 @@ export const insertRefreshToken = (
 /** The conditions under which a refresh token may be used, on a row of `authorization`. */
 function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Statement) {
   return sql`id = ${token.id} and revoked_at is null and expires_at > ${now}
-    and last_used_at > ${now - idle_ttl}
+    and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
     and (head = ${token.token_hash} or head = ${token.parent})
     and exists (select 1 from user where id = authorization.user_id and status = 'active')
     and exists (select 1 from client where id = authorization.client_id and status = 'active')
@@ -168,6 +186,7 @@ export function useRefreshToken(
   const isReused = sql`exists (select 1 from authorization where ${isStray})`
   return {
     advance,
+    isUsed: sql`exists (select 1 from authorization where ${good})`,
     insertChild: insertRefreshToken(
       {
         hash: child ?? token.token_hash,
@@ -188,7 +207,8 @@ export function useRefreshToken(
 /**
  * The state of what a token comes from, looked at now: answers one row, with its kind, only while the origin is
  * not revoked and user, client or device may act. A token with `act` was exchanged by another client than that of
- * its origin (RFC 8693): then that one, and whoever acted before it, must be active too.
+ * its origin (RFC 8693): then that one, and whoever acted before it, must be active too. The token of a pairwise
+ * client does not name the person.
  */
 export const findLiveOrigin = (
   token: Pick<ReadToken, 'origin' | 'sub' | 'client_id'> & { act?: Act | null },
@@ -202,7 +222,8 @@ export const findLiveOrigin = (
     select kind from (
       select 'authorization' as kind from authorization a
         join user u on u.id = a.user_id join client c on c.id = a.client_id
-        where a.id = ${origin} and a.user_id = ${sub} and (${exchanged} or a.client_id = ${client_id})
+        where a.id = ${origin} and (${exchanged} or a.client_id = ${client_id})
+          and (a.user_id = ${sub} or json_extract(c.members, '$.subject_type') = 'pairwise')
           and a.revoked_at is null and u.status = 'active' and c.status = 'active'
       union all
       select 'device_token' from device_token t join device d on d.id = t.device_id
@@ -229,8 +250,12 @@ export function deleteEnded(cx: Context): readonly Statement[] {
   const now = cx.now()
   // An access token that was issued last may still be asked about.
   const before = now - ACCESS_TOKEN_TTL_MAX
+  // Of a session that goes on the last sign-in to each client is kept: the client is to hear of the end.
   const ended = sql`(revoked_at < ${before} or expires_at < ${before}
-    or (expires_at is null and created_at < ${before}))`
+    or (expires_at is null and created_at < ${before}))
+    and (sid is null or exists (select 1 from authorization later
+      where later.sid = authorization.sid and later.client_id = authorization.client_id
+        and later.id > authorization.id))`
   return [
     // Spent codes and used tokens are kept as long as their family, so that a second use is recognised.
     sql`delete from authorization_code

@@ -11,6 +11,7 @@ import type { Form } from '../http.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../settings.ts'
+import { acrFor, isReachable, meetsAcr } from './acr.ts'
 import { digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
@@ -36,12 +37,15 @@ import {
 } from './authorization_request_store.ts'
 import { type Outcome, type Target, toClient } from './authorization_response.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations.ts'
+import { acrRequest, claimsBeyond, subjectRequest } from './claims.ts'
 import { currentClient } from './client_id_metadata.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
+import { isLink } from './presets.ts'
 import { assertMayComeDirectly, bringPushedRequest } from './pushed_authorization.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
 import { openRequestObject } from './request_object.ts'
 import { isManagementScope } from './scopes.ts'
+import { subjectFor } from './subject_identifier.ts'
 
 /** A request that was stored, and where it stands. */
 export type Stored = {
@@ -63,12 +67,17 @@ export type Situation = {
   allowed: readonly AllowedScope[]
   /** Permissions of the user over the whole system. */
   permissions: ReadonlySet<string>
+  /** Whether the answer may be about who is signed in; true when nobody is. */
+  isExpected: boolean
 }
 
 export type Decision =
   | { step: 'login' }
-  | { step: 'consent'; session: LiveSession; scope: string[] }
-  | { step: 'issue'; session: LiveSession; scope: string[] }
+  | ({ step: 'consent' } & Given)
+  | ({ step: 'issue' } & Given)
+
+/** Who gives what: scopes, and of the claims asked for one by one those that no scope brings. */
+export type Given = { session: LiveSession; scope: string[]; claims: string[] }
 
 // --- the decision -----------------------------------------------------------------------------
 
@@ -79,22 +88,63 @@ export type Decision =
 export function decide(cx: Context, situation: Situation): Decision {
   const { session, request, client } = situation
   const silent = request.prompt.includes('none')
-  const other = session !== undefined && session.user_id !== (request.hinted_sub ?? session.user_id)
-  if (session === undefined || other || mustSignInAgain(cx, situation, session)) {
-    if (silent) throw refuse('login_required', 'the person is not signed in', 'silent_login')
-    // OpenID Connect Core §3.1.2.2: no answer about a different person than id_token_hint names
-    if (other && hasSignedInSince(situation, session)) {
+  const other = !situation.isExpected
+  const demanded = demandedAcr(request)
+  const weak = demanded !== null && session !== undefined && !meetsAcr(amrOf(session), demanded)
+  if (session === undefined || other || weak || mustSignInAgain(cx, situation, session)) {
+    if (silent && !weak) {
+      throw refuse('login_required', 'the person is not signed in', 'silent_login')
+    }
+    const hasTried = session !== undefined && hasSignedInSince(situation, session)
+    // OpenID Connect Core §3.1.2.2: no answer about a different person than the request names
+    if (other && hasTried) {
       throw refuse('login_required', 'another person signed in', 'other_than_hinted')
     }
+    // OpenID Connect Core §5.5.1.1: an essential acr that is not met is a failed sign-in
+    if (demanded !== null && (!isReachable(demanded) || (weak && hasTried))) {
+      throw refuse(
+        'unmet_authentication_requirements',
+        'the person cannot sign in as strongly as is demanded',
+        'acr_not_met',
+      )
+    }
+    if (silent) throw refuse('login_required', 'the person has to sign in anew', 'silent_acr')
     return { step: 'login' }
   }
   const scope = scopeFor(cx, situation)
-  const asked = client.first_party || isAllowed(situation, scope)
+  const given = { session, scope, claims: claimsBeyond(request.claims, scope) }
+  // Whoever was lured here must see that this links the account to an assistant that may be another person's.
+  const asked = client.first_party || (!isLink(client) && isAllowed(situation, given))
   if (!asked || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
-    return { step: 'consent', session, scope }
+    return { step: 'consent', ...given }
   }
-  return { step: 'issue', session, scope }
+  return { step: 'issue', ...given }
+}
+
+const amrOf = (session: LiveSession): string[] => JSON.parse(session.amr)
+
+/** The classes one of which the sign-in has to meet, or null. */
+function demandedAcr({ claims }: AuthorizationRequest): string[] | null {
+  const asked = acrRequest(claims)
+  return asked?.essential === true ? asked.values : null
+}
+
+/** The classes that are wished: by the claim, or else by `acr_values` or the client's default. */
+const wantedAcr = ({ claims, acr_values }: AuthorizationRequest): readonly string[] =>
+  acrRequest(claims)?.values ?? acr_values ?? []
+
+/** Whether the person is one whom id_token_hint and the claim `sub` permit. */
+async function isExpected(
+  cx: Context,
+  client: Client,
+  { hinted_sub, claims }: AuthorizationRequest,
+  session: LiveSession | undefined,
+): Promise<boolean> {
+  const named = subjectRequest(claims)
+  if (session === undefined || (hinted_sub === undefined && named === null)) return true
+  const sub = await subjectFor(cx, client, session.user_id)
+  return sub === (hinted_sub ?? sub) && (named?.includes(sub) ?? true)
 }
 
 /** OpenID Connect Core §3.1.2.1: `prompt=login` (here also `select_account`) and `max_age`. */
@@ -137,13 +187,21 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
-function isAllowed({ request, allowed }: Situation, scope: readonly string[]): boolean {
-  const known = new Set(allowed.map((row) => `${row.resource} ${row.scope}`))
-  return (
-    consentResources(request).every((resource) =>
-      scope.every((one) => known.has(`${resource} ${one}`)),
-    ) && detailsAsScope(request).every((one) => known.has(` ${one}`))
-  )
+/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
+const claimAsScope = (claim: string): string => `claims"${claim}`
+
+/** What the person is asked to allow, as rows of what was allowed. */
+const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [
+  ...consentResources(request).flatMap((resource) =>
+    [...scope, ...claims.map(claimAsScope)].map((one) => ({ resource, scope: one })),
+  ),
+  ...detailsAsScope(request).map((one) => ({ resource: '', scope: one })),
+]
+
+function isAllowed({ request, allowed }: Situation, given: Given): boolean {
+  const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])
+  const known = new Set(allowed.map(keyOf))
+  return toAllow(request, given).every((one) => known.has(keyOf(one)))
 }
 
 /** RFC 9396 §2: what is remembered of details is that the very same ones were allowed. */
@@ -187,9 +245,16 @@ export async function authorize(
   const target = readTarget(client, opened)
   return tellClient(cx, client, target, allowed, async () => {
     const request = await checkRequest(cx, client, target, opened)
-    const permissions = permissionsOf(grants)
-    const situation = { client, request, stored: null, session: sessions[0], allowed, permissions }
-    return proceed(cx, situation)
+    const [session] = sessions
+    return proceed(cx, {
+      client,
+      request,
+      stored: null,
+      session,
+      allowed,
+      permissions: permissionsOf(grants),
+      isExpected: await isExpected(cx, client, request, session),
+    })
   })
 }
 
@@ -236,8 +301,16 @@ export async function lookAt(
   if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
   const { created_at } = row
   const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
-  const permissions = permissionsOf(grants)
-  return { client, request, stored, session: sessions[0], allowed, permissions }
+  const [session] = sessions
+  return {
+    client,
+    request,
+    stored,
+    session,
+    allowed,
+    permissions: permissionsOf(grants),
+    isExpected: await isExpected(cx, client, request, session),
+  }
 }
 
 export const requestEnded = () =>
@@ -254,7 +327,7 @@ function usableClient(row: ClientRow | undefined): Client {
   return parseClient(row)
 }
 
-const userOf = (cx: Context, cookie: string | undefined): Statement =>
+export const userOf = (cx: Context, cookie: string | undefined): Statement =>
   sql`(select user_id from (${findSession(cx, cookie)}))`
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
@@ -368,7 +441,7 @@ export function loginPath(
 export async function issueCode(
   cx: Context,
   { client, request, stored }: Situation,
-  { session, scope }: { session: LiveSession; scope: readonly string[] },
+  given: Given,
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
   const code = encodeBase64url(cx.random(32))
@@ -377,6 +450,7 @@ export async function issueCode(
   const settings = await loadSettings(cx)
   const now = cx.now()
   const hash = sha256(code)
+  const { session, scope } = given
   const { user_id } = session
   const row = {
     hash,
@@ -394,8 +468,11 @@ export async function issueCode(
     created_at: now,
     expires_at: now + settings.code_ttl,
     sid: session.sid,
-    acr: null,
-    claims: null,
+    acr: acrFor(amrOf(session), wantedAcr(request)),
+    claims:
+      request.claims === undefined || !scope.includes('openid')
+        ? null
+        : JSON.stringify(request.claims),
     authorization_details:
       request.authorization_details === undefined
         ? null
@@ -406,7 +483,7 @@ export async function issueCode(
   const touch = touchSession(cx, session)
   const answers = await cx.db.write(
     insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
-    ...(remember ? rememberAllowed(cx, user_id, request, scope, issued) : []),
+    ...(remember ? rememberAllowed(cx, request, given, issued) : []),
     ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),
     ...(touch === null ? [] : [touch]),
     findCodeHash(hash),
@@ -416,26 +493,25 @@ export async function issueCode(
 
 function rememberAllowed(
   cx: Context,
-  user_id: string,
   request: AuthorizationRequest,
-  scope: readonly string[],
+  given: Given,
   issued: Statement,
 ): Statement[] {
   const { client_id } = request
+  const { scope, claims } = given
+  const { user_id } = given.session
   const created_at = cx.now()
-  const allowed = [
-    ...consentResources(request).flatMap((resource) =>
-      scope.map((one) => [resource, one] as const),
-    ),
-    ...detailsAsScope(request).map((one) => ['', one] as const),
-  ]
   return [
-    ...allowed.map(([resource, scope]) =>
-      insertAllowedScope({ user_id, client_id, resource, scope, created_at }, issued),
+    ...toAllow(request, given).map((one) =>
+      insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
     ),
     appendEvent(
       asUser(cx, user_id),
-      { type: 'authorization.allowed', subject_id: user_id, data: { client_id, scope } },
+      {
+        type: 'authorization.allowed',
+        subject_id: user_id,
+        data: { client_id, scope, ...(claims.length === 0 ? {} : { claims }) },
+      },
       issued,
     ),
   ]

@@ -25,6 +25,7 @@ import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from './client_members.ts'
 import type { Jwk } from './client_metadata.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
+import { mayAlsoUse } from './presets.ts'
 import { fitsAlgorithm, isSameAlgorithm, publicMembers } from './public_jwk.ts'
 import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
 import type { Confirmation } from './tokens.ts'
@@ -174,7 +175,9 @@ export async function authenticate(
       return { kind: 'client', id, method: registered, client, proofs: [], cnf: null }
     }
     // The registered method only: else a leaked public id, or a secret beside a key, would do.
-    if (registered !== method) throw refused('other_method_registered')
+    if (registered !== method && !mayAlsoUse(client, method)) {
+      throw refused('other_method_registered')
+    }
     // FAPI 2.0 §5.3.2.1; no such client is registered, but one may have been
     if (isFapi(client) && method !== 'private_key_jwt') throw refused('method_of_profile')
     if ('client_secret' in presented) {
@@ -270,8 +273,9 @@ function acceptClaims(
   const audiences = Array.isArray(aud) ? aud : [aud]
   // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
   const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
-  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one)))
+  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one))) {
     throw refused('assertion_audience')
+  }
   // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as well
   if (isFapi && aud !== issuer) throw refused('assertion_audience')
   const now = cx.now()

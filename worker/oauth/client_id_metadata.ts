@@ -80,13 +80,14 @@ async function renew(
     }
     const next = judge(cx, url, DEFAULTS, client)
     if (next === null) return undefined
-    const made = creationOf(as, url, next, { client_secret: undefined, registration })
+    const made = await creationOf(as, url, next, { client_secret: undefined, registration })
     return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
   }
   const next = judge(cx, url, startOver(parseClient(row)), client)
   if (next === null) return undefined
+  const { statements } = await changeOf(as, row, next)
   const answers = await cx.db.write(
-    ...changeOf(as, row, next).statements,
+    ...statements,
     keepDocumentUntil(url, metadata_expires_at),
     attempts.giveBack,
     findClientById(url),
@@ -158,7 +159,9 @@ function judge(
     if (fault !== null) {
       throw new OAuthError('invalid_client_metadata', { description: fault, reason: 'secret' })
     }
-    const said = readMetadata({ ...document, token_endpoint_auth_method }, OPEN_GRANT_TYPES)
+    // Its sector is the host of its addresses: nothing more is fetched for it.
+    const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
+    const said = readMetadata(own, OPEN_GRANT_TYPES)
     return describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error

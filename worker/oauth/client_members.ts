@@ -3,6 +3,7 @@
 // and which do not go together. What a member does is told where it is obeyed.
 import { z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
+import { presetFaults, presetSchema } from './presets.ts'
 import { isSameAlgorithm } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
@@ -36,6 +37,12 @@ function isWebUri(uri: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
 
+/** OpenID Connect Core §6.2: the fragment may be a hash of what is there. */
+const requestUri = z
+  .string()
+  .max(512)
+  .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
+
 /** The names in a certificate of which `tls_client_auth` goes by exactly one (RFC 8705 §2.1.2). */
 export const SUBJECT_MEMBERS = [
   'tls_client_auth_subject_dn',
@@ -45,12 +52,6 @@ export const SUBJECT_MEMBERS = [
   'tls_client_auth_san_email',
 ] as const
 export type SubjectMember = (typeof SUBJECT_MEMBERS)[number]
-
-/** OpenID Connect Core §6.2: the fragment may be a hash of what is there. */
-const requestUri = z
-  .string()
-  .max(512)
-  .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
 
 /** Each member without its default; null stands for "not registered". */
 export const memberFields = {
@@ -96,6 +97,7 @@ export const memberFields = {
   require_pkce: z.boolean(),
   access_token_format: z.enum(['jwt', 'opaque', 'paseto']),
   profile: z.enum(['fapi2']).nullable(),
+  preset: presetSchema.nullable(),
 }
 
 export type ClientMembers = {
@@ -140,6 +142,7 @@ export const MEMBER_DEFAULTS: ClientMembers = {
   require_pkce: true,
   access_token_format: 'jwt',
   profile: null,
+  preset: null,
 }
 
 const NAMES = Object.keys(MEMBER_DEFAULTS) as (keyof ClientMembers)[]
@@ -170,7 +173,11 @@ export const changedMembers = (before: ClientMembers, after: ClientMembers): str
 /** What of a client decides which members go together. */
 export type Whole = ClientMembers & {
   token_endpoint_auth_method: string
+  application_type: string
   redirect_uris: readonly string[]
+  grant_types: readonly string[]
+  access_token_ttl: number | null
+  first_party: boolean
   scope: readonly string[]
   jwks: object | null
 }
@@ -212,7 +219,7 @@ export function memberFaults(client: Whole): FieldError[] {
   if (client.dpop_bound_access_tokens && client.tls_client_certificate_bound_access_tokens) {
     fault('dpop_bound_access_tokens', 'is true beside tls_client_certificate_bound_access_tokens')
   }
-  return isFapi(client) ? [...faults, ...fapiFaults(client)] : faults
+  return [...faults, ...presetFaults(client), ...(isFapi(client) ? fapiFaults(client) : [])]
 }
 
 /** FAPI 2.0 Security Profile §5.3 and §5.4. */

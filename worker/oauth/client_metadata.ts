@@ -16,8 +16,10 @@ import {
 } from './client_members.ts'
 import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
+import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
 import { managementAudience, parseScope } from './scopes.ts'
+import { subjectTypeFaults } from './subject_identifier.ts'
 
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
 
@@ -332,7 +334,10 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const next: Description = { ...current, ...given }
+  const { preset = current.preset } = patch
+  const isNew = preset?.name !== current.preset?.name
+  const next = { ...current, ...presetMembers(preset, isNew), ...given } as Description
+  next.access_token_ttl ??= presetTokenTtl(preset)
   next.grant_types = [...new Set(next.grant_types)]
   if (scope !== undefined) {
     try {
@@ -385,7 +390,7 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
       'is true, but mutual TLS is not set up here',
     )
   }
-  faults.push(...memberFaults(client))
+  faults.push(...memberFaults(client), ...subjectTypeFaults(client))
   const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]
   for (const [i, resource] of client.resources.entries()) {
     // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.

@@ -13,7 +13,8 @@ import { randomId, randomToken } from '../crypto.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { changedMembers, readMembers } from './client_members.ts'
+import { firstKeysFor } from '../keys/signing_keys.ts'
+import { changedMembers, type OurAlgorithm, readMembers } from './client_members.ts'
 import {
   type Client,
   type ClientInput,
@@ -37,6 +38,7 @@ import {
   updateClient,
 } from './client_store.ts'
 import { parseScope } from './scopes.ts'
+import { sectorFaults } from './subject_identifier.ts'
 
 export { type Client, type ClientInput, clientInput, parseClient } from './client_metadata.ts'
 export {
@@ -97,7 +99,8 @@ export async function planClient(
   if (errors.length > 0 || client_id === undefined) {
     throw new Problem('invalid_request', 'the client cannot be so', errors)
   }
-  const statements = creationOf(cx, client_id, client, { client_secret })
+  await assertIsOfSector(cx, client)
+  const statements = await creationOf(cx, client_id, client, { client_secret })
   return { change: 'created', fields: Object.keys(entry), statements }
 }
 
@@ -114,7 +117,7 @@ const BY_OPERATOR: Registration = {
 }
 
 /** The statements that make a client, if `condition` holds. That its id was free is told by `principalIsMine`. */
-export function creationOf(
+export async function creationOf(
   cx: Context,
   client_id: string,
   client: Description,
@@ -127,7 +130,7 @@ export function creationOf(
     registration?: Registration
     condition?: Statement
   },
-): readonly Statement[] {
+): Promise<readonly Statement[]> {
   const now = cx.now()
   const mine = principalIsMine(cx, client_id)
   const row: ClientRow = {
@@ -145,6 +148,7 @@ export function creationOf(
     ...(client_secret === undefined
       ? []
       : [insertSecret(newSecretRow(cx, client_id, client_secret, null), mine)]),
+    ...(await firstKeysFor(cx, algorithmsOf(client))),
   ]
 }
 
@@ -152,11 +156,16 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
   await assertMayShape(cx, current)
   assertMayHandOnScopes(cx, next.scope)
   assertMayBeFirstParty(cx, next.first_party)
+  const before = parseClient(current)
+  const isMoved =
+    next.sector_identifier_uri !== before.sector_identifier_uri ||
+    JSON.stringify(next.redirect_uris) !== current.redirect_uris
+  if (isMoved) await assertIsOfSector(cx, next)
   return changeOf(cx, current, next)
 }
 
 /** The difference between the stored client and `next`, conditional on the version that was read. */
-export function changeOf(cx: Context, current: ClientRow, next: Description): Plan {
+export async function changeOf(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   const columns = columnsOf(next)
   const names = (Object.keys(columns) as (keyof ClientColumns)[]).filter(
     (name) => columns[name] !== current[name],
@@ -177,9 +186,22 @@ export function changeOf(cx: Context, current: ClientRow, next: Description): Pl
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),
+      ...(await firstKeysFor(cx, algorithmsOf(next))),
     ],
   }
 }
+
+/** Fetches what the client names as its sector. Throws Problem. */
+async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
+  const errors = await sectorFaults(cx, client)
+  if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
+}
+
+/** The algorithms with which it wants us to sign. */
+const algorithmsOf = (client: Description): OurAlgorithm[] =>
+  [client.id_token_signed_response_alg, client.userinfo_signed_response_alg].filter(
+    (alg) => alg !== null,
+  )
 
 /**
  * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only

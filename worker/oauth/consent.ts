@@ -7,7 +7,9 @@ import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
-import type { Detail } from './authorization_details.ts'
+import type { LinkingValues } from '../pages/linking_page.ts'
+import { loadSettings } from '../settings.ts'
+import { type Detail, isDigest } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
@@ -22,13 +24,16 @@ import {
   requestEnded,
   type Situation,
 } from './authorize.ts'
+import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
 /** What scopes mean, for people. */
 const MEANING: ReadonlyMap<string, string> = new Map([
   ['openid', 'know who you are'],
-  ['profile', 'see your name and language'],
+  ['profile', 'see your name and language, and what else is in your profile'],
   ['email', 'see your e-mail address'],
+  ['address', 'see your postal address'],
+  ['phone', 'see your phone number'],
   ['offline_access', 'keep this access while you are away'],
   ['mqtt', 'see and control the devices that you may use'],
   ['manage', 'manage everything here in your name'],
@@ -44,8 +49,38 @@ const MANAGED: ReadonlyMap<string, string> = new Map([
   ['settings', 'settings'],
 ])
 
+/** What a claim asked for by itself tells. */
+const TOLD: ReadonlyMap<string, string> = new Map([
+  ['name', 'name'],
+  ['given_name', 'first name'],
+  ['family_name', 'last name'],
+  ['middle_name', 'middle name'],
+  ['nickname', 'nickname'],
+  ['preferred_username', 'user name'],
+  ['profile', 'profile page'],
+  ['picture', 'picture'],
+  ['website', 'web site'],
+  ['gender', 'gender'],
+  ['birthdate', 'birthdate'],
+  ['zoneinfo', 'time zone'],
+  ['locale', 'language'],
+  ['email', 'e-mail address'],
+  ['phone_number', 'phone number'],
+  ['address', 'postal address'],
+])
+
+const CHECKED: ReadonlyMap<string, string> = new Map([
+  ['updated_at', 'see when your profile was changed last'],
+  ['email_verified', 'see whether your e-mail address was verified'],
+  ['phone_number_verified', 'see whether your phone number was verified'],
+])
+
+const meaningOfClaim = (claim: string): string =>
+  CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
+
 /** A scope in words. */
 export function meaningOf(scope: string): string {
+  if (isDigest(scope)) return 'use devices and groups that it named when it asked you'
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -58,11 +93,13 @@ export const toldScopes = (cx: Context, resource: readonly string[], scope: read
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = {
-  values: Omit<ConsentValues, 'csrf'>
   form_target: string
   /** Locales that the page may be in, most wanted first. */
   ui_locales: readonly string[]
-}
+} & (
+  | { page: 'consent'; values: Omit<ConsentValues, 'csrf'> }
+  | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
+)
 
 /** What actions of `authorization_details` mean, for people; others are shown as they are. */
 const ACTIONS: ReadonlyMap<string, string> = new Map([
@@ -100,7 +137,7 @@ export async function askConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   const { client, request } = situation
-  const { session, scope } = decision
+  const { session, scope, claims } = decision
   const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
   if (details.length === 0 && scope.length === 0) {
@@ -109,22 +146,39 @@ export async function askConsent(
       error_description: 'the person may do nothing of what is asked',
     })
   }
+  const common = {
+    email: session.user_email,
+    scopes: [
+      ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
+      ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
+      ...details,
+    ],
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
+    redirect_host: host === '' ? protocol : host,
+    switch_account: loginPath(cx, request, reference),
+  }
+  const form_target = formTargetOf(request.redirect_uri)
+  const ui_locales = request.ui_locales ?? []
+  if (client.preset !== null) {
+    const link = await describeLink(cx, client.preset, client.policy_uri)
+    return { page: 'linking', values: { ...common, ...link }, form_target, ui_locales }
+  }
+  const values = {
+    ...common,
+    client_name: client.client_name ?? client.client_id,
+    client_id: client.client_id,
+    resources: request.resource,
+  }
+  return { page: 'consent', values, form_target, ui_locales }
+}
+
+/** Who is linked with whom, in the words of the vendor and of the operator. */
+async function describeLink(cx: Context, preset: Preset, policy_uri: string | null) {
+  const settings = await loadSettings(cx)
   return {
-    values: {
-      client_name: client.client_name ?? client.client_id,
-      client_id: client.client_id,
-      email: session.user_email,
-      scopes: [
-        ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
-        ...details,
-      ],
-      resources: request.resource,
-      request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
-      redirect_host: host === '' ? protocol : host,
-      switch_account: loginPath(cx, request, reference),
-    },
-    form_target: formTargetOf(request.redirect_uri),
-    ui_locales: request.ui_locales ?? [],
+    service_name: settings.service_name || new URL(cx.config.issuer).host,
+    vendor: VENDORS[preset.name],
+    privacy_uri: policy_uri ?? (settings.privacy_uri || null),
   }
 }
 
@@ -172,6 +226,7 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
   path: pathOf(client.client_id, reference),
 })
 
+// Which claims are told follows from the request and the scopes.
 const boundTo = (reference: string, { session, scope }: ToAsk): string =>
   [reference, session.user_id, ...scope].join('\n')
 

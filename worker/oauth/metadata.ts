@@ -3,8 +3,10 @@
 import type { Context } from '../context.ts'
 import { UI_LOCALES } from '../pages/messages.ts'
 import type { Settings } from '../settings.ts'
+import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorization_request.ts'
 import { RESPONSE_MODES } from './authorization_response.ts'
+import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
 import { authMethods, GRANT_TYPES } from './client_metadata.ts'
@@ -25,6 +27,7 @@ export function metadata(cx: Context, settings: Settings) {
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    end_session_endpoint: `${issuer}/oauth/logout`,
     ...(settings.registration === 'off'
       ? {}
       : { registration_endpoint: `${issuer}/oauth/register` }),
@@ -39,8 +42,11 @@ export function metadata(cx: Context, settings: Settings) {
     response_modes_supported: RESPONSE_MODES,
     authorization_signing_alg_values_supported: OUR_ALGORITHMS,
     grant_types_supported: GRANT_TYPES,
-    subject_types_supported: ['public'],
-    id_token_signing_alg_values_supported: ['RS256'],
+    subject_types_supported: ['public', 'pairwise'],
+    id_token_signing_alg_values_supported: OUR_ALGORITHMS,
+    userinfo_signing_alg_values_supported: OUR_ALGORITHMS,
+    acr_values_supported: ACR_VALUES,
+    display_values_supported: ['page'],
     token_endpoint_auth_methods_supported: methods,
     token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     revocation_endpoint_auth_methods_supported: methods,
@@ -53,24 +59,11 @@ export function metadata(cx: Context, settings: Settings) {
     ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
-    claims_supported: [
-      'iss',
-      'sub',
-      'aud',
-      'exp',
-      'iat',
-      'auth_time',
-      'amr',
-      'nonce',
-      'at_hash',
-      'name',
-      'locale',
-      'updated_at',
-      'email',
-      'email_verified',
-    ],
+    claims_supported: CLAIMS_SUPPORTED,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     claim_types_supported: ['normal'],
-    claims_parameter_supported: false,
+    claims_parameter_supported: true,
     request_parameter_supported: true,
     request_uri_parameter_supported: true,
     require_request_uri_registration: true,

@@ -41,6 +41,7 @@ import {
   useInitialAccessToken,
 } from './registration_store.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from './scopes.ts'
+import { sectorFaults } from './subject_identifier.ts'
 
 /** Registrations of the anonymous from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
@@ -109,6 +110,11 @@ export async function registerClient(
   const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
   const start = { ...DEFAULTS, scope: permit.scope.filter((one) => !isManagementScope(one)) }
   const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
+  if (permit.id === null && client.sector_identifier_uri !== null) {
+    // What the anonymous name is not fetched: anybody could send us anywhere as often as he likes.
+    throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
+  }
+  await assertIsOfSector(cx, client)
 
   const id = randomId(cx, 'cli')
   const registration_access_token = randomToken(cx)
@@ -116,7 +122,7 @@ export async function registerClient(
   const { take, condition } = counted(cx, permit)
   const answers = await cx.db.write(
     take,
-    ...creationOf(actingAs(cx, id), id, client, {
+    ...(await creationOf(actingAs(cx, id), id, client, {
       client_secret,
       registration: {
         registration_token_hash: sha256(registration_access_token),
@@ -124,7 +130,7 @@ export async function registerClient(
         metadata_expires_at: null,
       },
       condition,
-    }),
+    })),
     findPrincipal(id),
     findClientById(id),
   )
@@ -232,6 +238,12 @@ export function describe(
   }
 }
 
+/** OpenID Connect Registration §5. Throws OAuthError. */
+async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
+  const faults = await sectorFaults(cx, client)
+  if (faults.length > 0) throw refusalOf(faults)
+}
+
 /** What of the asked scopes may be had. Throws OAuthError when nothing is left. */
 function narrow(asked: string, most: readonly string[]): string[] {
   let scopes: string[]
@@ -322,7 +334,8 @@ export async function replaceRegistration(
     const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
     const next = describe(cx, startOver(current), said, current.scope)
-    const plan = changeOf(as, row, next)
+    await assertIsOfSector(cx, next)
+    const plan = await changeOf(as, row, next)
     const exchange = exchangeSecrets(as, row, secrets, next.token_endpoint_auth_method)
     const { client_secret, statements } = exchange
     // Secrets first: what they hang on no longer holds after the change.

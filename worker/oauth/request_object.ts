@@ -177,14 +177,14 @@ async function verifySigned(
 ): Promise<JWTPayload | null> {
   for (const key of await signingKeysOf(cx, client, kid)) {
     const fits = fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig')
-    if (!fits || (kid !== undefined && key.kid !== undefined && key.kid !== kid)) continue
+    if (!fits) continue
     const claims = await verifyWith(cx, jwt, key, alg)
     if (claims !== null) return claims
   }
   return null
 }
 
-/** The keys that the client signs with. Throws OAuthError when its jwks_uri is of no use. */
+/** The keys that the client signs with. Throws OAuthError invalid_request_object when they cannot be had. */
 async function signingKeysOf(
   cx: Context,
   client: Client,
@@ -194,7 +194,7 @@ async function signingKeysOf(
     return await clientKeys(cx, client, kid)
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
-    throw badObject('the keys of this client cannot be had', error.reason)
+    throw badObject('the keys of the client cannot be read', error.reason)
   }
 }
 

@@ -4,7 +4,14 @@ import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 
 /** Scopes about a person (OpenID Connect Core §5.4, §11). */
-export const IDENTITY_SCOPES: readonly string[] = ['openid', 'profile', 'email', 'offline_access']
+export const IDENTITY_SCOPES: readonly string[] = [
+  'openid',
+  'profile',
+  'email',
+  'address',
+  'phone',
+  'offline_access',
+]
 
 /** Scopes of the management API; `manage` is all of them. */
 export const MANAGEMENT_SCOPES: readonly string[] = ['manage', ...API_SCOPES]

@@ -15,6 +15,7 @@ import {
   callerReads,
   type Presented,
 } from './client_authentication.ts'
+import { type ClientRow, findClientById, parseClient } from './clients.ts'
 import type { Proof, ProofRequest } from './dpop.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
@@ -22,6 +23,7 @@ import * as device_code from './grants/device_code.ts'
 import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import * as token_exchange from './grants/token_exchange.ts'
+import { inVendorsWords } from './presets.ts'
 import { bindCaller, readProof } from './sender_constraint.ts'
 import type { TokenAnswer } from './tokens.ts'
 
@@ -37,15 +39,19 @@ type Exchange = (
   form: Form,
   presented: Presented,
   proof: Proof | null,
+  /** Told the client as soon as it was looked up. */
+  found: (client: ClientRow | undefined) => void,
 ) => Promise<TokenAnswer>
 
 const exchange =
   <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
-  async (cx, form, presented, proof) => {
+  async (cx, form, presented, proof, found) => {
     const parameters = await grant.parameters(cx, form, presented)
     const { client_id } = presented
     const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
-    const proven = await authenticate(cx, presented, answers.slice(0, CALLER_READS) as CallerRows)
+    const callerRows = answers.slice(0, CALLER_READS) as CallerRows
+    found(callerRows[0][0])
+    const proven = await authenticate(cx, presented, callerRows)
     const caller = bindCaller(cx, proven, proof)
     if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
       throw new OAuthError('unauthorized_client', {
@@ -84,6 +90,32 @@ export async function exchangeToken(
   presented: Presented,
   request: ProofRequest,
 ): Promise<TokenAnswer> {
+  let client: ClientRow | undefined | null = null
+  const found = (row: ClientRow | undefined) => {
+    client = row
+  }
+  try {
+    return await exchangeAny(cx, form, presented, request, found)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    // No vendor sends proofs, and a client that has yet to learn the nonce costs no round trip.
+    if (error.error === 'use_dpop_nonce') throw error
+    const row = client ?? (client === null ? await findClient(cx, presented) : undefined)
+    throw row === undefined ? error : inVendorsWords(parseClient(row), error)
+  }
+}
+
+/** For a request that was refused before anybody was looked up. */
+const findClient = async (cx: Context, { client_id }: Presented) =>
+  (await cx.db.read(findClientById(client_id)))[0][0]
+
+async function exchangeAny(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  request: ProofRequest,
+  found: (client: ClientRow | undefined) => void,
+): Promise<TokenAnswer> {
   const grant_type = form.get('grant_type')
   if (grant_type === undefined) {
     throw new OAuthError('invalid_request', {
@@ -109,5 +141,5 @@ export async function exchangeToken(
   const proof = await readProof(cx, request)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
-  return chosen(cx, form, presented, proof)
+  return chosen(cx, form, presented, proof, found)
 }

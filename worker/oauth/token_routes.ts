@@ -17,8 +17,8 @@ import { readUserInfo } from './userinfo.ts'
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2, introspect 1,
- *  revoke 2, userinfo 1;
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2,
+ *  introspect 1, revoke 2, userinfo 1;
  *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
@@ -69,7 +69,9 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/userinfo', crossOrigin(['GET', 'POST']))
     .on(['GET', 'POST'], '/oauth/userinfo', async (c) => {
       noStore(c)
-      return c.json(await readUserInfo(c.var.cx, await readUserInfoToken(c)))
+      const told = await readUserInfo(c.var.cx, await readUserInfoToken(c))
+      if ('claims' in told) return c.json(told.claims)
+      return c.body(told.jwt, 200, { 'Content-Type': 'application/jwt' }) // Core §5.3.2
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }
@@ -123,7 +125,9 @@ export function crossOrigin(
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const origin = withCredentials ? c.req.header('origin') : undefined
+    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
+    const isPlain = c.var.cx.client_certificate === null
+    const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
     c.header('Access-Control-Allow-Origin', origin ?? '*')
     if (withCredentials) c.header('Vary', 'Origin')
     if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')

@@ -2,11 +2,15 @@
 // What somebody may have is decided by the grants; whether a token is still good by authorization_store.
 import type { AclRule } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
-import { decodeBase64url, encodeBase64url, randomToken, sha256 } from '../crypto.ts'
+import { leftHalf, randomToken } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
+import type { UserRow } from '../identity/users.ts'
 import { signJwt } from '../keys/jwt.ts'
 import type { Settings } from '../settings.ts'
 import type { Detail } from './authorization_details.ts'
+import { claimsAbout, readClaims } from './claims.ts'
+import type { Client } from './client_metadata.ts'
+import { subjectFor } from './subject_identifier.ts'
 import { issueToken, readToken, type TokenFormat } from './token_formats.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
@@ -156,39 +160,41 @@ export type SignIn = {
   acr: string | null
   /** Of the browser session, if there was one. */
   sid: string | null
+  /** JSON: what the `claims` parameter asked for. */
+  claims: string | null
 }
 
-/** The ID token of a sign-in (OpenID Connect Core §2), for the client of `claims`. */
+/** The ID token of a sign-in (OpenID Connect Core §2) for a client. */
 async function mintIdToken(
   cx: Context,
   settings: Settings,
-  sign_in: SignIn,
+  { auth_time, amr, acr, sid, claims }: SignIn,
   {
-    client_id,
+    client,
+    sub,
+    user,
     access_token,
     nonce,
-  }: { client_id: string; access_token: string; nonce: string | null },
+  }: { client: Client; sub: string; user: UserRow; access_token: string; nonce: string | null },
 ): Promise<string> {
-  const { user_id, auth_time, amr, acr, sid } = sign_in
+  const alg = client.id_token_signed_response_alg
   const iat = cx.now()
-  const { jwt } = await signJwt(cx, 'RS256', 'JWT', {
-    sub: user_id,
-    aud: client_id,
+  const { jwt } = await signJwt(cx, alg, 'JWT', {
+    // What scopes bring is for userinfo (OpenID Connect Core §5.4).
+    ...claimsAbout(user, [], readClaims(claims).id_token),
+    sub,
+    aud: client.client_id,
     iat,
     exp: iat + settings.id_token_ttl,
     auth_time,
     amr: JSON.parse(amr),
-    at_hash: leftHalf(sha256(access_token)),
+    // OpenID Connect Core §3.1.3.6: with the hash of the signature's algorithm, which for Ed25519 is SHA-512.
+    at_hash: leftHalf(alg === 'EdDSA' ? 'SHA-512' : 'SHA-256', access_token),
     ...(nonce === null ? {} : { nonce }),
     ...(acr === null ? {} : { acr }),
     ...(sid === null ? {} : { sid }),
   })
   return jwt
-}
-
-/** OpenID Connect Core §3.1.3.6. */
-function leftHalf(hash: string): string {
-  return encodeBase64url((decodeBase64url(hash) as Uint8Array).slice(0, 16))
 }
 
 /** RFC 6749 §5.1. `scope` is always told: it may be less than what was asked. */
@@ -223,19 +229,29 @@ export async function answerToken(cx: Context, claims: AccessTokenClaims): Promi
 export async function answerSignIn(
   cx: Context,
   settings: Settings,
-  { claims, openid }: { claims: AccessTokenClaims; openid: boolean },
+  { claims, openid, client }: { claims: AccessTokenClaims; openid: boolean; client: Client },
   sign_in: SignIn,
-  { refresh_token, nonce = null }: { refresh_token: string | null; nonce?: string | null },
+  {
+    user,
+    refresh_token,
+    nonce = null,
+  }: { user: UserRow; refresh_token: string | null; nonce?: string | null },
 ): Promise<TokenAnswer> {
-  const answer = await answerToken(cx, claims)
-  const { client_id } = claims
+  const sub = await subjectFor(cx, client, sign_in.user_id)
+  const answer = await answerToken(cx, { ...claims, sub })
   const { access_token } = answer
   return {
     ...answer,
     ...(refresh_token === null ? {} : { refresh_token }),
     ...(openid
       ? {
-          id_token: await mintIdToken(cx, settings, sign_in, { client_id, access_token, nonce }),
+          id_token: await mintIdToken(cx, settings, sign_in, {
+            client,
+            sub,
+            user,
+            access_token,
+            nonce,
+          }),
         }
       : {}),
   }

@@ -1,21 +1,22 @@
-// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn, by scope.
+// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn, by scope and by
+// what the `claims` parameter asked for; signed where the client registered that.
 import type { Context } from '../context.ts'
-import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
+import { signJwt } from '../keys/jwt.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
-import { findLiveOrigin, findUserOf } from './authorization_store.ts'
+import {
+  findAuthorization,
+  findLiveOrigin,
+  findUserOf,
+  subjectOfAuthorization,
+} from './authorization_store.ts'
+import { claimsAbout, readClaims } from './claims.ts'
+import { findClientById, parseClient } from './clients.ts'
 import { type Credential, proveHolder, readOnce } from './sender_constraint.ts'
 import { readAccessToken } from './tokens.ts'
 
-/** OpenID Connect Core §5.1. */
-export type UserInfo = {
-  sub: string
-  name?: string
-  locale?: string
-  updated_at?: number
-  email?: string
-  email_verified?: boolean
-}
+/** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
+export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
 
 /** Database round trips, warm: 1. Throws OAuthError invalid_token or insufficient_scope. */
 export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
@@ -37,23 +38,27 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
       scheme,
     })
   }
-  const [[origin], [user]] = await readOnce(
+  const [[origin], [authorization], [user], [row]] = await readOnce(
     cx,
     proofs,
     findLiveOrigin(read, cx.now()),
-    findUserOf(sql`${read.sub}`),
+    findAuthorization(read.origin),
+    // By the authorization: the subject of a pairwise client's token is no user's id.
+    findUserOf(subjectOfAuthorization(read.origin)),
+    findClientById(read.client_id),
   )
-  if (origin?.kind !== 'authorization' || user === undefined) throw refused('origin_ended')
-  const { name, locale, updated_at, email, email_verified } = user
-  return {
-    sub: user.id,
-    ...(read.scope.includes('profile')
-      ? {
-          ...(name === null ? {} : { name }),
-          ...(locale === null ? {} : { locale }),
-          updated_at,
-        }
-      : {}),
-    ...(read.scope.includes('email') ? { email, email_verified: email_verified === 1 } : {}),
+  if (origin?.kind !== 'authorization') throw refused('origin_ended')
+  if (authorization === undefined || user === undefined || row === undefined) {
+    throw refused('origin_ended')
   }
+  const client = parseClient(row)
+  // What was asked for one by one was allowed to the client that asked, not to another that acts (RFC 8693).
+  const asked = read.act === null ? readClaims(authorization.claims).userinfo : {}
+  // The subject is that of the ID token (§5.3.2), which came with this very token.
+  const claims = { ...claimsAbout(user, read.scope, asked), sub: read.sub }
+  const alg = client.userinfo_signed_response_alg
+  if (alg === null) return { claims }
+  // Without `exp`, so that nobody takes it for an ID token.
+  const { jwt } = await signJwt(cx, alg, 'JWT', { ...claims, aud: client.client_id })
+  return { jwt }
 }

@@ -101,7 +101,8 @@ export async function redeem(
   if (consumed.length === 0) throw refused('code_not_consumed')
 
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, code, { refresh_token, nonce: code.nonce })
+  const { nonce } = code
+  return answerSignIn(cx, settings, entitled, code, { user, refresh_token, nonce })
 }
 
 /** RFC 6749 §4.1.2: what a code issued ends when it is presented again. */

@@ -9,6 +9,7 @@ import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { isUsable } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
+import { acrFor } from '../acr.ts'
 import { findUserOf } from '../authorization_store.ts'
 import { entitle, readAsked, startAuthorization } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
@@ -93,7 +94,7 @@ export async function redeem(
     resource: row.resource,
     auth_time,
     amr,
-    acr: row.acr,
+    acr: acrFor(JSON.parse(amr), client.default_acr_values),
     // The device has no part in the browser session in which it was allowed, and does not end with it.
     sid: null,
     session_hash: null,
@@ -112,7 +113,7 @@ export async function redeem(
   )
   if (consumed.length === 0) throw refused('code_not_consumed')
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, given, { refresh_token })
+  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
 }
 
 /** RFC 8628 §3.5. Of parallel polls the first alone is in time. */

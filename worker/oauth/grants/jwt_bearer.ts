@@ -121,7 +121,8 @@ export async function redeem(
     findAuthorization(given.id),
   )
   if (answers.at(-1)?.length !== 1) throw refused('assertion_not_consumed')
-  return answerSignIn(cx, settings, entitled, given, { refresh_token: started.refresh_token })
+  const { refresh_token } = started
+  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
 }
 
 function covers(

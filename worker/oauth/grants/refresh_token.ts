@@ -6,7 +6,9 @@ import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { isUsable } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
@@ -14,11 +16,14 @@ import {
   detailsOfRefreshToken,
   findRefreshToken,
   findUserOf,
+  isIdle,
+  type RefreshTokenRow,
   subjectOfRefreshToken,
   useRefreshToken,
 } from '../authorization_store.ts'
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { isLink } from '../presets.ts'
 import { provesBinding } from '../sender_constraint.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
@@ -70,7 +75,7 @@ export async function redeem(
   const idle_ttl = settings.refresh_token_idle_ttl
   if (token.revoked_at !== null) throw refused('revoked')
   if (token.expires_at === null || token.expires_at <= now) throw refused('expired')
-  if (token.last_used_at + idle_ttl <= now) throw refused('idle')
+  if (isIdle(token, now, idle_ttl)) throw refused('idle')
   const [user] = users
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
@@ -92,10 +97,27 @@ export async function redeem(
     use.findChild,
     endedEvent(cx, token, 'refresh_token_reused', use.isReused),
     use.revokeStray,
+    ...(isLink(client) ? [refreshedEvent(cx, token, use.isUsed)] : []),
   )
   const isUsed = successor === null ? advanced.length > 0 : children.length > 0
   if (!isUsed || entitled === null) throw refused('stray_token')
 
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
-  return answerSignIn(cx, settings, entitled, token, { refresh_token: successor })
+  return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })
 }
+
+/** A link has no end of its own, so each use of it is on record. */
+const refreshedEvent = (
+  cx: Context,
+  { id, user_id, client_id }: RefreshTokenRow,
+  isUsed: Statement,
+): Statement =>
+  appendEvent(
+    cx,
+    {
+      type: 'authorization.refreshed',
+      subject_id: user_id,
+      data: { authorization_id: id, client_id },
+    },
+    isUsed,
+  )

@@ -1,0 +1,173 @@
+// What is told about a person: which claims there are, which scope asks for which (OpenID Connect Core §5.1, §5.4),
+// and the `claims` parameter, which asks for single ones (§5.5). Pure.
+import { OAuthError } from '../errors.ts'
+import { readProfile } from '../identity/profile.ts'
+import type { UserRow } from '../identity/users.ts'
+
+/** OpenID Connect Core §5.4. */
+const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
+  [
+    'profile',
+    [
+      'name',
+      'given_name',
+      'family_name',
+      'middle_name',
+      'nickname',
+      'preferred_username',
+      'profile',
+      'picture',
+      'website',
+      'gender',
+      'birthdate',
+      'zoneinfo',
+      'locale',
+      'updated_at',
+    ],
+  ],
+  ['email', ['email', 'email_verified']],
+  ['address', ['address']],
+  ['phone', ['phone_number', 'phone_number_verified']],
+])
+
+/** Claims about the person that can be asked for one by one. */
+export const PERSON_CLAIMS: readonly string[] = [...SCOPE_CLAIMS.values()].flat()
+
+/** Claims about the sign-in: told anyway, and asked for to demand a value. */
+const SIGN_IN_CLAIMS: readonly string[] = ['sub', 'acr', 'auth_time', 'amr']
+
+/** What the metadata name. */
+export const CLAIMS_SUPPORTED: readonly string[] = [
+  ...['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'sid'],
+  ...PERSON_CLAIMS,
+]
+
+/** How one claim is asked for (OpenID Connect Core §5.5.1); `values` has the one of `value` too. */
+export type ClaimRequest = { essential: boolean; values?: unknown[] }
+
+/** Only claims that we have. */
+export type ClaimsRequest = {
+  userinfo: Record<string, ClaimRequest>
+  id_token: Record<string, ClaimRequest>
+}
+
+/** Longest `claims` parameter, in characters. */
+export const CLAIMS_MAX = 4096
+
+const refuse = (description: string, reason: string) =>
+  new OAuthError('invalid_request', { description, reason })
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** The `claims` parameter. What is not understood in it is ignored (§5.5). Throws OAuthError invalid_request. */
+export function readClaimsParameter(text: string): ClaimsRequest {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch {
+    throw refuse('claims is not JSON', 'claims_not_json')
+  }
+  if (!isObject(value)) throw refuse('claims is not a JSON object', 'claims_no_object')
+  return { userinfo: readMember(value, 'userinfo'), id_token: readMember(value, 'id_token') }
+}
+
+function readMember(
+  claims: Record<string, unknown>,
+  name: keyof ClaimsRequest,
+): Record<string, ClaimRequest> {
+  const member = claims[name]
+  if (member === undefined) return {}
+  if (!isObject(member)) throw refuse(`${name} in claims is not an object`, 'claims_member')
+  const known = [...SIGN_IN_CLAIMS, ...PERSON_CLAIMS].filter((claim) =>
+    Object.hasOwn(member, claim),
+  )
+  return Object.fromEntries(known.map((claim) => [claim, readOne(claim, member[claim])]))
+}
+
+function readOne(claim: string, asked: unknown): ClaimRequest {
+  if (asked === null) return { essential: false }
+  const fault = () =>
+    refuse(`claims asks for ${claim} in a form that it may not have`, 'claim_form')
+  if (!isObject(asked)) throw fault()
+  const { essential = false, value, values } = asked
+  if (typeof essential !== 'boolean') throw fault()
+  if (values !== undefined && (!Array.isArray(values) || values.length === 0)) throw fault()
+  if (value !== undefined && values !== undefined) throw fault()
+  if (value !== undefined) return { essential, values: [value] }
+  return values === undefined ? { essential } : { essential, values }
+}
+
+const texts = (asked: ClaimRequest | undefined): string[] | null =>
+  asked?.values?.filter((value) => typeof value === 'string') ?? null
+
+/** The authentication context classes that the ID token is wished to name, or must name; null: any. */
+export function acrRequest(claims: ClaimsRequest | undefined) {
+  const asked = claims?.id_token['acr']
+  const values = texts(asked)
+  return values === null ? null : { values, essential: asked?.essential === true }
+}
+
+/** The subjects that the answer may be about, by `sub` with a value; null: anybody (§5.5.1, §3.1.2.2). */
+export function subjectRequest(claims: ClaimsRequest | undefined): string[] | null {
+  const told = [texts(claims?.id_token['sub']), texts(claims?.userinfo['sub'])]
+  const [first, ...others] = told.filter((one) => one !== null)
+  if (first === undefined) return null
+  return first.filter((sub) => others.every((other) => other.includes(sub)))
+}
+
+/** The claims about the person that are asked for one by one and that no given scope brings. */
+export function claimsBeyond(
+  claims: ClaimsRequest | undefined,
+  scope: readonly string[],
+): string[] {
+  if (claims === undefined || !scope.includes('openid')) return []
+  const brought = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  return PERSON_CLAIMS.filter(
+    (claim) =>
+      (Object.hasOwn(claims.userinfo, claim) || Object.hasOwn(claims.id_token, claim)) &&
+      !brought.includes(claim),
+  )
+}
+
+/** All that is known of a person, by claim. */
+function knownClaims(user: UserRow): Record<string, unknown> {
+  const { name, locale, updated_at, email, email_verified } = user
+  const profile = readProfile(user.profile)
+  return {
+    ...profile,
+    ...(name === null ? {} : { name }),
+    ...(locale === null ? {} : { locale }),
+    ...(profile.phone_number === undefined
+      ? {}
+      : { phone_number_verified: profile.phone_number_verified === true }),
+    updated_at,
+    email,
+    email_verified: email_verified === 1,
+  }
+}
+
+/**
+ * What scopes and single requests bring. A claim that is wished with a value the person does not have is left out,
+ * unless a scope brings it.
+ */
+export function claimsAbout(
+  user: UserRow,
+  scope: readonly string[],
+  asked: Readonly<Record<string, ClaimRequest>>,
+): Record<string, unknown> {
+  const known = knownClaims(user)
+  const brought = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  const told = PERSON_CLAIMS.filter((claim) => {
+    if (known[claim] === undefined) return false
+    if (brought.includes(claim)) return true
+    if (!Object.hasOwn(asked, claim)) return false
+    const { values } = asked[claim] as ClaimRequest
+    return values === undefined || values.some((value) => value === known[claim])
+  })
+  return Object.fromEntries(told.map((claim) => [claim, known[claim]]))
+}
+
+/** The column `claims` of a code or an authorization. */
+export const readClaims = (stored: string | null): ClaimsRequest =>
+  stored === null ? { userinfo: {}, id_token: {} } : JSON.parse(stored)

@@ -1,0 +1,53 @@
+// Secrets of the system itself that must stay what they are, such as the salt of pairwise subjects: made on first
+// use, sealed under SECRET_KEY, one row each in `stored_secret`. Read together with the signing keys by a cold
+// process and then remembered as long as it lives, since they never change.
+import { type Context, recall, remember } from './context.ts'
+import { decodeBase64url, encodeBase64url, isSealedByNewest, seal, unseal } from './crypto.ts'
+import { stored_secret } from './db/schema.ts'
+import { insertInto, type Statement, sql } from './db/sql.ts'
+
+type Row = typeof stored_secret.$inferSelect
+
+const MEMORY = 'stored secrets'
+const FOR_GOOD = Number.MAX_SAFE_INTEGER / 2
+
+export const listStoredSecrets = (): Statement<Row> => sql`select * from stored_secret`
+
+/** Remembers rows as they were read. */
+export function acceptStoredSecrets(cx: Context, rows: readonly Row[]): readonly Row[] {
+  return remember(cx, MEMORY, rows, FOR_GOOD)
+}
+
+/** 32 bytes under a name. Warm: no round trip. Throws UnsealError when no SECRET_KEY opens them. */
+export async function storedSecret(cx: Context, name: string): Promise<Uint8Array> {
+  const memory = `stored secret ${name}`
+  const known = recall<Uint8Array>(cx, memory)
+  if (known !== undefined) return known
+  const context = `stored_secret.value:${name}`
+  const row = await findOrMake(cx, name, context)
+  const secret = decodeBase64url(await unseal(cx, context, row.value))
+  if (secret === null) throw new Error(`the stored secret ${name} is not readable`)
+  if (!isSealedByNewest(cx, row.value)) {
+    // Else it would be lost with the old SECRET_KEY. Of several processes that do so one is heard.
+    const value = await seal(cx, context, encodeBase64url(secret))
+    await cx.db.write(sql`update stored_secret set value = ${value}
+      where name = ${name} and value = ${row.value}`)
+  }
+  return remember(cx, memory, secret, FOR_GOOD)
+}
+
+async function findOrMake(cx: Context, name: string, context: string): Promise<Row> {
+  const isIt = (row: Row) => row.name === name
+  const remembered = recall<readonly Row[]>(cx, MEMORY)?.find(isIt)
+  if (remembered !== undefined) return remembered
+  const value = await seal(cx, context, encodeBase64url(cx.random(32)))
+  const created_at = cx.now()
+  const [, rows] = await cx.db.write(
+    // Whoever is first makes it, also when this batch runs twice.
+    insertInto(stored_secret, { name, value, created_at }, sql`on conflict (name) do nothing`),
+    listStoredSecrets(),
+  )
+  const made = acceptStoredSecrets(cx, rows).find(isIt)
+  if (made === undefined) throw new Error(`the stored secret ${name} was not stored`)
+  return made
+}
