@@ -22,6 +22,7 @@ import {
   basic,
   claimsOf,
   count,
+  dpopProof,
   foreign,
   foreignClient,
   MQTT,
@@ -561,6 +562,32 @@ describe('a subject token is refused', () => {
     const { access_token } = await subjectToken()
     const { status, body } = await exchange(access_token, more)
     expect([status, body.error]).toEqual([400, 'invalid_request'])
+  })
+
+  test('bound to a key is good with the proof of that key, and stays bound', async () => {
+    const [signer, thief] = [await makeSigner('ES256'), await makeSigner('ES256')]
+    const { code } = await addCode(worker, { client_id: 'web', scope: 'openid profile' })
+    const send = async (body: Record<string, string>, by: typeof signer | null) =>
+      token(worker, body, {
+        ...basic('web', secretOf('web')),
+        ...(by === null ? {} : { DPoP: await dpopProof(worker, by) }),
+      })
+    const grant_type = 'authorization_code'
+    const own = await send(
+      { grant_type, code, redirect_uri: REDIRECT, code_verifier: VERIFIER },
+      signer,
+    )
+    const { cnf } = claimsOf(own.body.access_token)
+    const body = {
+      grant_type: GRANT,
+      subject_token: own.body.access_token ?? '',
+      subject_token_type: ACCESS,
+    }
+    expect((await send(body, null)).body.error).toBe('invalid_request')
+    expect((await send(body, thief)).body.error).toBe('invalid_request')
+    const { body: exchanged } = await send(body, signer)
+    expect(exchanged['token_type']).toBe('DPoP')
+    expect(claimsOf(exchanged.access_token)).toMatchObject({ cnf, act: { sub: 'web' } })
   })
 
   test('may_act lets through the one it names', async () => {
