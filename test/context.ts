@@ -6,6 +6,7 @@ import { type Config, readConfig } from '../worker/config.ts'
 import {
   type Actor,
   ANONYMOUS,
+  type ClientCertificate,
   type Context,
   type LogFields,
   type Memory,
@@ -40,7 +41,11 @@ export async function startWorker(
   const memory: Memory = new Map()
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []
-  const context = (actor: Actor = SYSTEM, address = '192.0.2.1'): Context => {
+  const context = (
+    actor: Actor = SYSTEM,
+    address = '192.0.2.1',
+    client_certificate: ClientCertificate | null = null,
+  ): Context => {
     const random = (n: number) => crypto.getRandomValues(new Uint8Array(n))
     return {
       config: config as Config,
@@ -63,6 +68,7 @@ export async function startWorker(
         )
       },
       address,
+      client_certificate,
       actor,
       memory,
       argon2,
@@ -70,7 +76,11 @@ export async function startWorker(
     }
   }
   const app = createApp((request) =>
-    context(ANONYMOUS, request.headers.get('x-test-address') ?? '192.0.2.1'),
+    context(
+      ANONYMOUS,
+      request.headers.get('x-test-address') ?? '192.0.2.1',
+      JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
+    ),
   )
   return {
     app,

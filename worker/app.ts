@@ -27,8 +27,12 @@ import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
+import { APPLICATIONS, applicationRoutes } from './oauth/application_routes.ts'
+import { authorizationRoutes } from './oauth/authorization_routes.ts'
 import { bearerGuard } from './oauth/bearer.ts'
+import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
+import { afterSessionsEnded } from './oauth/ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
@@ -43,7 +47,19 @@ export type Open = (
 ) => Context
 
 /** Where people look, and so where errors are pages. */
-const PAGES = ['/login', '/logout', '/consent', '/device', '/setup', '/account', '/oauth/authorize']
+const PAGES = [
+  '/login',
+  '/logout',
+  '/consent',
+  '/device',
+  '/setup',
+  '/account',
+  '/account/sessions',
+  APPLICATIONS,
+  '/oauth/authorize',
+  '/oauth/logout',
+  '/oauth/logout/confirm',
+]
 
 const OPENAPI = 'openapi document'
 
@@ -76,11 +92,15 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  app.route('/', loginRoutes())
+  // What hangs on sessions is oauth's, which identity does not know.
+  const ended = afterSessionsEnded
+  app.route('/', loginRoutes({ ended, applications: APPLICATIONS }))
+  app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
-    userRoutes,
+    () => userRoutes({ ended }),
+    authorizationRoutes,
     deviceRoutes,
     accessRoutes,
     clientRoutes,
@@ -247,7 +267,10 @@ function answerError(error: Error, c: Http): Response | Promise<Response> {
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
   if (failure.status === 503) c.header('Retry-After', '2')
-  return c.json({ error: failure.error, error_description: failure.description }, failure.status)
+  const { error: code, description } = failure
+  // A description is optional (RFC 6749 §5.2), and some peers want none.
+  const told = description === '' ? {} : { error_description: description }
+  return c.json({ error: code, ...told }, failure.status)
 }
 
 /** The failure as one of the kinds that have an answer, or null for a fault of ours. */
@@ -286,19 +309,25 @@ function asProblem(failure: OAuthError | Problem): Problem {
   return new Problem('invalid_request', description)
 }
 
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 for bearers of tokens. */
+const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
+
+/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
   // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
   if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
+  } else if (failure.scheme === 'DPoP') {
+    c.header('WWW-Authenticate', `DPoP error="${error}", ${DPOP_CHALLENGE}`)
   } else if (error === 'invalid_token' || error === 'insufficient_scope') {
     // RFC 6750 §3.1: a request without any authentication gets no error code.
-    const parameters = failure.reason === 'no_token' ? [] : [`error="${error}"`]
+    const bare = failure.reason === 'no_token'
+    const parameters = bare ? [] : [`error="${error}"`]
     if (isManagement(c.req.path)) {
       // RFC 9728 §5.1: so that whoever has no token finds out where to get one
       parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
     }
-    c.header('WWW-Authenticate', `Bearer ${parameters.join(', ')}`.trimEnd())
+    const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
+    c.header('WWW-Authenticate', bare ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
   }
 }

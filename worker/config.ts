@@ -14,10 +14,22 @@ export type Config = {
   admin_password: string | undefined
   surface: 'public' | 'internal' | 'all'
   trusted_proxy: readonly string[]
+  /** Where client certificates come from (RFC 8705); null: mutual TLS is not offered. */
+  mtls: MutualTls | null
   mqtt_audience: string
   /** Whether what others name may be fetched over http and from private addresses: for tests. */
   allow_private_addresses: boolean
 }
+
+export type MutualTls =
+  /** Workers: what Cloudflare says of the connection. */
+  | { from: 'cloudflare' }
+  /** Elsewhere: what a trusted proxy says in these headers (lower case). Without the second, no chain counts as verified. */
+  | { from: 'header'; certificate: string; verified: string | null }
+
+/** Whether a chain can be known to be verified, so that names in a certificate count. */
+export const verifiesChains = (mtls: MutualTls | null): boolean =>
+  mtls !== null && (mtls.from === 'cloudflare' || mtls.verified !== null)
 
 export type Fault = { name: string; problem: string; example: string }
 
@@ -66,6 +78,11 @@ export function readConfig(env: Environment): { config?: Config; faults: Fault[]
   if (admin_password !== undefined && [...admin_password].length < 15) {
     fault('ADMIN_PASSWORD', 'has fewer than 15 characters', 'four or five random words')
   }
+  const trusted_proxy = (get('TRUSTED_PROXY') ?? '')
+    .split(',')
+    .map((part) => part.trim())
+    .filter((part) => part !== '' && part !== 'off')
+  const mtls = readMutualTls(get, trusted_proxy, fault)
   const mqtt_audience = get('MQTT_AUDIENCE') ?? DEFAULT_MQTT_AUDIENCE
   if (!URL.canParse(mqtt_audience)) {
     fault('MQTT_AUDIENCE', 'is not an absolute URI', DEFAULT_MQTT_AUDIENCE)
@@ -88,10 +105,8 @@ export function readConfig(env: Environment): { config?: Config; faults: Fault[]
       admin_email,
       admin_password,
       surface: surface as Config['surface'],
-      trusted_proxy: (get('TRUSTED_PROXY') ?? '')
-        .split(',')
-        .map((part) => part.trim())
-        .filter((part) => part !== '' && part !== 'off'),
+      trusted_proxy,
+      mtls,
       mqtt_audience,
       allow_private_addresses: allow_private === 'yes',
     },
@@ -125,6 +140,55 @@ function readIssuer(text: string, fault: Report): string {
 
 function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
+}
+
+function readMutualTls(
+  get: (name: string) => string | undefined,
+  trusted_proxy: readonly string[],
+  fault: Report,
+): MutualTls | null {
+  const source = get('MTLS') ?? 'off'
+  if (source !== 'off' && source !== 'cloudflare') {
+    fault('MTLS', `is "${source}", which is none of off, cloudflare`, 'cloudflare')
+  }
+  const certificate = get('CLIENT_CERTIFICATE_HEADER')
+  const verified = get('CLIENT_CERTIFICATE_VERIFIED_HEADER')
+  const examples = {
+    CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
+    CLIENT_CERTIFICATE_VERIFIED_HEADER: 'X-Client-Cert-Verified',
+  }
+  for (const [name, example] of Object.entries(examples)) {
+    const header = get(name)
+    if (header !== undefined && !/^[A-Za-z0-9-]{1,64}$/.test(header)) {
+      fault(name, 'is not the name of a header', example)
+    }
+  }
+  if (certificate === undefined) {
+    if (verified !== undefined) {
+      fault(
+        'CLIENT_CERTIFICATE_VERIFIED_HEADER',
+        'is given without CLIENT_CERTIFICATE_HEADER',
+        'set both, or neither',
+      )
+    }
+    return source === 'cloudflare' ? { from: 'cloudflare' } : null
+  }
+  if (source === 'cloudflare') {
+    fault('CLIENT_CERTIFICATE_HEADER', 'is given beside MTLS=cloudflare', 'set one of the two')
+  }
+  // Else anybody could send the header, and be whoever the certificate names.
+  if (trusted_proxy.length === 0) {
+    fault(
+      'CLIENT_CERTIFICATE_HEADER',
+      'is given without TRUSTED_PROXY, so nobody could be believed',
+      'Client-Cert, with TRUSTED_PROXY=loopback',
+    )
+  }
+  return {
+    from: 'header',
+    certificate: certificate.toLowerCase(),
+    verified: verified?.toLowerCase() ?? null,
+  }
 }
 
 function readPort(text: string, fault: Report): number {

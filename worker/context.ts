@@ -20,6 +20,23 @@ export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: L
 /** Values remembered by the process or isolate, one map per issuer. Never promises, clients or sockets. */
 export type Memory = Map<string, { value: unknown; expires_at: number }>
 
+/** The certificate that the peer of this connection proved to hold the key of (TLS client authentication). */
+export type ClientCertificate = {
+  /** Base64url of SHA-256 of its DER form (RFC 8705 §3.1). */
+  thumbprint: string
+  /** RFC 4514, in the form of `openssl x509 -noout -subject -nameopt RFC2253`. */
+  subject_dn: string
+  san_dns: readonly string[]
+  san_uri: readonly string[]
+  /** Textual form: dotted IPv4, or IPv6 as RFC 5952 writes it. */
+  san_ip: readonly string[]
+  san_email: readonly string[]
+  /** Base64url of the DER form of its SubjectPublicKeyInfo; null where only the thumbprint is known. */
+  spki: string | null
+  /** Whether whoever ended TLS verified the chain up to an authority it trusts. */
+  verified: boolean
+}
+
 export type Context = {
   config: Config
   db: Database
@@ -34,6 +51,8 @@ export type Context = {
   background(promise: Promise<unknown>): void
   /** Address of the peer, as far as it can be trusted; '' when unknown. */
   address: string
+  /** Null without one, and where mutual TLS is not set up. */
+  client_certificate: ClientCertificate | null
   actor: Actor
   memory: Memory
   /** The compiled argon2 module; entry supplies it because each runtime loads it its own way. */

@@ -25,6 +25,16 @@ export function decodeBase64url(text: string): Bytes | null {
   }
 }
 
+/** Bytes of a base64 text (RFC 4648 §4), or null when it is none. */
+export function decodeBase64(text: string): Bytes | null {
+  if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null
+  try {
+    return Uint8Array.from(atob(text), (ch) => ch.charCodeAt(0))
+  } catch {
+    return null
+  }
+}
+
 /** A random secret of `n` bytes in base64url: 32 bytes are 43 characters. */
 export const randomToken = (cx: Context, n = 32): string => encodeBase64url(cx.random(n))
 
@@ -50,7 +60,9 @@ export function randomId(cx: Context, prefix: string): string {
 }
 
 /** Base64url of SHA-256 of a text: how tokens with enough randomness are kept. */
-export const sha256 = (text: string): string => encodeBase64url(sha256Bytes(utf8.encode(text)))
+export const sha256 = (text: string): string => sha256OfBytes(utf8.encode(text))
+
+export const sha256OfBytes = (bytes: Uint8Array): string => encodeBase64url(sha256Bytes(bytes))
 
 /** Base64url of the left half of a hash of a text (OpenID Connect Core §3.1.3.6). */
 export function leftHalf(hash: 'SHA-256' | 'SHA-512', text: string): string {

@@ -3,8 +3,8 @@
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 
 /**
- * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, OpenID Connect Core §3.1.2.6 and its
- * extension "Unmet Authentication Requirements" 1.0 §2.
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
+ * and its extension "Unmet Authentication Requirements" 1.0 §2.
  */
 export const OAUTH_STATUS = {
   invalid_request: 400,
@@ -22,6 +22,8 @@ export const OAUTH_STATUS = {
   expired_token: 400,
   invalid_token: 401,
   insufficient_scope: 403,
+  invalid_dpop_proof: 400,
+  use_dpop_nonce: 400,
   login_required: 400,
   consent_required: 400,
   interaction_required: 400,
@@ -50,6 +52,8 @@ export class OAuthError extends Error {
   readonly description: string
   readonly reason: string
   readonly status: ContentfulStatusCode
+  /** How an access token was presented, where that is what failed: the scheme of the challenge. */
+  readonly scheme: 'Bearer' | 'DPoP' | undefined
 
   constructor(
     error: OAuthErrorCode,
@@ -59,13 +63,18 @@ export class OAuthError extends Error {
       reason: string
       cause?: unknown
       status?: ContentfulStatusCode
+      scheme?: 'Bearer' | 'DPoP'
     },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
-    this.status = options.status ?? OAUTH_STATUS[error]
+    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
+    const usual =
+      options.scheme === 'DPoP' && OAUTH_STATUS[error] === 400 ? 401 : OAUTH_STATUS[error]
+    this.status = options.status ?? usual
     this.description = options.description
     this.reason = options.reason
+    this.scheme = options.scheme
   }
 }
 

@@ -8,6 +8,8 @@ import { sql } from './db/sql.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/authorizations.ts'
+import { deliverLogoutTokens } from './oauth/backchannel_logout.ts'
+import { sweepSessions } from './oauth/ended_sessions.ts'
 
 export type Job = {
   name: string
@@ -28,6 +30,15 @@ export const JOBS: readonly Job[] = [
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       )
+    },
+  },
+  {
+    name: 'sessions',
+    // Each minute: a little less, so that the timer does not find its own lease.
+    every: 50,
+    async run(cx) {
+      await sweepSessions(cx, null)
+      await deliverLogoutTokens(cx)
     },
   },
 ]

@@ -40,7 +40,10 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
-/** Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. */
+/**
+ * Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. An empty
+ * `service_name` is the issuer's host, an empty `privacy_uri` none.
+ */
 export const settingsSchema = z.strictObject({
   code_ttl: seconds(10, 600),
   device_code_ttl: seconds(60, 1800),
@@ -59,6 +62,14 @@ export const settingsSchema = z.strictObject({
   login_attempts_per_address: z.int().min(3).max(100_000),
   login_attempts_window: seconds(60, DAY),
   acl_max_rules: z.int().min(1).max(1000),
+  service_name: z
+    .string()
+    .max(60)
+    .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
+  privacy_uri: z
+    .string()
+    .max(2048)
+    .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
   trusted_issuers: z
     .array(trustedIssuer)
     .max(20)
@@ -98,6 +109,8 @@ export const DEFAULT_SETTINGS: Settings = {
   login_attempts_per_address: 50,
   login_attempts_window: 900,
   acl_max_rules: 100,
+  service_name: '',
+  privacy_uri: '',
   trusted_issuers: [],
   registration: 'token',
   client_id_metadata_documents: false,

@@ -30,7 +30,7 @@ export function temporaryFolder(): { path: string; remove(): void } {
 /** The environment without anything of ours, so that a developer's own settings do not reach the tests. */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const ours =
-    /^(ISSUER|HOST|PORT|DATABASE_|SECRET_KEY|BLUEPRINT|ADMIN_|SURFACE|TRUSTED_PROXY|EMAIL_URL|MQTT_|JWKS_URI|METRICS_|VITEST|NODE_OPTIONS|NODE_ENV)/
+    /^(ISSUER|HOST|PORT|DATABASE_|SECRET_KEY|BLUEPRINT|ADMIN_|SURFACE|TRUSTED_PROXY|MTLS|CLIENT_CERTIFICATE_|EMAIL_URL|MQTT_|JWKS_URI|METRICS_|VITEST|NODE_OPTIONS|NODE_ENV)/
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !ours.test(name)))
 }
 

@@ -1,4 +1,5 @@
 // Single use on the embedded file, through the real program: many parallel redemptions have one winner.
+import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimsOf, codeFlow, discover, FormBrowser, makeBlueprint, PASSWORD } from './black_box.ts'
@@ -144,4 +145,57 @@ test('of 200 parallel answers to one pushed request exactly one has a code', asy
   )
   expect(codes).toHaveLength(1)
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 400]))
+})
+
+test('of 200 parallel uses of one DPoP proof exactly one is answered, at the token endpoint and at userinfo', async () => {
+  const { privateKey, publicKey } = await generateKeyPair('ES256')
+  const jwk = await exportJWK(publicKey)
+  let nonce = 'x'
+  const prove = (htm: string, htu = '', ath?: string) =>
+    new SignJWT({
+      jti: crypto.randomUUID(),
+      htm,
+      htu,
+      nonce,
+      ...(ath === undefined ? {} : { ath }),
+    })
+      .setProtectedHeader({ typ: 'dpop+jwt', alg: 'ES256', jwk })
+      .setIssuedAt()
+      .sign(privateKey)
+  const exchange = async (parameters: Record<string, string>, DPoP: string) => {
+    const body = new URLSearchParams(parameters)
+    const answer = await fetch(as.token_endpoint ?? '', { method: 'POST', headers: { DPoP }, body })
+    nonce = answer.headers.get('dpop-nonce') ?? ''
+    return { status: answer.status, body: (await answer.json()) as Record<string, string> }
+  }
+  const parameters = redemption(await freshCode())
+  const ignorant = await exchange(parameters, await prove('POST', as.token_endpoint))
+  expect(ignorant.body['error']).toBe('use_dpop_nonce')
+  const { body } = await exchange(parameters, await prove('POST', as.token_endpoint))
+  const { access_token = '', refresh_token = '' } = body
+
+  const renewal = { grant_type: 'refresh_token', client_id: 'app', refresh_token }
+  const proof = await prove('POST', as.token_endpoint)
+  const tokens = await Promise.all(Array.from({ length: PARALLEL }, () => exchange(renewal, proof)))
+  const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(access_token))
+  const ath = Buffer.from(digest).toString('base64url')
+  const headers = {
+    authorization: `DPoP ${access_token}`,
+    DPoP: await prove('GET', as.userinfo_endpoint, ath),
+  }
+  const infos = await Promise.all(
+    Array.from({ length: PARALLEL }, async () => {
+      const answer = await fetch(as.userinfo_endpoint ?? '', { headers })
+      await answer.text()
+      return answer
+    }),
+  )
+  const count = (answers: { status: number }[]) =>
+    answers.filter(({ status }) => status === 200).length
+  console.log(
+    `embedded file: ${PARALLEL} parallel uses of one proof: ${count(tokens)} token, ${count(infos)} userinfo`,
+  )
+  expect([count(tokens), count(infos)]).toEqual([1, 1])
+  const refused = tokens.filter(({ body }) => body['error'] === 'invalid_dpop_proof')
+  expect(refused).toHaveLength(PARALLEL - 1)
 })

@@ -157,6 +157,11 @@ describe('a fault behind a proven address is told to the client with state and i
     ['a request object', { request: 'eyJhbGciOiJub25lIn0.e30.' }, 'invalid_request_object'],
     ['a request_uri', { request_uri: 'https://evil.example/r' }, 'invalid_request_uri'],
     ['no code_challenge', { code_challenge: undefined }, 'invalid_request'],
+    [
+      'nothing of PKCE',
+      { code_challenge: undefined, code_challenge_method: undefined },
+      'invalid_request',
+    ],
     ['an empty code_challenge', { code_challenge: '' }, 'invalid_request'],
     ['no code_challenge_method', { code_challenge_method: undefined }, 'invalid_request'],
     ['code_challenge_method=plain', { code_challenge_method: 'plain' }, 'invalid_request'],

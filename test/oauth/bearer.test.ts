@@ -19,6 +19,10 @@ import {
   write,
 } from './token_fixtures.ts'
 
+/** Both ways of presenting a token, and no error code. */
+const BARE_CHALLENGE =
+  /^Bearer resource_metadata="[^"]+", DPoP algs="ES256 Ed25519 EdDSA RS256 PS256"$/
+
 const PATH = '/v1/keys' // keys:read
 
 const get = async (worker: TestWorker, access_token: string) =>
@@ -58,7 +62,7 @@ test('without a token there is no error code, with a bad header or token invalid
     (await signJwt(worker.context(), 'ES256', typ, { ...claims, ...changes })).jwt
   const none = await worker.request(PATH)
   expect(none.status).toBe(401)
-  expect(none.headers.get('www-authenticate')).toMatch(/^Bearer resource_metadata="[^"]+"$/)
+  expect(none.headers.get('www-authenticate')).toMatch(BARE_CHALLENGE)
   expect(none.headers.get('content-type')).toBe('application/problem+json')
   const headers = {
     'another scheme': `Basic ${access_token}`,

@@ -20,6 +20,7 @@ import {
   basic,
   claimsOf,
   count,
+  dpopProof,
   foreign,
   foreignClient,
   losingAnswers,
@@ -28,6 +29,7 @@ import {
   post,
   refresh,
   row,
+  type Signer,
   setStatus,
   token,
   write,
@@ -821,4 +823,30 @@ test('a device code is no code, no refresh token and no access token', async () 
   expect(asRefresh.body.error).toBe('invalid_grant')
   const headers = basic('tv', 'x')
   expect((await token(worker, { grant_type: GRANT, device_code }, headers)).status).toBe(401)
+})
+
+describe('a device with a key (RFC 9449)', () => {
+  test('gets bound tokens, and a refresh token that is bound too and kept', async () => {
+    const { device_code, user_code } = await begin()
+    const signer = await makeSigner('ES256')
+    const ask = async (parameters: Record<string, string>, by: Signer | null = signer) =>
+      token(
+        worker,
+        { client_id: 'tv', ...parameters },
+        by === null ? {} : { DPoP: await dpopProof(worker, by) },
+      )
+    const grant = { grant_type: GRANT, device_code }
+    expect((await ask(grant)).body.error).toBe('authorization_pending')
+    await answer(await type(user_code), 'allow')
+    worker.clock.now += 10
+    const first = await ask(grant)
+    expect([first.status, first.body['token_type']]).toEqual([200, 'DPoP'])
+    const { refresh_token = '' } = first.body
+    const renewal = { grant_type: 'refresh_token', refresh_token }
+    for (const by of [await makeSigner('ES256'), null]) {
+      expect((await ask(renewal, by)).body.error).toBe('invalid_grant')
+    }
+    const next = await ask(renewal)
+    expect([next.status, next.body.refresh_token]).toEqual([200, undefined])
+  })
 })

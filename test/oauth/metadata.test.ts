@@ -50,6 +50,7 @@ test('every endpoint that is named exists', async () => {
   expect(named.map(([name]) => name).sort()).toEqual([
     'authorization_endpoint',
     'device_authorization_endpoint',
+    'end_session_endpoint',
     'introspection_endpoint',
     'jwks_uri',
     'pushed_authorization_request_endpoint',
@@ -85,6 +86,16 @@ test('what can be asked about a person is said', async () => {
     display_values_supported: ['page'],
     ui_locales_supported: ['en'],
   })
+})
+
+test('logout by the browser and behind it is announced', async () => {
+  const { body } = await read(PATHS[0] ?? '')
+  expect(body).toMatchObject({
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
+  })
+  expect(body['claims_supported']).toContain('sid')
+  expect(body).not.toHaveProperty('frontchannel_logout_supported')
 })
 
 test('what is not built is said not to be there', async () => {

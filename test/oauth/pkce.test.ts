@@ -94,11 +94,9 @@ describe('a client that proves itself and need not use PKCE', () => {
 })
 
 describe('the lack of a challenge is refused', () => {
-  test.each([
-    ['to a client of which nothing else was said', { require_pkce: true }],
-    ['to a client with profile fapi2', { profile: 'fapi2' as const }],
-  ])('%s', async (_, client) => {
-    const { browser } = await startFree(client)
+  // To clients with profile fapi2: pushed_authorization.test.ts.
+  test('to a client of which nothing else was said', async () => {
+    const { browser } = await startFree({ require_pkce: true })
     expect(answerOf(await browser.get(path(NO_PKCE)))).toMatchObject({ error: 'invalid_request' })
   })
 

@@ -151,6 +151,7 @@ describe('a signed request', () => {
     ['with the explicit typ', {}, { typ: EXPLICIT }],
     ['with the whole media type', {}, { typ: `application/${EXPLICIT}` }],
     ['with members of others', { foo: { bar: 1 }, n: 3 }, {}],
+    ['with claims as an object', { claims: { userinfo: { email: null } } }, {}],
   ]
   test.each(good)('%s is taken', async (_, claims, header) => {
     const { browser } = await startSigned()

@@ -317,6 +317,11 @@ describe('what both hold', () => {
     expect([status, body.error]).toEqual([400, error])
   })
 
+  test('does not reach mProxy by a token that does not, though the client is registered for it', async () => {
+    const { status, body } = await exchange(await ownToken('openid'), { resource: MQTT }, 'web')
+    expect([status, body.error]).toEqual([400, 'invalid_target'])
+  })
+
   test('shrinks with the registration of either client', async () => {
     const { access_token } = await subjectToken()
     await changeClient(worker.context(), 'app', { scope: 'openid' }, null)
@@ -361,7 +366,7 @@ describe('what both hold', () => {
   })
 
   test('of a client acting for a client is nothing in the management API', async () => {
-    await addGrant(worker, 'ann', { name: 'helper', permissions: ['users:read'] })
+    await addGrant(worker, 'web', { name: 'helper', permissions: ['users:read'] })
     const headers = basic('web', secretOf('web'))
     const grant_type = 'client_credentials'
     const own = await token(worker, { grant_type, scope: 'users:read' }, headers)

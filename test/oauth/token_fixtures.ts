@@ -8,6 +8,7 @@ import { randomId, randomToken, sha256 } from '../../worker/crypto.ts'
 import * as schema from '../../worker/db/schema.ts'
 import { insertInto, type Statement, sql } from '../../worker/db/sql.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
+import { dpopNonce } from '../../worker/oauth/dpop.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 
 export const MQTT = 'urn:allauth:mqtt'
@@ -185,6 +186,7 @@ export type CodeOptions = {
   code_challenge?: string | null
   nonce?: string
   redirect_uri?: string
+  dpop_jkt?: string
 }
 
 /** A code as the authorization endpoint makes it, and the id of the authorization it would become. */
@@ -203,6 +205,7 @@ export async function addCode(worker: TestWorker, given: CodeOptions = {}) {
       scope: given.scope ?? 'openid offline_access',
       resource: JSON.stringify(given.resource ?? []),
       nonce: given.nonce ?? null,
+      dpop_jkt: given.dpop_jkt ?? null,
       auth_time: worker.clock.now - 5,
       amr: '["pwd"]',
       authorization_id,
@@ -268,15 +271,20 @@ export const redeem = (
   worker: Pick<TestWorker, 'request'>,
   code: string,
   more: Record<string, string> = {},
+  headers: Record<string, string> = {},
 ) =>
-  token(worker, {
-    grant_type: 'authorization_code',
-    code,
-    redirect_uri: REDIRECT,
-    code_verifier: VERIFIER,
-    client_id: 'app',
-    ...more,
-  })
+  token(
+    worker,
+    {
+      grant_type: 'authorization_code',
+      code,
+      redirect_uri: REDIRECT,
+      code_verifier: VERIFIER,
+      client_id: 'app',
+      ...more,
+    },
+    headers,
+  )
 
 /** Signs in `ann` to a public client: a code made and redeemed. */
 export async function signIn(worker: TestWorker, given: CodeOptions = {}) {
@@ -291,7 +299,9 @@ export const refresh = (
   worker: Pick<TestWorker, 'request'>,
   refresh_token: string,
   more: Record<string, string> = {},
-) => token(worker, { grant_type: 'refresh_token', refresh_token, client_id: 'app', ...more })
+  headers: Record<string, string> = {},
+) =>
+  token(worker, { grant_type: 'refresh_token', refresh_token, client_id: 'app', ...more }, headers)
 
 export const claimsOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[1]!.replaceAll('-', '+').replaceAll('_', '/')))
@@ -399,3 +409,31 @@ export const asserted = (client_assertion: string) => ({
   client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
   client_assertion,
 })
+
+export type ProofOptions = {
+  path?: string
+  method?: string
+  access_token?: string
+  claims?: Record<string, unknown>
+  header?: Record<string, unknown>
+}
+
+/** A DPoP proof, with the nonce of the moment; members given as undefined are left out. */
+export function dpopProof(
+  worker: TestWorker,
+  signer: Signer,
+  { path = '/oauth/token', method = 'POST', access_token, claims, header }: ProofOptions = {},
+): Promise<string> {
+  const payload = {
+    jti: crypto.randomUUID(),
+    htm: method,
+    htu: `${ISSUER}${path}`,
+    iat: worker.clock.now,
+    nonce: dpopNonce(worker.context()),
+    ...(access_token === undefined ? {} : { ath: sha256(access_token) }),
+    ...claims,
+  }
+  return new SignJWT(JSON.parse(JSON.stringify(payload)))
+    .setProtectedHeader({ typ: 'dpop+jwt', alg: signer.alg, jwk: signer.jwk, ...header })
+    .sign(signer.privateKey)
+}

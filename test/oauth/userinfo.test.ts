@@ -20,6 +20,9 @@ import {
   write,
 } from './token_fixtures.ts'
 
+/** Both ways of presenting a token, and no error code. */
+const BARE_CHALLENGE = 'Bearer, DPoP algs="ES256 Ed25519 EdDSA RS256 PS256"'
+
 async function startApp() {
   const worker = await startIssuer()
   await addApp(worker, { scope: 'openid profile email offline_access mqtt' })
@@ -81,7 +84,7 @@ test('POST takes the token from the header or the form, never from both or the q
 test('a request without a token is told no error code, every other one invalid_token', async () => {
   const { worker, ask } = await startApp()
   const none = await worker.request('/oauth/userinfo')
-  expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, 'Bearer'])
+  expect([none.status, none.headers.get('www-authenticate')]).toEqual([401, BARE_CHALLENGE])
   expect(none.headers.get('access-control-expose-headers')).toContain('WWW-Authenticate')
 
   const { access_token, id_token = '', refresh_token } = await signIn(worker)

@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
-import { accountPage } from '../../worker/pages/account_page.ts'
+import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
+import { applicationsPage } from '../../worker/pages/applications_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
+import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
-import { english } from '../../worker/pages/messages.ts'
+import { english, messagesFor } from '../../worker/pages/messages.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
@@ -26,6 +28,17 @@ const pagesWith = (text: string) => ({
     redirect_host: text,
     switch_account: text,
   }),
+  linking: linkingPage({
+    service_name: text,
+    vendor: { title: text, app: text, privacy_uri: text },
+    email: text,
+    scopes: [{ name: text, text }],
+    privacy_uri: text,
+    request: text,
+    csrf: text,
+    redirect_host: text,
+    switch_account: text,
+  }),
   device: devicePage({ code: text, csrf: text, error: text }),
   device_consent: deviceConsentPage({
     client_name: text,
@@ -41,9 +54,40 @@ const pagesWith = (text: string) => ({
   device_done: deviceDonePage({ decision: 'allowed' }),
   error: errorPage({ title: text, text }),
   setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }),
-  logout: logoutPage({ email: text, name: text, carried: { [text]: text }, csrf: text }),
+  logout: logoutPage({
+    action: '/logout',
+    client_name: text,
+    email: text,
+    name: text,
+    carried: { [text]: text },
+    csrf: text,
+  }),
   signed_out: signedOutPage(),
-  account: accountPage({ email: text, name: text, auth_time: 1_800_000_000, csrf: text }),
+  account: accountPage({
+    email: text,
+    name: text,
+    csrf: text,
+    applications: '/account/applications',
+    sessions: [
+      { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
+      { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
+    ],
+  }),
+  applications: applicationsPage({
+    email: text,
+    name: text,
+    csrf: text,
+    applications: [
+      {
+        client_id: text,
+        client_name: text,
+        may: [text],
+        since: 1_800_000_000,
+        last_used_at: null,
+        offline: true,
+      },
+    ],
+  }),
 })
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
@@ -89,7 +133,7 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
@@ -103,9 +147,31 @@ test('the buttons have the values that are promised', async () => {
     )
   expect(await values('login')).toEqual(['login'])
   expect(await values('consent')).toEqual(['allow', 'deny'])
+  expect(await values('linking')).toEqual(['allow', 'deny'])
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
-  expect(await values('account')).toEqual(['logout'])
+  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('applications')).toEqual(['withdraw'])
+})
+
+test.each([
+  [
+    'Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Safari/537.36 Edg/140.0.0.0',
+    'Edge, Windows',
+  ],
+  [
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
+    'Safari, iPhone',
+  ],
+  ['Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0', 'Firefox, Linux'],
+  [
+    'Mozilla/5.0 (Linux; Android 10; K) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/140.0.0.0 Mobile Safari/537.36',
+    'Chrome, Android',
+  ],
+  ['curl/8.0', 'curl/8.0'],
+  ['', null],
+])('the browser that says %j is called %j', (user_agent, name) => {
+  expect(describeUserAgent(user_agent)).toBe(name)
 })
 
 test('a refusal is announced, and marks the fields', async () => {
@@ -138,6 +204,46 @@ test('the consent page says who asks, for what, where it leads, and as whom', as
   expect(text).toContain('ann@example.com')
   expect(html).toContain('<input type="hidden" name="request" value="r1">')
   expect(html).not.toContain(english.consent.switchAccount)
+})
+
+test('the linking page says with whom an account is linked, for what, and how that ends', async () => {
+  const values = {
+    service_name: 'Lamps Ltd',
+    vendor: {
+      title: 'Google',
+      app: 'the Google Home app',
+      privacy_uri: 'https://google.example/p',
+    },
+    email: 'ann@example.com',
+    scopes: [{ name: 'lamps', text: 'use your lamps' }],
+    privacy_uri: 'https://lamps.example/privacy',
+    request: 'r1',
+    csrf: 'c1',
+    redirect_host: 'oauth-redirect.example',
+    switch_account: '/login?again',
+  }
+  const html = String(await linkingPage(values))
+  const text = html.replaceAll(/<[^>]*>/g, '').replaceAll(/\s+/g, ' ')
+  expect(text).toContain('Your Lamps Ltd account will be linked with Google.')
+  expect(text).toContain('you authorize Google to control your devices at Lamps Ltd.')
+  expect(text).toContain('use your lamps lamps')
+  expect(text).toContain('keep this access until you unlink the account')
+  expect(text).toContain(
+    'Go on only if you began this in the Google Home app, where you can unlink',
+  )
+  expect(text).toContain('Either way you go back to oauth-redirect.example.')
+  expect(text).toMatch(/Agree and link\s+Cancel/)
+  expect(html).toContain('<a href="https://lamps.example/privacy" rel="noreferrer">')
+  expect(html).toContain('<a href="https://google.example/p" rel="noreferrer">')
+  expect(html).toContain('<a href="/login?again">Use another account</a>')
+  const quiet = { ...values, privacy_uri: null, vendor: { ...values.vendor, privacy_uri: null } }
+  expect(String(await linkingPage(quiet))).not.toContain('Privacy')
+})
+
+test('texts come in the first language wished for that there is', () => {
+  for (const wishes of [[], ['en-GB'], ['EN'], ['de-DE', 'en'], ['de'], ['']]) {
+    expect(messagesFor(wishes).locale).toBe('en')
+  }
 })
 
 test('the stylesheet is served cacheable, fetches nothing, and knows light and dark', async () => {

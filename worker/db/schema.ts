@@ -1,6 +1,7 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
 // Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
+import { sql } from 'drizzle-orm'
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
 
 // --- ground -----------------------------------------------------------------------------------
@@ -336,7 +337,10 @@ export const authorization_code = sqliteTable(
     authorization_details: text(), // JSON array (RFC 9396), or null
     dpop_jkt: text(), // the key it is bound to (RFC 9449 §10), or null
   },
-  (t) => [index('authorization_code_authorization').on(t.authorization_id)],
+  (t) => [
+    index('authorization_code_authorization').on(t.authorization_id),
+    index('authorization_code_waiting').on(t.user_id, t.client_id).where(sql`redeemed_by is null`),
+  ],
 )
 
 /** One sign-in of a person to a client: the origin of its tokens and the family of its refresh tokens. */
@@ -382,7 +386,7 @@ export const refresh_token = sqliteTable(
   (t) => [index('refresh_token_authorization').on(t.authorization_id)],
 )
 
-/** Assertion ids already used, until the assertion itself has run out (RFC 7523 §3). */
+/** Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449 §11.1). */
 export const used_assertion = sqliteTable('used_assertion', {
   hash: text().primaryKey(),
   rid: text().notNull(),
@@ -443,7 +447,7 @@ export const logout_delivery = sqliteTable(
     user_id: text().notNull(),
     sid: text().notNull(),
     attempts: integer().notNull(),
-    taken_by: text(), // rid
+    taken_by: text(), // the lease under which it is being sent
     next_at: integer().notNull(),
     created_at: integer().notNull(),
   },

@@ -20,6 +20,8 @@ const USAGE = `npm run allauth -- <command>
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   registration-token create [--scope S] [--max-uses N] [--expires-in S] [--name N]
                                        a token with which software registers clients (RFC 7591)
+  linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
+                                       a person and a secret are made for it, and deleted again
   setup-link                           a link for making the first operator, good for an hour
 
   --json                               answer in JSON
@@ -50,8 +52,8 @@ function parse() {
   }
 }
 
-/** What a command answers: for people, and for programs. */
-type Answer = { text: string; json: unknown }
+/** What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing is said. */
+type Answer = { text: string; json: unknown; code?: number }
 
 await runProgram(async () => {
   const { values, positionals } = parse()
@@ -59,8 +61,9 @@ await runProgram(async () => {
     console.log(USAGE)
     return
   }
-  const { text, json } = await run(positionals, values)
+  const { text, json, code = 0 } = await run(positionals, values)
   console.log(values.json ? JSON.stringify(json) : text)
+  process.exitCode = code
 })
 
 async function run(words: readonly string[], values: Values): Promise<Answer> {
@@ -80,6 +83,10 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
     return onDatabase((cx) => registrationTokenCreate(cx, values))
   }
   if (noun === 'setup-link') return onDatabase(setupLink)
+  if (noun === 'linking-check') {
+    const client_id = one(words.slice(1), 'which client: its id is missing')
+    return onDatabase((cx) => linkingCheck(cx, client_id, values))
+  }
   throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
 
@@ -316,6 +323,24 @@ function wholeNumber(option: string, text: string | undefined): number | undefin
   if (text === undefined) return undefined
   if (!/^[1-9]\d{0,9}$/.test(text)) throw new CannotStart(`${option} ${text} is no whole number`)
   return Number(text)
+}
+
+/** Exit code 1 when a rule is broken. */
+async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
+  const { checkLinking, describeChecked, isPassed } = await import('./linking_check.ts')
+  // What was made for the check is taken away also when somebody stops it.
+  const stop = new AbortController()
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+  const issuer = (values.issuer ?? cx.config.issuer).replace(/\/$/, '')
+  try {
+    const checked = await checkLinking(cx, client_id, issuer, stop.signal)
+    return { text: describeChecked(checked), json: checked, code: isPassed(checked) ? 0 : 1 }
+  } catch (error) {
+    if (stop.signal.aborted) throw new CannotStart('Stopped; what was made for it is deleted.')
+    // What fetch throws when there is no answer (Fetch §5.6).
+    if (!(error instanceof TypeError) || error.cause === undefined) throw error
+    throw new CannotStart(`${issuer} went away in the middle (${error.cause}).`)
+  }
 }
 
 async function setupLink(cx: Context): Promise<Answer> {

@@ -8,8 +8,15 @@ import { BlockList, isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApp } from '../app.ts'
-import { type Config, describeFaults, type Fault, readConfig } from '../config.ts'
-import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
+import { type Config, describeFaults, type Fault, type MutualTls, readConfig } from '../config.ts'
+import {
+  type Actor,
+  ANONYMOUS,
+  type ClientCertificate,
+  type Context,
+  type Log,
+  type Memory,
+} from '../context.ts'
 import { UnsealError } from '../crypto.ts'
 import { type Database, DatabaseUnavailable } from '../db/database.ts'
 import { Problem } from '../errors.ts'
@@ -19,6 +26,7 @@ import { currentKey, FIRST_ALGORITHMS, privateKey, signingKeys } from '../keys/s
 import { guardFetch } from '../outside.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
+import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded_database.ts'
 import type { ScriptRunner } from './libsql.ts'
 import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
@@ -61,7 +69,11 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
   const fetch = guardFetch(sendOutside(allow_private_addresses), allow_private_addresses)
   const memory: Memory = new Map()
   const running = new Set<Promise<unknown>>()
-  const context = (actor: Actor, address: string): Context => ({
+  const context = (
+    actor: Actor,
+    address: string,
+    client_certificate: ClientCertificate | null,
+  ): Context => ({
     config,
     db: database,
     now: () => Math.floor(Date.now() / 1000),
@@ -75,6 +87,7 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
       running.add(settled)
     },
     address,
+    client_certificate,
     actor,
     memory,
     argon2,
@@ -83,9 +96,13 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
   return {
     config,
     migrated,
-    system: () => context(SYSTEM, ''),
+    system: () => context(SYSTEM, '', null),
     open: (request, socketAddress) =>
-      context(ANONYMOUS, peerAddress(request, socketAddress, trusted)),
+      context(
+        ANONYMOUS,
+        peerAddress(request, socketAddress, trusted),
+        certificateOfPeer(request, socketAddress, trusted, config.mtls),
+      ),
     async close() {
       await Promise.allSettled(running)
       await database.close()
@@ -150,6 +167,13 @@ function readSettings(env: Environment): Config {
         example: '10.0.0.0/8,loopback',
       })
     }
+  }
+  if (config?.mtls?.from === 'cloudflare') {
+    extra.push({
+      name: 'MTLS',
+      problem: 'is cloudflare, which is for Workers alone',
+      example: 'off, with CLIENT_CERTIFICATE_HEADER=Client-Cert',
+    })
   }
   if (config === undefined || extra.length > 0) {
     throw new CannotStart(describeFaults([...faults, ...extra]))
@@ -261,6 +285,25 @@ export function peerAddress(request: Request, socketAddress: string, trusted: Bl
     address = next
   }
   return address
+}
+
+/**
+ * The certificate that a trusted proxy says the peer has. From anybody else the headers are nothing: who connects directly
+ * could write whatever name into them.
+ */
+export function certificateOfPeer(
+  request: Request,
+  socketAddress: string,
+  trusted: BlockList,
+  mtls: MutualTls | null,
+): ClientCertificate | null {
+  if (mtls?.from !== 'header') return null
+  const address = plain(socketAddress)
+  const family = isIP(address)
+  if (family === 0 || !trusted.check(address, family === 6 ? 'ipv6' : 'ipv4')) return null
+  const verified = mtls.verified === null ? null : request.headers.get(mtls.verified)
+  // The word of nginx ($ssl_client_verify) and of Cloudflare.
+  return readClientCert(request.headers.get(mtls.certificate) ?? '', verified === 'SUCCESS')
 }
 
 /** Without the port that some proxies add; an IPv4 address that came in mapped, as plain IPv4. */

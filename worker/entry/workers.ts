@@ -3,9 +3,17 @@
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { createApp } from '../app.ts'
 import { type Config, describeFaults, readConfig } from '../config.ts'
-import { type Actor, ANONYMOUS, type Context, type Log, type Memory } from '../context.ts'
+import {
+  type Actor,
+  ANONYMOUS,
+  type ClientCertificate,
+  type Context,
+  type Log,
+  type Memory,
+} from '../context.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
+import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 type Environment = Readonly<Record<string, string>>
@@ -30,6 +38,11 @@ function configOf(env: Environment): Config {
       'DATABASE_URL is a file, and Workers have none. Example: DATABASE_URL=libsql://allauth.example.com',
     )
   }
+  if (config.mtls?.from === 'header') {
+    throw new FaultySettings(
+      'CLIENT_CERTIFICATE_HEADER is for programs behind a proxy of their own. Example: MTLS=cloudflare',
+    )
+  }
   configs.set(env, config)
   return config
 }
@@ -38,6 +51,7 @@ function open(
   env: Environment,
   actor: Actor,
   address: string,
+  client_certificate: ClientCertificate | null,
   waitUntil: Execution['waitUntil'],
 ): Context {
   const config = configOf(env)
@@ -56,6 +70,7 @@ function open(
     ),
     background: waitUntil,
     address,
+    client_certificate,
     actor,
     memory,
     argon2,
@@ -63,9 +78,22 @@ function open(
   }
 }
 
+/** The certificate that Cloudflare saw on the connection, which no header can make up. */
+function certificateOfConnection(request: Request, { mtls }: Config): ClientCertificate | null {
+  if (mtls?.from !== 'cloudflare') return null
+  const { cf } = request as { cf?: { tlsClientAuth?: TlsClientAuth | null } }
+  return certificateOfCloudflare(cf?.tlsClientAuth ?? null)
+}
+
 const app = createApp((request, env, waitUntil) =>
   // Set by Cloudflare itself; a visitor's own header of this name does not get through.
-  open(env as Environment, ANONYMOUS, request.headers.get('cf-connecting-ip') ?? '', waitUntil),
+  open(
+    env as Environment,
+    ANONYMOUS,
+    request.headers.get('cf-connecting-ip') ?? '',
+    certificateOfConnection(request, configOf(env as Environment)),
+    waitUntil,
+  ),
 )
 
 export default {
@@ -83,6 +111,6 @@ export default {
   },
   async scheduled(_event: unknown, env: Environment, execution: Execution): Promise<void> {
     const system: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
-    await runJobs(open(env, system, '', (promise) => execution.waitUntil(promise)))
+    await runJobs(open(env, system, '', null, (promise) => execution.waitUntil(promise)))
   },
 }

@@ -12,7 +12,8 @@ import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } f
 import { isUsable } from './users.ts'
 
 export type SignIn =
-  | { outcome: 'signed_in'; cookie: string; user: UserRow }
+  /** `displaced`: the person who was signed in in this browser before, if it was another one. */
+  | { outcome: 'signed_in'; cookie: string; user: UserRow; displaced: string | null }
   | { outcome: 'refused' }
   /** `retry_after`: seconds after which it is certain to be counted anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
@@ -74,6 +75,7 @@ export async function signIn(
   // Conditional, so that a repeated batch does not give back twice.
   const pending = sql`not ${sessionExists(session.id_hash)}`
   const rows = await cx.db.write(
+    session.displaced,
     sql`${limits[0].giveBack} and ${pending}`,
     sql`${limits[1].giveBack} and ${pending}`,
     ...(await strengthened(cx, user, given.password)),
@@ -82,7 +84,8 @@ export async function signIn(
   )
   // Disabled or deleted since the first round trip.
   if (rows.at(-1)?.length !== 1) return { outcome: 'refused' }
-  return { outcome: 'signed_in', cookie: session.cookie, user }
+  const displaced = rows[0][0]?.user_id ?? null
+  return { outcome: 'signed_in', cookie: session.cookie, user, displaced }
 }
 
 const failure = (cx: Context, type: string, user: UserRow | undefined, reason: string): Statement =>

@@ -1,6 +1,7 @@
 // The pages on which people sign in and out, see their account, and set up the first operator. Plain forms that
 // work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
 import { Hono } from 'hono'
+import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from '../http.ts'
 import { accountPage } from '../pages/account_page.ts'
@@ -16,10 +17,13 @@ import { PASSWORD_MIN, passwordFault } from './passwords.ts'
 import { readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
+  endAllSessions,
   endSession,
   findSession,
   type LiveSession,
+  listSessionsOf,
   readSessionCookie,
+  type SessionsEnded,
   touchSession,
   writeSessionCookie,
 } from './sessions.ts'
@@ -27,9 +31,17 @@ import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 
 const HOME = '/account'
 
-export function loginRoutes(): Hono<Env> {
+export type Surroundings = {
+  ended: SessionsEnded
+  /** Path of the page on which a person sees which applications have access. */
+  applications: string
+}
+
+export function loginRoutes({ ended, applications }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
-  for (const path of ['/login', '/logout', '/account', '/setup']) routes.use(path, pageGuard)
+  for (const path of ['/login', '/logout', '/account', '/account/sessions', '/setup']) {
+    routes.use(path, pageGuard)
+  }
 
   /** Database round trips: 0, or 1 for a visitor with a cookie who came from nowhere. */
   routes.get('/login', async (c) => {
@@ -73,17 +85,60 @@ export function loginRoutes(): Hono<Env> {
     }
     if (result.outcome === 'refused') return again(messages.signIn.refused, 403)
     writeSessionCookie(c, result.cookie)
+    // Behind the answer: a sign-in has few round trips, and this is somebody else's.
+    const { displaced } = result
+    if (displaced !== null) cx.background(ended(asUser(cx, displaced), displaced))
     return c.redirect(return_to ?? HOME, 303)
   })
 
   /** Database round trips: 1; 2 once a minute. */
   routes.get('/account', async (c) => {
+    const { cx } = c.var
+    const cookie = readSessionCookie(c)
+    const [[session], sessions] =
+      cookie === undefined
+        ? [[], []]
+        : await cx.db.read(findSession(cx, cookie), listSessionsOf(cx, cookie))
+    if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
+    const touch = touchSession(cx, session)
+    if (touch !== null) await cx.db.write(touch)
+    const { user_email: email, user_name: name } = session
+    return c.html(
+      accountPage({
+        email,
+        name,
+        csrf: csrfToken(c),
+        applications,
+        sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
+          id: id_hash,
+          is_this: id_hash === session.id_hash,
+          since: auth_time,
+          address,
+          user_agent,
+        })),
+      }),
+    )
+  })
+
+  /** Database round trips: 2, and those of `ended`. */
+  routes.post('/account/sessions', async (c) => {
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    const action = assertAction(form, ['end', 'everywhere'])
     const session = await liveSession(c)
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
-    const touch = touchSession(c.var.cx, session)
-    if (touch !== null) await c.var.cx.db.write(touch)
-    const { user_email: email, user_name: name, auth_time } = session
-    return c.html(accountPage({ email, name, auth_time, csrf: csrfToken(c) }))
+    const { user_id } = session
+    const cx = asUser(c.var.cx, user_id)
+    const id_hash = form.get('session') ?? ''
+    const everywhere = action === 'everywhere'
+    // A session of somebody else is left alone.
+    await cx.db.write(
+      ...(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash)),
+    )
+    await ended(cx, user_id)
+    if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
+    deleteSessionCookie(c)
+    return c.redirect('/logout', 303)
   })
 
   /** Database round trips: 0 without a cookie, else 1. */
@@ -95,10 +150,11 @@ export function loginRoutes(): Hono<Env> {
     }
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
-    return c.html(logoutPage({ email, name, carried, csrf: csrfToken(c) }))
+    const shown = { action: '/logout', client_name: null, email, name, carried }
+    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }))
   })
 
-  /** Database round trips: 2. */
+  /** Database round trips: 2, and those of `ended`. */
   routes.post('/logout', async (c) => {
     const { cx } = c.var
     const form = await readForm(c)
@@ -108,8 +164,10 @@ export function loginRoutes(): Hono<Env> {
     if (action === 'cancel') return c.redirect(return_to ?? HOME, 303)
     const session = await liveSession(c)
     if (session !== undefined) {
-      const actor = { kind: 'user', id: session.user_id, scopes: new Set<string>() } as const
-      await cx.db.write(...endSession({ ...cx, actor }, session.user_id, session.id_hash))
+      const { user_id, id_hash } = session
+      const acting = asUser(cx, user_id)
+      await cx.db.write(...endSession(acting, user_id, id_hash))
+      await ended(acting, user_id)
     }
     deleteSessionCookie(c)
     return c.redirect(return_to ?? '/logout', 303)
@@ -155,6 +213,12 @@ export function loginRoutes(): Hono<Env> {
 
   return routes
 }
+
+/** The same context, in which the signed-in person acts. */
+const asUser = (cx: Context, user_id: string): Context => ({
+  ...cx,
+  actor: { kind: 'user', id: user_id, scopes: new Set() },
+})
 
 /** Every answer of these paths is a page's: not framed, not stored. */
 async function pageGuard(c: Http, next: () => Promise<void>): Promise<void> {

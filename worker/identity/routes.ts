@@ -18,11 +18,10 @@ import {
   z,
 } from '../api.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
 import { emailKey, emailSchema } from './emails.ts'
 import { profileSchema, readProfile } from './profile.ts'
-import { endSession, endSessionsOf, type SessionRow } from './sessions.ts'
-import { findUserById, listLiveSessions, listUsers, type UserRow, userExists } from './store.ts'
+import { endAllSessions, endSession, type SessionRow, type SessionsEnded } from './sessions.ts'
+import { findUserById, listLiveSessions, listUsers, type UserRow } from './store.ts'
 import { createUser, deleteUser, updateUser, userInput, userPatch } from './users.ts'
 
 const userSchema = z
@@ -184,7 +183,7 @@ const endSessionRoute = createRoute({
   },
 })
 
-export function userRoutes(): Api {
+export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
   const api = createApi()
 
   api.openapi(createUserRoute, async (c) => {
@@ -237,13 +236,9 @@ export function userRoutes(): Api {
     const { cx } = c.var
     const { id } = c.req.valid('param')
     await assertMayEditPrincipal(cx, id)
-    const event = { type: 'user.sessions_ended', subject_id: id }
-    const [, , users] = await cx.db.write(
-      appendEvent(cx, event, userExists(id)),
-      endSessionsOf(id),
-      findUserById(id),
-    )
-    if (users.length === 0) throw noSuchUser()
+    const rows = await cx.db.write(...endAllSessions(cx, id), findUserById(id))
+    if (rows.at(-1)?.length !== 1) throw noSuchUser()
+    await ended(cx, id)
     return c.body(null, 204)
   })
 
@@ -256,6 +251,7 @@ export function userRoutes(): Api {
       throw new Problem('not_found', 'this user has no such session')
     }
     await cx.db.write(...endSession(cx, id, session_id))
+    await ended(cx, id)
     return c.body(null, 204)
   })
 

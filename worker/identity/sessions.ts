@@ -13,9 +13,11 @@ import {
   findLiveSession,
   insertSession,
   type LiveSession,
+  listLiveSessions,
   type SessionRow,
   sessionExists,
   updateSessionSeen,
+  userExists,
 } from './store.ts'
 
 export type { LiveSession, SessionRow }
@@ -43,6 +45,10 @@ export const sessionHash = (cookie: string): string => sha256(cookie)
 export const findSession = (cx: Context, cookie: string | undefined): Statement<LiveSession> =>
   findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
 
+/** All live sessions of the person whom a cookie belongs to. */
+export const listSessionsOf = (cx: Context, cookie: string | undefined): Statement<SessionRow> =>
+  listLiveSessions(cx, sql`(select user_id from (${findSession(cx, cookie)}))`)
+
 /**
  * A new session in place of the one of `replaces` (the browser's present cookie). When that was the same person's,
  * it keeps its `sid`, so that clients go on knowing it. The last statement answers one row if the session came to
@@ -60,6 +66,8 @@ export function startSession(
 ): {
   cookie: string
   id_hash: string
+  /** Goes before the statements: whose session ends because somebody else takes its place. */
+  displaced: Statement<{ user_id: string }>
   statements: readonly Statement[]
   started: Statement<{ id_hash: string }>
 } {
@@ -91,6 +99,7 @@ export function startSession(
   return {
     cookie,
     id_hash,
+    displaced: sql`select user_id from session where id_hash = ${replaces} and user_id <> ${user_id}`,
     statements,
     started: sql`select id_hash from session where id_hash = ${id_hash}`,
   }
@@ -111,6 +120,18 @@ export const endSession = (cx: Context, user_id: string, id_hash: string): reado
     sql`delete from session where id_hash = ${id_hash} and user_id = ${user_id}`,
   ]
 }
+
+/**
+ * Called after sessions of a user were ended, with the user's id. What hangs on sessions is not known in this room.
+ * Never throws.
+ */
+export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
+
+/** Ends all sessions of a user, with one event. */
+export const endAllSessions = (cx: Context, user_id: string): readonly Statement[] => [
+  appendEvent(cx, { type: 'user.sessions_ended', subject_id: user_id }, userExists(user_id)),
+  deleteSessionsOf(user_id),
+]
 
 /** Ends all sessions of a user. `condition` makes it depend on what the batch did before. */
 export const endSessionsOf = (user_id: string, condition?: Statement): Statement =>

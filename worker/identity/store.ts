@@ -99,7 +99,8 @@ export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSes
     from session join user on user.id = session.user_id
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 
-export const listLiveSessions = (cx: Context, user_id: string): Statement<SessionRow> =>
+/** The live sessions of a user (a scalar), newest first. */
+export const listLiveSessions = (cx: Context, user_id: string | Statement): Statement<SessionRow> =>
   sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}
     order by session.created_at desc, session.id_hash limit 200`
 

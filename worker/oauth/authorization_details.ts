@@ -94,3 +94,6 @@ export function narrowDetails(
 /** Under this name what a person allowed is kept beside scopes. No scope of a client can begin so. */
 export const digestOf = (details: readonly Detail[]): string =>
   `authorization_details"${sha256(JSON.stringify(details))}`
+
+/** Whether what was allowed is details, and not a scope. */
+export const isDigest = (allowed: string): boolean => allowed.startsWith('authorization_details"')

@@ -10,6 +10,7 @@ import { isRegisteredScope, mayNameResource } from './authorizations.ts'
 import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
 import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
+import { isLink, localeParameter } from './presets.ts'
 import { matchesRedirectUri } from './redirect_uris.ts'
 import { parseScope } from './scopes.ts'
 
@@ -40,8 +41,10 @@ export const PARAMETERS = [
   'ui_locales',
   'acr_values',
   'claims',
+  'dpop_jkt',
   'request',
   'request_uri',
+  'user_locale',
 ] as const
 type Parameter = (typeof PARAMETERS)[number]
 
@@ -61,6 +64,8 @@ export type AuthorizationRequest = Target & {
   /** Seconds. */
   max_age?: number
   login_hint?: string
+  /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
+  dpop_jkt?: string
   /** The only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
   display?: string
@@ -162,12 +167,14 @@ const CHECKS: readonly Check[] = [
   checkResponse,
   checkClientMayAsk,
   checkCodeChallenge,
+  checkDpopKey,
   checkDetails,
   checkScope,
   checkResource,
   checkInteraction,
   checkAuthenticationContext,
   checkClaims,
+  checkLocale,
 ]
 
 /** The request, checked. Throws OAuthError, which is for the client. */
@@ -243,6 +250,16 @@ function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
   return { code_challenge }
 }
 
+/** RFC 9449 §10 */
+function checkDpopKey(_cx: Context, _client: Client, form: Form) {
+  const dpop_jkt = once(form, 'dpop_jkt', 128)
+  if (dpop_jkt === undefined) return {}
+  if (!/^[A-Za-z0-9_-]{43}$/.test(dpop_jkt)) {
+    throw refuse('invalid_request', 'dpop_jkt is not a SHA-256 thumbprint', 'bad_dpop_jkt')
+  }
+  return { dpop_jkt }
+}
+
 /** RFC 9396 §2. */
 export function checkDetails(_cx: Context, client: Client, form: Form) {
   const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
@@ -251,10 +268,11 @@ export function checkDetails(_cx: Context, client: Client, form: Form) {
 
 export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
+  const asked = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
+  if (asked === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: ignored where no refresh token can be had.
-  const scope = parseScope(once(form, 'scope', 2048)).filter(
-    (one) => one !== 'offline_access' || refreshes,
-  )
+  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
   if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
@@ -318,6 +336,16 @@ function checkInteraction(_cx: Context, client: Client, form: Form) {
     ...readWishes(form),
   }
 }
+
+/** A vendor's word for `ui_locales`: a wish as well. */
+function checkLocale(_cx: Context, client: Client, form: Form) {
+  const parameter = localeParameter(client)
+  if (form.get('ui_locales') !== undefined) return {}
+  const locale = parameter === null ? undefined : once(form, parameter, 100)
+  return locale !== undefined && LANGUAGE_TAG.test(locale) ? { ui_locales: [locale] } : {}
+}
+
+const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
 
 /** How the pages should be: wishes, so what is not understood is no fault. */
 function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {

@@ -9,7 +9,7 @@ import {
   used_assertion,
   type user,
 } from '../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../db/sql.ts'
+import { insertWhere, list, type Statement, sql } from '../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
 import type { Act, ReadToken } from './tokens.ts'
 
@@ -19,13 +19,27 @@ export type UserRow = typeof user.$inferSelect
 /** A refresh token with its family. */
 export type RefreshTokenRow = AuthorizationRow & { token_hash: string; parent: string | null }
 
+/**
+ * The end of an authorization that has none and is never idle: a link (presets.ts). Null is another thing: no
+ * refresh token. 31 December 9999, the last second that everybody can write down.
+ */
+export const NO_END = 253_402_300_799
+
+/** Whether a family of refresh tokens was not used for too long. */
+export const isIdle = (
+  { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
+  now: number,
+  idle_ttl: number,
+): boolean => expires_at !== NO_END && last_used_at + idle_ttl <= now
+
 /** The user that a scalar statement names. */
 export const findUserOf = (subject: Statement<unknown>): Statement<UserRow> =>
   sql`select * from user where id = ${subject}`
 
 // --- assertions -------------------------------------------------------------------------------
 
-export type Assertion = { hash: string; expires_at: number }
+/** Something good once: a client assertion, or a DPoP proof. */
+export type Assertion = { hash: string; expires_at: number; kind?: 'assertion' | 'dpop' }
 
 export const consumeAssertion = (
   cx: Context,
@@ -42,6 +56,13 @@ export const consumeAssertion = (
 /** Whether this very request consumed the assertion, as a scalar. */
 export const isAssertionMine = (cx: Context, { hash }: Assertion): Statement =>
   sql`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
+
+/** Consumes several; the last statement answers those that this very request has. */
+export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => [
+  ...proofs.map((proof) => consumeAssertion(cx, proof)),
+  sql<{ hash: string }>`select hash from used_assertion
+    where rid = ${cx.rid} and hash in (${list(proofs.map(({ hash }) => hash))})`,
+]
 
 // --- codes ------------------------------------------------------------------------------------
 
@@ -117,7 +138,8 @@ export const findLiveRefreshToken = (
   from refresh_token t join authorization a on a.id = t.authorization_id
     join user u on u.id = a.user_id join client c on c.id = a.client_id
   where t.hash = ${hash} and (a.head = t.hash or a.head = t.parent) and a.revoked_at is null
-    and a.expires_at > ${now} and a.last_used_at > ${now - idle_ttl}
+    and a.expires_at > ${now}
+    and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active'`
 
 export const detailsOfRefreshToken = (hash: string): Statement => sql`(
@@ -137,7 +159,7 @@ export const insertRefreshToken = (
 /** The conditions under which a refresh token may be used, on a row of `authorization`. */
 function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Statement) {
   return sql`id = ${token.id} and revoked_at is null and expires_at > ${now}
-    and last_used_at > ${now - idle_ttl}
+    and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
     and (head = ${token.token_hash} or head = ${token.parent})
     and exists (select 1 from user where id = authorization.user_id and status = 'active')
     and exists (select 1 from client where id = authorization.client_id and status = 'active')
@@ -164,6 +186,7 @@ export function useRefreshToken(
   const isReused = sql`exists (select 1 from authorization where ${isStray})`
   return {
     advance,
+    isUsed: sql`exists (select 1 from authorization where ${good})`,
     insertChild: insertRefreshToken(
       {
         hash: child ?? token.token_hash,
@@ -227,8 +250,12 @@ export function deleteEnded(cx: Context): readonly Statement[] {
   const now = cx.now()
   // An access token that was issued last may still be asked about.
   const before = now - ACCESS_TOKEN_TTL_MAX
+  // Of a session that goes on the last sign-in to each client is kept: the client is to hear of the end.
   const ended = sql`(revoked_at < ${before} or expires_at < ${before}
-    or (expires_at is null and created_at < ${before}))`
+    or (expires_at is null and created_at < ${before}))
+    and (sid is null or exists (select 1 from authorization later
+      where later.sid = authorization.sid and later.client_id = authorization.client_id
+        and later.id > authorization.id))`
   return [
     // Spent codes and used tokens are kept as long as their family, so that a second use is recognised.
     sql`delete from authorization_code

@@ -23,13 +23,17 @@ import {
   insertAuthorization,
   insertRefreshToken,
   isAuthorizationLive,
+  NO_END,
   revokeAuthorization,
 } from './authorization_store.ts'
+import type { Caller } from './client_authentication.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { deleteExpiredSecrets } from './client_store.ts'
 import { deleteOldDeviceAuthorizations } from './device_authorization_store.ts'
+import { isLink } from './presets.ts'
 import { deleteOldInitialAccessTokens } from './registration_store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from './scopes.ts'
+import { refreshTokenBinding } from './sender_constraint.ts'
 import {
   type AccessTokenClaims,
   accessTokenClaims,
@@ -229,7 +233,7 @@ export type Given = Covered &
  */
 export function startAuthorization(
   cx: Context,
-  client: Client,
+  { client, method, cnf }: { client: Client } & Pick<Caller, 'method' | 'cnf'>,
   given: Given,
   settings: Settings,
   condition: Statement,
@@ -238,7 +242,7 @@ export function startAuthorization(
   const scope = parseScope(given.scope)
   const isLasting =
     client.grant_types.includes('refresh_token') &&
-    (scope.includes('offline_access') || !scope.includes('openid'))
+    (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
   const refresh_token = isLasting ? newRefreshToken(cx) : null
   const head = refresh_token === null ? null : sha256(refresh_token)
   const now = cx.now()
@@ -256,13 +260,13 @@ export function startAuthorization(
         head,
         created_at: now,
         last_used_at: now,
-        expires_at: head === null ? null : now + settings.refresh_token_ttl,
+        expires_at: head === null ? null : endOf(client, now, settings),
         revoked_at: null,
         sid: given.sid,
         acr: given.acr,
         claims: given.claims,
         authorization_details: given.authorization_details,
-        cnf: null,
+        cnf: refreshTokenBinding({ method, cnf }),
         offline: isLasting || given.session_hash === null ? 1 : 0,
       },
       condition,
@@ -288,11 +292,14 @@ export function startAuthorization(
   return { refresh_token, statements }
 }
 
+const endOf = (client: Client, now: number, { refresh_token_ttl }: Settings): number =>
+  isLink(client) ? NO_END : now + refresh_token_ttl
+
 /** Ends an authorization with all its tokens. Its event comes first: its condition holds until then. */
 export function endAuthorization(
   cx: Context,
   authorization: { id: string; user_id: string; client_id: string },
-  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn',
+  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn' | 'session_ended',
   condition: Statement = sql`1`,
 ): readonly Statement[] {
   const { id } = authorization

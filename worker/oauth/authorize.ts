@@ -40,6 +40,7 @@ import { holdsScope, isRegisteredScope, mayNameResource } from './authorizations
 import { acrRequest, claimsBeyond, subjectRequest } from './claims.ts'
 import { currentClient } from './client_id_metadata.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from './clients.ts'
+import { isLink } from './presets.ts'
 import { assertMayComeDirectly, bringPushedRequest } from './pushed_authorization.ts'
 import { formTargetOf, matchesRedirectUri } from './redirect_uris.ts'
 import { openRequestObject } from './request_object.ts'
@@ -112,7 +113,8 @@ export function decide(cx: Context, situation: Situation): Decision {
   }
   const scope = scopeFor(cx, situation)
   const given = { session, scope, claims: claimsBeyond(request.claims, scope) }
-  const asked = client.first_party || isAllowed(situation, given)
+  // Whoever was lured here must see that this links the account to an assistant that may be another person's.
+  const asked = client.first_party || (!isLink(client) && isAllowed(situation, given))
   if (!asked || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
     return { step: 'consent', ...given }
@@ -187,6 +189,10 @@ const consentResources = (request: AuthorizationRequest): readonly string[] =>
 
 /** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
 const claimAsScope = (claim: string): string => `claims"${claim}`
+
+/** The claim that was allowed, where it is not a scope. */
+export const claimAllowed = (allowed: string): string | null =>
+  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
 
 /** What the person is asked to allow, as rows of what was allowed. */
 const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [
@@ -325,7 +331,7 @@ function usableClient(row: ClientRow | undefined): Client {
   return parseClient(row)
 }
 
-const userOf = (cx: Context, cookie: string | undefined): Statement =>
+export const userOf = (cx: Context, cookie: string | undefined): Statement =>
   sql`(select user_id from (${findSession(cx, cookie)}))`
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
@@ -475,7 +481,7 @@ export async function issueCode(
       request.authorization_details === undefined
         ? null
         : JSON.stringify(request.authorization_details),
-    dpop_jkt: null,
+    dpop_jkt: request.dpop_jkt ?? null,
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)

@@ -7,6 +7,7 @@ import { assertCsrf, csrfToken } from '../identity/csrf.ts'
 import { readSessionCookie } from '../identity/sessions.ts'
 import { consentPage } from '../pages/consent_page.ts'
 import { FORM_POST_SCRIPT, formPostPage } from '../pages/form_post_page.ts'
+import { linkingPage } from '../pages/linking_page.ts'
 import { messagesFor } from '../pages/messages.ts'
 import { PARAMETERS, REQUEST_MAX } from './authorization_request.ts'
 import type { Outcome } from './authorization_response.ts'
@@ -39,8 +40,13 @@ export function authorizeRoutes(): Hono<Env> {
         const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
         if ('to' in asked) return leadTo(c, asked)
         pageHeaders(c, [asked.form_target])
-        const values = { ...asked.values, csrf: csrfToken(c) }
-        return c.html(consentPage(values, messagesFor(asked.ui_locales)))
+        const csrf = csrfToken(c)
+        const messages = messagesFor(asked.ui_locales)
+        return c.html(
+          asked.page === 'linking'
+            ? linkingPage({ ...asked.values, csrf }, messages)
+            : consentPage({ ...asked.values, csrf }, messages),
+        )
       })
       .post('/consent', async (c) => {
         const form = await readForm(c)

@@ -1,20 +1,22 @@
-// The guard before /v1 and /access (RFC 6750): a token for the management API in the Authorization header.
+// The guard before /v1 and /access (RFC 6750, RFC 9449 §7): a token for the management API in the Authorization header.
 // Origin, principals and rights are looked at anew on each request, so that revocation works at once.
 // Which scope a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
 import { permissionsEverywhere, type RightsRows, rightsOf } from '../access/rights.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
-import type { Env } from '../http.ts'
+import type { Env, Http } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { findLiveOrigin } from './authorization_store.ts'
 import { holdsScope, isRegisteredScope } from './authorizations.ts'
 import { findClientById, parseClient } from './clients.ts'
+import { dpopNonce, type ProofRequest } from './dpop.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
+import { type Credential, proveHolder, readOnce } from './sender_constraint.ts'
 import { readAccessToken } from './tokens.ts'
 
-const refused = (description: string, reason: string) =>
-  new OAuthError('invalid_token', { description, reason })
+const refused = (description: string, reason: string, scheme: 'Bearer' | 'DPoP' = 'Bearer') =>
+  new OAuthError('invalid_token', { description, reason, scheme })
 
 /** The token of an Authorization header (RFC 6750 §2.1). Throws OAuthError invalid_token. */
 export function readBearer(authorization: string | undefined): string {
@@ -24,21 +26,42 @@ export function readBearer(authorization: string | undefined): string {
   return match[1]
 }
 
+/** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
+export function readCredential(c: Http): Credential {
+  const authorization = c.req.header('authorization')
+  const proof = readProofRequest(c)
+  const match = /^DPoP +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? '')
+  if (match?.[1] !== undefined) return { scheme: 'DPoP', token: match[1], proof }
+  return { scheme: 'Bearer', token: readBearer(authorization), proof }
+}
+
+/** What a DPoP proof of this request is about. Who uses proofs is told the nonce for the next one (RFC 9449 §8.2). */
+export function readProofRequest(c: Http): ProofRequest {
+  const header = c.req.header('dpop')
+  if (header !== undefined || /^DPoP /i.test(c.req.header('authorization') ?? '')) {
+    c.header('DPoP-Nonce', dpopNonce(c.var.cx))
+  }
+  return { header, method: c.req.method, path: new URL(c.req.url).pathname }
+}
+
 /** Sets the actor. Database round trips, warm: 1. Throws OAuthError invalid_token. */
 export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
   const { cx } = c.var
-  const token = readBearer(c.req.header('authorization'))
-  c.set('cx', { ...cx, actor: await actorOf(cx, token) })
+  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c)) })
   await next()
 }
 
-async function actorOf(cx: Context, token: string): Promise<Actor> {
+async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   await signingKeys(cx)
-  const invalid = (reason: string) => refused('the access token is not valid', reason)
-  const read = await readAccessToken(cx, token, managementAudience(cx))
+  const { scheme } = credential
+  const invalid = (reason: string) => refused('the access token is not valid', reason, scheme)
+  const read = await readAccessToken(cx, credential.token, managementAudience(cx))
   if (read === null) throw invalid('not_our_token')
   const now = cx.now()
-  const [[origin], [row], ...rights] = await cx.db.read(
+  const proofs = await proveHolder(cx, credential, read)
+  const [[origin], [row], ...rights] = await readOnce(
+    cx,
+    proofs,
     findLiveOrigin(read, now),
     findClientById(read.client_id),
     ...rightsOf(read.sub, now),

@@ -1,20 +1,33 @@
 // Who speaks at the token, introspection and revocation endpoints: a client or a device, by the one method that
 // is registered for it. Reads what was presented, verifies it against the rows, and keeps assertions single-use.
 // What the caller may then have is decided by the grants.
-import { decodeJwt, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
+import {
+  decodeJwt,
+  decodeProtectedHeader,
+  importJWK,
+  type JWK,
+  type JWTPayload,
+  jwtVerify,
+} from 'jose'
 import { ID_PATTERN } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { sha256 } from '../crypto.ts'
 import type { Rows } from '../db/database.ts'
-import { join, type Statement, sql } from '../db/sql.ts'
+import { join, type Statement } from '../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../devices/devices.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
-import { type Assertion, consumeAssertion, isAssertionMine } from './authorization_store.ts'
+import { type Assertion, consumeProofs, isAssertionMine } from './authorization_store.ts'
 import { currentClient, isClientUrl } from './client_id_metadata.ts'
+import { clientKeys } from './client_keys.ts'
+import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from './client_members.ts'
+import type { Jwk } from './client_metadata.ts'
 import { verifyClientSecret } from './client_secrets.ts'
 import { type Client, findClientById, parseClient, secretsOf } from './clients.ts'
+import { mayAlsoUse } from './presets.ts'
+import { fitsAlgorithm, isSameAlgorithm, publicMembers } from './public_jwk.ts'
+import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
 import type { Confirmation } from './tokens.ts'
 
 /** What a request presents, by exactly one method. Nothing of it is believed yet. */
@@ -30,8 +43,8 @@ export type Presented =
 /** A client or device that proved who it is; a public client only said so (`method` none). */
 export type Caller = {
   id: string
-  method: Presented['method']
-  /** What was presented and is good once (assertions): consumed by the request's write batch, in `writeAs`. */
+  method: Presented['method'] | TlsMethod
+  /** What was presented and is good once (assertions, DPoP proofs): consumed by the request's write batch, in `writeAs`. */
   proofs: readonly Assertion[]
   /** The key that the request proved to hold (RFC 7800), to which its tokens are bound; null: bearer tokens. */
   cnf: Confirmation | null
@@ -39,14 +52,17 @@ export type Caller = {
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** Algorithms of assertions. `Ed25519` is RFC 9864's name for what EdDSA is here. */
-export const SIGNING_ALGORITHMS: readonly string[] = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']
+/** Algorithms of assertions. */
+export const SIGNING_ALGORITHMS: readonly string[] = CLIENT_ALGORITHMS
 
 /** Longest an assertion may have to live, in seconds; its id is remembered as long. */
 const ASSERTION_TTL_MAX = 300
 
 /** How far ahead a caller's clock may be where that opens nothing (`nbf`), in seconds. */
 const CLOCK_TOLERANCE = 30
+
+/** How far ahead FAPI 2.0 lets `iat` be, in seconds. */
+const IAT_AHEAD_MAX = 60
 
 /** One dull answer, whatever was wrong. */
 const refused = (reason: string) =>
@@ -152,23 +168,30 @@ export async function authenticate(
   if (row !== undefined) {
     const client = parseClient(row)
     if (client.status !== 'active') throw refused('client_disabled')
+    const registered = client.token_endpoint_auth_method
+    // RFC 8705 §2: the request has the client's id alone, the connection has the proof.
+    if (method === 'none' && isTlsMethod(registered)) {
+      await verifyCertificate(cx, client, registered)
+      return { kind: 'client', id, method: registered, client, proofs: [], cnf: null }
+    }
     // The registered method only: else a leaked public id, or a secret beside a key, would do.
-    if (client.token_endpoint_auth_method !== method) throw refused('other_method_registered')
+    if (registered !== method && !mayAlsoUse(client, method)) {
+      throw refused('other_method_registered')
+    }
+    // FAPI 2.0 §5.3.2.1; no such client is registered, but one may have been
+    if (isFapi(client) && method !== 'private_key_jwt') throw refused('method_of_profile')
     if ('client_secret' in presented) {
       if (!verifyClientSecret(cx, secrets, presented.client_secret)) throw refused('wrong_secret')
     }
-    const assertion =
-      'assertion' in presented
-        ? await verifyAssertion(cx, presented, (client.jwks?.keys ?? []) as JWK[])
-        : null
+    const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
   }
   if (device === undefined) throw refused('unknown_client')
   if (device.status !== 'active') throw refused('device_not_active')
   const live = liveCredentials(cx, credentials)
   if ('assertion' in presented) {
-    const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as JWK]))
-    const assertion = await verifyAssertion(cx, presented, keys)
+    const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as Jwk]))
+    const assertion = await verifyAssertion(cx, presented, null, keys)
     return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
   if (!('client_secret' in presented)) throw refused('device_without_proof')
@@ -178,11 +201,12 @@ export async function authenticate(
 
 const some = (assertion: Assertion | null) => (assertion === null ? [] : [assertion])
 
-/** RFC 7523 §3. */
+/** RFC 7523 §3. A device comes with its keys, a client has more to be obeyed. */
 async function verifyAssertion(
   cx: Context,
   { client_id, assertion }: { client_id: string; assertion: string },
-  keys: readonly JWK[],
+  client: Client | null,
+  own: readonly Jwk[] = [],
 ): Promise<Assertion> {
   let header: ReturnType<typeof decodeProtectedHeader>
   try {
@@ -191,11 +215,12 @@ async function verifyAssertion(
     throw refused('bad_assertion')
   }
   const { alg, kid, typ } = header
-  if (alg === undefined || !SIGNING_ALGORITHMS.includes(alg)) throw refused('assertion_alg')
+  if (alg === undefined || !mayUseAlgorithm(client, alg)) throw refused('assertion_alg')
   // RFC 8725 §3.11: some other JWT that the same key signed is not an assertion
   const types = ['undefined', 'jwt', 'client-authentication+jwt']
   if (!types.includes(String(typ).toLowerCase())) throw refused('assertion_typ')
   // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are not looked at.
+  const keys = client === null ? own : await clientKeys(cx, client, kid)
   const candidates = keys.filter(
     (key) =>
       fitsAlgorithm(key, alg) &&
@@ -204,26 +229,25 @@ async function verifyAssertion(
   )
   for (const key of candidates) {
     const claims = await verifyWith(cx, assertion, key, alg)
-    if (claims !== null) return acceptClaims(cx, client_id, claims)
+    if (claims !== null)
+      return acceptClaims(cx, client_id, claims, client !== null && isFapi(client))
   }
   throw refused(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
 }
 
-export function fitsAlgorithm(key: JWK, alg: string): boolean {
-  const one = (name: string) => (name === 'EdDSA' ? 'Ed25519' : name)
-  if (key.alg !== undefined && one(key.alg) !== one(alg)) return false
-  if (alg === 'ES256') return key.kty === 'EC' && key.crv === 'P-256'
-  if (one(alg) === 'Ed25519') return key.kty === 'OKP' && key.crv === 'Ed25519'
-  return key.kty === 'RSA'
+/** OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the profile. */
+function mayUseAlgorithm(client: Client | null, alg: string): boolean {
+  if (!SIGNING_ALGORITHMS.includes(alg)) return false
+  const registered = client?.token_endpoint_auth_signing_alg ?? null
+  if (registered !== null && !isSameAlgorithm(registered, alg)) return false
+  if (client === null || !isFapi(client)) return true
+  return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
 /** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
-export async function verifyWith(cx: Context, assertion: string, key: JWK, alg: string) {
+export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string) {
   try {
-    const { kty, crv, x, y, n, e } = key
-    const members = { kty, crv, x, y, n, e }
-    const known = Object.entries(members).filter(([, value]) => value !== undefined)
-    const imported = await importJWK(Object.fromEntries(known) as JWK, alg)
+    const imported = await importJWK(publicMembers(key) as JWK, alg)
     // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
     const { payload } = await jwtVerify(assertion, imported, {
       algorithms: [alg],
@@ -239,18 +263,25 @@ export async function verifyWith(cx: Context, assertion: string, key: JWK, alg: 
 function acceptClaims(
   cx: Context,
   client_id: string,
-  claims: { iss?: unknown; sub?: unknown; aud?: unknown; exp?: unknown; jti?: unknown },
+  claims: JWTPayload,
+  isFapi: boolean,
 ): Assertion {
-  const { iss, sub, aud, exp, jti } = claims
+  const { iss, sub, aud, exp, iat, jti }: Record<string, unknown> = claims
   if (iss !== client_id || sub !== client_id) throw refused('assertion_issuer')
   // Every audience must be us: one that names another server as well could be replayed by that server.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
   // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
   const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
-  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one)))
+  if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one))) {
     throw refused('assertion_audience')
+  }
+  // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as well
+  if (isFapi && aud !== issuer) throw refused('assertion_audience')
   const now = cx.now()
+  if (isFapi && typeof iat === 'number' && iat > now + IAT_AHEAD_MAX) {
+    throw refused('assertion_issued_ahead')
+  }
   if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
   if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
@@ -275,7 +306,7 @@ export const isProven = (cx: Context, caller: Caller): Statement =>
 /**
  * The request's write batch: consumes the caller's proofs, if there are any, and sends `statements`, which
  * must be conditional on `isProven`. Without either, nothing is sent.
- * Throws OAuthError invalid_client when a proof was used before.
+ * Throws OAuthError when one was used before: invalid_client, or invalid_dpop_proof.
  */
 export async function writeAs<const S extends readonly Statement<unknown>[]>(
   cx: Context,
@@ -286,13 +317,17 @@ export async function writeAs<const S extends readonly Statement<unknown>[]>(
   if (proofs.length === 0) {
     return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.write(...statements)
   }
-  const answers = await cx.db.write(
-    ...proofs.map((proof) => consumeAssertion(cx, proof)),
-    sql<{ mine: number }>`select ${isProven(cx, caller)} as mine`,
-    ...statements,
-  )
-  const [proven, ...rows] = answers.slice(proofs.length) as [{ mine: number }[], ...unknown[]]
+  const consume = consumeProofs(cx, proofs)
+  const answers = await cx.db.write(...consume, ...statements)
   // Not "rows affected": the rows themselves say whose they are (Fosite CVE-2020-15222).
-  if (proven[0]?.mine !== 1) throw refused('assertion_replayed')
-  return rows as unknown as Rows<S>
+  const mine = (answers[consume.length - 1] as { hash: string }[]).map(({ hash }) => hash)
+  const used = proofs.find(({ hash }) => !mine.includes(hash))
+  if (used?.kind === 'dpop') {
+    throw new OAuthError('invalid_dpop_proof', {
+      description: 'the DPoP proof is not valid',
+      reason: 'proof_replayed',
+    })
+  }
+  if (used !== undefined) throw refused('assertion_replayed')
+  return answers.slice(consume.length) as unknown as Rows<S>
 }

@@ -3,6 +3,8 @@
 // and which do not go together. What a member does is told where it is obeyed.
 import { z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
+import { presetFaults, presetSchema } from './presets.ts'
+import { isSameAlgorithm } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
@@ -40,6 +42,16 @@ const requestUri = z
   .string()
   .max(512)
   .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
+
+/** The names in a certificate of which `tls_client_auth` goes by exactly one (RFC 8705 §2.1.2). */
+export const SUBJECT_MEMBERS = [
+  'tls_client_auth_subject_dn',
+  'tls_client_auth_san_dns',
+  'tls_client_auth_san_uri',
+  'tls_client_auth_san_ip',
+  'tls_client_auth_san_email',
+] as const
+export type SubjectMember = (typeof SUBJECT_MEMBERS)[number]
 
 /** Each member without its default; null stands for "not registered". */
 export const memberFields = {
@@ -85,6 +97,7 @@ export const memberFields = {
   require_pkce: z.boolean(),
   access_token_format: z.enum(['jwt', 'opaque', 'paseto']),
   profile: z.enum(['fapi2']).nullable(),
+  preset: presetSchema.nullable(),
 }
 
 export type ClientMembers = {
@@ -129,6 +142,7 @@ export const MEMBER_DEFAULTS: ClientMembers = {
   require_pkce: true,
   access_token_format: 'jwt',
   profile: null,
+  preset: null,
 }
 
 const NAMES = Object.keys(MEMBER_DEFAULTS) as (keyof ClientMembers)[]
@@ -145,6 +159,13 @@ export function writeMembers(client: ClientMembers): string {
   return JSON.stringify(Object.fromEntries(told.map((name) => [name, client[name]])))
 }
 
+/** Whether the client is held to the FAPI 2.0 Security Profile. */
+export const isFapi = (client: { profile: ClientMembers['profile'] }): boolean =>
+  client.profile === 'fapi2'
+
+/** FAPI 2.0 Security Profile §5.4: what its JWTs are signed with. EdDSA is Ed25519 here. */
+export const FAPI_ALGORITHMS = ['PS256', 'ES256', 'EdDSA'] as const
+
 /** Names of the members in which two clients differ. */
 export const changedMembers = (before: ClientMembers, after: ClientMembers): string[] =>
   NAMES.filter((name) => JSON.stringify(before[name]) !== JSON.stringify(after[name]))
@@ -152,7 +173,11 @@ export const changedMembers = (before: ClientMembers, after: ClientMembers): str
 /** What of a client decides which members go together. */
 export type Whole = ClientMembers & {
   token_endpoint_auth_method: string
+  application_type: string
   redirect_uris: readonly string[]
+  grant_types: readonly string[]
+  access_token_ttl: number | null
+  first_party: boolean
   scope: readonly string[]
   jwks: object | null
 }
@@ -181,5 +206,60 @@ export function memberFaults(client: Whole): FieldError[] {
   if (client.backchannel_logout_session_required && client.backchannel_logout_uri === null) {
     fault('backchannel_logout_session_required', 'has no backchannel_logout_uri to be of use at')
   }
+  if (client.token_endpoint_auth_method === 'tls_client_auth') {
+    const named = SUBJECT_MEMBERS.filter((member) => client[member] !== null)
+    if (named.length !== 1) {
+      fault(
+        'token_endpoint_auth_method',
+        `is tls_client_auth, which goes by exactly one of ${SUBJECT_MEMBERS.join(', ')}`,
+      )
+    }
+  }
+  // A token has one key, and which one must not hang on what a request happens to send.
+  if (client.dpop_bound_access_tokens && client.tls_client_certificate_bound_access_tokens) {
+    fault('dpop_bound_access_tokens', 'is true beside tls_client_certificate_bound_access_tokens')
+  }
+  return [...faults, ...presetFaults(client), ...(isFapi(client) ? fapiFaults(client) : [])]
+}
+
+/** FAPI 2.0 Security Profile §5.3 and §5.4. */
+function fapiFaults(client: Whole): FieldError[] {
+  const faults: FieldError[] = []
+  const fault = (name: string, detail: string) => {
+    faults.push({ pointer: `/${name}`, detail: `${detail} (profile fapi2)` })
+  }
+  const method = client.token_endpoint_auth_method
+  if (!FAPI_METHODS.some((one) => one === method)) {
+    fault('token_endpoint_auth_method', `must be one of ${FAPI_METHODS.join(', ')}`)
+  }
+  if (!client.dpop_bound_access_tokens && !client.tls_client_certificate_bound_access_tokens) {
+    fault(
+      'dpop_bound_access_tokens',
+      'must be true, or tls_client_certificate_bound_access_tokens: tokens are bound to a key',
+    )
+  }
+  if (!client.require_pkce) fault('require_pkce', 'must be true')
+  for (const [i, uri] of client.redirect_uris.entries()) {
+    if (!uri.startsWith('https://')) fault(`redirect_uris/${i}`, 'must be an https address')
+  }
+  const isWeak = (alg: string | null) =>
+    alg !== null && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
+  for (const name of SIGNED_MEMBERS) {
+    if (isWeak(client[name])) fault(name, `must be one of ${FAPI_ALGORITHMS.join(', ')}`)
+  }
+  // Its default is RS256, so that it has to be said, by whoever gets ID tokens at all.
+  if (client.scope.includes('openid') && isWeak(client.id_token_signed_response_alg)) {
+    fault('id_token_signed_response_alg', 'must be ES256 or EdDSA')
+  }
   return faults
 }
+
+const FAPI_METHODS = ['private_key_jwt', 'tls_client_auth', 'self_signed_tls_client_auth'] as const
+
+const SIGNED_MEMBERS = [
+  'token_endpoint_auth_signing_alg',
+  'request_object_signing_alg',
+  'userinfo_signed_response_alg',
+  'authorization_signed_response_alg',
+  'introspection_signed_response_alg',
+] as const

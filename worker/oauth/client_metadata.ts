@@ -2,6 +2,7 @@
 // in the table and in the API. How clients are made, changed and deleted is told in clients.ts.
 import { idSchema } from '../access/principals.ts'
 import { z } from '../api.ts'
+import { type Config, verifiesChains } from '../config.ts'
 import type { Context } from '../context.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
@@ -15,6 +16,7 @@ import {
 } from './client_members.ts'
 import { secretSchema } from './client_secrets.ts'
 import type { ClientColumns, ClientRow } from './client_store.ts'
+import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
 import { managementAudience, parseScope } from './scopes.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
@@ -24,7 +26,7 @@ const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
 const uris = (max: number) => z.array(z.string().min(1).max(2048)).max(max)
 
 /** Members of a public key (RFC 7517, RFC 7518 §6) that are kept; any others are ignored. */
-const jwkSchema = z
+export const jwkSchema = z
   .looseObject({
     kty: z.enum(['OKP', 'EC', 'RSA']),
     crv: z.enum(['Ed25519', 'P-256']).optional(),
@@ -35,10 +37,24 @@ const jwkSchema = z
     kid: z.string().min(1).max(200).optional(),
     alg: z.string().max(20).optional(),
     use: z.literal('sig').optional(),
+    // RFC 7517 §4.7 and §4.9: the certificate, for self_signed_tls_client_auth
+    'x5t#S256': base64url.length(43).optional(),
+    x5c: z
+      .array(
+        z
+          .string()
+          .max(16_384)
+          .regex(/^[A-Za-z0-9+/]+={0,2}$/, 'must be base64'),
+      )
+      .min(1)
+      .max(5)
+      .optional(),
   })
   .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
   .refine(isWholeKey, 'lacks members of its kty, or mixes those of another')
-  .transform(({ kty, crv, x, y, n, e, kid, alg, use }) => ({ kty, crv, x, y, n, e, kid, alg, use }))
+  .transform(({ kty, crv, x, y, n, e, kid, alg, use, 'x5t#S256': thumbprint, x5c }) => ({
+    ...{ kty, crv, x, y, n, e, kid, alg, use, 'x5t#S256': thumbprint, x5c: x5c?.slice(0, 1) },
+  }))
 
 function isWholeKey(key: {
   kty: string
@@ -58,7 +74,19 @@ export const AUTH_METHODS = [
   'client_secret_basic',
   'client_secret_post',
   'private_key_jwt',
+  'tls_client_auth',
+  'self_signed_tls_client_auth',
 ] as const
+export type AuthMethod = (typeof AUTH_METHODS)[number]
+
+/** The methods that there are: those by certificate only where a certificate can be known (RFC 8705). */
+export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
+  AUTH_METHODS.filter(
+    (method) =>
+      (method !== 'tls_client_auth' || verifiesChains(mtls)) &&
+      (method !== 'self_signed_tls_client_auth' || mtls !== null),
+  )
+
 export const GRANT_TYPES = [
   'authorization_code',
   'refresh_token',
@@ -207,6 +235,8 @@ export type Jwk = {
   y?: string
   n?: string
   e?: string
+  'x5t#S256'?: string
+  x5c?: string[]
 }
 
 /** A client with its JSON columns read. */
@@ -214,7 +244,7 @@ export type Client = ClientMembers & {
   client_id: string
   client_name: string | null
   status: 'active' | 'disabled'
-  token_endpoint_auth_method: (typeof AUTH_METHODS)[number]
+  token_endpoint_auth_method: AuthMethod
   application_type: 'web' | 'native'
   redirect_uris: string[]
   post_logout_redirect_uris: string[]
@@ -304,7 +334,10 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
   const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
-  const next: Description = { ...current, ...given }
+  const { preset = current.preset } = patch
+  const isNew = preset?.name !== current.preset?.name
+  const next = { ...current, ...presetMembers(preset, isNew), ...given } as Description
+  next.access_token_ttl ??= presetTokenTtl(preset)
   next.grant_types = [...new Set(next.grant_types)]
   if (scope !== undefined) {
     try {
@@ -344,8 +377,18 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   if (proven !== undefined && method === 'none') {
     fault('/token_endpoint_auth_method', `is none, but ${proven} needs a client that proves itself`)
   }
-  if (method === 'private_key_jwt' && client.jwks === null && client.jwks_uri === null) {
-    fault('/jwks', 'is missing, but private_key_jwt needs a key')
+  const hasKeys = client.jwks !== null || client.jwks_uri !== null
+  if (['private_key_jwt', 'self_signed_tls_client_auth'].includes(method) && !hasKeys) {
+    fault('/jwks', `is missing, but ${method} needs a key`)
+  }
+  if (!authMethods(cx.config).includes(method)) {
+    fault('/token_endpoint_auth_method', `is ${method}, for which mutual TLS is not set up here`)
+  }
+  if (client.tls_client_certificate_bound_access_tokens && cx.config.mtls === null) {
+    fault(
+      '/tls_client_certificate_bound_access_tokens',
+      'is true, but mutual TLS is not set up here',
+    )
   }
   faults.push(...memberFaults(client), ...subjectTypeFaults(client))
   const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]

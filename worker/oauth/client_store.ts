@@ -84,6 +84,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
     sql`delete from authorization_request where client_id = ${id} and ${gone}`,
     sql`delete from allowed_scope where client_id = ${id} and ${gone}`,
     sql`delete from client_secret where client_id = ${id} and ${gone}`,
+    sql`delete from logout_delivery where client_id = ${id} and ${gone}`,
   ]
 }
 

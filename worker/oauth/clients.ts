@@ -199,9 +199,12 @@ async function assertIsOfSector(cx: Context, client: Description): Promise<void>
 
 /** The algorithms with which it wants us to sign. */
 const algorithmsOf = (client: Description): OurAlgorithm[] =>
-  [client.id_token_signed_response_alg, client.userinfo_signed_response_alg].filter(
-    (alg) => alg !== null,
-  )
+  [
+    client.id_token_signed_response_alg,
+    client.userinfo_signed_response_alg,
+    client.introspection_signed_response_alg,
+    client.authorization_signed_response_alg,
+  ].filter((alg) => alg !== null)
 
 /**
  * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only

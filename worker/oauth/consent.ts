@@ -7,11 +7,14 @@ import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
-import type { Detail } from './authorization_details.ts'
+import type { LinkingValues } from '../pages/linking_page.ts'
+import { loadSettings } from '../settings.ts'
+import { type Detail, isDigest } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
   asUser,
+  claimAllowed,
   consentPath,
   type Decision,
   decide,
@@ -22,6 +25,7 @@ import {
   requestEnded,
   type Situation,
 } from './authorize.ts'
+import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
 /** What scopes mean, for people. */
@@ -75,8 +79,11 @@ const CHECKED: ReadonlyMap<string, string> = new Map([
 const meaningOfClaim = (claim: string): string =>
   CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
 
-/** A scope in words. */
+/** A scope in words, or whatever else was allowed under a name of its own. */
 export function meaningOf(scope: string): string {
+  if (isDigest(scope)) return 'use devices and groups that it named when it asked you'
+  const claim = claimAllowed(scope)
+  if (claim !== null) return meaningOfClaim(claim)
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -89,11 +96,13 @@ export const toldScopes = (cx: Context, resource: readonly string[], scope: read
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
 export type Asked = {
-  values: Omit<ConsentValues, 'csrf'>
   form_target: string
   /** Locales that the page may be in, most wanted first. */
   ui_locales: readonly string[]
-}
+} & (
+  | { page: 'consent'; values: Omit<ConsentValues, 'csrf'> }
+  | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
+)
 
 /** What actions of `authorization_details` mean, for people; others are shown as they are. */
 const ACTIONS: ReadonlyMap<string, string> = new Map([
@@ -140,23 +149,39 @@ export async function askConsent(
       error_description: 'the person may do nothing of what is asked',
     })
   }
+  const common = {
+    email: session.user_email,
+    scopes: [
+      ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
+      ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
+      ...details,
+    ],
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
+    redirect_host: host === '' ? protocol : host,
+    switch_account: loginPath(cx, request, reference),
+  }
+  const form_target = formTargetOf(request.redirect_uri)
+  const ui_locales = request.ui_locales ?? []
+  if (client.preset !== null) {
+    const link = await describeLink(cx, client.preset, client.policy_uri)
+    return { page: 'linking', values: { ...common, ...link }, form_target, ui_locales }
+  }
+  const values = {
+    ...common,
+    client_name: client.client_name ?? client.client_id,
+    client_id: client.client_id,
+    resources: request.resource,
+  }
+  return { page: 'consent', values, form_target, ui_locales }
+}
+
+/** Who is linked with whom, in the words of the vendor and of the operator. */
+async function describeLink(cx: Context, preset: Preset, policy_uri: string | null) {
+  const settings = await loadSettings(cx)
   return {
-    values: {
-      client_name: client.client_name ?? client.client_id,
-      client_id: client.client_id,
-      email: session.user_email,
-      scopes: [
-        ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
-        ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
-        ...details,
-      ],
-      resources: request.resource,
-      request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
-      redirect_host: host === '' ? protocol : host,
-      switch_account: loginPath(cx, request, reference),
-    },
-    form_target: formTargetOf(request.redirect_uri),
-    ui_locales: request.ui_locales ?? [],
+    service_name: settings.service_name || new URL(cx.config.issuer).host,
+    vendor: VENDORS[preset.name],
+    privacy_uri: policy_uri ?? (settings.privacy_uri || null),
   }
 }
 

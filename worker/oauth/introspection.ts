@@ -8,8 +8,8 @@ import { OAuthError } from '../errors.ts'
 import type { Form } from '../http.ts'
 import { signJwt } from '../keys/jwt.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
-import { loadSettings } from '../settings.ts'
-import { findLiveOrigin, findLiveRefreshToken, NO_TOKEN } from './authorization_store.ts'
+import { loadSettings, type Settings } from '../settings.ts'
+import { findLiveOrigin, findLiveRefreshToken, NO_END, NO_TOKEN } from './authorization_store.ts'
 import {
   authenticate,
   CALLER_READS,
@@ -20,7 +20,7 @@ import {
   writeAs,
 } from './client_authentication.ts'
 import { subjectFor } from './subject_identifier.ts'
-import { type Confirmation, type ReadToken, readAccessToken } from './tokens.ts'
+import { type Confirmation, type ReadToken, readAccessToken, tokenTypeOf } from './tokens.ts'
 
 /** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
 export type Introspection =
@@ -31,7 +31,7 @@ export type Introspection =
       sub: string
       client_id: string
       scope: string
-      exp: number
+      exp?: number
       iat: number
       token_type?: 'Bearer' | 'DPoP'
       [claim: string]: unknown
@@ -83,11 +83,19 @@ export async function introspectToken(
     sub: await subjectFor(cx, caller.client, family.user_id),
     client_id: family.client_id,
     scope: family.scope,
-    exp: Math.min(family.expires_at ?? now, family.last_used_at + settings.refresh_token_idle_ttl),
+    // A link has no end that could be told.
+    ...(family.expires_at === NO_END ? {} : { exp: endOf(family, now, settings) }),
     iat: family.token_created_at,
+    ...(family.cnf === null ? {} : { cnf: JSON.parse(family.cnf) }),
   }
   return { introspection, caller }
 }
+
+const endOf = (
+  { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
+  now: number,
+  { refresh_token_idle_ttl }: Settings,
+): number => Math.min(expires_at ?? now, last_used_at + refresh_token_idle_ttl)
 
 const mayLookAt = (caller: Caller, read: ReadToken): boolean =>
   read.client_id === caller.id || isAudience(caller, read)
@@ -112,7 +120,7 @@ function describe(caller: Caller, read: ReadToken): Introspection {
     scope: read.scope.join(' '),
     exp,
     iat,
-    token_type: cnf !== undefined && 'jkt' in cnf ? 'DPoP' : 'Bearer', // RFC 9449 §6.2
+    token_type: tokenTypeOf(cnf), // RFC 9449 §6.2
   }
 }
 

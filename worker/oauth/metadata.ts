@@ -8,15 +8,16 @@ import { PROMPTS } from './authorization_request.ts'
 import { RESPONSE_MODES } from './authorization_response.ts'
 import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication.ts'
-import { DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
-import { AUTH_METHODS, GRANT_TYPES } from './client_metadata.ts'
+import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './client_members.ts'
+import { authMethods, GRANT_TYPES } from './client_metadata.ts'
 import { REQUEST_OBJECT_ALGORITHMS } from './request_object.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function metadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
-  const confidential = AUTH_METHODS.filter((method) => method !== 'none')
+  const methods = authMethods(cx.config)
+  const confidential = methods.filter((method) => method !== 'none')
   return {
     issuer,
     authorization_endpoint: `${issuer}/oauth/authorize`,
@@ -26,6 +27,7 @@ export function metadata(cx: Context, settings: Settings) {
     userinfo_endpoint: `${issuer}/oauth/userinfo`,
     revocation_endpoint: `${issuer}/oauth/revoke`,
     introspection_endpoint: `${issuer}/oauth/introspect`,
+    end_session_endpoint: `${issuer}/oauth/logout`,
     ...(settings.registration === 'off'
       ? {}
       : { registration_endpoint: `${issuer}/oauth/register` }),
@@ -45,16 +47,21 @@ export function metadata(cx: Context, settings: Settings) {
     userinfo_signing_alg_values_supported: OUR_ALGORITHMS,
     acr_values_supported: ACR_VALUES,
     display_values_supported: ['page'],
-    token_endpoint_auth_methods_supported: AUTH_METHODS,
+    token_endpoint_auth_methods_supported: methods,
     token_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
-    revocation_endpoint_auth_methods_supported: AUTH_METHODS,
+    revocation_endpoint_auth_methods_supported: methods,
     revocation_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_endpoint_auth_methods_supported: confidential,
     introspection_endpoint_auth_signing_alg_values_supported: SIGNING_ALGORITHMS,
     introspection_signing_alg_values_supported: OUR_ALGORITHMS,
+    dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    // RFC 8705 §3.3
+    ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
     code_challenge_methods_supported: ['S256'],
     prompt_values_supported: PROMPTS,
     claims_supported: CLAIMS_SUPPORTED,
+    backchannel_logout_supported: true,
+    backchannel_logout_session_supported: true,
     claim_types_supported: ['normal'],
     claims_parameter_supported: true,
     request_parameter_supported: true,

@@ -27,7 +27,10 @@ import {
   writeAs,
 } from './client_authentication.ts'
 import type { Client } from './client_metadata.ts'
+import type { Proof, ProofRequest } from './dpop.ts'
+import { isLink } from './presets.ts'
 import { openRequestObject } from './request_object.ts'
+import { readProof, withProof } from './sender_constraint.ts'
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -36,15 +39,22 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 export type Pushed = { request_uri: string; expires_in: number }
 
 /** POST /oauth/par. Two round trips. Throws OAuthError. */
-export async function pushRequest(cx: Context, form: Form, presented: Presented): Promise<Pushed> {
+export async function pushRequest(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  proofRequest: ProofRequest,
+): Promise<Pushed> {
+  const proof = await readProof(cx, proofRequest)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const caller = await authenticate(
+  const proven = await authenticate(
     cx,
     presented,
     await cx.db.read(...callerReads(presented.client_id)),
   )
+  const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {
     throw refuse('unauthorized_client', 'a device has nobody to ask', 'device_authorization')
   }
@@ -57,7 +67,7 @@ export async function pushRequest(cx: Context, form: Form, presented: Presented)
   const request = await checkRequest(cx, client, readTarget(client, opened), opened)
 
   const reference = randomToken(cx)
-  const kept: KeptRequest = { ...request, session_hash: null }
+  const kept: KeptRequest = { ...request, ...boundTo(proof, request.dpop_jkt), session_hash: null }
   const created_at = cx.now()
   const row = {
     id_hash: sha256(reference),
@@ -69,6 +79,15 @@ export async function pushRequest(cx: Context, form: Form, presented: Presented)
   }
   await writeAs(actingAs(cx, caller), caller, insertRequestWhere(row, isProven(cx, caller)))
   return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
+}
+
+/** RFC 9449 §10.1: a proof binds the code to its key, as `dpop_jkt` does; where both are there they have to agree. */
+function boundTo(proof: Proof | null, dpop_jkt: string | undefined): { dpop_jkt?: string } {
+  if (proof === null) return {}
+  if (dpop_jkt !== undefined && dpop_jkt !== proof.jkt) {
+    throw refuse('invalid_dpop_proof', 'dpop_jkt is another key than that of the proof', 'dpop_jkt')
+  }
+  return { dpop_jkt: proof.jkt }
 }
 
 /**
@@ -91,6 +110,8 @@ export async function bringPushedRequest(
 
 /** RFC 9126 §5 and §6, FAPI 2.0 §5.3.2.2. Throws OAuthError where a request has to be pushed. */
 export function assertMayComeDirectly(client: Client, settings: Settings): void {
+  // No vendor of an assistant can push, and a preset says that it is one.
+  if (isLink(client)) return
   if (
     settings.require_pushed_authorization_requests ||
     client.require_pushed_authorization_requests ||

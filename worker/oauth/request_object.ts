@@ -6,9 +6,11 @@ import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import { type Form, formOf } from '../http.ts'
 import { OutsideRefused } from '../outside.ts'
-import { fitsAlgorithm, verifyWith } from './client_authentication.ts'
+import { verifyWith } from './client_authentication.ts'
+import { clientKeys } from './client_keys.ts'
 import { CLIENT_ALGORITHMS } from './client_members.ts'
 import type { Client, Jwk } from './client_metadata.ts'
+import { fitsAlgorithm } from './public_jwk.ts'
 
 /** Longest request object that is fetched, in bytes. */
 const OBJECT_MAX = 65_536
@@ -173,18 +175,28 @@ async function verifySigned(
   alg: string,
   kid: string | undefined,
 ): Promise<JWTPayload | null> {
-  for (const key of await signingKeysOf(cx, client)) {
+  for (const key of await signingKeysOf(cx, client, kid)) {
     const fits = fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig')
-    if (!fits || (kid !== undefined && key.kid !== undefined && key.kid !== kid)) continue
+    if (!fits) continue
     const claims = await verifyWith(cx, jwt, key, alg)
     if (claims !== null) return claims
   }
   return null
 }
 
-/** The keys that the client signs with. */
-const signingKeysOf = async (_cx: Context, client: Client): Promise<readonly Jwk[]> =>
-  client.jwks?.keys ?? []
+/** The keys that the client signs with. Throws OAuthError invalid_request_object when they cannot be had. */
+async function signingKeysOf(
+  cx: Context,
+  client: Client,
+  kid: string | undefined,
+): Promise<readonly Jwk[]> {
+  try {
+    return await clientKeys(cx, client, kid)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    throw badObject('the keys of the client cannot be read', error.reason)
+  }
+}
 
 function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   const { iss, sub, aud, exp, nbf } = claims

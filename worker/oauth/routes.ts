@@ -3,6 +3,7 @@ import { Hono } from 'hono'
 import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize_routes.ts'
 import { deviceRoutes } from './device_routes.ts'
+import { endSessionRoutes } from './end_session_routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
 import { registrationRoutes } from './registration_routes.ts'
 import { tokenRoutes } from './token_routes.ts'
@@ -12,6 +13,7 @@ export function protocolRoutes(): Hono<Env> {
     .route('/', metadataRoutes())
     .route('/', authorizeRoutes())
     .route('/', deviceRoutes())
+    .route('/', endSessionRoutes())
     .route('/', tokenRoutes())
     .route('/', registrationRoutes())
 }

@@ -15,12 +15,16 @@ import {
   callerReads,
   type Presented,
 } from './client_authentication.ts'
+import { type ClientRow, findClientById, parseClient } from './clients.ts'
+import type { Proof, ProofRequest } from './dpop.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
 import * as device_code from './grants/device_code.ts'
 import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import * as token_exchange from './grants/token_exchange.ts'
+import { inVendorsWords } from './presets.ts'
+import { bindCaller, readProof } from './sender_constraint.ts'
 import type { TokenAnswer } from './tokens.ts'
 
 /** What a file in grants/ exports. `reads` go into the one read batch, and come back as `rows`. */
@@ -30,15 +34,25 @@ type Grant<P extends { readonly reads: readonly Statement<unknown>[] }> = {
   redeem(cx: Context, caller: Caller, parameters: P, rows: Rows<P['reads']>): Promise<TokenAnswer>
 }
 
-type Exchange = (cx: Context, form: Form, presented: Presented) => Promise<TokenAnswer>
+type Exchange = (
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  proof: Proof | null,
+  /** Told the client as soon as it was looked up. */
+  found: (client: ClientRow | undefined) => void,
+) => Promise<TokenAnswer>
 
 const exchange =
   <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
-  async (cx, form, presented) => {
+  async (cx, form, presented, proof, found) => {
     const parameters = await grant.parameters(cx, form, presented)
     const { client_id } = presented
     const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
-    const caller = await authenticate(cx, presented, answers.slice(0, CALLER_READS) as CallerRows)
+    const callerRows = answers.slice(0, CALLER_READS) as CallerRows
+    found(callerRows[0][0])
+    const proven = await authenticate(cx, presented, callerRows)
+    const caller = bindCaller(cx, proven, proof)
     if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
       throw new OAuthError('unauthorized_client', {
         description: 'the client is not registered for this grant type',
@@ -66,13 +80,41 @@ const EXCHANGES = new Map<string, Exchange>([
 ])
 
 /**
- * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret 1. A cold process adds 1 for
+ * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without
+ * a DPoP proof, 1. A cold process adds 1 for
  * keys and settings. Throws OAuthError.
  */
 export async function exchangeToken(
   cx: Context,
   form: Form,
   presented: Presented,
+  request: ProofRequest,
+): Promise<TokenAnswer> {
+  let client: ClientRow | undefined | null = null
+  const found = (row: ClientRow | undefined) => {
+    client = row
+  }
+  try {
+    return await exchangeAny(cx, form, presented, request, found)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    // No vendor sends proofs, and a client that has yet to learn the nonce costs no round trip.
+    if (error.error === 'use_dpop_nonce') throw error
+    const row = client ?? (client === null ? await findClient(cx, presented) : undefined)
+    throw row === undefined ? error : inVendorsWords(parseClient(row), error)
+  }
+}
+
+/** For a request that was refused before anybody was looked up. */
+const findClient = async (cx: Context, { client_id }: Presented) =>
+  (await cx.db.read(findClientById(client_id)))[0][0]
+
+async function exchangeAny(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  request: ProofRequest,
+  found: (client: ClientRow | undefined) => void,
 ): Promise<TokenAnswer> {
   const grant_type = form.get('grant_type')
   if (grant_type === undefined) {
@@ -95,7 +137,9 @@ export async function exchangeToken(
       reason: 'duplicate_parameter',
     })
   }
+  // Before anything is read: a client that has yet to learn the nonce costs no round trip.
+  const proof = await readProof(cx, request)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
-  return chosen(cx, form, presented)
+  return chosen(cx, form, presented, proof, found)
 }

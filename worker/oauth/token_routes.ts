@@ -4,28 +4,29 @@ import { Hono, type MiddlewareHandler } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, noStore, readForm } from '../http.ts'
-import { readBearer } from './bearer.ts'
+import { readCredential, readProofRequest } from './bearer.ts'
 import { type Presented, readPresented } from './client_authentication.ts'
 import { startDeviceAuthorization } from './device_authorization.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
 import { pushRequest } from './pushed_authorization.ts'
 import { revokeToken } from './revocation.ts'
+import type { Credential } from './sender_constraint.ts'
 import { exchangeToken } from './token.ts'
 import { readUserInfo } from './userinfo.ts'
 
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2, introspect 1,
- *  revoke 2, userinfo 1;
- *  one more for an assertion where nothing else is written. */
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2,
+ *  introspect 1, revoke 2, userinfo 1;
+ *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
       const { form, presented } = await readRequest(c, ['resource', 'audience'])
-      return c.json(await exchangeToken(c.var.cx, form, presented))
+      return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
 
@@ -33,7 +34,7 @@ export function tokenRoutes(): Hono<Env> {
     .post('/oauth/par', async (c) => {
       noStore(c)
       const { form, presented } = await readRequest(c, ['resource'])
-      return c.json(await pushRequest(c.var.cx, form, presented), 201)
+      return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
     })
     .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
 
@@ -98,20 +99,20 @@ function refuseQuery(c: Http): void {
 }
 
 /** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). */
-async function readUserInfoToken(c: Http): Promise<string> {
+async function readUserInfoToken(c: Http): Promise<Credential> {
   refuseQuery(c)
   const header = c.req.header('authorization')
   const hasForm = c.req.header('content-type')?.startsWith('application/x-www-form-urlencoded')
   const body =
     c.req.method === 'POST' && hasForm ? (await readForm(c)).get('access_token') : undefined
-  if (body === undefined) return readBearer(header)
+  if (body === undefined) return readCredential(c)
   if (header !== undefined) {
     throw new OAuthError('invalid_request', {
       description: 'the access token is given twice',
       reason: 'several_tokens',
     })
   }
-  return body
+  return { scheme: 'Bearer', token: body, proof: readProofRequest(c) }
 }
 
 /**
@@ -124,7 +125,9 @@ export function crossOrigin(
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
-    const origin = withCredentials ? c.req.header('origin') : undefined
+    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
+    const isPlain = c.var.cx.client_certificate === null
+    const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
     c.header('Access-Control-Allow-Origin', origin ?? '*')
     if (withCredentials) c.header('Vary', 'Origin')
     if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')

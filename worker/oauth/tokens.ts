@@ -213,8 +213,7 @@ export type TokenAnswer = {
 /** Signs the access token and answers with it. The type follows from what it is bound to. */
 export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
   const { access_token, expires_in } = await signAccessToken(cx, claims)
-  // RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3).
-  const token_type = claims.cnf !== undefined && 'jkt' in claims.cnf ? 'DPoP' : 'Bearer'
+  const token_type = tokenTypeOf(claims.cnf)
   const { scope, authorization_details } = claims
   return {
     access_token,
@@ -321,3 +320,7 @@ export async function readAccessToken(
     claims,
   }
 }
+
+/** RFC 9449 §5; a certificate-bound token is of type Bearer (RFC 8705 §3). */
+export const tokenTypeOf = (cnf: Confirmation | null | undefined): 'Bearer' | 'DPoP' =>
+  cnf != null && 'jkt' in cnf ? 'DPoP' : 'Bearer'

@@ -12,26 +12,35 @@ import {
 } from './authorization_store.ts'
 import { claimsAbout, readClaims } from './claims.ts'
 import { findClientById, parseClient } from './clients.ts'
+import { type Credential, proveHolder, readOnce } from './sender_constraint.ts'
 import { readAccessToken } from './tokens.ts'
 
 /** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
 export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
 
-const refused = (reason: string) =>
-  new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
-
 /** Database round trips, warm: 1. Throws OAuthError invalid_token or insufficient_scope. */
-export async function readUserInfo(cx: Context, token: string): Promise<UserInfo> {
+export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
   await signingKeys(cx)
+  const { scheme, token } = credential
+  const refused = (reason: string) =>
+    new OAuthError('invalid_token', {
+      description: 'the access token is not valid',
+      reason,
+      scheme,
+    })
   const read = await readAccessToken(cx, token, cx.config.issuer)
   if (read === null) throw refused('not_our_token')
+  const proofs = await proveHolder(cx, credential, read)
   if (!read.scope.includes('openid')) {
     throw new OAuthError('insufficient_scope', {
       description: 'this needs the scope openid',
       reason: 'no_openid',
+      scheme,
     })
   }
-  const [[origin], [authorization], [user], [row]] = await cx.db.read(
+  const [[origin], [authorization], [user], [row]] = await readOnce(
+    cx,
+    proofs,
     findLiveOrigin(read, cx.now()),
     findAuthorization(read.origin),
     // By the authorization: the subject of a pairwise client's token is no user's id.

@@ -1,29 +1,88 @@
-// Where a person lands who signed in without being on the way to an application.
+// A person's own page: who is signed in, the way to the applications that have access, and every browser in which
+// the person is signed in, each to be signed out from here.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
-import { csrfField, type Html, person, shell } from './shell.ts'
+import { csrfField, type Html, hiddenFields, moment, person, shell } from './shell.ts'
 
 export type AccountValues = {
   email: string
   name: string | null
-  /** Epoch seconds. */
-  auth_time: number
   csrf: string
+  /** Path of the page about applications. */
+  applications: string
+  sessions: readonly {
+    id: string
+    /** Whether it is the one that looks at the page. */
+    is_this: boolean
+    /** Epoch seconds. */
+    since: number
+    address: string
+    user_agent: string
+  }[]
 }
 
 export function accountPage(v: AccountValues, m: Messages = english): Html {
   const t = m.account
-  const moment = new Date(v.auth_time * 1000).toISOString()
+  const form = (fields: Readonly<Record<string, string>>, button: Html) =>
+    html`<form method="post" action="/account/sessions">
+${csrfField(v.csrf)}
+${hiddenFields(fields)}
+${button}
+</form>`
+  const sessions = v.sessions.map(({ id, is_this, since, address, user_agent }) => {
+    const device = describeUserAgent(user_agent) ?? t.unknownDevice
+    return html`<li>
+<div class="entry">
+<span class="entry-name" dir="auto">${device}</span>
+${is_this ? html`<span class="badge">${t.thisBrowser}</span>` : html``}
+<span class="quiet">${address === '' ? html`` : html`<bdi>${address}</bdi>, `}${t.since} ${moment(since)}</span>
+</div>
+${form({ session: id }, html`<button class="small" aria-label="${t.end}: ${device}" type="submit" name="action" value="end">${t.end}</button>`)}
+</li>`
+  })
+  const everywhere = html`<div class="actions"><button class="danger" type="submit" name="action" value="everywhere">${t.everywhere}</button></div>`
   const body = html`<h1>${t.title}</h1>
 ${person({ label: t.signedInAs, email: v.email, name: v.name })}
-<dl class="facts">
-<div><dt>${t.since}</dt><dd><time datetime="${moment}">${moment.slice(0, 16).replace('T', ' ')} UTC</time></dd></div>
-</dl>
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions">
 <button type="submit" name="action" value="logout">${t.signOut}</button>
 </div>
-</form>`
+</form>
+<h2>${t.applications}</h2>
+<p class="beside"><a href="${v.applications}">${t.seeApplications}</a></p>
+<h2>${t.sessions}</h2>
+<ul class="entries">${sessions}</ul>
+${form({}, everywhere)}
+<p class="hint">${t.everywhereHint}</p>`
   return shell({ title: t.title, body }, m)
+}
+
+// The more particular name first: nearly every browser also says the names of those it descends from.
+const BROWSERS: readonly [RegExp, string][] = [
+  [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
+  [/\bOPR\//, 'Opera'],
+  [/\bSamsungBrowser\//, 'Samsung Internet'],
+  [/\b(?:Firefox|FxiOS)\//, 'Firefox'],
+  [/\b(?:Headless)?(?:Chrome|CriOS)\//, 'Chrome'],
+  [/\bVersion\/[\d.]+.*\bSafari\//, 'Safari'],
+]
+const SYSTEMS: readonly [RegExp, string][] = [
+  [/\biPhone\b/, 'iPhone'],
+  [/\biPad\b/, 'iPad'],
+  [/\bAndroid\b/, 'Android'],
+  [/\bWindows\b/, 'Windows'],
+  [/\bMac OS X\b/, 'Mac'],
+  [/\bCrOS\b/, 'ChromeOS'],
+  [/\bLinux\b/, 'Linux'],
+]
+
+/** `Firefox, Windows`; else the beginning of what the browser said of itself; null when it said nothing. */
+export function describeUserAgent(user_agent: string): string | null {
+  const nameIn = (known: readonly [RegExp, string][]) =>
+    known.find(([pattern]) => pattern.test(user_agent))?.[1]
+  const names = [nameIn(BROWSERS), nameIn(SYSTEMS)].filter((name) => name !== undefined)
+  if (names.length > 0) return names.join(', ')
+  const shown = user_agent.trim().slice(0, 60)
+  return shown === '' ? null : shown
 }

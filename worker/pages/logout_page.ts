@@ -4,6 +4,10 @@ import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
 
 export type LogoutValues = {
+  /** Path that the form is sent to. */
+  action: string
+  /** The application that asks for it, if one does. */
+  client_name: string | null
   email: string
   name: string | null
   /** Fields that say where to go on, sent back as they came. */
@@ -13,10 +17,17 @@ export type LogoutValues = {
 
 export function logoutPage(v: LogoutValues, m: Messages = english): Html {
   const t = m.logout
+  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  const [before, after] = t.asked.split('{client}')
+  const asked =
+    v.client_name === null
+      ? html``
+      : html`<p class="lead">${before}<bdi>${v.client_name}</bdi>${after}</p>`
   const body = html`<h1>${t.title}</h1>
 ${person({ label: t.signedInAs, email: v.email, name: v.name })}
+${asked}
 <p class="lead">${t.lead}</p>
-<form method="post" action="/logout">
+<form method="post" action="${v.action}">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
 <div class="actions">

@@ -25,6 +25,22 @@ export const english = {
     sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
     client: 'Client',
   },
+  linking: {
+    title: (vendor: string) => `Link your account with ${vendor}`,
+    /** `{service}` and `{vendor}`, in this order, stand for their names. */
+    lead: 'Your {service} account will be linked with {vendor}.',
+    authorize: (vendor: string, service: string) =>
+      `By linking you authorize ${vendor} to control your devices at ${service}.`,
+    may: (vendor: string) => `${vendor} may then`,
+    lasting: 'keep this access until you unlink the account',
+    allow: 'Agree and link',
+    deny: 'Cancel',
+    /** Whoever is lured here would link the assistant of another person. */
+    begun: (app: string) =>
+      `Go on only if you began this in ${app}, where you can unlink at any time.`,
+    sentTo: (host: string) => `Either way you go back to ${host}.`,
+    privacy: (whose: string) => `Privacy at ${whose}`,
+  },
   formPost: {
     title: 'One moment',
     lead: (host: string) => `You are on your way back to ${host}.`,
@@ -67,6 +83,8 @@ export const english = {
   },
   logout: {
     title: 'Sign out',
+    /** `{client}` stands for its name. */
+    asked: '{client} asks to sign you out.',
     lead: 'You will be signed out of this browser.',
     signedInAs: 'Signed in as',
     submit: 'Sign out',
@@ -82,8 +100,29 @@ export const english = {
     signedInAs: 'Signed in as',
     name: 'Name',
     email: 'E-mail',
-    since: 'Signed in since',
     signOut: 'Sign out',
+    applications: 'Applications',
+    seeApplications: 'See which applications have access',
+    sessions: 'Where you are signed in',
+    thisBrowser: 'This browser',
+    unknownDevice: 'Unknown device',
+    since: 'since',
+    end: 'Sign out',
+    everywhere: 'Sign out everywhere',
+    everywhereHint:
+      'Ends all of them, this browser included. Applications that keep access while you are away go on: take that away under Applications.',
+  },
+  applications: {
+    title: 'Applications with access',
+    signedInAs: 'Signed in as',
+    lead: 'They may, in your name:',
+    none: 'No application has access to your account.',
+    offline: 'Also while you are away',
+    since: 'Since',
+    lastUsed: 'last used',
+    withdraw: 'Remove access',
+    hint: 'An application whose access you remove has to ask you again.',
+    back: 'Back to your account',
   },
   form: {
     outOfDate:

@@ -43,6 +43,18 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): Html =>
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
   )}`
 
+/** A time (epoch seconds), to the minute and in UTC: where the reader is, is not known. */
+export function moment(at: number): Html {
+  const text = new Date(at * 1000).toISOString()
+  return html`<time datetime="${text}">${text.slice(0, 16).replace('T', ' ')} UTC</time>`
+}
+
+/** The day of a time (epoch seconds), in UTC. */
+export function day(at: number): Html {
+  const text = new Date(at * 1000).toISOString().slice(0, 10)
+  return html`<time datetime="${text}">${text}</time>`
+}
+
 export const csrfField = (csrf: string): Html =>
   html`<input type="hidden" name="csrf" value="${csrf}">`
 

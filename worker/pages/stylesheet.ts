@@ -182,16 +182,35 @@ button:hover, .button:hover { background: var(--over); }
   transform: rotate(42deg);
 }
 .scopes code { display: block; }
-.facts { margin: 0; }
-.facts div { display: flex; flex-wrap: wrap; justify-content: space-between; gap: 0.25rem 1rem; }
-.facts dt { color: var(--quiet); }
-.facts dd { margin: 0; }
+.entries { margin: 0; padding: 0; list-style: none; border: 1px solid var(--line); border-radius: 12px; }
+.entries > li { display: flex; align-items: start; justify-content: space-between; gap: 0.85rem; padding: 0.85rem; }
+.entries > li + li { border-top: 1px solid var(--line); }
+.entries > .stacked { flex-direction: column; gap: 0.6rem; }
+time { white-space: nowrap; }
+.entries form { flex: none; }
+.entry { min-width: 0; line-height: 1.4; }
+.entry > .quiet { display: block; }
+.entry > code { display: block; }
+.entry-name { font-weight: 600; margin-right: 0.35rem; }
+.badge {
+  display: inline-block;
+  padding: 0.05rem 0.5rem;
+  border-radius: 999px;
+  background: var(--soft);
+  color: var(--accent);
+  font-size: 0.75rem;
+  font-weight: 600;
+}
+.dashes { margin: 0.35rem 0; padding-left: 1.1rem; font-size: 0.9375rem; }
+.dashes li::marker { color: var(--quiet); }
+.small { width: auto; min-height: 2.25rem; padding: 0.25rem 0.75rem; font-size: 0.875rem; white-space: nowrap; }
+.danger { border-color: var(--danger); color: var(--danger); }
 @media (max-width: 30rem) {
   body { align-items: start; padding: 0; background: var(--card); }
   .card { max-width: none; border: 0; border-radius: 0; box-shadow: none; padding: 2rem 1.25rem; }
 }
 @media (forced-colors: active) {
-  .card, .person, .scopes { border-color: CanvasText; }
+  .card, .person, .scopes, .entries { border-color: CanvasText; }
   .mark-ground { fill: Highlight; }
   .mark-line { stroke: HighlightText; }
 }

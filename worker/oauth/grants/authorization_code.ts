@@ -22,6 +22,7 @@ import {
 } from '../authorization_store.ts'
 import { endAuthorization, entitle, readAsked, startAuthorization } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { provesDpopKey } from '../sender_constraint.ts'
 import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'authorization_code'
@@ -69,6 +70,8 @@ export async function redeem(
   // RFC 6749 §5.2; Zitadel CVE-2026-55672
   if (code.client_id !== client.client_id) throw refused('code_of_another_client')
   if (!provesPossession(code, code_verifier, caller.method)) throw refused('pkce')
+  // RFC 9449 §10
+  if (!provesDpopKey(caller, code.dpop_jkt)) throw refused('dpop_jkt')
   // Only now is a second use a sign of theft: a leaked spent code alone revokes nothing.
   if (code.redeemed_by !== null && code.redeemed_by !== cx.rid) {
     await writeAs(cx, caller, ...reuse(cx, caller, code))
@@ -87,7 +90,7 @@ export async function redeem(
   const covered = { ...code, id: code.authorization_id }
   const narrowed = [grantsNamed, placesNamed] as NarrowedRows
   const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings, narrowed)
-  const started = startAuthorization(cx, client, covered, settings, isCodeMine(cx, hash))
+  const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
   const [consumed] = await writeAs(
     cx,
     caller,

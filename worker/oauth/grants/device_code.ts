@@ -104,7 +104,7 @@ export async function redeem(
   const narrowed = [grantsNamed, placesNamed] as NarrowedRows
   const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings, narrowed)
   const isMine = isDeviceAuthorizationMine(cx, hash)
-  const started = startAuthorization(cx, client, given, settings, isMine)
+  const started = startAuthorization(cx, caller, given, settings, isMine)
   const [consumed] = await writeAs(
     cx,
     caller,

@@ -112,7 +112,7 @@ export async function redeem(
   const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
   const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(given)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
-  const started = startAuthorization(cx, client, given, settings, isMine)
+  const started = startAuthorization(cx, caller, given, settings, isMine)
   const answers = await writeAs(
     cx,
     caller,

@@ -1,12 +1,14 @@
-// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token;
-// public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
+// those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
 // any other genuine token of the family revokes the family. So a lost answer strands nobody.
 import { type NarrowedRows, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { type RightsRows, rightsOf } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { isUsable } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
@@ -14,11 +16,15 @@ import {
   detailsOfRefreshToken,
   findRefreshToken,
   findUserOf,
+  isIdle,
+  type RefreshTokenRow,
   subjectOfRefreshToken,
   useRefreshToken,
 } from '../authorization_store.ts'
 import { endedEvent, entitle, readAsked } from '../authorizations.ts'
 import { type Caller, isProven, writeAs } from '../client_authentication.ts'
+import { isLink } from '../presets.ts'
+import { provesBinding } from '../sender_constraint.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../tokens.ts'
 
 export const grant_type = 'refresh_token'
@@ -63,12 +69,13 @@ export async function redeem(
   const [token] = tokens
   if (token === undefined) throw refused('unknown_token')
   if (token.client_id !== client.client_id) throw refused('token_of_another_client')
+  if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
   const settings = await loadSettings(cx)
   const now = cx.now()
   const idle_ttl = settings.refresh_token_idle_ttl
   if (token.revoked_at !== null) throw refused('revoked')
   if (token.expires_at === null || token.expires_at <= now) throw refused('expired')
-  if (token.last_used_at + idle_ttl <= now) throw refused('idle')
+  if (isIdle(token, now, idle_ttl)) throw refused('idle')
   const [user] = users
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
@@ -78,7 +85,7 @@ export async function redeem(
     ? null
     : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
 
-  const successor = caller.method === 'none' ? newRefreshToken(cx) : null
+  const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
@@ -90,6 +97,7 @@ export async function redeem(
     use.findChild,
     endedEvent(cx, token, 'refresh_token_reused', use.isReused),
     use.revokeStray,
+    ...(isLink(client) ? [refreshedEvent(cx, token, use.isUsed)] : []),
   )
   const isUsed = successor === null ? advanced.length > 0 : children.length > 0
   if (!isUsed || entitled === null) throw refused('stray_token')
@@ -97,3 +105,19 @@ export async function redeem(
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
   return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })
 }
+
+/** A link has no end of its own, so each use of it is on record. */
+const refreshedEvent = (
+  cx: Context,
+  { id, user_id, client_id }: RefreshTokenRow,
+  isUsed: Statement,
+): Statement =>
+  appendEvent(
+    cx,
+    {
+      type: 'authorization.refreshed',
+      subject_id: user_id,
+      data: { authorization_id: id, client_id },
+    },
+    isUsed,
+  )

@@ -1,0 +1,212 @@
+// Signing out and the account pages as people see them: Chromium without script, at two sizes; clients that end the
+// session by the browser; and a receiver of logout tokens over real HTTP.
+import { createServer, type Server } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { createRemoteJWKSet, jwtVerify } from 'jose'
+import * as oauth from 'oauth4webapi'
+import type { Browser, Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { discover, PASSWORD } from './black_box.ts'
+import { DESKTOP, openBrowser, PHONE, SCREENSHOTS } from './chromium.ts'
+import { until } from './mproxy_fixtures/until.ts'
+import { type RunningWorker, startWorkerOn } from './programs.ts'
+
+let worker: RunningWorker
+let browser: Browser
+let site: Server
+let origin: string
+const received: string[] = []
+
+beforeAll(async () => {
+  // The application: its pages, and where it hears of logouts. 127.0.0.1 is another site than localhost.
+  site = createServer(async (request, response) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request) chunks.push(chunk as Buffer)
+    if (request.url === '/backchannel') {
+      const form = new URLSearchParams(Buffer.concat(chunks).toString())
+      received.push(form.get('logout_token') ?? '')
+      response.end()
+      return
+    }
+    response.setHeader('content-type', 'text/html')
+    const query = new URL(request.url ?? '', origin).searchParams
+    if (request.url?.startsWith('/leave')) {
+      const fields = [...query].map(([name, value]) => `<input name="${name}" value="${value}">`)
+      response.end(
+        `<form method="post" action="${worker.issuer}/oauth/logout">${fields.join('')}<button>Leave</button></form>`,
+      )
+      return
+    }
+    response.end('<h1>At the app</h1>')
+  })
+  await new Promise<void>((done) => site.listen(0, '127.0.0.1', done))
+  origin = `http://127.0.0.1:${(site.address() as AddressInfo).port}`
+  const client = (client_id: string, client_name: string, scope: string) => ({
+    client_id,
+    client_name,
+    scope,
+    redirect_uris: [`${origin}/callback`],
+    post_logout_redirect_uris: [`${origin}/bye`],
+    backchannel_logout_uri: `${origin}/backchannel`,
+    token_endpoint_auth_method: 'none',
+    grant_types: ['authorization_code', 'refresh_token'],
+  })
+  worker = await startWorkerOn(
+    'node',
+    {
+      clients: [
+        client('home', 'Home app', 'openid profile email offline_access mqtt'),
+        client('energy', 'Energy reports of the Municipal Utility Company', 'openid email'),
+      ],
+      users: [{ email: 'ann@example.com', name: 'Ann Example', password: PASSWORD }],
+    },
+    { ALLOW_PRIVATE_ADDRESSES: 'yes' },
+  )
+  browser = await openBrowser()
+}, 60_000)
+
+afterAll(async () => {
+  await browser?.close()
+  await worker?.stop()
+  site?.close()
+})
+
+async function open(userAgent?: string): Promise<Page> {
+  const context = await browser.newContext({
+    javaScriptEnabled: false,
+    ...(userAgent === undefined ? {} : { userAgent }),
+  })
+  return context.newPage()
+}
+
+async function login(page: Page) {
+  await page.fill('input[name=username]', 'ann@example.com')
+  await page.fill('input[name=password]', PASSWORD)
+  await page.click('button[name=action][value=login]')
+}
+
+/** Signs in to a client, through whatever pages come, and answers the tokens. */
+async function signInAt(page: Page, client_id: string, scope: string) {
+  const as = await discover(worker.issuer)
+  const verifier = oauth.generateRandomCodeVerifier()
+  const state = oauth.generateRandomState()
+  const url = new URL(as.authorization_endpoint ?? '')
+  url.search = new URLSearchParams({
+    client_id,
+    redirect_uri: `${origin}/callback`,
+    response_type: 'code',
+    scope,
+    state,
+    code_challenge: await oauth.calculatePKCECodeChallenge(verifier),
+    code_challenge_method: 'S256',
+  }).toString()
+  await page.goto(url.href)
+  if (page.url().includes('/login')) await login(page)
+  if (page.url().includes('/consent')) await page.click('button[name=action][value=allow]')
+  await page.waitForURL((at) => at.href.startsWith(origin))
+  const client: oauth.Client = { client_id }
+  const answer = await oauth.authorizationCodeGrantRequest(
+    as,
+    client,
+    oauth.None(),
+    oauth.validateAuthResponse(as, client, new URL(page.url()), state),
+    `${origin}/callback`,
+    verifier,
+    { [oauth.allowInsecureRequests]: true },
+  )
+  const tokens = await oauth.processAuthorizationCodeResponse(as, client, answer)
+  return { as, tokens, id_token: tokens.id_token ?? '' }
+}
+
+const shoot = async (page: Page, name: string) => {
+  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+    await page.setViewportSize(size)
+    await page.screenshot({ path: join(SCREENSHOTS, `${name}_${width}.png`), fullPage: true })
+    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+    expect(wide, `${name} on a ${width}`).toBe(false)
+  }
+}
+
+test('a person looks at browsers and applications, takes access away, and signs out everywhere', async () => {
+  const page = await open()
+  await signInAt(page, 'home', 'openid profile email offline_access mqtt')
+  await signInAt(page, 'energy', 'openid email')
+  const phone = await open(
+    'Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.0 Mobile/15E148 Safari/604.1',
+  )
+  await phone.goto(`${worker.issuer}/login`)
+  await login(phone)
+  await page.goto(`${worker.issuer}/account`)
+  await shoot(page, 'account')
+  expect(await page.locator('.entries > li').count()).toBe(2)
+  await page.click('.entries > li:has-text("Safari, iPhone") button')
+  expect(await page.locator('.entries > li').count()).toBe(1)
+  await phone.goto(`${worker.issuer}/account`)
+  expect(phone.url()).toContain('/login')
+
+  await page.click('a[href="/account/applications"]')
+  expect(await page.locator('.entries > li').count()).toBe(2)
+  await shoot(page, 'applications')
+  await page.click('.entries > li:has-text("Home app") button')
+  expect(await page.locator('.entry-name').allTextContents()).toEqual([
+    'Energy reports of the Municipal Utility Company',
+  ])
+  await page.click('.entries > li button')
+  await shoot(page, 'applications_none')
+
+  received.length = 0
+  await page.goto(`${worker.issuer}/account`)
+  await page.click('button[name=action][value=everywhere]')
+  expect(await page.locator('h1').textContent()).toBe('You are signed out')
+  // Both were signed in in this session, though their access was taken away before.
+  await until('both logout tokens', () => received.length === 2)
+  const jwks = createRemoteJWKSet(new URL(`${worker.issuer}/.well-known/jwks.json`))
+  for (const [i, audience] of [...(['home', 'energy'] as const)].entries()) {
+    const verified = await Promise.allSettled(
+      received.map((token) =>
+        jwtVerify(token, jwks, { issuer: worker.issuer, audience, typ: 'logout+jwt' }),
+      ),
+    )
+    expect(
+      verified.filter(({ status }) => status === 'fulfilled'),
+      `${i} ${audience}`,
+    ).toHaveLength(1)
+  }
+  await page.context().close()
+  await phone.context().close()
+})
+
+test('a client of another site signs the person out by a link or a form, with or without a question', async () => {
+  const page = await open()
+  const { as, id_token } = await signInAt(page, 'energy', 'openid email')
+  const asked = new URLSearchParams({
+    client_id: 'energy',
+    post_logout_redirect_uri: `${origin}/bye`,
+    state: 'a b',
+  })
+  await page.goto(`${as.end_session_endpoint}?${asked}`)
+  await shoot(page, 'sign_out_asked')
+  await page.click('button[name=action][value=logout]')
+  // The policy of the page lets its form lead there.
+  await page.waitForURL(`${origin}/bye?state=a+b`)
+  await page.goto(`${worker.issuer}/account`)
+  expect(page.url()).toContain('/login')
+
+  await signInAt(page, 'energy', 'openid email')
+  const stale = new URLSearchParams({ id_token_hint: id_token, state: 's' })
+  await page.goto(`${as.end_session_endpoint}?${stale}`)
+  expect(await page.locator('button[value=cancel]').count()).toBe(1)
+
+  const again = await signInAt(page, 'energy', 'openid email')
+  const hinted = new URLSearchParams({
+    id_token_hint: again.id_token,
+    post_logout_redirect_uri: `${origin}/bye`,
+  })
+  await page.goto(`${origin}/leave?${hinted}`)
+  await page.click('button')
+  await page.waitForURL(`${origin}/bye`)
+  await page.goto(`${worker.issuer}/account`)
+  expect(page.url()).toContain('/login')
+  await page.context().close()
+})

@@ -1,0 +1,229 @@
+// A client certificate (RFC 5280) as the rooms see it, from its DER form. Whoever ended TLS has checked the signatures; this
+// only reads. Not `node:crypto`: its X509Certificate differs between Node, Deno and Bun, workerd lacks it without a
+// compatibility flag, and its subject is not RFC 4514.
+import type { ClientCertificate } from '../context.ts'
+import { decodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
+
+/** Longest certificate that is read, in bytes. */
+const CERTIFICATE_MAX = 16_384
+
+class Malformed extends Error {}
+
+/** The value of a Client-Cert header (RFC 9440 §2.1); null for anything else. */
+export function readClientCert(header: string, verified: boolean): ClientCertificate | null {
+  // Exactly one byte sequence: two headers, of which a visitor may have sent one, come joined by a comma.
+  const base64 = /^:([^:]+):$/.exec(header.trim())?.[1] ?? ''
+  if (base64.length > (CERTIFICATE_MAX * 4) / 3) return null
+  const der = decodeBase64(base64)
+  if (der === null) return null
+  try {
+    return readCertificate(der, verified)
+  } catch {
+    return null
+  }
+}
+
+/** What Cloudflare tells of the connection, as far as it is of use: texts, also where they are "0" or "". */
+export type TlsClientAuth = {
+  certPresented?: string
+  certVerified?: string
+  certRevoked?: string
+  certFingerprintSHA256?: string
+  certSubjectDNRFC2253?: string
+  /** As in RFC 9440; '' when it is longer than 10 KiB. */
+  certRFC9440?: string
+}
+
+/** The certificate of `request.cf.tlsClientAuth`; null without one, and for one that is revoked. */
+export function certificateOfCloudflare(told: TlsClientAuth | null): ClientCertificate | null {
+  if (told?.certPresented !== '1' || told.certRevoked === '1') return null
+  const verified = told.certVerified === 'SUCCESS'
+  const whole = readClientCert(told.certRFC9440 ?? '', verified)
+  if (whole !== null) return whole
+  // Then what is known without the certificate itself: no other names than the subject, and no key.
+  const fingerprint = told.certFingerprintSHA256 ?? ''
+  if (!/^[0-9a-f]{64}$/i.test(fingerprint)) return null
+  const bytes = Uint8Array.from(fingerprint.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
+  return {
+    thumbprint: encodeBase64url(bytes),
+    subject_dn: told.certSubjectDNRFC2253 ?? '',
+    san_dns: [],
+    san_uri: [],
+    san_ip: [],
+    san_email: [],
+    spki: null,
+    verified,
+  }
+}
+
+/** Throws Malformed, and RangeError of a view beyond its buffer. */
+function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate {
+  const [certificate, ...more] = elements(der)
+  if (certificate === undefined || more.length > 0) throw new Malformed()
+  const [tbs] = elements(expect(certificate, 0x30).content)
+  const members = elements(expect(tbs, 0x30).content)
+  // RFC 5280 §4.1: version is [0], and left out in the first one.
+  const at = members[0]?.tag === 0xa0 ? 1 : 0
+  const subject = expect(members[at + 4], 0x30)
+  const spki = expect(members[at + 5], 0x30)
+  const extensions = members.slice(at + 6).find(({ tag }) => tag === 0xa3)
+  return {
+    thumbprint: sha256OfBytes(der),
+    subject_dn: distinguishedName(subject.content),
+    ...alternativeNames(extensions?.content ?? null),
+    spki: encodeBase64url(spki.whole),
+    verified,
+  }
+}
+
+// --- DER (X.690 §8, §10) ----------------------------------------------------------------------
+
+type Element = { tag: number; content: Uint8Array; whole: Uint8Array }
+
+/** The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has no others. */
+function elements(bytes: Uint8Array): Element[] {
+  const found: Element[] = []
+  let at = 0
+  while (at < bytes.length) {
+    const start = at
+    const tag = bytes[at++] ?? 0
+    let length = bytes[at++] ?? 0
+    if (length > 0x80) {
+      const octets = length & 0x7f
+      if (octets > 3) throw new Malformed()
+      length = 0
+      for (let i = 0; i < octets; i++) length = length * 256 + (bytes[at++] ?? 0)
+    } else if (length === 0x80) throw new Malformed()
+    const end = at + length
+    if ((tag & 0x1f) === 0x1f || end > bytes.length) throw new Malformed()
+    found.push({ tag, content: bytes.subarray(at, end), whole: bytes.subarray(start, end) })
+    at = end
+  }
+  return found
+}
+
+function expect(element: Element | undefined, tag: number): Element {
+  if (element?.tag !== tag) throw new Malformed()
+  return element
+}
+
+function objectIdentifier(content: Uint8Array): string {
+  const arcs: number[] = []
+  let arc = 0
+  for (const byte of content) {
+    arc = arc * 128 + (byte & 0x7f)
+    if (byte < 0x80) {
+      arcs.push(arc)
+      arc = 0
+    }
+  }
+  const [first = 0, ...rest] = arcs
+  const top = Math.min(2, Math.floor(first / 40))
+  return [top, first - top * 40, ...rest].join('.')
+}
+
+// --- names ------------------------------------------------------------------------------------
+
+/** RFC 4514 §3, and the short names by which OpenSSL knows what else is found in certificates. */
+const ATTRIBUTES: Readonly<Record<string, string>> = {
+  '2.5.4.3': 'CN',
+  '2.5.4.4': 'SN',
+  '2.5.4.5': 'serialNumber',
+  '2.5.4.6': 'C',
+  '2.5.4.7': 'L',
+  '2.5.4.8': 'ST',
+  '2.5.4.9': 'street',
+  '2.5.4.10': 'O',
+  '2.5.4.11': 'OU',
+  '2.5.4.12': 'title',
+  '2.5.4.15': 'businessCategory',
+  '2.5.4.17': 'postalCode',
+  '2.5.4.42': 'GN',
+  '2.5.4.46': 'dnQualifier',
+  '2.5.4.97': 'organizationIdentifier',
+  '0.9.2342.19200300.100.1.1': 'UID',
+  '0.9.2342.19200300.100.1.25': 'DC',
+  '1.2.840.113549.1.9.1': 'emailAddress',
+  '1.3.6.1.4.1.311.60.2.1.1': 'jurisdictionL',
+  '1.3.6.1.4.1.311.60.2.1.2': 'jurisdictionST',
+  '1.3.6.1.4.1.311.60.2.1.3': 'jurisdictionC',
+}
+
+/** RFC 4514 §2: the last one first, as OpenSSL has it also among the parts of one; bytes beyond ASCII as hex pairs. */
+function distinguishedName(content: Uint8Array): string {
+  const names = elements(content).map((set) =>
+    elements(expect(set, 0x31).content)
+      .map((pair) => {
+        const [type, value] = elements(expect(pair, 0x30).content)
+        if (value === undefined) throw new Malformed()
+        const oid = objectIdentifier(expect(type, 0x06).content)
+        const name = ATTRIBUTES[oid]
+        const text = name === undefined ? null : readText(value)
+        if (text === null) return `${name ?? oid}=#${hex(value.whole)}`
+        return `${name}=${escapeText(text)}`
+      })
+      .reverse()
+      .join('+'),
+  )
+  return names.reverse().join(',')
+}
+
+/** Text as UTF-8 bytes; null for a type that is no text. */
+function readText({ tag, content }: Element): Uint8Array | null {
+  // UTF8String, NumericString, PrintableString, IA5String
+  if ([0x0c, 0x12, 0x13, 0x16].includes(tag)) return content
+  const encode = (text: string) => new TextEncoder().encode(text)
+  // T61String, in practice Latin-1
+  if (tag === 0x14) return encode(String.fromCharCode(...content))
+  if (tag === 0x1e) return encode(new TextDecoder('utf-16be').decode(content)) // BMPString
+  return null
+}
+
+/** RFC 4514 §2.4 */
+function escapeText(bytes: Uint8Array): string {
+  let text = ''
+  bytes.forEach((byte, i) => {
+    const char = String.fromCharCode(byte)
+    const isEdge = i === 0 || i === bytes.length - 1
+    if (byte < 0x20 || byte > 0x7e) text += `\\${hex([byte])}`
+    else if (',+"\\<>;'.includes(char)) text += `\\${char}`
+    else if ((char === ' ' && isEdge) || (char === '#' && i === 0)) text += `\\${char}`
+    else text += char
+  })
+  return text
+}
+
+const hex = (bytes: Iterable<number>) =>
+  Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0').toUpperCase()).join('')
+
+/** RFC 5280 §4.2.1.6 */
+function alternativeNames(extensions: Uint8Array | null) {
+  const names = { san_dns: [], san_uri: [], san_ip: [], san_email: [] } as Record<
+    'san_dns' | 'san_uri' | 'san_ip' | 'san_email',
+    string[]
+  >
+  if (extensions === null) return names
+  for (const extension of elements(expect(elements(extensions)[0], 0x30).content)) {
+    const parts = elements(expect(extension, 0x30).content)
+    if (objectIdentifier(expect(parts[0], 0x06).content) !== '2.5.29.17') continue
+    const value = expect(parts.at(-1), 0x04)
+    for (const { tag, content } of elements(expect(elements(value.content)[0], 0x30).content)) {
+      const text = String.fromCharCode(...content)
+      if (tag === 0x81) names.san_email.push(text)
+      else if (tag === 0x82) names.san_dns.push(text)
+      else if (tag === 0x86) names.san_uri.push(text)
+      else if (tag === 0x87) names.san_ip.push(ipAddress(content))
+    }
+  }
+  return names
+}
+
+function ipAddress(bytes: Uint8Array): string {
+  if (bytes.length === 4) return bytes.join('.')
+  if (bytes.length !== 16) throw new Malformed()
+  const groups = Array.from({ length: 8 }, (_, i) =>
+    (((bytes[2 * i] ?? 0) << 8) | (bytes[2 * i + 1] ?? 0)).toString(16),
+  )
+  // The one spelling of RFC 5952 is that of URLs (WHATWG URL §3.5).
+  return new URL(`http://[${groups.join(':')}]`).hostname.slice(1, -1)
+}
