@@ -20,8 +20,8 @@ test('migrate brings an empty database up to date, and a second time changes not
       '0001_foundation',
       '0002_authorization_server',
       '0003_profile',
-      '0003_withdrawal',
       '0004_client_id_metadata',
+      '0005_withdrawal',
     ],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
