@@ -2,7 +2,7 @@
 // response_mode=form_post: what each module looks at, by a client that the suite registers itself.
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, UnsecuredJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ISSUER } from '../context.ts'
 import { formFields } from '../identity/browser.ts'
 import { ANN } from '../identity/people.ts'
@@ -31,9 +31,11 @@ describe.each<[Mode]>([['query'], ['form_post']])('the Basic modules by %s', (mo
   let party: Party
   /** What is at the address of a request object. */
   let object: () => string
-  beforeEach(async () => {
+  beforeAll(async () => {
     const outside = { [OBJECT_AT]: () => new Response(object()) }
     suite = await startSuite({ mode, outside })
+  })
+  beforeEach(async () => {
     party = await suite.register({ request_uris: [OBJECT_AT] })
   })
 
@@ -190,7 +192,7 @@ describe.each<[Mode]>([['query'], ['form_post']])('the Basic modules by %s', (mo
 
   test('oidcc-login-hint: stands in the form', async () => {
     const asked = party.request({ login_hint: 'bob@example.com' })
-    const login = await suite.browser.get(pathOf(await suite.browser.get(party.pathWith(asked))))
+    const login = await party.browser.get(pathOf(await party.browser.get(party.pathWith(asked))))
     expect(formFields(login)['username']).toBe('bob@example.com')
     const visit = { ...(await party.follow(login)), state: asked['state'], nonce: asked['nonce'] }
     await party.redeem(visit)
@@ -219,7 +221,7 @@ describe.each<[Mode]>([['query'], ['form_post']])('the Basic modules by %s', (mo
 
   test('oidcc-ensure-post-request-succeeds: from the site of the client', async () => {
     const parameters = party.request()
-    const page = await suite.browser.post('/oauth/authorize', parameters, {
+    const page = await party.browser.post('/oauth/authorize', parameters, {
       origin: 'https://suite.example',
       'sec-fetch-site': 'cross-site',
     })

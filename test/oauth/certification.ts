@@ -74,7 +74,6 @@ export async function startSuite({
   const discover = async () =>
     oauth.processDiscoveryResponse(issuer, await oauth.discoveryRequest(issuer, transport))
   const server = await discover()
-  const browser = new Browser(worker)
 
   /** Asks for a client as the suite does. */
   const ask = (metadata: Record<string, unknown> = {}) =>
@@ -95,12 +94,13 @@ export async function startSuite({
       { initialAccessToken: initial_access_token, ...transport },
     )
 
-  async function register(metadata: Record<string, unknown> = {}) {
+  /** A new client, with a browser in which nobody is signed in unless it is given one. */
+  async function register(metadata: Record<string, unknown> = {}, browser = new Browser(worker)) {
     const answer = await oauth.processDynamicClientRegistrationResponse(await ask(metadata))
     return party({ worker, mode, server, browser }, answer)
   }
 
-  return { worker, mode, server, discover, browser, transport, ask, register }
+  return { worker, mode, server, discover, transport, ask, register }
 }
 
 type Setting = {
@@ -230,6 +230,7 @@ function party(
   }
 
   return {
+    browser,
     client,
     authentication,
     request,
