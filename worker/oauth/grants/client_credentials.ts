@@ -120,7 +120,7 @@ function clientClaims(
   if (asked.scope?.some((one) => !isRegisteredScope(client, one))) {
     throw badScope('the client is not registered for this scope', 'scope_not_registered')
   }
-  if (!asked.resource.every((one) => mayNameResource(cx, client, one))) throw badTarget()
+  if (!asked.resource.every((one) => mayNameResource(cx, client, one, false))) throw badTarget()
   const registered = client.scope.filter((one) => !IDENTITY_SCOPES.includes(one))
 
   const { audience, scope } = resolveAudience(
