@@ -321,7 +321,7 @@ describe('a request is refused', () => {
     expect(later.body.error).toBe('invalid_target')
   })
 
-  test('for mProxy by a client for itself, which has no details', async () => {
+  test('of a client for itself, which has no details: neither with them nor, by their type alone, for mProxy', async () => {
     const client_secret = 'secret-of-service-'.padEnd(40, 'x')
     await createClient(worker.context(), {
       client_id: 'service',
@@ -330,12 +330,15 @@ describe('a request is refused', () => {
       scope: 'orders',
       authorization_details_types: ['device'],
     })
-    const answer = await token(
-      worker,
-      { grant_type: 'client_credentials', resource: 'urn:allauth:mqtt' },
-      basic('service', client_secret),
-    )
+    const ask = (more: Record<string, string>) =>
+      token(worker, { grant_type: 'client_credentials', ...more }, basic('service', client_secret))
+    const answer = await ask({ resource: 'urn:allauth:mqtt' })
     expect(answer.body.error).toBe('invalid_target')
+    // Nor can it ask for any: left out in silence, its token would hold more than it asked for.
+    await changeClient(worker.context(), 'service', { scope: 'mqtt' }, null)
+    const detailed = await ask({ authorization_details: JSON.stringify([good]) })
+    expect(detailed.body.error).toBe('invalid_authorization_details')
+    expect((await ask({})).status).toBe(200)
   })
 
   test('of a client that is not registered for the type', async () => {
