@@ -16,7 +16,13 @@ const answer = async (...args: string[]) => {
 
 test('migrate brings an empty database up to date, and a second time changes nothing', async () => {
   expect(await answer('migrate')).toEqual({
-    applied: ['0001_foundation', '0002_authorization_server', '0004_client_id_metadata'],
+    applied: [
+      '0001_foundation',
+      '0002_authorization_server',
+      '0003_profile',
+      '0004_client_id_metadata',
+      '0005_withdrawal',
+    ],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
 })

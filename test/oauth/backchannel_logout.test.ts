@@ -429,6 +429,22 @@ test('the logout token is signed as the client’s ID tokens are', async () => {
   await verifyLogoutToken(worker, 'shop', logout_token)
 })
 
+test('a pairwise client hears of the person by the name that it knows, and hints by it', async () => {
+  const { worker, browser, receivers } = await startSessions({ subject_type: 'pairwise' })
+  const shop = await signInAt(worker, browser, 'shop')
+  const bank = await visit(worker, browser, 'bank')
+  const hint = new URLSearchParams({ id_token_hint: bank.id_token })
+  const page = await browser.get(`/oauth/logout?${hint}`)
+  expect(page.html).toContain('You are signed out')
+  await worker.settled()
+  const subs = Object.fromEntries(
+    receivers.got.map(({ client_id, logout_token }) => [client_id, claimsOf(logout_token).sub]),
+  )
+  expect(subs).toEqual({ shop: shop.claims.sub, bank: bank.claims.sub })
+  expect(shop.claims.sub).not.toBe(bank.claims.sub)
+  expect(JSON.stringify(subs)).not.toContain('"ann"')
+})
+
 test('a logout token opens nothing of ours', async () => {
   const { worker, browser, receivers } = await startSessions()
   await signInAt(worker, browser, 'shop')

@@ -693,8 +693,12 @@ describe('redeeming', () => {
     const answers = await Promise.all(Array.from({ length: 200 }, () => poll(device_code)))
     const good = answers.filter(({ status }) => status === 200)
     const refused = answers.filter(({ body }) => body.error === 'invalid_grant')
-    console.log(`device code: 200 parallel, ${good.length} success, ${refused.length} refused`)
-    expect([good.length, refused.length]).toEqual([1, 199])
+    // A machine that has much else to do may tell some to come again.
+    const busy = answers.filter(({ status }) => status === 503)
+    console.log(
+      `device code: 200 parallel, ${good.length} success, ${refused.length} refused, ${busy.length} busy`,
+    )
+    expect([good.length, refused.length + busy.length]).toEqual([1, 199])
     expect(await count(worker, sql`from authorization where revoked_at is null`)).toBe(1)
     expect(await count(worker, sql`from refresh_token`)).toBe(1)
     expect((await poll(device_code)).body.error).toBe('invalid_grant')

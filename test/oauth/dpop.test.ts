@@ -13,6 +13,7 @@ import {
   answerOf,
   VERIFIER as FLOW_VERIFIER,
   follow,
+  requestParameters,
   requestPath,
   rowsOf,
   signIn as signInBrowser,
@@ -648,6 +649,48 @@ describe('strict foreign clients learn the nonce and go on', () => {
     const other = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair('ES256'))
     const stolen = openid.refreshTokenGrant(config, tokens.refresh_token ?? '', {}, { DPoP: other })
     await expect(stolen).rejects.toMatchObject({ error: 'invalid_grant' })
+  })
+})
+
+describe('a pushed request with a proof', () => {
+  test('binds its code to the key; with another dpop_jkt, a replayed proof or no nonce it is refused', async () => {
+    const { worker, browser } = await startFlow({ first_party: true })
+    await signInBrowser(worker, browser, 'ann')
+    const signer = await makeSigner('ES256')
+    const jkt = await calculateJwkThumbprint(signer.jwk as never)
+    const push = (proof: string, more: Record<string, string> = {}) =>
+      post(worker, '/oauth/par', [...requestParameters(more)], { DPoP: proof })
+    const prove = (claims: Record<string, unknown> = {}) =>
+      dpopProof(worker, signer, { path: '/oauth/par', claims })
+    const ignorant = await push(await prove({ nonce: undefined }))
+    expect([ignorant.status, ignorant.body.error]).toEqual([400, 'use_dpop_nonce'])
+    expect(ignorant.headers.get('dpop-nonce')).toBe(dpopNonce(worker.context()))
+    const proof = await prove()
+    const { status, body } = await push(proof)
+    expect(status).toBe(201)
+    expect((await push(proof)).body.error).toBe('invalid_dpop_proof')
+    const other = await push(await prove(), { dpop_jkt: 'k'.repeat(43) })
+    expect([other.status, other.body.error]).toEqual([400, 'invalid_dpop_proof'])
+    expect((await push(await prove(), { dpop_jkt: jkt })).status).toBe(201)
+    const request_uri = String(body['request_uri'])
+    const opened = await browser.get(
+      `/oauth/authorize?${new URLSearchParams({ client_id: 'app', request_uri })}`,
+    )
+    expect(answerOf(opened)).toHaveProperty('code')
+    expect((await rowsOf(worker, 'authorization_code'))[0]?.['dpop_jkt']).toBe(jkt)
+  })
+
+  test('openid-client pushes with its key and redeems with it', async () => {
+    const { worker, browser } = await startFlow({ first_party: true })
+    await signInBrowser(worker, browser, 'ann')
+    const config = await discover(worker, 'app', openid.None())
+    const DPoP = openid.getDPoPHandle(config, await openid.randomDPoPKeyPair('ES256'))
+    const url = await openid.buildAuthorizationUrlWithPAR(config, requestParameters(), { DPoP })
+    const page = await browser.get(url.pathname + url.search)
+    const checks = { pkceCodeVerifier: FLOW_VERIFIER, expectedState: 'state-1' }
+    const at = new URL(page.headers.get('location') ?? '')
+    const tokens = await openid.authorizationCodeGrant(config, at, checks, {}, { DPoP })
+    expect(tokens.token_type).toBe('dpop')
   })
 })
 

@@ -106,6 +106,16 @@ describe.each(ALGORITHMS)('an ID token by %s', (alg) => {
 })
 
 describe('the first key of an algorithm', () => {
+  test.each([
+    'id_token_signed_response_alg',
+    'userinfo_signed_response_alg',
+    'introspection_signed_response_alg',
+    'authorization_signed_response_alg',
+  ])('is published when a client registers it as %s', async (member) => {
+    await createClient(worker.context(), { ...APP, client_id: 'other', [member]: 'EdDSA' })
+    expect(await published()).toEqual(['ES256', 'EdDSA', 'RS256'])
+  })
+
   test('is there from when a client asks for it, and not before', async () => {
     expect(await published()).toEqual(['ES256', 'RS256'])
     await register('EdDSA')

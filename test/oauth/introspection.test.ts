@@ -271,3 +271,38 @@ test('an origin counts only for its own subject and client, and a minted one onl
   expect(await kindOf('dim-1', 'dim-1', 'dim-2')).toBe('')
   expect(await kindOf('ann', 'ann', 'ann')).toBe('')
 })
+
+test('a token that was looked at a moment ago is judged anew by time and state, and an altered one is not taken for it', async () => {
+  const { worker, look, access_token } = await startShop()
+  const { exp } = claimsOf(access_token)
+  worker.clock.now = exp - 20
+  expect((await look(access_token, 'shop')).body['active']).toBe(true)
+  const altered = `${access_token.slice(0, -4)}AAAA`
+  expect((await look(altered, 'shop')).body).toEqual({ active: false })
+  await setStatus(worker, 'client', 'job', 'disabled')
+  expect((await look(access_token, 'shop')).body).toEqual({ active: false })
+  await setStatus(worker, 'client', 'job', 'active')
+  expect((await look(access_token, 'shop')).body['active']).toBe(true)
+  worker.clock.now = exp
+  expect((await look(access_token, 'shop')).body).toEqual({ active: false })
+})
+
+test('tokens that were looked at are remembered up to a bound', async () => {
+  const { worker, who } = await startShop()
+  const cx = worker.context()
+  const parameters = { grant_type: 'client_credentials', resource: API_OF_SHOP }
+  const { body } = await token(worker, parameters, who.job)
+  for (let i = 0; i < 1200; i++) {
+    // Unsigned texts leave nothing behind.
+    await readAccessToken(cx, `${body.access_token}${i}`)
+  }
+  const made = await Promise.all(
+    Array.from({ length: 1100 }, async (_, i) => {
+      const given = { origin: 'job', sub: 'job', client_id: 'job', audience: ['a:b'], scope: [] }
+      return (await mintAccessToken(cx, { ...given, ttl: 60 + i })).access_token
+    }),
+  )
+  for (const one of made) await readAccessToken(cx, one)
+  const lately = worker.memory.get('tokens read lately')?.value as Map<string, unknown>
+  expect(lately.size).toBe(1000)
+})

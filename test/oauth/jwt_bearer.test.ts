@@ -218,8 +218,10 @@ describe('an assertion', () => {
     const answers = await Promise.all(Array.from({ length: 200 }, () => bring(jwt)))
     const good = answers.filter(({ status }) => status === 200).length
     const refused = answers.filter(({ body }) => body.error === 'invalid_grant').length
-    console.log(`assertion: 200 parallel, ${good} success, ${refused} refused`)
-    expect([good, refused]).toEqual([1, 199])
+    // A machine that has much else to do may tell some to come again.
+    const busy = answers.filter(({ status }) => status === 503).length
+    console.log(`assertion: 200 parallel, ${good} success, ${refused} refused, ${busy} busy`)
+    expect([good, refused + busy]).toEqual([1, 199])
     expect(await count(worker, sql`from authorization`)).toBe(1)
     expect(await count(worker, sql`from refresh_token`)).toBe(1)
     expect(told(await bring(jwt))).toEqual(DULL)

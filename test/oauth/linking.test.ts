@@ -2,9 +2,8 @@
 // page to unlinking, with what goes wrong on the way.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { updateSettings } from '../../worker/admin/settings.ts'
-import { sql } from '../../worker/db/sql.ts'
-import { deleteOldProtocolState } from '../../worker/oauth/authorizations.ts'
-import { countRoundTrips } from '../context.ts'
+import { JOBS } from '../../worker/jobs.ts'
+import { countRoundTrips, type TestWorker } from '../context.ts'
 import { answerOf, locationOf, rowsOf } from './flow.ts'
 import {
   ALEXA_URI,
@@ -18,9 +17,14 @@ import {
   type Vendor,
   works,
 } from './linking.ts'
-import { basic, losingAnswers, overtaken, setStatus, token } from './token_fixtures.ts'
+import { addClient, basic, losingAnswers, overtaken, setStatus, token } from './token_fixtures.ts'
 
 const DAY = 86_400
+/** Everything that runs by itself: what ends with sessions, what is forgotten. Twice, for one leads to the other. */
+async function runTimer(worker: TestWorker) {
+  for (const job of [...JOBS, ...JOBS]) await job.run(worker.context())
+}
+
 const VENDORS: [string, Vendor][] = [
   ['Google', google],
   ['Alexa', alexa],
@@ -216,15 +220,12 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
     expect((await rowsOf(worker, 'authorization'))[0]).toMatchObject({ offline: 1 })
     // 15 days, in which nobody opens a browser: the session is over after 12 hours.
     worker.clock.now += 15 * DAY
-    await worker.context().db.write(...deleteOldProtocolState(worker.context()))
+    await runTimer(worker)
     expect((await own.browser.get('/account')).status).toBe(303)
-    expect((await own.refresh(worker, body.refresh_token)).status).toBe(200)
-    // The session's rows are gone altogether.
-    await worker.context().db.write(sql`delete from session`)
     expect((await own.refresh(worker, body.refresh_token)).status).toBe(200)
     // More than the idle lifetime and the whole one of other refresh tokens.
     worker.clock.now += 400 * DAY
-    await worker.context().db.write(...deleteOldProtocolState(worker.context()))
+    await runTimer(worker)
     // Introspection finds it good, and names no end.
     const looked = await worker.request('/oauth/introspect', {
       method: 'POST',
@@ -237,10 +238,21 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
     const { status, body: last } = await own.refresh(worker, body.refresh_token)
     expect(status).toBe(200)
     expect(await works(worker, last.access_token)).toBe(true)
+    // Who may end it sees that it is there, also when it was not used for so long.
+    worker.clock.now += 400 * DAY
+    const ops = { client_id: 'ops', grant_types: ['client_credentials' as const] }
+    const secret = await addClient(worker, { ...ops, scope: 'users:read' })
+    const reader = await token(worker, { grant_type: 'client_credentials' }, basic('ops', secret))
+    const listed = await worker.request('/v1/users/ann/authorizations', {
+      headers: { authorization: `Bearer ${reader.body.access_token}` },
+    })
+    expect(await listed.json()).toMatchObject({
+      items: [{ client_id: vendor.client_id, offline: true }],
+    })
     // It has no end but the one that somebody makes, and then it is forgotten like others.
     await own.revoke(worker, body.refresh_token)
     worker.clock.now += 400 * DAY
-    await worker.context().db.write(...deleteOldProtocolState(worker.context()))
+    await runTimer(worker)
     expect(await rowsOf(worker, 'authorization')).toEqual([])
   })
 })

@@ -14,9 +14,19 @@ import {
   startFlow,
   VERIFIER,
 } from './flow.ts'
-import { AS, basic, foreign, foreignClient, token, write } from './token_fixtures.ts'
+import {
+  AS,
+  basic,
+  fapiMembers,
+  foreign,
+  foreignClient,
+  makeSigner,
+  token,
+  write,
+} from './token_fixtures.ts'
 
 const SECRET = 'a secret of more than thirty characters'
+const signer = await makeSigner('ES256')
 const NO_PKCE = { code_challenge: undefined, code_challenge_method: undefined }
 
 async function startFree(client: Partial<ClientInput> = {}) {
@@ -96,7 +106,7 @@ describe('a client that proves itself and need not use PKCE', () => {
 describe('the lack of a challenge is refused', () => {
   test.each([
     ['to a client of which nothing else was said', { require_pkce: true }],
-    ['to a client with profile fapi2', { profile: 'fapi2' as const }],
+    ['to a client with profile fapi2', fapiMembers(signer)],
   ])('%s', async (_, client) => {
     const { browser } = await startFree(client)
     expect(answerOf(await browser.get(path(NO_PKCE)))).toMatchObject({ error: 'invalid_request' })

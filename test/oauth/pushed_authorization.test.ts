@@ -25,6 +25,7 @@ import {
   asserted,
   assertion,
   basic,
+  fapiMembers,
   foreign,
   foreignClient,
   losingAnswers,
@@ -66,8 +67,13 @@ const webBasic: Record<string, string> = basic('web', SECRET)
 const openPath = (request_uri: unknown, client_id = 'web') =>
   `/oauth/authorize?${new URLSearchParams({ client_id, request_uri: String(request_uri) })}`
 
-const pushed = async (worker: TestWorker, changes: Changes = {}) =>
-  openPath((await push(worker, changes)).body['request_uri'])
+const pushed = async (worker: TestWorker, changes: Changes = {}, headers = webBasic) =>
+  openPath((await push(worker, changes, headers)).body['request_uri'])
+
+const signer = await makeSigner('ES256')
+
+/** How a client with profile fapi2 proves itself: by these parameters, and no header. */
+const proven = async (worker: TestWorker) => asserted(await assertion(worker, signer, 'web'))
 
 test('a strict foreign client pushes with an assertion, and a person signs in by it', async () => {
   const signer = await makeSigner('ES256', 'k1')
@@ -388,11 +394,13 @@ describe('a request that has to be pushed', () => {
 
   test.each([
     ['require_pushed_authorization_requests', { require_pushed_authorization_requests: true }],
-    ['profile fapi2', { profile: 'fapi2' as const }],
+    ['profile fapi2', fapiMembers(signer)],
   ])('by %s of its client is refused when it comes directly', async (_, client) => {
     const { worker, browser } = await startWeb(client)
     await expectRefused(browser)
-    expect(pathOf(await browser.get(await pushed(worker)))).toMatch(/^\/login\?/)
+    const isFapi = 'profile' in client
+    const way = isFapi ? await pushed(worker, await proven(worker), {}) : await pushed(worker)
+    expect(pathOf(await browser.get(way))).toMatch(/^\/login\?/)
     // Others are free.
     expect(pathOf(await browser.get(requestPath()))).toMatch(/^\/login\?/)
   })
@@ -405,15 +413,17 @@ describe('a request that has to be pushed', () => {
   })
 
   test('with profile fapi2 needs an S256 challenge and its redirect_uri', async () => {
-    const { worker } = await startWeb({ profile: 'fapi2', require_pkce: false })
+    const { worker } = await startWeb(fapiMembers(signer))
+    const bring = async (changes: Changes) =>
+      push(worker, { ...changes, ...(await proven(worker)) }, {})
     for (const changes of [
       { code_challenge: undefined, code_challenge_method: undefined },
       { code_challenge: CHALLENGE, code_challenge_method: 'plain' },
       { redirect_uri: undefined },
     ]) {
-      const answer = await push(worker, changes)
+      const answer = await bring(changes)
       expect([answer.status, answer.body.error]).toEqual([400, 'invalid_request'])
     }
-    expect((await push(worker)).status).toBe(201)
+    expect((await bring({})).status).toBe(201)
   })
 })

@@ -17,7 +17,16 @@ import {
   requestParameters,
   rowsOf,
 } from './flow.ts'
-import { AS, foreignClient, makeSigner, post, type Signer } from './token_fixtures.ts'
+import {
+  AS,
+  asserted,
+  assertion,
+  fapiMembers,
+  foreignClient,
+  makeSigner,
+  post,
+  type Signer,
+} from './token_fixtures.ts'
 
 const EXPLICIT = 'oauth-authz-req+jwt'
 const OBJECT_AT = 'https://app.example/request.jwt'
@@ -151,6 +160,7 @@ describe('a signed request', () => {
     ['with the explicit typ', {}, { typ: EXPLICIT }],
     ['with the whole media type', {}, { typ: `application/${EXPLICIT}` }],
     ['with members of others', { foo: { bar: 1 }, n: 3 }, {}],
+    ['with claims as an object', { claims: { userinfo: { email: null } } }, {}],
   ]
   test.each(good)('%s is taken', async (_, claims, header) => {
     const { browser } = await startSigned()
@@ -341,10 +351,28 @@ describe('a request object', () => {
     })
   })
 
+  test('is verified with keys from jwks_uri, and refused when they cannot be had', async () => {
+    const jwks_uri = 'https://app.example/jwks'
+    let answer = () => Response.json({ keys: [es256.jwk] })
+    const { worker, browser } = await startSigned(
+      { jwks: undefined, jwks_uri },
+      { [jwks_uri]: () => answer() },
+    )
+    const outside = { ...OUTSIDE, redirect_uri: CALLBACK }
+    const get = async () => browser.get(pathWith({ ...outside, request: await sign() }))
+    expect(pathOf(await get())).toMatch(/^\/login\?/)
+    answer = () => Response.json({}, { status: 500 })
+    worker.clock.now += 60
+    expect(answerOf(await get())).toMatchObject({ error: 'invalid_request_object' })
+    expect(worker.log.at(-1)?.fields['reason']).toBe('jwks_uri_status_500')
+  })
+
   test('of a client with profile fapi2 says who, for whom and until when, within an hour', async () => {
-    const { worker } = await startSigned({ profile: 'fapi2' })
-    const bring = async (request: string) =>
-      (await post(worker, '/oauth/par', { client_id: 'app', request })).status
+    const { worker } = await startSigned(fapiMembers(...Object.values(signers)))
+    const bring = async (request: string) => {
+      const proven = asserted(await assertion(worker, es256, 'app'))
+      return (await post(worker, '/oauth/par', { client_id: 'app', request, ...proven })).status
+    }
     const push = async (claims: Claims) => bring(await sign(claims))
     for (const [alg, signer] of Object.entries(signers)) {
       // FAPI 2.0 §5.4.1

@@ -22,6 +22,7 @@ import {
   basic,
   claimsOf,
   count,
+  dpopProof,
   foreign,
   foreignClient,
   MQTT,
@@ -317,6 +318,11 @@ describe('what both hold', () => {
     expect([status, body.error]).toEqual([400, error])
   })
 
+  test('does not reach mProxy by a token that does not, though the client is registered for it', async () => {
+    const { status, body } = await exchange(await ownToken('openid'), { resource: MQTT }, 'web')
+    expect([status, body.error]).toEqual([400, 'invalid_target'])
+  })
+
   test('shrinks with the registration of either client', async () => {
     const { access_token } = await subjectToken()
     await changeClient(worker.context(), 'app', { scope: 'openid' }, null)
@@ -361,7 +367,7 @@ describe('what both hold', () => {
   })
 
   test('of a client acting for a client is nothing in the management API', async () => {
-    await addGrant(worker, 'ann', { name: 'helper', permissions: ['users:read'] })
+    await addGrant(worker, 'web', { name: 'helper', permissions: ['users:read'] })
     const headers = basic('web', secretOf('web'))
     const grant_type = 'client_credentials'
     const own = await token(worker, { grant_type, scope: 'users:read' }, headers)
@@ -556,6 +562,32 @@ describe('a subject token is refused', () => {
     const { access_token } = await subjectToken()
     const { status, body } = await exchange(access_token, more)
     expect([status, body.error]).toEqual([400, 'invalid_request'])
+  })
+
+  test('bound to a key is good with the proof of that key, and stays bound', async () => {
+    const [signer, thief] = [await makeSigner('ES256'), await makeSigner('ES256')]
+    const { code } = await addCode(worker, { client_id: 'web', scope: 'openid profile' })
+    const send = async (body: Record<string, string>, by: typeof signer | null) =>
+      token(worker, body, {
+        ...basic('web', secretOf('web')),
+        ...(by === null ? {} : { DPoP: await dpopProof(worker, by) }),
+      })
+    const grant_type = 'authorization_code'
+    const own = await send(
+      { grant_type, code, redirect_uri: REDIRECT, code_verifier: VERIFIER },
+      signer,
+    )
+    const { cnf } = claimsOf(own.body.access_token)
+    const body = {
+      grant_type: GRANT,
+      subject_token: own.body.access_token ?? '',
+      subject_token_type: ACCESS,
+    }
+    expect((await send(body, null)).body.error).toBe('invalid_request')
+    expect((await send(body, thief)).body.error).toBe('invalid_request')
+    const { body: exchanged } = await send(body, signer)
+    expect(exchanged['token_type']).toBe('DPoP')
+    expect(claimsOf(exchanged.access_token)).toMatchObject({ cnf, act: { sub: 'web' } })
   })
 
   test('may_act lets through the one it names', async () => {

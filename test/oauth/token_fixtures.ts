@@ -437,3 +437,14 @@ export function dpopProof(
     .setProtectedHeader({ typ: 'dpop+jwt', alg: signer.alg, jwk: signer.jwk, ...header })
     .sign(signer.privateKey)
 }
+
+/** What a client with profile fapi2 has to be registered with, beyond redirect addresses and scope. */
+export const fapiMembers = (...signers: Signer[]): ClientInput => ({
+  profile: 'fapi2',
+  client_secret: undefined,
+  token_endpoint_auth_method: 'private_key_jwt',
+  jwks: { keys: signers.map(({ jwk }) => jwk as never) },
+  dpop_bound_access_tokens: true,
+  id_token_signed_response_alg: 'ES256',
+  require_pkce: true,
+})

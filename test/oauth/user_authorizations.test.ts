@@ -267,10 +267,12 @@ describe('a person', () => {
       sql`update authorization set authorization_details = ${JSON.stringify(details)}
         where client_id = 'garden'`,
       sql`insert into allowed_scope (user_id, client_id, resource, scope, created_at)
-        values ('ann', 'garden', '', ${digestOf(details)}, ${worker.clock.now})`,
+        values ('ann', 'garden', '', ${digestOf(details)}, ${worker.clock.now}),
+          ('ann', 'garden', '', 'claims"birthdate', ${worker.clock.now})`,
     )
     const { html } = await browser.get(PATH)
     expect(html).toContain('use devices and groups that it named when it asked you')
+    expect(html).toMatch(/see your (?:date of birth|birthdate|birthday)/)
     expect(html).not.toContain('use what the application calls')
     const api = await apiOf(worker, 'users:read')
     const { body } = await api('GET', '/v1/users/ann/authorizations')

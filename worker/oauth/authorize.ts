@@ -169,7 +169,8 @@ const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean 
  * console can ask for all and a helper gets the helper's part. Nothing left is refused.
  */
 function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
-  if (!request.resource.every((one) => mayNameResource(cx, client, one))) {
+  const detailed = request.authorization_details !== undefined
+  if (!request.resource.every((one) => mayNameResource(cx, client, one, detailed))) {
     throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
   }
   const scope = request.scope.filter(
@@ -177,7 +178,7 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
       isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
   )
   const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
-  if (managed || (scope.length === 0 && request.authorization_details === undefined)) {
+  if (managed || (scope.length === 0 && !detailed)) {
     throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
   }
   return scope
@@ -189,6 +190,10 @@ const consentResources = (request: AuthorizationRequest): readonly string[] =>
 
 /** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
 const claimAsScope = (claim: string): string => `claims"${claim}`
+
+/** The claim that was allowed, where it is not a scope. */
+export const claimAllowed = (allowed: string): string | null =>
+  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
 
 /** What the person is asked to allow, as rows of what was allowed. */
 const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [

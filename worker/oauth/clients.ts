@@ -4,6 +4,7 @@ import { assertMayEditPrincipal, assertMayHandOnScopes } from '../access/power.t
 import {
   buryPrincipal,
   findPrincipal,
+  forgetRights,
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
@@ -199,9 +200,12 @@ async function assertIsOfSector(cx: Context, client: Description): Promise<void>
 
 /** The algorithms with which it wants us to sign. */
 const algorithmsOf = (client: Description): OurAlgorithm[] =>
-  [client.id_token_signed_response_alg, client.userinfo_signed_response_alg].filter(
-    (alg) => alg !== null,
-  )
+  [
+    client.id_token_signed_response_alg,
+    client.userinfo_signed_response_alg,
+    client.introspection_signed_response_alg,
+    client.authorization_signed_response_alg,
+  ].filter((alg) => alg !== null)
 
 /**
  * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only
@@ -296,5 +300,6 @@ export function deletionOf(cx: Context, { id, version }: ClientRow): readonly St
     appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
     buryPrincipal(cx, id, judged),
     ...deleteClientRows(id, version, cx.now()),
+    ...forgetRights(id),
   ]
 }

@@ -14,6 +14,7 @@ import { deleteRequest, isOpen, listObjectNames } from './authorization_request_
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
   asUser,
+  claimAllowed,
   consentPath,
   type Decision,
   decide,
@@ -24,6 +25,7 @@ import {
   requestEnded,
   type Situation,
 } from './authorize.ts'
+import { introduce } from './introduction.ts'
 import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
@@ -78,9 +80,11 @@ const CHECKED: ReadonlyMap<string, string> = new Map([
 const meaningOfClaim = (claim: string): string =>
   CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
 
-/** A scope in words. */
+/** A scope in words, or whatever else was allowed under a name of its own. */
 export function meaningOf(scope: string): string {
   if (isDigest(scope)) return 'use devices and groups that it named when it asked you'
+  const claim = claimAllowed(scope)
+  if (claim !== null) return meaningOfClaim(claim)
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
   if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
@@ -168,6 +172,7 @@ export async function askConsent(
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     resources: request.resource,
+    introduction: introduce(client),
   }
   return { page: 'consent', values, form_target, ui_locales }
 }

@@ -20,12 +20,17 @@ export const readProof = async (cx: Context, request: ProofRequest): Promise<Pro
 const badProof = (reason: string, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
-/** The caller with a proof that is consumed with its others, and the key that it proved. */
-export const withProof = (caller: Caller, { use, jkt }: Proof): Caller => ({
-  ...caller,
-  proofs: [...caller.proofs, use],
-  cnf: { jkt },
-})
+/**
+ * The caller with a proof that is consumed with its others, and the key that it proved. Throws OAuthError when the profile
+ * of the client forbids the algorithm (FAPI 2.0 §5.4).
+ */
+export function withProof(caller: Caller, { use, jkt, alg }: Proof): Caller {
+  const isHeld = caller.kind === 'client' && isFapi(caller.client)
+  if (isHeld && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))) {
+    throw badProof('proof_alg', 'the DPoP proof is not valid')
+  }
+  return { ...caller, proofs: [...caller.proofs, use], cnf: { jkt } }
+}
 
 /**
  * The caller with the key that its tokens will be bound to, by the proof it sent or as it is registered. The proof is
@@ -49,11 +54,6 @@ export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Ca
       throw badProof('no_proof', 'this client has to send a DPoP proof')
     }
     return caller
-  }
-  if (client !== null && isFapi(client)) {
-    if (!FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, proof.alg))) {
-      throw badProof('proof_alg', 'the DPoP proof is not valid')
-    }
   }
   return withProof(caller, proof)
 }

@@ -2,8 +2,8 @@
 // `access_token_format`. What the token says is the same in each and comes together in tokens.ts. Each format is told
 // by its beginning and holds what makes it an access token and nothing else; what comes out of `read` is
 // authenticated, from our issuer, and not yet judged by time, audience or state.
-import type { Context } from '../context.ts'
-import { seal, UnsealError, unseal } from '../crypto.ts'
+import { type Context, recall, remember } from '../context.ts'
+import { seal, sha256, UnsealError, unseal } from '../crypto.ts'
 import { signJwt, verifyJwt } from '../keys/jwt.ts'
 import { signPaseto, verifyPaseto } from '../keys/paseto.ts'
 import type { ClientMembers } from './client_members.ts'
@@ -93,9 +93,34 @@ const FORMATS: Record<TokenFormat, Format> = { jwt, opaque, paseto }
 export const issueToken = (cx: Context, format: TokenFormat, claims: Claims): Promise<Issued> =>
   FORMATS[format].issue(cx, claims)
 
-/** The claims of an access token of ours in whichever format, or null for anything else. */
-export const readToken = (cx: Context, token: string): Promise<Record<string, unknown> | null> =>
-  FORMATS[formatOf(token)].read(cx, token)
+type Claimed = Readonly<Record<string, unknown>>
+
+/** Tokens that were read lately, with their claims: most come again within seconds, and a signature stays what it was. */
+const REMEMBERED = 'tokens read lately'
+const REMEMBERED_MAX = 1000
+const REMEMBERED_TTL = 60
+
+/**
+ * The claims of an access token of ours in whichever format, or null for anything else. Remembered for a minute by the
+ * token's hash; time and state are for the caller to judge, each time.
+ */
+export async function readToken(cx: Context, token: string): Promise<Claimed | null> {
+  const now = cx.now()
+  const lately =
+    recall<Map<string, { claims: Claimed; until: number }>>(cx, REMEMBERED) ??
+    remember(cx, REMEMBERED, new Map(), Number.MAX_SAFE_INTEGER / 2)
+  const hash = sha256(token)
+  const known = lately.get(hash)
+  if (known !== undefined && known.until > now) return known.claims
+  lately.delete(hash)
+  const claims = await FORMATS[formatOf(token)].read(cx, token)
+  if (claims === null) return null
+  // A Map keeps the order of insertion: the first is the oldest.
+  const [oldest] = lately.keys()
+  if (lately.size >= REMEMBERED_MAX && oldest !== undefined) lately.delete(oldest)
+  lately.set(hash, { claims, until: now + REMEMBERED_TTL })
+  return claims
+}
 
 function formatOf(token: string): TokenFormat {
   if (token.startsWith(OPAQUE_PREFIX)) return 'opaque'
