@@ -143,7 +143,7 @@ export function entitle(
   let scope = resolved.scope.filter((one) => wanted.includes(one))
 
   const { mqtt_audience } = cx.config
-  if (!audience.every((one) => mayNameResource(cx, client, one))) {
+  if (!audience.every((one) => mayNameResource(cx, client, one, details))) {
     throw new OAuthError('invalid_target', {
       description: 'the client is not registered for this resource',
       reason: 'resource_not_registered',
@@ -180,11 +180,20 @@ export function entitle(
   return { claims, openid: wanted.includes('openid'), client }
 }
 
-/** Whether a client may have tokens for a resource. */
-export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
+/**
+ * Whether a client may have tokens for a resource. With `details` alone it comes to mProxy where it is registered for
+ * those and not for `mqtt`: without them the token would have all rights of the person there.
+ */
+export function mayNameResource(
+  cx: Context,
+  client: Client,
+  resource: string,
+  details?: readonly Detail[],
+): boolean {
   if (resource === cx.config.issuer || client.resources.includes(resource)) return true
   if (resource === cx.config.mqtt_audience) {
-    return client.scope.includes('mqtt') || client.authorization_details_types.includes('device')
+    const narrowed = details !== undefined && client.authorization_details_types.includes('device')
+    return narrowed || client.scope.includes('mqtt')
   }
   return resource === managementAudience(cx) && client.scope.some(isManagementScope)
 }

@@ -169,7 +169,8 @@ const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean 
  * console can ask for all and a helper gets the helper's part. Nothing left is refused.
  */
 function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
-  if (!request.resource.every((one) => mayNameResource(cx, client, one))) {
+  const { resource, authorization_details } = request
+  if (!resource.every((one) => mayNameResource(cx, client, one, authorization_details))) {
     throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
   }
   const scope = request.scope.filter(
