@@ -227,6 +227,44 @@ describe('the token carries', () => {
   })
 })
 
+describe('a client that is registered for details and not for the scope mqtt', () => {
+  const reduced = () =>
+    changeClient(
+      worker.context(),
+      'app',
+      { scope: 'openid offline_access', first_party: true },
+      null,
+    )
+
+  test('is refused mProxy without details, which would be all that the person may', async () => {
+    await reduced()
+    const resource = 'urn:allauth:mqtt'
+    const named = answerOf(await browser.get(requestPath({ scope: 'openid', resource })))
+    expect(named['error']).toBe('invalid_target')
+    const later = answerOf(await browser.get(requestPath({ scope: 'openid' })))
+    expect((await redeem(later['code'], { resource })).body['error']).toBe('invalid_target')
+  })
+
+  test('is refused it also where it was registered for mqtt when the person signed in', async () => {
+    await changeClient(worker.context(), 'app', { first_party: true }, null)
+    const resource = 'urn:allauth:mqtt'
+    const { code } = answerOf(await browser.get(requestPath({ scope: 'openid', resource })))
+    await reduced()
+    expect((await redeem(code)).body['error']).toBe('invalid_target')
+  })
+
+  test('names it with details, and gets those', async () => {
+    await reduced()
+    const authorization_details = JSON.stringify([detail(['device:read'], { devices: ['lamp-1'] })])
+    const asked = { scope: 'openid', resource: 'urn:allauth:mqtt', authorization_details }
+    const { code } = answerOf(await browser.get(requestPath(asked)))
+    const { access_token } = (await redeem(code)).body
+    const { acl } = claimsOf(access_token)
+    expect(subscribes(acl, 'sites/home/devices/lamp-1/log')).toBe(true)
+    expect(subscribes(acl, 'sites/home/devices/lamp-2/log')).toBe(false)
+  })
+})
+
 describe('later', () => {
   const both = [detail(['device:read', 'device:command'], { devices: ['lamp-1', 'lamp-2'] })]
 
