@@ -579,6 +579,26 @@ describe('looking after itself', () => {
     expect(value.body).not.toHaveProperty('client_secret')
     expect(roundTrips).toBe(2)
     expect((await send(worker, 'GET', path, undefined, key)).body).toEqual(value.body)
+  test('signing out leads to the address that anybody registered only for who sees it', async () => {
+    await setRegistration(worker, 'open')
+    const bye = 'https://who.example/bye'
+    const metadata = { post_logout_redirect_uris: [bye], client_name: 'Who' }
+    const path = ({ body }: Answer) =>
+      `/oauth/logout?${new URLSearchParams({ client_id: body.client_id, post_logout_redirect_uri: bye })}`
+    const anybody = path(await register(worker, metadata))
+    const stranger = new Browser(worker)
+    const shown = await stranger.get(anybody)
+    expect([shown.status, shown.headers.get('location')]).toEqual([200, null])
+    expect(shown.html).toContain(`href="${bye}"`)
+    const vouched = path(await register(worker, metadata, permit))
+    expect((await stranger.get(vouched)).headers.get('location')).toBe(bye)
+    await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+    const ann = new Browser(worker)
+    await signIn(worker, ann, 'ann')
+    const done = await ann.submit(await ann.get(anybody), { action: 'logout' })
+    expect(done.headers.get('location')).toBe(bye)
+  })
+
     expect(
       await row(worker, sql`select actor_kind, actor_id from event where type = 'client.updated'`),
     ).toEqual({
