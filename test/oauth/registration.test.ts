@@ -6,6 +6,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { changeClient } from '../../worker/oauth/clients.ts'
 import { OPEN_REGISTRATIONS_MAX } from '../../worker/oauth/registration.ts'
+import { OBJECTS_MAX } from '../../worker/oauth/request_object.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
 import { CALLBACK, follow, locationOf, requestPath, signIn } from './flow.ts'
@@ -374,6 +375,26 @@ describe('registering', () => {
     expect([made.status, made.body['subject_type'], fetches]).toEqual([201, 'pairwise', 2])
   })
 
+  test('a sector that the anonymous name in a change is not fetched either', async () => {
+    let fetches = 0
+    const sector = 'https://sector.example/list.json'
+    const answer = () => {
+      fetches++
+      return Response.json([CALLBACK])
+    }
+    worker = await startWorker({}, { outside: { [sector]: answer } })
+    await setRegistration(worker, 'open')
+    const { body } = await register(worker)
+    const path = `/oauth/register/${body.client_id}`
+    const changed = { ...body, sector_identifier_uri: sector }
+    const refused = await send(worker, 'PUT', path, changed, body.registration_access_token)
+    expect([refused.status, refused.body['error'], fetches]).toEqual([
+      400,
+      'invalid_client_metadata',
+      0,
+    ])
+  })
+
   test('it takes two round trips, and one without a token', async () => {
     await setRegistration(worker, 'open')
     const withToken = await countRoundTrips(worker, () => register(worker, {}, permit))
@@ -510,6 +531,17 @@ describe('who may register', () => {
       expect([shown.status >= 400, shown.headers.get('location')]).toEqual([true, null])
       const sent = await open(vouched.body.client_id, stranger, fault)
       expect(sent.headers.get('location')).toContain(`${address}?error=`)
+  test('the addresses of one IPv6 subscriber count as one', async () => {
+    await setRegistration(worker, 'open')
+    const from = (address: string) =>
+      register(worker, {}, undefined, { 'x-test-address': address }).then(({ status }) => status)
+    for (let i = 0; i < OPEN_REGISTRATIONS_MAX; i++) {
+      expect(await from(`2001:db8:1:2::${i.toString(16)}`)).toBe(201)
+    }
+    expect(await from('2001:db8:1:2:ffff::1')).toBe(429)
+    expect(await from('2001:db8:1:3::1')).toBe(201)
+  })
+
     }
     const ann = new Browser(worker)
     await signIn(worker, ann, 'ann')
@@ -547,6 +579,27 @@ describe('looking after itself', () => {
 
   beforeEach(async () => {
     registered = await register(
+  test('an address makes us fetch so many request objects of the anonymous in an hour', async () => {
+    const at = 'https://who.example/request.jwt'
+    let fetches = 0
+    const answer = () => {
+      fetches++
+      return new Response('none', { status: 404 })
+    }
+    worker = await startWorker({}, { outside: { [at]: answer } })
+    await setRegistration(worker, 'open')
+    const { body } = await register(worker, { request_uris: [at] })
+    const ask = async (address: string) => {
+      const query = new URLSearchParams({ client_id: body.client_id, request_uri: at })
+      const headers = { 'x-test-address': address }
+      return (await worker.request(`/oauth/authorize?${query}`, { headers })).status
+    }
+    for (let i = 0; i < OBJECTS_MAX; i++) expect(await ask(`2001:db8::${i}`)).toBe(400)
+    expect(await ask('2001:db8::ffff')).toBe(429)
+    expect(fetches).toBe(OBJECTS_MAX)
+    expect(await ask('192.0.2.2')).toBe(400)
+  })
+
       worker,
       { client_name: 'Before', logo_uri: 'https://app.example/l.png' },
       permit,

@@ -7,6 +7,7 @@ import { limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { parseJsonObject } from '../http.ts'
+import { addressKey } from '../identity/login.ts'
 import { OutsideRefused } from '../outside.ts'
 import { loadSettings } from '../settings.ts'
 import { DEFAULTS, type Description, parseClient, startOver } from './client_metadata.ts'
@@ -97,7 +98,7 @@ async function renew(
 
 /** Anybody may name any address: from one of his own he makes us fetch so many. */
 async function countFetch(cx: Context) {
-  const key = { purpose: 'client document', value: cx.address }
+  const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
   const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
   const [[taken]] = await cx.db.write(attempts.take)
   if ((taken?.count ?? 0) > attempts.max) {

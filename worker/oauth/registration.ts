@@ -9,6 +9,7 @@ import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { addressKey } from '../identity/login.ts'
 import { loadSettings } from '../settings.ts'
 import {
   type Client,
@@ -110,10 +111,7 @@ export async function registerClient(
   const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
   const start = { ...DEFAULTS, scope: permit.scope.filter((one) => !isManagementScope(one)) }
   const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
-  if (permit.id === null && client.sector_identifier_uri !== null) {
-    // What the anonymous name is not fetched: anybody could send us anywhere as often as he likes.
-    throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
-  }
+  if (permit.id === null) assertNoNewSector(DEFAULTS, client)
   await assertIsOfSector(cx, client)
 
   const id = randomId(cx, 'cli')
@@ -162,7 +160,7 @@ function counted(cx: Context, permit: Permit): { take: Statement; condition: Sta
   if (permit.id !== null) {
     return { take: useInitialAccessToken(cx, permit.id), condition: isUseMine(cx) }
   }
-  const key = { purpose: 'registration', value: cx.address }
+  const key = { purpose: 'registration', value: addressKey(cx.address) ?? '' }
   const { take, isWithin } = limit(cx, key, { max: OPEN_REGISTRATIONS_MAX, window: 3600 })
   return { take, condition: isWithin }
 }
@@ -236,6 +234,14 @@ export function describe(
     if (error instanceof Problem && error.errors.length > 0) throw refusalOf(error.errors)
     throw error
   }
+}
+
+/** What the anonymous name is not fetched: anybody could send us anywhere as often as he likes. Throws OAuthError. */
+function assertNoNewSector(current: Description, next: Description): void {
+  const { sector_identifier_uri } = next
+  if (sector_identifier_uri === null) return
+  if (sector_identifier_uri === current.sector_identifier_uri) return
+  throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
 }
 
 /** OpenID Connect Registration §5. Throws OAuthError. */
@@ -334,6 +340,7 @@ export async function replaceRegistration(
     const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
     const next = describe(cx, startOver(current), said, current.scope)
+    if (row.initial_access_token_id === null) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
     const plan = await changeOf(as, row, next)
     const exchange = exchangeSecrets(as, row, secrets, next.token_endpoint_auth_method)

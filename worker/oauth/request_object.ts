@@ -2,9 +2,11 @@
 // registered. Here a request object becomes the parameters that the request has; what those may be is judged in
 // authorization_request.ts, whatever way they came.
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
+import { limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import { type Form, formOf } from '../http.ts'
+import { addressKey } from '../identity/login.ts'
 import { OutsideRefused } from '../outside.ts'
 import { verifyWith } from './client_authentication.ts'
 import { clientKeys } from './client_keys.ts'
@@ -14,6 +16,9 @@ import { fitsAlgorithm } from './public_jwk.ts'
 
 /** Longest request object that is fetched, in bytes. */
 const OBJECT_MAX = 65_536
+
+/** Request objects of clients that anybody may have registered, fetched for one address in an hour. */
+export const OBJECTS_MAX = 60
 
 /** How far ahead a client's clock may be, in seconds. */
 const CLOCK_TOLERANCE = 30
@@ -98,6 +103,7 @@ async function fetchObject(cx: Context, client: Client, uri = ''): Promise<strin
   if (!client.request_uris.some((one) => withoutFragment(one) === address)) {
     throw badUri('request_uri is not one that this client registered', 'request_uri_mismatch')
   }
+  if (client.anonymous) await countFetch(cx)
   try {
     const headers = { Accept: 'application/oauth-authz-req+jwt, application/jwt' }
     const { status, text } = await cx.fetch(address, { headers, max_bytes: OBJECT_MAX })
@@ -109,6 +115,20 @@ async function fetchObject(cx: Context, client: Client, uri = ''): Promise<strin
     throw error
   }
   throw badUri('nothing usable is at request_uri', 'request_uri_status')
+}
+
+/** What anybody may have registered, anybody makes us fetch: from an address of his own so often. */
+async function countFetch(cx: Context): Promise<void> {
+  const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
+  const { take, max } = limit(cx, key, { max: OBJECTS_MAX, window: 3600 })
+  const [[taken]] = await cx.db.write(take)
+  if ((taken?.count ?? 0) > max) {
+    throw refuse(
+      'too_many_requests',
+      'too many requests were fetched for this address; try again in an hour',
+      'request_objects_per_address',
+    )
+  }
 }
 
 // --- the JWT ----------------------------------------------------------------------------------
