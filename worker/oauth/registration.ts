@@ -42,7 +42,7 @@ import {
   useInitialAccessToken,
 } from './registration_store.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from './scopes.ts'
-import { sectorFaults } from './subject_identifier.ts'
+import { sectorFaults, sectorOf } from './subject_identifier.ts'
 
 /** Registrations of the anonymous from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
@@ -244,6 +244,17 @@ function assertNoNewSector(current: Description, next: Description): void {
   throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
 }
 
+/**
+ * A client that changes by itself is pairwise from the start or never, and in one sector: with what people allowed it
+ * before it would else learn who they are to the clients of any other, whose address it only has to name. Throws
+ * OAuthError.
+ */
+export function assertKeepsSector(current: Description, next: Description): void {
+  if (next.subject_type !== 'pairwise') return
+  if (current.subject_type === 'pairwise' && sectorOf(current) === sectorOf(next)) return
+  throw badMetadata('/subject_type', 'is pairwise, which a client is in one sector from the start')
+}
+
 /** OpenID Connect Registration §5. Throws OAuthError. */
 async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
   const faults = await sectorFaults(cx, client)
@@ -340,6 +351,7 @@ export async function replaceRegistration(
     const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
     const next = describe(cx, startOver(current), said, current.scope)
+    assertKeepsSector(current, next)
     if (row.initial_access_token_id === null) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
     const plan = await changeOf(as, row, next)
