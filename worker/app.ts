@@ -34,6 +34,7 @@ import { CLIENT_ALGORITHMS } from './oauth/client_members.ts'
 import { clientRoutes } from './oauth/client_routes.ts'
 import { afterSessionsEnded } from './oauth/ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/initial_access_token_routes.ts'
+import { introduceSender } from './oauth/introduction.ts'
 import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { errorPage } from './pages/error_page.ts'
@@ -92,9 +93,9 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  // What hangs on sessions is oauth's, which identity does not know.
+  // What hangs on sessions, and who sends people to sign in, is oauth's, which identity does not know.
   const ended = afterSessionsEnded
-  app.route('/', loginRoutes({ ended, applications: APPLICATIONS }))
+  app.route('/', loginRoutes({ ended, applications: APPLICATIONS, introduce: introduceSender }))
   app.route('/', applicationRoutes())
 
   const v1 = createApi()

@@ -130,8 +130,10 @@ export function readQuery(c: Http, repeatable: readonly string[] = []): Form {
 
 /** The whole body, or null as soon as it is larger than `max` bytes. */
 export async function readBody(request: Request, max: number): Promise<Uint8Array | null> {
-  const declared = Number(request.headers.get('content-length') ?? 0)
-  if (declared > max) return null
+  const declared = request.headers.get('content-length')
+  if (Number(declared ?? 0) > max) return null
+  // HTTP has no more than was declared, and a whole body costs far less than a stream of one.
+  if (declared !== null) return new Uint8Array(await request.arrayBuffer())
   if (request.body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
   let size = 0
@@ -181,13 +183,17 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
  * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
  * `script` is the CSP source of the one script that a page may have.
  */
-export function pageHeaders(c: Http, formTargets: readonly string[] = [], script?: string): void {
+export function pageHeaders(
+  c: Http,
+  formTargets: readonly string[] = [],
+  { script, images = [] }: { script?: string; images?: readonly string[] } = {},
+): void {
   // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
   const targets = ["'self'", ...formTargets].join(' ')
   c.header(
     'Content-Security-Policy',
     `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
-      `style-src 'self'; img-src 'self' data:; form-action ${targets}; ` +
+      `style-src 'self'; ${['img-src', "'self'", 'data:', ...images].join(' ')}; form-action ${targets}; ` +
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')
@@ -196,13 +202,20 @@ export function pageHeaders(c: Http, formTargets: readonly string[] = [], script
   c.header('Cache-Control', 'no-store')
 }
 
-/** Headers that every answer has. */
-export const securityHeaders: MiddlewareHandler<Env> = async (c, next) => {
-  await next()
+/** The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes `;` in one. */
+export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
+  if (shown === null || shown.logo_uri === null) return []
+  const { origin, hostname } = new URL(shown.logo_uri)
+  return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
+}
+
+/** Headers that every answer has. Before the answer is made: afterwards it would have to be made anew. */
+export const securityHeaders: MiddlewareHandler<Env> = (c, next) => {
   c.header('X-Content-Type-Options', 'nosniff')
   if (secure(c.var.cx)) {
     c.header('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
   }
+  return next()
 }
 
 /** Marks an answer that carries a token or personal data (RFC 6749 §5.1). */

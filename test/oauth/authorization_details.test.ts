@@ -4,11 +4,11 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { mayPublish, maySubscribe, parseAcl } from '../../policy/acl.ts'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { changeClient } from '../../worker/oauth/clients.ts'
+import { changeClient, createClient } from '../../worker/oauth/clients.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
 import type { Browser, Page } from '../identity/browser.ts'
 import { answerOf, CALLBACK, follow, requestPath, signIn, startFlow, VERIFIER } from './flow.ts'
-import { claimsOf, refresh, token, write } from './token_fixtures.ts'
+import { basic, claimsOf, refresh, token, write } from './token_fixtures.ts'
 
 const rule = (action: string, topic: string, permission = 'allow') => ({
   permission,
@@ -341,6 +341,42 @@ describe('a request is refused', () => {
     ['with too many devices', [{ ...good, devices: Array(51).fill('x') }]],
   ])('%s', async (_, details) => {
     expect(await errorOf(details)).toBe('invalid_authorization_details')
+  })
+
+  test('for mProxy without details, of a client that is registered for details alone', async () => {
+    await changeClient(worker.context(), 'app', { scope: 'openid offline_access' }, null)
+    const resource = 'urn:allauth:mqtt'
+    const without = { authorization_details: undefined, resource }
+    expect(await errorOf(undefined, without)).toBe('invalid_target')
+    const { claims, refresh_token = '' } = await grant([good], { resource })
+    expect(claims).toMatchObject({ aud: resource, authorization_details: [good] })
+    expect(subscribes(claims.acl, 'sites/home/devices/lamp-1/log')).toBe(true)
+    expect(subscribes(claims.acl, 'sites/home/devices/lamp-2/log')).toBe(false)
+    expect((await refresh(worker, refresh_token)).status).toBe(200)
+    // What was given without details while the client had the scope mqtt is not had without it.
+    await write(worker, sql`update authorization set authorization_details = null`)
+    const later = await refresh(worker, refresh_token)
+    expect(later.body.error).toBe('invalid_target')
+  })
+
+  test('of a client for itself, which has no details: neither with them nor, by their type alone, for mProxy', async () => {
+    const client_secret = 'secret-of-service-'.padEnd(40, 'x')
+    await createClient(worker.context(), {
+      client_id: 'service',
+      client_secret,
+      grant_types: ['client_credentials'],
+      scope: 'orders',
+      authorization_details_types: ['device'],
+    })
+    const ask = (more: Record<string, string>) =>
+      token(worker, { grant_type: 'client_credentials', ...more }, basic('service', client_secret))
+    const answer = await ask({ resource: 'urn:allauth:mqtt' })
+    expect(answer.body.error).toBe('invalid_target')
+    // Nor can it ask for any: left out in silence, its token would hold more than it asked for.
+    await changeClient(worker.context(), 'service', { scope: 'mqtt' }, null)
+    const detailed = await ask({ authorization_details: JSON.stringify([good]) })
+    expect(detailed.body.error).toBe('invalid_authorization_details')
+    expect((await ask({})).status).toBe(200)
   })
 
   test('of a client that is not registered for the type', async () => {

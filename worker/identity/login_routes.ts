@@ -3,18 +3,27 @@
 import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
-import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from '../http.ts'
+import {
+  type Env,
+  type Form,
+  type Http,
+  imageSources,
+  pageHeaders,
+  readForm,
+  readQuery,
+} from '../http.ts'
 import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { english, messagesFor } from '../pages/messages.ts'
 import { setupPage } from '../pages/setup_page.ts'
+import type { Introduction } from '../pages/shell.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { emailFault } from './emails.ts'
 import { signIn } from './login.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
-import { readJourney } from './return_to.ts'
+import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   endAllSessions,
@@ -35,44 +44,55 @@ export type Surroundings = {
   ended: SessionsEnded
   /** Path of the page on which a person sees which applications have access. */
   applications: string
+  /** What whoever sent the person here shows of itself. A round trip at most. */
+  introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
-export function loginRoutes({ ended, applications }: Surroundings): Hono<Env> {
+export function loginRoutes({ ended, applications, introduce }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
   for (const path of ['/login', '/logout', '/account', '/account/sessions', '/setup']) {
     routes.use(path, pageGuard)
   }
 
-  /** Database round trips: 0, or 1 for a visitor with a cookie who came from nowhere. */
+  /** The form, with whoever sent the person here. */
+  const showLogin = async (
+    c: Http,
+    { return_to, form_targets, ui_locales, carried }: Journey,
+    { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
+  ) => {
+    const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
+    pageHeaders(c, form_targets, { images: imageSources(client) })
+    const values = { ...shown, carried, csrf: csrfToken(c), client }
+    return c.html(loginPage(values, messagesFor(ui_locales)), status)
+  }
+
+  /** Database round trips: 0, or 1 for who comes from an application, or with a cookie from nowhere. */
   routes.get('/login', async (c) => {
     const query = readQuery(c)
-    const { return_to, form_targets, ui_locales, carried } = readJourney(c.var.cx, query)
+    const journey = readJourney(c.var.cx, query)
     // Who comes with a target was sent to sign in (again); others who are signed in need no form.
-    if (return_to === undefined && (await liveSession(c)) !== undefined) {
+    if (journey.return_to === undefined && (await liveSession(c)) !== undefined) {
       return c.redirect(HOME, 303)
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
-    pageHeaders(c, form_targets)
-    const values = { username, carried, csrf: csrfToken(c) }
-    return c.html(loginPage(values, messagesFor(ui_locales)))
+    return showLogin(c, journey, { username, status: 200 })
   })
 
-  /** Database round trips: 2, one more when the settings are not remembered. */
+  /**
+   * Database round trips: 2, one more when the settings are not remembered, or when who came from an application has
+   * to try again.
+   */
   routes.post('/login', async (c) => {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
-    const { return_to, form_targets, ui_locales, carried } = readJourney(cx, form)
-    const messages = messagesFor(ui_locales)
+    const journey = readJourney(cx, form)
+    const messages = messagesFor(journey.ui_locales)
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
-    const again = (error: string, status: 403 | 429) => {
-      pageHeaders(c, form_targets)
-      const shown = username.slice(0, 254)
-      const values = { username: shown, carried, csrf: csrfToken(c), error }
-      return c.html(loginPage(values, messages), status)
-    }
+    const again = (error: string, status: 403 | 429) =>
+      showLogin(c, journey, { username: username.slice(0, 254), error, status })
     const result = await signIn(cx, {
       username,
       password,
@@ -88,7 +108,7 @@ export function loginRoutes({ ended, applications }: Surroundings): Hono<Env> {
     // Behind the answer: a sign-in has few round trips, and this is somebody else's.
     const { displaced } = result
     if (displaced !== null) cx.background(ended(asUser(cx, displaced), displaced))
-    return c.redirect(return_to ?? HOME, 303)
+    return c.redirect(journey.return_to ?? HOME, 303)
   })
 
   /** Database round trips: 1; 2 once a minute. */

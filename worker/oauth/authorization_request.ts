@@ -293,10 +293,10 @@ export function checkScope(_cx: Context, client: Client, form: Form) {
  */
 export function checkResource(cx: Context, client: Client, form: Form) {
   const resource = [...new Set(form.all('resource'))]
-  const { authorization_details } = checkDetails(cx, client, form)
   if (resource.length > 20) {
     throw refuse('invalid_target', 'too many resources', 'too_many_resources')
   }
+  const detailed = form.get('authorization_details') !== undefined
   for (const one of resource) {
     if (!isResource(one)) {
       throw refuse(
@@ -305,7 +305,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
         'bad_resource',
       )
     }
-    if (!mayNameResource(cx, client, one, authorization_details)) {
+    if (!mayNameResource(cx, client, one, detailed)) {
       throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
     }
   }

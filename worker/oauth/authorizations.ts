@@ -143,7 +143,7 @@ export function entitle(
   let scope = resolved.scope.filter((one) => wanted.includes(one))
 
   const { mqtt_audience } = cx.config
-  if (!audience.every((one) => mayNameResource(cx, client, one, details))) {
+  if (!audience.every((one) => mayNameResource(cx, client, one, details !== undefined))) {
     throw new OAuthError('invalid_target', {
       description: 'the client is not registered for this resource',
       reason: 'resource_not_registered',
@@ -181,19 +181,19 @@ export function entitle(
 }
 
 /**
- * Whether a client may have tokens for a resource. With `details` alone it comes to mProxy where it is registered for
- * those and not for `mqtt`: without them the token would have all rights of the person there.
+ * Whether a client may have tokens for a resource. What is registered for `authorization_details` alone reaches mProxy
+ * with these alone (`detailed`): without them its token would hold all the rules of its subject.
  */
 export function mayNameResource(
   cx: Context,
   client: Client,
   resource: string,
-  details?: readonly Detail[],
+  detailed: boolean,
 ): boolean {
   if (resource === cx.config.issuer || client.resources.includes(resource)) return true
   if (resource === cx.config.mqtt_audience) {
-    const narrowed = details !== undefined && client.authorization_details_types.includes('device')
-    return narrowed || client.scope.includes('mqtt')
+    const { scope, authorization_details_types } = client
+    return scope.includes('mqtt') || (detailed && authorization_details_types.includes('device'))
   }
   return resource === managementAudience(cx) && client.scope.some(isManagementScope)
 }

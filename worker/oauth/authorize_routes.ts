@@ -2,7 +2,15 @@
 // is no CORS here.
 import { Hono } from 'hono'
 import { OAuthError } from '../errors.ts'
-import { type Env, type Form, type Http, pageHeaders, readForm, readQuery } from '../http.ts'
+import {
+  type Env,
+  type Form,
+  type Http,
+  imageSources,
+  pageHeaders,
+  readForm,
+  readQuery,
+} from '../http.ts'
 import { assertCsrf, csrfToken } from '../identity/csrf.ts'
 import { readSessionCookie } from '../identity/sessions.ts'
 import { consentPage } from '../pages/consent_page.ts'
@@ -12,7 +20,7 @@ import { messagesFor } from '../pages/messages.ts'
 import { PARAMETERS, REQUEST_MAX } from './authorization_request.ts'
 import type { Outcome } from './authorization_response.ts'
 import { authorize } from './authorize.ts'
-import { answerConsent, askConsent } from './consent.ts'
+import { type Asked, answerConsent, askConsent } from './consent.ts'
 import { formTargetOf, withAnswer } from './redirect_uris.ts'
 
 /** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
@@ -39,7 +47,7 @@ export function authorizeRoutes(): Hono<Env> {
         const reference = readQuery(c).get('request') ?? ''
         const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
         if ('to' in asked) return leadTo(c, asked)
-        pageHeaders(c, [asked.form_target])
+        pageHeaders(c, [asked.form_target], { images: imagesOf(asked) })
         const csrf = csrfToken(c)
         const messages = messagesFor(asked.ui_locales)
         return c.html(
@@ -56,6 +64,9 @@ export function authorizeRoutes(): Hono<Env> {
       })
   )
 }
+
+const imagesOf = (asked: Asked): readonly string[] =>
+  asked.page === 'consent' ? imageSources(asked.values.introduction ?? null) : []
 
 function assertFits(query: string): void {
   if (query.length > REQUEST_MAX) {
@@ -88,7 +99,7 @@ function postTo(
 ): Response | Promise<Response> {
   // Chromium holds to form-action where the client leads on from its address, which may be another host of its.
   const { protocol } = new URL(redirect_uri)
-  pageHeaders(c, [formTargetOf(redirect_uri), protocol], FORM_POST_SCRIPT)
+  pageHeaders(c, [formTargetOf(redirect_uri), protocol], { script: FORM_POST_SCRIPT })
   // With less than the origin, browsers call it "null", which clients take for a forged form.
   c.header('Referrer-Policy', 'strict-origin')
   return c.html(formPostPage({ action: redirect_uri, fields: answer }))

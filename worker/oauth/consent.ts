@@ -25,6 +25,7 @@ import {
   requestEnded,
   type Situation,
 } from './authorize.ts'
+import { introduce } from './introduction.ts'
 import { type Preset, VENDORS } from './presets.ts'
 import { formTargetOf } from './redirect_uris.ts'
 
@@ -171,6 +172,7 @@ export async function askConsent(
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     resources: request.resource,
+    introduction: introduce(client),
   }
   return { page: 'consent', values, form_target, ui_locales }
 }

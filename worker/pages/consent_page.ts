@@ -2,7 +2,7 @@
 // protocol nor tables. Names were chosen by others, so the redirect host and the client's id stand beside them.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
-import { csrfField, type Html, person, shell } from './shell.ts'
+import { csrfField, documents, type Html, type Introduction, logo, person, shell } from './shell.ts'
 
 export type ConsentValues = {
   client_name: string
@@ -19,6 +19,8 @@ export type ConsentValues = {
   redirect_host: string
   /** Address under which another account can be chosen, if there is one. */
   switch_account?: string
+  /** What the client shows of itself, where an operator stands behind it. */
+  introduction?: Introduction | null
 }
 
 export function consentPage(v: ConsentValues, m: Messages = english): Html {
@@ -37,7 +39,8 @@ export function consentPage(v: ConsentValues, m: Messages = english): Html {
       : html`<p class="beside"><a href="${v.switch_account}">${t.switchAccount}</a></p>`
   // Isolated: a name with writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.lead.split('{client}')
-  const body = html`<h1>${before}<bdi>${v.client_name}</bdi>${after}</h1>
+  const introduction = v.introduction ?? null
+  const body = html`${introduction === null ? html`` : logo(introduction)}<h1>${before}<bdi>${v.client_name}</bdi>${after}</h1>
 ${person({ label: t.signedInAs, email: v.email })}${change}
 <h2>${t.may}</h2>
 <ul class="scopes">${scopes}</ul>
@@ -50,6 +53,7 @@ ${csrfField(v.csrf)}
 <button type="submit" name="action" value="deny">${t.deny}</button>
 </div>
 </form>
-<p class="foot">${t.sentTo(v.redirect_host)} ${t.client}: <code>${v.client_id}</code></p>`
+<p class="foot">${t.sentTo(v.redirect_host)} ${t.client}: <code>${v.client_id}</code></p>
+${introduction === null ? html`` : documents(introduction, m)}`
   return shell({ title: t.title(v.client_name), body }, m)
 }

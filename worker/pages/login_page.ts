@@ -2,7 +2,16 @@
 // reads like a wrong password (Design §7.8).
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
-import { alert, csrfField, type Html, hiddenFields, shell } from './shell.ts'
+import {
+  alert,
+  csrfField,
+  documents,
+  type Html,
+  hiddenFields,
+  type Introduction,
+  logo,
+  shell,
+} from './shell.ts'
 
 export type LoginValues = {
   /** What was typed, or the login hint. */
@@ -11,6 +20,8 @@ export type LoginValues = {
   carried: Readonly<Record<string, string>>
   csrf: string
   error?: string
+  /** The application that sent the person here, if it shows itself. */
+  client?: Introduction | null
 }
 
 export function loginPage(v: LoginValues, m: Messages = english): Html {
@@ -19,7 +30,15 @@ export function loginPage(v: LoginValues, m: Messages = english): Html {
   const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
   // The cursor stands where the person goes on typing.
   const known = v.username !== ''
+  const client = v.client ?? null
+  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  const [before, after] = t.lead.split('{client}')
+  const sender =
+    client === null
+      ? html``
+      : html`${logo(client)}<p class="lead">${before}<bdi>${client.client_name}</bdi>${after}</p>`
   const body = html`<h1>${t.title}</h1>
+${sender}
 ${alert(v.error)}
 <form method="post" action="/login">
 ${csrfField(v.csrf)}
@@ -31,6 +50,7 @@ ${hiddenFields(v.carried)}
 <div class="actions">
 <button class="primary" type="submit" name="action" value="login">${t.submit}</button>
 </div>
-</form>`
+</form>
+${client === null ? html`` : documents(client, m)}`
   return shell({ title: t.title, body }, m)
 }

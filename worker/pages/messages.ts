@@ -5,6 +5,8 @@ export const english = {
   locale: 'en',
   signIn: {
     title: 'Sign in',
+    /** `{client}` stands for its name. */
+    lead: 'to go on to {client}',
     email: 'E-mail',
     password: 'Password',
     submit: 'Sign in',
@@ -24,6 +26,10 @@ export const english = {
     deny: 'Deny',
     sentTo: (host: string) => `Either way you go back to ${host}. Allow only if you know it.`,
     client: 'Client',
+  },
+  client: {
+    policy: (client: string) => `Privacy at ${client}`,
+    terms: (client: string) => `Terms of ${client}`,
   },
   linking: {
     title: (vendor: string) => `Link your account with ${vendor}`,

@@ -37,6 +37,32 @@ const MARK = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focus
 export const alert = (text: string | undefined): Html =>
   text === undefined ? html`` : html`<p class="alert" role="alert" id="alert">${text}</p>`
 
+/** What an application shows of itself (OpenID Connect Registration §2). */
+export type Introduction = {
+  client_name: string
+  logo_uri: string | null
+  policy_uri: string | null
+  tos_uri: string | null
+}
+
+/** The logo of the application that asks, if it has one. Its name stands beside it, so it needs no words. */
+export const logo = ({ logo_uri }: Introduction): Html =>
+  logo_uri === null
+    ? html``
+    : html`<img class="logo" src="${logo_uri}" alt="" referrerpolicy="no-referrer">`
+
+/** What the application says about data and terms, if it does. */
+export function documents(v: Introduction, m: Messages): Html {
+  const links = [
+    { uri: v.policy_uri, text: m.client.policy(v.client_name) },
+    { uri: v.tos_uri, text: m.client.terms(v.client_name) },
+  ].filter(({ uri }) => uri !== null)
+  if (links.length === 0) return html``
+  return html`<ul class="plain foot">${links.map(
+    ({ uri, text }) => html`<li><a href="${uri}" rel="noreferrer"><bdi>${text}</bdi></a></li>`,
+  )}</ul>`
+}
+
 /** Fields that the form sends back as they came. */
 export const hiddenFields = (fields: Readonly<Record<string, string>>): Html =>
   html`${Object.entries(fields).map(

@@ -64,6 +64,7 @@ body {
   overflow-wrap: anywhere;
 }
 .mark { display: block; width: 2.25rem; height: 2.25rem; margin-bottom: 1.25rem; }
+.logo { display: block; max-width: 10rem; max-height: 4rem; margin: 0 0 1.25rem; }
 .mark-ground { fill: var(--accent); }
 .mark-line {
   fill: none;
