@@ -2,164 +2,53 @@
 // plain FAPI and OpenID Connect: what each module looks at. All modules have the prefix fapi2-security-profile-final-.
 import { base64url, calculateJwkThumbprint, exportJWK, UnsecuredJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { updateUser } from '../../worker/identity/users.ts'
+import { describe, expect, test } from 'vitest'
 import { CLAIMS_SUPPORTED } from '../../worker/oauth/claims.ts'
 import { createClient } from '../../worker/oauth/clients.ts'
-import { ISSUER, startWorker, type TestWorker } from '../context.ts'
-import { Browser, type Page } from '../identity/browser.ts'
-import { PROFILE } from './certification.ts'
+import { ISSUER, startWorker } from '../context.ts'
+import type { Page } from '../identity/browser.ts'
 import {
-  answerOf,
-  CHALLENGE,
-  follow,
-  locationOf,
-  pathOf,
-  requestParameters,
-  requestPath,
-  signIn,
-  startFlow,
-  VERIFIER,
-} from './flow.ts'
+  answered,
+  type Bank,
+  type Changes,
+  callbackOf,
+  openPath,
+  PAR,
+  type Parameters,
+  parametersOf,
+  startBanks,
+  USERINFO,
+} from './fapi_party.ts'
+import { CHALLENGE, locationOf, pathOf, requestPath, signIn, startFlow, VERIFIER } from './flow.ts'
 import {
-  type AssertionOptions,
   asserted,
-  assertion,
   claimsOf,
   dpopProof,
   fapiMembers,
   foreign,
   foreignClient,
-  makeSigner,
   type ProofOptions,
   post,
-  type Signer,
   token,
 } from './token_fixtures.ts'
 
-const SCOPE = 'openid profile email address phone offline_access'
-const PAR = '/oauth/par'
-const USERINFO = '/oauth/userinfo'
-const callbackOf = (client_id: string) => `https://${client_id}.example/callback`
-
-type Bank = { client_id: string; signer: Signer; key: Signer }
-type Changes = Record<string, string | string[] | undefined>
-
-let worker: TestWorker
-let browser: Browser
-let one: Bank
-let two: Bank
-
-async function addBank(client_id: string): Promise<Bank> {
-  const [signer, key] = [await makeSigner('PS256', `${client_id}-1`), await makeSigner('ES256')]
-  await createClient(worker.context(), {
-    client_id,
-    ...fapiMembers(signer),
-    redirect_uris: [callbackOf(client_id)],
-    grant_types: ['authorization_code', 'refresh_token'],
-    scope: SCOPE,
-  })
-  return { client_id, signer, key }
-}
-
-beforeAll(async () => {
-  ;({ worker } = await startFlow())
-  await updateUser(
-    worker.context(),
-    'ann',
-    { name: 'Ann Ex', locale: 'de', profile: PROFILE },
-    null,
-  )
-  await worker.request('/.well-known/jwks.json')
-  one = await addBank('one')
-  two = await addBank('two')
-})
-beforeEach(async () => {
-  browser = new Browser(worker)
-  await signIn(worker, browser, 'ann')
-})
-
-const prove = async ({ client_id, signer }: Bank, options: AssertionOptions = {}) =>
-  asserted(await assertion(worker, signer, client_id, options))
-
-const parametersOf = ({ client_id }: Bank, changes: Changes = {}) => [
-  ...requestParameters({
-    client_id,
-    redirect_uri: callbackOf(client_id),
-    nonce: 'n-1',
-    ...changes,
-  }),
-]
-
-/** Pushes a request with a good assertion, and a proof where one is given. */
-async function push(bank: Bank, changes: Changes = {}, DPoP?: string) {
-  const proven = Object.entries(await prove(bank))
-  const headers: Record<string, string> = DPoP === undefined ? {} : { DPoP }
-  return post(worker, PAR, [...parametersOf(bank, changes), ...proven], headers)
-}
-
-const openPath = (request_uri: unknown, client_id: string, more: Record<string, string> = {}) =>
-  `/oauth/authorize?${new URLSearchParams({ client_id, request_uri: String(request_uri), ...more })}`
-
-/** Opens a pushed request; whoever sits there presses `action` where a question is shown. */
-async function open(bank: Bank, pushed: { body: object }, more = {}, action = 'allow') {
-  const { request_uri } = pushed.body as { request_uri?: string }
-  const page = await browser.get(openPath(request_uri, bank.client_id, more))
-  const question = await follow(browser, page)
-  return question.html.includes('action="/consent"')
-    ? browser.submit(question, { action })
-    : question
-}
-
-const answered = (bank: Bank, page: Page) => answerOf(page, callbackOf(bank.client_id))
-
-/** A code for a request that is changed by `changes`. */
-async function codeFor(bank: Bank, changes: Changes = {}, DPoP?: string): Promise<string> {
-  const pushed = await push(bank, changes, DPoP)
-  if (pushed.status !== 201) throw new Error(JSON.stringify(pushed.body))
-  return answered(bank, await open(bank, pushed))['code'] ?? ''
-}
-
-type Parameters = Record<string, string | undefined>
-
-/** A token request with assertion and proof; null leaves the proof out. */
-async function redeem(bank: Bank, code: string, more: Parameters = {}, DPoP?: string | null) {
-  const proof = DPoP === undefined ? await dpopProof(worker, bank.key) : DPoP
-  return token(
-    worker,
-    {
-      grant_type: 'authorization_code',
-      code,
-      redirect_uri: callbackOf(bank.client_id),
-      code_verifier: VERIFIER,
-      ...(await prove(bank)),
-      ...more,
-    },
-    proof === null ? {} : { DPoP: proof },
-  )
-}
-
-async function refresh(bank: Bank, refresh_token = '', more: Parameters = {}, bound = true) {
-  const grant = { grant_type: 'refresh_token', refresh_token, ...(await prove(bank)), ...more }
-  return token(worker, grant, bound ? { DPoP: await dpopProof(worker, bank.key) } : {})
-}
-
-const proofAt = ({ key }: Bank, access_token: string, more: ProofOptions = {}) =>
-  dpopProof(worker, key, { path: USERINFO, method: 'GET', access_token, ...more })
-
-/** The status of userinfo for a token and a proof. */
-async function use(access_token: string, DPoP: string, scheme = 'DPoP') {
-  const headers = { Authorization: `${scheme} ${access_token}`, DPoP }
-  return (await worker.request(USERINFO, { headers })).status
-}
-
-/** Tokens for a request that is changed by `changes`. */
-async function tokensFor(bank: Bank, changes: Changes = {}) {
-  const { status, body } = await redeem(bank, await codeFor(bank, changes))
-  if (status !== 200) throw new Error(JSON.stringify(body))
-  const { access_token = '', refresh_token = '', id_token = '' } = body
-  return { access_token, refresh_token, id_token, claims: claimsOf(id_token) }
-}
+const {
+  worker,
+  one,
+  two,
+  ann,
+  stranger,
+  get,
+  prove,
+  push,
+  open,
+  codeFor,
+  redeem,
+  refresh,
+  proofAt,
+  use,
+  tokensFor,
+} = await startBanks()
 
 test('discovery-end-point-verification: all that the profile asks for is said', async () => {
   const issuer = 'https://op.example'
@@ -542,7 +431,7 @@ describe('a pushed request', () => {
 
   test('ensure-unsigned-authorization-request-without-using-par-fails: is told to the client', async () => {
     const path = requestPath({ client_id: 'one', redirect_uri: callbackOf('one') })
-    expect(answered(one, await browser.get(path))).toMatchObject({
+    expect(answered(one, await get(path))).toMatchObject({
       error: 'invalid_request',
       iss: ISSUER,
     })
@@ -566,11 +455,11 @@ describe('a pushed request', () => {
   })
 
   test('par-ensure-reused-request-uri-prior-to-auth-completion-succeeds: a page may be left and come back to', async () => {
-    browser = new Browser(worker)
+    stranger()
     const pushed = await push(one)
     const path = openPath(pushed.body['request_uri'], 'one')
-    expect(pathOf(await browser.get(path))).toMatch(/^\/login\?/)
-    await signIn(worker, browser, 'ann')
+    expect(pathOf(await get(path))).toMatch(/^\/login\?/)
+    await ann()
     expect(answered(one, await open(one, pushed))).toHaveProperty('code')
   })
 
