@@ -2,6 +2,7 @@
 // route; problems; cursors; ETags; Idempotency-Key. Each room's routes.ts builds on it. Knows no room.
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { MiddlewareHandler } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Context } from './context.ts'
 import { decodeBase64url, encodeBase64url, mac, seal, sha256, unseal, verifyMac } from './crypto.ts'
 import type { Statement } from './db/sql.ts'
@@ -260,9 +261,10 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
     if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
       throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
     }
-    c.res = new Response(body, { status: known.status, headers })
-    c.res.headers.set('Idempotent-Replayed', 'true')
-    return
+    for (const [name, value] of headers) c.header(name, value)
+    c.header('Idempotent-Replayed', 'true')
+    if (known.status === 204) return c.body(null, 204)
+    return c.body(body, known.status as ContentfulStatusCode)
   }
   await next()
   if (c.res.ok) {

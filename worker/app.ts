@@ -329,6 +329,8 @@ function challenge(c: Http, failure: OAuthError): void {
       parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
     }
     const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
-    c.header('WWW-Authenticate', bare ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
+    // Not where registration takes tokens of its own, which are bound to nothing.
+    const offersDpop = bare && (isManagement(c.req.path) || c.req.path === '/oauth/userinfo')
+    c.header('WWW-Authenticate', offersDpop ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
   }
 }

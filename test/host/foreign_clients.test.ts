@@ -129,7 +129,16 @@ async function signIn(): Promise<void> {
   await page.waitForURL((url) => url.href.startsWith(origin))
 }
 
-test('oidc-client-ts signs in, reads userinfo, and renews with its refresh token', async () => {
+/** What the page calls to sign out leads back to its address for that, and nobody is signed in here any more. */
+async function signOut(client_id: string): Promise<void> {
+  // Not waited for: the page goes away under it.
+  await page.evaluate(() => void setTimeout((window as unknown as { signOut(): void }).signOut))
+  await page.waitForURL((url) => url.href.startsWith(`${origin}/${client_id}/out`))
+  await page.goto(`${front.origin}/account`)
+  expect(new URL(page.url()).pathname).toBe('/login')
+}
+
+test('oidc-client-ts signs in, reads userinfo, renews with its refresh token, and signs out', async () => {
   serve(`
     await new Promise((loaded, failed) => {
       const tag = document.createElement('script')
@@ -149,6 +158,8 @@ test('oidc-client-ts signs in, reads userinfo, and renews with its refresh token
         profile: user.profile, scopes: user.scopes, first: user.access_token,
         renewed: renewed.access_token, same: renewed.profile.sub === user.profile.sub,
       }
+      window.signOut = () =>
+        manager.signoutRedirect({ post_logout_redirect_uri: '${origin}/oidc-client-ts/out' })
     }`)
   await page.goto(`${origin}/oidc-client-ts`)
   await signIn()
@@ -162,6 +173,7 @@ test('oidc-client-ts signs in, reads userinfo, and renews with its refresh token
   })
   expect(same).toBe(true)
   expect(renewed).not.toBe(first)
+  await signOut('oidc-client-ts')
 })
 
 test('auth0-spa-js signs in and renews with its refresh token', async () => {
@@ -193,7 +205,7 @@ test('auth0-spa-js signs in and renews with its refresh token', async () => {
   expect(renewed).not.toBe(first)
 })
 
-test('keycloak-js signs in and renews its token', async () => {
+test('keycloak-js signs in, renews its token, and signs out', async () => {
   serve(`
     const { default: Keycloak } = await import('/keycloak.js')
     const keycloak = new Keycloak({ oidcProvider: '${front.origin}', clientId: 'keycloak-js' })
@@ -203,6 +215,7 @@ test('keycloak-js signs in and renews its token', async () => {
     })
     const first = keycloak.token
     await keycloak.updateToken(-1)
+    window.signOut = () => keycloak.logout({ redirectUri: '${origin}/keycloak-js/out' })
     window.result = { signedIn, subject: keycloak.subject, idToken: keycloak.idTokenParsed, first, renewed: keycloak.token }
   `)
   await page.goto(`${origin}/keycloak-js`)
@@ -212,6 +225,7 @@ test('keycloak-js signs in and renews its token', async () => {
   expect(signedIn).toBe(true)
   expect(idToken).toMatchObject({ iss: front.origin, aud: 'keycloak-js' })
   expect(renewed).not.toBe(first)
+  await signOut('keycloak-js')
 })
 
 test('passport-openidconnect signs a server’s visitor in', async () => {

@@ -4,10 +4,11 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { mayPublish, maySubscribe, parseAcl } from '../../policy/acl.ts'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { changeClient, createClient } from '../../worker/oauth/clients.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
 import type { Browser, Page } from '../identity/browser.ts'
 import { answerOf, CALLBACK, follow, requestPath, signIn, startFlow, VERIFIER } from './flow.ts'
-import { claimsOf, refresh, token, write } from './token_fixtures.ts'
+import { basic, claimsOf, refresh, token, write } from './token_fixtures.ts'
 
 const rule = (action: string, topic: string, permission = 'allow') => ({
   permission,
@@ -209,6 +210,44 @@ describe('the token carries', () => {
   })
 })
 
+describe('a client that is registered for details and not for the scope mqtt', () => {
+  const reduced = () =>
+    changeClient(
+      worker.context(),
+      'app',
+      { scope: 'openid offline_access', first_party: true },
+      null,
+    )
+
+  test('is refused mProxy without details, which would be all that the person may', async () => {
+    await reduced()
+    const resource = 'urn:allauth:mqtt'
+    const named = answerOf(await browser.get(requestPath({ scope: 'openid', resource })))
+    expect(named['error']).toBe('invalid_target')
+    const later = answerOf(await browser.get(requestPath({ scope: 'openid' })))
+    expect((await redeem(later['code'], { resource })).body['error']).toBe('invalid_target')
+  })
+
+  test('is refused it also where it was registered for mqtt when the person signed in', async () => {
+    await changeClient(worker.context(), 'app', { first_party: true }, null)
+    const resource = 'urn:allauth:mqtt'
+    const { code } = answerOf(await browser.get(requestPath({ scope: 'openid', resource })))
+    await reduced()
+    expect((await redeem(code)).body['error']).toBe('invalid_target')
+  })
+
+  test('names it with details, and gets those', async () => {
+    await reduced()
+    const authorization_details = JSON.stringify([detail(['device:read'], { devices: ['lamp-1'] })])
+    const asked = { scope: 'openid', resource: 'urn:allauth:mqtt', authorization_details }
+    const { code } = answerOf(await browser.get(requestPath(asked)))
+    const { access_token } = (await redeem(code)).body
+    const { acl } = claimsOf(access_token)
+    expect(subscribes(acl, 'sites/home/devices/lamp-1/log')).toBe(true)
+    expect(subscribes(acl, 'sites/home/devices/lamp-2/log')).toBe(false)
+  })
+})
+
 describe('later', () => {
   const both = [detail(['device:read', 'device:command'], { devices: ['lamp-1', 'lamp-2'] })]
 
@@ -302,6 +341,42 @@ describe('a request is refused', () => {
     ['with too many devices', [{ ...good, devices: Array(51).fill('x') }]],
   ])('%s', async (_, details) => {
     expect(await errorOf(details)).toBe('invalid_authorization_details')
+  })
+
+  test('for mProxy without details, of a client that is registered for details alone', async () => {
+    await changeClient(worker.context(), 'app', { scope: 'openid offline_access' }, null)
+    const resource = 'urn:allauth:mqtt'
+    const without = { authorization_details: undefined, resource }
+    expect(await errorOf(undefined, without)).toBe('invalid_target')
+    const { claims, refresh_token = '' } = await grant([good], { resource })
+    expect(claims).toMatchObject({ aud: resource, authorization_details: [good] })
+    expect(subscribes(claims.acl, 'sites/home/devices/lamp-1/log')).toBe(true)
+    expect(subscribes(claims.acl, 'sites/home/devices/lamp-2/log')).toBe(false)
+    expect((await refresh(worker, refresh_token)).status).toBe(200)
+    // What was given without details while the client had the scope mqtt is not had without it.
+    await write(worker, sql`update authorization set authorization_details = null`)
+    const later = await refresh(worker, refresh_token)
+    expect(later.body.error).toBe('invalid_target')
+  })
+
+  test('of a client for itself, which has no details: neither with them nor, by their type alone, for mProxy', async () => {
+    const client_secret = 'secret-of-service-'.padEnd(40, 'x')
+    await createClient(worker.context(), {
+      client_id: 'service',
+      client_secret,
+      grant_types: ['client_credentials'],
+      scope: 'orders',
+      authorization_details_types: ['device'],
+    })
+    const ask = (more: Record<string, string>) =>
+      token(worker, { grant_type: 'client_credentials', ...more }, basic('service', client_secret))
+    const answer = await ask({ resource: 'urn:allauth:mqtt' })
+    expect(answer.body.error).toBe('invalid_target')
+    // Nor can it ask for any: left out in silence, its token would hold more than it asked for.
+    await changeClient(worker.context(), 'service', { scope: 'mqtt' }, null)
+    const detailed = await ask({ authorization_details: JSON.stringify([good]) })
+    expect(detailed.body.error).toBe('invalid_authorization_details')
+    expect((await ask({})).status).toBe(200)
   })
 
   test('of a client that is not registered for the type', async () => {

@@ -589,7 +589,7 @@ describe('secrets', () => {
   })
 })
 
-test('a deleted client ends what people allowed it, and its id is never given again', async () => {
+test('a deleted client ends what people allowed it and what it was given, and its id is never given again', async () => {
   const flow = await startFlow({ first_party: true })
   const browser = new Browser(flow.worker)
   await signIn(flow.worker, browser, 'ann')
@@ -612,6 +612,7 @@ test('a deleted client ends what people allowed it, and its id is never given ag
     flow.worker.request('/oauth/userinfo', { headers: { authorization: `Bearer ${access_token}` } })
   expect((await userinfo()).status).toBe(200)
   const { code = '' } = answerOf(await browser.get(path))
+  await giveRole(flow.worker, 'app', 'operator')
 
   const cx = flow.worker.context()
   const { deleteClient } = await import('../../worker/oauth/clients.ts')
@@ -623,6 +624,8 @@ test('a deleted client ends what people allowed it, and its id is never given ag
     flow.worker.clock.now,
   )
   expect(await rowsOf(flow.worker, 'authorization_code')).toEqual([])
+  const [grants] = await flow.worker.context().db.read(sql`select * from "grant"`)
+  expect(grants).toEqual([])
   await expect(createClient(flow.worker.context(), APP)).rejects.toMatchObject({ type: 'conflict' })
 })
 

@@ -17,7 +17,7 @@ import {
   type Vendor,
   works,
 } from './linking.ts'
-import { basic, losingAnswers, overtaken, setStatus, token } from './token_fixtures.ts'
+import { addClient, basic, losingAnswers, overtaken, setStatus, token } from './token_fixtures.ts'
 
 const DAY = 86_400
 /** Everything that runs by itself: what ends with sessions, what is forgotten. Twice, for one leads to the other. */
@@ -238,6 +238,17 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
     const { status, body: last } = await own.refresh(worker, body.refresh_token)
     expect(status).toBe(200)
     expect(await works(worker, last.access_token)).toBe(true)
+    // Who may end it sees that it is there, also when it was not used for so long.
+    worker.clock.now += 400 * DAY
+    const ops = { client_id: 'ops', grant_types: ['client_credentials' as const] }
+    const secret = await addClient(worker, { ...ops, scope: 'users:read' })
+    const reader = await token(worker, { grant_type: 'client_credentials' }, basic('ops', secret))
+    const listed = await worker.request('/v1/users/ann/authorizations', {
+      headers: { authorization: `Bearer ${reader.body.access_token}` },
+    })
+    expect(await listed.json()).toMatchObject({
+      items: [{ client_id: vendor.client_id, offline: true }],
+    })
     // It has no end but the one that somebody makes, and then it is forgotten like others.
     await own.revoke(worker, body.refresh_token)
     worker.clock.now += 400 * DAY

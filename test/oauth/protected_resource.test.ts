@@ -67,13 +67,15 @@ test('a request without a token is told where they are, and from there gets one 
   expect((await worker.request('/v1/keys', { headers })).status).toBe(200)
 })
 
+const DPOP = 'DPoP algs="ES256 Ed25519 EdDSA RS256 PS256"'
+
 test('every refusal for want of a good token says it, beside its error code', async () => {
   const worker = await startIssuer()
   for (const path of PATHS) {
     const bare = await worker.request(path)
     expect([bare.status, bare.headers.get('www-authenticate')]).toEqual([
       401,
-      `Bearer ${CHALLENGE}`,
+      `Bearer ${CHALLENGE}, ${DPOP}`,
     ])
     const bad = await worker.request(path, { headers: { Authorization: 'Bearer nonsense' } })
     expect([bad.status, bad.headers.get('www-authenticate')]).toEqual([
@@ -86,7 +88,7 @@ test('every refusal for want of a good token says it, beside its error code', as
 test('userinfo is no part of that resource and does not name it', async () => {
   const worker = await startIssuer()
   const bare = await worker.request('/oauth/userinfo')
-  expect(bare.headers.get('www-authenticate')).toBe('Bearer')
+  expect(bare.headers.get('www-authenticate')).toBe(`Bearer, ${DPOP}`)
   const headers = { Authorization: 'Bearer nonsense' }
   const bad = await worker.request('/oauth/userinfo', { headers })
   expect(bad.headers.get('www-authenticate')).toBe('Bearer error="invalid_token"')

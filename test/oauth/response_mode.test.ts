@@ -3,6 +3,7 @@ import { createLocalJWKSet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { describe, expect, test } from 'vitest'
+import { sql } from '../../worker/db/sql.ts'
 import { verifyJwt } from '../../worker/keys/jwt.ts'
 import { rotateKey } from '../../worker/keys/signing_keys.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
@@ -234,7 +235,8 @@ describe('a signed answer', () => {
   })
 
   test('leaves the round trips as they are once its key is there', async () => {
-    const { browser, worker } = await startSignedIn({ authorization_signed_response_alg: 'EdDSA' })
+    const { browser, worker } = await startSignedIn()
+    await askForEdDsa(worker)
     const path = requestPath({ response_mode: 'jwt' })
     const counted = async () => (await countRoundTrips(worker, () => browser.get(path))).roundTrips
     const counts = { first: await counted(), warm: await counted() }
@@ -243,9 +245,14 @@ describe('a signed answer', () => {
   })
 })
 
+/** As a client that was registered before keys were made with clients. */
+const askForEdDsa = (worker: TestWorker) =>
+  worker
+    .context()
+    .db.write(sql`update client set members = '{"authorization_signed_response_alg":"EdDSA"}'`)
+
 describe('the first key of an algorithm', () => {
   const path = requestPath({ response_mode: 'jwt' })
-  const EDDSA = { authorization_signed_response_alg: 'EdDSA' as const }
 
   const kids = async (worker: TestWorker) => {
     const answer = await worker.request('/.well-known/jwks.json')
@@ -253,8 +260,14 @@ describe('the first key of an algorithm', () => {
     return keys.filter(({ alg }) => alg === 'EdDSA').map(({ kid }) => kid)
   }
 
-  test('is made when it is asked for, once, and is published at once', async () => {
-    const { worker, browser } = await startSignedIn(EDDSA)
+  test('is made with the client that asks for it', async () => {
+    const { worker } = await startSignedIn({ authorization_signed_response_alg: 'EdDSA' })
+    expect(await kids(worker)).toHaveLength(1)
+  })
+
+  test('is made when it is needed, where it is not there, once, and is published at once', async () => {
+    const { worker, browser } = await startSignedIn()
+    await askForEdDsa(worker)
     expect(await kids(worker)).toEqual([])
     const pages = await Promise.all(Array.from({ length: 10 }, () => browser.get(path)))
     const made = await kids(worker)
@@ -266,7 +279,8 @@ describe('the first key of an algorithm', () => {
   })
 
   test('is taken from another process that was first', async () => {
-    const { worker, browser } = await startSignedIn(EDDSA)
+    const { worker, browser } = await startSignedIn()
+    await askForEdDsa(worker)
     // What a process remembers that did not hear of it yet.
     const memory = new Map(worker.memory)
     await browser.get(path)
@@ -278,7 +292,8 @@ describe('the first key of an algorithm', () => {
   })
 
   test('is the one that a rotation made to wait, where there is one', async () => {
-    const { worker, browser } = await startSignedIn(EDDSA)
+    const { worker, browser } = await startSignedIn()
+    await askForEdDsa(worker)
     const waiting = await rotateKey(worker.context(), 'EdDSA')
     const { response = '' } = answerOf(await browser.get(path))
     expect((await claimsOfAnswer(worker, response, 'EdDSA'))['code']).toBeDefined()

@@ -296,6 +296,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
   if (resource.length > 20) {
     throw refuse('invalid_target', 'too many resources', 'too_many_resources')
   }
+  const detailed = form.get('authorization_details') !== undefined
   for (const one of resource) {
     if (!isResource(one)) {
       throw refuse(
@@ -304,7 +305,7 @@ export function checkResource(cx: Context, client: Client, form: Form) {
         'bad_resource',
       )
     }
-    if (!mayNameResource(cx, client, one)) {
+    if (!mayNameResource(cx, client, one, detailed)) {
       throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
     }
   }

@@ -143,7 +143,7 @@ export function entitle(
   let scope = resolved.scope.filter((one) => wanted.includes(one))
 
   const { mqtt_audience } = cx.config
-  if (!audience.every((one) => mayNameResource(cx, client, one))) {
+  if (!audience.every((one) => mayNameResource(cx, client, one, details !== undefined))) {
     throw new OAuthError('invalid_target', {
       description: 'the client is not registered for this resource',
       reason: 'resource_not_registered',
@@ -180,11 +180,20 @@ export function entitle(
   return { claims, openid: wanted.includes('openid'), client }
 }
 
-/** Whether a client may have tokens for a resource. */
-export function mayNameResource(cx: Context, client: Client, resource: string): boolean {
+/**
+ * Whether a client may have tokens for a resource. What is registered for `authorization_details` alone reaches mProxy
+ * with these alone (`detailed`): without them its token would hold all the rules of its subject.
+ */
+export function mayNameResource(
+  cx: Context,
+  client: Client,
+  resource: string,
+  detailed: boolean,
+): boolean {
   if (resource === cx.config.issuer || client.resources.includes(resource)) return true
   if (resource === cx.config.mqtt_audience) {
-    return client.scope.includes('mqtt') || client.authorization_details_types.includes('device')
+    const { scope, authorization_details_types } = client
+    return scope.includes('mqtt') || (detailed && authorization_details_types.includes('device'))
   }
   return resource === managementAudience(cx) && client.scope.some(isManagementScope)
 }

@@ -169,7 +169,8 @@ const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean 
  * console can ask for all and a helper gets the helper's part. Nothing left is refused.
  */
 function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
-  if (!request.resource.every((one) => mayNameResource(cx, client, one))) {
+  const detailed = request.authorization_details !== undefined
+  if (!request.resource.every((one) => mayNameResource(cx, client, one, detailed))) {
     throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
   }
   const scope = request.scope.filter(
@@ -177,7 +178,7 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
       isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
   )
   const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
-  if (managed || (scope.length === 0 && request.authorization_details === undefined)) {
+  if (managed || (scope.length === 0 && !detailed)) {
     throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
   }
   return scope

@@ -4,6 +4,7 @@ import { assertMayEditPrincipal, assertMayHandOnScopes } from '../access/power.t
 import {
   buryPrincipal,
   findPrincipal,
+  forgetRights,
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
@@ -299,5 +300,6 @@ export function deletionOf(cx: Context, { id, version }: ClientRow): readonly St
     appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
     buryPrincipal(cx, id, judged),
     ...deleteClientRows(id, version, cx.now()),
+    ...forgetRights(id),
   ]
 }

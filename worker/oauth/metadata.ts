@@ -82,6 +82,8 @@ export function resourceMetadata(cx: Context) {
     authorization_servers: [cx.config.issuer],
     scopes_supported: MANAGEMENT_SCOPES,
     bearer_methods_supported: ['header'],
+    dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
+    ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),
     resource_name: 'AllAuth management API',
   }
 }

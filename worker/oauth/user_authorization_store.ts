@@ -3,6 +3,7 @@
 import type { Context } from '../context.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
+import { NO_END } from './authorization_store.ts'
 
 export type UserAuthorization = {
   id: string
@@ -25,7 +26,7 @@ export type AllowedRow = {
 
 /** A condition on `a`: something may still come of it, be it a token or, in its session, the next sign-in. */
 const isLive = (cx: Context, idle_ttl: number): Statement => sql`a.revoked_at is null and (
-  (a.expires_at > ${cx.now()} and a.last_used_at > ${cx.now() - idle_ttl})
+  (a.expires_at > ${cx.now()} and (a.last_used_at > ${cx.now() - idle_ttl} or a.expires_at = ${NO_END}))
   or (a.expires_at is null and (a.sid > '' or a.created_at > ${cx.now() - ACCESS_TOKEN_TTL_MAX})))`
 
 /** A page of a user's (a scalar) live authorizations behind the id `after`. */

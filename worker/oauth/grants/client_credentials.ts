@@ -31,8 +31,16 @@ import {
 
 export const grant_type = 'client_credentials'
 
+/** Throws OAuthError. */
 export function parameters(cx: Context, form: Form, presented: Presented) {
   const asked = readAsked(form)
+  // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than was asked.
+  if (asked.authorization_details !== undefined) {
+    throw new OAuthError('invalid_authorization_details', {
+      description: 'this grant has no authorization_details',
+      reason: 'details_not_offered',
+    })
+  }
   // The rights are for the acl claim, and dear to read: only where mProxy may become the audience.
   const reads = mayReachMqtt(cx, asked) ? rightsOf(presented.client_id, cx.now()) : ([] as const)
   return { asked, reads }
@@ -120,7 +128,7 @@ function clientClaims(
   if (asked.scope?.some((one) => !isRegisteredScope(client, one))) {
     throw badScope('the client is not registered for this scope', 'scope_not_registered')
   }
-  if (!asked.resource.every((one) => mayNameResource(cx, client, one))) throw badTarget()
+  if (!asked.resource.every((one) => mayNameResource(cx, client, one, false))) throw badTarget()
   const registered = client.scope.filter((one) => !IDENTITY_SCOPES.includes(one))
 
   const { audience, scope } = resolveAudience(

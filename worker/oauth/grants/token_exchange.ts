@@ -176,7 +176,7 @@ export async function redeem(
   const resolved = resolveAudience(cx, [...new Set(leading)], target)
   const { audience } = resolved
   let scope = resolved.scope.filter((one) => wanted.includes(one))
-  if (!audience.every((one) => mayNameResource(cx, client, one))) {
+  if (!audience.every((one) => mayNameResource(cx, client, one, details !== undefined))) {
     throw badTarget('resource_not_registered')
   }
   if (scope.length === 0 && target.length === 0 && details === undefined) {
