@@ -209,7 +209,8 @@ describe('what no scope brings', () => {
 
   test('is not allowed by a scope of the client’s own that is called like it', async () => {
     const scope = 'openid phone_number claims claims/phone_number'
-    await createClient(worker.context(), { ...APP, client_id: 'odd', scope })
+    const registered = `${scope} phone`
+    await createClient(worker.context(), { ...APP, client_id: 'odd', scope: registered })
     await allow(await ask({ client_id: 'odd', scope }))
     const asked = { client_id: 'odd', claims: asking({ userinfo: { phone_number: null } }) }
     expect(pathOf(await browser.get(requestPath(asked)))).toMatch(/^\/consent/)
@@ -236,6 +237,34 @@ describe('what no scope brings', () => {
       phone_number: '+4315550100',
       email_verified: false,
     })
+  })
+})
+
+describe('a claim of a scope that the client is not registered for', () => {
+  const claims = asking({ userinfo: { phone_number: null, name: null }, id_token: { email: null } })
+  const reduce = (scope: string) => changeClient(worker.context(), 'app', { scope }, null)
+
+  test('is not told, neither to a first-party client nor to one that people are asked about', async () => {
+    await reduce('openid profile')
+    const page = await ask({ claims })
+    expect(page.html).toContain('see your name')
+    expect(page.html).not.toContain('phone number')
+    const party = await relyingParty(worker)
+    const asked = await party.redeem(await allow(page))
+    await changeClient(worker.context(), 'app', { first_party: true }, null)
+    const unasked = await party.redeem(await browser.get(requestPath({ claims })))
+    for (const signedIn of [asked, unasked]) {
+      expect(personal(signedIn.claims)).toEqual({})
+      expect(await party.userinfo(signedIn)).toEqual({ sub: 'ann', name: 'Ann Ex' })
+    }
+  })
+
+  test('is told no longer when the operator takes the scope away', async () => {
+    const party = await relyingParty(worker)
+    const signedIn = await party.redeem(await allow(await ask({ claims })))
+    expect(personal(signedIn.claims)).toEqual({ email: 'ann@example.com' })
+    await reduce('openid profile')
+    expect(await party.userinfo(signedIn)).toEqual({ sub: 'ann', name: 'Ann Ex' })
   })
 })
 

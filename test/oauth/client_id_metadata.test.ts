@@ -417,6 +417,18 @@ describe('what is no such client', () => {
   })
 })
 
+test('a pairwise client whose document moves to another sector is none any more', async () => {
+  const pairwise = { ...DOCUMENT, subject_type: 'pairwise' }
+  serveJson(pairwise, { 'cache-control': 'no-store' })
+  expect((await ask()).status).toBe(303)
+  const redirect_uri = 'https://bank.example/cb'
+  serveJson({ ...pairwise, redirect_uris: [redirect_uri] }, { 'cache-control': 'no-store' })
+  worker.clock.now += 60
+  expect((await ask({ redirect_uri })).status).toBe(400)
+  serveJson(pairwise)
+  expect((await ask()).status).toBe(303)
+})
+
 describe('how long a document counts', () => {
   test.each([
     ['what it says', { 'cache-control': 'public, max-age=600' }, 600],

@@ -6,6 +6,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { changeClient } from '../../worker/oauth/clients.ts'
 import { OPEN_REGISTRATIONS_MAX } from '../../worker/oauth/registration.ts'
+import { FETCHES_MAX } from '../../worker/oauth/request_object.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
 import { CALLBACK, follow, locationOf, requestPath, signIn } from './flow.ts'
@@ -374,6 +375,51 @@ describe('registering', () => {
     expect([made.status, made.body['subject_type'], fetches]).toEqual([201, 'pairwise', 2])
   })
 
+  test('a sector that the anonymous name in a change is not fetched either', async () => {
+    let fetches = 0
+    const sector = 'https://sector.example/list.json'
+    const answer = () => {
+      fetches++
+      return Response.json([CALLBACK])
+    }
+    worker = await startWorker({}, { outside: { [sector]: answer } })
+    await setRegistration(worker, 'open')
+    const { body } = await register(worker)
+    const path = `/oauth/register/${body.client_id}`
+    const changed = { ...body, sector_identifier_uri: sector }
+    const refused = await send(worker, 'PUT', path, changed, body.registration_access_token)
+    expect([refused.status, refused.body['error'], fetches]).toEqual([
+      400,
+      'invalid_client_metadata',
+      0,
+    ])
+  })
+
+  test('a pairwise client stays in its sector, so that it never learns who people are to another', async () => {
+    await setRegistration(worker, 'open')
+    const change = async (from: Record<string, unknown>, to: Record<string, unknown>) => {
+      const { body } = await register(worker, from)
+      const path = `/oauth/register/${body.client_id}`
+      const answer = await send(
+        worker,
+        'PUT',
+        path,
+        { ...body, ...to },
+        body.registration_access_token,
+      )
+      return [answer.status, answer.body['error']]
+    }
+    const pairwise = { subject_type: 'pairwise' }
+    const elsewhere = { redirect_uris: ['https://bank.example/cb'] }
+    const refused = [400, 'invalid_client_metadata']
+    expect(await change(pairwise, elsewhere)).toEqual(refused)
+    // Nor by way of a time as a public one, in which it may move.
+    expect(await change(elsewhere, pairwise)).toEqual(refused)
+    const beside = { redirect_uris: [`${CALLBACK}/2`] }
+    expect(await change(pairwise, beside)).toEqual([200, undefined])
+    expect(await change(pairwise, { subject_type: 'public' })).toEqual([200, undefined])
+  })
+
   test('it takes two round trips, and one without a token', async () => {
     await setRegistration(worker, 'open')
     const withToken = await countRoundTrips(worker, () => register(worker, {}, permit))
@@ -485,6 +531,17 @@ describe('who may register', () => {
     expect((await register(worker)).status).toBe(201)
   })
 
+  test('the addresses of one IPv6 subscriber count as one', async () => {
+    await setRegistration(worker, 'open')
+    const from = (address: string) =>
+      register(worker, {}, undefined, { 'x-test-address': address }).then(({ status }) => status)
+    for (let i = 0; i < OPEN_REGISTRATIONS_MAX; i++) {
+      expect(await from(`2001:db8:1:2::${i.toString(16)}`)).toBe(201)
+    }
+    expect(await from('2001:db8:1:2:ffff::1')).toBe(429)
+    expect(await from('2001:db8:1:3::1')).toBe(201)
+  })
+
   test('the anonymous get a person’s scopes at most, and no grant without a person', async () => {
     await setRegistration(worker, 'open')
     const { body } = await register(worker, {
@@ -520,6 +577,47 @@ describe('who may register', () => {
     expect(locationOf(done).searchParams.has('code')).toBe(true)
     const known = await open(anybody.body.client_id, ann, { prompt: 'none', scope: 'openid email' })
     expect(known.headers.get('location')).toContain(`${address}?error=consent_required`)
+  })
+
+  test('signing out leads to the address that anybody registered only for who sees it', async () => {
+    await setRegistration(worker, 'open')
+    const bye = 'https://who.example/bye'
+    const metadata = { post_logout_redirect_uris: [bye], client_name: 'Who' }
+    const path = ({ body }: Answer) =>
+      `/oauth/logout?${new URLSearchParams({ client_id: body.client_id, post_logout_redirect_uri: bye })}`
+    const anybody = path(await register(worker, metadata))
+    const stranger = new Browser(worker)
+    const shown = await stranger.get(anybody)
+    expect([shown.status, shown.headers.get('location')]).toEqual([200, null])
+    expect(shown.html).toContain(`href="${bye}"`)
+    const vouched = path(await register(worker, metadata, permit))
+    expect((await stranger.get(vouched)).headers.get('location')).toBe(bye)
+    await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+    const ann = new Browser(worker)
+    await signIn(worker, ann, 'ann')
+    const done = await ann.submit(await ann.get(anybody), { action: 'logout' })
+    expect(done.headers.get('location')).toBe(bye)
+  })
+
+  test('an address makes us fetch so many request objects of the anonymous in an hour', async () => {
+    const at = 'https://who.example/request.jwt'
+    let fetches = 0
+    const answer = () => {
+      fetches++
+      return new Response('none', { status: 404 })
+    }
+    worker = await startWorker({}, { outside: { [at]: answer } })
+    await setRegistration(worker, 'open')
+    const { body } = await register(worker, { request_uris: [at] })
+    const ask = async (address: string) => {
+      const query = new URLSearchParams({ client_id: body.client_id, request_uri: at })
+      const headers = { 'x-test-address': address }
+      return (await worker.request(`/oauth/authorize?${query}`, { headers })).status
+    }
+    for (let i = 0; i < FETCHES_MAX; i++) expect(await ask(`2001:db8::${i}`)).toBe(400)
+    expect(await ask('2001:db8::ffff')).toBe(429)
+    expect(fetches).toBe(FETCHES_MAX)
+    expect(await ask('192.0.2.2')).toBe(400)
   })
 
   test('a registered client cannot reach /v1', async () => {

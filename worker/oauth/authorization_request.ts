@@ -7,7 +7,7 @@ import { verifyJwt } from '../keys/jwt.ts'
 import { type Detail, readDetails } from './authorization_details.ts'
 import { type Target, usableResponseMode } from './authorization_response.ts'
 import { isRegisteredScope, mayNameResource } from './authorizations.ts'
-import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter } from './claims.ts'
+import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter, withinRegistered } from './claims.ts'
 import { CLIENT_URL_MAX } from './client_id_metadata.ts'
 import { type Client, isResource } from './client_metadata.ts'
 import { isLink, localeParameter } from './presets.ts'
@@ -372,9 +372,10 @@ function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
   return { acr_values: acr_values ?? client.default_acr_values }
 }
 
-function checkClaims(_cx: Context, _client: Client, form: Form) {
+function checkClaims(_cx: Context, client: Client, form: Form) {
   const claims = once(form, 'claims', CLAIMS_MAX)
-  return claims === undefined ? {} : { claims: readClaimsParameter(claims) }
+  if (claims === undefined) return {}
+  return { claims: withinRegistered(readClaimsParameter(claims), client.scope) }
 }
 
 /**

@@ -219,8 +219,8 @@ const refuse = (error: OAuthError['error'], description: string, reason: string)
 // --- looking ----------------------------------------------------------------------------------
 
 /**
- * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched. Throws
- * OAuthError, which is shown here.
+ * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched, one more for a
+ * request object of a client that anybody may have registered. Throws OAuthError, which is shown here.
  */
 export async function authorize(
   cx: Context,

@@ -168,6 +168,23 @@ export function claimsAbout(
   return Object.fromEntries(told.map((claim) => [claim, known[claim]]))
 }
 
-/** The column `claims` of a code or an authorization. */
-export const readClaims = (stored: string | null): ClaimsRequest =>
-  stored === null ? { userinfo: {}, id_token: {} } : JSON.parse(stored)
+/**
+ * Without the claims about the person that no scope brings which the client is registered for: what an operator kept
+ * from it as a scope it does not get one by one, above all where nobody is asked (`first_party`).
+ */
+export function withinRegistered(claims: ClaimsRequest, registered: readonly string[]) {
+  const brought = registered.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  const within = (asked: Record<string, ClaimRequest>) =>
+    Object.fromEntries(
+      Object.entries(asked).filter(
+        ([claim]) => SIGN_IN_CLAIMS.includes(claim) || brought.includes(claim),
+      ),
+    )
+  return { userinfo: within(claims.userinfo), id_token: within(claims.id_token) }
+}
+
+/** The column `claims` of a code or an authorization, for a client that is registered for these scopes by now. */
+export const readClaims = (stored: string | null, registered: readonly string[]): ClaimsRequest =>
+  stored === null
+    ? { userinfo: {}, id_token: {} }
+    : withinRegistered(JSON.parse(stored), registered)

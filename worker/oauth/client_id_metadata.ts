@@ -7,12 +7,19 @@ import { limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { parseJsonObject } from '../http.ts'
+import { addressKey } from '../identity/login.ts'
 import { OutsideRefused } from '../outside.ts'
 import { loadSettings } from '../settings.ts'
-import { DEFAULTS, type Description, parseClient, startOver } from './client_metadata.ts'
+import {
+  type Client,
+  DEFAULTS,
+  type Description,
+  parseClient,
+  startOver,
+} from './client_metadata.ts'
 import { type ClientRow, findClientById, keepDocumentUntil } from './client_store.ts'
 import { changeOf, creationOf } from './clients.ts'
-import { describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
+import { assertKeepsSector, describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
 import { IDENTITY_SCOPES } from './scopes.ts'
 
 /** Longest address, in characters. */
@@ -78,12 +85,12 @@ async function renew(
       initial_access_token_id: null,
       metadata_expires_at,
     }
-    const next = judge(cx, url, DEFAULTS, client)
+    const next = judge(cx, url, null, client)
     if (next === null) return undefined
     const made = await creationOf(as, url, next, { client_secret: undefined, registration })
     return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
   }
-  const next = judge(cx, url, startOver(parseClient(row)), client)
+  const next = judge(cx, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(as, row, next)
   const answers = await cx.db.write(
@@ -97,7 +104,7 @@ async function renew(
 
 /** Anybody may name any address: from one of his own he makes us fetch so many. */
 async function countFetch(cx: Context) {
-  const key = { purpose: 'client document', value: cx.address }
+  const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
   const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
   const [[taken]] = await cx.db.write(attempts.take)
   if ((taken?.count ?? 0) > attempts.max) {
@@ -141,11 +148,11 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
   }
 }
 
-/** The client that the document describes, or null. */
+/** The client that the document describes, in place of what it was, or null. */
 function judge(
   cx: Context,
   url: string,
-  start: Description,
+  current: Client | null,
   document: Record<string, unknown>,
 ): Description | null {
   const { token_endpoint_auth_method = 'none' } = document
@@ -162,7 +169,10 @@ function judge(
     // Its sector is the host of its addresses: nothing more is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const said = readMetadata(own, OPEN_GRANT_TYPES)
-    return describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
+    const start = current === null ? DEFAULTS : startOver(current)
+    const next = describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
+    if (current !== null) assertKeepsSector(current, next)
+    return next
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     const { reason, description } = error

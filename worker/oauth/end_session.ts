@@ -40,6 +40,8 @@ export type LogoutOutcome =
     }
   /** Nobody is signed in any more. `location` is null where the client named no address. */
   | { step: 'done'; location: string | null }
+  /** The same, where the person has to see where it leads. */
+  | { step: 'offer'; location: string }
 
 const STATE_MAX = 4096
 const HINT_MAX = 8192
@@ -121,7 +123,12 @@ export async function endSession(
   )
   const location = locationOf(request, clients[0])
   const [session] = sessions
-  if (session === undefined) return { step: 'done', location }
+  if (session === undefined) {
+    // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
+    const unseen =
+      location !== null && clients[0] !== undefined && parseClient(clients[0]).anonymous
+    return unseen ? { step: 'offer', location } : { step: 'done', location }
+  }
   if (!confirmed && !(await isOf(cx, request, clients[0], session))) {
     return {
       step: 'ask',

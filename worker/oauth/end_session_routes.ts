@@ -77,5 +77,6 @@ async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): 
   }
   pageHeaders(c)
   if (readSessionCookie(c) !== undefined) deleteSessionCookie(c)
+  if (outcome.step === 'offer') return c.html(signedOutPage(outcome.location))
   return outcome.location === null ? c.html(signedOutPage()) : c.redirect(outcome.location, 303)
 }

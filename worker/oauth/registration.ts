@@ -9,6 +9,7 @@ import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { addressKey } from '../identity/login.ts'
 import { loadSettings } from '../settings.ts'
 import {
   type Client,
@@ -41,7 +42,7 @@ import {
   useInitialAccessToken,
 } from './registration_store.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from './scopes.ts'
-import { sectorFaults } from './subject_identifier.ts'
+import { sectorFaults, sectorOf } from './subject_identifier.ts'
 
 /** Registrations of the anonymous from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
@@ -110,10 +111,7 @@ export async function registerClient(
   const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
   const start = { ...DEFAULTS, scope: permit.scope.filter((one) => !isManagementScope(one)) }
   const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
-  if (permit.id === null && client.sector_identifier_uri !== null) {
-    // What the anonymous name is not fetched: anybody could send us anywhere as often as he likes.
-    throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
-  }
+  if (permit.id === null) assertNoNewSector(DEFAULTS, client)
   await assertIsOfSector(cx, client)
 
   const id = randomId(cx, 'cli')
@@ -162,7 +160,7 @@ function counted(cx: Context, permit: Permit): { take: Statement; condition: Sta
   if (permit.id !== null) {
     return { take: useInitialAccessToken(cx, permit.id), condition: isUseMine(cx) }
   }
-  const key = { purpose: 'registration', value: cx.address }
+  const key = { purpose: 'registration', value: addressKey(cx.address) ?? '' }
   const { take, isWithin } = limit(cx, key, { max: OPEN_REGISTRATIONS_MAX, window: 3600 })
   return { take, condition: isWithin }
 }
@@ -236,6 +234,25 @@ export function describe(
     if (error instanceof Problem && error.errors.length > 0) throw refusalOf(error.errors)
     throw error
   }
+}
+
+/** What the anonymous name is not fetched: anybody could send us anywhere as often as he likes. Throws OAuthError. */
+function assertNoNewSector(current: Description, next: Description): void {
+  const { sector_identifier_uri } = next
+  if (sector_identifier_uri === null) return
+  if (sector_identifier_uri === current.sector_identifier_uri) return
+  throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
+}
+
+/**
+ * A client that changes by itself is pairwise from the start or never, and in one sector: with what people allowed it
+ * before it would else learn who they are to the clients of any other, whose address it only has to name. Throws
+ * OAuthError.
+ */
+export function assertKeepsSector(current: Description, next: Description): void {
+  if (next.subject_type !== 'pairwise') return
+  if (current.subject_type === 'pairwise' && sectorOf(current) === sectorOf(next)) return
+  throw badMetadata('/subject_type', 'is pairwise, which a client is in one sector from the start')
 }
 
 /** OpenID Connect Registration §5. Throws OAuthError. */
@@ -334,6 +351,8 @@ export async function replaceRegistration(
     const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
     const next = describe(cx, startOver(current), said, current.scope)
+    assertKeepsSector(current, next)
+    if (row.initial_access_token_id === null) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
     const plan = await changeOf(as, row, next)
     const exchange = exchangeSecrets(as, row, secrets, next.token_endpoint_auth_method)

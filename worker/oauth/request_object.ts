@@ -6,6 +6,7 @@ import { type Limit, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import { type Form, formOf } from '../http.ts'
+import { addressKey } from '../identity/login.ts'
 import { OutsideRefused } from '../outside.ts'
 import { verifyWith } from './client_authentication.ts'
 import { clientKeys } from './client_keys.ts'
@@ -124,7 +125,7 @@ async function fetchObject(
 
 /** Where anybody may register, anybody names what we fetch: from one address of his own he makes us do it so often. */
 async function countFetch(cx: Context): Promise<Limit> {
-  const key = { purpose: 'request object', value: cx.address }
+  const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
   const attempt = limit(cx, key, { max: FETCHES_MAX, window: 3600 })
   const [[taken]] = await cx.db.write(attempt.take)
   if ((taken?.count ?? 0) > attempt.max) {

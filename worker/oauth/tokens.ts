@@ -181,7 +181,7 @@ async function mintIdToken(
   const iat = cx.now()
   const { jwt } = await signJwt(cx, alg, 'JWT', {
     // What scopes bring is for userinfo (OpenID Connect Core §5.4).
-    ...claimsAbout(user, [], readClaims(claims).id_token),
+    ...claimsAbout(user, [], readClaims(claims, client.scope).id_token),
     sub,
     aud: client.client_id,
     iat,

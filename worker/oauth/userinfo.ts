@@ -53,7 +53,7 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
   }
   const client = parseClient(row)
   // What was asked for one by one was allowed to the client that asked, not to another that acts (RFC 8693).
-  const asked = read.act === null ? readClaims(authorization.claims).userinfo : {}
+  const asked = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
   // The subject is that of the ID token (§5.3.2), which came with this very token.
   const claims = { ...claimsAbout(user, read.scope, asked), sub: read.sub }
   const alg = client.userinfo_signed_response_alg

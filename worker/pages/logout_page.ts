@@ -38,10 +38,16 @@ ${hiddenFields(v.carried)}
   return shell({ title: t.title, body }, m)
 }
 
-export function signedOutPage(m: Messages = english): Html {
+/** `back` is an address of an application that the person may go on to. */
+export function signedOutPage(back: string | null = null, m: Messages = english): Html {
   const t = m.signedOut
+  const link = (to: string) => {
+    const { host, protocol } = new URL(to)
+    return html`<p class="foot"><a href="${to}" rel="noreferrer">${t.back(host === '' ? protocol : host)}</a></p>`
+  }
   const body = html`<h1>${t.title}</h1>
 <p class="lead">${t.text}</p>
-<div class="actions"><a class="button" href="/login">${t.signIn}</a></div>`
+<div class="actions"><a class="button" href="/login">${t.signIn}</a></div>
+${back === null ? html`` : link(back)}`
   return shell({ title: t.title, body }, m)
 }

@@ -100,6 +100,7 @@ export const english = {
     title: 'You are signed out',
     text: 'Close the browser too if others use this computer.',
     signIn: 'Sign in again',
+    back: (host: string) => `Go on to ${host}`,
   },
   account: {
     title: 'Your account',
