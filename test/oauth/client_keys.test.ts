@@ -89,7 +89,7 @@ test('a new key is fetched when it is used, but made-up key ids do not make us a
   expect(state.fetched).toBe(2)
 })
 
-test('made-up key ids take no keys away while the address cannot be read, nor keep them longer', async () => {
+test('key ids of a stranger take no keys away while the address cannot be read, nor keep them longer', async () => {
   const signer = await makeSigner('ES256', 'k1')
   const { worker, state } = await startPublished(publish(signer))
   expect((await ask(worker, signer)).status).toBe(200)
