@@ -57,6 +57,7 @@ const PAGES = [
   '/account',
   '/account/sessions',
   APPLICATIONS,
+  '/authorize',
   '/oauth/authorize',
   '/oauth/logout',
   '/oauth/logout/confirm',

@@ -1,8 +1,9 @@
 // `npm run guards [-- NAME ...]`: takes each guard of guards.ts away, one at a time, in a copy of the tree, and runs
-// the tests that are to notice. A guard whose removal nothing notices is reported, and the exit code is 1.
-import { spawn } from 'node:child_process'
+// the tests that are to notice. A guard whose removal nothing notices is reported, and the exit code is 1. One Vitest
+// runs it all: of each patched file only what hangs on it is read anew.
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createVitest, type TestSpecification, type Vitest } from 'vitest/node'
 import { ROOT, temporaryFolder } from '../host/programs.ts'
 import { GUARDS, type Guard } from './guards.ts'
 
@@ -17,29 +18,39 @@ function copyTree(to: string): void {
   symlinkSync(join(ROOT, 'node_modules'), join(to, 'node_modules'))
 }
 
-type Result = { passed: number; failed: number; text: string }
+async function openVitest(tree: string): Promise<Vitest> {
+  // wrangler.toml and what is spawned are looked for from here.
+  process.chdir(tree)
+  process.env['PWD'] = tree
+  const config = join(tree, 'test/vitest.config.ts')
+  return createVitest('test', { root: tree, config, watch: false, reporters: [{}] })
+}
+
+async function findFile(vitest: Vitest, tree: string, test: string): Promise<TestSpecification> {
+  const file = join(tree, `test/${test}.test.ts`)
+  const [found] = await vitest.globTestSpecifications([file])
+  if (found === undefined) throw new Error(`there is no ${file}`)
+  return found
+}
+
+type Result = { passed: number; failed: string[] }
 
 /** Runs the tests of one file, those with `title` in their name. */
-function runTests(tree: string, { test, title }: Pick<Guard, 'test' | 'title'>): Promise<Result> {
-  const file = `test/${test}.test.ts`
-  const project = /^(host|policy|proxy-node)\//.test(test) ? 'node' : 'workerd'
-  const vitest = join(tree, 'node_modules/vitest/vitest.mjs')
-  const args = [vitest, 'run', '--config', 'test/vitest.config.ts', '--project', project, file]
-  const named = title === undefined ? [] : ['-t', title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')]
-  return new Promise((resolve) => {
-    const child = spawn(process.execPath, [...args, ...named], { cwd: tree })
-    let text = ''
-    const take = (chunk: Buffer) => {
-      text += chunk.toString().replaceAll(/\x1b\[[0-9;]*m/g, '')
+async function runTests(vitest: Vitest, tree: string, { test, title = '' }: Guard) {
+  const result: Result = { passed: 0, failed: [] }
+  vitest.setGlobalTestNamePattern(new RegExp(title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
+  const file = await findFile(vitest, tree, test)
+  // What ran before is answered too.
+  const { testModules } = await vitest.runTestSpecifications([file])
+  for (const module of testModules.filter(({ moduleId }) => moduleId === file.moduleId)) {
+    for (const one of module.children.allTests()) {
+      const { state, errors } = one.result()
+      if (state === 'passed') result.passed++
+      if (state === 'failed') result.failed.push(`${one.fullName}: ${errors[0]?.message ?? ''}`)
     }
-    child.stdout.on('data', take)
-    child.stderr.on('data', take)
-    child.once('close', () => {
-      const line = /^ +Tests +(.*)$/m.exec(text)?.[1] ?? ''
-      const count = (word: string) => Number(new RegExp(`(\\d+) ${word}`).exec(line)?.[1] ?? 0)
-      resolve({ passed: count('passed'), failed: count('failed'), text })
-    })
-  })
+    for (const error of module.errors()) console.log(`${test} cannot be read: ${error.message}`)
+  }
+  return result
 }
 
 const wanted = process.argv.slice(2)
@@ -53,28 +64,38 @@ if (unknown.length > 0) {
 }
 const folder = temporaryFolder()
 const unnoticed: string[] = []
+copyTree(folder.path)
+const vitest = await openVitest(folder.path)
 try {
-  copyTree(folder.path)
+  /** Of tests that several guards share. */
+  const before = new Map<string, Result>()
   for (const guard of chosen) {
+    const { name, attack, test, title = '' } = guard
     const file = join(folder.path, guard.file)
     const whole = readFileSync(file, 'utf8')
     const without = whole.replace(guard.from, () => guard.to)
-    if (without === whole) throw new Error(`${guard.name}: its text is not in ${guard.file}`)
-    const before = await runTests(folder.path, guard)
-    if (before.failed > 0 || before.passed === 0) {
-      unnoticed.push(guard.name)
-      console.log(`${guard.name}: its tests are not green to begin with\n${before.text}`)
+    if (without === whole) throw new Error(`${name}: its text is not in ${guard.file}`)
+    const key = `${test} ${title}`
+    const sound = before.get(key) ?? (await runTests(vitest, folder.path, guard))
+    before.set(key, sound)
+    if (sound.failed.length > 0 || sound.passed === 0) {
+      unnoticed.push(name)
+      console.log(`${name}: its tests are not green to begin with (${test})`)
+      for (const text of sound.failed) console.log(`  ${text}`)
       continue
     }
     writeFileSync(file, without)
-    const after = await runTests(folder.path, guard)
+    vitest.invalidateFile(file)
+    const { failed } = await runTests(vitest, folder.path, guard)
     writeFileSync(file, whole)
-    const isNoticed = after.failed > 0
-    if (!isNoticed) unnoticed.push(guard.name)
-    const what = isNoticed ? `noticed by ${after.failed} of ${before.passed}` : 'NOT NOTICED'
-    console.log(`${guard.name}: ${what} (${guard.test}; ${guard.attack})`)
+    vitest.invalidateFile(file)
+    if (failed.length === 0) unnoticed.push(name)
+    const what =
+      failed.length > 0 ? `noticed by ${failed.length} of ${sound.passed}` : 'NOT NOTICED'
+    console.log(`${name}: ${what} (${test}; ${attack})`)
   }
 } finally {
+  await vitest.close()
   rmSync(join(folder.path, 'node_modules'))
   folder.remove()
 }

@@ -7,12 +7,22 @@ import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const PARALLEL = 200
 
+const TV = {
+  client_id: 'tv',
+  token_endpoint_auth_method: 'none',
+  grant_types: ['urn:ietf:params:oauth:grant-type:device_code', 'refresh_token'],
+  scope: 'openid offline_access',
+}
+
 let worker: RunningWorker
 let as: oauth.AuthorizationServer
+let deviceKey: CryptoKey
 
 beforeAll(async () => {
-  const { blueprint } = await makeBlueprint()
-  worker = await startWorkerOn('node', blueprint)
+  const { blueprint, ...keys } = await makeBlueprint()
+  deviceKey = keys.deviceKey
+  const clients = [...blueprint.clients, TV]
+  worker = await startWorkerOn('node', { ...blueprint, clients })
   as = await discover(worker.issuer)
 })
 afterAll(() => worker?.stop())
@@ -198,4 +208,52 @@ test('of 200 parallel uses of one DPoP proof exactly one is answered, at the tok
   expect([count(tokens), count(infos)]).toEqual([1, 1])
   const refused = tokens.filter(({ body }) => body['error'] === 'invalid_dpop_proof')
   expect(refused).toHaveLength(PARALLEL - 1)
+})
+
+test('of 200 parallel uses of one assertion exactly one has a token', async () => {
+  const now = Math.floor(Date.now() / 1000)
+  const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
+    .setProtectedHeader({ alg: 'EdDSA' })
+    .setIssuer('dim-0042')
+    .setSubject('dim-0042')
+    .setAudience(as.issuer)
+    .setExpirationTime(now + 60)
+    .sign(deviceKey)
+  const parameters = {
+    grant_type: 'client_credentials',
+    scope: 'mqtt',
+    client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+    client_assertion,
+  }
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => post(parameters)))
+  const good = answers.filter(({ status }) => status === 200)
+  const refused = answers.filter(({ body }) => body['error'] === 'invalid_client')
+  console.log(`embedded file: ${PARALLEL} parallel uses of one assertion: ${good.length} tokens`)
+  expect([good.length, refused.length]).toEqual([1, PARALLEL - 1])
+})
+
+test('of 200 parallel polls with one device code that was allowed exactly one has tokens', async () => {
+  const begun = await fetch(as.device_authorization_endpoint ?? '', {
+    method: 'POST',
+    body: new URLSearchParams({ client_id: 'tv', scope: TV.scope }),
+  })
+  const { device_code, verification_uri_complete } = (await begun.json()) as Record<string, string>
+  const { browser } = await codeFlow(as, 'openid')
+  const typed = await browser.follow(verification_uri_complete ?? '')
+  const code = new URL(verification_uri_complete ?? '').searchParams.get('user_code') ?? ''
+  const question = await browser.submit(typed, { code, action: 'continue' })
+  const done = await browser.submit(question, { action: 'allow' })
+  expect(done.html).toContain('connected')
+  const parameters = {
+    grant_type: TV.grant_types[0] ?? '',
+    client_id: 'tv',
+    device_code: device_code ?? '',
+  }
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => post(parameters)))
+  const good = answers.filter(({ status }) => status === 200)
+  const refused = answers.filter(({ body }) => body['error'] === 'invalid_grant')
+  console.log(`embedded file: ${PARALLEL} parallel polls: ${good.length} redemptions`)
+  expect([good.length, refused.length]).toEqual([1, PARALLEL - 1])
+  // Unlike a code, one that a device asks for twice ends nothing.
+  expect((await userinfo(good[0]?.body['access_token'] ?? '')).status).toBe(200)
 })

@@ -180,6 +180,23 @@ describe('the token carries', () => {
     expect(publishes(claims.acl, 'sites/home/devices/lamp-2/set')).toBe(false)
   })
 
+  test('no rule at all where a rule of the person is not understood, on whatever object', async () => {
+    const details = [detail(['device:read', 'device:command'], { devices: ['lamp-1'] })]
+    await applyBlueprint(
+      worker.context(),
+      {
+        roles: [{ name: 'later', permissions: [], acl: [rule('all', 'x', 'deny')] }],
+        grants: [{ subject: 'ann@example.com', role: 'later', object: 'other' }],
+      },
+      {},
+    )
+    expect((await grant(details)).claims.acl).not.toEqual([])
+    const acl = JSON.stringify([rule('all', '${new.kind}', 'deny')])
+    await write(worker, sql`update role set acl = ${acl} where name = 'later'`)
+    const { code } = answerOf(await ask(details))
+    expect(claimsOf((await redeem(code)).body.access_token).acl).toEqual([])
+  })
+
   test('nothing that the person does not hold, and says so', async () => {
     const { claims } = await grant([
       detail(['device:read', 'device:reset'], { devices: ['lamp-1', 'lamp-9', 'no-such'] }),

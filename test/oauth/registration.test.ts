@@ -6,7 +6,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { changeClient } from '../../worker/oauth/clients.ts'
 import { OPEN_REGISTRATIONS_MAX } from '../../worker/oauth/registration.ts'
-import { OBJECTS_MAX } from '../../worker/oauth/request_object.ts'
+import { FETCHES_MAX } from '../../worker/oauth/request_object.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
 import { CALLBACK, follow, locationOf, requestPath, signIn } from './flow.ts'
@@ -614,9 +614,9 @@ describe('who may register', () => {
       const headers = { 'x-test-address': address }
       return (await worker.request(`/oauth/authorize?${query}`, { headers })).status
     }
-    for (let i = 0; i < OBJECTS_MAX; i++) expect(await ask(`2001:db8::${i}`)).toBe(400)
+    for (let i = 0; i < FETCHES_MAX; i++) expect(await ask(`2001:db8::${i}`)).toBe(400)
     expect(await ask('2001:db8::ffff')).toBe(429)
-    expect(fetches).toBe(OBJECTS_MAX)
+    expect(fetches).toBe(FETCHES_MAX)
     expect(await ask('192.0.2.2')).toBe(400)
   })
 

@@ -4,7 +4,9 @@ import { SignJWT, UnsecuredJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { describe, expect, test } from 'vitest'
+import { sql } from '../../worker/db/sql.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
+import { FETCHES_MAX } from '../../worker/oauth/request_object.ts'
 import { ISSUER, type Outside, startWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
 import {
@@ -470,6 +472,38 @@ describe('a request_uri', () => {
     const page = await browser.get(pathWith({ ...outer, request_uri: OBJECT_AT }))
     expect(answerOf(page)).toMatchObject({ error, state: 'outside' })
     expect(fetched).toEqual([OBJECT_AT])
+  })
+
+  test('of a client that anybody may have registered is fetched so often for one address', async () => {
+    const jwt = await sign()
+    let isGood = true
+    const { worker, browser, fetched } = await startReferenced([OBJECT_AT], () =>
+      isGood ? new Response(jwt) : new Response('another server', { status: 404 }),
+    )
+    const open = (headers: Record<string, string> = {}) =>
+      worker.request(pathWith({ ...outer, request_uri: OBJECT_AT }), { headers })
+    const { db } = worker.context()
+    const many = async (times: number) => {
+      for (let i = 0; i < times; i++) await open()
+    }
+    // An operator's own client is not counted.
+    isGood = false
+    await many(FETCHES_MAX + 2)
+    await db.write(sql`update client set registration_token_hash = 'x' where id = 'app'`)
+    fetched.length = 0
+    // Nor is what turned out to be a request.
+    isGood = true
+    await many(2)
+    isGood = false
+    await many(FETCHES_MAX + 3)
+    expect(fetched).toHaveLength(2 + FETCHES_MAX)
+    isGood = true
+    const refused = await browser.get(pathWith({ ...outer, request_uri: OBJECT_AT }))
+    expect(refused.status).toBe(429)
+    expect((await open({ 'x-test-address': '192.0.2.2' })).status).toBe(303)
+    worker.clock.now += 3600
+    await open()
+    expect(fetched).toHaveLength(2 + FETCHES_MAX + 2)
   })
 
   test('is not fetched for a client that has to push its requests', async () => {

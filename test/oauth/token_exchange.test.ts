@@ -643,6 +643,48 @@ describe('the actor', () => {
     expect(await introspect(second.body.access_token ?? '', 'web')).toEqual({ active: false })
   })
 
+  test('who is a person bounds the token also when it is exchanged once more', async () => {
+    await addUser(worker, 'bob')
+    const rules = (topic: string) => [{ permission: 'allow', action: 'all', topic }]
+    await addGrant(worker, 'ann', { name: 'resident', acl: rules('home/#') })
+    await addGrant(worker, 'web', { name: 'resident' })
+    await addGrant(worker, 'bob', { name: 'guest', acl: rules('home/hall') })
+    const own = await ownToken('mqtt')
+    const bounded = await exchange(own, acted(await ownToken('mqtt', 'bob')), 'web')
+    expect(claimsOf(bounded.body.access_token).acl).toEqual(rules('home/hall'))
+    const again = await exchange(bounded.body.access_token ?? '', {}, 'web')
+    expect(claimsOf(again.body.access_token)).toMatchObject({
+      acl: rules('home/hall'),
+      act: { sub: 'web', act: { sub: 'bob' } },
+    })
+    // Ann's own rules alone still are what both hold now.
+    expect(claimsOf((await exchange(own, {}, 'web')).body.access_token).acl).toEqual(
+      rules('home/#'),
+    )
+  })
+
+  test('who is a person reaches mProxy only by a token that does', async () => {
+    await addUser(worker, 'bob')
+    const bob = acted(await ownToken('openid', 'bob'))
+    const { body } = await exchange(await ownToken('mqtt'), { ...bob, resource: MQTT }, 'web')
+    expect(body.error).toBe('invalid_target')
+  })
+
+  test('who is a person bounds authorization_details too', async () => {
+    await addUser(worker, 'bob')
+    await addDevice(worker, 'lamp-1', { secret: 'x' })
+    for (const who of ['ann', 'web', 'bob']) {
+      const permissions = ['device:read', ...(who === 'bob' ? [] : ['device:command'])]
+      await addGrant(worker, who, { name: `role-of-${who}`, permissions })
+    }
+    const detail = { type: 'device', devices: ['lamp-1'], groups: [] }
+    const both = { ...detail, actions: ['device:command', 'device:read'] }
+    const own = await forge(await ownToken('mqtt'), { authorization_details: [both] })
+    const bob = await ownToken('mqtt', 'bob')
+    const { body } = await exchange(own, acted(bob), 'web')
+    expect(body.authorization_details).toEqual([{ ...detail, actions: ['device:read'] }])
+  })
+
   test('bounds the life of the token', async () => {
     const early = await credentials('orders')
     worker.clock.now += 300
@@ -669,6 +711,10 @@ describe('the actor', () => {
     [
       'a holder of a key that is not proven',
       async () => forge(await credentials('orders'), { cnf: { jkt: 'k'.repeat(43) } }),
+    ],
+    [
+      'one whose token is narrowed to authorization_details',
+      async () => forge(await credentials('orders'), { authorization_details: [] }),
     ],
     [
       'one whose token ran out',

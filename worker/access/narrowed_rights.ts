@@ -117,6 +117,8 @@ export function compileNarrowedAcl(
   )
   if ('fault' in denials) return denials
   if ('fault' in allowances) return allowances
+  // A denial that is not understood may be about what was named, wherever it was granted.
+  if (denials.is_void || allowances.is_void) return { rules: [], expires_at: null, is_void: true }
   const rules = orderAcl([...denials.rules, ...allowances.rules])
   return rules.length > maxRules
     ? { fault: 'too_many_rules' }

@@ -59,10 +59,10 @@ export function permissionsEverywhere(rows: RightsRows): Set<string> {
 
 /**
  * `expires_at`: when the first grant behind an allowance ends. A token must not outlive it, or the grant's end
- * would come only with the token's.
+ * would come only with the token's. `is_void`: there are no rules because one was not understood, so none may be had.
  */
 export type CompiledAcl =
-  | { rules: AclRule[]; expires_at: number | null }
+  | { rules: AclRule[]; expires_at: number | null; is_void?: true }
   | { fault: 'too_many_rules' }
 
 /** More rules than this before duplicates are dropped is a fault: it bounds the work. */
@@ -113,7 +113,7 @@ export function compileAcl(
   const nothing = (origin: string): CompiledAcl => {
     notes.add(`${origin}: a rule is not understood, so no rule is given`)
     report(cx, subject_id, notes)
-    return { rules: [], expires_at: null }
+    return { rules: [], expires_at: null, is_void: true }
   }
 
   if (own !== undefined && own.type_acl !== null) {

@@ -40,9 +40,11 @@ export function authorizeRoutes(): Hono<Env> {
         return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
       })
       // Where libraries look that know one vendor's paths instead of discovery, such as auth0-spa-js.
-      .get('/authorize', (c) =>
-        leadTo(c, { to: 'page', path: `/oauth/authorize${new URL(c.req.url).search}` }),
-      )
+      .get('/authorize', (c) => {
+        const { search } = new URL(c.req.url)
+        assertFits(search)
+        return leadTo(c, { to: 'page', path: `/oauth/authorize${search}` })
+      })
       .get('/consent', async (c) => {
         const reference = readQuery(c).get('request') ?? ''
         const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))

@@ -2,7 +2,7 @@
 // registered. Here a request object becomes the parameters that the request has; what those may be is judged in
 // authorization_request.ts, whatever way they came.
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
-import { limit } from '../attempts.ts'
+import { type Limit, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../errors.ts'
 import { type Form, formOf } from '../http.ts'
@@ -17,8 +17,11 @@ import { fitsAlgorithm } from './public_jwk.ts'
 /** Longest request object that is fetched, in bytes. */
 const OBJECT_MAX = 65_536
 
-/** Request objects of clients that anybody may have registered, fetched for one address in an hour. */
-export const OBJECTS_MAX = 60
+/**
+ * Request objects that are fetched for one address in an hour, for clients that anybody may have registered; good ones
+ * are not counted.
+ */
+export const FETCHES_MAX = 60
 
 /** How far ahead a client's clock may be, in seconds. */
 const CLOCK_TOLERANCE = 30
@@ -45,7 +48,8 @@ const badUri = (description: string, reason: string, cause?: unknown) =>
 
 /**
  * The parameters of a request: those of the form, or of the request object in it. `pushed` is for requests that
- * the client itself brings. Throws OAuthError; nothing that the form says is checked then.
+ * the client itself brings. Two round trips where a client that anybody may have registered names an address, else none.
+ * Throws OAuthError; nothing that the form says is checked then.
  */
 export async function openRequestObject(
   cx: Context,
@@ -66,11 +70,9 @@ export async function openRequestObject(
   if (byValue.length + byReference.length > 1) {
     throw refuse('invalid_request', 'give one request or request_uri', 'several_request_objects')
   }
-  const { claims, typ } = await verifyObject(
-    cx,
-    client,
-    jwt ?? (await fetchObject(cx, client, uri)),
-  )
+  const fetched = jwt === undefined ? await fetchObject(cx, client, uri) : null
+  const { claims, typ } = await verifyObject(cx, client, jwt ?? fetched?.text ?? '')
+  if (fetched?.attempt) await cx.db.write(fetched.attempt.giveBack)
   const inside = parametersOf(claims)
   // RFC 9101 §6.3, RFC 9126 §3: nothing but the object counts. OpenID Connect Core §6.1: it goes before the rest.
   const isWhole =
@@ -96,18 +98,22 @@ export async function openRequestObject(
 /** OpenID Connect Core §6.2: the fragment is a hash of what is there, so that it may change. */
 const withoutFragment = (uri: string) => uri.split('#')[0] ?? ''
 
-/** Fetched anew for each request: what is kept of it is the request. */
-async function fetchObject(cx: Context, client: Client, uri = ''): Promise<string> {
+/** Fetched anew for each request: what is kept of it is the request. `attempt` is given back once it is a good one. */
+async function fetchObject(
+  cx: Context,
+  client: Client,
+  uri = '',
+): Promise<{ text: string; attempt: Limit | null }> {
   const address = withoutFragment(uri)
   // Before anything is sent: else anybody could make us call any address.
   if (!client.request_uris.some((one) => withoutFragment(one) === address)) {
     throw badUri('request_uri is not one that this client registered', 'request_uri_mismatch')
   }
-  if (client.anonymous) await countFetch(cx)
+  const attempt = client.anonymous ? await countFetch(cx) : null
   try {
     const headers = { Accept: 'application/oauth-authz-req+jwt, application/jwt' }
     const { status, text } = await cx.fetch(address, { headers, max_bytes: OBJECT_MAX })
-    if (status === 200) return text.trim()
+    if (status === 200) return { text: text.trim(), attempt }
   } catch (error) {
     if (error instanceof OutsideRefused) {
       throw badUri('nothing usable is at request_uri', 'request_uri_not_fetched', error)
@@ -117,18 +123,19 @@ async function fetchObject(cx: Context, client: Client, uri = ''): Promise<strin
   throw badUri('nothing usable is at request_uri', 'request_uri_status')
 }
 
-/** What anybody may have registered, anybody makes us fetch: from an address of his own so often. */
-async function countFetch(cx: Context): Promise<void> {
+/** Where anybody may register, anybody names what we fetch: from one address of his own he makes us do it so often. */
+async function countFetch(cx: Context): Promise<Limit> {
   const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
-  const { take, max } = limit(cx, key, { max: OBJECTS_MAX, window: 3600 })
-  const [[taken]] = await cx.db.write(take)
-  if ((taken?.count ?? 0) > max) {
+  const attempt = limit(cx, key, { max: FETCHES_MAX, window: 3600 })
+  const [[taken]] = await cx.db.write(attempt.take)
+  if ((taken?.count ?? 0) > attempt.max) {
     throw refuse(
       'too_many_requests',
       'too many requests were fetched for this address; try again in an hour',
       'request_objects_per_address',
     )
   }
+  return attempt
 }
 
 // --- the JWT ----------------------------------------------------------------------------------

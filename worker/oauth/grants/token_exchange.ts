@@ -2,6 +2,7 @@
 // about. Delegation alone: the new token names in `act` who acts. It never holds more than both hold, the subject by
 // the token and the one who acts by registration and grants, and ends with the subject token. It hangs on the same
 // origin, so it dies with it. Nothing is written to issue it, and there is no refresh token.
+import type { AclRule } from '../../../policy/acl.ts'
 import {
   compileNarrowedAcl,
   heldNarrowings,
@@ -81,6 +82,7 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
     findClientById(subject.client_id),
     ...narrowedRightsOf(sql`${subject.sub}`, details, now),
     ...narrowedRightsOf(sql`${presented.client_id}`, details, now),
+    ...narrowedRightsOf(sql`${actor?.sub ?? ''}`, details, now),
     ...rightsOf(subject.sub, now),
     ...rightsOf(presented.client_id, now),
     ...rightsOf(actor?.sub ?? '', now),
@@ -142,14 +144,20 @@ export async function redeem(
       throw unfit('actor', 'actor_token_of_others')
     }
     if (!isProvenKey(actor.cnf, caller.cnf)) throw unfit('actor', 'actor_token_bound')
+    // It would bound the new one by less than all that the person may do, which nothing here weighs.
+    if (actor.authorization_details !== undefined) throw unfit('actor', 'actor_token_detailed')
   }
   const acting = actor?.sub ?? client.client_id
   // RFC 8693 §4.4
   if (subject.may_act !== null && subject.may_act.sub !== acting) throw unfit('subject', 'may_act')
 
   const settings = await loadSettings(cx)
-  const [g1, p1, g2, p2, ...rights] = others
-  const narrowed = [[g1, p1] as NarrowedRows, [g2, p2] as NarrowedRows] as const
+  const [g1, p1, g2, p2, g3, p3, ...rights] = others
+  const narrowed = [
+    [g1, p1],
+    [g2, p2],
+    [g3, p3],
+  ] as [NarrowedRows, NarrowedRows, NarrowedRows]
   const ofSubject = rights.slice(0, 5) as unknown as RightsRows
   const ofClient = rights.slice(5, 10) as unknown as RightsRows
   // The third party, where it is a person and not the client once more.
@@ -167,10 +175,14 @@ export async function redeem(
   const details =
     covered === undefined
       ? undefined
-      : heldNarrowings(heldNarrowings(covered, narrowed[0]), narrowed[1])
+      : narrowed
+          .slice(0, ofActor === null ? 2 : 3)
+          .reduce((left, held) => heldNarrowings(left, held), covered)
 
   const { mqtt_audience } = cx.config
-  const reachesMqtt = subject.scope.includes('mqtt') || subject.audience.includes(mqtt_audience)
+  const reaches = ({ scope, audience }: ReadToken) =>
+    scope.includes('mqtt') || audience.includes(mqtt_audience)
+  const reachesMqtt = reaches(subject) && (ofActor === null || (actor !== null && reaches(actor)))
   const leading =
     details !== undefined && target.length === 0 && reachesMqtt ? [...wanted, 'mqtt'] : wanted
   const resolved = resolveAudience(cx, [...new Set(leading)], target)
@@ -202,6 +214,8 @@ export async function redeem(
         : compileNarrowedAcl(cx, subject.sub, details, ofSubject, narrowed[0], max),
       compileAcl(cx, client.client_id, ofClient, max),
       ...(ofActor === null ? [] : [compileAcl(cx, acting, ofActor, max)]),
+      // Whoever acted before took something away: what that was, the token alone says.
+      ...(subject.act === null ? [] : [{ rules: rulesIn(subject), expires_at: null }]),
     ]
     return compiled.reduce((a, b) => intersect(a, b, max))
   }
@@ -260,6 +274,9 @@ function wantedScope(
   }
   return wanted
 }
+
+/** The rules that a token of ours carries. */
+const rulesIn = ({ claims }: ReadToken): AclRule[] => (claims['acl'] as AclRule[] | undefined) ?? []
 
 function intersect(a: CompiledAcl, b: CompiledAcl, max: number): CompiledAcl {
   if ('fault' in a) return a
