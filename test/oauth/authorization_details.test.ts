@@ -327,6 +327,30 @@ describe('the person is asked', () => {
     expect(page.html).not.toContain('Other Street')
   })
 
+  test('about what they hold by then, and about what they come to hold before the app gets it', async () => {
+    const asked = [detail(['device:read', 'device:command'], { devices: ['lamp-1', 'lamp-9'] })]
+    const page = await ask(asked)
+    const { code } = answerOf(await browser.submit(page, { action: 'allow' }))
+    const grantOther = () =>
+      applyBlueprint(
+        worker.context(),
+        { grants: [{ subject: 'ann@example.com', role: 'resident', object: 'other' }] },
+        {},
+      )
+    // Shown before, allowed after.
+    const early = await ask([detail(['device:read'], { devices: ['lamp-2', 'lamp-9'] })])
+    await grantOther()
+    const { refresh_token = '', access_token } = (await redeem(code)).body
+    for (const token of [access_token, (await refresh(worker, refresh_token)).body.access_token]) {
+      const { acl, authorization_details } = claimsOf(token)
+      expect(subscribes(acl, 'sites/home/devices/lamp-1/state')).toBe(true)
+      expect(JSON.stringify([authorization_details, acl])).not.toContain('lamp-9')
+    }
+    const shown = await follow(browser, await browser.submit(early, { action: 'allow' }))
+    expect(shown.html).toContain('lamp-9')
+    expect((await ask(asked)).html).toContain('control, see: Desk lamp, lamp-9')
+  })
+
   test('again for other details, and not again for the same', async () => {
     const first = [detail(['device:read'], { devices: ['lamp-1'] })]
     await grant(first)

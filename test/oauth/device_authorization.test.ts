@@ -668,11 +668,16 @@ describe('redeeming', () => {
     const detail = { type: 'device', actions: ['device:command'], devices: ['lamp-1'] }
     const wrong = await begin({ authorization_details: '[{"type":"bank"}]' })
     expect(wrong.body.error).toBe('invalid_authorization_details')
-    const asked = { scope: 'offline_access', authorization_details: JSON.stringify([detail]) }
+    const wider = [{ ...detail, devices: ['lamp-1', 'lamp-7'] }]
+    const asked = { scope: 'offline_access', authorization_details: JSON.stringify(wider) }
     const { user_code, device_code } = await begin(asked)
     const page = await type(user_code)
     expect(page.html).toContain('control: Lamp lamp-1')
+    expect(page.html).not.toContain('lamp-7')
     await answer(page, 'allow')
+    // What Ann comes to hold later was not shown to her.
+    const later = { devices: [{ id: 'lamp-7', type: 'lamp', groups: ['home'] }] }
+    await applyBlueprint(worker.context(), later, {})
     const first = (await poll(device_code)).body
     const second = (await refresh(worker, first.refresh_token ?? '', { client_id: 'tv' })).body
     for (const { access_token } of [first, second]) {
@@ -683,7 +688,7 @@ describe('redeeming', () => {
     }
     const none = await begin({
       scope: '',
-      authorization_details: JSON.stringify([{ ...detail, devices: ['lamp-7'] }]),
+      authorization_details: JSON.stringify([{ ...detail, devices: ['lamp-8'] }]),
     })
     expect((await type(none.user_code)).html).toContain('does not hold what is asked for')
   })

@@ -34,6 +34,11 @@ export const findClientOfRequest = (id_hash: string): Statement<ClientRow> =>
   sql`select * from client
     where id = (select client_id from authorization_request where id_hash = ${id_hash})`
 
+/** Its authorization_details as one JSON text, or null. */
+export const detailsOfRequest = (id_hash: string): Statement =>
+  sql`(select json_extract(parameters, '$.authorization_details') from authorization_request
+    where id_hash = ${id_hash})`
+
 /** A condition: nobody has answered the request yet. */
 export const isOpen = (cx: Context, id_hash: string): Statement =>
   sql`exists (select 1 from authorization_request

@@ -1,6 +1,7 @@
 // What becomes of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each
 // look, from the stored request, the session and what was allowed before; the steps do not know each other.
 // Login and consent lead back here. HTTP is authorize_routes.ts's.
+import { heldNarrowings, narrowedRightsOf } from '../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
 import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../crypto.ts'
@@ -12,7 +13,7 @@ import { findSession, type LiveSession, touchSession } from '../identity/session
 import { signingKeys } from '../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import { acrFor, isReachable, meetsAcr } from './acr.ts'
-import { digestOf } from './authorization_details.ts'
+import { type Detail, digestOf } from './authorization_details.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
@@ -26,6 +27,7 @@ import {
   type AllowedScope,
   codeExists,
   deleteRequest,
+  detailsOfRequest,
   findClientOfRequest,
   findCodeHash,
   findRequest,
@@ -69,6 +71,8 @@ export type Situation = {
   permissions: ReadonlySet<string>
   /** Whether the answer may be about who is signed in; true when nobody is. */
   isExpected: boolean
+  /** What the person holds of `authorization_details`: the question is about no more. Of stored requests alone. */
+  held: readonly Detail[]
 }
 
 export type Decision =
@@ -196,22 +200,25 @@ export const claimAllowed = (allowed: string): string | null =>
   allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
 
 /** What the person is asked to allow, as rows of what was allowed. */
-const toAllow = (request: AuthorizationRequest, { scope, claims }: Given): AllowedScope[] => [
+const toAllow = (
+  request: AuthorizationRequest,
+  { scope, claims }: Given,
+  details: readonly Detail[] = [],
+): AllowedScope[] => [
   ...consentResources(request).flatMap((resource) =>
     [...scope, ...claims.map(claimAsScope)].map((one) => ({ resource, scope: one })),
   ),
-  ...detailsAsScope(request).map((one) => ({ resource: '', scope: one })),
+  // RFC 9396 §2: what is remembered of details is that the very same ones were allowed.
+  ...(details.length === 0 ? [] : [{ resource: '', scope: digestOf(details) }]),
 ]
 
 function isAllowed({ request, allowed }: Situation, given: Given): boolean {
   const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])
   const known = new Set(allowed.map(keyOf))
-  return toAllow(request, given).every((one) => known.has(keyOf(one)))
+  return toAllow(request, given, request.authorization_details).every((one) =>
+    known.has(keyOf(one)),
+  )
 }
-
-/** RFC 9396 §2: what is remembered of details is that the very same ones were allowed. */
-const detailsAsScope = ({ authorization_details }: AuthorizationRequest): string[] =>
-  authorization_details === undefined ? [] : [digestOf(authorization_details)]
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -259,6 +266,7 @@ export async function authorize(
       allowed,
       permissions: permissionsOf(grants),
       isExpected: await isExpected(cx, client, request, session),
+      held: [],
     })
   })
 }
@@ -288,15 +296,17 @@ export async function lookAt(
   cookie: string | undefined,
 ): Promise<Situation> {
   const id_hash = sha256(reference)
-  const [requests, clients, sessions, allowed, grants] = await cx.db.read(
+  const user = userOf(cx, cookie)
+  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.read(
     findRequest(cx, id_hash),
     findClientOfRequest(id_hash),
     findSession(cx, cookie),
     listAllowedScopes(
-      userOf(cx, cookie),
+      user,
       sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     listGrantsOf(cx, cookie),
+    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
   )
   const [row] = requests
   if (row === undefined) throw requestEnded()
@@ -315,6 +325,7 @@ export async function lookAt(
     allowed,
     permissions: permissionsOf(grants),
     isExpected: await isExpected(cx, client, request, session),
+    held: heldNarrowings(request.authorization_details ?? [], [narrowed, []]),
   }
 }
 
@@ -441,11 +452,12 @@ export function loginPath(
 
 /**
  * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to one request,
- * one gets a code, and null is for the other. `remember` keeps what the person just allowed. One round trip.
+ * one gets a code, and null is for the other. `remember` keeps what the person just allowed: of details those that
+ * were shown, so that what the person comes to hold later is asked about then. One round trip.
  */
 export async function issueCode(
   cx: Context,
-  { client, request, stored }: Situation,
+  { client, request, stored, held }: Situation,
   given: Given,
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
@@ -457,6 +469,8 @@ export async function issueCode(
   const hash = sha256(code)
   const { session, scope } = given
   const { user_id } = session
+  const asked = request.authorization_details
+  const details = remember && asked !== undefined ? held : asked
   const row = {
     hash,
     client_id: client.client_id,
@@ -478,17 +492,14 @@ export async function issueCode(
       request.claims === undefined || !scope.includes('openid')
         ? null
         : JSON.stringify(request.claims),
-    authorization_details:
-      request.authorization_details === undefined
-        ? null
-        : JSON.stringify(request.authorization_details),
+    authorization_details: details === undefined ? null : JSON.stringify(details),
     dpop_jkt: request.dpop_jkt ?? null,
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write(
     insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
-    ...(remember ? rememberAllowed(cx, request, given, issued) : []),
+    ...(remember ? rememberAllowed(cx, request, given, details, issued) : []),
     ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),
     ...(touch === null ? [] : [touch]),
     findCodeHash(hash),
@@ -500,6 +511,7 @@ function rememberAllowed(
   cx: Context,
   request: AuthorizationRequest,
   given: Given,
+  details: readonly Detail[] | undefined,
   issued: Statement,
 ): Statement[] {
   const { client_id } = request
@@ -507,7 +519,7 @@ function rememberAllowed(
   const { user_id } = given.session
   const created_at = cx.now()
   return [
-    ...toAllow(request, given).map((one) =>
+    ...toAllow(request, given, details).map((one) =>
       insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
     ),
     appendEvent(

@@ -1,15 +1,13 @@
 // Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
 // in authorize.ts; the page is pages/consent_page.ts.
-import { heldNarrowings, narrowedRightsOf } from '../access/narrowed_rights.ts'
 import type { Context } from '../context.ts'
 import { mac, verifyMac } from '../crypto.ts'
-import { sql } from '../db/sql.ts'
 import { OAuthError } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
 import type { LinkingValues } from '../pages/linking_page.ts'
 import { loadSettings } from '../settings.ts'
-import { type Detail, isDigest } from './authorization_details.ts'
+import { type Detail, digestOf, isDigest } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
@@ -113,16 +111,13 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
   ['publish', 'send messages for'],
 ])
 
-/** RFC 9396 §2: what of the details the person holds, in words. A round trip when there are any. */
-export async function describeDetails(cx: Context, user_id: string, details: readonly Detail[]) {
-  if (details.length === 0) return []
-  const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
-  const [names, ...narrowed] = await cx.db.read(
-    listObjectNames(ids),
-    ...narrowedRightsOf(sql`${user_id}`, sql`${JSON.stringify(details)}`, cx.now()),
-  )
+/** RFC 9396 §2: details that the person holds, in words. A round trip when there are any. */
+export async function describeDetails(cx: Context, held: readonly Detail[]) {
+  if (held.length === 0) return []
+  const ids = held.flatMap(({ devices, groups }) => [...devices, ...groups])
+  const [names] = await cx.db.read(listObjectNames(ids))
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
-  return heldNarrowings(details, narrowed).map(({ actions, devices, groups }) => ({
+  return held.map(({ actions, devices, groups }) => ({
     name: actions.join(' '),
     text: `${actions.map((one) => ACTIONS.get(one) ?? one).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
   }))
@@ -140,10 +135,10 @@ export async function askConsent(
   const situation = await lookAt(cx, reference, cookie)
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
-  const { client, request } = situation
+  const { client, request, held } = situation
   const { session, scope, claims } = decision
   const { protocol, host } = new URL(request.redirect_uri)
-  const details = await describeDetails(cx, session.user_id, request.authorization_details ?? [])
+  const details = await describeDetails(cx, held)
   if (details.length === 0 && scope.length === 0) {
     return toClient(cx, client, request, {
       error: 'access_denied',
@@ -157,7 +152,7 @@ export async function askConsent(
       ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
       ...details,
     ],
-    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision, held))}`,
     redirect_host: host === '' ? protocol : host,
     switch_account: loginPath(cx, request, reference),
   }
@@ -204,7 +199,7 @@ export async function answerConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   // The answer is that of the person it was shown to, about what was shown; else it is shown anew.
-  if (!verifyMac(cx, 'consent', boundTo(reference, decision), tag)) {
+  if (!verifyMac(cx, 'consent', boundTo(reference, decision, situation.held), tag)) {
     return { to: 'page', path: consentPath(reference) }
   }
   if (action === 'deny') return deny(cx, situation, decision)
@@ -232,8 +227,8 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 })
 
 // Which claims are told follows from the request and the scopes.
-const boundTo = (reference: string, { session, scope }: ToAsk): string =>
-  [reference, session.user_id, ...scope].join('\n')
+const boundTo = (reference: string, { session, scope }: ToAsk, held: readonly Detail[]): string =>
+  [reference, session.user_id, digestOf(held), ...scope].join('\n')
 
 async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')

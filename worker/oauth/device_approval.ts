@@ -2,6 +2,7 @@
 // is typed is a guess until a row answers to it, so it is counted before it is looked up. The decision is that of
 // the person and browser session the question was shown to: nobody approves what he has not seen (better-auth
 // CVE-2026-45337). The pages are pages/device_page.ts.
+import { heldNarrowings, type NarrowedRows, narrowedRightsOf } from '../access/narrowed_rights.ts'
 import { permissionsEverywhere, type RightsRows, rightsOf } from '../access/rights.ts'
 import { limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
@@ -13,7 +14,7 @@ import { addressKey } from '../identity/login.ts'
 import { findSession, type LiveSession, touchSession } from '../identity/sessions.ts'
 import type { DeviceConsentValues } from '../pages/device_page.ts'
 import { loadSettings } from '../settings.ts'
-import { storedDetails } from './authorization_details.ts'
+import { type Detail, digestOf, storedDetails } from './authorization_details.ts'
 import { holdsScope, isRegisteredScope } from './authorizations.ts'
 import { asUser } from './authorize.ts'
 import { type Client, type ClientRow, parseClient } from './clients.ts'
@@ -22,6 +23,7 @@ import { readUserCode, userCodeMac } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
   decideDeviceAuthorization,
+  detailsOfUserCode,
   findClientOfUserCode,
   findDecision,
   findWaiting,
@@ -85,7 +87,7 @@ export async function enterUserCode(
   )
   const tag = userCodeMac(cx, code)
   const right = isWaiting(cx, tag)
-  const [ofPerson, ofAddress, , , rows, clients, grants] = await cx.db.write(
+  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.write(
     byPerson.take,
     byAddress.take,
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
@@ -94,6 +96,7 @@ export async function enterUserCode(
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
     rightsOf(user_id, cx.now())[0],
+    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now())[0],
   )
   const [person, address] = [ofPerson[0]?.count ?? Infinity, ofAddress[0]?.count ?? Infinity]
   if (person > byPerson.max || address > byAddress.max) {
@@ -110,9 +113,9 @@ export async function enterUserCode(
     }
     return { step: 'too_many_attempts', retry_after: window }
   }
-  const question = questionOf({ code, session, rows, clients, grants })
+  const question = questionOf({ code, session, rows, clients, grants, narrowed })
   if (question === null) return { step: 'refused' }
-  const details = await describeDetails(cx, user_id, detailsOf(question))
+  const details = await describeDetails(cx, question.held ?? [])
   if (question.scope.length === 0 && details.length === 0) {
     throw new OAuthError('invalid_scope', {
       description: 'the account does not hold what is asked for',
@@ -131,20 +134,21 @@ export async function answerDevice(
   const code = readUserCode(given.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = sql`select user_id from (${findSession(cx, cookie)})`
-  const [sessions, rows, clients, grants] = await cx.db.read(
+  const [sessions, rows, clients, grants, narrowed] = await cx.db.read(
     findSession(cx, cookie),
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
     rightsOf(user, cx.now())[0],
+    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
   )
   const [session] = sessions
   if (session === undefined) return { step: 'login' }
-  const question = questionOf({ code: code ?? '', session, rows, clients, grants })
+  const question = questionOf({ code: code ?? '', session, rows, clients, grants, narrowed })
   // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.
   if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {
     return { step: 'enter' }
   }
-  const { row, client, scope } = question
+  const { row, client, scope, held } = question
   const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
   const [, , decided] = await cx.db.write(
@@ -158,7 +162,11 @@ export async function answerDevice(
       },
       isDecidable(cx, row.hash, session),
     ),
-    decideDeviceAuthorization(cx, row.hash, session, { status: decision, scope: scope.join(' ') }),
+    decideDeviceAuthorization(cx, row.hash, session, {
+      status: decision,
+      scope: scope.join(' '),
+      authorization_details: held === undefined ? null : JSON.stringify(held),
+    }),
     findDecision(row.hash, session, decision),
     ...(touch === null ? [] : [touch]),
   )
@@ -176,6 +184,8 @@ type Question = {
   client: Client
   /** What can be given; empty when the person has nothing of what it is about. */
   scope: readonly string[]
+  /** Of `authorization_details` what the person holds: the question is about no more. */
+  held: readonly Detail[] | undefined
 }
 
 function questionOf({
@@ -184,30 +194,33 @@ function questionOf({
   rows: [row],
   clients: [clientRow],
   grants,
+  narrowed,
 }: {
   code: string
   session: LiveSession
   rows: readonly DeviceAuthorizationRow[]
   clients: readonly ClientRow[]
   grants: RightsRows[0]
+  narrowed: NarrowedRows[0]
 }): Question | null {
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(grant_type)) return null
-  const held = permissionsEverywhere([grants, [], [], [], []])
+  const permissions = permissionsEverywhere([grants, [], [], [], []])
   const asked = parseScope(row.scope)
   const scope = asked.filter(
-    (one) => isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(held, one)),
+    (one) =>
+      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
   )
   const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
-  return { code, session, row, client, scope: managed ? [] : scope }
+  const details = storedDetails(row.authorization_details)
+  const held = details === undefined ? undefined : heldNarrowings(details, [narrowed, []])
+  return { code, session, row, client, scope: managed ? [] : scope, held }
 }
 
-const detailsOf = ({ row }: Question) => storedDetails(row.authorization_details) ?? []
-
 /** Code, person, session and what was shown: an answer to anything else is none. */
-const boundTo = ({ session, row, scope }: Question): string =>
-  [row.hash, session.user_id, session.id_hash, ...scope].join('\n')
+const boundTo = ({ session, row, scope, held = [] }: Question): string =>
+  [row.hash, session.user_id, session.id_hash, digestOf(held), ...scope].join('\n')
 
 function valuesOf(
   cx: Context,

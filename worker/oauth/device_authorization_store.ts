@@ -43,6 +43,10 @@ export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow
   sql`select * from client
     where id = (select client_id from device_authorization where user_code_mac = ${user_code_mac})`
 
+export const detailsOfUserCode = (user_code_mac: string): Statement =>
+  sql`(select authorization_details from device_authorization
+    where user_code_mac = ${user_code_mac})`
+
 /** Who decides, and in which browser session. */
 export type Decider = {
   id_hash: string
@@ -65,9 +69,10 @@ export const decideDeviceAuthorization = (
   cx: Context,
   hash: string,
   decider: Decider,
-  decision: { status: 'allowed' | 'denied'; scope: string },
+  decision: { status: 'allowed' | 'denied'; scope: string; authorization_details: string | null },
 ): Statement =>
   sql`update device_authorization set status = ${decision.status}, scope = ${decision.scope},
+      authorization_details = ${decision.authorization_details},
       user_id = ${decider.user_id}, auth_time = ${decider.auth_time}, amr = ${decider.amr},
       sid = ${decider.sid}
     where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
