@@ -64,7 +64,9 @@ export const guardFetch =
     const timer = setTimeout(() => controller.abort(), timeout_ms)
     try {
       const { signal } = controller
-      const answer = await send(url, { method, headers, body, signal })
+      const sent = send(url, { method, headers, body, signal })
+      // Looking up a name cannot be broken off, and who asks must not wait for a name server of somebody's own.
+      const answer = await Promise.race([sent, aborted(signal)])
       // Redirects would lead around every check above. `opaqueredirect` has status 0.
       if (answer.type === 'opaqueredirect' || (answer.status >= 300 && answer.status < 400)) {
         throw new OutsideRefused('redirect')
@@ -82,6 +84,11 @@ export const guardFetch =
       controller.abort()
     }
   }
+
+const aborted = (signal: AbortSignal): Promise<never> =>
+  new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(new OutsideRefused('timeout')), { once: true })
+  })
 
 function judgeUrl(text: string, allowPrivate: boolean): URL {
   if (!/^[\x21-\x7e]{1,2048}$/.test(text) || !URL.canParse(text))

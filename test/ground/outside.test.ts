@@ -90,4 +90,7 @@ test('an answer that is too large, no text, or never ends is refused', async () 
   const endless = () => new ReadableStream({ start: (c) => c.enqueue(new Uint8Array(1)) })
   const slow = guardFetch(async () => new Response(endless()), false)
   await expect(slow(url, { timeout_ms: 20 })).rejects.toMatchObject({ reason: 'timeout' })
+  // As long as a name server keeps silent, nobody heeds the signal.
+  const deaf = guardFetch(() => new Promise(() => {}), false)
+  await expect(deaf(url, { timeout_ms: 20 })).rejects.toMatchObject({ reason: 'timeout' })
 })

@@ -89,6 +89,21 @@ test('a new key is fetched when it is used, but made-up key ids do not make us a
   expect(state.fetched).toBe(2)
 })
 
+test('key ids of a stranger take no keys away while the address cannot be read, nor keep them longer', async () => {
+  const signer = await makeSigner('ES256', 'k1')
+  const { worker, state } = await startPublished(publish(signer))
+  expect((await ask(worker, signer)).status).toBe(200)
+  state.answer = () => new Response('slow down', { status: 429 })
+  for (let i = 1; i < 6; i++) {
+    worker.clock.now += 10
+    expect((await ask(worker, signer, { kid: `made-up-${i}` })).status).toBe(401)
+    expect((await ask(worker, signer)).status).toBe(200)
+    expect(state.fetched).toBe(1 + i)
+  }
+  worker.clock.now += 10
+  expect((await ask(worker, signer)).status).toBe(401)
+})
+
 test.each<[string, () => Response | Promise<Response>, string]>([
   ['an error', () => new Response('no', { status: 500 }), 'jwks_uri_status_500'],
   ['nothing', () => new Response('', { status: 404 }), 'jwks_uri_status_404'],

@@ -643,6 +643,27 @@ describe('the actor', () => {
     expect(await introspect(second.body.access_token ?? '', 'web')).toEqual({ active: false })
   })
 
+  test('who is a person and lost a role has lost it in the management API at once', async () => {
+    await addUser(worker, 'bob')
+    await addGrant(worker, 'ann', { name: 'helper', permissions: ['users:read', 'users:write'] })
+    await addGrant(worker, 'bob', { name: 'reader', permissions: ['users:read'] })
+    const bob = await ownToken('users:read', 'bob')
+    const first = await exchange(await ownToken('users:read'), acted(bob), 'web')
+    const again = await exchange(first.body.access_token ?? '', {}, 'web')
+    const read = async ({ body }: Answer) =>
+      (
+        await worker.request('/v1/users', {
+          headers: { authorization: `Bearer ${body.access_token}` },
+        })
+      ).status
+    const { value, roundTrips } = await countRoundTrips(worker, () => read(first))
+    // One is the guard's.
+    expect([value, roundTrips]).toEqual([200, 2])
+    expect(await read(again)).toBe(200)
+    await write(worker, sql`delete from "grant" where subject_id = 'bob'`)
+    expect([await read(first), await read(again)]).toEqual([403, 403])
+  })
+
   test('who is a person bounds the token also when it is exchanged once more', async () => {
     await addUser(worker, 'bob')
     const rules = (topic: string) => [{ permission: 'allow', action: 'all', topic }]

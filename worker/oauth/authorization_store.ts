@@ -242,8 +242,9 @@ export const findLiveOrigin = (
 /** What is not there. */
 export const NO_TOKEN = { origin: '', sub: '', client_id: '' }
 
-const actorsOf = (act: Act | undefined): string[] =>
-  act === undefined ? [] : [act.sub, ...actorsOf(act.act)]
+/** Who acts for the subject of a token, and who did before. */
+export const actorsOf = (act: Act | null | undefined): string[] =>
+  act == null ? [] : [act.sub, ...actorsOf(act.act)]
 
 /** Forgets what has ended, and assertion ids that nobody could use again. */
 export function deleteEnded(cx: Context): readonly Statement[] {

@@ -7,7 +7,7 @@ import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
-import { findLiveOrigin } from './authorization_store.ts'
+import { actorsOf, findLiveOrigin } from './authorization_store.ts'
 import { holdsScope, isRegisteredScope } from './authorizations.ts'
 import { findClientById, parseClient } from './clients.ts'
 import { dpopNonce, type ProofRequest } from './dpop.ts'
@@ -59,12 +59,15 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   if (read === null) throw invalid('not_our_token')
   const now = cx.now()
   const proofs = await proveHolder(cx, credential, read)
-  const [[origin], [row], ...rights] = await readOnce(
+  // People alone: of clients none but the token's own acts here (RFC 8693).
+  const acting = actorsOf(read.act).filter((one) => one !== read.client_id)
+  const [[origin], [row], ...others] = await readOnce(
     cx,
     proofs,
     findLiveOrigin(read, now),
     findClientById(read.client_id),
     ...rightsOf(read.sub, now),
+    ...acting.map((one) => rightsOf(one, now)[0]),
   )
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = parseClient(row)
@@ -78,7 +81,12 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   if (origin.kind !== 'authorization') throw invalid('device')
-  const held = permissionsEverywhere(rights as RightsRows)
-  const left = scopes.filter((one) => holdsScope(held, one))
+  const rights = others.slice(0, 5) as unknown as RightsRows
+  const ofActors = others.slice(5) as RightsRows[0][]
+  const held = [
+    permissionsEverywhere(rights),
+    ...ofActors.map((grants) => permissionsEverywhere([grants, [], [], [], []])),
+  ]
+  const left = scopes.filter((one) => held.every((permissions) => holdsScope(permissions, one)))
   return { kind: 'user', id: read.sub, scopes: new Set(left) }
 }

@@ -17,7 +17,9 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-type Fetched = { fetched_at: number } & ({ keys: readonly Jwk[] } | { fault: string })
+type Answer = { keys: readonly Jwk[] } | { fault: string }
+/** `until` is when it counts no longer. */
+type Fetched = Answer & { fetched_at: number; until: number }
 
 /**
  * The keys of a client; with `kid` those that may be meant by it, which is when a document is fetched again that does not
@@ -38,8 +40,8 @@ export async function clientKeys(
   const isOld = known !== undefined && known.fetched_at + RETRY_AFTER <= cx.now()
   const isLacking = known === undefined || 'fault' in known || named(known.keys).length === 0
   if (known === undefined || (isOld && isLacking)) {
-    known = { ...(await fetchKeys(cx, jwks_uri)), fetched_at: cx.now() }
-    remember(cx, name, known, KEYS_TTL)
+    known = renewed(cx, known, await fetchKeys(cx, jwks_uri))
+    remember(cx, name, known, known.until - cx.now())
   }
   if ('fault' in known) {
     throw new OAuthError('invalid_client', {
@@ -50,10 +52,17 @@ export async function clientKeys(
   return named(known.keys)
 }
 
-async function fetchKeys(
-  cx: Context,
-  jwks_uri: string,
-): Promise<{ keys: readonly Jwk[] } | { fault: string }> {
+/**
+ * What is kept of an attempt. Anybody can have us look again, by a key id of his own: what fails then takes no good keys
+ * away, and they are kept no longer for it.
+ */
+function renewed(cx: Context, known: Fetched | undefined, found: Answer): Fetched {
+  const fetched_at = cx.now()
+  const isWorse = 'fault' in found && known !== undefined && 'keys' in known
+  return isWorse ? { ...known, fetched_at } : { ...found, fetched_at, until: fetched_at + KEYS_TTL }
+}
+
+async function fetchKeys(cx: Context, jwks_uri: string): Promise<Answer> {
   let text: string
   try {
     const headers = { Accept: 'application/jwk-set+json, application/json' }
