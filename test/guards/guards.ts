@@ -656,7 +656,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'sign-in-anew',
     attack: 'prompt=login met by the session there was',
-    file: 'worker/oauth/authorize.ts',
+    file: 'worker/oauth/authorization_decision.ts',
     from: "if (prompt.includes('login') || prompt.includes('select_account') || max_age === 0) return true",
     to: '',
     test: 'oauth/authorize_interaction',

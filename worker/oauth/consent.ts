@@ -1,5 +1,5 @@
 // Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
-// in authorize.ts; the page is pages/consent_page.ts.
+// in authorization_decision.ts; the page is pages/consent_page.ts.
 import type { Context } from '../context.ts'
 import { mac, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
@@ -7,21 +7,18 @@ import { appendEvent } from '../events.ts'
 import type { ConsentValues } from '../pages/consent_page.ts'
 import type { LinkingValues } from '../pages/linking_page.ts'
 import { loadSettings } from '../settings.ts'
+import { claimAllowed, type Decision, decide, type Situation } from './authorization_decision.ts'
 import { type Detail, digestOf, isDigest } from './authorization_details.ts'
 import { deleteRequest, isOpen, listObjectNames } from './authorization_request_store.ts'
 import { type Outcome, toClient } from './authorization_response.ts'
 import {
   asUser,
-  claimAllowed,
   consentPath,
-  type Decision,
-  decide,
   issueCode,
   loginPath,
   lookAt,
   pathOf,
   requestEnded,
-  type Situation,
 } from './authorize.ts'
 import { introduce } from './introduction.ts'
 import { type Preset, VENDORS } from './presets.ts'
