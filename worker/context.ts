@@ -72,8 +72,16 @@ export function recall<T>(cx: Context, key: string): T | undefined {
   return entry.value as T
 }
 
+/** How many values are remembered before those that are too old make room. */
+const MEMORY_MAX = 1000
+
 /** Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale). */
 export function remember<T>(cx: Context, key: string, value: T, ttl: number): T {
+  // Some keys are addresses that clients chose, who can name new ones without end.
+  if (cx.memory.size >= MEMORY_MAX) {
+    const now = cx.now()
+    for (const [known, { expires_at }] of cx.memory) if (expires_at <= now) cx.memory.delete(known)
+  }
   cx.memory.set(key, { value, expires_at: cx.now() + ttl })
   return value
 }

@@ -327,6 +327,18 @@ describe('the person is asked', () => {
     expect(page.html).not.toContain('Other Street')
   })
 
+  test('also where they allowed the details, and the scope at a resource, but not the details there', async () => {
+    const resource = 'https://films.example/'
+    await changeClient(worker.context(), 'app', { resources: [resource] }, null)
+    const details = [detail(['device:read'], { devices: ['lamp-1'] })]
+    await grant(details)
+    await grant(undefined as never, { authorization_details: undefined, resource })
+    const page = await ask(details, { resource })
+    expect(page.html).toContain('see: Desk lamp')
+    await browser.submit(page, { action: 'allow' })
+    expect(answerOf(await ask(details, { resource }))).toHaveProperty('code')
+  })
+
   test('about what they hold by then, and about what they come to hold before the app gets it', async () => {
     const asked = [detail(['device:read', 'device:command'], { devices: ['lamp-1', 'lamp-9'] })]
     const page = await ask(asked)

@@ -204,13 +204,14 @@ const toAllow = (
   request: AuthorizationRequest,
   { scope, claims }: Given,
   details: readonly Detail[] = [],
-): AllowedScope[] => [
-  ...consentResources(request).flatMap((resource) =>
-    [...scope, ...claims.map(claimAsScope)].map((one) => ({ resource, scope: one })),
-  ),
+): AllowedScope[] => {
   // RFC 9396 §2: what is remembered of details is that the very same ones were allowed.
-  ...(details.length === 0 ? [] : [{ resource: '', scope: digestOf(details) }]),
-]
+  const digest = details.length === 0 ? [] : [digestOf(details)]
+  const named = [...scope, ...claims.map(claimAsScope), ...digest]
+  return consentResources(request).flatMap((resource) =>
+    named.map((one) => ({ resource, scope: one })),
+  )
+}
 
 function isAllowed({ request, allowed }: Situation, given: Given): boolean {
   const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])

@@ -1,0 +1,17 @@
+// What a process remembers does not grow by what others can make it remember.
+import { expect, test } from 'vitest'
+import { recall, remember } from '../../worker/context.ts'
+import { startWorker } from '../context.ts'
+
+test('what is too old makes room, what counts stays', async () => {
+  const worker = await startWorker()
+  const cx = worker.context()
+  remember(cx, 'for good', 1, Number.MAX_SAFE_INTEGER / 2)
+  for (let i = 0; i < 5000; i++) {
+    remember(cx, `client keys https://client.example/${i}`, i, 60)
+    worker.clock.now += 1
+  }
+  expect(cx.memory.size).toBeLessThan(1500)
+  expect(recall(cx, 'for good')).toBe(1)
+  expect(recall(cx, 'client keys https://client.example/4999')).toBe(4999)
+})
