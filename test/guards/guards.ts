@@ -1062,6 +1062,24 @@ const BOUND_TOKENS: readonly Guard[] = [
 
 const ACTING_FOR_OTHERS: readonly Guard[] = [
   {
+    name: 'exchange-keeps-rules',
+    attack: 'a token exchanged once more, without the person who bounded it (RFC 8693 §5)',
+    file: 'worker/oauth/grants/token_exchange.ts',
+    from: '...(subject.act === null ? [] : [{ rules: rulesIn(subject), expires_at: null }]),',
+    to: '',
+    test: 'oauth/token_exchange',
+    title: 'also when it is exchanged once more',
+  },
+  {
+    name: 'actor-roles-now',
+    attack: 'power over the system through a person who has lost it (RFC 8693 §5)',
+    file: 'worker/oauth/bearer.ts',
+    from: '...acting.map((one) => rightsOf(one, now)[0]),',
+    to: '',
+    test: 'oauth/token_exchange',
+    title: 'lost a role',
+  },
+  {
     name: 'exchange-of-a-found-token',
     attack: 'a token that another let slip, exchanged (RFC 8693 §5)',
     file: 'worker/oauth/grants/token_exchange.ts',
@@ -1172,6 +1190,24 @@ const ACTING_FOR_OTHERS: readonly Guard[] = [
 ]
 
 const OUTSIDE: readonly Guard[] = [
+  {
+    name: 'outside-name-in-time',
+    attack: 'a name server that keeps silent holds every request that fetches (OWASP SSRF)',
+    file: 'worker/outside.ts',
+    from: 'await Promise.race([sent, aborted(signal)])',
+    to: 'await sent',
+    test: 'ground/outside',
+    title: 'never ends is refused',
+  },
+  {
+    name: 'strangers-request-uri',
+    attack: 'a stranger’s client makes us fetch an address without end (RFC 9101 §10.4)',
+    file: 'worker/oauth/request_object.ts',
+    from: 'client.anonymous ? await countFetch(cx) : null',
+    to: 'null as Limit | null',
+    test: 'oauth/request_object',
+    title: 'is fetched so often for one address',
+  },
   {
     name: 'private-addresses',
     attack: 'an address that only we can reach (SSRF, Logto CVE-2026-56739)',
