@@ -233,6 +233,8 @@ describe('an exchanged token', () => {
   })
 
   test('tells userinfo no claim that was asked for by itself, for the client that asked', async () => {
+    // What a client may know at all is what it is registered for.
+    await changeClient(worker.context(), 'web', { scope: 'openid email' }, null)
     const own = await ownToken('openid')
     const claims = JSON.stringify({ userinfo: { email: { essential: false } }, id_token: {} })
     await write(worker, sql`update authorization set claims = ${claims}`)
