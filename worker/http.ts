@@ -91,7 +91,7 @@ export async function readForm(c: Http, repeatable: readonly string[] = []): Pro
   return parseForm(text, repeatable)
 }
 
-/** The JSON object in the body of a POST or PUT, without NUL anywhere. Throws OAuthError invalid_request. */
+/** The JSON object in the body of a POST or PUT, without NUL or lone surrogate anywhere. Throws OAuthError invalid_request. */
 export async function readJson(c: Http): Promise<Record<string, unknown>> {
   const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
@@ -104,14 +104,16 @@ export async function readJson(c: Http): Promise<Record<string, unknown>> {
   return value
 }
 
-/** A JSON object, in UTF-8 and without NUL in it, or null for anything else. */
+/** A JSON object, in UTF-8 and without NUL or lone surrogate in it, or null for anything else. */
 export function parseJsonObject(given: string | Uint8Array): Record<string, unknown> | null {
   try {
     const text =
       typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
     const value: unknown = JSON.parse(text, (_, one) => {
-      // SQLite would read a text only up to there.
-      if (typeof one === 'string' && one.includes('\0')) throw new SyntaxError('NUL')
+      // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither comes back as it was.
+      if (typeof one === 'string' && (one.includes('\0') || !one.isWellFormed())) {
+        throw new SyntaxError('no text that can be kept')
+      }
       return one
     })
     const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)

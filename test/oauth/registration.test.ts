@@ -341,6 +341,7 @@ describe('registering', () => {
     ['a list', '[]', {}],
     ['null', 'null', {}],
     ['NUL', `{"redirect_uris":["${CALLBACK}"],"software_id":"a\\u0000"}`, {}],
+    ['half a letter', `{"redirect_uris":["${CALLBACK}"],"software_id":"a\\ud800"}`, {}],
     ['too much', JSON.stringify({ client_name: 'x'.repeat(70_000) }), {}],
   ])('a body that is %s is invalid_request', async (_, body, headers) => {
     const answer = await send(worker, 'POST', '/oauth/register', body, permit, headers)

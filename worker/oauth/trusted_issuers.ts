@@ -137,7 +137,8 @@ async function keysOf(cx: Context, { jwks, jwks_uri = '' }: TrustedIssuer): Prom
   try {
     const { status, text } = await cx.fetch(jwks_uri, { headers: { accept: 'application/json' } })
     const keys = status === 200 ? (JSON.parse(text) as JSONWebKeySet) : null
-    if (!Array.isArray(keys?.keys)) throw new SyntaxError('not a key set')
+    const isSet = Array.isArray(keys?.keys) && keys.keys.every((key) => key instanceof Object)
+    if (!isSet) throw new SyntaxError('not a key set')
     return remember(cx, name, keys as JSONWebKeySet, KEYS_TTL)
   } catch (cause) {
     if (!(cause instanceof OutsideRefused || cause instanceof SyntaxError)) throw cause
