@@ -79,6 +79,8 @@ test('POST takes the token from the header or the form, never from both or the q
   expect((await post(worker, path, { access_token }, header)).body.error).toBe('invalid_request')
   const query = await worker.request(`${path}?access_token=${access_token}`)
   expect(query.status).toBe(400)
+  const old = await worker.request(`${path}?schema=openid`, { headers: header })
+  expect(await old.json()).toEqual({ sub: 'ann' })
 })
 
 test('a request without a token is told no error code, every other one invalid_token', async () => {

@@ -98,9 +98,9 @@ function refuseQuery(c: Http): void {
   })
 }
 
-/** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). */
+/** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send `?schema=openid`. */
 async function readUserInfoToken(c: Http): Promise<Credential> {
-  refuseQuery(c)
+  if (new URL(c.req.url).searchParams.has('access_token')) refuseQuery(c)
   const header = c.req.header('authorization')
   const hasForm = c.req.header('content-type')?.startsWith('application/x-www-form-urlencoded')
   const body =
