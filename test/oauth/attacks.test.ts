@@ -275,7 +275,11 @@ describe('everywhere', () => {
     await expectRefused(
       worker,
       FOR_CLIENTS.flatMap((path) =>
-        ['client_id=app', 'x=1', 'x'].map((query) => [
+        // Old clients send a query to userinfo that says nothing.
+        (path === '/oauth/userinfo'
+          ? ['access_token=x', '%61ccess_token=x']
+          : ['client_id=app', 'x=1', 'x']
+        ).map((query) => [
           `${path}?${query}`,
           () => sendForm(worker, `${path}?${query}`, 'client_id=app&token=x&access_token=x'),
         ]),
