@@ -89,17 +89,18 @@ export async function redeem(
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
-  const [advanced, , children] = await writeAs(
+  const answers = await writeAs(
     cx,
     caller,
     use.advance,
-    use.insertChild,
-    use.findChild,
+    // Before the rest: a token whose child is there is no stray. A client that keeps its token has none.
+    ...(child === null ? [] : [use.insertChild, use.findChild]),
     endedEvent(cx, token, 'refresh_token_reused', use.isReused),
     use.revokeStray,
     ...(isLink(client) ? [refreshedEvent(cx, token, use.isUsed)] : []),
   )
-  const isUsed = successor === null ? advanced.length > 0 : children.length > 0
+  // What `advance` answered, or `findChild`.
+  const isUsed = (answers[child === null ? 0 : 2]?.length ?? 0) > 0
   if (!isUsed || entitled === null) throw refused('stray_token')
 
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
