@@ -4,6 +4,7 @@ import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
 import { OAuthError } from './errors.ts'
+import { isObject } from './json.ts'
 
 /** What every handler finds in `c.var`. */
 export type Env = { Variables: { cx: Context } }
@@ -116,8 +117,7 @@ export function parseJsonObject(given: string | Uint8Array): Record<string, unkn
       }
       return one
     })
-    const isObject = typeof value === 'object' && value !== null && !Array.isArray(value)
-    return isObject ? (value as Record<string, unknown>) : null
+    return isObject(value) ? value : null
   } catch {
     return null
   }

@@ -18,6 +18,7 @@ import { ConstraintViolation } from '../db/database.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { isObject } from '../json.ts'
 import { emailKey, emailSchema } from './emails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -331,9 +332,6 @@ function checked(profile: Profile): Profile {
   if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
   return profile
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** RFC 7396 §2. Built of entries, so that a member named `__proto__` is a member like others. */
 function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {

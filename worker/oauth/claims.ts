@@ -3,6 +3,7 @@
 import { OAuthError } from '../errors.ts'
 import { readProfile } from '../identity/profile.ts'
 import type { UserRow } from '../identity/users.ts'
+import { isObject } from '../json.ts'
 
 /** OpenID Connect Core §5.4. */
 const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -56,9 +57,6 @@ export const CLAIMS_MAX = 4096
 
 const refuse = (description: string, reason: string) =>
   new OAuthError('invalid_request', { description, reason })
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The `claims` parameter. What is not understood in it is ignored (§5.5). Throws OAuthError invalid_request. */
 export function readClaimsParameter(text: string): ClaimsRequest {

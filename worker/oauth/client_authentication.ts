@@ -50,6 +50,17 @@ export type Caller = {
   cnf: Confirmation | null
 } & ({ kind: 'client'; client: Client } | { kind: 'device'; device: DeviceRow })
 
+/** For grants that no device and no public client has. Throws OAuthError unauthorized_client. */
+export function assertConfidential(
+  caller: Caller,
+): asserts caller is Extract<Caller, { kind: 'client' }> {
+  if (caller.kind === 'client' && caller.method !== 'none') return
+  throw new OAuthError('unauthorized_client', {
+    description: 'this grant needs a client that authenticates',
+    reason: 'public_client',
+  })
+}
+
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** Algorithms of assertions. */

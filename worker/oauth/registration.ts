@@ -10,6 +10,7 @@ import { type Statement, sql } from '../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { addressKey } from '../identity/login.ts'
+import { isObject } from '../json.ts'
 import { loadSettings } from '../settings.ts'
 import {
   type Client,
@@ -204,9 +205,6 @@ function assertCode(response_types: unknown): void {
   const isCode = Array.isArray(response_types) && response_types.every((one) => one === 'code')
   if (!isCode) throw badMetadata('/response_types', 'must be code alone')
 }
-
-const isObject = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** RFC 7517 §5: keys of kinds that are not understood are ignored; those for encryption we never use. */
 const isOfUse = (key: unknown): boolean =>

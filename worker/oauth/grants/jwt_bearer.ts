@@ -19,7 +19,13 @@ import {
   isSignInUsable,
 } from '../authorization_store.ts'
 import { entitle, findAuthorization, startAuthorization } from '../authorizations.ts'
-import { type Caller, isProven, type Presented, writeAs } from '../client_authentication.ts'
+import {
+  assertConfidential,
+  type Caller,
+  isProven,
+  type Presented,
+  writeAs,
+} from '../client_authentication.ts'
 import { answerSignIn, type TokenAnswer } from '../tokens.ts'
 import {
   type Claims,
@@ -68,12 +74,7 @@ export async function redeem(
   { form, assertion, claims, issuer }: Parameters,
   [[user], allowed, ...rights]: Rows<Parameters['reads']>,
 ): Promise<TokenAnswer> {
-  if (caller.kind !== 'client' || caller.method === 'none') {
-    throw new OAuthError('unauthorized_client', {
-      description: 'this grant needs a client that authenticates',
-      reason: 'public_client',
-    })
-  }
+  assertConfidential(caller)
   const { client } = caller
   const { client_id } = client
   if (issuer === undefined) throw refused('unknown_issuer')

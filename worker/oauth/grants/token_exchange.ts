@@ -32,7 +32,12 @@ import {
   mayNameResource,
   readAsked,
 } from '../authorizations.ts'
-import { type Caller, type Presented, writeAs } from '../client_authentication.ts'
+import {
+  assertConfidential,
+  type Caller,
+  type Presented,
+  writeAs,
+} from '../client_authentication.ts'
 import { type Client, findClientById, parseClient } from '../clients.ts'
 import { isManagementScope, managementAudience, resolveAudience } from '../scopes.ts'
 import {
@@ -121,12 +126,7 @@ export async function redeem(
   { subject, actor, asked, target }: Parameters,
   [[origin], [actorOrigin], [origClient], ...others]: Rows<Parameters['reads']>,
 ): Promise<TokenAnswer> {
-  if (caller.kind !== 'client' || caller.method === 'none') {
-    throw new OAuthError('unauthorized_client', {
-      description: 'this grant needs a client that authenticates',
-      reason: 'public_client',
-    })
-  }
+  assertConfidential(caller)
   const { client } = caller
   if (origin === undefined || origClient === undefined) throw unfit('subject', 'subject_ended')
   // Things speak for themselves alone.
