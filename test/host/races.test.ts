@@ -14,15 +14,30 @@ const TV = {
   scope: 'openid offline_access',
 }
 
+const PARTNER = 'https://partner.example'
+const PORTAL = {
+  client_id: 'portal',
+  client_secret: 'a-secret-of-more-than-thirty-characters',
+  token_endpoint_auth_method: 'client_secret_post',
+  grant_types: ['urn:ietf:params:oauth:grant-type:jwt-bearer'],
+  scope: 'openid',
+  first_party: true,
+}
+
 let worker: RunningWorker
 let as: oauth.AuthorizationServer
 let deviceKey: CryptoKey
+let partnerKey: CryptoKey
 
 beforeAll(async () => {
   const { blueprint, ...keys } = await makeBlueprint()
   deviceKey = keys.deviceKey
-  const clients = [...blueprint.clients, TV]
-  worker = await startWorkerOn('node', { ...blueprint, clients })
+  const partner = await generateKeyPair('ES256')
+  partnerKey = partner.privateKey
+  const jwks = { keys: [await exportJWK(partner.publicKey)] }
+  const clients = [...blueprint.clients, TV, PORTAL]
+  const settings = { trusted_issuers: [{ issuer: PARTNER, subject: 'email', jwks }] }
+  worker = await startWorkerOn('node', { ...blueprint, clients, settings })
   as = await discover(worker.issuer)
 })
 afterAll(() => worker?.stop())
@@ -210,7 +225,7 @@ test('of 200 parallel uses of one DPoP proof exactly one is answered, at the tok
   expect(refused).toHaveLength(PARALLEL - 1)
 })
 
-test('of 200 parallel uses of one assertion exactly one has a token', async () => {
+test('of 200 parallel uses of one client assertion exactly one has a token', async () => {
   const now = Math.floor(Date.now() / 1000)
   const client_assertion = await new SignJWT({ jti: crypto.randomUUID() })
     .setProtectedHeader({ alg: 'EdDSA' })
@@ -256,4 +271,32 @@ test('of 200 parallel polls with one device code that was allowed exactly one ha
   expect([good.length, refused.length]).toEqual([1, PARALLEL - 1])
   // Unlike a code, one that a device asks for twice ends nothing.
   expect((await userinfo(good[0]?.body['access_token'] ?? '')).status).toBe(200)
+})
+
+test('of 200 parallel uses of one assertion of another issuer exactly one has a token', async () => {
+  const assertion = await new SignJWT({
+    email: 'ann@example.com',
+    email_verified: true,
+    jti: crypto.randomUUID(),
+  })
+    .setProtectedHeader({ alg: 'ES256' })
+    .setIssuer(PARTNER)
+    .setSubject('partner-user-7')
+    .setAudience(as.issuer)
+    .setExpirationTime(Math.floor(Date.now() / 1000) + 60)
+    .sign(partnerKey)
+  const parameters = {
+    grant_type: PORTAL.grant_types[0] ?? '',
+    client_id: PORTAL.client_id,
+    client_secret: PORTAL.client_secret,
+    scope: 'openid',
+    assertion,
+  }
+  const answers = await Promise.all(Array.from({ length: PARALLEL }, () => post(parameters)))
+  const good = answers.filter(({ status }) => status === 200)
+  const refused = answers.filter(({ body }) => body['error'] === 'invalid_grant')
+  console.log(
+    `embedded file: ${PARALLEL} parallel uses of a foreign assertion: ${good.length} tokens`,
+  )
+  expect([good.length, refused.length]).toEqual([1, PARALLEL - 1])
 })
