@@ -6,8 +6,8 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { openEmbeddedDatabase } from '../worker/entry/embedded_database.ts'
-import { serveHrana } from '../worker/entry/hrana.ts'
+import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
+import { serveHrana } from '../worker/entry/hrana/hrana.ts'
 import { migrate, readMigrations } from '../worker/entry/migrate.ts'
 
 declare module 'vitest' {

@@ -1,7 +1,7 @@
 // The one id space, seen from its edges.
 import { expect, test } from 'vitest'
 import { createUser } from '../../worker/identity/users.ts'
-import { createClient } from '../../worker/oauth/clients.ts'
+import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { startHouse } from './fixture.ts'
 
 test('. and .. are no ids: in an address they would be no segment of their own', async () => {

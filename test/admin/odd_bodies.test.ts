@@ -1,6 +1,6 @@
 // Bodies that are odd or enormous get an answer, and never "an error occurred".
 import { expect, test } from 'vitest'
-import { createClient } from '../../worker/oauth/clients.ts'
+import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { startWorker } from '../context.ts'
 
 test('deep, wide and broken JSON is refused or stored, never a fault of ours', async () => {

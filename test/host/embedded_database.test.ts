@@ -18,8 +18,8 @@ import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
 import { afterAll, describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
-import { EmbeddedConnection } from '../../worker/entry/embedded_connection.ts'
-import { openEmbeddedDatabase } from '../../worker/entry/embedded_database.ts'
+import { EmbeddedConnection } from '../../worker/entry/embedded/connection.ts'
+import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import { readMigrations } from '../../worker/entry/migrate.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'embedded-'))

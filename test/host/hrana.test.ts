@@ -12,8 +12,8 @@ import { eq } from 'drizzle-orm'
 import { drizzle } from 'drizzle-orm/libsql/web'
 import { blob, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana.ts'
-import { scanSql } from '../../worker/entry/hrana_sql.ts'
+import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
+import { scanSql } from '../../worker/entry/hrana/sql_text.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'hrana-'))
 let endpoint: HranaEndpoint
@@ -558,7 +558,7 @@ test('a missing or wrong token is refused, the right one is not', async () => {
 })
 
 test('as a program it says what it is for, and stops when told', async () => {
-  const program = join(import.meta.dirname, '../../worker/entry/hrana.ts')
+  const program = join(import.meta.dirname, '../../worker/entry/hrana/hrana.ts')
   const file = join(folder, 'program.db')
   const child = spawn(process.execPath, [program, '--file', file, '--port', '0'])
   try {

@@ -10,8 +10,8 @@ import { pathToFileURL } from 'node:url'
 import { createClient } from '@libsql/client/sqlite3'
 import { rightsOf } from '../../worker/access/rights.ts'
 import { type Statement, sql } from '../../worker/db/sql.ts'
-import { openEmbeddedDatabase } from '../../worker/entry/embedded_database.ts'
-import { rowsFromDriver, toDriver } from '../../worker/entry/libsql.ts'
+import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
+import { rowsFromDriver, toDriver } from '../../worker/entry/embedded/libsql.ts'
 import { migrate, readMigrations } from '../../worker/entry/migrate.ts'
 
 const batches = Number(process.argv[2] ?? 1000)

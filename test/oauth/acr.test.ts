@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { acrFor, acrOf, meetsAcr } from '../../worker/oauth/acr.ts'
-import { changeClient } from '../../worker/oauth/clients.ts'
+import { changeClient } from '../../worker/oauth/clients/clients.ts'
 import type { TestWorker } from '../context.ts'
 import type { Browser } from '../identity/browser.ts'
 import { answerOf, pathOf, requestPath, returnTo, signIn, startFlow } from './flow.ts'

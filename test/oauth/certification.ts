@@ -3,7 +3,7 @@
 // (oauth4webapi).
 import * as oauth from 'oauth4webapi'
 import { createUser, updateUser } from '../../worker/identity/users.ts'
-import type { InitialAccessTokenInput } from '../../worker/oauth/initial_access_tokens.ts'
+import type { InitialAccessTokenInput } from '../../worker/oauth/registration/initial_access_tokens.ts'
 import { ISSUER, type Outside, startWorker, type TestWorker } from '../context.ts'
 import { Browser, formFields, type Page } from '../identity/browser.ts'
 import { ANN, PASSWORD } from '../identity/people.ts'

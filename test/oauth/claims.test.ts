@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { updateUser } from '../../worker/identity/users.ts'
 import { CLAIMS_MAX, readClaimsParameter } from '../../worker/oauth/claims.ts'
-import { changeClient, createClient } from '../../worker/oauth/clients.ts'
+import { changeClient, createClient } from '../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
 import type { Browser, Page } from '../identity/browser.ts'
 import { APP, answerOf, follow, pathOf, requestPath, rowsOf, signIn, startFlow } from './flow.ts'

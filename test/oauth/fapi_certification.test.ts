@@ -4,7 +4,7 @@ import { base64url, calculateJwkThumbprint, exportJWK, UnsecuredJWT } from 'jose
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
 import { CLAIMS_SUPPORTED } from '../../worker/oauth/claims.ts'
-import { createClient } from '../../worker/oauth/clients.ts'
+import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker } from '../context.ts'
 import type { Page } from '../identity/browser.ts'
 import {

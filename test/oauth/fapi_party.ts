@@ -2,7 +2,7 @@
 // browser in which Ann is signed in.
 import { beforeEach } from 'vitest'
 import { updateUser } from '../../worker/identity/users.ts'
-import { createClient } from '../../worker/oauth/clients.ts'
+import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { Browser, type Page } from '../identity/browser.ts'
 import { PROFILE } from './certification.ts'
 import { answerOf, follow, requestParameters, signIn, startFlow, VERIFIER } from './flow.ts'

@@ -1,7 +1,7 @@
 // The client profile of the FAPI 2.0 Security Profile, at registration and at the token endpoint.
 import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
-import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
+import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 import {
   type AssertionOptions,

@@ -5,7 +5,7 @@ import { grant } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { createUser } from '../../worker/identity/users.ts'
-import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
+import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser, type Page } from '../identity/browser.ts'
 

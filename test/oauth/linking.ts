@@ -1,7 +1,7 @@
 // What the tests of account linking share: a worker with Ann and a client for each vendor, and the vendors
 // themselves, as far as their published descriptions say what they send and when.
 import { createUser } from '../../worker/identity/users.ts'
-import type { Preset } from '../../worker/oauth/presets.ts'
+import type { Preset } from '../../worker/oauth/clients/presets.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser, type Page } from '../identity/browser.ts'
 import { follow, locationOf } from './flow.ts'

@@ -3,7 +3,7 @@
 import * as openid from 'openid-client'
 import { expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
-import { type ClientInput, createClient } from '../../worker/oauth/clients.ts'
+import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, type TestWorker } from '../context.ts'
 import { CALLBACK, follow, locationOf, signIn, startFlow } from './flow.ts'
 import { makeSigner } from './token_fixtures.ts'

@@ -4,7 +4,7 @@ import { updateSettings } from '../../worker/admin/settings.ts'
 import {
   createInitialAccessToken,
   type InitialAccessTokenInput,
-} from '../../worker/oauth/initial_access_tokens.ts'
+} from '../../worker/oauth/registration/initial_access_tokens.ts'
 import type { Settings } from '../../worker/settings.ts'
 import type { TestWorker } from '../context.ts'
 import { CALLBACK } from './flow.ts'

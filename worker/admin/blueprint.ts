@@ -22,7 +22,7 @@ import { deviceInput, findDevicesByIds, planDevice } from '../devices/devices.ts
 import { refusalOf } from '../devices/refusals.ts'
 import { Problem } from '../errors.ts'
 import { findUsersByEmails, planUser, userInput } from '../identity/users.ts'
-import { clientInput, findClientsByIds, planClient } from '../oauth/clients.ts'
+import { clientInput, findClientsByIds, planClient } from '../oauth/clients/clients.ts'
 import { acceptSettings, listSettings } from '../settings.ts'
 import { planSettings, type SettingsPatch, settingsPatch } from './settings.ts'
 import {

@@ -299,7 +299,7 @@ async function rotate(cx: Context, alg: string): Promise<Answer> {
 
 async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {
   const { createInitialAccessToken, initialAccessTokenInput } = await import(
-    '../oauth/initial_access_tokens.ts'
+    '../oauth/registration/initial_access_tokens.ts'
   )
   const { scope, name } = values
   const max_uses = wholeNumber('--max-uses', values['max-uses'])
@@ -327,7 +327,7 @@ function wholeNumber(option: string, text: string | undefined): number | undefin
 
 /** Exit code 1 when a rule is broken. */
 async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
-  const { checkLinking, describeChecked, isPassed } = await import('./linking_check.ts')
+  const { checkLinking, describeChecked, isPassed } = await import('./linking/check.ts')
   // What was made for the check is taken away also when somebody stops it.
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())

@@ -7,7 +7,7 @@ import { dirname, join, resolve } from 'node:path'
 import { createSetupLink } from '../identity/setup.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 import { FOLDER, logToStderr, openHost, ownSecretKey } from './host.ts'
-import { serveHrana } from './hrana.ts'
+import { serveHrana } from './hrana/hrana.ts'
 
 await runProgram(async () => {
   const port = process.env['PORT'] ?? '8787'

@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConstraintViolation, type Database } from '../db/database.ts'
 import { sql } from '../db/sql.ts'
-import type { ScriptRunner } from './libsql.ts'
+import type { ScriptRunner } from './embedded/libsql.ts'
 
 export interface Migration {
   /** The file's name without `.sql`, as in `0001_users`. */

@@ -1,4 +1,4 @@
-// The database behind libSQL's protocol: sqld, Turso, or the endpoint in hrana.ts. Made of web
+// The database behind libSQL's protocol: sqld, Turso, or the endpoint in hrana/hrana.ts. Made of web
 // standards alone, for this is the one that runs in workerd. There a client belongs to the request
 // that made it: shared, it waits for an answer in another request's context and hangs for good.
 
@@ -13,7 +13,7 @@ import {
   rowsFromDriver,
   type ScriptRunner,
   toDriver,
-} from './libsql.ts'
+} from './embedded/libsql.ts'
 
 export interface RemoteDatabase extends Database, ScriptRunner {
   close(): void

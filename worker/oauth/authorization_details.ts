@@ -6,7 +6,7 @@ import { ID_PATTERN } from '../access/principals.ts'
 import { z } from '../api.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
-import type { Client } from './client_metadata.ts'
+import type { Client } from './clients/metadata.ts'
 
 const names = (pattern: RegExp, max: number) => z.array(z.string().regex(pattern)).max(max)
 

@@ -7,13 +7,17 @@ import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
-import { actorsOf, findLiveOrigin } from './authorization_store.ts'
-import { holdsScope, isRegisteredScope } from './authorizations.ts'
-import { findClientById, parseClient } from './clients.ts'
-import { dpopNonce, type ProofRequest } from './dpop.ts'
+import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
+import { actorsOf, findLiveOrigin } from './authorizations/store.ts'
+import { dpopNonce, type ProofRequest } from './client_authentication/dpop.ts'
+import {
+  type Credential,
+  proveHolder,
+  readOnce,
+} from './client_authentication/sender_constraint.ts'
+import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
-import { type Credential, proveHolder, readOnce } from './sender_constraint.ts'
-import { readAccessToken } from './tokens.ts'
+import { readAccessToken } from './tokens/tokens.ts'
 
 const refused = (description: string, reason: string, scheme: 'Bearer' | 'DPoP' = 'Bearer') =>
   new OAuthError('invalid_token', { description, reason, scheme })

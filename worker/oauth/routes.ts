@@ -1,12 +1,12 @@
 // The protocol's endpoints. Each file mounts its own; this is their order.
 import { Hono } from 'hono'
 import type { Env } from '../http.ts'
-import { authorizeRoutes } from './authorize_routes.ts'
-import { deviceRoutes } from './device_routes.ts'
-import { endSessionRoutes } from './end_session_routes.ts'
+import { authorizeRoutes } from './authorize/routes.ts'
+import { deviceRoutes } from './device_flow/routes.ts'
+import { endSessionRoutes } from './logout/routes.ts'
 import { metadataRoutes } from './metadata_routes.ts'
-import { registrationRoutes } from './registration_routes.ts'
-import { tokenRoutes } from './token_routes.ts'
+import { registrationRoutes } from './registration/routes.ts'
+import { tokenRoutes } from './token/routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
   return new Hono<Env>()

@@ -1,0 +1,172 @@
+// One connection to the database file, through the native library, which is synchronous: what is
+// done here is done when the call returns. It owns the cache of prepared statements, for preparing
+// costs many times what running does, and leaves nothing open: BEGIN and COMMIT are never prepared
+// here (one that meets a lock would stay open and swallow what follows), every statement is stepped
+// to its last row, and what fails is rolled back. Queue and retries are embedded_database's.
+
+import Database from 'libsql'
+import type { Statement } from '../../db/sql.ts'
+import { bindable, type PlainRow } from './libsql.ts'
+
+type Native = InstanceType<typeof Database>
+
+interface Prepared {
+  readonly statement: ReturnType<Native['prepare']>
+  readonly answersRows: boolean
+  readonly parameters: number
+}
+
+/** Statements kept for each connection. The rooms have some two hundred, and few are asked often. */
+const CACHED_MAX = 200
+/** A longer text, such as a list of thousands of ids, is prepared for this once. */
+const CACHED_LENGTH_MAX = 16_384
+
+export class EmbeddedConnection {
+  readonly #db: Native
+  readonly #role: 'write' | 'read'
+  /** By SQL text; the longest unused comes first. */
+  readonly #cache = new Map<string, Prepared>()
+
+  constructor(path: string, role: 'write' | 'read', lockTimeout: number) {
+    this.#db = guarded(() => new Database(path, { timeout: lockTimeout }))
+    this.#role = role
+    try {
+      this.script('PRAGMA foreign_keys = ON')
+      // What was acknowledged is security state: a spent code, a revoked family. Any setting keeps
+      // it when the process is killed, for then the kernel has the write; FULL, one fsync for each
+      // commit, keeps it when the power goes too (NORMAL could lose the last commits, not the file).
+      this.script(role === 'read' ? 'PRAGMA query_only = ON' : 'PRAGMA synchronous = FULL')
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** How many prepared statements are kept. */
+  get cached(): number {
+    return this.#cache.size
+  }
+
+  /** One snapshot. The rows of each statement. */
+  read(statements: readonly Statement<unknown>[]): PlainRow[][] {
+    const rows = () => statements.map((statement) => this.#rows(statement))
+    // One statement is a snapshot by itself; several need a transaction around them.
+    return guarded(() => (statements.length < 2 ? rows() : this.#transaction(rows)))
+  }
+
+  /** One transaction, all batches or nothing. The rows of each statement of each batch. */
+  write(batches: readonly (readonly Statement<unknown>[])[]): PlainRow[][][] {
+    const rows = (statement: Statement<unknown>) => {
+      // After a statement that ends it, such as COMMIT, the rest would be outside.
+      if (!this.#db.inTransaction) throw new Error('a statement ended the transaction')
+      return this.#rows(statement)
+    }
+    return guarded(() => this.#transaction(() => batches.map((batch) => batch.map(rows))))
+  }
+
+  /** Several statements with no arguments and no answer, as they stand. */
+  script(text: string): void {
+    guarded(() => this.#db.exec(text))
+  }
+
+  /** Several statements with no arguments and no answer, all or nothing. */
+  scriptInTransaction(text: string): void {
+    guarded(() => this.#transaction(() => this.#db.exec(text)))
+  }
+
+  close(): void {
+    this.#cache.clear()
+    this.#db.close()
+  }
+
+  #transaction<T>(work: () => T): T {
+    this.#db.exec(this.#role === 'write' ? 'BEGIN IMMEDIATE' : 'BEGIN')
+    try {
+      const result = work()
+      this.#db.exec('COMMIT')
+      return result
+    } catch (error) {
+      // SQLite may have done it already. The library does not: closed in a transaction, it keeps the
+      // lock until its last statement is garbage, so this comes before everything else.
+      if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  #rows({ sql, args }: Statement<unknown>): PlainRow[] {
+    const { statement, answersRows } = this.#prepare(sql, args.length)
+    const values = args.map(bindable)
+    if (!answersRows) {
+      statement.run(values)
+      return []
+    }
+    // To the last row, always: run() would leave `... RETURNING` half-way, and its lock with it.
+    const rows = statement.all(values) as NativeRow[]
+    return rows.map(plainRow)
+  }
+
+  #prepare(sql: string, parameters: number): Prepared {
+    const cached = this.#cache.get(sql)
+    // A statement keeps what was bound to it: with fewer arguments than the last time, a value of
+    // another request would take the place of the missing one.
+    if (cached !== undefined && cached.parameters === parameters) {
+      this.#cache.delete(sql)
+      this.#cache.set(sql, cached)
+      return cached
+    }
+    const statement = this.#db.prepare(sql).safeIntegers(true)
+    const prepared = { statement, answersRows: statement.reader, parameters }
+    if (sql.length > CACHED_LENGTH_MAX) return prepared
+    this.#cache.delete(sql)
+    this.#cache.set(sql, prepared)
+    if (this.#cache.size > CACHED_MAX) {
+      const [longestUnused] = this.#cache.keys()
+      if (longestUnused !== undefined) this.#cache.delete(longestUnused)
+    }
+    return prepared
+  }
+}
+
+type NativeRow = Record<string, PlainRow[string] | ArrayBuffer>
+
+/** The row as the rooms know it: its own object, integers turned into numbers. */
+function plainRow(row: NativeRow): PlainRow {
+  for (const column in row) {
+    const value = row[column]
+    if (typeof value === 'bigint') {
+      const number = Number(value)
+      if (!Number.isSafeInteger(number)) {
+        throw new RangeError('an integer beyond 2^53 cannot be answered as a number')
+      }
+      row[column] = number
+    } else if (value instanceof ArrayBuffer) {
+      row[column] = new Uint8Array(value)
+    }
+  }
+  return row as PlainRow
+}
+
+/** The library names some codes by number only. Their base code says what is to be done. */
+function guarded<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    if (error instanceof Database.SqliteError && error.code.startsWith('UNKNOWN')) {
+      error.code = baseCodes.get((error.rawCode ?? 0) & 0xff) ?? error.code
+    }
+    throw error
+  }
+}
+
+const baseCodes = new Map([
+  [5, 'SQLITE_BUSY'],
+  [6, 'SQLITE_LOCKED'],
+  [7, 'SQLITE_NOMEM'],
+  [8, 'SQLITE_READONLY'],
+  [10, 'SQLITE_IOERR'],
+  [11, 'SQLITE_CORRUPT'],
+  [13, 'SQLITE_FULL'],
+  [14, 'SQLITE_CANTOPEN'],
+  [15, 'SQLITE_PROTOCOL'],
+  [19, 'SQLITE_CONSTRAINT'],
+])

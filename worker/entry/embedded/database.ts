@@ -1,0 +1,306 @@
+// The database as a file of this process, on Node, Deno and Bun. The one place that opens it, because
+// the library loses acknowledged writes if it is used plainly: after SQLITE_BUSY a statement stays
+// open on the connection, and what that connection is told next is acknowledged and never reaches the
+// disk. So all writes of the process go through one connection behind one queue, and a connection
+// that has met anything but a constraint is thrown away, with its statements, before the next attempt.
+// Writes asked for at once share a commit. That none can tell needs constraints which are checked at
+// each statement: one DEFERRED to the commit could be met by another's batch.
+
+import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
+import { dirname, resolve } from 'node:path'
+import { type Database, DatabaseUnavailable, type Rows } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
+import { EmbeddedConnection } from './connection.ts'
+import {
+  asConstraintViolation,
+  backOff,
+  codeOf,
+  isLockedOut,
+  type PlainRow,
+  type ScriptRunner,
+} from './libsql.ts'
+
+export interface EmbeddedDatabase extends Database, ScriptRunner {
+  /** The file, as an absolute path. */
+  readonly path: string
+  /** Waits for what was begun, then gives the file back. */
+  close(): Promise<void>
+}
+
+export interface EmbeddedDatabaseOptions {
+  /**
+   * How long SQLite waits for another process's lock, in milliseconds. The wait stops the whole
+   * process, for native calls are synchronous; it is only ever another process that is waited for.
+   */
+  lockTimeout?: number
+  /** How often a call that met a lock is tried, each try waiting up to `lockTimeout`. */
+  attempts?: number
+}
+
+/** The file cannot be used, and waiting will not help. The message says what to do. */
+export class DatabaseUnusable extends Error {
+  override readonly name = 'DatabaseUnusable'
+}
+
+/**
+ * Opens, and makes where it does not exist, the file of a `file:` URL, folder included.
+ * Throws DatabaseUnusable, with nothing changed, if the file is not a database we may use.
+ */
+export async function openEmbeddedDatabase(
+  url: string,
+  { lockTimeout = 5000, attempts = 3 }: EmbeddedDatabaseOptions = {},
+): Promise<EmbeddedDatabase> {
+  const path = databasePath(url)
+  makeFile(path)
+  const open = (role: 'write' | 'read') =>
+    Line.open(path, () => new EmbeddedConnection(path, role, lockTimeout), role, attempts)
+  const writer = await open('write')
+  const reader = await open('read').catch(async (error: unknown) => {
+    await writer.close()
+    throw error
+  })
+
+  return {
+    path,
+    read: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
+      reader.run((connection) => connection.read(statements) as unknown as Rows<S>),
+    write: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
+      writer.write(statements) as unknown as Promise<Rows<S>>,
+    runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
+    async close() {
+      await reader.close()
+      await writer.fold()
+      await writer.close()
+    },
+  }
+}
+
+/** Batches that share a transaction, with those who wait for their answers. */
+interface Group {
+  readonly batches: {
+    readonly statements: readonly Statement<unknown>[]
+    readonly resolve: (rows: PlainRow[][]) => void
+    readonly reject: (error: unknown) => void
+  }[]
+  statements: number
+}
+
+/** More statements than this do not share a transaction: it bounds how long the process stands. */
+const SHARED_MAX = 100
+
+/** Those who want one connection, one after the other, and the connection or its successor. */
+class Line {
+  readonly #connect: () => EmbeddedConnection
+  readonly #attempts: number
+  #connection: EmbeddedConnection | null
+  #last: Promise<unknown> = Promise.resolve()
+  /** The end of the line, when that is a group which others may still join. */
+  #group: Group | null = null
+  #loopTurnedAt = 0
+  #isClosed = false
+
+  private constructor(
+    connection: EmbeddedConnection,
+    connect: () => EmbeddedConnection,
+    attempts: number,
+  ) {
+    this.#connection = connection
+    this.#connect = connect
+    this.#attempts = Math.max(1, attempts)
+  }
+
+  static async open(
+    path: string,
+    connect: () => EmbeddedConnection,
+    role: 'write' | 'read',
+    attempts: number,
+  ): Promise<Line> {
+    // Two processes that start at once can lock each other out of the set-up, in which SQLite does
+    // not wait its timeout: hence more and quicker attempts than later.
+    for (let attempt = 0; ; attempt++) {
+      let connection: EmbeddedConnection | undefined
+      try {
+        connection = connect()
+        if (role === 'write') connection.script('PRAGMA journal_mode = WAL')
+        connection.script('SELECT count(*) FROM sqlite_schema') // reads the file's first pages
+        return new Line(connection, connect, attempts)
+      } catch (error) {
+        connection?.close()
+        if (!isLockedOut(error)) throw unusable(path, error)
+        if (attempt === 20) throw new DatabaseUnavailable(`${path} is locked`, { cause: error })
+        await backOff(attempt)
+      }
+    }
+  }
+
+  run<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    this.#group = null // whoever comes later comes after this
+    const answer = this.#last.then(() => this.#try(work))
+    this.#last = answer.catch(() => undefined)
+    return answer
+  }
+
+  /**
+   * One batch, all or nothing. Those asked for in the same turn of the event loop share a commit,
+   * for its fsync costs more than the rest. Answered when it is on the disk.
+   */
+  write(statements: readonly Statement<unknown>[]): Promise<PlainRow[][]> {
+    if (this.#isClosed) return Promise.reject(closedError())
+    let group = this.#group
+    if (group === null || group.statements + statements.length > SHARED_MAX) {
+      const opened: Group = { batches: [], statements: 0 }
+      this.#last = this.#last.then(() => this.#commit(opened))
+      group = this.#group = opened
+    }
+    group.statements += statements.length
+    const { batches } = group
+    return new Promise((resolve, reject) => {
+      batches.push({ statements, resolve, reject })
+    })
+  }
+
+  async #commit(group: Group): Promise<void> {
+    await new Promise(setImmediate)
+    this.#loopTurnedAt = performance.now()
+    if (this.#group === group) this.#group = null
+    const { batches } = group
+    if (batches.length > 1) {
+      try {
+        const all = batches.map(({ statements }) => statements)
+        const answers = await this.#try((connection) => connection.write(all))
+        for (const [i, { resolve }] of batches.entries()) resolve(answers[i] ?? [])
+        return
+      } catch (error) {
+        // Nothing of the group was stored. With a lock or a full disk it ends here for all; whose
+        // fault anything else is shows when each is alone, so that none suffers from another.
+        if (error instanceof DatabaseUnavailable) {
+          for (const { reject } of batches) reject(error)
+          return
+        }
+      }
+    }
+    for (const { statements, resolve, reject } of batches) {
+      await this.#try((connection) => connection.write([statements])).then(
+        ([answer = []]) => resolve(answer),
+        reject,
+      )
+    }
+  }
+
+  async #try<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+    // Native calls are over when they return, so that a long import would keep timers and sockets
+    // waiting until its last row. Every few milliseconds they get their turn.
+    if (performance.now() - this.#loopTurnedAt >= 5) {
+      await new Promise(setImmediate)
+      this.#loopTurnedAt = performance.now()
+    }
+    for (let attempt = 1; ; attempt++) {
+      try {
+        this.#connection ??= this.#connect()
+        return work(this.#connection)
+      } catch (error) {
+        const violation = asConstraintViolation(error)
+        if (violation !== null) throw violation
+        this.#connection?.close()
+        this.#connection = null
+        if (!isLockedOut(error)) throw atRunTime(error)
+        if (attempt >= this.#attempts) {
+          throw new DatabaseUnavailable('the database stayed locked', { cause: error })
+        }
+        await backOff(attempt)
+      }
+    }
+  }
+
+  /** The write-ahead log goes into the file, so that the file alone is worth copying. */
+  async fold(): Promise<void> {
+    // PASSIVE waits for nobody; what another process still reads stays in the log.
+    await this.run((connection) => connection.script('PRAGMA wal_checkpoint(PASSIVE)')).catch(
+      () => null,
+    )
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true
+    await this.#last
+    this.#connection?.close()
+    this.#connection = null
+  }
+}
+
+const closedError = () => new DatabaseUnavailable('the database is closed')
+
+function atRunTime(error: unknown): unknown {
+  return /^SQLITE_(BUSY|FULL|IOERR|CANTOPEN|NOMEM)/.test(codeOf(error))
+    ? new DatabaseUnavailable(`the database cannot work: ${messageOf(error)}`, { cause: error })
+    : error
+}
+
+function databasePath(url: string): string {
+  const shape = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]+)$/i.exec(url)
+  let path: string | undefined
+  try {
+    path = shape?.[1] && decodeURIComponent(shape[1])
+  } catch {
+    // a lone % is as wrong as the rest
+  }
+  if (!path || path.includes('\0') || path.startsWith('//') || path.startsWith(':memory:')) {
+    throw new DatabaseUnusable(
+      `${url} names no database file; write for example file:.allauth/allauth.db`,
+    )
+  }
+  return resolve(path)
+}
+
+/** Makes sure of a file that is empty or looks like SQLite's, before the driver may touch it. */
+function makeFile(path: string): void {
+  const folder = dirname(path)
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o700 })
+  } catch (error) {
+    throw new DatabaseUnusable(
+      `the folder ${folder} of the database cannot be made (${messageOf(error)}); ` +
+        'make it, or let DATABASE_URL name another one',
+      { cause: error },
+    )
+  }
+  try {
+    // Keys and password hashes are in there: for its owner only. The write-ahead log follows suit.
+    closeSync(openSync(path, 'a', 0o600))
+    accessSync(path, constants.R_OK | constants.W_OK)
+    accessSync(folder, constants.W_OK) // the write-ahead log is made beside it
+  } catch (error) {
+    throw statSync(path, { throwIfNoEntry: false })?.isDirectory()
+      ? new DatabaseUnusable(`${path} is a folder; let DATABASE_URL name a file in it`)
+      : new DatabaseUnusable(
+          `the database ${path} cannot be read and written (${messageOf(error)}); ` +
+            'give this user the right to, for the file and its folder',
+          { cause: error },
+        )
+  }
+  if (!statSync(path).isFile()) {
+    throw new DatabaseUnusable(`${path} is not a file; let DATABASE_URL name one`)
+  }
+  const start = new Uint8Array(16)
+  const descriptor = openSync(path, 'r')
+  const length = readSync(descriptor, start, 0, 16, 0)
+  closeSync(descriptor)
+  if (length > 0 && new TextDecoder('latin1').decode(start) !== 'SQLite format 3\0') {
+    throw new DatabaseUnusable(
+      `${path} is not a database; it was left as it is: let DATABASE_URL name another file`,
+    )
+  }
+}
+
+function unusable(path: string, error: unknown): Error {
+  return new DatabaseUnusable(
+    `the database ${path} cannot be used (${messageOf(error)}); it was left as it is: ` +
+      'bring back a backup, or let DATABASE_URL name another file',
+    { cause: error },
+  )
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error)
+}

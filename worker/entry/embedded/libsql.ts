@@ -1,0 +1,77 @@
+// What the embedded and the remote database share: how values are bound, and what the drivers' errors
+// mean; and how statements and rows cross the border to @libsql/client, which the remote one uses.
+// No node: import, for the Workers bundle holds this too.
+
+import type { InStatement, ResultSet } from '@libsql/client'
+import { type ConstraintKind, ConstraintViolation } from '../../db/database.ts'
+import type { SqlValue, Statement } from '../../db/sql.ts'
+
+/** A database that can also run a whole script, which migrations need. */
+export interface ScriptRunner {
+  /** All statements of `script` in one `BEGIN IMMEDIATE` transaction: all or nothing. */
+  runScript(script: string): Promise<void>
+}
+
+export function toDriver(statement: Statement<unknown>): InStatement {
+  return { sql: statement.sql, args: statement.args.map(bindable) }
+}
+
+/** The value as both drivers take it. */
+export function bindable(value: SqlValue): string | bigint | number | null | Uint8Array {
+  // They bind every JavaScript number as REAL. Where no column's affinity turns it back
+  // (`select ?`, a CHECK with typeof, JSON) 5 would have become 5.0, so integers go as bigint.
+  if (typeof value === 'number') {
+    return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value
+  }
+  return value instanceof ArrayBuffer ? new Uint8Array(value) : value
+}
+
+export type PlainRow = Record<string, string | number | bigint | null | Uint8Array<ArrayBuffer>>
+
+export function rowsFromDriver(result: ResultSet): PlainRow[] {
+  return result.rows.map((row) =>
+    Object.fromEntries(
+      result.columns.map((column, i) => {
+        const value = row[i] ?? null
+        return [column, value instanceof ArrayBuffer ? new Uint8Array(value) : value]
+      }),
+    ),
+  )
+}
+
+/** The driver's code, by name: its error classes are minified and exist twice. */
+export function codeOf(error: unknown): string {
+  const code = error instanceof Error && 'code' in error ? error.code : undefined
+  return typeof code === 'string' ? code : ''
+}
+
+/** Another connection holds the lock. Nothing was done, the same batch may be tried again. */
+export function isLockedOut(error: unknown): boolean {
+  // PROTOCOL is SQLite's word for losing the race for the write-ahead log's locks, TRANSACTION_BUSY
+  // is sqld's for too many writers in line.
+  return /^(SQLITE_(BUSY|LOCKED|PROTOCOL)|TRANSACTION_BUSY)/.test(codeOf(error))
+}
+
+/** The error as the rooms know it, or null if it is none of theirs. */
+export function asConstraintViolation(error: unknown): ConstraintViolation | null {
+  if (!(error instanceof Error) || !codeOf(error).startsWith('SQLITE_CONSTRAINT')) return null
+  // sqld and the embedded library differ in code and prefix, but SQLite's own sentence is in both.
+  const told = /(UNIQUE|CHECK|FOREIGN KEY|NOT NULL) constraint failed(?:: ([^\n]*))?/.exec(
+    error.message,
+  )
+  const kind = (told && kinds[told[1] ?? '']) ?? 'other'
+  return new ConstraintViolation(kind, told?.[2] ?? '', { cause: error })
+}
+
+const kinds: Record<string, ConstraintKind> = {
+  UNIQUE: 'unique',
+  CHECK: 'check',
+  'FOREIGN KEY': 'foreign_key',
+  'NOT NULL': 'not_null',
+}
+
+/** Waits before the next attempt: doubling from 10 ms, with jitter so that rivals part. */
+export function backOff(attempt: number): Promise<void> {
+  const longest = Math.min(10 * 2 ** attempt, 500)
+  return new Promise((resolve) => setTimeout(resolve, longest * (0.5 + Math.random() / 2)))
+}

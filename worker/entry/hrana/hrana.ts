@@ -1,0 +1,227 @@
+// A libSQL server over HTTP (Hrana, versions 2 and 3) in front of one local file. FOR DEVELOPMENT AND
+// TESTS ONLY: one process, one file, fewer promises to the disk than sqld's. workerd cannot open
+// files, so `npm run dev` and the worker's tests need it. Also a program of its own:
+//   node worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
+
+import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
+import { mkdirSync } from 'node:fs'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { dirname, resolve } from 'node:path'
+import { parseArgs } from 'node:util'
+import { pipeline } from './protocol.ts'
+import { Connections, errorMessage, Stream } from './stream.ts'
+
+export interface HranaOptions {
+  file: string
+  host?: string
+  /** 0 for any free one. */
+  port?: number
+  /** When set, requests must bring it as their bearer token. */
+  authToken?: string | undefined
+  /** A stream nobody speaks to is rolled back after so many milliseconds. */
+  idleTimeout?: number
+  /** How long a writer waits for the others, in milliseconds. */
+  lockTimeout?: number
+  /** In bytes. */
+  maxBodySize?: number
+}
+
+export interface HranaEndpoint {
+  readonly url: string
+  /** Pipelines received since the start or the last reset, which is to say: round trips. */
+  requests(): number
+  resetRequests(): void
+  close(): Promise<void>
+}
+
+class HttpRefusal extends Error {
+  readonly status: number
+  readonly code: string
+
+  constructor(status: number, message: string, code: string) {
+    super(message)
+    this.status = status
+    this.code = code
+  }
+}
+
+export async function serveHrana({
+  file,
+  host = '127.0.0.1',
+  port = 0,
+  authToken,
+  idleTimeout = 10_000,
+  lockTimeout = 5_000,
+  maxBodySize = 16 * 1024 * 1024,
+}: HranaOptions): Promise<HranaEndpoint> {
+  mkdirSync(dirname(resolve(file)), { recursive: true })
+  const connections = new Connections(resolve(file), lockTimeout)
+  const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
+  const expired = new Set<string>()
+  let count = 0
+  const running = new Set<Promise<object>>()
+
+  function wake(baton: string): Stream {
+    const found = resting.get(baton)
+    if (found === undefined) {
+      throw expired.has(baton)
+        ? new HttpRefusal(400, 'The stream has expired due to inactivity', 'STREAM_EXPIRED')
+        : new HttpRefusal(400, 'The baton is invalid, or was used before', 'BATON_INVALID')
+    }
+    clearTimeout(found.timer)
+    resting.delete(baton)
+    return found.stream
+  }
+
+  function rest(stream: Stream): string | null {
+    if (stream.isClosed) return null
+    const baton = randomBytes(24).toString('base64url')
+    const timer = setTimeout(() => {
+      resting.delete(baton)
+      if (expired.size >= 1000) expired.clear()
+      expired.add(baton)
+      stream.close()
+    }, idleTimeout)
+    resting.set(baton, { stream, timer })
+    return baton
+  }
+
+  async function runPipeline(request: IncomingMessage): Promise<object> {
+    count++
+    const { baton: given, requests } = await readPipeline(request, maxBodySize)
+    const stream = given == null ? new Stream(connections) : wake(given)
+    const results: object[] = []
+    try {
+      for (const each of requests) {
+        try {
+          results.push({ type: 'ok', response: await stream.answer(each) })
+        } catch (error) {
+          results.push({ type: 'error', error: errorMessage(error) })
+        }
+      }
+    } finally {
+      if (connections.isClosed) stream.close()
+    }
+    connections.lockFreed()
+    return { baton: rest(stream), base_url: null, results }
+  }
+
+  async function answer(request: IncomingMessage): Promise<object> {
+    // A web page in a browser on this machine can reach a loopback address. It has no business here.
+    if (request.headers.origin !== undefined) {
+      throw new HttpRefusal(403, 'Not for browsers', 'FORBIDDEN')
+    }
+    const path = new URL(request.url ?? '/', 'http://local').pathname
+    if (request.method === 'GET' && /^\/(v2|v3|health)?$/.test(path)) return {}
+    if (!/^\/v[23]\/pipeline$/.test(path)) throw new HttpRefusal(404, 'Not found', 'NOT_FOUND')
+    if (request.method !== 'POST') throw new HttpRefusal(405, 'POST only', 'METHOD_NOT_ALLOWED')
+    if (authToken && !isSame(request.headers.authorization ?? '', `Bearer ${authToken}`)) {
+      throw new HttpRefusal(401, 'The bearer token is missing or wrong', 'AUTH_INVALID')
+    }
+    return runPipeline(request)
+  }
+
+  const server = createServer((request, response) => {
+    const answered = answer(request)
+    running.add(answered)
+    answered.finally(() => running.delete(answered)).catch(() => undefined)
+    answered.then(
+      (body) => send(response, 200, body),
+      (error: unknown) => {
+        // The rest of a refused body is not read, so the connection cannot go on.
+        if (!request.complete) response.setHeader('connection', 'close')
+        const status = error instanceof HttpRefusal ? error.status : 500
+        const code = error instanceof HttpRefusal ? error.code : 'INTERNAL_ERROR'
+        send(response, status, { message: errorMessage(error).message, code })
+      },
+    )
+  })
+  await new Promise<void>((listening, failed) => {
+    server.once('error', failed)
+    server.listen(port, host, listening)
+  }).catch((error: unknown) => {
+    connections.close()
+    throw error
+  })
+  const { port: bound } = server.address() as AddressInfo
+
+  return {
+    url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
+    requests: () => count,
+    resetRequests() {
+      count = 0
+    },
+    async close() {
+      connections.close() // who waits for a lock gives up
+      const closed = new Promise((done) => server.close(done))
+      server.closeAllConnections()
+      await closed
+      await Promise.allSettled(running)
+      for (const { stream, timer } of resting.values()) {
+        clearTimeout(timer)
+        stream.close()
+      }
+      resting.clear()
+    },
+  }
+}
+
+async function readPipeline(request: IncomingMessage, maxBodySize: number) {
+  const tooLarge = () => new HttpRefusal(413, 'The request is too large', 'REQUEST_TOO_LARGE')
+  if (Number(request.headers['content-length'] ?? 0) > maxBodySize) throw tooLarge()
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of request.iterator({ destroyOnReturn: false })) {
+    size += (chunk as Buffer).length
+    if (size > maxBodySize) throw tooLarge()
+    chunks.push(chunk as Buffer)
+  }
+  try {
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+    return pipeline.parse(JSON.parse(text))
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new HttpRefusal(400, `Not a pipeline: ${reason.slice(0, 500)}`, 'HRANA_PROTO_ERROR')
+  }
+}
+
+function send(response: ServerResponse, status: number, body: object): void {
+  response.writeHead(status, { 'content-type': 'application/json' })
+  response.end(JSON.stringify(body))
+}
+
+function isSame(a: string, b: string): boolean {
+  const digest = (text: string) => createHash('sha256').update(text).digest()
+  return timingSafeEqual(digest(a), digest(b))
+}
+
+async function main(): Promise<void> {
+  try {
+    const { values } = parseArgs({
+      options: {
+        file: { type: 'string' },
+        host: { type: 'string', default: '127.0.0.1' },
+        port: { type: 'string', default: '8080' },
+      },
+    })
+    if (values.file === undefined) throw new Error('--file is missing, for example --file dev.db')
+    if (!/^\d{1,5}$/.test(values.port) || Number(values.port) > 65_535) {
+      throw new Error(`--port ${values.port} is not a port, for example --port 8080`)
+    }
+    const endpoint = await serveHrana({
+      file: values.file,
+      host: values.host,
+      port: Number(values.port),
+      authToken: process.env['DATABASE_AUTH_TOKEN'],
+    })
+    console.log(`local libSQL endpoint, for development and tests only: ${endpoint.url}`)
+    const stop = () => void endpoint.close().then(() => process.exit(0))
+    process.once('SIGINT', stop).once('SIGTERM', stop)
+  } catch (error) {
+    console.error(`local libSQL endpoint: ${error instanceof Error ? error.message : error}`)
+    process.exit(2)
+  }
+}
+
+if (import.meta.main) await main()

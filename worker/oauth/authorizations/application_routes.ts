@@ -1,0 +1,67 @@
+// /account/applications: where a person sees which applications have access, and takes it back. The account page of
+// identity leads here by the path alone.
+import { Hono } from 'hono'
+import { OAuthError } from '../../errors.ts'
+import { type Env, pageHeaders, readForm } from '../../http.ts'
+import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { findSession, readSessionCookie } from '../../identity/sessions.ts'
+import { applicationsPage } from '../../pages/applications_page.ts'
+import { loadSettings } from '../../settings.ts'
+import { asUser, userOf } from '../authorize/authorize.ts'
+import { meaningOf } from '../authorize/consent.ts'
+import { listAllowedOf, listLiveAuthorizations } from './user_authorization_store.ts'
+import { applicationsOf, withdraw } from './user_authorizations.ts'
+
+export const APPLICATIONS = '/account/applications'
+const LOGIN = `/login?return_to=${APPLICATIONS}`
+
+/** Most authorizations that are looked at for the page: many may be of one application. */
+const LOOKED_AT = 1000
+
+/** Database round trips: 1; 2 to withdraw. */
+export function applicationRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .get(APPLICATIONS, async (c) => {
+      const { cx } = c.var
+      const cookie = readSessionCookie(c)
+      const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
+      const user_id = userOf(cx, cookie)
+      const [[session], allowed, live] = await cx.db.read(
+        findSession(cx, cookie),
+        listAllowedOf(user_id),
+        listLiveAuthorizations(cx, user_id, { after: '', limit: LOOKED_AT, idle_ttl }),
+      )
+      pageHeaders(c)
+      if (session === undefined) return c.redirect(LOGIN, 303)
+      return c.html(
+        applicationsPage({
+          email: session.user_email,
+          name: session.user_name,
+          csrf: csrfToken(c),
+          applications: applicationsOf(allowed, live).map(({ scope, ...application }) => ({
+            ...application,
+            // The page says itself which keep access.
+            may: [...new Set(scope.filter((one) => one !== 'offline_access').map(meaningOf))],
+          })),
+        }),
+      )
+    })
+    .post(APPLICATIONS, async (c) => {
+      const { cx } = c.var
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const client_id = form.get('client_id')
+      if (form.get('action') !== 'withdraw' || client_id === undefined) {
+        throw new OAuthError('invalid_request', {
+          description: 'the form was sent without a known button',
+          reason: 'unknown_action',
+        })
+      }
+      const [[session]] = await cx.db.read(findSession(cx, readSessionCookie(c)))
+      pageHeaders(c)
+      if (session === undefined) return c.redirect(LOGIN, 303)
+      const { user_id } = session
+      await cx.db.write(...withdraw(asUser(cx, user_id), user_id, client_id))
+      return c.redirect(APPLICATIONS, 303)
+    })
+}

@@ -1,0 +1,88 @@
+// What a person allowed clients, for the person and for operators: a list, and taking it back. Taking back ends the
+// tokens and forgets the answer to the question, so that the client has to ask again.
+import type { Context } from '../../context.ts'
+import { type Statement, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import { endAuthorization } from './authorizations.ts'
+import { isAuthorizationLive } from './store.ts'
+import {
+  type AllowedRow,
+  forgetAllowed,
+  hasGiven,
+  takeBack,
+  type UserAuthorization,
+} from './user_authorization_store.ts'
+
+/** One application as a person sees it. */
+export type Application = {
+  client_id: string
+  client_name: string | null
+  scope: readonly string[]
+  /** When it was first allowed, and last used; null: not used in what is left of it. */
+  since: number
+  last_used_at: number | null
+  /** Whether it keeps access while the person is away. */
+  offline: boolean
+}
+
+/** Applications by name, from what was allowed and what is alive. Pure. */
+export function applicationsOf(
+  allowed: readonly AllowedRow[],
+  live: readonly UserAuthorization[],
+): Application[] {
+  const found = new Map<string, Application>()
+  const put = (row: AllowedRow, last_used_at: number | null, offline: boolean) => {
+    const known = found.get(row.client_id)
+    const scope = row.scope.split(' ').filter((one) => one !== '')
+    found.set(row.client_id, {
+      client_id: row.client_id,
+      client_name: row.client_name,
+      scope: [...new Set([...(known?.scope ?? []), ...scope])],
+      since: Math.min(known?.since ?? row.created_at, row.created_at),
+      last_used_at:
+        last_used_at === null
+          ? (known?.last_used_at ?? null)
+          : Math.max(known?.last_used_at ?? 0, last_used_at),
+      offline: offline || known?.offline === true,
+    })
+  }
+  for (const row of allowed) put(row, null, false)
+  for (const row of live) put(row, row.last_used_at, row.offline === 1)
+  const nameOf = ({ client_name, client_id }: Application) => client_name ?? client_id
+  return [...found.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+}
+
+/** Takes back everything of one client, or of all where `client_id` is null. The actor is in the event. */
+export const withdraw = (
+  cx: Context,
+  user_id: string,
+  client_id: string | null,
+): readonly Statement[] => [
+  withdrawn(cx, user_id, client_id, hasGiven(user_id, client_id)),
+  ...takeBack(cx, user_id, client_id),
+]
+
+/** Takes back one authorization, and what was allowed to its client. */
+export const withdrawOne = (
+  cx: Context,
+  given: { id: string; user_id: string; client_id: string },
+): readonly Statement[] => {
+  const { id, user_id, client_id } = given
+  return [
+    withdrawn(cx, user_id, client_id, isAuthorizationLive(id)),
+    ...endAuthorization(cx, given, 'withdrawn'),
+    ...forgetAllowed(user_id, sql`client_id = ${client_id}`),
+  ]
+}
+
+const withdrawn = (
+  cx: Context,
+  user_id: string,
+  client_id: string | null,
+  condition: Statement,
+): Statement =>
+  appendEvent(
+    cx,
+    { type: 'authorization.withdrawn', subject_id: user_id, data: { client_id } },
+    condition,
+  )

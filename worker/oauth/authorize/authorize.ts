@@ -1,0 +1,374 @@
+// What becomes of a request for authorization: what a decision is made from is read here, and what was decided
+// (decision.ts) is done. Login and consent lead back here; they do not know each other. HTTP is
+// routes.ts's.
+import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
+import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
+import type { Context } from '../../context.ts'
+import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { type Statement, sql } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
+import type { Form } from '../../http.ts'
+import { findSession, touchSession } from '../../identity/sessions.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
+import { acrFor } from '../acr.ts'
+import type { Detail } from '../authorization_details.ts'
+import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
+import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
+import { currentClient } from '../registration/client_id_metadata.ts'
+import {
+  amrOf,
+  decide,
+  type Given,
+  isExpected,
+  type Situation,
+  toAllow,
+  wantedAcr,
+} from './decision.ts'
+import { assertMayComeDirectly, bringPushedRequest } from './pushed_request.ts'
+import {
+  type AuthorizationRequest,
+  checkRequest,
+  type KeptRequest,
+  REQUEST_URI_PREFIX,
+  readClientId,
+  readReference,
+  readTarget,
+} from './request.ts'
+import { openRequestObject } from './request_object.ts'
+import {
+  type AllowedScope,
+  codeExists,
+  deleteRequest,
+  detailsOfRequest,
+  findClientOfRequest,
+  findCodeHash,
+  findRequest,
+  insertAllowedScope,
+  insertCode,
+  insertRequest,
+  isOpen,
+  listAllowedScopes,
+} from './request_store.ts'
+import { type Outcome, type Target, toClient } from './response.ts'
+
+const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+// --- looking ----------------------------------------------------------------------------------
+
+/**
+ * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched, one more for a
+ * request object of a client that anybody may have registered. Throws OAuthError, which is shown here.
+ */
+export async function authorize(
+  cx: Context,
+  form: Form,
+  cookie: string | undefined,
+): Promise<Outcome> {
+  const reference = readReference(form)
+  const client_id = readClientId(form)
+  if (reference !== null) {
+    const situation = await lookAt(cx, reference, cookie)
+    if (situation.client.client_id !== client_id) throw requestEnded()
+    const { client, request, allowed } = situation
+    return tellClient(cx, client, request, allowed, () => proceed(cx, situation))
+  }
+  // Keys and settings in one round trip when cold, none when warm.
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
+  const [clients, sessions, allowed, grants] = await cx.db.read(
+    findClientById(client_id),
+    findSession(cx, cookie),
+    listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
+    listGrantsOf(cx, cookie),
+  )
+  const client = usableClient(await currentClient(cx, client_id, clients[0]))
+  const opened = await openForm(cx, client, form, allowed, settings)
+  if ('to' in opened) return opened
+  const target = readTarget(client, opened)
+  return tellClient(cx, client, target, allowed, async () => {
+    const request = await checkRequest(cx, client, target, opened)
+    const [session] = sessions
+    return proceed(cx, {
+      client,
+      request,
+      stored: null,
+      session,
+      allowed,
+      permissions: permissionsOf(grants),
+      isExpected: await isExpected(cx, client, request, session),
+      held: [],
+    })
+  })
+}
+
+/** The parameters of the request, also of one in a request object, or where its refusal goes. */
+async function openForm(
+  cx: Context,
+  client: Client,
+  form: Form,
+  allowed: readonly AllowedScope[],
+  settings: Settings,
+): Promise<Form | Outcome> {
+  try {
+    assertMayComeDirectly(client, settings)
+    return await openRequestObject(cx, client, form, { pushed: false })
+  } catch (error) {
+    // Where the answer should have gone is in the object; what stands outside will do if it is an own address.
+    if (!(error instanceof OAuthError) || form.all('redirect_uri').length === 0) throw error
+    return tellClient(cx, client, readTarget(client, form), allowed, () => Promise.reject(error))
+  }
+}
+
+/** A stored request as it stands now. One round trip. Throws OAuthError, which is shown here. */
+export async function lookAt(
+  cx: Context,
+  reference: string,
+  cookie: string | undefined,
+): Promise<Situation> {
+  const id_hash = sha256(reference)
+  const user = userOf(cx, cookie)
+  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.read(
+    findRequest(cx, id_hash),
+    findClientOfRequest(id_hash),
+    findSession(cx, cookie),
+    listAllowedScopes(
+      user,
+      sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
+    ),
+    listGrantsOf(cx, cookie),
+    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
+  )
+  const [row] = requests
+  if (row === undefined) throw requestEnded()
+  const client = usableClient(clients[0])
+  const { session_hash, ...request } = JSON.parse(row.parameters) as KeptRequest
+  // The client may have been changed since, for instance because an address was taken over.
+  if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
+  const { created_at } = row
+  const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
+  const [session] = sessions
+  return {
+    client,
+    request,
+    stored,
+    session,
+    allowed,
+    permissions: permissionsOf(grants),
+    isExpected: await isExpected(cx, client, request, session),
+    held: heldNarrowings(request.authorization_details ?? [], [narrowed, []]),
+  }
+}
+
+export const requestEnded = () =>
+  refuse(
+    'invalid_request',
+    'this sign-in has ended or was completed already; start again from the application',
+    'request_unknown',
+  )
+
+function usableClient(row: ClientRow | undefined): Client {
+  if (row === undefined || row.status !== 'active') {
+    throw refuse('invalid_request', 'the application is not known here', 'client_unknown')
+  }
+  return parseClient(row)
+}
+
+export const userOf = (cx: Context, cookie: string | undefined): Statement =>
+  sql`(select user_id from (${findSession(cx, cookie)}))`
+
+// Of a person's rights the grants are enough here: the rest is for the acl claim.
+const listGrantsOf = (cx: Context, cookie: string | undefined) =>
+  rightsOf(userOf(cx, cookie), cx.now())[0]
+
+const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =>
+  permissionsEverywhere([grants, [], [], [], []])
+
+// --- going on ---------------------------------------------------------------------------------
+
+/**
+ * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
+ * request was answered in the same moment (null), that is said here: the client has its answer. And so are the
+ * faults of a client that anybody may have registered, as long as the person has `allowed` it nothing: a link to us
+ * would lead to its address unseen (RFC 9700 §4.11.2).
+ */
+async function tellClient(
+  cx: Context,
+  client: Client,
+  target: Target,
+  allowed: readonly AllowedScope[],
+  work: () => Promise<Outcome | null>,
+): Promise<Outcome> {
+  let outcome: Outcome | null
+  try {
+    outcome = await work()
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    if (client.anonymous && allowed.length === 0) throw error
+    const { reason } = error
+    cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
+    const answer = { error: error.error, error_description: error.description }
+    return toClient(cx, client, target, answer)
+  }
+  if (outcome === null) throw requestEnded()
+  return outcome
+}
+
+/** At most one round trip. Throws OAuthError, which is for the client. */
+async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
+  const decision = decide(cx, situation)
+  if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
+  const reference = await storeRequest(cx, situation)
+  if (reference === null) return null
+  const path =
+    decision.step === 'consent'
+      ? consentPath(reference)
+      : loginPath(cx, situation.request, reference)
+  return { to: 'page', path }
+}
+
+/** The handle of the request as one on its way, null when it ended. No round trip when it is one, else one. */
+async function storeRequest(
+  cx: Context,
+  { request, stored, session }: Situation,
+): Promise<string | null> {
+  if (stored !== null && !stored.pushed) return stored.reference
+  const settings = await loadSettings(cx)
+  const kept: KeptRequest = { ...request, session_hash: session?.id_hash ?? null }
+  if (stored !== null) {
+    const wasBrought = await bringPushedRequest(cx, stored.id_hash, kept, settings)
+    return wasBrought ? stored.reference : null
+  }
+  const reference = randomToken(cx)
+  const id_hash = sha256(reference)
+  const created_at = cx.now()
+  await cx.db.write(
+    insertRequest({
+      id_hash,
+      client_id: request.client_id,
+      parameters: JSON.stringify(kept),
+      created_at,
+      expires_at: created_at + settings.request_ttl,
+      pushed: 0,
+    }),
+  )
+  return reference
+}
+
+/** The path at which a stored request goes on. */
+export function pathOf(client_id: string, reference: string): string {
+  const request_uri = `${REQUEST_URI_PREFIX}${reference}`
+  return `/oauth/authorize?${new URLSearchParams({ client_id, request_uri })}`
+}
+
+export const consentPath = (reference: string): string =>
+  `/consent?${new URLSearchParams({ request: reference })}`
+
+/** The login page learns where to go on, whom to expect, and where that may end (for its CSP). */
+export function loginPath(
+  cx: Context,
+  { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
+  reference: string,
+): string {
+  const form_target = formTargetOf(redirect_uri)
+  const parameters = new URLSearchParams({
+    return_to: pathOf(client_id, reference),
+    form_target,
+    form_target_mac: mac(cx, 'form target', form_target),
+    ...(login_hint === undefined ? {} : { login_hint }),
+    ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
+  })
+  return `/login?${parameters}`
+}
+
+/**
+ * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to one request,
+ * one gets a code, and null is for the other. `remember` keeps what the person just allowed: of details those that
+ * were shown, so that what the person comes to hold later is asked about then. One round trip.
+ */
+export async function issueCode(
+  cx: Context,
+  { client, request, stored, held }: Situation,
+  given: Given,
+  { remember }: { remember: boolean },
+): Promise<Outcome | null> {
+  const code = encodeBase64url(cx.random(32))
+  // Before the code is stored: if it cannot be signed, nothing is lost.
+  const outcome = await toClient(cx, client, request, { code })
+  const settings = await loadSettings(cx)
+  const now = cx.now()
+  const hash = sha256(code)
+  const { session, scope } = given
+  const { user_id } = session
+  const asked = request.authorization_details
+  const details = remember && asked !== undefined ? held : asked
+  const row = {
+    hash,
+    client_id: client.client_id,
+    user_id,
+    redirect_uri: request.redirect_uri,
+    code_challenge: request.code_challenge,
+    scope: scope.join(' '),
+    resource: JSON.stringify(request.resource),
+    nonce: request.nonce ?? null,
+    auth_time: session.auth_time,
+    amr: session.amr,
+    session_hash: session.id_hash,
+    authorization_id: randomId(cx, 'azn'),
+    created_at: now,
+    expires_at: now + settings.code_ttl,
+    sid: session.sid,
+    acr: acrFor(amrOf(session), wantedAcr(request)),
+    claims:
+      request.claims === undefined || !scope.includes('openid')
+        ? null
+        : JSON.stringify(request.claims),
+    authorization_details: details === undefined ? null : JSON.stringify(details),
+    dpop_jkt: request.dpop_jkt ?? null,
+  }
+  const issued = codeExists(hash)
+  const touch = touchSession(cx, session)
+  const answers = await cx.db.write(
+    insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
+    ...(remember ? rememberAllowed(cx, request, given, details, issued) : []),
+    ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),
+    ...(touch === null ? [] : [touch]),
+    findCodeHash(hash),
+  )
+  return answers.at(-1)?.length === 1 ? outcome : null
+}
+
+function rememberAllowed(
+  cx: Context,
+  request: AuthorizationRequest,
+  given: Given,
+  details: readonly Detail[] | undefined,
+  issued: Statement,
+): Statement[] {
+  const { client_id } = request
+  const { scope, claims } = given
+  const { user_id } = given.session
+  const created_at = cx.now()
+  return [
+    ...toAllow(request, given, details).map((one) =>
+      insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
+    ),
+    appendEvent(
+      asUser(cx, user_id),
+      {
+        type: 'authorization.allowed',
+        subject_id: user_id,
+        data: { client_id, scope, ...(claims.length === 0 ? {} : { claims }) },
+      },
+      issued,
+    ),
+  ]
+}
+
+/** The same context, in which the signed-in person acts. */
+export const asUser = (cx: Context, user_id: string): Context => ({
+  ...cx,
+  actor: { kind: 'user', id: user_id, scopes: new Set() },
+})

@@ -1,0 +1,188 @@
+// The next step of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each look,
+// from the stored request, the session and what was allowed before; nothing is read or written here.
+import type { Context } from '../../context.ts'
+import { OAuthError } from '../../errors.ts'
+import type { LiveSession } from '../../identity/sessions.ts'
+import { isReachable, meetsAcr } from '../acr.ts'
+import { type Detail, digestOf } from '../authorization_details.ts'
+import { holdsScope, isRegisteredScope, mayNameResource } from '../authorizations/authorizations.ts'
+import { acrRequest, claimsBeyond, subjectRequest } from '../claims.ts'
+import type { Client } from '../clients/clients.ts'
+import { isLink } from '../clients/presets.ts'
+import { subjectFor } from '../clients/subject_identifier.ts'
+import { isManagementScope } from '../scopes.ts'
+import type { AuthorizationRequest } from './request.ts'
+import type { AllowedScope } from './request_store.ts'
+
+const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+/** A request that was stored, and where it stands. */
+export type Stored = {
+  reference: string
+  id_hash: string
+  created_at: number
+  /** The session that was there when it was stored: it does not count as a new sign-in. */
+  session_hash: string | null
+  /** Whether the client brought it itself, and no browser came with it yet. */
+  pushed: boolean
+}
+
+/** All that a decision is made from. */
+export type Situation = {
+  client: Client
+  request: AuthorizationRequest
+  stored: Stored | null
+  session: LiveSession | undefined
+  allowed: readonly AllowedScope[]
+  /** Permissions of the user over the whole system. */
+  permissions: ReadonlySet<string>
+  /** Whether the answer may be about who is signed in; true when nobody is. */
+  isExpected: boolean
+  /** What the person holds of `authorization_details`: the question is about no more. Of stored requests alone. */
+  held: readonly Detail[]
+}
+
+export type Decision =
+  | { step: 'login' }
+  | ({ step: 'consent' } & Given)
+  | ({ step: 'issue' } & Given)
+
+/** Who gives what: scopes, and of the claims asked for one by one those that no scope brings. */
+export type Given = { session: LiveSession; scope: string[]; claims: string[] }
+
+/**
+ * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also where a
+ * person would have to do something.
+ */
+export function decide(cx: Context, situation: Situation): Decision {
+  const { session, request, client } = situation
+  const silent = request.prompt.includes('none')
+  const other = !situation.isExpected
+  const demanded = demandedAcr(request)
+  const weak = demanded !== null && session !== undefined && !meetsAcr(amrOf(session), demanded)
+  if (session === undefined || other || weak || mustSignInAgain(cx, situation, session)) {
+    if (silent && !weak) {
+      throw refuse('login_required', 'the person is not signed in', 'silent_login')
+    }
+    const hasTried = session !== undefined && hasSignedInSince(situation, session)
+    // OpenID Connect Core §3.1.2.2: no answer about a different person than the request names
+    if (other && hasTried) {
+      throw refuse('login_required', 'another person signed in', 'other_than_hinted')
+    }
+    // OpenID Connect Core §5.5.1.1: an essential acr that is not met is a failed sign-in
+    if (demanded !== null && (!isReachable(demanded) || (weak && hasTried))) {
+      throw refuse(
+        'unmet_authentication_requirements',
+        'the person cannot sign in as strongly as is demanded',
+        'acr_not_met',
+      )
+    }
+    if (silent) throw refuse('login_required', 'the person has to sign in anew', 'silent_acr')
+    return { step: 'login' }
+  }
+  const scope = scopeFor(cx, situation)
+  const given = { session, scope, claims: claimsBeyond(request.claims, scope) }
+  // Whoever was lured here must see that this links the account to an assistant that may be another person's.
+  const asked = client.first_party || (!isLink(client) && isAllowed(situation, given))
+  if (!asked || request.prompt.includes('consent')) {
+    if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
+    return { step: 'consent', ...given }
+  }
+  return { step: 'issue', ...given }
+}
+
+export const amrOf = (session: LiveSession): string[] => JSON.parse(session.amr)
+
+/** The classes one of which the sign-in has to meet, or null. */
+function demandedAcr({ claims }: AuthorizationRequest): string[] | null {
+  const asked = acrRequest(claims)
+  return asked?.essential === true ? asked.values : null
+}
+
+/** The classes that are wished: by the claim, or else by `acr_values` or the client's default. */
+export const wantedAcr = ({ claims, acr_values }: AuthorizationRequest): readonly string[] =>
+  acrRequest(claims)?.values ?? acr_values ?? []
+
+/** Whether the person is one whom id_token_hint and the claim `sub` permit. */
+export async function isExpected(
+  cx: Context,
+  client: Client,
+  { hinted_sub, claims }: AuthorizationRequest,
+  session: LiveSession | undefined,
+): Promise<boolean> {
+  const named = subjectRequest(claims)
+  if (session === undefined || (hinted_sub === undefined && named === null)) return true
+  const sub = await subjectFor(cx, client, session.user_id)
+  return sub === (hinted_sub ?? sub) && (named?.includes(sub) ?? true)
+}
+
+/** OpenID Connect Core §3.1.2.1: `prompt=login` (here also `select_account`) and `max_age`. */
+function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession): boolean {
+  if (hasSignedInSince(situation, session)) return false
+  const { prompt, max_age } = situation.request
+  // max_age=0 is prompt=login in other words.
+  if (prompt.includes('login') || prompt.includes('select_account') || max_age === 0) return true
+  return max_age !== undefined && cx.now() - session.auth_time > max_age
+}
+
+/** Since the request came: the time has whole seconds only, hence the look at the session itself. */
+const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
+  stored !== null &&
+  !stored.pushed &&
+  session.auth_time >= stored.created_at &&
+  session.id_hash !== stored.session_hash
+
+/**
+ * The scopes that can be given: those the client is still registered for and, of the management API, those the
+ * person holds. The rest is left out and the answer of the token endpoint says so (RFC 6749 §3.3), so that a
+ * console can ask for all and a helper gets the helper's part. Nothing left is refused.
+ */
+function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
+  const detailed = request.authorization_details !== undefined
+  if (!request.resource.every((one) => mayNameResource(cx, client, one, detailed))) {
+    throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
+  }
+  const scope = request.scope.filter(
+    (one) =>
+      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
+  )
+  const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
+  if (managed || (scope.length === 0 && !detailed)) {
+    throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
+  }
+  return scope
+}
+
+/** Where consent is kept: for each resource that was named, or for none. */
+const consentResources = (request: AuthorizationRequest): readonly string[] =>
+  request.resource.length === 0 ? [''] : request.resource
+
+/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
+const claimAsScope = (claim: string): string => `claims"${claim}`
+
+/** The claim that was allowed, where it is not a scope. */
+export const claimAllowed = (allowed: string): string | null =>
+  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
+
+/** What the person is asked to allow, as rows of what was allowed. */
+export const toAllow = (
+  request: AuthorizationRequest,
+  { scope, claims }: Given,
+  details: readonly Detail[] = [],
+): AllowedScope[] => {
+  // RFC 9396 §2: what is remembered of details is that the very same ones were allowed.
+  const digest = details.length === 0 ? [] : [digestOf(details)]
+  const named = [...scope, ...claims.map(claimAsScope), ...digest]
+  return consentResources(request).flatMap((resource) =>
+    named.map((one) => ({ resource, scope: one })),
+  )
+}
+
+function isAllowed({ request, allowed }: Situation, given: Given): boolean {
+  const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])
+  const known = new Set(allowed.map(keyOf))
+  return toAllow(request, given, request.authorization_details).every((one) =>
+    known.has(keyOf(one)),
+  )
+}

@@ -1,0 +1,113 @@
+// Requests that a client brings itself, before any browser comes (RFC 9126): checked and kept like one from a browser,
+// under a reference that lives for seconds until a browser opens it. From then on it is a request like any other,
+// and is consumed with the code; so a page that is loaded anew does not end it.
+import type { Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
+import {
+  actingAs,
+  authenticate,
+  callerReads,
+  isProven,
+  type Presented,
+  writeAs,
+} from '../client_authentication/client_authentication.ts'
+import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
+import { readProof, withProof } from '../client_authentication/sender_constraint.ts'
+import type { Client } from '../clients/metadata.ts'
+import { isLink } from '../clients/presets.ts'
+import { checkRequest, type KeptRequest, REQUEST_URI_PREFIX, readTarget } from './request.ts'
+import { openRequestObject } from './request_object.ts'
+import { findRequest, insertRequestWhere, openPushedRequest } from './request_store.ts'
+
+const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+/** RFC 9126 §2.2. */
+export type Pushed = { request_uri: string; expires_in: number }
+
+/** POST /oauth/par. Two round trips. Throws OAuthError. */
+export async function pushRequest(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  proofRequest: ProofRequest,
+): Promise<Pushed> {
+  const proof = await readProof(cx, proofRequest)
+  // Keys and settings in one round trip when cold, none when warm.
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
+  const proven = await authenticate(
+    cx,
+    presented,
+    await cx.db.read(...callerReads(presented.client_id)),
+  )
+  const caller = proof === null ? proven : withProof(proven, proof)
+  if (caller.kind !== 'client') {
+    throw refuse('unauthorized_client', 'a device has nobody to ask', 'device_authorization')
+  }
+  const { client } = caller
+  // RFC 9126 §2.1
+  if (form.get('request_uri') !== undefined) {
+    throw refuse('invalid_request', 'request_uri cannot be pushed', 'pushed_request_uri')
+  }
+  const opened = await openRequestObject(cx, client, form, { pushed: true })
+  const request = await checkRequest(cx, client, readTarget(client, opened), opened)
+
+  const reference = randomToken(cx)
+  const kept: KeptRequest = { ...request, ...boundTo(proof, request.dpop_jkt), session_hash: null }
+  const created_at = cx.now()
+  const row = {
+    id_hash: sha256(reference),
+    client_id: client.client_id,
+    parameters: JSON.stringify(kept),
+    created_at,
+    expires_at: created_at + settings.par_ttl,
+    pushed: 1,
+  }
+  await writeAs(actingAs(cx, caller), caller, insertRequestWhere(row, isProven(cx, caller)))
+  return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
+}
+
+/** RFC 9449 §10.1: a proof binds the code to its key, as `dpop_jkt` does; where both are there they have to agree. */
+function boundTo(proof: Proof | null, dpop_jkt: string | undefined): { dpop_jkt?: string } {
+  if (proof === null) return {}
+  if (dpop_jkt !== undefined && dpop_jkt !== proof.jkt) {
+    throw refuse('invalid_dpop_proof', 'dpop_jkt is another key than that of the proof', 'dpop_jkt')
+  }
+  return { dpop_jkt: proof.jkt }
+}
+
+/**
+ * Makes a pushed request one that a browser brought, whose session is in `kept`; false when it has ended. Of two
+ * browsers, the second finds it on its way. One round trip.
+ */
+export async function bringPushedRequest(
+  cx: Context,
+  id_hash: string,
+  kept: KeptRequest,
+  settings: Settings,
+): Promise<boolean> {
+  const expires_at = cx.now() + settings.request_ttl
+  const [, rows] = await cx.db.write(
+    openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
+    findRequest(cx, id_hash),
+  )
+  return rows.length === 1
+}
+
+/** RFC 9126 §5 and §6, FAPI 2.0 §5.3.2.2. Throws OAuthError where a request has to be pushed. */
+export function assertMayComeDirectly(client: Client, settings: Settings): void {
+  // No vendor of an assistant can push, and a preset says that it is one.
+  if (isLink(client)) return
+  if (
+    settings.require_pushed_authorization_requests ||
+    client.require_pushed_authorization_requests ||
+    client.profile === 'fapi2'
+  ) {
+    throw refuse('invalid_request', 'the request has to be pushed first', 'not_pushed')
+  }
+}

@@ -1,0 +1,404 @@
+// The request for authorization: from the parameters of a browser that anybody may have sent here to a checked
+// value. First where an answer may go at all; only then everything else, whose faults are told to the client.
+import type { Context } from '../../context.ts'
+import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { verifyJwt } from '../../keys/jwt.ts'
+import { type Detail, readDetails } from '../authorization_details.ts'
+import { isRegisteredScope, mayNameResource } from '../authorizations/authorizations.ts'
+import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter, withinRegistered } from '../claims.ts'
+import { type Client, isResource } from '../clients/metadata.ts'
+import { isLink, localeParameter } from '../clients/presets.ts'
+import { matchesRedirectUri } from '../clients/redirect_uris.ts'
+import { CLIENT_URL_MAX } from '../registration/client_id_metadata.ts'
+import { parseScope } from '../scopes.ts'
+import { type Target, usableResponseMode } from './response.ts'
+
+/** Longest query, in characters: what is longer, servers in between would not carry either. */
+export const REQUEST_MAX = 12_000
+
+/** RFC 9126 §2.2: how a stored request is named. */
+export const REQUEST_URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
+
+/** The parameters that are understood. All others are ignored (RFC 6749 §3.1). */
+export const PARAMETERS = [
+  'client_id',
+  'redirect_uri',
+  'response_type',
+  'response_mode',
+  'scope',
+  'state',
+  'nonce',
+  'code_challenge',
+  'code_challenge_method',
+  'resource',
+  'authorization_details',
+  'prompt',
+  'max_age',
+  'login_hint',
+  'id_token_hint',
+  'display',
+  'ui_locales',
+  'acr_values',
+  'claims',
+  'dpop_jkt',
+  'request',
+  'request_uri',
+  'user_locale',
+] as const
+type Parameter = (typeof PARAMETERS)[number]
+
+export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
+export type Prompt = (typeof PROMPTS)[number]
+
+/** What is kept of a request, all of it checked. */
+export type AuthorizationRequest = Target & {
+  client_id: string
+  scope: string[]
+  resource: string[]
+  /** Null only for a client that proves itself and may do without. */
+  code_challenge: string | null
+  authorization_details?: Detail[]
+  nonce?: string
+  prompt: Prompt[]
+  /** Seconds. */
+  max_age?: number
+  login_hint?: string
+  /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
+  dpop_jkt?: string
+  /** The only person whom the answer may be about, as the client knows them. */
+  hinted_sub?: string
+  display?: string
+  /** BCP 47, most wanted first. */
+  ui_locales?: string[]
+  /** Wished, in the order of preference. */
+  acr_values?: string[]
+  claims?: ClaimsRequest
+}
+
+/** The same as it is stored: with the session that was there when a browser brought it. */
+export type KeptRequest = AuthorizationRequest & { session_hash: string | null }
+
+const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
+  new OAuthError(error, { description, reason })
+
+/** The value of a parameter that comes once at most. Throws OAuthError. */
+function once(form: Form, name: Parameter, max: number): string | undefined {
+  const values = form.all(name)
+  // RFC 6749 §3.1
+  if (values.length > 1) {
+    throw refuse('invalid_request', `${name} is given more than once`, 'duplicate_parameter')
+  }
+  const [value] = values
+  if (value !== undefined && value.length > max) {
+    throw refuse('invalid_request', `${name} is too long`, 'parameter_too_long')
+  }
+  return value
+}
+
+/** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
+export function readClientId(form: Form): string {
+  const client_id = once(form, 'client_id', CLIENT_URL_MAX)
+  if (client_id === undefined) {
+    throw refuse('invalid_request', 'client_id is missing', 'no_client_id')
+  }
+  return client_id
+}
+
+/** The handle in a `request_uri` of ours, or null when there is none. */
+export function readReference(form: Form): string | null {
+  const values = form.all('request_uri')
+  const own = values.find((value) => value.startsWith(REQUEST_URI_PREFIX))
+  if (own === undefined) return null
+  if (values.length > 1) {
+    throw refuse('invalid_request', 'request_uri is given more than once', 'duplicate_parameter')
+  }
+  // RFC 9101 §5
+  if (form.all('request').length > 0) {
+    throw refuse('invalid_request', 'give one request or request_uri', 'several_request_objects')
+  }
+  return own.slice(REQUEST_URI_PREFIX.length)
+}
+
+/**
+ * Where the answer may go: only an address of the client's own. Throws OAuthError, which is shown here and not
+ * sent anywhere (RFC 6749 §4.1.2.1).
+ */
+export function readTarget(client: Client, form: Form): Target {
+  const given = once(form, 'redirect_uri', 2048)
+  const [first, ...others] = client.redirect_uris
+  // RFC 6749 §3.1.2.3: it may be left out only where there is no choice; FAPI 2.0 §5.3.2.2: never.
+  const mayLack = others.length === 0 && client.profile !== 'fapi2'
+  const redirect_uri = given ?? (mayLack ? first : undefined)
+  if (redirect_uri === undefined) {
+    throw refuse('invalid_request', 'redirect_uri is missing', 'no_redirect_uri')
+  }
+  if (!matchesRedirectUri(client, redirect_uri)) {
+    throw refuse(
+      'invalid_request',
+      'redirect_uri is not one that this client registered',
+      'redirect_uri_mismatch',
+    )
+  }
+  const [state, second] = form.all('state')
+  // A state that is not the client's for sure is not given back; `checkRequest` refuses it then.
+  const clear = state !== undefined && second === undefined && state.length <= STATE_MAX
+  const modes = form.all('response_mode')
+  const mode = modes.length === 1 ? usableResponseMode(modes[0], redirect_uri) : undefined
+  return {
+    redirect_uri,
+    ...(clear ? { state } : {}),
+    ...(mode === undefined || mode === 'query' ? {} : { response_mode: mode }),
+  }
+}
+
+const STATE_MAX = 4096
+
+type Check = (
+  cx: Context,
+  client: Client,
+  form: Form,
+  target: Target,
+) => Partial<AuthorizationRequest>
+
+/** Everything that is asked of a request whose answers have a place to go to, in this order. */
+const CHECKS: readonly Check[] = [
+  checkState,
+  checkResponse,
+  checkClientMayAsk,
+  checkCodeChallenge,
+  checkDpopKey,
+  checkDetails,
+  checkScope,
+  checkResource,
+  checkInteraction,
+  checkAuthenticationContext,
+  checkClaims,
+  checkLocale,
+]
+
+/** The request, checked. Throws OAuthError, which is for the client. */
+export async function checkRequest(
+  cx: Context,
+  client: Client,
+  target: Target,
+  form: Form,
+): Promise<AuthorizationRequest> {
+  const request = {
+    ...target,
+    client_id: client.client_id,
+    scope: [],
+    resource: [],
+    code_challenge: null,
+    prompt: [],
+  }
+  const checked = CHECKS.map((check) => check(cx, client, form, target))
+  return Object.assign(request, ...checked, await readIdTokenHint(cx, client, form))
+}
+
+function checkState(_cx: Context, _client: Client, form: Form) {
+  once(form, 'state', STATE_MAX)
+  return {}
+}
+
+function checkResponse(_cx: Context, _client: Client, form: Form, { redirect_uri }: Target) {
+  const response_type = once(form, 'response_type', 100)
+  if (response_type === undefined) {
+    throw refuse('invalid_request', 'response_type is missing', 'no_response_type')
+  }
+  if (response_type !== 'code') {
+    throw refuse('unsupported_response_type', 'response_type must be code', 'response_type')
+  }
+  const response_mode = once(form, 'response_mode', 100)
+  if (response_mode !== undefined && !usableResponseMode(response_mode, redirect_uri)) {
+    throw refuse('invalid_request', 'response_mode is not one for a code', 'response_mode')
+  }
+  return {}
+}
+
+function checkClientMayAsk(_cx: Context, client: Client) {
+  if (!client.grant_types.includes('authorization_code')) {
+    throw refuse(
+      'unauthorized_client',
+      'this client is not registered for authorization_code',
+      'grant_type_not_registered',
+    )
+  }
+  return {}
+}
+
+/** RFC 7636 §4.3, without `plain` (RFC 9700 §2.1.1). */
+function checkCodeChallenge(_cx: Context, client: Client, form: Form) {
+  const code_challenge = once(form, 'code_challenge', 128)
+  const method = once(form, 'code_challenge_method', 20)
+  if (code_challenge === undefined) {
+    // RFC 9700 §2.1.1: nothing else binds the code of a public client to it. FAPI 2.0 §5.3.2.2.
+    const isNeeded =
+      client.require_pkce ||
+      client.token_endpoint_auth_method === 'none' ||
+      client.profile === 'fapi2'
+    if (!isNeeded && method === undefined) return { code_challenge: null }
+    throw refuse('invalid_request', 'code_challenge is missing', 'no_code_challenge')
+  }
+  // RFC 7636 §4.3: without a method it would be plain.
+  if (method !== 'S256') {
+    throw refuse('invalid_request', 'code_challenge_method must be S256', 'challenge_method')
+  }
+  if (!/^[A-Za-z0-9_-]{43}$/.test(code_challenge)) {
+    throw refuse('invalid_request', 'code_challenge is not a SHA-256', 'bad_code_challenge')
+  }
+  return { code_challenge }
+}
+
+/** RFC 9449 §10 */
+function checkDpopKey(_cx: Context, _client: Client, form: Form) {
+  const dpop_jkt = once(form, 'dpop_jkt', 128)
+  if (dpop_jkt === undefined) return {}
+  if (!/^[A-Za-z0-9_-]{43}$/.test(dpop_jkt)) {
+    throw refuse('invalid_request', 'dpop_jkt is not a SHA-256 thumbprint', 'bad_dpop_jkt')
+  }
+  return { dpop_jkt }
+}
+
+/** RFC 9396 §2. */
+export function checkDetails(_cx: Context, client: Client, form: Form) {
+  const authorization_details = readDetails(client, once(form, 'authorization_details', 8192))
+  return authorization_details === undefined ? {} : { authorization_details }
+}
+
+export function checkScope(_cx: Context, client: Client, form: Form) {
+  const refreshes = client.grant_types.includes('refresh_token')
+  const asked = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
+  if (asked === undefined && isLink(client)) return { scope: client.scope }
+  // OpenID Connect Core §11: ignored where no refresh token can be had.
+  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
+  if (scope.length === 0 && form.get('authorization_details') === undefined) {
+    // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
+    throw refuse('invalid_scope', 'scope is missing', 'no_scope')
+  }
+  if (!scope.every((one) => isRegisteredScope(client, one))) {
+    throw refuse(
+      'invalid_scope',
+      'scope has values that this client is not registered for',
+      'scope_not_registered',
+    )
+  }
+  return { scope }
+}
+
+/**
+ * RFC 8707 §2. Several may be named, and scopes of several audiences asked, also where one token cannot have
+ * them: each token request then names the one that it is for.
+ */
+export function checkResource(cx: Context, client: Client, form: Form) {
+  const resource = [...new Set(form.all('resource'))]
+  if (resource.length > 20) {
+    throw refuse('invalid_target', 'too many resources', 'too_many_resources')
+  }
+  const detailed = form.get('authorization_details') !== undefined
+  for (const one of resource) {
+    if (!isResource(one)) {
+      throw refuse(
+        'invalid_target',
+        'resource must be an absolute URI without fragment',
+        'bad_resource',
+      )
+    }
+    if (!mayNameResource(cx, client, one, detailed)) {
+      throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
+    }
+  }
+  return { resource }
+}
+
+/** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`, `ui_locales`. */
+function checkInteraction(_cx: Context, client: Client, form: Form) {
+  const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
+  if (!prompt.every(isPrompt)) {
+    throw refuse('invalid_request', 'prompt has a value that is not supported', 'unknown_prompt')
+  }
+  if (prompt.includes('none') && prompt.length > 1) {
+    throw refuse('invalid_request', 'prompt has none beside another value', 'prompt_none_mixed')
+  }
+  const max_age = once(form, 'max_age', 20)
+  if (max_age !== undefined && !/^\d{1,9}$/.test(max_age)) {
+    throw refuse('invalid_request', 'max_age is not a number of seconds', 'bad_max_age')
+  }
+  const nonce = once(form, 'nonce', 1024)
+  const login_hint = once(form, 'login_hint', 320)
+  // OpenID Connect Registration §2: the request overrides what is registered.
+  const seconds = max_age === undefined ? client.default_max_age : Number(max_age)
+  return {
+    prompt,
+    ...(seconds === null ? {} : { max_age: seconds }),
+    ...(nonce === undefined ? {} : { nonce }),
+    ...(login_hint === undefined ? {} : { login_hint }),
+    ...readWishes(form),
+  }
+}
+
+/** A vendor's word for `ui_locales`: a wish as well. */
+function checkLocale(_cx: Context, client: Client, form: Form) {
+  const parameter = localeParameter(client)
+  if (form.get('ui_locales') !== undefined) return {}
+  const locale = parameter === null ? undefined : once(form, parameter, 100)
+  return locale !== undefined && LANGUAGE_TAG.test(locale) ? { ui_locales: [locale] } : {}
+}
+
+const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
+
+/** How the pages should be: wishes, so what is not understood is no fault. */
+function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {
+  const told = once(form, 'display', 100)
+  const display = DISPLAYS.find((one) => one === told)
+  const ui_locales = (once(form, 'ui_locales', 1000) ?? '')
+    .split(' ')
+    .filter((one) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(one))
+    .slice(0, 20)
+  return {
+    ...(display === undefined ? {} : { display }),
+    ...(ui_locales.length === 0 ? {} : { ui_locales }),
+  }
+}
+
+const DISPLAYS = ['page', 'popup', 'touch', 'wap']
+
+/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Values that are not known here are wished in vain. */
+function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
+  const acr_values = once(form, 'acr_values', 1000)
+    ?.split(' ')
+    .filter((one) => one !== '')
+  return { acr_values: acr_values ?? client.default_acr_values }
+}
+
+function checkClaims(_cx: Context, client: Client, form: Form) {
+  const claims = once(form, 'claims', CLAIMS_MAX)
+  if (claims === undefined) return {}
+  return { claims: withinRegistered(readClaimsParameter(claims), client.scope) }
+}
+
+/**
+ * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID
+ * Connect Core §3.1.2.1). Throws OAuthError, which is for the client.
+ */
+async function readIdTokenHint(
+  cx: Context,
+  client: Client,
+  form: Form,
+): Promise<Pick<AuthorizationRequest, 'hinted_sub'>> {
+  const hint = once(form, 'id_token_hint', 4096)
+  if (hint === undefined) return {}
+  const expected = { typ: 'JWT', audience: client.client_id, ignoreExpiry: true }
+  const sub = (await verifyJwt(cx, hint, expected))?.sub
+  if (sub === undefined) {
+    throw refuse(
+      'invalid_request',
+      'id_token_hint is not an ID token of this client',
+      'bad_id_token_hint',
+    )
+  }
+  return { hinted_sub: sub }
+}
+
+const isPrompt = (text: string): text is Prompt => PROMPTS.some((known) => known === text)

@@ -1,0 +1,53 @@
+// How an answer goes to the client: as parameters in its address, as a form that the browser posts, or as one signed
+// JWT in either (JARM). Which of them is the client's wish; what the answer says is decided in authorize.ts.
+import type { Context } from '../../context.ts'
+import { signJwt } from '../../keys/jwt.ts'
+import type { Client } from '../clients/metadata.ts'
+
+/** OAuth Multiple Response Types §2.1, Form Post Response Mode, JARM §2.3. Fragments are not for codes. */
+export const RESPONSE_MODES = ['query', 'form_post', 'query.jwt', 'form_post.jwt', 'jwt'] as const
+type ResponseMode = (typeof RESPONSE_MODES)[number]
+
+/** Longest life of a signed answer, in seconds (JARM §2.1). */
+const JWT_TTL = 600
+
+/** Where the answer goes, and how. Without a `response_mode` it is query. */
+export type Target = { redirect_uri: string; state?: string; response_mode?: ResponseMode }
+
+/** Where the browser goes next. */
+export type Outcome =
+  | {
+      to: 'client'
+      by: 'query' | 'form_post'
+      redirect_uri: string
+      answer: Record<string, string>
+    }
+  | { to: 'page'; path: string }
+
+/** The response mode of that name, or undefined where it is not one that answers can go by. */
+export function usableResponseMode(
+  name: string | undefined,
+  redirect_uri: string,
+): ResponseMode | undefined {
+  const mode = RESPONSE_MODES.find((one) => one === name)
+  // A form can only be posted to where HTTP is spoken.
+  if (mode?.startsWith('form_post') && !/^https?:/.test(redirect_uri)) return undefined
+  return mode
+}
+
+/** An answer to the client, with its `state` and our `iss` (RFC 9207 §2). At most one round trip, once per key. */
+export async function toClient(
+  cx: Context,
+  client: Client,
+  { redirect_uri, state, response_mode = 'query' }: Target,
+  answer: Record<string, string>,
+): Promise<Outcome> {
+  const by = response_mode.startsWith('form_post') ? 'form_post' : 'query'
+  const whole = { ...answer, ...(state === undefined ? {} : { state }), iss: cx.config.issuer }
+  if (!response_mode.endsWith('jwt')) return { to: 'client', by, redirect_uri, answer: whole }
+  // JARM §2.1. It has no `sub`, so that it passes for no ID token (RFC 8725 §3.12).
+  const claims = { ...whole, aud: client.client_id, exp: cx.now() + JWT_TTL }
+  const alg = client.authorization_signed_response_alg ?? 'RS256'
+  const { jwt } = await signJwt(cx, alg, 'JWT', claims)
+  return { to: 'client', by, redirect_uri, answer: { response: jwt } }
+}

@@ -1,0 +1,108 @@
+// /oauth/authorize and /consent. Answers are redirects by 303 and pages; no other origin may read them, so there
+// is no CORS here.
+import { Hono } from 'hono'
+import { OAuthError } from '../../errors.ts'
+import {
+  type Env,
+  type Form,
+  type Http,
+  imageSources,
+  pageHeaders,
+  readForm,
+  readQuery,
+} from '../../http.ts'
+import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { readSessionCookie } from '../../identity/sessions.ts'
+import { consentPage } from '../../pages/consent_page.ts'
+import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
+import { linkingPage } from '../../pages/linking_page.ts'
+import { messagesFor } from '../../pages/messages.ts'
+import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
+import { authorize } from './authorize.ts'
+import { type Asked, answerConsent, askConsent } from './consent.ts'
+import { PARAMETERS, REQUEST_MAX } from './request.ts'
+import type { Outcome } from './response.ts'
+
+/** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
+export function authorizeRoutes(): Hono<Env> {
+  return (
+    new Hono<Env>()
+      .get('/oauth/authorize', async (c) => {
+        // Parameters may be repeated here so that authorize can tell the client that they must not be.
+        const form = readQuery(c, PARAMETERS)
+        assertFits(new URL(c.req.url).search)
+        return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
+      })
+      .post('/oauth/authorize', async (c) => {
+        // A form of another site comes without our Lax cookies; the GET that follows brings them.
+        const query = writeQuery(await readForm(c, PARAMETERS))
+        assertFits(query)
+        return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
+      })
+      // Where libraries look that know one vendor's paths instead of discovery, such as auth0-spa-js.
+      .get('/authorize', (c) => {
+        const { search } = new URL(c.req.url)
+        assertFits(search)
+        return leadTo(c, { to: 'page', path: `/oauth/authorize${search}` })
+      })
+      .get('/consent', async (c) => {
+        const reference = readQuery(c).get('request') ?? ''
+        const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
+        if ('to' in asked) return leadTo(c, asked)
+        pageHeaders(c, [asked.form_target], { images: imagesOf(asked) })
+        const csrf = csrfToken(c)
+        const messages = messagesFor(asked.ui_locales)
+        return c.html(
+          asked.page === 'linking'
+            ? linkingPage({ ...asked.values, csrf }, messages)
+            : consentPage({ ...asked.values, csrf }, messages),
+        )
+      })
+      .post('/consent', async (c) => {
+        const form = await readForm(c)
+        assertCsrf(c, form)
+        const given = { request: form.get('request'), action: form.get('action') }
+        return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
+      })
+  )
+}
+
+const imagesOf = (asked: Asked): readonly string[] =>
+  asked.page === 'consent' ? imageSources(asked.values.introduction ?? null) : []
+
+function assertFits(query: string): void {
+  if (query.length > REQUEST_MAX) {
+    throw new OAuthError('invalid_request', {
+      description: 'the request is too long',
+      reason: 'request_too_long',
+    })
+  }
+}
+
+const writeQuery = (form: Form): string =>
+  new URLSearchParams(
+    form.names().flatMap((name) => form.all(name).map((value) => [name, value])),
+  ).toString()
+
+/** RFC 9700 §4.12: by 303, so that no browser sends a form on to the client. */
+function leadTo(c: Http, outcome: Outcome): Response | Promise<Response> {
+  if (outcome.to === 'client' && outcome.by === 'form_post') return postTo(c, outcome)
+  pageHeaders(c)
+  return c.redirect(
+    outcome.to === 'page' ? outcome.path : withAnswer(outcome.redirect_uri, outcome.answer),
+    303,
+  )
+}
+
+/** OAuth Form Post Response Mode §2. */
+function postTo(
+  c: Http,
+  { redirect_uri, answer }: Outcome & { to: 'client' },
+): Response | Promise<Response> {
+  // Chromium holds to form-action where the client leads on from its address, which may be another host of its.
+  const { protocol } = new URL(redirect_uri)
+  pageHeaders(c, [formTargetOf(redirect_uri), protocol], { script: FORM_POST_SCRIPT })
+  // With less than the origin, browsers call it "null", which clients take for a forged form.
+  c.header('Referrer-Policy', 'strict-origin')
+  return c.html(formPostPage({ action: redirect_uri, fields: answer }))
+}

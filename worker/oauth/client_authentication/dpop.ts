@@ -1,0 +1,146 @@
+// Proofs of possession (RFC 9449): what one has to say, and the nonces that make it fresh. Nonces are stateless: a MAC
+// of the time. A proof is good once: its id goes into the request's write batch, with whatever else is consumed there.
+import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
+import type { Context } from '../../context.ts'
+import { mac, sha256, verifyMac } from '../../crypto.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Assertion } from '../authorizations/store.ts'
+import { CLIENT_ALGORITHMS } from '../clients/members.ts'
+import { fitsAlgorithm, type PublicJwk, publicMembers } from '../clients/public_jwk.ts'
+
+/** What of an HTTP request a proof is about. */
+export type ProofRequest = {
+  /** The DPoP header; undefined when there is none. */
+  header: string | undefined
+  method: string
+  /** Without query. */
+  path: string
+}
+
+/** A proof that was accepted, and has yet to be consumed. */
+export type Proof = {
+  /** RFC 7638 thumbprint of its key. */
+  jkt: string
+  alg: string
+  use: Assertion
+}
+
+const PROOF_MAX = 8192
+const NONCE = 'dpop nonce'
+
+/** A nonce is good in its window and the next, so 3 to 6 minutes. */
+const NONCE_WINDOW = 180
+
+/** How old a proof may be, and how far ahead its clock, in seconds. The nonce says how fresh it really is. */
+const PROOF_AGE_MAX = 300
+const PROOF_AHEAD_MAX = 60
+
+const windowOf = (cx: Context) => Math.floor(cx.now() / NONCE_WINDOW)
+
+/** The nonce that proofs are to have from now on. */
+export const dpopNonce = (cx: Context): string => mac(cx, NONCE, String(windowOf(cx)))
+
+function isOurNonce(cx: Context, nonce: string): boolean {
+  const now = windowOf(cx)
+  // The next one too: another instance, whose clock is a little ahead, may have given it out.
+  return [now, now - 1, now + 1].some((window) => verifyMac(cx, NONCE, String(window), nonce))
+}
+
+/**
+ * Checks a proof as RFC 9449 §4.3 lists it. With `access_token` it must be for that token. Consumes nothing, and needs
+ * no database. Throws OAuthError invalid_dpop_proof or use_dpop_nonce, with the challenge of a resource when there is
+ * an access token.
+ */
+export async function checkProof(
+  cx: Context,
+  request: ProofRequest,
+  access_token?: string,
+): Promise<Proof> {
+  const fail = (error: 'invalid_dpop_proof' | 'use_dpop_nonce', reason: string) =>
+    new OAuthError(error, {
+      description:
+        error === 'use_dpop_nonce'
+          ? 'the DPoP proof needs the nonce of the DPoP-Nonce header'
+          : 'the DPoP proof is not valid',
+      reason,
+      ...(access_token === undefined ? {} : { scheme: 'DPoP' }),
+    })
+  const refused = (reason: string) => fail('invalid_dpop_proof', reason)
+
+  const { header: proof, method, path } = request
+  if (proof === undefined) throw refused('no_proof')
+  if (proof.length > PROOF_MAX) throw refused('proof_too_long')
+  let header: ReturnType<typeof decodeProtectedHeader>
+  try {
+    header = decodeProtectedHeader(proof)
+  } catch {
+    throw refused('no_jwt')
+  }
+  const { alg, jwk } = header
+  if (alg === undefined || !CLIENT_ALGORITHMS.some((one) => one === alg)) {
+    throw refused('proof_alg')
+  }
+  const key = readPublicKey(jwk, alg)
+  if (key === null) throw refused('proof_key')
+  // Several headers of one name come joined by commas: that is no JWT (§4.3, step 1).
+  const claims = await verifyWith(cx, proof, key, alg)
+  if (claims === null) throw refused('bad_signature')
+
+  const { jti, htm, htu, iat, nonce, ath } = claims
+  if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('proof_jti')
+  if (htm !== method) throw refused('proof_htm')
+  if (typeof htu !== 'string' || normalise(htu) !== normalise(`${cx.config.issuer}${path}`)) {
+    throw refused('proof_htu')
+  }
+  const now = cx.now()
+  if (typeof iat !== 'number' || iat < now - PROOF_AGE_MAX || iat > now + PROOF_AHEAD_MAX) {
+    throw refused('proof_iat')
+  }
+  if (access_token !== undefined && ath !== sha256(access_token)) throw refused('proof_ath')
+  if (nonce === undefined) throw fail('use_dpop_nonce', 'no_nonce')
+  if (typeof nonce !== 'string' || !isOurNonce(cx, nonce)) throw fail('use_dpop_nonce', 'old_nonce')
+  const jkt = await calculateJwkThumbprint(key as JWK, 'sha256')
+  // No id has a space: what an assertion is remembered by (`client_id`, line feed, `jti`) is never this.
+  const hash = sha256(`dpop proof\n${jkt}\n${jti}`)
+  const use = { hash, expires_at: Math.ceil(iat) + PROOF_AGE_MAX + 1, kind: 'dpop' } as const
+  return { jkt, alg, use }
+}
+
+/** The key in a proof's header: a public one of the algorithm's kind, no more (RFC 9449 §4.3, steps 5 and 7). */
+function readPublicKey(jwk: unknown, alg: string): PublicJwk | null {
+  if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return null
+  if (['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'].some((name) => Object.hasOwn(jwk, name))) {
+    return null
+  }
+  const key = publicMembers(jwk as JWK)
+  if (Object.values(key).some((value) => typeof value !== 'string')) return null
+  if (!fitsAlgorithm(key, alg)) return null
+  // 2048 bits are 342 characters; 8192 bits bound the work that a stranger can ask for.
+  if (key.kty === 'RSA' && ((key.n ?? '').length < 342 || (key.n ?? '').length > 1366)) return null
+  return key
+}
+
+async function verifyWith(cx: Context, proof: string, key: PublicJwk, alg: string) {
+  try {
+    const { payload } = await jwtVerify(proof, await importJWK(key as JWK, alg), {
+      algorithms: [alg],
+      typ: 'dpop+jwt',
+      currentDate: new Date(cx.now() * 1000),
+    })
+    return payload
+  } catch {
+    return null
+  }
+}
+
+/** An address without query and fragment, in one spelling (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3). */
+function normalise(uri: string): string | null {
+  if (!URL.canParse(uri)) return null
+  const { origin, pathname, username, password } = new URL(uri)
+  if (username !== '' || password !== '') return null
+  const path = pathname.replace(/%[0-9a-f]{2}/gi, (octet) => {
+    const char = String.fromCharCode(Number.parseInt(octet.slice(1), 16))
+    return /[A-Za-z0-9._~-]/.test(char) ? char : octet.toUpperCase()
+  })
+  return origin + path
+}

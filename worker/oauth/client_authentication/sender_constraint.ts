@@ -1,0 +1,137 @@
+// Tokens bound to a key: by a DPoP proof (RFC 9449) or by the certificate of the connection (RFC 8705 §3). Here a caller
+// of the token endpoint gets the key that its tokens are bound to, and whoever presents a token shows that it has the key.
+import type { Context } from '../../context.ts'
+import type { Rows } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
+import { consumeProofs } from '../authorizations/store.ts'
+import { FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
+import { isSameAlgorithm } from '../clients/public_jwk.ts'
+import type { Confirmation } from '../tokens/tokens.ts'
+import type { Caller } from './client_authentication.ts'
+import { checkProof, type Proof, type ProofRequest } from './dpop.ts'
+
+// --- where tokens are made --------------------------------------------------------------------
+
+/** The proof of a token request, or null without one. Needs no database. Throws OAuthError. */
+export const readProof = async (cx: Context, request: ProofRequest): Promise<Proof | null> =>
+  request.header === undefined ? null : checkProof(cx, request)
+
+const badProof = (reason: string, description: string) =>
+  new OAuthError('invalid_dpop_proof', { description, reason })
+
+/**
+ * The caller with a proof that is consumed with its others, and the key that it proved. Throws OAuthError when the profile
+ * of the client forbids the algorithm (FAPI 2.0 §5.4).
+ */
+export function withProof(caller: Caller, { use, jkt, alg }: Proof): Caller {
+  const isHeld = caller.kind === 'client' && isFapi(caller.client)
+  if (isHeld && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))) {
+    throw badProof('proof_alg', 'the DPoP proof is not valid')
+  }
+  return { ...caller, proofs: [...caller.proofs, use], cnf: { jkt } }
+}
+
+/**
+ * The caller with the key that its tokens will be bound to, by the proof it sent or as it is registered. The proof is
+ * consumed with the caller's others. Throws OAuthError when a client lacks the binding it is registered for.
+ */
+export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Caller {
+  const client = caller.kind === 'client' ? caller.client : null
+  if (client?.tls_client_certificate_bound_access_tokens) {
+    if (proof !== null) throw badProof('bound_otherwise', 'tokens of this client are bound by TLS')
+    if (cx.client_certificate === null) {
+      throw new OAuthError('invalid_request', {
+        description: 'tokens of this client are bound to its certificate, and none was presented',
+        reason: 'no_certificate',
+      })
+    }
+    return { ...caller, cnf: { 'x5t#S256': cx.client_certificate.thumbprint } }
+  }
+  if (proof === null) {
+    // RFC 9449 §5.2; FAPI 2.0 §5.3.2.1: sender-constrained tokens alone
+    if (client?.dpop_bound_access_tokens || (client !== null && isFapi(client))) {
+      throw badProof('no_proof', 'this client has to send a DPoP proof')
+    }
+    return caller
+  }
+  return withProof(caller, proof)
+}
+
+/**
+ * What a refresh token is bound to, for the column `authorization.cnf`: the key, where nothing else proves the client
+ * (RFC 9449 §5, RFC 8705 §4).
+ */
+export const refreshTokenBinding = ({
+  method,
+  cnf,
+}: Pick<Caller, 'method' | 'cnf'>): string | null =>
+  method === 'none' && cnf !== null ? JSON.stringify(cnf) : null
+
+/** Whether the caller proved the key that a refresh token is bound to; one that is bound to none is anybody's. */
+export const provesBinding = (caller: Caller, bound: string | null): boolean =>
+  bound === null || JSON.stringify(caller.cnf) === bound
+
+/** Whether the caller proved the key that the authorization request named (RFC 9449 §10). */
+export const provesDpopKey = ({ cnf }: Caller, dpop_jkt: string | null): boolean =>
+  dpop_jkt === null || (cnf !== null && 'jkt' in cnf && cnf.jkt === dpop_jkt)
+
+// --- where tokens are used --------------------------------------------------------------------
+
+/** An access token as it came, and what the request says of its key. */
+export type Credential = { scheme: 'Bearer' | 'DPoP'; token: string; proof: ProofRequest }
+
+/**
+ * Whoever presents a token shows that it is the one the token is bound to. Answers the proof that `readOnce` has yet to
+ * consume. Throws OAuthError.
+ */
+export async function proveHolder(
+  cx: Context,
+  { scheme, token, proof }: Credential,
+  { cnf }: { cnf: Confirmation | null },
+): Promise<readonly Proof[]> {
+  const refused = (reason: string, challenge: 'Bearer' | 'DPoP' = scheme) =>
+    new OAuthError('invalid_token', {
+      description: 'the access token is not valid',
+      reason,
+      scheme: challenge,
+    })
+  const isDpop = cnf !== null && 'jkt' in cnf
+  // RFC 9449 §7.2: never as a mere bearer token; §7.1: and the scheme is for bound tokens alone
+  if (isDpop && scheme !== 'DPoP') throw refused('bound_token_as_bearer', 'DPoP')
+  if (!isDpop && scheme === 'DPoP') throw refused('unbound_token_as_dpop')
+  if (cnf === null) return []
+  if (!('jkt' in cnf)) {
+    // RFC 8705 §3
+    if (cx.client_certificate?.thumbprint !== cnf['x5t#S256']) throw refused('other_certificate')
+    return []
+  }
+  const checked = await checkProof(cx, proof, token)
+  if (checked.jkt !== cnf.jkt) throw refused('key_of_another')
+  return [checked]
+}
+
+/**
+ * Reads, and in the same round trip consumes the proofs. Throws OAuthError invalid_dpop_proof when one was used before.
+ */
+export async function readOnce<const S extends readonly Statement<unknown>[]>(
+  cx: Context,
+  proofs: readonly Proof[],
+  ...statements: S
+): Promise<Rows<S>> {
+  if (proofs.length === 0) return cx.db.read(...statements)
+  const consume = consumeProofs(
+    cx,
+    proofs.map(({ use }) => use),
+  )
+  const answers = await cx.db.write(...consume, ...statements)
+  const mine = answers[consume.length - 1] as { hash: string }[]
+  if (mine.length !== proofs.length) {
+    throw new OAuthError('invalid_dpop_proof', {
+      description: 'the DPoP proof is not valid',
+      reason: 'proof_replayed',
+      scheme: 'DPoP',
+    })
+  }
+  return answers.slice(consume.length) as unknown as Rows<S>
+}

@@ -1,0 +1,120 @@
+// The tables `client` and `client_secret`, and what goes with a client when it is deleted.
+import { client, client_secret } from '../../db/schema.ts'
+import type { Statement } from '../../db/sql.ts'
+import { insertWhere, join, list, sql } from '../../db/sql.ts'
+
+export type ClientRow = typeof client.$inferSelect
+export type SecretRow = typeof client_secret.$inferSelect
+
+/** The columns that an update may change. */
+export type ClientColumns = Omit<
+  ClientRow,
+  | 'id'
+  | 'created_at'
+  | 'updated_at'
+  | 'version'
+  | 'registration_token_hash'
+  | 'initial_access_token_id'
+  | 'metadata_expires_at'
+>
+
+export const findClientById = (id: string): Statement<ClientRow> =>
+  sql`select * from client where id = ${id}`
+
+export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =>
+  sql`select * from client where id in (${list(ids)})`
+
+export const listClients = (after: string, limit: number): Statement<ClientRow> =>
+  sql`select * from client where id > ${after} order by id limit ${limit}`
+
+export const insertClient = (row: ClientRow, condition: Statement): Statement =>
+  insertWhere(client, row, condition, sql<never>`on conflict (id) do nothing`)
+
+/** A condition: the client exists at this version. */
+export const clientIsAt = (id: string, version: number): Statement =>
+  sql`exists (select 1 from client where id = ${id} and version = ${version})`
+
+/** Changes the named columns if the client is still at `version`. */
+export function updateClient(
+  id: string,
+  version: number,
+  changes: Partial<ClientColumns>,
+  now: number,
+): Statement {
+  const assignments = (Object.entries(changes) as [keyof ClientColumns, string | number | null][])
+    .filter(([, value]) => value !== undefined)
+    .map(([column, value]) => ASSIGN[column](value))
+  return sql`update client set ${join(assignments, ', ')}, updated_at = ${now}, version = version + 1
+    where id = ${id} and version = ${version}`
+}
+
+/** Until when what the document of a client says counts. */
+export const keepDocumentUntil = (id: string, expires_at: number): Statement =>
+  sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
+
+type Value = string | number | null
+
+const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
+  client_name: (value) => sql`client_name = ${value}`,
+  status: (value) => sql`status = ${value}`,
+  token_endpoint_auth_method: (value) => sql`token_endpoint_auth_method = ${value}`,
+  application_type: (value) => sql`application_type = ${value}`,
+  redirect_uris: (value) => sql`redirect_uris = ${value}`,
+  post_logout_redirect_uris: (value) => sql`post_logout_redirect_uris = ${value}`,
+  grant_types: (value) => sql`grant_types = ${value}`,
+  scope: (value) => sql`scope = ${value}`,
+  resources: (value) => sql`resources = ${value}`,
+  jwks: (value) => sql`jwks = ${value}`,
+  first_party: (value) => sql`first_party = ${value}`,
+  access_token_ttl: (value) => sql`access_token_ttl = ${value}`,
+  members: (value) => sql`members = ${value}`,
+}
+
+/**
+ * Deletes the client if it is still at `version`, its secrets, and all that people allowed it. Its principal
+ * stays, as a tombstone.
+ */
+export function deleteClientRows(id: string, version: number, now: number): readonly Statement[] {
+  const gone = sql`not exists (select 1 from client where id = ${id})`
+  return [
+    sql`delete from client where id = ${id} and version = ${version}`,
+    sql`update authorization set revoked_at = ${now}
+      where client_id = ${id} and revoked_at is null and ${gone}`,
+    sql`delete from authorization_code where client_id = ${id} and ${gone}`,
+    sql`delete from authorization_request where client_id = ${id} and ${gone}`,
+    sql`delete from allowed_scope where client_id = ${id} and ${gone}`,
+    sql`delete from client_secret where client_id = ${id} and ${gone}`,
+    sql`delete from logout_delivery where client_id = ${id} and ${gone}`,
+  ]
+}
+
+// --- secrets ----------------------------------------------------------------------------------
+
+/** All secrets of a client, those that have run out included: judge them with `verifyClientSecret`. */
+export const secretsOf = (client_id: string): Statement<SecretRow> =>
+  sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
+
+export const insertSecret = (row: SecretRow, condition: Statement): Statement =>
+  insertWhere(client_secret, row, condition, sql<never>`on conflict (id) do nothing`)
+
+/** A condition: fewer than `max` secrets of the client are good at `now`. */
+export const hasRoomForSecret = (client_id: string, max: number, now: number): Statement =>
+  sql`(select count(*) from client_secret
+    where client_id = ${client_id} and (expires_at is null or expires_at > ${now})) < ${max}`
+
+/** Lets all secrets of a client but one run out at `at`, unless they do so sooner. */
+export const expireOtherSecrets = (client_id: string, but: string, at: number): Statement =>
+  sql`update client_secret set expires_at = ${at}
+    where client_id = ${client_id} and id <> ${but} and (expires_at is null or expires_at > ${at})
+      and exists (select 1 from client_secret where id = ${but})`
+
+/** A condition: the secret exists. */
+export const secretExists = (client_id: string, id: string): Statement =>
+  sql`exists (select 1 from client_secret where client_id = ${client_id} and id = ${id})`
+
+export const deleteSecret = (client_id: string, id: string): Statement =>
+  sql`delete from client_secret where client_id = ${client_id} and id = ${id}`
+
+/** For the timer: secrets that have run out. */
+export const deleteExpiredSecrets = (now: number): Statement =>
+  sql`delete from client_secret where expires_at <= ${now}`

@@ -1,0 +1,247 @@
+// The person's side of the device grant (RFC 8628 §3.3): typing a code, seeing who asks for what, deciding. What
+// is typed is a guess until a row answers to it, so it is counted before it is looked up. The decision is that of
+// the person and browser session the question was shown to: nobody approves what he has not seen (better-auth
+// CVE-2026-45337). The pages are pages/device_page.ts.
+import {
+  heldNarrowings,
+  type NarrowedRows,
+  narrowedRightsOf,
+} from '../../access/narrowed_rights.ts'
+import { permissionsEverywhere, type RightsRows, rightsOf } from '../../access/rights.ts'
+import { limit } from '../../attempts.ts'
+import type { Context } from '../../context.ts'
+import { mac, verifyMac } from '../../crypto.ts'
+import { sql } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
+import { addressKey } from '../../identity/login.ts'
+import { findSession, type LiveSession, touchSession } from '../../identity/sessions.ts'
+import type { DeviceConsentValues } from '../../pages/device_page.ts'
+import { loadSettings } from '../../settings.ts'
+import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
+import { holdsScope, isRegisteredScope } from '../authorizations/authorizations.ts'
+import { asUser } from '../authorize/authorize.ts'
+import { describeDetails, meaningOf, toldScopes } from '../authorize/consent.ts'
+import { type Client, type ClientRow, parseClient } from '../clients/clients.ts'
+import { isManagementScope, parseScope } from '../scopes.ts'
+import { grant_type } from '../token/grants/device_code.ts'
+import { readUserCode, userCodeMac } from './device_authorization.ts'
+import {
+  type DeviceAuthorizationRow,
+  decideDeviceAuthorization,
+  detailsOfUserCode,
+  findClientOfUserCode,
+  findDecision,
+  findWaiting,
+  isDecidable,
+  isWaiting,
+} from './store.ts'
+
+/** What the person sees next. */
+export type Step =
+  | { step: 'login' }
+  | { step: 'enter' }
+  | { step: 'refused' }
+  | { step: 'too_many_attempts'; retry_after: number }
+  | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'> }
+  | { step: 'done'; decision: 'allowed' | 'denied' }
+
+/** The login page, which leads back here with the code, if there is one. */
+export function loginPath(code: string): string {
+  const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
+  return `/login?${new URLSearchParams({ return_to })}`
+}
+
+/** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
+export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
+  if (cookie === undefined) return false
+  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  return sessions.length > 0
+}
+
+/**
+ * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details. Throws OAuthError, which is shown here, when the
+ * person has nothing of what the device asks for.
+ */
+export async function enterUserCode(
+  cx: Context,
+  typed: string | undefined,
+  cookie: string | undefined,
+): Promise<Step> {
+  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const [session] = sessions
+  if (session === undefined) return { step: 'login' }
+  const code = readUserCode(typed)
+  // No guess, for nothing answers to it.
+  if (code === null) return { step: 'refused' }
+
+  const { login_attempts_per_account, login_attempts_per_address, login_attempts_window } =
+    await loadSettings(cx)
+  const window = login_attempts_window
+  const { user_id } = session
+  const byPerson = limit(
+    cx,
+    { purpose: 'user code person', value: user_id },
+    { max: login_attempts_per_account, window },
+  )
+  const byAddress = limit(
+    cx,
+    { purpose: 'user code address', value: addressKey(cx.address) ?? `of ${user_id}` },
+    { max: login_attempts_per_address, window },
+  )
+  const tag = userCodeMac(cx, code)
+  const right = isWaiting(cx, tag)
+  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.write(
+    byPerson.take,
+    byAddress.take,
+    // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
+    sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
+    sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
+    findWaiting(cx, tag),
+    findClientOfUserCode(tag),
+    rightsOf(user_id, cx.now())[0],
+    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now())[0],
+  )
+  const [person, address] = [ofPerson[0]?.count ?? Infinity, ofAddress[0]?.count ?? Infinity]
+  if (person > byPerson.max || address > byAddress.max) {
+    // Noted once per window, so that guessing does not fill the record.
+    if (person === byPerson.max + 1 || address === byAddress.max + 1) {
+      await cx.db.write(
+        appendEvent(asUser(cx, user_id), {
+          type: 'device_authorization.blocked',
+          outcome: 'failure',
+          subject_id: user_id,
+          data: { reason: 'too_many_attempts' },
+        }),
+      )
+    }
+    return { step: 'too_many_attempts', retry_after: window }
+  }
+  const question = questionOf({ code, session, rows, clients, grants, narrowed })
+  if (question === null) return { step: 'refused' }
+  const details = await describeDetails(cx, question.held ?? [])
+  if (question.scope.length === 0 && details.length === 0) {
+    throw new OAuthError('invalid_scope', {
+      description: 'the account does not hold what is asked for',
+      reason: 'power_not_held',
+    })
+  }
+  return { step: 'confirm', values: valuesOf(cx, question, details) }
+}
+
+/** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */
+export async function answerDevice(
+  cx: Context,
+  given: { code: string | undefined; request: string | undefined; action: 'allow' | 'deny' },
+  cookie: string | undefined,
+): Promise<Step> {
+  const code = readUserCode(given.code)
+  const tag = userCodeMac(cx, code ?? '')
+  const user = sql`select user_id from (${findSession(cx, cookie)})`
+  const [sessions, rows, clients, grants, narrowed] = await cx.db.read(
+    findSession(cx, cookie),
+    findWaiting(cx, tag),
+    findClientOfUserCode(tag),
+    rightsOf(user, cx.now())[0],
+    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
+  )
+  const [session] = sessions
+  if (session === undefined) return { step: 'login' }
+  const question = questionOf({ code: code ?? '', session, rows, clients, grants, narrowed })
+  // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.
+  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {
+    return { step: 'enter' }
+  }
+  const { row, client, scope, held } = question
+  const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
+  const touch = touchSession(cx, session)
+  const [, , decided] = await cx.db.write(
+    // The event first: its condition ends with the decision.
+    appendEvent(
+      asUser(cx, session.user_id),
+      {
+        type: `authorization.${decision}`,
+        subject_id: session.user_id,
+        data: { client_id: client.client_id, scope, authorization_id: row.authorization_id },
+      },
+      isDecidable(cx, row.hash, session),
+    ),
+    decideDeviceAuthorization(cx, row.hash, session, {
+      status: decision,
+      scope: scope.join(' '),
+      authorization_details: held === undefined ? null : JSON.stringify(held),
+    }),
+    findDecision(row.hash, session, decision),
+    ...(touch === null ? [] : [touch]),
+  )
+  return decided.length > 0 ? { step: 'done', decision } : { step: 'refused' }
+}
+
+// --- the question -----------------------------------------------------------------------------
+
+const PURPOSE = 'device consent'
+
+type Question = {
+  code: string
+  session: LiveSession
+  row: DeviceAuthorizationRow
+  client: Client
+  /** What can be given; empty when the person has nothing of what it is about. */
+  scope: readonly string[]
+  /** Of `authorization_details` what the person holds: the question is about no more. */
+  held: readonly Detail[] | undefined
+}
+
+function questionOf({
+  code,
+  session,
+  rows: [row],
+  clients: [clientRow],
+  grants,
+  narrowed,
+}: {
+  code: string
+  session: LiveSession
+  rows: readonly DeviceAuthorizationRow[]
+  clients: readonly ClientRow[]
+  grants: RightsRows[0]
+  narrowed: NarrowedRows[0]
+}): Question | null {
+  if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
+  const client = parseClient(clientRow)
+  if (!client.grant_types.includes(grant_type)) return null
+  const permissions = permissionsEverywhere([grants, [], [], [], []])
+  const asked = parseScope(row.scope)
+  const scope = asked.filter(
+    (one) =>
+      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
+  )
+  const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
+  const details = storedDetails(row.authorization_details)
+  const held = details === undefined ? undefined : heldNarrowings(details, [narrowed, []])
+  return { code, session, row, client, scope: managed ? [] : scope, held }
+}
+
+/** Code, person, session and what was shown: an answer to anything else is none. */
+const boundTo = ({ session, row, scope, held = [] }: Question): string =>
+  [row.hash, session.user_id, session.id_hash, digestOf(held), ...scope].join('\n')
+
+function valuesOf(
+  cx: Context,
+  question: Question,
+  details: DeviceConsentValues['scopes'],
+): Omit<DeviceConsentValues, 'csrf'> {
+  const { code, session, row, client, scope } = question
+  const resources = JSON.parse(row.resource) as string[]
+  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: meaningOf(name) }))
+  return {
+    client_name: client.client_name ?? client.client_id,
+    client_id: client.client_id,
+    email: session.user_email,
+    scopes: [...told, ...details],
+    resources,
+    code,
+    request: mac(cx, PURPOSE, boundTo(question)),
+    switch_account: loginPath(code),
+  }
+}

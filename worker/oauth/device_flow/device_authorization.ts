@@ -1,0 +1,135 @@
+// The device authorization endpoint (RFC 8628 §3.1): a device that has no browser gets a code to poll with and a
+// short one for a person to type elsewhere. What the person then does is approval.ts's, and how the device
+// gets its tokens grants/device_code.ts's.
+import type { Context } from '../../context.ts'
+import { mac, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import { loadSettings } from '../../settings.ts'
+import { checkDetails, checkResource, checkScope } from '../authorize/request.ts'
+import {
+  authenticate,
+  CALLER_READS,
+  type CallerRows,
+  callerReads,
+  isProven,
+  type Presented,
+  writeAs,
+} from '../client_authentication/client_authentication.ts'
+import { grant_type } from '../token/grants/device_code.ts'
+import { findDeviceAuthorization, insertDeviceAuthorization } from './store.ts'
+
+/** Seconds between two polls, until the device is told to slow down. */
+const INTERVAL = 5
+
+/** RFC 8628 §6.1: no vowels, so no words, and nothing that is taken for a digit. */
+const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ'
+const LENGTH = 8
+
+/** RFC 8628 §3.2. */
+export type DeviceAuthorizationAnswer = {
+  device_code: string
+  user_code: string
+  verification_uri: string
+  verification_uri_complete: string
+  expires_in: number
+  interval: number
+}
+
+/** Database round trips, warm: 2. Throws OAuthError. */
+export async function startDeviceAuthorization(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+): Promise<DeviceAuthorizationAnswer> {
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
+  const rows: CallerRows = await cx.db.read(...callerReads(presented.client_id))
+  const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
+  if (caller.kind !== 'client' || !caller.client.grant_types.includes(grant_type)) {
+    throw new OAuthError('unauthorized_client', {
+      description: 'the client is not registered for this grant type',
+      reason: 'grant_type_not_registered',
+    })
+  }
+  const { client } = caller
+  // authentik CVE-2024-52287: what the client is not registered for is not even shown to a person
+  const { scope } = checkScope(cx, client, form)
+  const { resource } = checkResource(cx, client, form)
+  const { authorization_details } = checkDetails(cx, client, form)
+
+  const device_code = randomToken(cx)
+  const hash = sha256(device_code)
+  const now = cx.now()
+  const expires_in = settings.device_code_ttl
+  for (;;) {
+    const user_code = randomUserCode(cx)
+    const answers = await writeAs(
+      cx,
+      caller,
+      insertDeviceAuthorization(
+        {
+          hash,
+          user_code_mac: userCodeMac(cx, user_code),
+          client_id: client.client_id,
+          scope: scope.join(' '),
+          resource: JSON.stringify(resource),
+          authorization_details:
+            authorization_details === undefined ? null : JSON.stringify(authorization_details),
+          status: 'pending',
+          user_id: null,
+          auth_time: null,
+          amr: null,
+          acr: null,
+          sid: null,
+          authorization_id: randomId(cx, 'azn'),
+          interval: INTERVAL,
+          polled_at: null,
+          created_at: now,
+          expires_at: now + expires_in,
+          redeemed_by: null,
+        },
+        isProven(cx, caller),
+      ),
+      findDeviceAuthorization(hash),
+    )
+    // Somebody else has that user code: another is drawn.
+    if (answers[1].length === 0) continue
+    const verification_uri = `${cx.config.issuer}/device`
+    return {
+      device_code,
+      user_code,
+      verification_uri,
+      verification_uri_complete: `${verification_uri}?user_code=${user_code}`,
+      expires_in,
+      interval: INTERVAL,
+    }
+  }
+}
+
+/** Eight letters with 34 bits between them, as `XXXX-XXXX`. */
+function randomUserCode(cx: Context): string {
+  let letters = ''
+  while (letters.length < LENGTH) {
+    for (const byte of cx.random(2 * LENGTH)) {
+      // 240 is a multiple of 20, so every letter is as likely.
+      if (byte < 240 && letters.length < LENGTH) letters += LETTERS[byte % LETTERS.length]
+    }
+  }
+  return showUserCode(letters)
+}
+
+const showUserCode = (letters: string) => `${letters.slice(0, 4)}-${letters.slice(4)}`
+
+/** A user code as a person types it, in the form in which it is shown; null when it cannot be one (RFC 8628 §6.1). */
+export function readUserCode(text: string | undefined): string | null {
+  if (text === undefined || text.length > 40) return null
+  const letters = text.toUpperCase().replaceAll(/[\s\p{P}]/gu, '')
+  const isCode = letters.length === LENGTH && [...letters].every((one) => LETTERS.includes(one))
+  return isCode ? showUserCode(letters) : null
+}
+
+/** How a user code is kept: it has too few bits for a hash. */
+export const userCodeMac = (cx: Context, user_code: string): string =>
+  mac(cx, 'user code', user_code)

@@ -1,0 +1,63 @@
+// /device, where people type the code that a device shows. HTTP in and out, no rules.
+import { Hono } from 'hono'
+import { OAuthError } from '../../errors.ts'
+import { type Env, type Http, pageHeaders, readForm, readQuery } from '../../http.ts'
+import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { readSessionCookie } from '../../identity/sessions.ts'
+import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
+import { english } from '../../pages/messages.ts'
+import { answerDevice, enterUserCode, isSignedIn, loginPath, type Step } from './approval.ts'
+import { readUserCode } from './device_authorization.ts'
+
+/** Database round trips, warm: the page 1, a code 2, the answer 2. */
+export function deviceRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .get('/device', async (c) => {
+      const code = readQuery(c).get('user_code')
+      const signedIn = await isSignedIn(c.var.cx, readSessionCookie(c))
+      // RFC 8628 §3.3.1: a code that came with the address is filled in, and the person sends it.
+      return show(c, { step: signedIn ? 'enter' : 'login' }, code)
+    })
+    .post('/device', async (c) => {
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const [code, request] = [form.get('code'), form.get('request')]
+      const action = form.get('action')
+      const cookie = readSessionCookie(c)
+      if (action === 'allow' || action === 'deny') {
+        return show(c, await answerDevice(c.var.cx, { code, request, action }, cookie), code)
+      }
+      if (action !== 'continue' && action !== undefined) {
+        throw new OAuthError('invalid_request', {
+          description: english.form.action,
+          reason: 'unknown_action',
+        })
+      }
+      return show(c, await enterUserCode(c.var.cx, code, cookie), code)
+    })
+}
+
+/** The page of a step; `typed` is the code as it came. */
+function show(c: Http, at: Step, typed: string | undefined): Response | Promise<Response> {
+  pageHeaders(c)
+  // Only what looks like a code goes back into a page or an address.
+  const code = readUserCode(typed) ?? ''
+  const t = english.device
+  const form = (error?: string) =>
+    devicePage({ code, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) })
+  switch (at.step) {
+    case 'login':
+      return c.redirect(loginPath(code), 303)
+    case 'enter':
+      return c.html(form())
+    case 'refused':
+      return c.html(form(t.refused), 400)
+    case 'too_many_attempts':
+      c.header('Retry-After', String(at.retry_after))
+      return c.html(form(t.tooMany), 429)
+    case 'confirm':
+      return c.html(deviceConsentPage({ ...at.values, csrf: csrfToken(c) }))
+    case 'done':
+      return c.html(deviceDonePage({ decision: at.decision }))
+  }
+}

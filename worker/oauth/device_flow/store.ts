@@ -1,0 +1,129 @@
+// The table `device_authorization`: statements, no rules. A row is decided by one person once and redeemed by the
+// client once, each by one conditional UPDATE that looks at the state of its moment.
+import type { Context } from '../../context.ts'
+import { device_authorization } from '../../db/schema.ts'
+import { insertWhere, type Statement, sql } from '../../db/sql.ts'
+import type { ClientRow } from '../clients/store.ts'
+
+export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
+
+/** A user code that is taken inserts nothing: look for the hash. */
+export const insertDeviceAuthorization = (
+  row: DeviceAuthorizationRow,
+  condition: Statement,
+): Statement =>
+  insertWhere(device_authorization, row, condition, sql<never>`on conflict do nothing`)
+
+export const findDeviceAuthorization = (hash: string): Statement<DeviceAuthorizationRow> =>
+  sql`select * from device_authorization where hash = ${hash}`
+
+export const detailsOfDeviceAuthorization = (hash: string): Statement =>
+  sql`(select authorization_details from device_authorization where hash = ${hash})`
+
+/** Who allowed it, as a scalar. */
+export const subjectOfDeviceAuthorization = (hash: string): Statement =>
+  sql`(select user_id from device_authorization where hash = ${hash})`
+
+// --- the person's side ------------------------------------------------------------------------
+
+const waits = (cx: Context, user_code_mac: string): Statement =>
+  sql`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
+
+/** The row that waits for somebody who has its user code. */
+export const findWaiting = (
+  cx: Context,
+  user_code_mac: string,
+): Statement<DeviceAuthorizationRow> =>
+  sql`select * from device_authorization where ${waits(cx, user_code_mac)}`
+
+export const isWaiting = (cx: Context, user_code_mac: string): Statement =>
+  sql`exists (select 1 from device_authorization where ${waits(cx, user_code_mac)})`
+
+export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
+  sql`select * from client
+    where id = (select client_id from device_authorization where user_code_mac = ${user_code_mac})`
+
+export const detailsOfUserCode = (user_code_mac: string): Statement =>
+  sql`(select authorization_details from device_authorization
+    where user_code_mac = ${user_code_mac})`
+
+/** Who decides, and in which browser session. */
+export type Decider = {
+  id_hash: string
+  user_id: string
+  sid: string
+  auth_time: number
+  amr: string
+}
+
+/** A condition: the row still waits, for this person, in this session, and for a client that may ask. */
+export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Statement =>
+  sql`exists (
+    select 1 from device_authorization d join client c on c.id = d.client_id
+      join session s on s.id_hash = ${id_hash} and s.user_id = ${user_id}
+      join user u on u.id = s.user_id
+    where d.hash = ${hash} and d.status = 'pending' and d.expires_at > ${cx.now()}
+      and c.status = 'active' and u.status = 'active')`
+
+export const decideDeviceAuthorization = (
+  cx: Context,
+  hash: string,
+  decider: Decider,
+  decision: { status: 'allowed' | 'denied'; scope: string; authorization_details: string | null },
+): Statement =>
+  sql`update device_authorization set status = ${decision.status}, scope = ${decision.scope},
+      authorization_details = ${decision.authorization_details},
+      user_id = ${decider.user_id}, auth_time = ${decider.auth_time}, amr = ${decider.amr},
+      sid = ${decider.sid}
+    where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
+
+/** Answers a row when this person decided so in this session: the same however often the batch is sent. */
+export const findDecision = (
+  hash: string,
+  { user_id, sid }: Decider,
+  status: 'allowed' | 'denied',
+): Statement<{ hash: string }> =>
+  sql`select hash from device_authorization
+    where hash = ${hash} and user_id = ${user_id} and sid = ${sid} and status = ${status}`
+
+// --- the device's side ------------------------------------------------------------------------
+
+/**
+ * Notes a poll of a row that waits, and answers the interval from now on: longer than before when the poll came
+ * too soon (RFC 8628 §3.5).
+ */
+export const notePoll = (
+  cx: Context,
+  hash: string,
+  isProven: Statement,
+): Statement<{ interval: number }> =>
+  sql`update device_authorization set
+      interval = case when polled_at + interval > ${cx.now()} then interval + 5 else interval end,
+      polled_at = ${cx.now()}
+    where hash = ${hash} and status = 'pending' and ${isProven} returning interval`
+
+/** Answers the row exactly when this request is the one that redeems it. */
+export const consumeDeviceAuthorization = (
+  cx: Context,
+  hash: string,
+  isProven: Statement,
+): Statement<DeviceAuthorizationRow> => sql`
+  update device_authorization set redeemed_by = ${cx.rid}
+  where hash = ${hash} and status = 'allowed' and expires_at > ${cx.now()}
+    and (redeemed_by is null or redeemed_by = ${cx.rid})
+    and exists (select 1 from user where id = device_authorization.user_id and status = 'active')
+    and exists (
+      select 1 from client where id = device_authorization.client_id and status = 'active')
+    and ${isProven}
+  returning *`
+
+/** Whether this request redeemed it. */
+export const isDeviceAuthorizationMine = (cx: Context, hash: string): Statement =>
+  sql`exists (select 1 from device_authorization where hash = ${hash} and redeemed_by = ${cx.rid})`
+
+/** How long a code that ran out is remembered, so that a device is told so. */
+const REMEMBERED = 3600
+
+/** For the timer. */
+export const deleteOldDeviceAuthorizations = (cx: Context): Statement =>
+  sql`delete from device_authorization where expires_at <= ${cx.now() - REMEMBERED}`

@@ -1,0 +1,179 @@
+// OpenID Connect RP-Initiated Logout 1.0: a client sends the browser here so that the person is signed out here too.
+// Without a question only when the client shows an ID token of the very session; else the person is asked, so that
+// no link signs anybody out. The answer goes to an address that the client registered, or nowhere.
+import type { Context } from '../../context.ts'
+import { seal, UnsealError, unseal } from '../../crypto.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import {
+  endSession as endBrowserSession,
+  findSession,
+  type LiveSession,
+  sessionHash,
+} from '../../identity/sessions.ts'
+import { verifyJwt } from '../../keys/jwt.ts'
+import { loadSettings } from '../../settings.ts'
+import { asUser } from '../authorize/authorize.ts'
+import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
+import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
+import { subjectFor } from '../clients/subject_identifier.ts'
+import { CLIENT_URL_MAX } from '../registration/client_id_metadata.ts'
+import { deliverLogoutTokens } from './backchannel_logout.ts'
+import { afterSessionsEnded, endHanging } from './ended_sessions.ts'
+import { HANGING_MAX, listOfSession } from './store.ts'
+
+/** What was asked, with the hint verified already. */
+export type LogoutRequest = {
+  /** Given, or the one that the hint was issued to. */
+  client_id: string | null
+  post_logout_redirect_uri: string | null
+  state: string | null
+  hinted: { sub: string; sid: string | null } | null
+}
+
+export type LogoutOutcome =
+  | {
+      step: 'ask'
+      session: LiveSession
+      client_name: string | null
+      form_target: string | null
+    }
+  /** Nobody is signed in any more. `location` is null where the client named no address. */
+  | { step: 'done'; location: string | null }
+  /** The same, where the person has to see where it leads. */
+  | { step: 'offer'; location: string }
+
+const STATE_MAX = 4096
+const HINT_MAX = 8192
+
+const refuse = (description: string, reason: string) =>
+  new OAuthError('invalid_request', { description, reason })
+
+function read(form: Form, name: string, max: number): string | null {
+  const value = form.get(name)
+  if (value !== undefined && value.length > max) {
+    throw refuse(`${name} is too long`, 'parameter_too_long')
+  }
+  return value ?? null
+}
+
+/**
+ * The parameters of a client (§2, §3). `logout_hint` and `ui_locales` are not needed: who is signed in is known, and
+ * the pages are in one language so far. Throws OAuthError, which is shown here.
+ */
+export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
+  const hint = read(form, 'id_token_hint', HINT_MAX)
+  const given = read(form, 'client_id', CLIENT_URL_MAX)
+  const post_logout_redirect_uri = read(form, 'post_logout_redirect_uri', 2048)
+  const state = read(form, 'state', STATE_MAX)
+  if (hint === null) {
+    // §2: else nobody knows whose address it would be.
+    if (post_logout_redirect_uri !== null && given === null) {
+      throw refuse('client_id or id_token_hint is missing', 'redirect_without_client')
+    }
+    return { client_id: given, post_logout_redirect_uri, state, hinted: null }
+  }
+  // §2: an ID token that has run out is still a hint.
+  const claims = await verifyJwt(cx, hint, { typ: 'JWT', ignoreExpiry: true })
+  const { sub, aud, sid } = claims ?? {}
+  if (typeof sub !== 'string' || typeof aud !== 'string') {
+    throw refuse('id_token_hint is not an ID token of this issuer', 'bad_id_token_hint')
+  }
+  if (given !== null && given !== aud) {
+    throw refuse('id_token_hint was issued to another client', 'hint_of_another_client')
+  }
+  const hinted = { sub, sid: typeof sid === 'string' ? sid : null }
+  return { client_id: aud, post_logout_redirect_uri, state, hinted }
+}
+
+const SEALED = 'logout request'
+
+/** The request as a text for a form or an address of ours: nobody can read or change it, and it runs out. */
+export async function sealLogoutRequest(cx: Context, request: LogoutRequest): Promise<string> {
+  const { request_ttl } = await loadSettings(cx)
+  return seal(cx, SEALED, JSON.stringify({ request, expires_at: cx.now() + request_ttl }))
+}
+
+/** Throws OAuthError, which is shown here. */
+export async function openLogoutRequest(cx: Context, sealed: string): Promise<LogoutRequest> {
+  const ended = refuse('this sign-out has ended; start again', 'request_unknown')
+  try {
+    const { request, expires_at } = JSON.parse(await unseal(cx, SEALED, sealed))
+    if (expires_at <= cx.now()) throw ended
+    return request
+  } catch (error) {
+    throw error instanceof UnsealError ? ended : error
+  }
+}
+
+/**
+ * Ends the session of the browser, or says that the person has to be asked first. `confirmed`: was asked, and wants
+ * it. Two round trips, one where nothing ends. Throws OAuthError, which is shown here.
+ */
+export async function endSession(
+  cx: Context,
+  request: LogoutRequest,
+  cookie: string | undefined,
+  { confirmed }: { confirmed: boolean },
+): Promise<LogoutOutcome> {
+  const [sessions, clients, hanging] = await cx.db.read(
+    findSession(cx, cookie),
+    findClientById(request.client_id ?? ''),
+    listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
+  )
+  const location = locationOf(request, clients[0])
+  const [session] = sessions
+  if (session === undefined) {
+    // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
+    const unseen =
+      location !== null && clients[0] !== undefined && parseClient(clients[0]).anonymous
+    return unseen ? { step: 'offer', location } : { step: 'done', location }
+  }
+  if (!confirmed && !(await isOf(cx, request, clients[0], session))) {
+    return {
+      step: 'ask',
+      session,
+      client_name: nameOf(clients[0]),
+      form_target: location === null ? null : formTargetOf(location),
+    }
+  }
+  const { user_id, id_hash } = session
+  const acting = asUser(cx, user_id)
+  await cx.db.write(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
+  if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
+  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))
+  return { step: 'done', location }
+}
+
+/** §2: the hint is about who is signed in, and about this sign-in where it says about which. */
+async function isOf(
+  cx: Context,
+  { hinted }: LogoutRequest,
+  row: ClientRow | undefined,
+  session: LiveSession,
+): Promise<boolean> {
+  if (hinted === null || row === undefined) return false
+  // As the client knows the person.
+  const sub = await subjectFor(cx, parseClient(row), session.user_id)
+  return hinted.sub === sub && (hinted.sid === null || hinted.sid === session.sid)
+}
+
+const nameOf = (row: ClientRow | undefined): string | null =>
+  row === undefined || row.status !== 'active' ? null : (row.client_name ?? row.id)
+
+/** §3: one of the addresses that the client registered, compared like a redirect address, or none at all. */
+function locationOf(request: LogoutRequest, row: ClientRow | undefined): string | null {
+  const { post_logout_redirect_uri: uri, state } = request
+  if (uri === null) return null
+  if (row === undefined || row.status !== 'active') {
+    throw refuse('the application is not known here', 'client_unknown')
+  }
+  const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
+  if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {
+    throw refuse(
+      'post_logout_redirect_uri is not one that this client registered',
+      'redirect_uri_mismatch',
+    )
+  }
+  return state === null ? uri : withAnswer(uri, { state })
+}

@@ -1,0 +1,82 @@
+// /oauth/logout, the end_session_endpoint, and the answer of the person who was asked there. Pages and redirects by
+// 303, as at authorize; rules are end_session.ts's.
+import { Hono } from 'hono'
+import { OAuthError } from '../../errors.ts'
+import { type Env, type Http, pageHeaders, readForm, readQuery } from '../../http.ts'
+import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
+import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
+import {
+  endSession,
+  type LogoutOutcome,
+  type LogoutRequest,
+  openLogoutRequest,
+  readLogoutRequest,
+  sealLogoutRequest,
+} from './end_session.ts'
+
+const CONFIRM = '/oauth/logout/confirm'
+
+/** Database round trips, warm: 2; 1 where nothing ends; 0 for a POST to the endpoint itself. */
+export function endSessionRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .get('/oauth/logout', async (c) => {
+      const { cx } = c.var
+      const query = readQuery(c)
+      const sealed = query.get('request')
+      const request =
+        sealed === undefined
+          ? await readLogoutRequest(cx, query)
+          : await openLogoutRequest(cx, sealed)
+      const cookie = readSessionCookie(c)
+      return answer(c, request, await endSession(cx, request, cookie, { confirmed: false }))
+    })
+    .post('/oauth/logout', async (c) => {
+      // A form of another site comes without our Lax cookies; the GET that follows brings them. The ID token is not
+      // in its address: what it said is, sealed.
+      const request = await readLogoutRequest(c.var.cx, await readForm(c))
+      const sealed = await sealLogoutRequest(c.var.cx, request)
+      pageHeaders(c)
+      return c.redirect(`/oauth/logout?${new URLSearchParams({ request: sealed })}`, 303)
+    })
+    .post(CONFIRM, async (c) => {
+      const { cx } = c.var
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const action = form.get('action')
+      if (action !== 'logout' && action !== 'cancel') {
+        throw new OAuthError('invalid_request', {
+          description: 'the form was sent without a known button',
+          reason: 'unknown_action',
+        })
+      }
+      const request = await openLogoutRequest(cx, form.get('request') ?? '')
+      if (action === 'cancel') {
+        pageHeaders(c)
+        return c.redirect('/account', 303)
+      }
+      const cookie = readSessionCookie(c)
+      return answer(c, request, await endSession(cx, request, cookie, { confirmed: true }))
+    })
+}
+
+async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): Promise<Response> {
+  if (outcome.step === 'ask') {
+    const { session, client_name, form_target } = outcome
+    pageHeaders(c, form_target === null ? [] : [form_target])
+    return c.html(
+      logoutPage({
+        action: CONFIRM,
+        client_name,
+        email: session.user_email,
+        name: session.user_name,
+        carried: { request: await sealLogoutRequest(c.var.cx, request) },
+        csrf: csrfToken(c),
+      }),
+    )
+  }
+  pageHeaders(c)
+  if (readSessionCookie(c) !== undefined) deleteSessionCookie(c)
+  if (outcome.step === 'offer') return c.html(signedOutPage(outcome.location))
+  return outcome.location === null ? c.html(signedOutPage()) : c.redirect(outcome.location, 303)
+}

@@ -1,0 +1,202 @@
+// Clients that nobody registers: their client_id is the address of a document about themselves
+// (draft-ietf-oauth-client-id-metadata-document). The document is fetched when it is first needed and again when it
+// no longer counts; between, the client is a row like others, and has the address as its id everywhere. That is more
+// than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
+// alone.
+import { limit } from '../../attempts.ts'
+import type { Context } from '../../context.ts'
+import { OAuthError } from '../../errors.ts'
+import { parseJsonObject } from '../../http.ts'
+import { addressKey } from '../../identity/login.ts'
+import { OutsideRefused } from '../../outside.ts'
+import { loadSettings } from '../../settings.ts'
+import { changeOf, creationOf } from '../clients/clients.ts'
+import {
+  type Client,
+  DEFAULTS,
+  type Description,
+  parseClient,
+  startOver,
+} from '../clients/metadata.ts'
+import { type ClientRow, findClientById, keepDocumentUntil } from '../clients/store.ts'
+import { IDENTITY_SCOPES } from '../scopes.ts'
+import { assertKeepsSector, describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
+
+/** Longest address, in characters. */
+export const CLIENT_URL_MAX = 512
+
+/** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
+export const DOCUMENTS_MAX = 60
+
+/** Longest document, in bytes. */
+const DOCUMENT_MAX = 10_240
+
+/** For how long a document counts, in seconds: at least, at most, and where its server does not say. */
+const LIFETIME = { min: 60, max: 86_400, unsaid: 3600 }
+
+/**
+ * §3: https, with a path, and nothing in it that readers could differ about: no fragment, user, dot segments, and no
+ * other way to write it.
+ */
+export function isClientUrl(text: string): boolean {
+  if (!text.startsWith('https://') || text.length > CLIENT_URL_MAX) return false
+  if (!/^[\x21-\x7e]+$/.test(text) || text.includes('#') || !URL.canParse(text)) return false
+  const { href, pathname, username, password } = new URL(text)
+  return href === text && pathname !== '/' && username === '' && password === ''
+}
+
+/**
+ * The client as it is now, of which `row` was read: that row, or what the document has come to say. Undefined when
+ * there is none. No round trip where the document counts, else two. Throws OAuthError temporarily_unavailable,
+ * too_many_requests.
+ */
+export async function currentClient(
+  cx: Context,
+  client_id: string,
+  row: ClientRow | undefined,
+): Promise<ClientRow | undefined> {
+  if (!isClientUrl(client_id)) return row
+  const { client_id_metadata_documents } = await loadSettings(cx)
+  // Also for those that are known from the time when it was on.
+  if (!client_id_metadata_documents) return undefined
+  if (row === undefined) return renew(cx, client_id, undefined)
+  // An operator ended it, or took it over: who changes a client that skips consent could collect everybody's tokens.
+  if (row.status !== 'active' || row.first_party === 1) return row
+  return (row.metadata_expires_at ?? 0) > cx.now() ? row : renew(cx, client_id, row)
+}
+
+async function renew(
+  cx: Context,
+  url: string,
+  row: ClientRow | undefined,
+): Promise<ClientRow | undefined> {
+  // We have no clients of our own, and no request of ours should wait for another one.
+  if (new URL(url).origin === new URL(cx.config.issuer).origin) return undefined
+  const attempts = await countFetch(cx)
+  const document = await fetchDocument(cx, url, row !== undefined)
+  if (document === null) return undefined
+  const { client, lifetime } = document
+  const metadata_expires_at = cx.now() + lifetime
+  const as: Context = { ...cx, actor: { kind: 'client', id: url, scopes: new Set() } }
+  if (row === undefined) {
+    // Where another request was first, or an operator deleted it, nothing is made, and what is there is read.
+    const registration = {
+      registration_token_hash: null,
+      initial_access_token_id: null,
+      metadata_expires_at,
+    }
+    const next = judge(cx, url, null, client)
+    if (next === null) return undefined
+    const made = await creationOf(as, url, next, { client_secret: undefined, registration })
+    return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
+  }
+  const next = judge(cx, url, parseClient(row), client)
+  if (next === null) return undefined
+  const { statements } = await changeOf(as, row, next)
+  const answers = await cx.db.write(
+    ...statements,
+    keepDocumentUntil(url, metadata_expires_at),
+    attempts.giveBack,
+    findClientById(url),
+  )
+  return answers.at(-1)?.[0] as ClientRow | undefined
+}
+
+/** Anybody may name any address: from one of his own he makes us fetch so many. */
+async function countFetch(cx: Context) {
+  const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
+  const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
+  const [[taken]] = await cx.db.write(attempts.take)
+  if ((taken?.count ?? 0) > attempts.max) {
+    throw new OAuthError('too_many_requests', {
+      description: 'too many applications were asked for from this address; try again in an hour',
+      reason: 'documents_per_address',
+    })
+  }
+  return attempts
+}
+
+type Document = { client: Record<string, unknown>; lifetime: number }
+
+/** What is at the address, or null when that is no document about the client of this address. */
+async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promise<Document | null> {
+  const unusable = (reason: string) => {
+    cx.log('info', 'a client metadata document is not usable', { client_id: url, reason })
+    return null
+  }
+  try {
+    const headers = { accept: 'application/json' }
+    const answer = await cx.fetch(url, { headers, max_bytes: DOCUMENT_MAX })
+    const type = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
+    if (answer.status !== 200) return unusable('status')
+    if (!/^application\/(?:[\w.+-]+\+)?json$/i.test(type)) return unusable('content_type')
+    const client = parseJsonObject(answer.text)
+    if (client === null) return unusable('no_json_object')
+    if (client['client_id'] !== url) return unusable('other_client_id')
+    return { client, lifetime: lifetimeOf(answer.headers) }
+  } catch (error) {
+    if (!(error instanceof OutsideRefused)) throw error
+    // Not the client's fault, and it was good before: it should try again, not give up.
+    if (isKnown && (error.reason === 'timeout' || error.reason === 'unreachable')) {
+      throw new OAuthError('temporarily_unavailable', {
+        description: 'what the application says about itself cannot be read; try again',
+        reason: 'document_unreachable',
+        cause: error,
+      })
+    }
+    return unusable(error.reason)
+  }
+}
+
+/** The client that the document describes, in place of what it was, or null. */
+function judge(
+  cx: Context,
+  url: string,
+  current: Client | null,
+  document: Record<string, unknown>,
+): Description | null {
+  const { token_endpoint_auth_method = 'none' } = document
+  const fault =
+    'client_secret' in document || 'client_secret_expires_at' in document
+      ? 'has a secret, which everybody could read'
+      : token_endpoint_auth_method !== 'none' && token_endpoint_auth_method !== 'private_key_jwt'
+        ? 'token_endpoint_auth_method: needs a secret'
+        : null
+  try {
+    if (fault !== null) {
+      throw new OAuthError('invalid_client_metadata', { description: fault, reason: 'secret' })
+    }
+    // Its sector is the host of its addresses: nothing more is fetched for it.
+    const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
+    const said = readMetadata(own, OPEN_GRANT_TYPES)
+    const start = current === null ? DEFAULTS : startOver(current)
+    const next = describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
+    if (current !== null) assertKeepsSector(current, next)
+    return next
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    const { reason, description } = error
+    cx.log('info', 'a client metadata document is not usable', {
+      client_id: url,
+      reason,
+      description,
+    })
+    return null
+  }
+}
+
+/** RFC 9111 §4.2, within our bounds: what is not to be kept counts for a minute all the same. */
+function lifetimeOf(headers: Headers): number {
+  const directives = (headers.get('cache-control') ?? '').toLowerCase()
+  const [, max_age] = /(?:^|[\s,])max-age="?(\d{1,12})/.exec(directives) ?? []
+  const age = Number(headers.get('age') ?? 0) || 0
+  const until = Date.parse(headers.get('expires') ?? '') - Date.parse(headers.get('date') ?? '')
+  const said = /(?:^|[\s,])no-(?:store|cache)\b/.test(directives)
+    ? 0
+    : max_age !== undefined
+      ? Number(max_age) - age
+      : Number.isNaN(until)
+        ? LIFETIME.unsaid
+        : Math.floor(until / 1000) - age
+  return Math.min(LIFETIME.max, Math.max(LIFETIME.min, said))
+}

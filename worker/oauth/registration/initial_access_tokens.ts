@@ -1,0 +1,114 @@
+// Initial access tokens (RFC 7591 §3): with one, software registers clients of its own. An operator says how often,
+// until when, for which scopes and with which members. How a client is registered is told in registration.ts.
+import { assertMayHandOnScopes } from '../../access/power.ts'
+import { z } from '../../api.ts'
+import type { Context } from '../../context.ts'
+import { randomId, randomToken, sha256 } from '../../crypto.ts'
+import { OAuthError, Problem } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
+import { type ClientDefaults, clientDefaults, DEFAULTS, withChanges } from '../clients/metadata.ts'
+import { IDENTITY_SCOPES, parseScope } from '../scopes.ts'
+import {
+  deleteInitialAccessToken,
+  findInitialAccessTokenById,
+  type InitialAccessTokenRow,
+  initialAccessTokenExists,
+  insertInitialAccessToken,
+} from './store.ts'
+
+const fields = {
+  description: z.string().min(1).max(200).nullable(),
+  max_uses: z.int().min(1).max(1_000_000).nullable(),
+  expires_at: z.int().positive().nullable(),
+  scope: z.string().max(2048),
+  defaults: clientDefaults,
+}
+
+/** Null or absent: no description, no limit of uses, no end. Without `scope`: those about a person. */
+export const initialAccessTokenInput = z
+  .strictObject(fields)
+  .partial()
+  .openapi('InitialAccessTokenInput')
+export type InitialAccessTokenInput = z.infer<typeof initialAccessTokenInput>
+
+export const initialAccessTokenSchema = z
+  .object({ id: z.string(), ...fields, uses: z.int(), created_at: z.int() })
+  .openapi('InitialAccessToken')
+export type InitialAccessToken = z.infer<typeof initialAccessTokenSchema>
+
+export function describeInitialAccessToken(row: InitialAccessTokenRow): InitialAccessToken {
+  const { hash: _, defaults, ...rest } = row
+  return { ...rest, defaults: JSON.parse(defaults) as ClientDefaults }
+}
+
+export const tokenNotFound = () =>
+  new Problem('not_found', 'there is no such initial access token, or it has run out')
+
+const invalid = (pointer: string, detail: string) =>
+  new Problem('invalid_request', 'the initial access token cannot be so', [{ pointer, detail }])
+
+/**
+ * Makes a token, which is shown only here. Nobody makes one that hands out scopes of the management API which he
+ * does not hold. Throws Problem invalid_request, forbidden. One round trip.
+ */
+export async function createInitialAccessToken(
+  cx: Context,
+  input: InitialAccessTokenInput,
+): Promise<InitialAccessToken & { initial_access_token: string }> {
+  const { description = null, max_uses = null, expires_at = null, defaults = {} } = input
+  if (expires_at !== null && expires_at <= cx.now()) {
+    throw invalid('/expires_at', 'is not in the future')
+  }
+  const scope = input.scope === undefined ? IDENTITY_SCOPES : readScope(input.scope)
+  assertMayHandOnScopes(cx, scope)
+  // Where the members contradict each other is seen when a client has said the rest of them.
+  const { resources = [] } = defaults
+  withChanges(cx, { ...DEFAULTS, grant_types: [] }, { resources })
+  const initial_access_token = randomToken(cx)
+  const row = {
+    id: randomId(cx, 'iat'),
+    hash: sha256(initial_access_token),
+    description,
+    max_uses,
+    scope: scope.join(' '),
+    defaults: JSON.stringify(defaults),
+    created_at: cx.now(),
+    expires_at,
+  }
+  await cx.db.write(
+    insertInitialAccessToken(row),
+    appendEvent(cx, {
+      type: 'initial_access_token.created',
+      subject_id: row.id,
+      data: { scope, max_uses, expires_at },
+    }),
+  )
+  return { ...describeInitialAccessToken({ ...row, uses: 0 }), initial_access_token }
+}
+
+function readScope(text: string): string[] {
+  try {
+    return parseScope(text)
+  } catch (error) {
+    if (error instanceof OAuthError) throw invalid('/scope', error.description)
+    throw error
+  }
+}
+
+/**
+ * Clients that were made with it stay. To take needs the same as to give. Throws Problem not_found, forbidden. Two
+ * round trips.
+ */
+export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
+  const [[row]] = await cx.db.read(findInitialAccessTokenById(id))
+  if (row === undefined) throw tokenNotFound()
+  assertMayHandOnScopes(cx, parseScope(row.scope))
+  await cx.db.write(
+    appendEvent(
+      cx,
+      { type: 'initial_access_token.deleted', subject_id: id },
+      initialAccessTokenExists(id),
+    ),
+    ...deleteInitialAccessToken(id),
+  )
+}

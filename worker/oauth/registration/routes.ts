@@ -1,0 +1,52 @@
+// Where software registers clients (RFC 7591) and looks after them (RFC 7592). HTTP in and out, no rules.
+import { Hono } from 'hono'
+import { type Env, type Http, noStore, readJson } from '../../http.ts'
+import { readBearer } from '../bearer.ts'
+import { crossOrigin, wrongMethod } from '../token/routes.ts'
+import {
+  deleteRegistration,
+  describeRegistration,
+  readRegistration,
+  registerClient,
+  replaceRegistration,
+} from './registration.ts'
+
+const ONE = '/oauth/register/:client_id'
+
+/** Database round trips, warm: register 2, without a token 1; read 1, replace 2, delete 2. */
+export function registrationRoutes(): Hono<Env> {
+  return new Hono<Env>()
+    .use('/oauth/register', crossOrigin(['POST']))
+    .post('/oauth/register', async (c) => {
+      noStore(c)
+      const header = c.req.header('authorization')
+      const token = header === undefined ? undefined : readBearer(header)
+      const { cx } = c.var
+      const registered = await registerClient(cx, token, await readJson(c))
+      return c.json(describeRegistration(cx, registered), 201)
+    })
+    .all('/oauth/register', (c) => wrongMethod(c, 'POST'))
+
+    .use(ONE, crossOrigin(['GET', 'PUT', 'DELETE']))
+    .get(ONE, async (c) => {
+      noStore(c)
+      const { cx } = c.var
+      const registered = await readRegistration(cx, c.req.param('client_id'), tokenOf(c))
+      return c.json(describeRegistration(cx, registered))
+    })
+    .put(ONE, async (c) => {
+      noStore(c)
+      const { cx } = c.var
+      const id = c.req.param('client_id')
+      const registered = await replaceRegistration(cx, id, tokenOf(c), await readJson(c))
+      return c.json(describeRegistration(cx, registered))
+    })
+    .delete(ONE, async (c) => {
+      noStore(c)
+      await deleteRegistration(c.var.cx, c.req.param('client_id'), tokenOf(c))
+      return c.body(null, 204)
+    })
+    .all(ONE, (c) => wrongMethod(c, 'GET, PUT, DELETE'))
+}
+
+const tokenOf = (c: Http): string => readBearer(c.req.header('authorization'))

@@ -1,0 +1,61 @@
+// The tables `initial_access_token` and `initial_access_token_use`. Clients themselves are clients/store.ts's.
+import type { Context } from '../../context.ts'
+import { initial_access_token } from '../../db/schema.ts'
+import { insertInto, type Statement, sql } from '../../db/sql.ts'
+
+type Row = typeof initial_access_token.$inferSelect
+
+/** With how many clients were made with it. */
+export type InitialAccessTokenRow = Row & { uses: number }
+
+const withUses = sql`select t.*,
+  (select count(*) from initial_access_token_use where token_id = t.id) as uses
+  from initial_access_token t`
+
+export const findInitialAccessTokenByHash = (hash: string): Statement<InitialAccessTokenRow> =>
+  sql`${withUses} where t.hash = ${hash}`
+
+export const findInitialAccessTokenById = (id: string): Statement<InitialAccessTokenRow> =>
+  sql`${withUses} where t.id = ${id}`
+
+export const listInitialAccessTokens = (
+  after: string,
+  limit: number,
+): Statement<InitialAccessTokenRow> =>
+  sql`${withUses} where t.id > ${after} order by t.id limit ${limit}`
+
+export const insertInitialAccessToken = (row: Row): Statement =>
+  insertInto(initial_access_token, row, sql<never>`on conflict (id) do nothing`)
+
+/** A condition: the token exists. */
+export const initialAccessTokenExists = (id: string): Statement =>
+  sql`exists (select 1 from initial_access_token where id = ${id})`
+
+/**
+ * Uses a token once more, for this request, if it still exists, has not run out and has a use left. Whether it did
+ * is told by `isUseMine`.
+ */
+export const useInitialAccessToken = (cx: Context, id: string): Statement =>
+  sql`insert into initial_access_token_use (rid, token_id, created_at)
+    select ${cx.rid}, id, ${cx.now()} from initial_access_token
+    where id = ${id} and (expires_at is null or expires_at > ${cx.now()})
+      and (max_uses is null or max_uses >
+        (select count(*) from initial_access_token_use where token_id = ${id}))
+    on conflict (rid) do nothing`
+
+/** A condition: this request used an initial access token, in this batch or in an earlier run of it. */
+export const isUseMine = (cx: Context): Statement =>
+  sql`exists (select 1 from initial_access_token_use where rid = ${cx.rid})`
+
+/** Clients that were made with it stay. */
+export const deleteInitialAccessToken = (id: string): readonly Statement[] => [
+  sql`delete from initial_access_token where id = ${id}`,
+  sql`delete from initial_access_token_use where token_id = ${id}`,
+]
+
+/** For the timer. */
+export const deleteOldInitialAccessTokens = (now: number): readonly Statement[] => [
+  sql`delete from initial_access_token where expires_at <= ${now}`,
+  sql`delete from initial_access_token_use
+    where token_id not in (select id from initial_access_token)`,
+]

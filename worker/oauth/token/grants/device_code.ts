@@ -1,0 +1,141 @@
+// grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and again whether a
+// person has allowed it, and gets an authorization with its first tokens, once.
+import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import type { Context } from '../../../context.ts'
+import { sha256 } from '../../../crypto.ts'
+import type { Rows } from '../../../db/database.ts'
+import { OAuthError } from '../../../errors.ts'
+import type { Form } from '../../../http.ts'
+import { isUsable } from '../../../identity/users.ts'
+import { loadSettings } from '../../../settings.ts'
+import { acrFor } from '../../acr.ts'
+import { entitle, readAsked, startAuthorization } from '../../authorizations/authorizations.ts'
+import { findUserOf } from '../../authorizations/store.ts'
+import {
+  type Caller,
+  isProven,
+  writeAs,
+} from '../../client_authentication/client_authentication.ts'
+import {
+  consumeDeviceAuthorization,
+  type DeviceAuthorizationRow,
+  detailsOfDeviceAuthorization,
+  findDeviceAuthorization,
+  isDeviceAuthorizationMine,
+  notePoll,
+  subjectOfDeviceAuthorization,
+} from '../../device_flow/store.ts'
+import { answerSignIn, type TokenAnswer } from '../../tokens/tokens.ts'
+
+export const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+
+/** Throws OAuthError invalid_request when the code is missing. */
+export function parameters(cx: Context, form: Form) {
+  const device_code = form.get('device_code')
+  if (device_code === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'device_code is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  const hash = sha256(device_code)
+  const subject = subjectOfDeviceAuthorization(hash)
+  const reads = [
+    findDeviceAuthorization(hash),
+    findUserOf(subject),
+    ...narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
+    ...rightsOf(subject, cx.now()),
+  ] as const
+  // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
+  return { hash, asked: { ...readAsked(form), scope: null }, reads }
+}
+
+type Parameters = ReturnType<typeof parameters>
+
+const refused = (reason: string) =>
+  new OAuthError('invalid_grant', { description: 'the device code cannot be redeemed', reason })
+
+/** Throws OAuthError. One write. */
+export async function redeem(
+  cx: Context,
+  caller: Caller,
+  { hash, asked }: Parameters,
+  [rows, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
+): Promise<TokenAnswer> {
+  if (caller.kind !== 'client') throw refused('not_a_client')
+  const { client } = caller
+  const [row] = rows
+  if (row === undefined) throw refused('unknown_code')
+  if (row.client_id !== client.client_id) throw refused('code_of_another_client')
+  if (row.redeemed_by !== null && row.redeemed_by !== cx.rid) throw refused('code_reused')
+  if (row.expires_at <= cx.now()) {
+    throw new OAuthError('expired_token', {
+      description: 'the device code has run out; begin anew',
+      reason: 'code_expired',
+    })
+  }
+  if (row.status === 'denied') {
+    throw new OAuthError('access_denied', {
+      description: 'the person did not allow it',
+      reason: 'denied',
+      status: 400, // RFC 6749 §5.2
+    })
+  }
+  if (row.status === 'pending') throw await toldToWait(cx, caller, row)
+  const [user] = users
+  // Keycloak CVE-2026-88770
+  if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+
+  const settings = await loadSettings(cx)
+  const { user_id, auth_time, amr } = row
+  if (user_id === null || auth_time === null || amr === null) throw refused('not_decided')
+  const given = {
+    id: row.authorization_id,
+    user_id,
+    client_id: client.client_id,
+    scope: row.scope,
+    resource: row.resource,
+    auth_time,
+    amr,
+    acr: acrFor(JSON.parse(amr), client.default_acr_values),
+    // The device has no part in the browser session in which it was allowed, and does not end with it.
+    sid: null,
+    session_hash: null,
+    claims: null,
+    authorization_details: row.authorization_details,
+  }
+  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
+  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings, narrowed)
+  const isMine = isDeviceAuthorizationMine(cx, hash)
+  const started = startAuthorization(cx, caller, given, settings, isMine)
+  const [consumed] = await writeAs(
+    cx,
+    caller,
+    consumeDeviceAuthorization(cx, hash, isProven(cx, caller)),
+    ...started.statements,
+  )
+  if (consumed.length === 0) throw refused('code_not_consumed')
+  const { refresh_token } = started
+  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
+}
+
+/** RFC 8628 §3.5. Of parallel polls the first alone is in time. */
+async function toldToWait(
+  cx: Context,
+  caller: Caller,
+  { hash, interval }: DeviceAuthorizationRow,
+): Promise<OAuthError> {
+  const [polled] = await writeAs(cx, caller, notePoll(cx, hash, isProven(cx, caller)))
+  const now = polled[0]?.interval
+  // Decided in this very moment: the next poll tells.
+  return now !== undefined && now > interval
+    ? new OAuthError('slow_down', {
+        description: 'wait 5 seconds longer between two requests',
+        reason: 'polled_too_soon',
+      })
+    : new OAuthError('authorization_pending', {
+        description: 'the person has not decided yet',
+        reason: 'pending',
+      })
+}

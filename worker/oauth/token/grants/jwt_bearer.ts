@@ -1,0 +1,146 @@
+// grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word of another issuer
+// about a person, and gets what that person allowed it before, or what it may have without asking. It becomes an
+// authorization like any sign-in, so it can be seen and revoked. The assertion is good once.
+import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import type { Context } from '../../../context.ts'
+import { randomId } from '../../../crypto.ts'
+import type { Rows } from '../../../db/database.ts'
+import { sql } from '../../../db/sql.ts'
+import { OAuthError } from '../../../errors.ts'
+import type { Form } from '../../../http.ts'
+import { isUsable } from '../../../identity/users.ts'
+import { loadSettings } from '../../../settings.ts'
+import {
+  entitle,
+  findAuthorization,
+  startAuthorization,
+} from '../../authorizations/authorizations.ts'
+import {
+  consumeAssertion,
+  findUserOf,
+  isAssertionMine,
+  isSignInUsable,
+} from '../../authorizations/store.ts'
+import { checkResource, checkScope } from '../../authorize/request.ts'
+import { isAllAllowed, listAllowedScopes } from '../../authorize/request_store.ts'
+import {
+  assertConfidential,
+  type Caller,
+  isProven,
+  type Presented,
+  writeAs,
+} from '../../client_authentication/client_authentication.ts'
+import { answerSignIn, type TokenAnswer } from '../../tokens/tokens.ts'
+import {
+  type Claims,
+  issuerOf,
+  readAssertion,
+  refused,
+  subjectNamedBy,
+  verifyAssertion,
+} from '../trusted_issuers.ts'
+
+export const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+
+/** Throws OAuthError. What the assertion says serves to read by, and is believed only in `redeem`. */
+export async function parameters(cx: Context, form: Form, presented: Presented) {
+  const assertion = form.get('assertion')
+  if (assertion === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'assertion is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  if (form.get('authorization_details') !== undefined) {
+    throw new OAuthError('invalid_authorization_details', {
+      description: 'this grant has no authorization_details',
+      reason: 'details_not_offered',
+    })
+  }
+  const claims = readAssertion(assertion)
+  const { trusted_issuers } = await loadSettings(cx)
+  const issuer = issuerOf(cx, trusted_issuers, claims)
+  const subject = subjectNamedBy(issuer, claims)
+  const reads = [
+    findUserOf(subject),
+    listAllowedScopes(subject, sql`${presented.client_id}`),
+    ...rightsOf(subject, cx.now()),
+  ] as const
+  return { form, assertion, claims, issuer, reads }
+}
+
+type Parameters = Awaited<ReturnType<typeof parameters>>
+
+/** Throws OAuthError. One write. */
+export async function redeem(
+  cx: Context,
+  caller: Caller,
+  { form, assertion, claims, issuer }: Parameters,
+  [[user], allowed, ...rights]: Rows<Parameters['reads']>,
+): Promise<TokenAnswer> {
+  assertConfidential(caller)
+  const { client } = caller
+  const { client_id } = client
+  if (issuer === undefined) throw refused('unknown_issuer')
+  if (issuer.clients?.includes(client_id) === false) throw refused('issuer_not_for_client')
+  const proof = await verifyAssertion(cx, issuer, assertion)
+  if (user === undefined) throw refused('unknown_person')
+  if (!isUsable(user)) throw refused('user_not_usable')
+
+  const { scope } = checkScope(cx, client, form)
+  const { resource } = checkResource(cx, client, form)
+  const consent = { user_id: user.id, client_id, resource, scope }
+  if (!client.first_party && !covers(allowed, consent)) {
+    throw new OAuthError('consent_required', {
+      description: 'the person has not allowed the client this scope',
+      reason: 'not_allowed_before',
+    })
+  }
+  const settings = await loadSettings(cx)
+  const given = {
+    id: randomId(cx, 'azn'),
+    user_id: user.id,
+    client_id,
+    scope: scope.join(' '),
+    resource: JSON.stringify(resource),
+    auth_time: signedInAt(cx, claims),
+    // How the person proved it there is not known here.
+    amr: '[]',
+    acr: null,
+    sid: null,
+    session_hash: null,
+    claims: null,
+    authorization_details: null,
+  }
+  // The scope was just asked; there is nothing to narrow.
+  const asked = { scope: null, resource: [] }
+  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
+  const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(given)}
+    and (${client.first_party} or ${isAllAllowed(consent)})`
+  const started = startAuthorization(cx, caller, given, settings, isMine)
+  const answers = await writeAs(
+    cx,
+    caller,
+    consumeAssertion(cx, proof, isProven(cx, caller)),
+    ...started.statements,
+    findAuthorization(given.id),
+  )
+  if (answers.at(-1)?.length !== 1) throw refused('assertion_not_consumed')
+  const { refresh_token } = started
+  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
+}
+
+function covers(
+  allowed: readonly { resource: string; scope: string }[],
+  asked: { resource: readonly string[]; scope: readonly string[] },
+): boolean {
+  const known = new Set(allowed.map((row) => `${row.resource} ${row.scope}`))
+  const resources = asked.resource.length === 0 ? [''] : asked.resource
+  return resources.every((one) => asked.scope.every((scope) => known.has(`${one} ${scope}`)))
+}
+
+/** When the person signed in at the other issuer, as far as it says so. */
+function signedInAt(cx: Context, { auth_time, iat }: Claims): number {
+  const told = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
+  return Math.min(cx.now(), Math.floor((told as number | undefined) ?? cx.now()))
+}

@@ -1,0 +1,128 @@
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
+// those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
+// any other genuine token of the family revokes the family. So a lost answer strands nobody.
+import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import type { Context } from '../../../context.ts'
+import { sha256 } from '../../../crypto.ts'
+import type { Rows } from '../../../db/database.ts'
+import type { Statement } from '../../../db/sql.ts'
+import { OAuthError } from '../../../errors.ts'
+import { appendEvent } from '../../../events.ts'
+import type { Form } from '../../../http.ts'
+import { isUsable } from '../../../identity/users.ts'
+import { loadSettings } from '../../../settings.ts'
+import { endedEvent, entitle, readAsked } from '../../authorizations/authorizations.ts'
+import {
+  detailsOfRefreshToken,
+  findRefreshToken,
+  findUserOf,
+  isIdle,
+  type RefreshTokenRow,
+  subjectOfRefreshToken,
+  useRefreshToken,
+} from '../../authorizations/store.ts'
+import {
+  type Caller,
+  isProven,
+  writeAs,
+} from '../../client_authentication/client_authentication.ts'
+import { provesBinding } from '../../client_authentication/sender_constraint.ts'
+import { isLink } from '../../clients/presets.ts'
+import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/tokens.ts'
+
+export const grant_type = 'refresh_token'
+
+/** Throws OAuthError invalid_request when the token is missing. */
+export function parameters(cx: Context, form: Form) {
+  const presented = form.get('refresh_token')
+  if (presented === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'refresh_token is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  const hash = sha256(presented)
+  const subject = subjectOfRefreshToken(hash)
+  const reads = [
+    findRefreshToken(hash),
+    findUserOf(subject),
+    ...narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
+    ...rightsOf(subject, cx.now()),
+  ] as const
+  return { asked: readAsked(form), reads }
+}
+
+type Parameters = ReturnType<typeof parameters>
+
+const refused = (reason: string) =>
+  new OAuthError('invalid_grant', {
+    description: 'the refresh token is not valid, or no longer',
+    reason,
+  })
+
+/** Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms no family. */
+export async function redeem(
+  cx: Context,
+  caller: Caller,
+  { asked }: Parameters,
+  [tokens, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
+): Promise<TokenAnswer> {
+  if (caller.kind !== 'client') throw refused('not_a_client')
+  const { client } = caller
+  const [token] = tokens
+  if (token === undefined) throw refused('unknown_token')
+  if (token.client_id !== client.client_id) throw refused('token_of_another_client')
+  if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
+  const settings = await loadSettings(cx)
+  const now = cx.now()
+  const idle_ttl = settings.refresh_token_idle_ttl
+  if (token.revoked_at !== null) throw refused('revoked')
+  if (token.expires_at === null || token.expires_at <= now) throw refused('expired')
+  if (isIdle(token, now, idle_ttl)) throw refused('idle')
+  const [user] = users
+  if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+  const isStray = token.head !== token.token_hash && token.head !== token.parent
+  // A stray token goes on to the write, which judges it by the state of that moment.
+  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
+  const entitled = isStray
+    ? null
+    : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
+
+  const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
+  const child = successor === null ? null : sha256(successor)
+  const proven = isProven(cx, caller)
+  const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
+  const answers = await writeAs(
+    cx,
+    caller,
+    use.advance,
+    // Before the rest: a token whose child is there is no stray. A client that keeps its token has none.
+    ...(child === null ? [] : [use.insertChild, use.findChild]),
+    endedEvent(cx, token, 'refresh_token_reused', use.isReused),
+    use.revokeStray,
+    ...(isLink(client) ? [refreshedEvent(cx, token, use.isUsed)] : []),
+  )
+  // What `advance` answered, or `findChild`.
+  const isUsed = (answers[child === null ? 0 : 2]?.length ?? 0) > 0
+  if (!isUsed || entitled === null) throw refused('stray_token')
+
+  // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
+  return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })
+}
+
+/** A link has no end of its own, so each use of it is on record. */
+const refreshedEvent = (
+  cx: Context,
+  { id, user_id, client_id }: RefreshTokenRow,
+  isUsed: Statement,
+): Statement =>
+  appendEvent(
+    cx,
+    {
+      type: 'authorization.refreshed',
+      subject_id: user_id,
+      data: { authorization_id: id, client_id },
+    },
+    isUsed,
+  )

@@ -1,0 +1,147 @@
+// Token introspection (RFC 7662): whether a token is good at this moment, by signature and by state.
+// A caller may look at its own tokens and at those whose audience it is: its id, or one of its `resources`.
+// Every other token, and all that is no token of ours, is inactive and nothing more. Of an access token it tells
+// whatever the token says, in whichever format it came; the answer is plain JSON or, when asked for, signed (RFC 9701).
+import type { Context } from '../../context.ts'
+import { sha256 } from '../../crypto.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { signJwt } from '../../keys/jwt.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
+import { findLiveOrigin, findLiveRefreshToken, NO_END, NO_TOKEN } from '../authorizations/store.ts'
+import {
+  authenticate,
+  CALLER_READS,
+  type Caller,
+  type CallerRows,
+  callerReads,
+  type Presented,
+  writeAs,
+} from '../client_authentication/client_authentication.ts'
+import { subjectFor } from '../clients/subject_identifier.ts'
+import {
+  type Confirmation,
+  type ReadToken,
+  readAccessToken,
+  tokenTypeOf,
+} from '../tokens/tokens.ts'
+
+/** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
+export type Introspection =
+  | { active: false }
+  | {
+      active: true
+      iss: string
+      sub: string
+      client_id: string
+      scope: string
+      exp?: number
+      iat: number
+      token_type?: 'Bearer' | 'DPoP'
+      [claim: string]: unknown
+    }
+
+/** Database round trips, warm: 1; with an assertion 2. Throws OAuthError. */
+export async function introspectToken(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+): Promise<{ introspection: Introspection; caller: Caller }> {
+  const token = form.get('token')
+  if (token === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'token is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  await signingKeys(cx)
+  const settings = await loadSettings(cx)
+  const read = await readAccessToken(cx, token)
+  const now = cx.now()
+  const [origins, families, ...rows] = await cx.db.read(
+    findLiveOrigin(read ?? NO_TOKEN, now),
+    findLiveRefreshToken(read === null ? sha256(token) : '', now, settings.refresh_token_idle_ttl),
+    ...callerReads(presented.client_id),
+  )
+  const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
+  // RFC 7662 §2.1: to whoever does not prove itself nothing is told
+  if (caller.method === 'none') {
+    throw new OAuthError('invalid_client', {
+      description: 'client authentication failed',
+      reason: 'public_client',
+    })
+  }
+  await writeAs(cx, caller)
+
+  if (read !== null) {
+    const isGood = origins.length > 0 && mayLookAt(caller, read)
+    return { introspection: isGood ? describe(caller, read) : { active: false }, caller }
+  }
+  const [family] = families
+  if (family === undefined || caller.kind !== 'client' || family.client_id !== caller.id) {
+    return { introspection: { active: false }, caller }
+  }
+  const introspection: Introspection = {
+    active: true,
+    iss: cx.config.issuer,
+    sub: await subjectFor(cx, caller.client, family.user_id),
+    client_id: family.client_id,
+    scope: family.scope,
+    // A link has no end that could be told.
+    ...(family.expires_at === NO_END ? {} : { exp: endOf(family, now, settings) }),
+    iat: family.token_created_at,
+    ...(family.cnf === null ? {} : { cnf: JSON.parse(family.cnf) }),
+  }
+  return { introspection, caller }
+}
+
+const endOf = (
+  { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
+  now: number,
+  { refresh_token_idle_ttl }: Settings,
+): number => Math.min(expires_at ?? now, last_used_at + refresh_token_idle_ttl)
+
+const mayLookAt = (caller: Caller, read: ReadToken): boolean =>
+  read.client_id === caller.id || isAudience(caller, read)
+
+function isAudience(caller: Caller, { audience }: ReadToken): boolean {
+  if (audience.includes(caller.id)) return true
+  return caller.kind === 'client' && caller.client.resources.some((one) => audience.includes(one))
+}
+
+/** What a good access token says. The rules for devices concern only whom they are for. */
+function describe(caller: Caller, read: ReadToken): Introspection {
+  const { acl, ...claims } = read.claims
+  const { sub, client_id, exp, iat } = read
+  const cnf = claims['cnf'] as Confirmation | undefined
+  return {
+    ...claims,
+    ...(acl !== undefined && isAudience(caller, read) ? { acl } : {}),
+    active: true,
+    iss: String(claims['iss']),
+    sub,
+    client_id,
+    scope: read.scope.join(' '),
+    exp,
+    iat,
+    token_type: tokenTypeOf(cnf), // RFC 9449 §6.2
+  }
+}
+
+/**
+ * The answer as a JWT for the caller alone (RFC 9701 §5). It has a type of its own and no `sub` and `exp` beside the
+ * inner ones, so that nobody takes it for a token (§8.1).
+ */
+export async function signIntrospection(
+  cx: Context,
+  caller: Caller,
+  token_introspection: Introspection,
+): Promise<string> {
+  const registered =
+    caller.kind === 'client' ? caller.client.introspection_signed_response_alg : null
+  const claims = { aud: caller.id, iat: cx.now(), token_introspection }
+  // RFC 9701 §6: RS256 unless the client is registered for another
+  const { jwt } = await signJwt(cx, registered ?? 'RS256', 'token-introspection+jwt', claims)
+  return jwt
+}

@@ -1,0 +1,145 @@
+// The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant redeem.
+// Client authentication comes before every grant and cannot be left out by one.
+import type { Context } from '../../context.ts'
+import type { Rows } from '../../db/database.ts'
+import type { Statement } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
+import type { Form } from '../../http.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import {
+  actingAs,
+  authenticate,
+  CALLER_READS,
+  type Caller,
+  type CallerRows,
+  callerReads,
+  type Presented,
+} from '../client_authentication/client_authentication.ts'
+import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
+import { bindCaller, readProof } from '../client_authentication/sender_constraint.ts'
+import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
+import { inVendorsWords } from '../clients/presets.ts'
+import type { TokenAnswer } from '../tokens/tokens.ts'
+import * as authorization_code from './grants/authorization_code.ts'
+import * as client_credentials from './grants/client_credentials.ts'
+import * as device_code from './grants/device_code.ts'
+import * as jwt_bearer from './grants/jwt_bearer.ts'
+import * as refresh_token from './grants/refresh_token.ts'
+import * as token_exchange from './grants/token_exchange.ts'
+
+/** What a file in grants/ exports. `reads` go into the one read batch, and come back as `rows`. */
+type Grant<P extends { readonly reads: readonly Statement<unknown>[] }> = {
+  grant_type: string
+  parameters(cx: Context, form: Form, presented: Presented): P | Promise<P>
+  redeem(cx: Context, caller: Caller, parameters: P, rows: Rows<P['reads']>): Promise<TokenAnswer>
+}
+
+type Exchange = (
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  proof: Proof | null,
+  /** Told the client as soon as it was looked up. */
+  found: (client: ClientRow | undefined) => void,
+) => Promise<TokenAnswer>
+
+const exchange =
+  <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
+  async (cx, form, presented, proof, found) => {
+    const parameters = await grant.parameters(cx, form, presented)
+    const { client_id } = presented
+    const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
+    const callerRows = answers.slice(0, CALLER_READS) as CallerRows
+    found(callerRows[0][0])
+    const proven = await authenticate(cx, presented, callerRows)
+    const caller = bindCaller(cx, proven, proof)
+    if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
+      throw new OAuthError('unauthorized_client', {
+        description: 'the client is not registered for this grant type',
+        reason: 'grant_type_not_registered',
+      })
+    }
+    const rows = answers.slice(CALLER_READS) as Rows<P['reads']>
+    return grant.redeem(actingAs(cx, caller), caller, parameters, rows)
+  }
+
+const isAllowed = (caller: Caller & { kind: 'client' }, grant_type: string) =>
+  caller.client.grant_types.some((one) => one === grant_type)
+
+/** A device speaks for itself alone. */
+const isForDevices = ({ grant_type }: { grant_type: string }) =>
+  grant_type === client_credentials.grant_type
+
+const EXCHANGES = new Map<string, Exchange>([
+  [authorization_code.grant_type, exchange(authorization_code)],
+  [refresh_token.grant_type, exchange(refresh_token)],
+  [client_credentials.grant_type, exchange(client_credentials)],
+  [device_code.grant_type, exchange(device_code)],
+  [token_exchange.grant_type, exchange(token_exchange)],
+  [jwt_bearer.grant_type, exchange(jwt_bearer)],
+])
+
+/**
+ * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without
+ * a DPoP proof, 1. A cold process adds 1 for
+ * keys and settings. Throws OAuthError.
+ */
+export async function exchangeToken(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  request: ProofRequest,
+): Promise<TokenAnswer> {
+  let client: ClientRow | undefined | null = null
+  const found = (row: ClientRow | undefined) => {
+    client = row
+  }
+  try {
+    return await exchangeAny(cx, form, presented, request, found)
+  } catch (error) {
+    if (!(error instanceof OAuthError)) throw error
+    // No vendor sends proofs, and a client that has yet to learn the nonce costs no round trip.
+    if (error.error === 'use_dpop_nonce') throw error
+    const row = client ?? (client === null ? await findClient(cx, presented) : undefined)
+    throw row === undefined ? error : inVendorsWords(parseClient(row), error)
+  }
+}
+
+/** For a request that was refused before anybody was looked up. */
+const findClient = async (cx: Context, { client_id }: Presented) =>
+  (await cx.db.read(findClientById(client_id)))[0][0]
+
+async function exchangeAny(
+  cx: Context,
+  form: Form,
+  presented: Presented,
+  request: ProofRequest,
+  found: (client: ClientRow | undefined) => void,
+): Promise<TokenAnswer> {
+  const grant_type = form.get('grant_type')
+  if (grant_type === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: 'grant_type is needed',
+      reason: 'missing_parameter',
+    })
+  }
+  const chosen = EXCHANGES.get(grant_type)
+  if (chosen === undefined) {
+    throw new OAuthError('unsupported_grant_type', {
+      description: 'this grant type is not offered',
+      reason: 'unknown_grant_type',
+    })
+  }
+  // RFC 8693 §2.1: `audience` may come more than once there, and as any parameter once elsewhere.
+  if (chosen !== EXCHANGES.get(token_exchange.grant_type) && form.all('audience').length > 1) {
+    throw new OAuthError('invalid_request', {
+      description: 'a parameter is given more than once',
+      reason: 'duplicate_parameter',
+    })
+  }
+  // Before anything is read: a client that has yet to learn the nonce costs no round trip.
+  const proof = await readProof(cx, request)
+  // Keys and settings in one round trip when cold, none when warm.
+  await signingKeys(cx)
+  return chosen(cx, form, presented, proof, found)
+}

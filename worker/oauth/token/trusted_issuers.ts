@@ -1,0 +1,151 @@
+// Issuers whose word about a person is taken (setting `trusted_issuers`): whether an assertion is one of theirs, for
+// us, now, and whom it names (RFC 7521, RFC 7523 §3). Whether it is used once is for its grant to see to.
+import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, jwtVerify } from 'jose'
+import { type Context, recall, remember } from '../../context.ts'
+import { sha256 } from '../../crypto.ts'
+import { type Statement, sql } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
+import { emailFault, emailKey } from '../../identity/emails.ts'
+import { OutsideRefused } from '../../outside.ts'
+import type { TrustedIssuer } from '../../settings.ts'
+import type { Assertion } from '../authorizations/store.ts'
+import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
+
+/** Furthest that an assertion may run ahead, in seconds; its id is remembered as long. */
+const TTL_MAX = 3600
+
+/** How far ahead the issuer's clock may be, in seconds. */
+const CLOCK_TOLERANCE = 30
+
+/** Seconds for which fetched keys are remembered. */
+const KEYS_TTL = 60
+
+const ASSERTION_MAX = 16_384
+
+/** One dull answer, whatever was wrong. */
+export const refused = (reason: string) =>
+  new OAuthError('invalid_grant', { description: 'the assertion cannot be used', reason })
+
+/** What an assertion says. Nothing of it is believed before `verifyAssertion`. */
+export type Claims = Readonly<Record<string, unknown>>
+
+/** Throws OAuthError invalid_grant for what is no JWT. */
+export function readAssertion(assertion: string): Claims {
+  if (assertion.length > ASSERTION_MAX) throw refused('assertion_too_long')
+  try {
+    return decodeJwt(assertion)
+  } catch {
+    throw refused('bad_assertion')
+  }
+}
+
+/** The configured issuer that an assertion claims to be of. Our own tokens never are assertions. */
+export const issuerOf = (
+  cx: Context,
+  issuers: readonly TrustedIssuer[],
+  { iss }: Claims,
+): TrustedIssuer | undefined =>
+  issuers.find(({ issuer }) => issuer === iss && issuer !== cx.config.issuer)
+
+/** The id of the user whom an assertion of this issuer names, as SQL; null when it names nobody. */
+export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims): Statement {
+  const { sub, email } = claims
+  if (issuer?.subject === 'sub' && typeof sub === 'string' && !sub.includes('\0')) {
+    return sql`(select id from user where id = ${sub})`
+  }
+  // Logto CVE-2026-15611: an address counts only where both sides know that it is the person's.
+  const isVerified = claims['email_verified'] === true && typeof email === 'string'
+  if (issuer?.subject === 'email' && isVerified && emailFault(email) === null) {
+    return sql`(select id from user where email_key = ${emailKey(email)} and email_verified = 1)`
+  }
+  return sql`null`
+}
+
+/**
+ * Verifies an assertion with the keys of its issuer, which may have to be fetched. Answers what of it is good once.
+ * Throws OAuthError invalid_grant, or temporarily_unavailable when there are no keys to be had.
+ */
+export async function verifyAssertion(
+  cx: Context,
+  issuer: TrustedIssuer,
+  assertion: string,
+): Promise<Assertion> {
+  const { iss, aud, exp, iat, sub, jti } = await verifySignature(cx, issuer, assertion)
+  if (iss !== issuer.issuer) throw refused('assertion_issuer')
+  // Every audience must be us: one that names another server as well could be replayed by that server.
+  const own = [cx.config.issuer, `${cx.config.issuer}/oauth/token`]
+  const ours = issuer.audience === undefined ? own : [issuer.audience]
+  const audiences = Array.isArray(aud) ? aud : [aud]
+  if (audiences.length === 0 || !audiences.every((one) => ours.includes(String(one)))) {
+    throw refused('assertion_audience')
+  }
+  const now = cx.now()
+  if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
+  if (exp > now + TTL_MAX) throw refused('assertion_lives_too_long')
+  if (iat !== undefined && !(typeof iat === 'number' && iat <= now + CLOCK_TOLERANCE)) {
+    throw refused('assertion_from_the_future')
+  }
+  if (typeof sub !== 'string' || sub === '') throw refused('assertion_subject')
+  if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
+  // No client id has a space: these ids and those of client assertions never meet.
+  return { hash: sha256(`grant of ${iss}\n${jti}`), expires_at: Math.ceil(exp) }
+}
+
+/** The claims, if one of the issuer's keys signed them. Only the signature and `nbf` are judged here. */
+async function verifySignature(
+  cx: Context,
+  issuer: TrustedIssuer,
+  assertion: string,
+): Promise<Claims> {
+  const keys = createLocalJWKSet(await keysOf(cx, issuer))
+  const options = {
+    algorithms: [...(issuer.algorithms ?? SIGNING_ALGORITHMS)],
+    currentDate: new Date(cx.now() * 1000),
+    // For `nbf`; `exp` is judged again without.
+    clockTolerance: CLOCK_TOLERANCE,
+  }
+  try {
+    const { payload, protectedHeader } = await jwtVerify(assertion, keys, options).catch(
+      async (error: unknown) => {
+        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+        for await (const key of error) {
+          const verified = await jwtVerify(assertion, key, options).catch(() => null)
+          if (verified !== null) return verified
+        }
+        throw error
+      },
+    )
+    // RFC 8725 §3.11: access tokens, logout tokens and the like of that issuer are no assertions
+    if (!['undefined', 'jwt'].includes(String(protectedHeader.typ).toLowerCase())) {
+      throw refused('assertion_typ')
+    }
+    return payload
+  } catch (error) {
+    if (error instanceof errors.JOSEError) throw refused('bad_signature')
+    // What WebCrypto makes of an unusable key.
+    if (error instanceof TypeError || error instanceof DOMException) throw refused('bad_key')
+    throw error
+  }
+}
+
+/** The issuer's public keys. */
+async function keysOf(cx: Context, { jwks, jwks_uri = '' }: TrustedIssuer): Promise<JSONWebKeySet> {
+  if (jwks !== undefined) return jwks as JSONWebKeySet
+  const name = `key set ${jwks_uri}`
+  const known = recall<JSONWebKeySet>(cx, name)
+  if (known !== undefined) return known
+  try {
+    const { status, text } = await cx.fetch(jwks_uri, { headers: { accept: 'application/json' } })
+    const keys = status === 200 ? (JSON.parse(text) as JSONWebKeySet) : null
+    const isSet = Array.isArray(keys?.keys) && keys.keys.every((key) => key instanceof Object)
+    if (!isSet) throw new SyntaxError('not a key set')
+    return remember(cx, name, keys as JSONWebKeySet, KEYS_TTL)
+  } catch (cause) {
+    if (!(cause instanceof OutsideRefused || cause instanceof SyntaxError)) throw cause
+    throw new OAuthError('temporarily_unavailable', {
+      description: 'the keys of the issuer cannot be had; try again',
+      reason: 'issuer_keys',
+      cause,
+    })
+  }
+}

@@ -1,0 +1,68 @@
+// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn, by scope and by
+// what the `claims` parameter asked for; signed where the client registered that.
+import type { Context } from '../../context.ts'
+import { OAuthError } from '../../errors.ts'
+import { signJwt } from '../../keys/jwt.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
+import {
+  findAuthorization,
+  findLiveOrigin,
+  findUserOf,
+  subjectOfAuthorization,
+} from '../authorizations/store.ts'
+import { claimsAbout, readClaims } from '../claims.ts'
+import {
+  type Credential,
+  proveHolder,
+  readOnce,
+} from '../client_authentication/sender_constraint.ts'
+import { findClientById, parseClient } from '../clients/clients.ts'
+import { readAccessToken } from '../tokens/tokens.ts'
+
+/** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
+export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
+
+/** Database round trips, warm: 1. Throws OAuthError invalid_token or insufficient_scope. */
+export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
+  await signingKeys(cx)
+  const { scheme, token } = credential
+  const refused = (reason: string) =>
+    new OAuthError('invalid_token', {
+      description: 'the access token is not valid',
+      reason,
+      scheme,
+    })
+  const read = await readAccessToken(cx, token, cx.config.issuer)
+  if (read === null) throw refused('not_our_token')
+  const proofs = await proveHolder(cx, credential, read)
+  if (!read.scope.includes('openid')) {
+    throw new OAuthError('insufficient_scope', {
+      description: 'this needs the scope openid',
+      reason: 'no_openid',
+      scheme,
+    })
+  }
+  const [[origin], [authorization], [user], [row]] = await readOnce(
+    cx,
+    proofs,
+    findLiveOrigin(read, cx.now()),
+    findAuthorization(read.origin),
+    // By the authorization: the subject of a pairwise client's token is no user's id.
+    findUserOf(subjectOfAuthorization(read.origin)),
+    findClientById(read.client_id),
+  )
+  if (origin?.kind !== 'authorization') throw refused('origin_ended')
+  if (authorization === undefined || user === undefined || row === undefined) {
+    throw refused('origin_ended')
+  }
+  const client = parseClient(row)
+  // What was asked for one by one was allowed to the client that asked, not to another that acts (RFC 8693).
+  const asked = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
+  // The subject is that of the ID token (§5.3.2), which came with this very token.
+  const claims = { ...claimsAbout(user, read.scope, asked), sub: read.sub }
+  const alg = client.userinfo_signed_response_alg
+  if (alg === null) return { claims }
+  // Without `exp`, so that nobody takes it for an ID token.
+  const { jwt } = await signJwt(cx, alg, 'JWT', { ...claims, aud: client.client_id })
+  return { jwt }
+}
