@@ -64,6 +64,76 @@ test('imports go down the floors of the worker, never up', () => {
   for (const file of worker) expect(FLOORS, file).toContain(floorOf(file))
 })
 
+/** The sub-rooms of oauth and the files on its own floor, from the top down; all other files there are the ground of it. */
+const OAUTH_FLOORS = [
+  'routes.ts',
+  'expiry.ts',
+  'metadata_routes.ts',
+  'metadata.ts',
+  'logout',
+  'token',
+  'device_flow',
+  'authorize',
+  'bearer.ts',
+  'authorizations',
+  'client_authentication',
+  'registration',
+  'tokens',
+  'clients',
+]
+
+const subRooms = (): string[] => [
+  ...new Set(worker.flatMap((file) => /^worker\/oauth\/(\w+)\//.exec(file)?.[1] ?? [])),
+]
+
+test('imports go down the sub-rooms of oauth, never up', () => {
+  const rank = (file: string) => {
+    const [first = ''] = relative('worker/oauth', file).split('/')
+    const found = OAUTH_FLOORS.indexOf(first)
+    return found < 0 ? OAUTH_FLOORS.length : found
+  }
+  const upward = imports.filter(
+    ({ from, to }) =>
+      from.startsWith('worker/oauth/') && to.startsWith('worker/oauth/') && rank(to) < rank(from),
+  )
+  expect(upward).toEqual([])
+  for (const room of subRooms()) expect(OAUTH_FLOORS, room).toContain(room)
+})
+
+/** Lines at the head of a file, before anything else. */
+const plateOf = (file: string): string[] => {
+  const lines = readFileSync(join(root, file), 'utf8').split('\n')
+  return lines.slice(
+    0,
+    lines.findIndex((line) => !line.startsWith('//')),
+  )
+}
+
+test('each sub-room opens with a plate of at most ten lines', () => {
+  for (const room of subRooms()) {
+    const heads = [`worker/oauth/${room}/routes.ts`, `worker/oauth/${room}/${room}.ts`]
+    const plates = worker
+      .filter((file) => heads.includes(file) || file === 'worker/oauth/tokens/access_token.ts')
+      .filter((file) => file.startsWith(`worker/oauth/${room}/`))
+      .map((file) => plateOf(file).length)
+    expect(
+      plates.some((lines) => lines >= 4 && lines <= 10),
+      `${room}: ${plates}`,
+    ).toBe(true)
+  }
+})
+
+test('a folder has at most 20 source files beside each other, a file at most 500 lines', () => {
+  const beside = new Map<string, number>()
+  for (const file of everything) {
+    beside.set(dirname(file), (beside.get(dirname(file)) ?? 0) + 1)
+    const lines = readFileSync(join(root, file), 'utf8').split('\n').length - 1
+    expect(lines, file).toBeLessThanOrEqual(500)
+  }
+  const full = [...beside].filter(([folder, count]) => count > 20 && folder !== 'proxy-node')
+  expect(full).toEqual([])
+})
+
 test('no files import each other in a circle', () => {
   const edges = new Map(everything.map((file) => [file, importsOf(file).map(({ to }) => to)]))
   const done = new Set<string>()

@@ -61,6 +61,12 @@ export type Context = {
   rid: string
 }
 
+/** The same context, in which `actor` acts. */
+export const as = (cx: Context, actor: Pick<Actor, 'kind' | 'id'>): Context => ({
+  ...cx,
+  actor: { kind: actor.kind, id: actor.id, scopes: new Set() },
+})
+
 /** What `memory` holds under `key`, or undefined when absent or too old. */
 export function recall<T>(cx: Context, key: string): T | undefined {
   const entry = cx.memory.get(key)

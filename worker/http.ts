@@ -225,3 +225,45 @@ export function noStore(c: Http): void {
   c.header('Cache-Control', 'no-store')
   c.header('Pragma', 'no-cache')
 }
+
+/**
+ * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
+ * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
+ * have them too.
+ */
+export function crossOrigin(
+  methods: readonly string[],
+  { withCredentials = false } = {},
+): MiddlewareHandler<Env> {
+  return async (c, next) => {
+    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
+    const isPlain = c.var.cx.client_certificate === null
+    const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
+    c.header('Access-Control-Allow-Origin', origin ?? '*')
+    if (withCredentials) c.header('Vary', 'Origin')
+    if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')
+    c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
+    if (c.req.method !== 'OPTIONS') return next()
+    c.header('Access-Control-Allow-Methods', methods.join(', '))
+    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
+    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
+    c.header('Access-Control-Max-Age', '86400')
+    return c.body(null, 204)
+  }
+}
+
+export function wrongMethod(c: Http, allowed: string): Response {
+  noStore(c)
+  const error = { error: 'invalid_request', error_description: `use ${allowed}` }
+  return c.json(error, 405, { Allow: allowed })
+}
+
+/** The token of an Authorization header (RFC 6750 §2.1). Throws OAuthError invalid_token. */
+export function readBearer(authorization: string | undefined): string {
+  const refused = (description: string, reason: string) =>
+    new OAuthError('invalid_token', { description, reason, scheme: 'Bearer' })
+  if (authorization === undefined) throw refused('an access token is needed', 'no_token')
+  const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)
+  if (match?.[1] === undefined) throw refused('the access token is not valid', 'bad_header')
+  return match[1]
+}

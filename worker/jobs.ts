@@ -7,9 +7,9 @@ import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
-import { deleteOldProtocolState } from './oauth/authorizations/authorizations.ts'
+import { deleteOldProtocolState } from './oauth/expiry.ts'
+import { sweepSessions } from './oauth/logout/after_session.ts'
 import { deliverLogoutTokens } from './oauth/logout/backchannel_logout.ts'
-import { sweepSessions } from './oauth/logout/ended_sessions.ts'
 
 export type Job = {
   name: string

@@ -82,7 +82,7 @@ const CODES: readonly Guard[] = [
   {
     name: 'code-single-use',
     attack: 'a code redeemed many times at once (RFC 6749 §4.1.2)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/code_store.ts',
     from: '(redeemed_by is null or redeemed_by = ${cx.rid}) and expires_at > ${now}',
     to: 'expires_at > ${now}',
     test: 'oauth/token/token',
@@ -109,7 +109,7 @@ const CODES: readonly Guard[] = [
   {
     name: 'code-of-the-locked',
     attack: 'a person who is locked between reading and writing (Keycloak CVE-2026-88770)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/code_store.ts',
     from: "and exists (select 1 from user where id = authorization_code.user_id and status = 'active')",
     to: '',
     test: 'oauth/token/races',
@@ -118,7 +118,7 @@ const CODES: readonly Guard[] = [
   {
     name: 'code-of-the-disabled-client',
     attack: 'a client that is disabled between reading and writing',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/code_store.ts',
     from: "and exists (select 1 from client where id = authorization_code.client_id and status = 'active')",
     to: '',
     test: 'oauth/token/races',
@@ -127,7 +127,7 @@ const CODES: readonly Guard[] = [
   {
     name: 'code-for-a-replayed-assertion',
     attack: 'a code burned or redeemed by a replayed assertion (Fosite CVE-2020-15222)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/code_store.ts',
     from: '    and ${isProven}\n  returning *`\n\n/** Whether this request redeemed the code. */',
     to: '  returning *`\n\n/** Whether this request redeemed the code. */',
     test: 'oauth/client_authentication/client_authentication',
@@ -158,7 +158,7 @@ const REFRESH_TOKENS: readonly Guard[] = [
     name: 'refresh-reuse-at-once',
     attack:
       'parallel refreshes that pass the reuse check (Keycloak CVE-2026-1035, better-auth CVE-2026-53517)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/refresh_token_store.ts',
     from: '    and (head = ${token.token_hash} or head = ${token.parent})\n',
     to: '',
     test: 'oauth/token/refresh',
@@ -176,7 +176,7 @@ const REFRESH_TOKENS: readonly Guard[] = [
   {
     name: 'refresh-of-the-locked',
     attack: 'a person who is locked between reading and writing',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/refresh_token_store.ts',
     from: "and exists (select 1 from user where id = authorization.user_id and status = 'active')",
     to: '',
     test: 'oauth/token/races',
@@ -185,7 +185,7 @@ const REFRESH_TOKENS: readonly Guard[] = [
   {
     name: 'refresh-of-the-revoked',
     attack: 'an authorization that is revoked between reading and writing',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/refresh_token_store.ts',
     from: 'return sql`id = ${token.id} and revoked_at is null and expires_at > ${now}',
     to: 'return sql`id = ${token.id} and expires_at > ${now}',
     test: 'oauth/token/races',
@@ -270,7 +270,7 @@ const ASSERTIONS: readonly Guard[] = [
   {
     name: 'assertion-replay',
     attack: 'an assertion used again, by who came first or not (Fosite CVE-2020-15222)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/client_authentication/used_assertion_store.ts',
     from: '    condition,\n    sql<never>`on conflict (hash) do nothing`,\n  )\n\n/** Whether this very request consumed',
     to: '    condition,\n    sql<never>`on conflict (hash) do update set rid = excluded.rid`,\n  )\n\n/** Whether this very request consumed',
     test: 'oauth/client_authentication/client_authentication',
@@ -279,7 +279,7 @@ const ASSERTIONS: readonly Guard[] = [
   {
     name: 'replay-gate',
     attack: 'a replay gate that trusts the insert instead of the row (Keycloak CVE-2026-90997)',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/client_authentication/used_assertion_store.ts',
     from: '    where rid = ${cx.rid} and hash in',
     to: '    where hash in',
     test: 'oauth/client_authentication/client_authentication',
@@ -307,7 +307,7 @@ const ASSERTIONS: readonly Guard[] = [
     name: 'assertion-lives-long',
     attack: 'an assertion that outlives the memory of its id',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
-    from: "if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')",
+    from: "if (exp > now + ASSERTION_TTL_MAX) throw invalidClient('assertion_lives_too_long')",
     to: '',
     test: 'oauth/client_authentication/client_authentication',
     title: 'exp more than five minutes ahead',
@@ -316,7 +316,7 @@ const ASSERTIONS: readonly Guard[] = [
     name: 'assertion-type',
     attack: 'another JWT of the client’s key taken for an assertion (RFC 8725 §3.11)',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
-    from: "if (!types.includes(String(typ).toLowerCase())) throw refused('assertion_typ')",
+    from: "if (!types.includes(String(typ).toLowerCase())) throw invalidClient('assertion_typ')",
     to: '',
     test: 'oauth/client_authentication/client_authentication',
     title: 'the type of an access token',
@@ -761,7 +761,7 @@ const KINDS: readonly Guard[] = [
   {
     name: 'audience-of-access-tokens',
     attack: 'a token for one resource taken by another (RFC 9068 §4)',
-    file: 'worker/oauth/tokens/tokens.ts',
+    file: 'worker/oauth/tokens/access_token.ts',
     from: 'if (audience !== undefined && !audiences.includes(audience)) return null',
     to: '',
     test: 'oauth/token/userinfo',
@@ -806,7 +806,7 @@ const KINDS: readonly Guard[] = [
   {
     name: 'ended-origin',
     attack: 'an access token after its sign-in was revoked',
-    file: 'worker/oauth/authorizations/store.ts',
+    file: 'worker/oauth/authorizations/origin_store.ts',
     from: "          and a.revoked_at is null and u.status = 'active' and c.status = 'active'\n",
     to: '',
     test: 'oauth/token/userinfo',
@@ -1017,7 +1017,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'fapi-audience',
     attack: 'an assertion that another server could use (FAPI 2.0 §5.3.2.1)',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
-    from: "if (isFapi && aud !== issuer) throw refused('assertion_audience')",
+    from: "if (isFapi && aud !== issuer) throw invalidClient('assertion_audience')",
     to: '',
     test: 'oauth/fapi_token',
     title: 'an assertion with',
@@ -1026,7 +1026,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'fapi-method',
     attack: 'a secret where the profile wants a key (FAPI 2.0 §5.3.2.1)',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
-    from: "if (isFapi(client) && method !== 'private_key_jwt') throw refused('method_of_profile')",
+    from: "if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')",
     to: '',
     test: 'oauth/fapi_token',
     title: 'a secret is refused',
@@ -1295,7 +1295,7 @@ const PARAMETERS: readonly Guard[] = [
   {
     name: 'query-and-body',
     attack: 'a parameter in the query beside the body (RFC 6749 §3.2)',
-    file: 'worker/oauth/token/routes.ts',
+    file: 'worker/oauth/client_authentication/presented.ts',
     from: "if (new URL(c.req.url).search === '') return",
     to: "if (c.req.url !== '') return",
     test: 'oauth/attacks',

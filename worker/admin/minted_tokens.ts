@@ -16,7 +16,7 @@ import {
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { keepKeyUntil } from '../keys/store.ts'
-import { mintAccessToken } from '../oauth/tokens/tokens.ts'
+import { mintAccessToken } from '../oauth/tokens/access_token.ts'
 import { loadSettings } from '../settings.ts'
 
 export const mintInput = z

@@ -1,7 +1,7 @@
 // The pages on which people sign in and out, see their account, and set up the first operator. Plain forms that
 // work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
 import { Hono } from 'hono'
-import type { Context } from '../context.ts'
+import { as, type Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import {
   type Env,
@@ -107,7 +107,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     writeSessionCookie(c, result.cookie)
     // Behind the answer: a sign-in has few round trips, and this is somebody else's.
     const { displaced } = result
-    if (displaced !== null) cx.background(ended(asUser(cx, displaced), displaced))
+    if (displaced !== null) cx.background(ended(as(cx, { kind: 'user', id: displaced }), displaced))
     return c.redirect(journey.return_to ?? HOME, 303)
   })
 
@@ -148,7 +148,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const session = await liveSession(c)
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
     const { user_id } = session
-    const cx = asUser(c.var.cx, user_id)
+    const cx = as(c.var.cx, { kind: 'user', id: user_id })
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
     // A session of somebody else is left alone.
@@ -185,7 +185,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const session = await liveSession(c)
     if (session !== undefined) {
       const { user_id, id_hash } = session
-      const acting = asUser(cx, user_id)
+      const acting = as(cx, { kind: 'user', id: user_id })
       await cx.db.write(...endSession(acting, user_id, id_hash))
       await ended(acting, user_id)
     }
@@ -233,12 +233,6 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
 
   return routes
 }
-
-/** The same context, in which the signed-in person acts. */
-const asUser = (cx: Context, user_id: string): Context => ({
-  ...cx,
-  actor: { kind: 'user', id: user_id, scopes: new Set() },
-})
 
 /** Every answer of these paths is a page's: not framed, not stored. */
 async function pageGuard(c: Http, next: () => Promise<void>): Promise<void> {

@@ -1,7 +1,7 @@
 // Browser sessions: the cookie holds 32 random bytes, the table their hash. A session ends when it was idle too
 // long, when it is too old, when it is ended, and with its user. Who may start one is decided by the caller.
 
-import type { Context } from '../context.ts'
+import { as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Statement, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
@@ -91,7 +91,7 @@ export function startSession(
     insertSession(row, replaces),
     ...(replaces === null ? [] : [deleteSession(replaces)]),
     appendEvent(
-      { ...cx, actor: { kind: 'user', id: user_id, scopes: new Set() } },
+      as(cx, { kind: 'user', id: user_id }),
       { type: 'session.started', subject_id: user_id, data: { amr } },
       sessionExists(id_hash),
     ),
@@ -139,3 +139,6 @@ export const endSessionsOf = (user_id: string, condition?: Statement): Statement
 
 /** For the timer. */
 export const deleteOldSessions = (cx: Context): Statement => deleteEndedSessions(cx)
+
+export const userOf = (cx: Context, cookie: string | undefined): Statement =>
+  sql`(select user_id from (${findSession(cx, cookie)}))`

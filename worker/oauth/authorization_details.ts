@@ -6,7 +6,6 @@ import { ID_PATTERN } from '../access/principals.ts'
 import { z } from '../api.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
-import type { Client } from './clients/metadata.ts'
 
 const names = (pattern: RegExp, max: number) => z.array(z.string().regex(pattern)).max(max)
 
@@ -59,7 +58,10 @@ export function parseDetails(text: string | undefined): Detail[] | undefined {
 const unique = (values: readonly string[]) => [...new Set(values)].sort()
 
 /** The details that a client may ask for. Throws OAuthError invalid_authorization_details. */
-export function readDetails(client: Client, text: string | undefined): Detail[] | undefined {
+export function readDetails(
+  client: { authorization_details_types: readonly string[] },
+  text: string | undefined,
+): Detail[] | undefined {
   const details = parseDetails(text)
   if (details?.some(({ type }) => !client.authorization_details_types.includes(type))) {
     throw refuse('this client is not registered for this type', 'details_type_not_registered')

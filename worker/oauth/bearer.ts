@@ -5,11 +5,11 @@ import type { MiddlewareHandler } from 'hono'
 import { permissionsEverywhere, type RightsRows, rightsOf } from '../access/rights.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
-import type { Env, Http } from '../http.ts'
+import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
-import { actorsOf, findLiveOrigin } from './authorizations/store.ts'
-import { dpopNonce, type ProofRequest } from './client_authentication/dpop.ts'
+import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
+import { readProofRequest } from './client_authentication/dpop.ts'
 import {
   type Credential,
   proveHolder,
@@ -17,18 +17,7 @@ import {
 } from './client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
-import { readAccessToken } from './tokens/tokens.ts'
-
-const refused = (description: string, reason: string, scheme: 'Bearer' | 'DPoP' = 'Bearer') =>
-  new OAuthError('invalid_token', { description, reason, scheme })
-
-/** The token of an Authorization header (RFC 6750 §2.1). Throws OAuthError invalid_token. */
-export function readBearer(authorization: string | undefined): string {
-  if (authorization === undefined) throw refused('an access token is needed', 'no_token')
-  const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)
-  if (match?.[1] === undefined) throw refused('the access token is not valid', 'bad_header')
-  return match[1]
-}
+import { readAccessToken } from './tokens/access_token.ts'
 
 /** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
 export function readCredential(c: Http): Credential {
@@ -37,15 +26,6 @@ export function readCredential(c: Http): Credential {
   const match = /^DPoP +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization ?? '')
   if (match?.[1] !== undefined) return { scheme: 'DPoP', token: match[1], proof }
   return { scheme: 'Bearer', token: readBearer(authorization), proof }
-}
-
-/** What a DPoP proof of this request is about. Who uses proofs is told the nonce for the next one (RFC 9449 §8.2). */
-export function readProofRequest(c: Http): ProofRequest {
-  const header = c.req.header('dpop')
-  if (header !== undefined || /^DPoP /i.test(c.req.header('authorization') ?? '')) {
-    c.header('DPoP-Nonce', dpopNonce(c.var.cx))
-  }
-  return { header, method: c.req.method, path: new URL(c.req.url).pathname }
 }
 
 /** Sets the actor. Database round trips, warm: 1. Throws OAuthError invalid_token. */
@@ -58,7 +38,12 @@ export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
 async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
-  const invalid = (reason: string) => refused('the access token is not valid', reason, scheme)
+  const invalid = (reason: string) =>
+    new OAuthError('invalid_token', {
+      description: 'the access token is not valid',
+      reason,
+      scheme,
+    })
   const read = await readAccessToken(cx, credential.token, managementAudience(cx))
   if (read === null) throw invalid('not_our_token')
   const now = cx.now()

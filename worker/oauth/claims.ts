@@ -186,3 +186,10 @@ export const readClaims = (stored: string | null, registered: readonly string[])
   stored === null
     ? { userinfo: {}, id_token: {} }
     : withinRegistered(JSON.parse(stored), registered)
+
+/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
+export const claimAsScope = (claim: string): string => `claims"${claim}`
+
+/** The claim that was allowed, where it is not a scope. */
+export const claimAllowed = (allowed: string): string | null =>
+  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null

@@ -10,7 +10,8 @@ import { RESPONSE_MODES } from './authorize/response.ts'
 import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication/client_authentication.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './clients/members.ts'
-import { authMethods, GRANT_TYPES } from './clients/metadata.ts'
+import { authMethods } from './clients/metadata.ts'
+import { GRANT_TYPES } from './grant_types.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */

@@ -12,8 +12,8 @@ import {
   listLiveAuthorizations,
 } from '../../../worker/oauth/authorizations/user_authorization_store.ts'
 import { changeClient, deleteClient } from '../../../worker/oauth/clients/clients.ts'
+import { sweepSessions } from '../../../worker/oauth/logout/after_session.ts'
 import { BACKOFF, deliverLogoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
-import { sweepSessions } from '../../../worker/oauth/logout/ended_sessions.ts'
 import { listHanging, listOfSession, takeDeliveries } from '../../../worker/oauth/logout/store.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'
 import { SYSTEM, startWorker, type TestWorker } from '../../context.ts'

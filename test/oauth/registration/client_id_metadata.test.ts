@@ -5,11 +5,9 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { updateSettings } from '../../../worker/admin/settings.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { createUser } from '../../../worker/identity/users.ts'
+import { isClientUrl } from '../../../worker/oauth/clients/client_url.ts'
 import { createClient } from '../../../worker/oauth/clients/clients.ts'
-import {
-  DOCUMENTS_MAX,
-  isClientUrl,
-} from '../../../worker/oauth/registration/client_id_metadata.ts'
+import { DOCUMENTS_MAX } from '../../../worker/oauth/registration/client_id_metadata.ts'
 import { ISSUER, type Outside, startWorker, type TestWorker } from '../../context.ts'
 import { Browser, type Page } from '../../identity/browser.ts'
 import { answerOf, CALLBACK, follow, locationOf, requestPath, signIn, VERIFIER } from '../flow.ts'

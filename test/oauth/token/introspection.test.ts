@@ -3,8 +3,8 @@ import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
 import * as schema from '../../../worker/db/schema.ts'
 import { insertInto, sql } from '../../../worker/db/sql.ts'
-import { findLiveOrigin } from '../../../worker/oauth/authorizations/store.ts'
-import { mintAccessToken, readAccessToken } from '../../../worker/oauth/tokens/tokens.ts'
+import { findLiveOrigin } from '../../../worker/oauth/authorizations/origin_store.ts'
+import { mintAccessToken, readAccessToken } from '../../../worker/oauth/tokens/access_token.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import {
   AS,

@@ -3,7 +3,7 @@ import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { expect, test } from 'vitest'
 import { verifyJwt } from '../../../worker/keys/jwt.ts'
-import { readAccessToken } from '../../../worker/oauth/tokens/tokens.ts'
+import { readAccessToken } from '../../../worker/oauth/tokens/access_token.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import {
   AS,

@@ -19,7 +19,7 @@ import {
   mintAccessToken,
   readAccessToken,
   signAccessToken,
-} from '../../../worker/oauth/tokens/tokens.ts'
+} from '../../../worker/oauth/tokens/access_token.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import {
   API,

@@ -1,16 +1,15 @@
 // /account/applications: where a person sees which applications have access, and takes it back. The account page of
 // identity leads here by the path alone.
 import { Hono } from 'hono'
+import { as } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, pageHeaders, readForm } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
-import { findSession, readSessionCookie } from '../../identity/sessions.ts'
+import { findSession, readSessionCookie, userOf } from '../../identity/sessions.ts'
 import { applicationsPage } from '../../pages/applications_page.ts'
 import { loadSettings } from '../../settings.ts'
-import { asUser, userOf } from '../authorize/authorize.ts'
-import { meaningOf } from '../authorize/consent.ts'
 import { listAllowedOf, listLiveAuthorizations } from './user_authorization_store.ts'
-import { applicationsOf, withdraw } from './user_authorizations.ts'
+import { allowedInWords, applicationsOf, withdraw } from './user_authorizations.ts'
 
 export const APPLICATIONS = '/account/applications'
 const LOGIN = `/login?return_to=${APPLICATIONS}`
@@ -41,7 +40,7 @@ export function applicationRoutes(): Hono<Env> {
           applications: applicationsOf(allowed, live).map(({ scope, ...application }) => ({
             ...application,
             // The page says itself which keep access.
-            may: [...new Set(scope.filter((one) => one !== 'offline_access').map(meaningOf))],
+            may: [...new Set(scope.filter((one) => one !== 'offline_access').map(allowedInWords))],
           })),
         }),
       )
@@ -61,7 +60,7 @@ export function applicationRoutes(): Hono<Env> {
       pageHeaders(c)
       if (session === undefined) return c.redirect(LOGIN, 303)
       const { user_id } = session
-      await cx.db.write(...withdraw(asUser(cx, user_id), user_id, client_id))
+      await cx.db.write(...withdraw(as(cx, { kind: 'user', id: user_id }), user_id, client_id))
       return c.redirect(APPLICATIONS, 303)
     })
 }

@@ -13,8 +13,7 @@ import {
 } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import type { Statement } from '../../db/sql.ts'
-import { sql } from '../../db/sql.ts'
+import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
@@ -25,27 +24,22 @@ import {
   parseDetails,
   storedDetails,
 } from '../authorization_details.ts'
-import { deleteOldRequests } from '../authorize/request_store.ts'
 import type { Caller } from '../client_authentication/client_authentication.ts'
 import { refreshTokenBinding } from '../client_authentication/sender_constraint.ts'
 import { type Client, isResource } from '../clients/metadata.ts'
 import { isLink } from '../clients/presets.ts'
-import { deleteExpiredSecrets } from '../clients/store.ts'
-import { deleteOldDeviceAuthorizations } from '../device_flow/store.ts'
-import { deleteOldInitialAccessTokens } from '../registration/store.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from '../scopes.ts'
 import {
   type AccessTokenClaims,
   accessTokenClaims,
   type Confirmation,
-  newRefreshToken,
-  type SignIn,
-} from '../tokens/tokens.ts'
+} from '../tokens/access_token.ts'
+import type { SignIn } from '../tokens/id_token.ts'
+import { newRefreshToken } from '../tokens/token_answer.ts'
+import { insertRefreshToken } from './refresh_token_store.ts'
 import {
-  deleteEnded,
   findAuthorization,
   insertAuthorization,
-  insertRefreshToken,
   isAuthorizationLive,
   NO_END,
   revokeAuthorization,
@@ -342,12 +336,3 @@ export const endedEvent = (
     },
     condition,
   )
-
-/** For the timer: requests nobody answered, secrets that ran out, and what ended so long ago that nobody asks about it. */
-export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
-  deleteOldRequests(cx),
-  deleteOldDeviceAuthorizations(cx),
-  deleteExpiredSecrets(cx.now()),
-  ...deleteOldInitialAccessTokens(cx.now()),
-  ...deleteEnded(cx),
-]

@@ -1,4 +1,9 @@
-// /v1/users/{id}/authorizations: what a person allowed clients, for operators.
+// Authorizations: one sign-in of a person to a client, origin of its tokens and family of its refresh tokens.
+//   /v1/users/{id}/authorizations here, /account/applications in application_routes.ts
+// Owns the tables authorization (store.ts), authorization_code (code_store.ts), refresh_token (refresh_token_store.ts)
+// and allowed_scope (allowed_scope_store.ts). authorizations.ts starts and ends one and says what it covers,
+// origin_store.ts whether a token's origin lives, user_authorizations.ts lists and withdraws.
+// Requests before a code are authorize/'s, redemption is token/grants/'s.
 import { assertMayEditPrincipal } from '../../access/power.ts'
 import { idSchema } from '../../access/principals.ts'
 import {
@@ -17,7 +22,7 @@ import {
 import { Problem } from '../../errors.ts'
 import { findUserById } from '../../identity/users.ts'
 import { loadSettings } from '../../settings.ts'
-import { CLIENT_URL_MAX } from '../registration/client_id_metadata.ts'
+import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { findAuthorization } from './store.ts'
 import { listLiveAuthorizations, type UserAuthorization } from './user_authorization_store.ts'
 import { withdraw, withdrawOne } from './user_authorizations.ts'

@@ -1,8 +1,12 @@
 // What a person allowed clients, for the person and for operators: a list, and taking it back. Taking back ends the
 // tokens and forgets the answer to the question, so that the client has to ask again.
+
 import type { Context } from '../../context.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
+import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/consent_words.ts'
+import { isDigest } from '../authorization_details.ts'
+import { claimAllowed } from '../claims.ts'
 import { endAuthorization } from './authorizations.ts'
 import { isAuthorizationLive } from './store.ts'
 import {
@@ -86,3 +90,10 @@ const withdrawn = (
     { type: 'authorization.withdrawn', subject_id: user_id, data: { client_id } },
     condition,
   )
+
+/** Whatever was allowed, as people read it: a scope, a single claim or details. */
+export function allowedInWords(allowed: string): string {
+  if (isDigest(allowed)) return DETAILS_IN_WORDS
+  const claim = claimAllowed(allowed)
+  return claim === null ? scopeInWords(allowed) : claimInWords(claim)
+}

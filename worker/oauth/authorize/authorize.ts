@@ -3,17 +3,23 @@
 // routes.ts's.
 import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
-import { findSession, touchSession } from '../../identity/sessions.ts'
+import { findSession, touchSession, userOf } from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
+import {
+  type AllowedScope,
+  insertAllowedScope,
+  listAllowedScopes,
+} from '../authorizations/allowed_scope_store.ts'
+import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata.ts'
@@ -38,18 +44,12 @@ import {
 } from './request.ts'
 import { openRequestObject } from './request_object.ts'
 import {
-  type AllowedScope,
-  codeExists,
   deleteRequest,
   detailsOfRequest,
   findClientOfRequest,
-  findCodeHash,
   findRequest,
-  insertAllowedScope,
-  insertCode,
   insertRequest,
   isOpen,
-  listAllowedScopes,
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
 
@@ -175,9 +175,6 @@ function usableClient(row: ClientRow | undefined): Client {
   }
   return parseClient(row)
 }
-
-export const userOf = (cx: Context, cookie: string | undefined): Statement =>
-  sql`(select user_id from (${findSession(cx, cookie)}))`
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
 const listGrantsOf = (cx: Context, cookie: string | undefined) =>
@@ -356,7 +353,7 @@ function rememberAllowed(
       insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
     ),
     appendEvent(
-      asUser(cx, user_id),
+      as(cx, { kind: 'user', id: user_id }),
       {
         type: 'authorization.allowed',
         subject_id: user_id,
@@ -366,9 +363,3 @@ function rememberAllowed(
     ),
   ]
 }
-
-/** The same context, in which the signed-in person acts. */
-export const asUser = (cx: Context, user_id: string): Context => ({
-  ...cx,
-  actor: { kind: 'user', id: user_id, scopes: new Set() },
-})

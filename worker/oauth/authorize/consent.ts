@@ -1,91 +1,21 @@
 // Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
 // in decision.ts; the page is pages/consent_page.ts.
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { ConsentValues } from '../../pages/consent_page.ts'
+import { actionInWords, claimInWords, scopeInWords } from '../../pages/consent_words.ts'
 import type { LinkingValues } from '../../pages/linking_page.ts'
 import { loadSettings } from '../../settings.ts'
-import { type Detail, digestOf, isDigest } from '../authorization_details.ts'
+import { type Detail, digestOf } from '../authorization_details.ts'
 import { type Preset, VENDORS } from '../clients/presets.ts'
 import { formTargetOf } from '../clients/redirect_uris.ts'
-import {
-  asUser,
-  consentPath,
-  issueCode,
-  loginPath,
-  lookAt,
-  pathOf,
-  requestEnded,
-} from './authorize.ts'
-import { claimAllowed, type Decision, decide, type Situation } from './decision.ts'
+import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
+import { type Decision, decide, type Situation } from './decision.ts'
 import { introduce } from './introduction.ts'
 import { deleteRequest, isOpen, listObjectNames } from './request_store.ts'
 import { type Outcome, toClient } from './response.ts'
-
-/** What scopes mean, for people. */
-const MEANING: ReadonlyMap<string, string> = new Map([
-  ['openid', 'know who you are'],
-  ['profile', 'see your name and language, and what else is in your profile'],
-  ['email', 'see your e-mail address'],
-  ['address', 'see your postal address'],
-  ['phone', 'see your phone number'],
-  ['offline_access', 'keep this access while you are away'],
-  ['mqtt', 'see and control the devices that you may use'],
-  ['manage', 'manage everything here in your name'],
-])
-
-const MANAGED: ReadonlyMap<string, string> = new Map([
-  ['users', 'people'],
-  ['devices', 'devices'],
-  ['access', 'groups, roles and who has access'],
-  ['clients', 'applications'],
-  ['keys', 'signing keys'],
-  ['events', 'the record of events'],
-  ['settings', 'settings'],
-])
-
-/** What a claim asked for by itself tells. */
-const TOLD: ReadonlyMap<string, string> = new Map([
-  ['name', 'name'],
-  ['given_name', 'first name'],
-  ['family_name', 'last name'],
-  ['middle_name', 'middle name'],
-  ['nickname', 'nickname'],
-  ['preferred_username', 'user name'],
-  ['profile', 'profile page'],
-  ['picture', 'picture'],
-  ['website', 'web site'],
-  ['gender', 'gender'],
-  ['birthdate', 'birthdate'],
-  ['zoneinfo', 'time zone'],
-  ['locale', 'language'],
-  ['email', 'e-mail address'],
-  ['phone_number', 'phone number'],
-  ['address', 'postal address'],
-])
-
-const CHECKED: ReadonlyMap<string, string> = new Map([
-  ['updated_at', 'see when your profile was changed last'],
-  ['email_verified', 'see whether your e-mail address was verified'],
-  ['phone_number_verified', 'see whether your phone number was verified'],
-])
-
-const meaningOfClaim = (claim: string): string =>
-  CHECKED.get(claim) ?? `see your ${TOLD.get(claim) ?? claim}`
-
-/** A scope in words, or whatever else was allowed under a name of its own. */
-export function meaningOf(scope: string): string {
-  if (isDigest(scope)) return 'use devices and groups that it named when it asked you'
-  const claim = claimAllowed(scope)
-  if (claim !== null) return meaningOfClaim(claim)
-  const [resource = '', verb] = scope.split(':')
-  const managed = MANAGED.get(resource)
-  if (managed !== undefined && verb === 'read') return `see ${managed} in your name`
-  if (managed !== undefined && verb === 'write') return `change ${managed} in your name`
-  return MEANING.get(scope) ?? 'use what the application calls'
-}
 
 /** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
 export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
@@ -100,14 +30,6 @@ export type Asked = {
   | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
 )
 
-/** What actions of `authorization_details` mean, for people; others are shown as they are. */
-const ACTIONS: ReadonlyMap<string, string> = new Map([
-  ['device:read', 'see'],
-  ['device:command', 'control'],
-  ['subscribe', 'receive messages of'],
-  ['publish', 'send messages for'],
-])
-
 /** RFC 9396 §2: details that the person holds, in words. A round trip when there are any. */
 export async function describeDetails(cx: Context, held: readonly Detail[]) {
   if (held.length === 0) return []
@@ -116,7 +38,7 @@ export async function describeDetails(cx: Context, held: readonly Detail[]) {
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
   return held.map(({ actions, devices, groups }) => ({
     name: actions.join(' '),
-    text: `${actions.map((one) => ACTIONS.get(one) ?? one).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
+    text: `${actions.map((one) => actionInWords(one)).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
   }))
 }
 
@@ -145,8 +67,11 @@ export async function askConsent(
   const common = {
     email: session.user_email,
     scopes: [
-      ...toldScopes(cx, request.resource, scope).map((name) => ({ name, text: meaningOf(name) })),
-      ...claims.map((name) => ({ name, text: meaningOfClaim(name) })),
+      ...toldScopes(cx, request.resource, scope).map((name) => ({
+        name,
+        text: scopeInWords(name),
+      })),
+      ...claims.map((name) => ({ name, text: claimInWords(name) })),
       ...details,
     ],
     request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision, held))}`,
@@ -233,7 +158,7 @@ async function deny(cx: Context, { client, request, stored }: Situation, { sessi
   const { client_id } = request
   await cx.db.write(
     appendEvent(
-      asUser(cx, user_id),
+      as(cx, { kind: 'user', id: user_id }),
       { type: 'authorization.denied', subject_id: user_id, data: { client_id } },
       isOpen(cx, stored.id_hash),
     ),

@@ -5,14 +5,14 @@ import { OAuthError } from '../../errors.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
+import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
 import { holdsScope, isRegisteredScope, mayNameResource } from '../authorizations/authorizations.ts'
-import { acrRequest, claimsBeyond, subjectRequest } from '../claims.ts'
+import { acrRequest, claimAsScope, claimsBeyond, subjectRequest } from '../claims.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink } from '../clients/presets.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { isManagementScope } from '../scopes.ts'
 import type { AuthorizationRequest } from './request.ts'
-import type { AllowedScope } from './request_store.ts'
 
 const refuse = (error: OAuthError['error'], description: string, reason: string) =>
   new OAuthError(error, { description, reason })
@@ -157,13 +157,6 @@ function scopeFor(cx: Context, { request, client, permissions }: Situation): str
 /** Where consent is kept: for each resource that was named, or for none. */
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
-
-/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
-const claimAsScope = (claim: string): string => `claims"${claim}`
-
-/** The claim that was allowed, where it is not a scope. */
-export const claimAllowed = (allowed: string): string | null =>
-  allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null
 
 /** What the person is asked to allow, as rows of what was allowed. */
 export const toAllow = (

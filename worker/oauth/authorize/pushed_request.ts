@@ -1,21 +1,20 @@
 // Requests that a client brings itself, before any browser comes (RFC 9126): checked and kept like one from a browser,
 // under a reference that lives for seconds until a browser opens it. From then on it is a request like any other,
 // and is consumed with the code; so a page that is loaded anew does not end it.
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import {
-  actingAs,
   authenticate,
   callerReads,
   isProven,
-  type Presented,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
+import type { Presented } from '../client_authentication/presented.ts'
 import { readProof, withProof } from '../client_authentication/sender_constraint.ts'
 import type { Client } from '../clients/metadata.ts'
 import { isLink } from '../clients/presets.ts'
@@ -68,7 +67,7 @@ export async function pushRequest(
     expires_at: created_at + settings.par_ttl,
     pushed: 1,
   }
-  await writeAs(actingAs(cx, caller), caller, insertRequestWhere(row, isProven(cx, caller)))
+  await writeAs(as(cx, caller), caller, insertRequestWhere(row, isProven(cx, caller)))
   return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
 }
 

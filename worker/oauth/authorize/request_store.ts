@@ -1,12 +1,10 @@
-// The tables `authorization_request` and `allowed_scope`, and the making of codes (`authorization_code`), whose
-// redemption is authorizations/store.ts's.
+// The table `authorization_request`: requests on their way through login and consent. Statements, no rules.
 import type { Context } from '../../context.ts'
-import { allowed_scope, authorization_code, authorization_request } from '../../db/schema.ts'
+import { authorization_request } from '../../db/schema.ts'
 import { insertInto, insertWhere, list, type Statement, sql } from '../../db/sql.ts'
 import type { ClientRow } from '../clients/store.ts'
 
 export type RequestRow = typeof authorization_request.$inferSelect
-export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
 
 export const insertRequest = (row: RequestRow): Statement =>
   insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
@@ -57,46 +55,3 @@ export const listObjectNames = (
 ): Statement<{ id: string; name: string | null }> =>
   sql`select id, name from device where id in (${list(ids)})
     union all select id, name from "group" where id in (${list(ids)})`
-
-export type AllowedScope = { resource: string; scope: string }
-
-/** What the user (a scalar) allowed the client (a scalar) before. */
-export const listAllowedScopes = (
-  user_id: Statement,
-  client_id: Statement,
-): Statement<AllowedScope> =>
-  sql`select resource, scope from allowed_scope
-    where user_id = ${user_id} and client_id = ${client_id}`
-
-/** A condition: the user still allows the client each of these scopes, for each resource or for none. */
-export const isAllAllowed = (asked: {
-  user_id: string
-  client_id: string
-  resource: readonly string[]
-  scope: readonly string[]
-}): Statement => {
-  const resources = asked.resource.length === 0 ? [''] : asked.resource
-  return sql`(select count(*) from allowed_scope
-    where user_id = ${asked.user_id} and client_id = ${asked.client_id}
-      and resource in (${list(resources)}) and scope in (${list(asked.scope)})
-  ) = ${resources.length * asked.scope.length}`
-}
-
-export const insertAllowedScope = (
-  row: typeof allowed_scope.$inferSelect,
-  condition: Statement,
-): Statement => insertWhere(allowed_scope, row, condition, sql<never>`on conflict do nothing`)
-
-/**
- * Stores a code if `condition` holds. The hash was drawn once, so `findCodeHash` knows the batch's own code
- * also when the batch ran twice and the condition no longer holds.
- */
-export const insertCode = (row: NewCode, condition: Statement): Statement =>
-  insertWhere(authorization_code, row, condition, sql<never>`on conflict (hash) do nothing`)
-
-export const findCodeHash = (hash: string): Statement<{ hash: string }> =>
-  sql`select hash from authorization_code where hash = ${hash}`
-
-/** A condition: the code was stored. */
-export const codeExists = (hash: string): Statement =>
-  sql`exists (select 1 from authorization_code where hash = ${hash})`

@@ -1,15 +1,22 @@
-// /oauth/authorize and /consent. Answers are redirects by 303 and pages; no other origin may read them, so there
-// is no CORS here.
+// Requests for authorization: from a browser or pushed by the client, through login and consent, to a code.
+//   /oauth/authorize /consent /oauth/par
+// Owns the table authorization_request (request_store.ts). request.ts judges parameters, decision.ts says the next step,
+// authorize.ts does it, consent.ts asks the person, response.ts carries the answer.
+// Leaves sign-in to identity, pages to pages/, codes and what was allowed before to authorizations/.
+// Answers to browsers are redirects by 303 and pages; no other origin may read them, so only PAR has CORS.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
 import {
+  crossOrigin,
   type Env,
   type Form,
   type Http,
   imageSources,
+  noStore,
   pageHeaders,
   readForm,
   readQuery,
+  wrongMethod,
 } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
@@ -17,13 +24,16 @@ import { consentPage } from '../../pages/consent_page.ts'
 import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
 import { linkingPage } from '../../pages/linking_page.ts'
 import { messagesFor } from '../../pages/messages.ts'
+import { readProofRequest } from '../client_authentication/dpop.ts'
+import { readRequest } from '../client_authentication/presented.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
 import { authorize } from './authorize.ts'
 import { type Asked, answerConsent, askConsent } from './consent.ts'
+import { pushRequest } from './pushed_request.ts'
 import { PARAMETERS, REQUEST_MAX } from './request.ts'
 import type { Outcome } from './response.ts'
 
-/** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2. */
+/** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2, PAR 2. */
 export function authorizeRoutes(): Hono<Env> {
   return (
     new Hono<Env>()
@@ -64,6 +74,13 @@ export function authorizeRoutes(): Hono<Env> {
         const given = { request: form.get('request'), action: form.get('action') }
         return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
       })
+      .use('/oauth/par', crossOrigin(['POST']))
+      .post('/oauth/par', async (c) => {
+        noStore(c)
+        const { form, presented } = await readRequest(c, ['resource'])
+        return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
+      })
+      .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
   )
 }
 

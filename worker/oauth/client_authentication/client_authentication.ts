@@ -1,15 +1,9 @@
-// Who speaks at the token, introspection and revocation endpoints: a client or a device, by the one method that
-// is registered for it. Reads what was presented, verifies it against the rows, and keeps assertions single-use.
-// What the caller may then have is decided by the grants.
-import {
-  decodeJwt,
-  decodeProtectedHeader,
-  importJWK,
-  type JWK,
-  type JWTPayload,
-  jwtVerify,
-} from 'jose'
-import { ID_PATTERN } from '../../access/principals.ts'
+// Client authentication: a client or a device at the token, introspection, revocation and other endpoints of clients.
+// Owns the table used_assertion (used_assertion_store.ts). presented.ts reads what a request presents; here it is
+// verified against the rows, by the one method that is registered. tls_client_auth.ts has certificates, dpop.ts proofs
+// of possession, sender_constraint.ts the key that tokens are bound to.
+// Leaves to the grants what a caller may have.
+import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Rows } from '../../db/database.ts'
@@ -17,8 +11,6 @@ import { join, type Statement } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
-import type { Form } from '../../http.ts'
-import { type Assertion, consumeProofs, isAssertionMine } from '../authorizations/store.ts'
 import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
@@ -26,19 +18,11 @@ import type { Jwk } from '../clients/metadata.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
 import { fitsAlgorithm, isSameAlgorithm, publicMembers } from '../clients/public_jwk.ts'
 import { verifyClientSecret } from '../clients/secrets.ts'
-import { currentClient, isClientUrl } from '../registration/client_id_metadata.ts'
-import type { Confirmation } from '../tokens/tokens.ts'
+import { currentClient } from '../registration/client_id_metadata.ts'
+import type { Confirmation } from '../tokens/access_token.ts'
+import { invalidClient, type Presented } from './presented.ts'
 import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
-
-/** What a request presents, by exactly one method. Nothing of it is believed yet. */
-export type Presented =
-  | { method: 'none'; client_id: string }
-  | {
-      method: 'client_secret_basic' | 'client_secret_post'
-      client_id: string
-      client_secret: string
-    }
-  | { method: 'private_key_jwt'; client_id: string; assertion: string }
+import { type Assertion, consumeProofs, isAssertionMine } from './used_assertion_store.ts'
 
 /** A client or device that proved who it is; a public client only said so (`method` none). */
 export type Caller = {
@@ -61,8 +45,6 @@ export function assertConfidential(
   })
 }
 
-const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
-
 /** Algorithms of assertions. */
 export const SIGNING_ALGORITHMS: readonly string[] = CLIENT_ALGORITHMS
 
@@ -74,79 +56,6 @@ const CLOCK_TOLERANCE = 30
 
 /** How far ahead FAPI 2.0 lets `iat` be, in seconds. */
 const IAT_AHEAD_MAX = 60
-
-/** One dull answer, whatever was wrong. */
-const refused = (reason: string) =>
-  new OAuthError('invalid_client', { description: 'client authentication failed', reason })
-
-const badRequest = (description: string, reason: string) =>
-  new OAuthError('invalid_request', { description, reason })
-
-// --- what was presented -----------------------------------------------------------------------
-
-/**
- * Reads the client's credentials from the Authorization header and the form. Throws OAuthError invalid_request
- * when there is more than one method, invalid_client when there is none or it cannot be read.
- */
-export function readPresented(authorization: string | undefined, form: Form): Presented {
-  const client_id = form.get('client_id')
-  const client_secret = form.get('client_secret')
-  const assertion = form.get('client_assertion')
-  const type = form.get('client_assertion_type')
-  // RFC 6749 §2.3: not more than one method in each request
-  const methods = [authorization, client_secret, assertion ?? type]
-  if (methods.filter((one) => one !== undefined).length > 1) {
-    throw badRequest('use one method of client authentication', 'several_methods')
-  }
-  const presented = pick()
-  if (client_id !== undefined && client_id !== presented.client_id) {
-    throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
-  }
-  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
-  if (!known) throw refused('bad_client_id')
-  return presented
-
-  function pick(): Presented {
-    if (authorization !== undefined) return readBasic(authorization)
-    if (assertion !== undefined || type !== undefined) {
-      // RFC 7521 §4.2
-      if (type !== ASSERTION_TYPE || assertion === undefined) throw refused('bad_assertion_type')
-      return { method: 'private_key_jwt', client_id: subjectOf(assertion), assertion }
-    }
-    if (client_id === undefined) throw refused('no_credentials')
-    if (client_secret === undefined) return { method: 'none', client_id }
-    return { method: 'client_secret_post', client_id, client_secret }
-  }
-}
-
-function readBasic(authorization: string): Presented {
-  const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)
-  if (match === null) throw refused('bad_authorization_header')
-  try {
-    const bytes = Uint8Array.from(atob(match[1] ?? ''), (ch) => ch.charCodeAt(0))
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-    const colon = text.indexOf(':')
-    if (colon < 0) throw refused('bad_authorization_header')
-    // RFC 6749 §2.3.1: both parts are form-encoded before they are joined
-    const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '))
-    return {
-      method: 'client_secret_basic',
-      client_id: decode(text.slice(0, colon)),
-      client_secret: decode(text.slice(colon + 1)),
-    }
-  } catch (cause) {
-    throw cause instanceof OAuthError ? cause : refused('bad_authorization_header')
-  }
-}
-
-/** The subject that an assertion claims, only to know whose keys to look up. */
-function subjectOf(assertion: string): string {
-  try {
-    const { sub } = decodeJwt(assertion)
-    if (typeof sub === 'string') return sub
-  } catch {}
-  throw refused('bad_assertion')
-}
 
 // --- who it is --------------------------------------------------------------------------------
 
@@ -178,7 +87,7 @@ export async function authenticate(
   const [device] = devices
   if (row !== undefined) {
     const client = parseClient(row)
-    if (client.status !== 'active') throw refused('client_disabled')
+    if (client.status !== 'active') throw invalidClient('client_disabled')
     const registered = client.token_endpoint_auth_method
     // RFC 8705 §2: the request has the client's id alone, the connection has the proof.
     if (method === 'none' && isTlsMethod(registered)) {
@@ -187,26 +96,27 @@ export async function authenticate(
     }
     // The registered method only: else a leaked public id, or a secret beside a key, would do.
     if (registered !== method && !mayAlsoUse(client, method)) {
-      throw refused('other_method_registered')
+      throw invalidClient('other_method_registered')
     }
     // FAPI 2.0 §5.3.2.1; no such client is registered, but one may have been
-    if (isFapi(client) && method !== 'private_key_jwt') throw refused('method_of_profile')
+    if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
-      if (!verifyClientSecret(cx, secrets, presented.client_secret)) throw refused('wrong_secret')
+      if (!verifyClientSecret(cx, secrets, presented.client_secret))
+        throw invalidClient('wrong_secret')
     }
     const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
   }
-  if (device === undefined) throw refused('unknown_client')
-  if (device.status !== 'active') throw refused('device_not_active')
+  if (device === undefined) throw invalidClient('unknown_client')
+  if (device.status !== 'active') throw invalidClient('device_not_active')
   const live = liveCredentials(cx, credentials)
   if ('assertion' in presented) {
     const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as Jwk]))
     const assertion = await verifyAssertion(cx, presented, null, keys)
     return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
-  if (!('client_secret' in presented)) throw refused('device_without_proof')
-  if (!verifyDeviceSecret(live, presented.client_secret)) throw refused('wrong_secret')
+  if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
+  if (!verifyDeviceSecret(live, presented.client_secret)) throw invalidClient('wrong_secret')
   return { kind: 'device', id, method, device, proofs: [], cnf: null }
 }
 
@@ -223,13 +133,13 @@ async function verifyAssertion(
   try {
     header = decodeProtectedHeader(assertion)
   } catch {
-    throw refused('bad_assertion')
+    throw invalidClient('bad_assertion')
   }
   const { alg, kid, typ } = header
-  if (alg === undefined || !mayUseAlgorithm(client, alg)) throw refused('assertion_alg')
+  if (alg === undefined || !mayUseAlgorithm(client, alg)) throw invalidClient('assertion_alg')
   // RFC 8725 §3.11: some other JWT that the same key signed is not an assertion
   const types = ['undefined', 'jwt', 'client-authentication+jwt']
-  if (!types.includes(String(typ).toLowerCase())) throw refused('assertion_typ')
+  if (!types.includes(String(typ).toLowerCase())) throw invalidClient('assertion_typ')
   // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are not looked at.
   const keys = client === null ? own : await clientKeys(cx, client, kid)
   const candidates = keys.filter(
@@ -243,7 +153,7 @@ async function verifyAssertion(
     if (claims !== null)
       return acceptClaims(cx, client_id, claims, client !== null && isFapi(client))
   }
-  throw refused(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
+  throw invalidClient(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
 }
 
 /** OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the profile. */
@@ -278,34 +188,29 @@ function acceptClaims(
   isFapi: boolean,
 ): Assertion {
   const { iss, sub, aud, exp, iat, jti }: Record<string, unknown> = claims
-  if (iss !== client_id || sub !== client_id) throw refused('assertion_issuer')
+  if (iss !== client_id || sub !== client_id) throw invalidClient('assertion_issuer')
   // Every audience must be us: one that names another server as well could be replayed by that server.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
   // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
   const ours = [issuer, `${issuer}/oauth/token`, `${issuer}/oauth/par`]
   if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one))) {
-    throw refused('assertion_audience')
+    throw invalidClient('assertion_audience')
   }
   // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as well
-  if (isFapi && aud !== issuer) throw refused('assertion_audience')
+  if (isFapi && aud !== issuer) throw invalidClient('assertion_audience')
   const now = cx.now()
   if (isFapi && typeof iat === 'number' && iat > now + IAT_AHEAD_MAX) {
-    throw refused('assertion_issued_ahead')
+    throw invalidClient('assertion_issued_ahead')
   }
-  if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
-  if (exp > now + ASSERTION_TTL_MAX) throw refused('assertion_lives_too_long')
-  if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
+  if (typeof exp !== 'number' || exp <= now) throw invalidClient('assertion_expired')
+  if (exp > now + ASSERTION_TTL_MAX) throw invalidClient('assertion_lives_too_long')
+  if (typeof jti !== 'string' || jti === '' || jti.length > 255)
+    throw invalidClient('assertion_jti')
   return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
 }
 
 // --- acting -----------------------------------------------------------------------------------
-
-/** The context in which the caller is the one who acts. */
-export const actingAs = (cx: Context, caller: Caller): Context => ({
-  ...cx,
-  actor: { kind: caller.kind, id: caller.id, scopes: new Set() },
-})
 
 /** A condition for every consuming statement: the caller's proofs are consumed by this request. */
 export const isProven = (cx: Context, caller: Caller): Statement =>
@@ -339,6 +244,6 @@ export async function writeAs<const S extends readonly Statement<unknown>[]>(
       reason: 'proof_replayed',
     })
   }
-  if (used !== undefined) throw refused('assertion_replayed')
+  if (used !== undefined) throw invalidClient('assertion_replayed')
   return answers.slice(consume.length) as unknown as Rows<S>
 }

@@ -4,9 +4,10 @@ import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwt
 import type { Context } from '../../context.ts'
 import { mac, sha256, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
-import type { Assertion } from '../authorizations/store.ts'
+import type { Http } from '../../http.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { fitsAlgorithm, type PublicJwk, publicMembers } from '../clients/public_jwk.ts'
+import type { Assertion } from './used_assertion_store.ts'
 
 /** What of an HTTP request a proof is about. */
 export type ProofRequest = {
@@ -143,4 +144,13 @@ function normalise(uri: string): string | null {
     return /[A-Za-z0-9._~-]/.test(char) ? char : octet.toUpperCase()
   })
   return origin + path
+}
+
+/** What a DPoP proof of this request is about. Who uses proofs is told the nonce for the next one (RFC 9449 §8.2). */
+export function readProofRequest(c: Http): ProofRequest {
+  const header = c.req.header('dpop')
+  if (header !== undefined || /^DPoP /i.test(c.req.header('authorization') ?? '')) {
+    c.header('DPoP-Nonce', dpopNonce(c.var.cx))
+  }
+  return { header, method: c.req.method, path: new URL(c.req.url).pathname }
 }

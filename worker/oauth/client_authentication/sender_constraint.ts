@@ -4,12 +4,12 @@ import type { Context } from '../../context.ts'
 import type { Rows } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
-import { consumeProofs } from '../authorizations/store.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
 import { isSameAlgorithm } from '../clients/public_jwk.ts'
-import type { Confirmation } from '../tokens/tokens.ts'
+import type { Confirmation } from '../tokens/access_token.ts'
 import type { Caller } from './client_authentication.ts'
 import { checkProof, type Proof, type ProofRequest } from './dpop.ts'
+import { consumeProofs } from './used_assertion_store.ts'
 
 // --- where tokens are made --------------------------------------------------------------------
 

@@ -6,6 +6,7 @@ import { type Config, verifiesChains } from '../../config.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
+import { GIVES_REFRESH, GRANT_TYPES, NEEDS_PROOF } from '../grant_types.ts'
 import { managementAudience, parseScope } from '../scopes.ts'
 import {
   type ClientMembers,
@@ -86,29 +87,6 @@ export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
       (method !== 'tls_client_auth' || verifiesChains(mtls)) &&
       (method !== 'self_signed_tls_client_auth' || mtls !== null),
   )
-
-export const GRANT_TYPES = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-] as const
-
-/** Grants of a person, with which a refresh token may come. */
-const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
-  'authorization_code',
-  'urn:ietf:params:oauth:grant-type:device_code',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-]
-
-/** RFC 6749 §4.4 for client_credentials; whoever acts for others has to prove himself all the more. */
-const NEEDS_PROOF: readonly (typeof GRANT_TYPES)[number][] = [
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-]
 
 const fields = {
   client_name: z

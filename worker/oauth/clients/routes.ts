@@ -1,4 +1,7 @@
-// /v1/clients: the clients' part of the management API.
+// Clients: what one may be, how it is made, changed and deleted, its secrets and keys.
+//   /v1/clients
+// Owns the tables client and client_secret (store.ts). metadata.ts and members.ts have the members, clients.ts the changes.
+// Registration by software is registration/'s, how a client proves who it is client_authentication/'s.
 import {
   type Api,
   createApi,
@@ -18,7 +21,7 @@ import {
 import type { Context } from '../../context.ts'
 import { Problem } from '../../errors.ts'
 import { noStore } from '../../http.ts'
-import { CLIENT_URL_MAX } from '../registration/client_id_metadata.ts'
+import { CLIENT_URL_MAX } from './client_url.ts'
 import {
   assertMayShape,
   changeClient,

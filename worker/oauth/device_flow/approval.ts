@@ -9,22 +9,22 @@ import {
 } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, type RightsRows, rightsOf } from '../../access/rights.ts'
 import { limit } from '../../attempts.ts'
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import { sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
 import { findSession, type LiveSession, touchSession } from '../../identity/sessions.ts'
+import { scopeInWords } from '../../pages/consent_words.ts'
 import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
 import { holdsScope, isRegisteredScope } from '../authorizations/authorizations.ts'
-import { asUser } from '../authorize/authorize.ts'
-import { describeDetails, meaningOf, toldScopes } from '../authorize/consent.ts'
+import { describeDetails, toldScopes } from '../authorize/consent.ts'
 import { type Client, type ClientRow, parseClient } from '../clients/clients.ts'
+import { DEVICE_CODE } from '../grant_types.ts'
 import { isManagementScope, parseScope } from '../scopes.ts'
-import { grant_type } from '../token/grants/device_code.ts'
 import { readUserCode, userCodeMac } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
@@ -107,7 +107,7 @@ export async function enterUserCode(
     // Noted once per window, so that guessing does not fill the record.
     if (person === byPerson.max + 1 || address === byAddress.max + 1) {
       await cx.db.write(
-        appendEvent(asUser(cx, user_id), {
+        appendEvent(as(cx, { kind: 'user', id: user_id }), {
           type: 'device_authorization.blocked',
           outcome: 'failure',
           subject_id: user_id,
@@ -158,7 +158,7 @@ export async function answerDevice(
   const [, , decided] = await cx.db.write(
     // The event first: its condition ends with the decision.
     appendEvent(
-      asUser(cx, session.user_id),
+      as(cx, { kind: 'user', id: session.user_id }),
       {
         type: `authorization.${decision}`,
         subject_id: session.user_id,
@@ -209,7 +209,7 @@ function questionOf({
 }): Question | null {
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
-  if (!client.grant_types.includes(grant_type)) return null
+  if (!client.grant_types.includes(DEVICE_CODE)) return null
   const permissions = permissionsEverywhere([grants, [], [], [], []])
   const asked = parseScope(row.scope)
   const scope = asked.filter(
@@ -233,7 +233,7 @@ function valuesOf(
 ): Omit<DeviceConsentValues, 'csrf'> {
   const { code, session, row, client, scope } = question
   const resources = JSON.parse(row.resource) as string[]
-  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: meaningOf(name) }))
+  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,

@@ -14,10 +14,10 @@ import {
   type CallerRows,
   callerReads,
   isProven,
-  type Presented,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import { grant_type } from '../token/grants/device_code.ts'
+import type { Presented } from '../client_authentication/presented.ts'
+import { DEVICE_CODE } from '../grant_types.ts'
 import { findDeviceAuthorization, insertDeviceAuthorization } from './store.ts'
 
 /** Seconds between two polls, until the device is told to slow down. */
@@ -47,7 +47,7 @@ export async function startDeviceAuthorization(
   const settings = await loadSettings(cx)
   const rows: CallerRows = await cx.db.read(...callerReads(presented.client_id))
   const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
-  if (caller.kind !== 'client' || !caller.client.grant_types.includes(grant_type)) {
+  if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {
       description: 'the client is not registered for this grant type',
       reason: 'grant_type_not_registered',

@@ -1,17 +1,38 @@
-// /device, where people type the code that a device shows. HTTP in and out, no rules.
+// The device grant (RFC 8628): a device without a browser shows a code, and a person allows it on another device.
+//   /oauth/device_authorization /device
+// Owns the table device_authorization (store.ts). device_authorization.ts is the device's side, approval.ts the
+// person's. How the device gets its tokens is token/grants/device_code.ts's.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Http, pageHeaders, readForm, readQuery } from '../../http.ts'
+import {
+  crossOrigin,
+  type Env,
+  type Http,
+  noStore,
+  pageHeaders,
+  readForm,
+  readQuery,
+  wrongMethod,
+} from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
 import { english } from '../../pages/messages.ts'
+import { readRequest } from '../client_authentication/presented.ts'
 import { answerDevice, enterUserCode, isSignedIn, loginPath, type Step } from './approval.ts'
-import { readUserCode } from './device_authorization.ts'
+import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'
 
-/** Database round trips, warm: the page 1, a code 2, the answer 2. */
+/** Database round trips, warm: device authorization 2, the page 1, a code 2, the answer 2. */
 export function deviceRoutes(): Hono<Env> {
   return new Hono<Env>()
+    .use('/oauth/device_authorization', crossOrigin(['POST']))
+    .post('/oauth/device_authorization', async (c) => {
+      noStore(c)
+      const { form, presented } = await readRequest(c, ['resource'])
+      return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
+    })
+    .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
+
     .get('/device', async (c) => {
       const code = readQuery(c).get('user_code')
       const signedIn = await isSignedIn(c.var.cx, readSessionCookie(c))

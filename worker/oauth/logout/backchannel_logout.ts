@@ -1,5 +1,5 @@
 // OpenID Connect Back-Channel Logout 1.0: clients hear from us, not from the browser, that a session ended. Who is to
-// hear of what is noted by ended_sessions.ts; here the logout token is made, sent, and sent again for about a day.
+// hear of what is noted by after_session.ts; here the logout token is made, sent, and sent again for about a day.
 // Every delivery is taken before it is sent, so that of several instances one sends it; after a crash it may be sent
 // twice, which is harmless: a session ends once.
 import type { Context } from '../../context.ts'

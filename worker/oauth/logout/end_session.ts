@@ -1,7 +1,7 @@
 // OpenID Connect RP-Initiated Logout 1.0: a client sends the browser here so that the person is signed out here too.
 // Without a question only when the client shows an ID token of the very session; else the person is asked, so that
 // no link signs anybody out. The answer goes to an address that the client registered, or nowhere.
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { seal, UnsealError, unseal } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
@@ -13,13 +13,12 @@ import {
 } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
 import { loadSettings } from '../../settings.ts'
-import { asUser } from '../authorize/authorize.ts'
+import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { CLIENT_URL_MAX } from '../registration/client_id_metadata.ts'
+import { afterSessionsEnded, endHanging } from './after_session.ts'
 import { deliverLogoutTokens } from './backchannel_logout.ts'
-import { afterSessionsEnded, endHanging } from './ended_sessions.ts'
 import { HANGING_MAX, listOfSession } from './store.ts'
 
 /** What was asked, with the hint verified already. */
@@ -138,7 +137,7 @@ export async function endSession(
     }
   }
   const { user_id, id_hash } = session
-  const acting = asUser(cx, user_id)
+  const acting = as(cx, { kind: 'user', id: user_id })
   await cx.db.write(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
   else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))

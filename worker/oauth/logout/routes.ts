@@ -1,5 +1,8 @@
-// /oauth/logout, the end_session_endpoint, and the answer of the person who was asked there. Pages and redirects by
-// 303, as at authorize; rules are end_session.ts's.
+// Logout: clients end the browser session, and hear of sessions that ended.
+//   /oauth/logout /oauth/logout/confirm
+// Owns the table logout_delivery (store.ts). end_session.ts is RP-Initiated Logout, after_session.ts revokes what a
+// session leaves behind, backchannel_logout.ts tells the clients. Sessions themselves are identity's.
+// Answers are pages and redirects by 303, as at authorize.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, pageHeaders, readForm, readQuery } from '../../http.ts'

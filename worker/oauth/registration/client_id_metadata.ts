@@ -4,12 +4,13 @@
 // than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
 // alone.
 import { limit } from '../../attempts.ts'
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
 import { loadSettings } from '../../settings.ts'
+import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
 import {
   type Client,
@@ -22,9 +23,6 @@ import { type ClientRow, findClientById, keepDocumentUntil } from '../clients/st
 import { IDENTITY_SCOPES } from '../scopes.ts'
 import { assertKeepsSector, describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
 
-/** Longest address, in characters. */
-export const CLIENT_URL_MAX = 512
-
 /** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
 export const DOCUMENTS_MAX = 60
 
@@ -33,17 +31,6 @@ const DOCUMENT_MAX = 10_240
 
 /** For how long a document counts, in seconds: at least, at most, and where its server does not say. */
 const LIFETIME = { min: 60, max: 86_400, unsaid: 3600 }
-
-/**
- * §3: https, with a path, and nothing in it that readers could differ about: no fragment, user, dot segments, and no
- * other way to write it.
- */
-export function isClientUrl(text: string): boolean {
-  if (!text.startsWith('https://') || text.length > CLIENT_URL_MAX) return false
-  if (!/^[\x21-\x7e]+$/.test(text) || text.includes('#') || !URL.canParse(text)) return false
-  const { href, pathname, username, password } = new URL(text)
-  return href === text && pathname !== '/' && username === '' && password === ''
-}
 
 /**
  * The client as it is now, of which `row` was read: that row, or what the document has come to say. Undefined when
@@ -77,7 +64,7 @@ async function renew(
   if (document === null) return undefined
   const { client, lifetime } = document
   const metadata_expires_at = cx.now() + lifetime
-  const as: Context = { ...cx, actor: { kind: 'client', id: url, scopes: new Set() } }
+  const acting = as(cx, { kind: 'client', id: url })
   if (row === undefined) {
     // Where another request was first, or an operator deleted it, nothing is made, and what is there is read.
     const registration = {
@@ -87,12 +74,12 @@ async function renew(
     }
     const next = judge(cx, url, null, client)
     if (next === null) return undefined
-    const made = await creationOf(as, url, next, { client_secret: undefined, registration })
+    const made = await creationOf(acting, url, next, { client_secret: undefined, registration })
     return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
   }
   const next = judge(cx, url, parseClient(row), client)
   if (next === null) return undefined
-  const { statements } = await changeOf(as, row, next)
+  const { statements } = await changeOf(acting, row, next)
   const answers = await cx.db.write(
     ...statements,
     keepDocumentUntil(url, metadata_expires_at),

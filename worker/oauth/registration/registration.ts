@@ -4,7 +4,7 @@
 import { findPrincipal, ID_PATTERN } from '../../access/principals.ts'
 import { fieldErrors } from '../../api.ts'
 import { limit } from '../../attempts.ts'
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
@@ -21,7 +21,6 @@ import {
   DEFAULTS,
   type Description,
   describeClient,
-  GRANT_TYPES,
   parseClient,
   startOver,
   usesSecret,
@@ -38,6 +37,7 @@ import {
   secretsOf,
 } from '../clients/store.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
+import { GRANT_TYPES } from '../grant_types.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
 import { findInitialAccessTokenByHash, isUseMine, useInitialAccessToken } from './store.ts'
 
@@ -117,7 +117,7 @@ export async function registerClient(
   const { take, condition } = counted(cx, permit)
   const answers = await cx.db.write(
     take,
-    ...(await creationOf(actingAs(cx, id), id, client, {
+    ...(await creationOf(as(cx, { kind: 'client', id }), id, client, {
       client_secret,
       registration: {
         registration_token_hash: sha256(registration_access_token),
@@ -289,12 +289,6 @@ function refusalOf(faults: readonly FieldError[]): OAuthError {
 
 // --- looking after it (RFC 7592) --------------------------------------------------------------
 
-/** The context in which the client is the one who acts. */
-const actingAs = (cx: Context, id: string): Context => ({
-  ...cx,
-  actor: { kind: 'client', id, scopes: new Set() },
-})
-
 /** The client that the token is for. The same words for every failure. Throws OAuthError. One round trip. */
 async function clientOf(
   cx: Context,
@@ -330,7 +324,7 @@ export async function replaceRegistration(
   registration_access_token: string,
   metadata: Readonly<Record<string, unknown>>,
 ): Promise<Registered> {
-  const as = actingAs(cx, id)
+  const acting = as(cx, { kind: 'client', id })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row, secrets } = await clientOf(cx, id, registration_access_token)
     const current = parseClient(row)
@@ -348,8 +342,8 @@ export async function replaceRegistration(
     assertKeepsSector(current, next)
     if (row.initial_access_token_id === null) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
-    const plan = await changeOf(as, row, next)
-    const exchange = exchangeSecrets(as, row, secrets, next.token_endpoint_auth_method)
+    const plan = await changeOf(acting, row, next)
+    const exchange = exchangeSecrets(acting, row, secrets, next.token_endpoint_auth_method)
     const { client_secret, statements } = exchange
     // Secrets first: what they hang on no longer holds after the change.
     if (statements.length + plan.statements.length === 0) {
@@ -415,7 +409,10 @@ function exchangeSecrets(
 export async function deleteRegistration(cx: Context, id: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row } = await clientOf(cx, id, token)
-    const answers = await cx.db.write(...deletionOf(actingAs(cx, id), row), findClientById(id))
+    const answers = await cx.db.write(
+      ...deletionOf(as(cx, { kind: 'client', id }), row),
+      findClientById(id),
+    )
     if (answers.at(-1)?.length === 0) return
   }
   throw busy()

@@ -1,8 +1,17 @@
-// Where software registers clients (RFC 7591) and looks after them (RFC 7592). HTTP in and out, no rules.
+// Clients that software registers (RFC 7591), that look after themselves (RFC 7592), or that are a document at an address.
+//   /oauth/register /oauth/register/{client_id} /v1/initial-access-tokens
+// Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts says what software
+// may say of a client, client_id_metadata.ts reads documents. The client itself is clients/'s.
 import { Hono } from 'hono'
-import { type Env, type Http, noStore, readJson } from '../../http.ts'
-import { readBearer } from '../bearer.ts'
-import { crossOrigin, wrongMethod } from '../token/routes.ts'
+import {
+  crossOrigin,
+  type Env,
+  type Http,
+  noStore,
+  readBearer,
+  readJson,
+  wrongMethod,
+} from '../../http.ts'
 import {
   deleteRegistration,
   describeRegistration,

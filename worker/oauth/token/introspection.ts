@@ -9,23 +9,25 @@ import type { Form } from '../../http.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
-import { findLiveOrigin, findLiveRefreshToken, NO_END, NO_TOKEN } from '../authorizations/store.ts'
+import { findLiveOrigin, NO_TOKEN } from '../authorizations/origin_store.ts'
+import { findLiveRefreshToken } from '../authorizations/refresh_token_store.ts'
+import { NO_END } from '../authorizations/store.ts'
 import {
   authenticate,
   CALLER_READS,
   type Caller,
   type CallerRows,
   callerReads,
-  type Presented,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
+import type { Presented } from '../client_authentication/presented.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import {
   type Confirmation,
   type ReadToken,
   readAccessToken,
   tokenTypeOf,
-} from '../tokens/tokens.ts'
+} from '../tokens/access_token.ts'
 
 /** RFC 7662 §2.2. Beyond the members named here there may be any other claim of the token. */
 export type Introspection =

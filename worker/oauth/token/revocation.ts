@@ -2,7 +2,7 @@
 // authorization with all its tokens; one that an operator minted for the device that presents it ends alone. An
 // access token that a client or device got for itself hangs on nothing that could end: it runs out, or its holder
 // is disabled. A token that is unknown, or another client's, changes nothing and is answered alike.
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Statement } from '../../db/sql.ts'
 import { findDeviceToken, revokeDeviceToken } from '../../devices/minted_token_store.ts'
@@ -11,18 +11,18 @@ import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
-import { findAuthorization, findRefreshToken } from '../authorizations/store.ts'
+import { findRefreshToken } from '../authorizations/refresh_token_store.ts'
+import { findAuthorization } from '../authorizations/store.ts'
 import {
-  actingAs,
   authenticate,
   CALLER_READS,
   type CallerRows,
   callerReads,
   isProven,
-  type Presented,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import { readAccessToken } from '../tokens/tokens.ts'
+import type { Presented } from '../client_authentication/presented.ts'
+import { readAccessToken } from '../tokens/access_token.ts'
 
 /** Database round trips, warm: 2; 1 when there is nothing to end. Throws OAuthError. */
 export async function revokeToken(cx: Context, form: Form, presented: Presented): Promise<void> {
@@ -42,7 +42,7 @@ export async function revokeToken(cx: Context, form: Form, presented: Presented)
     ...callerReads(presented.client_id),
   )
   const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
-  const acting = actingAs(cx, caller)
+  const acting = as(cx, caller)
   const proven = isProven(cx, caller)
   const statements: Statement[] = []
   for (const authorization of [...authorizations, ...refreshTokens]) {

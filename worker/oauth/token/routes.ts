@@ -1,14 +1,16 @@
-// The endpoints that clients call: pushed requests, token, device authorization, introspection, revocation, userinfo.
-// HTTP in and out, no rules.
-import { Hono, type MiddlewareHandler } from 'hono'
+// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and out, no rules.
+//   /oauth/token /oauth/introspect /oauth/revoke /oauth/userinfo
+// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken through its steps
+// by token_request.ts, and grants/ has one file for each grant_type. Who calls is client_authentication/'s,
+// how a token is written tokens/'s.
+import { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Form, type Http, noStore, readForm } from '../../http.ts'
-import { pushRequest } from '../authorize/pushed_request.ts'
-import { readCredential, readProofRequest } from '../bearer.ts'
-import { type Presented, readPresented } from '../client_authentication/client_authentication.ts'
+import { crossOrigin, type Env, type Http, noStore, readForm, wrongMethod } from '../../http.ts'
+import { readCredential } from '../bearer.ts'
+import { readProofRequest } from '../client_authentication/dpop.ts'
+import { readRequest, refuseQuery } from '../client_authentication/presented.ts'
 import type { Credential } from '../client_authentication/sender_constraint.ts'
-import { startDeviceAuthorization } from '../device_flow/device_authorization.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token_request.ts'
@@ -17,8 +19,7 @@ import { readUserInfo } from './userinfo.ts'
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), device authorization 2, pushed requests 2,
- *  introspect 1, revoke 2, userinfo 1;
+/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
  *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
@@ -29,22 +30,6 @@ export function tokenRoutes(): Hono<Env> {
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
-
-    .use('/oauth/par', crossOrigin(['POST']))
-    .post('/oauth/par', async (c) => {
-      noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
-      return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
-    })
-    .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
-
-    .use('/oauth/device_authorization', crossOrigin(['POST']))
-    .post('/oauth/device_authorization', async (c) => {
-      noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
-      return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
-    })
-    .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
 
     .post('/oauth/introspect', async (c) => {
       noStore(c)
@@ -80,24 +65,6 @@ const wantsSigned = (c: Http): boolean =>
   accepts(c, { header: 'Accept', supports: [JSON_TYPE, SIGNED_TYPE], default: JSON_TYPE }) ===
   SIGNED_TYPE
 
-/** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
-async function readRequest(
-  c: Http,
-  repeatable: readonly string[] = [],
-): Promise<{ form: Form; presented: Presented }> {
-  refuseQuery(c)
-  const form = await readForm(c, repeatable)
-  return { form, presented: readPresented(c.req.header('authorization'), form) }
-}
-
-function refuseQuery(c: Http): void {
-  if (new URL(c.req.url).search === '') return
-  throw new OAuthError('invalid_request', {
-    description: 'parameters belong into the body',
-    reason: 'parameters_in_query',
-  })
-}
-
 /** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send `?schema=openid`. */
 async function readUserInfoToken(c: Http): Promise<Credential> {
   if (new URL(c.req.url).searchParams.has('access_token')) refuseQuery(c)
@@ -113,36 +80,4 @@ async function readUserInfoToken(c: Http): Promise<Credential> {
     })
   }
   return { scheme: 'Bearer', token: body, proof: readProofRequest(c) }
-}
-
-/**
- * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
- * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
- * have them too.
- */
-export function crossOrigin(
-  methods: readonly string[],
-  { withCredentials = false } = {},
-): MiddlewareHandler<Env> {
-  return async (c, next) => {
-    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
-    const isPlain = c.var.cx.client_certificate === null
-    const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
-    c.header('Access-Control-Allow-Origin', origin ?? '*')
-    if (withCredentials) c.header('Vary', 'Origin')
-    if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')
-    c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
-    if (c.req.method !== 'OPTIONS') return next()
-    c.header('Access-Control-Allow-Methods', methods.join(', '))
-    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
-    c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
-    c.header('Access-Control-Max-Age', '86400')
-    return c.body(null, 204)
-  }
-}
-
-export function wrongMethod(c: Http, allowed: string): Response {
-  noStore(c)
-  const error = { error: 'invalid_request', error_description: `use ${allowed}` }
-  return c.json(error, 405, { Allow: allowed })
 }

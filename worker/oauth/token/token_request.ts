@@ -1,25 +1,25 @@
 // The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant redeem.
 // Client authentication comes before every grant and cannot be left out by one.
-import type { Context } from '../../context.ts'
+
+import { as, type Context } from '../../context.ts'
 import type { Rows } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import {
-  actingAs,
   authenticate,
   CALLER_READS,
   type Caller,
   type CallerRows,
   callerReads,
-  type Presented,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
+import type { Presented } from '../client_authentication/presented.ts'
 import { bindCaller, readProof } from '../client_authentication/sender_constraint.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { inVendorsWords } from '../clients/presets.ts'
-import type { TokenAnswer } from '../tokens/tokens.ts'
+import type { TokenAnswer } from '../tokens/token_answer.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
 import * as device_code from './grants/device_code.ts'
@@ -60,7 +60,7 @@ const exchange =
       })
     }
     const rows = answers.slice(CALLER_READS) as Rows<P['reads']>
-    return grant.redeem(actingAs(cx, caller), caller, parameters, rows)
+    return grant.redeem(as(cx, caller), caller, parameters, rows)
   }
 
 const isAllowed = (caller: Caller & { kind: 'client' }, grant_type: string) =>

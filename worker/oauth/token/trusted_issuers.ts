@@ -8,8 +8,8 @@ import { OAuthError } from '../../errors.ts'
 import { emailFault, emailKey } from '../../identity/emails.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { TrustedIssuer } from '../../settings.ts'
-import type { Assertion } from '../authorizations/store.ts'
 import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
+import type { Assertion } from '../client_authentication/used_assertion_store.ts'
 
 /** Furthest that an assertion may run ahead, in seconds; its id is remembered as long. */
 const TTL_MAX = 3600

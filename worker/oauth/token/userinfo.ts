@@ -4,12 +4,8 @@ import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
-import {
-  findAuthorization,
-  findLiveOrigin,
-  findUserOf,
-  subjectOfAuthorization,
-} from '../authorizations/store.ts'
+import { findLiveOrigin } from '../authorizations/origin_store.ts'
+import { findAuthorization, findUserOf, subjectOfAuthorization } from '../authorizations/store.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
 import {
   type Credential,
@@ -17,7 +13,7 @@ import {
   readOnce,
 } from '../client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from '../clients/clients.ts'
-import { readAccessToken } from '../tokens/tokens.ts'
+import { readAccessToken } from '../tokens/access_token.ts'
 
 /** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
 export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }

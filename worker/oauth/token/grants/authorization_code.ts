@@ -21,18 +21,18 @@ import {
   consumeCode,
   detailsOfCode,
   findCode,
-  findUserOf,
   isCodeMine,
   isCodeReused,
   subjectOfCode,
-} from '../../authorizations/store.ts'
+} from '../../authorizations/code_store.ts'
+import { findUserOf } from '../../authorizations/store.ts'
 import {
   type Caller,
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import { provesDpopKey } from '../../client_authentication/sender_constraint.ts'
-import { answerSignIn, type TokenAnswer } from '../../tokens/tokens.ts'
+import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'authorization_code'
 

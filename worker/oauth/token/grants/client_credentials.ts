@@ -15,23 +15,16 @@ import {
   mayNameResource,
   readAsked,
 } from '../../authorizations/authorizations.ts'
-import {
-  type Caller,
-  type Presented,
-  writeAs,
-} from '../../client_authentication/client_authentication.ts'
+import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
+import type { Presented } from '../../client_authentication/presented.ts'
 import {
   IDENTITY_SCOPES,
   isManagementScope,
   managementAudience,
   resolveAudience,
 } from '../../scopes.ts'
-import {
-  type AccessTokenClaims,
-  accessTokenClaims,
-  answerToken,
-  type TokenAnswer,
-} from '../../tokens/tokens.ts'
+import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
+import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'client_credentials'
 

@@ -26,9 +26,10 @@ import {
   notePoll,
   subjectOfDeviceAuthorization,
 } from '../../device_flow/store.ts'
-import { answerSignIn, type TokenAnswer } from '../../tokens/tokens.ts'
+import { DEVICE_CODE } from '../../grant_types.ts'
+import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
-export const grant_type = 'urn:ietf:params:oauth:grant-type:device_code'
+export const grant_type = DEVICE_CODE
 
 /** Throws OAuthError invalid_request when the code is missing. */
 export function parameters(cx: Context, form: Form) {

@@ -10,27 +10,26 @@ import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import { loadSettings } from '../../../settings.ts'
+import { isAllAllowed, listAllowedScopes } from '../../authorizations/allowed_scope_store.ts'
 import {
   entitle,
   findAuthorization,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
-import {
-  consumeAssertion,
-  findUserOf,
-  isAssertionMine,
-  isSignInUsable,
-} from '../../authorizations/store.ts'
+import { findUserOf, isSignInUsable } from '../../authorizations/store.ts'
 import { checkResource, checkScope } from '../../authorize/request.ts'
-import { isAllAllowed, listAllowedScopes } from '../../authorize/request_store.ts'
 import {
   assertConfidential,
   type Caller,
   isProven,
-  type Presented,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import { answerSignIn, type TokenAnswer } from '../../tokens/tokens.ts'
+import type { Presented } from '../../client_authentication/presented.ts'
+import {
+  consumeAssertion,
+  isAssertionMine,
+} from '../../client_authentication/used_assertion_store.ts'
+import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type Claims,
   issuerOf,

@@ -16,12 +16,11 @@ import { endedEvent, entitle, readAsked } from '../../authorizations/authorizati
 import {
   detailsOfRefreshToken,
   findRefreshToken,
-  findUserOf,
-  isIdle,
   type RefreshTokenRow,
   subjectOfRefreshToken,
   useRefreshToken,
-} from '../../authorizations/store.ts'
+} from '../../authorizations/refresh_token_store.ts'
+import { findUserOf, isIdle } from '../../authorizations/store.ts'
 import {
   type Caller,
   isProven,
@@ -29,7 +28,7 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import { provesBinding } from '../../client_authentication/sender_constraint.ts'
 import { isLink } from '../../clients/presets.ts'
-import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/tokens.ts'
+import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'refresh_token'
 

@@ -31,23 +31,22 @@ import {
   mayNameResource,
   readAsked,
 } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, NO_TOKEN } from '../../authorizations/store.ts'
+import { findLiveOrigin, NO_TOKEN } from '../../authorizations/origin_store.ts'
 import {
   assertConfidential,
   type Caller,
-  type Presented,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
+import type { Presented } from '../../client_authentication/presented.ts'
 import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
 import { isManagementScope, managementAudience, resolveAudience } from '../../scopes.ts'
 import {
   accessTokenClaims,
-  answerToken,
   type Confirmation,
   type ReadToken,
   readAccessToken,
-  type TokenAnswer,
-} from '../../tokens/tokens.ts'
+} from '../../tokens/access_token.ts'
+import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange'
 

@@ -1,16 +1,12 @@
-// Tokens of ours: the one place where their claims come together before signing, and where they are read back.
-// What somebody may have is decided by the grants; whether a token is still good by authorization_store.
+// Access tokens: the one place where their claims come together before signing, and where they are read back.
+// The sub-room writes and reads tokens and owns no table: formats.ts has an entry for each format, id_token.ts ID tokens,
+// token_answer.ts puts an answer of the token endpoint together. What a token may hold is its caller's word,
+// whether it is still good that of authorizations/origin_store.ts.
 import type { AclRule } from '../../../policy/acl.ts'
 import type { Context } from '../../context.ts'
-import { leftHalf, randomToken } from '../../crypto.ts'
+import { randomToken } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
-import type { UserRow } from '../../identity/users.ts'
-import { signJwt } from '../../keys/jwt.ts'
-import type { Settings } from '../../settings.ts'
 import type { Detail } from '../authorization_details.ts'
-import { claimsAbout, readClaims } from '../claims.ts'
-import type { Client } from '../clients/metadata.ts'
-import { subjectFor } from '../clients/subject_identifier.ts'
 import { issueToken, readToken, type TokenFormat } from './formats.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
@@ -144,118 +140,6 @@ export async function signAccessToken(cx: Context, claims: AccessTokenClaims): P
 /** Throws OAuthError invalid_scope when the token would be too long. */
 export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<Minted> =>
   signAccessToken(cx, accessTokenClaims(cx, token))
-
-/**
- * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the second part of every
- * token as JSON, so that is there, empty (`{}`).
- */
-export const newRefreshToken = (cx: Context): string => `rt.e30.${randomToken(cx)}`
-
-/** One sign-in of a person, as a code or an authorization keeps it. */
-export type SignIn = {
-  user_id: string
-  auth_time: number
-  /** JSON array (RFC 8176). */
-  amr: string
-  acr: string | null
-  /** Of the browser session, if there was one. */
-  sid: string | null
-  /** JSON: what the `claims` parameter asked for. */
-  claims: string | null
-}
-
-/** The ID token of a sign-in (OpenID Connect Core §2) for a client. */
-async function mintIdToken(
-  cx: Context,
-  settings: Settings,
-  { auth_time, amr, acr, sid, claims }: SignIn,
-  {
-    client,
-    sub,
-    user,
-    access_token,
-    nonce,
-  }: { client: Client; sub: string; user: UserRow; access_token: string; nonce: string | null },
-): Promise<string> {
-  const alg = client.id_token_signed_response_alg
-  const iat = cx.now()
-  const { jwt } = await signJwt(cx, alg, 'JWT', {
-    // What scopes bring is for userinfo (OpenID Connect Core §5.4).
-    ...claimsAbout(user, [], readClaims(claims, client.scope).id_token),
-    sub,
-    aud: client.client_id,
-    iat,
-    exp: iat + settings.id_token_ttl,
-    auth_time,
-    amr: JSON.parse(amr),
-    // OpenID Connect Core §3.1.3.6: with the hash of the signature's algorithm, which for Ed25519 is SHA-512.
-    at_hash: leftHalf(alg === 'EdDSA' ? 'SHA-512' : 'SHA-256', access_token),
-    ...(nonce === null ? {} : { nonce }),
-    ...(acr === null ? {} : { acr }),
-    ...(sid === null ? {} : { sid }),
-  })
-  return jwt
-}
-
-/** RFC 6749 §5.1. `scope` is always told: it may be less than what was asked. */
-export type TokenAnswer = {
-  access_token: string
-  token_type: 'Bearer' | 'DPoP'
-  expires_in: number
-  scope: string
-  refresh_token?: string
-  id_token?: string
-  authorization_details?: readonly Detail[]
-  /** RFC 8693 §2.2.1. */
-  issued_token_type?: string
-}
-
-/** Signs the access token and answers with it. The type follows from what it is bound to. */
-export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
-  const { access_token, expires_in } = await signAccessToken(cx, claims)
-  const token_type = tokenTypeOf(claims.cnf)
-  const { scope, authorization_details } = claims
-  return {
-    access_token,
-    token_type,
-    expires_in,
-    scope,
-    // RFC 9396 §7: as it was granted, which may be less than what was asked
-    ...(authorization_details === undefined ? {} : { authorization_details }),
-  }
-}
-
-/** What a person's sign-in gives a client: an access token and, with `openid`, an ID token. */
-export async function answerSignIn(
-  cx: Context,
-  settings: Settings,
-  { claims, openid, client }: { claims: AccessTokenClaims; openid: boolean; client: Client },
-  sign_in: SignIn,
-  {
-    user,
-    refresh_token,
-    nonce = null,
-  }: { user: UserRow; refresh_token: string | null; nonce?: string | null },
-): Promise<TokenAnswer> {
-  const sub = await subjectFor(cx, client, sign_in.user_id)
-  const answer = await answerToken(cx, { ...claims, sub })
-  const { access_token } = answer
-  return {
-    ...answer,
-    ...(refresh_token === null ? {} : { refresh_token }),
-    ...(openid
-      ? {
-          id_token: await mintIdToken(cx, settings, sign_in, {
-            client,
-            sub,
-            user,
-            access_token,
-            nonce,
-          }),
-        }
-      : {}),
-  }
-}
 
 /** An access token of ours that was read: good by signature, issuer and time, not yet by state. */
 export type ReadToken = {

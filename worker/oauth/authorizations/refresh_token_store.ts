@@ -1,0 +1,86 @@
+// The table `refresh_token`, and `head` of its family in `authorization`: statements, no rules. Rows are immutable; the
+// one good token of a family is its head, or a child of it. All conditions hold again when the batch is repeated.
+import { refresh_token } from '../../db/schema.ts'
+import { insertWhere, type Statement, sql } from '../../db/sql.ts'
+import { type AuthorizationRow, NO_END } from './store.ts'
+
+/** A refresh token with its family. */
+export type RefreshTokenRow = AuthorizationRow & { token_hash: string; parent: string | null }
+
+export const findRefreshToken = (hash: string): Statement<RefreshTokenRow> => sql`
+  select a.*, t.hash as token_hash, t.parent
+  from refresh_token t join authorization a on a.id = t.authorization_id where t.hash = ${hash}`
+
+/** The family of a refresh token that could be used now. */
+export const findLiveRefreshToken = (
+  hash: string,
+  now: number,
+  idle_ttl: number,
+): Statement<AuthorizationRow & { token_created_at: number }> => sql`
+  select a.*, t.created_at as token_created_at
+  from refresh_token t join authorization a on a.id = t.authorization_id
+    join user u on u.id = a.user_id join client c on c.id = a.client_id
+  where t.hash = ${hash} and (a.head = t.hash or a.head = t.parent) and a.revoked_at is null
+    and a.expires_at > ${now}
+    and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
+    and u.status = 'active' and c.status = 'active'`
+
+export const detailsOfRefreshToken = (hash: string): Statement => sql`(
+  select a.authorization_details from refresh_token t join authorization a
+    on a.id = t.authorization_id where t.hash = ${hash})`
+
+export const subjectOfRefreshToken = (hash: string): Statement => sql`(
+  select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id
+  where t.hash = ${hash})`
+
+export const insertRefreshToken = (
+  row: typeof refresh_token.$inferInsert,
+  condition: Statement,
+): Statement =>
+  insertWhere(refresh_token, row, condition, sql<never>`on conflict (hash) do nothing`)
+
+/** The conditions under which a refresh token may be used, on a row of `authorization`. */
+function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Statement) {
+  return sql`id = ${token.id} and revoked_at is null and expires_at > ${now}
+    and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
+    and (head = ${token.token_hash} or head = ${token.parent})
+    and exists (select 1 from user where id = authorization.user_id and status = 'active')
+    and exists (select 1 from client where id = authorization.client_id and status = 'active')
+    and ${isProven}`
+}
+
+/**
+ * Makes a good token the head of its family and, when `child` is given, adds that successor. Any other genuine
+ * token of the family revokes the family: `isReused` is that condition, for the event. Answers the family when
+ * the token was good. A repeated batch knows by its child that it went through before, whatever came after.
+ */
+export function useRefreshToken(
+  token: RefreshTokenRow,
+  child: string | null,
+  { now, idle_ttl, isProven }: { now: number; idle_ttl: number; isProven: Statement },
+) {
+  const good = isGood(token, now, idle_ttl, isProven)
+  const isMine = sql`exists (select 1 from refresh_token where hash = ${child})`
+  const isStray = sql`id = ${token.id} and revoked_at is null and head <> ${token.token_hash}
+    and head is not ${token.parent} and ${isProven} and not ${isMine}`
+  const advance: Statement<{ id: string }> = sql`
+    update authorization set head = ${token.token_hash}, last_used_at = max(last_used_at, ${now})
+    where ${good} returning id`
+  const isReused = sql`exists (select 1 from authorization where ${isStray})`
+  return {
+    advance,
+    isUsed: sql`exists (select 1 from authorization where ${good})`,
+    insertChild: insertRefreshToken(
+      {
+        hash: child ?? token.token_hash,
+        authorization_id: token.id,
+        parent: token.token_hash,
+        created_at: now,
+      },
+      sql`${child !== null} and exists (select 1 from authorization where ${good})`,
+    ),
+    findChild: sql<{ hash: string }>`select hash from refresh_token where hash = ${child}`,
+    isReused,
+    revokeStray: sql`update authorization set revoked_at = ${now} where ${isStray}`,
+  }
+}

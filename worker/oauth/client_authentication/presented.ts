@@ -1,0 +1,109 @@
+// Reading of client credentials: what a request to an endpoint of clients presents, by exactly one method.
+// Nothing of it is believed here; client_authentication.ts verifies it.
+import { decodeJwt } from 'jose'
+import { ID_PATTERN } from '../../access/principals.ts'
+import { OAuthError } from '../../errors.ts'
+import { type Form, type Http, readForm } from '../../http.ts'
+import { isClientUrl } from '../clients/client_url.ts'
+
+/** What a request presents, by exactly one method. Nothing of it is believed yet. */
+export type Presented =
+  | { method: 'none'; client_id: string }
+  | {
+      method: 'client_secret_basic' | 'client_secret_post'
+      client_id: string
+      client_secret: string
+    }
+  | { method: 'private_key_jwt'; client_id: string; assertion: string }
+
+/** One dull answer, whatever was wrong. */
+export const invalidClient = (reason: string) =>
+  new OAuthError('invalid_client', { description: 'client authentication failed', reason })
+
+const badRequest = (description: string, reason: string) =>
+  new OAuthError('invalid_request', { description, reason })
+
+const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/**
+ * Reads the client's credentials from the Authorization header and the form. Throws OAuthError invalid_request
+ * when there is more than one method, invalid_client when there is none or it cannot be read.
+ */
+export function readPresented(authorization: string | undefined, form: Form): Presented {
+  const client_id = form.get('client_id')
+  const client_secret = form.get('client_secret')
+  const assertion = form.get('client_assertion')
+  const type = form.get('client_assertion_type')
+  // RFC 6749 §2.3: not more than one method in each request
+  const methods = [authorization, client_secret, assertion ?? type]
+  if (methods.filter((one) => one !== undefined).length > 1) {
+    throw badRequest('use one method of client authentication', 'several_methods')
+  }
+  const presented = pick()
+  if (client_id !== undefined && client_id !== presented.client_id) {
+    throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
+  }
+  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
+  if (!known) throw invalidClient('bad_client_id')
+  return presented
+
+  function pick(): Presented {
+    if (authorization !== undefined) return readBasic(authorization)
+    if (assertion !== undefined || type !== undefined) {
+      // RFC 7521 §4.2
+      if (type !== ASSERTION_TYPE || assertion === undefined)
+        throw invalidClient('bad_assertion_type')
+      return { method: 'private_key_jwt', client_id: subjectOf(assertion), assertion }
+    }
+    if (client_id === undefined) throw invalidClient('no_credentials')
+    if (client_secret === undefined) return { method: 'none', client_id }
+    return { method: 'client_secret_post', client_id, client_secret }
+  }
+}
+
+function readBasic(authorization: string): Presented {
+  const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)
+  if (match === null) throw invalidClient('bad_authorization_header')
+  try {
+    const bytes = Uint8Array.from(atob(match[1] ?? ''), (ch) => ch.charCodeAt(0))
+    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const colon = text.indexOf(':')
+    if (colon < 0) throw invalidClient('bad_authorization_header')
+    // RFC 6749 §2.3.1: both parts are form-encoded before they are joined
+    const decode = (part: string) => decodeURIComponent(part.replaceAll('+', ' '))
+    return {
+      method: 'client_secret_basic',
+      client_id: decode(text.slice(0, colon)),
+      client_secret: decode(text.slice(colon + 1)),
+    }
+  } catch (cause) {
+    throw cause instanceof OAuthError ? cause : invalidClient('bad_authorization_header')
+  }
+}
+
+/** The subject that an assertion claims, only to know whose keys to look up. */
+function subjectOf(assertion: string): string {
+  try {
+    const { sub } = decodeJwt(assertion)
+    if (typeof sub === 'string') return sub
+  } catch {}
+  throw invalidClient('bad_assertion')
+}
+
+/** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
+export async function readRequest(
+  c: Http,
+  repeatable: readonly string[] = [],
+): Promise<{ form: Form; presented: Presented }> {
+  refuseQuery(c)
+  const form = await readForm(c, repeatable)
+  return { form, presented: readPresented(c.req.header('authorization'), form) }
+}
+
+export function refuseQuery(c: Http): void {
+  if (new URL(c.req.url).search === '') return
+  throw new OAuthError('invalid_request', {
+    description: 'parameters belong into the body',
+    reason: 'parameters_in_query',
+  })
+}

@@ -1,0 +1,54 @@
+// ID tokens (OpenID Connect Core §2): the sign-in of a person, told to one client.
+import type { Context } from '../../context.ts'
+import { leftHalf } from '../../crypto.ts'
+import type { UserRow } from '../../identity/users.ts'
+import { signJwt } from '../../keys/jwt.ts'
+import type { Settings } from '../../settings.ts'
+import { claimsAbout, readClaims } from '../claims.ts'
+import type { Client } from '../clients/metadata.ts'
+
+/** One sign-in of a person, as a code or an authorization keeps it. */
+export type SignIn = {
+  user_id: string
+  auth_time: number
+  /** JSON array (RFC 8176). */
+  amr: string
+  acr: string | null
+  /** Of the browser session, if there was one. */
+  sid: string | null
+  /** JSON: what the `claims` parameter asked for. */
+  claims: string | null
+}
+
+/** The ID token of a sign-in (OpenID Connect Core §2) for a client. */
+export async function mintIdToken(
+  cx: Context,
+  settings: Settings,
+  { auth_time, amr, acr, sid, claims }: SignIn,
+  {
+    client,
+    sub,
+    user,
+    access_token,
+    nonce,
+  }: { client: Client; sub: string; user: UserRow; access_token: string; nonce: string | null },
+): Promise<string> {
+  const alg = client.id_token_signed_response_alg
+  const iat = cx.now()
+  const { jwt } = await signJwt(cx, alg, 'JWT', {
+    // What scopes bring is for userinfo (OpenID Connect Core §5.4).
+    ...claimsAbout(user, [], readClaims(claims, client.scope).id_token),
+    sub,
+    aud: client.client_id,
+    iat,
+    exp: iat + settings.id_token_ttl,
+    auth_time,
+    amr: JSON.parse(amr),
+    // OpenID Connect Core §3.1.3.6: with the hash of the signature's algorithm, which for Ed25519 is SHA-512.
+    at_hash: leftHalf(alg === 'EdDSA' ? 'SHA-512' : 'SHA-256', access_token),
+    ...(nonce === null ? {} : { nonce }),
+    ...(acr === null ? {} : { acr }),
+    ...(sid === null ? {} : { sid }),
+  })
+  return jwt
+}

@@ -1,0 +1,76 @@
+// Answers of the token endpoint (RFC 6749 §5.1): signed access token, refresh token and ID token together.
+import type { Context } from '../../context.ts'
+import { randomToken } from '../../crypto.ts'
+import type { UserRow } from '../../identity/users.ts'
+import type { Settings } from '../../settings.ts'
+import type { Detail } from '../authorization_details.ts'
+import type { Client } from '../clients/metadata.ts'
+import { subjectFor } from '../clients/subject_identifier.ts'
+import { type AccessTokenClaims, signAccessToken, tokenTypeOf } from './access_token.ts'
+import { mintIdToken, type SignIn } from './id_token.ts'
+
+/**
+ * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the second part of every
+ * token as JSON, so that is there, empty (`{}`).
+ */
+export const newRefreshToken = (cx: Context): string => `rt.e30.${randomToken(cx)}`
+
+/** RFC 6749 §5.1. `scope` is always told: it may be less than what was asked. */
+export type TokenAnswer = {
+  access_token: string
+  token_type: 'Bearer' | 'DPoP'
+  expires_in: number
+  scope: string
+  refresh_token?: string
+  id_token?: string
+  authorization_details?: readonly Detail[]
+  /** RFC 8693 §2.2.1. */
+  issued_token_type?: string
+}
+
+/** Signs the access token and answers with it. The type follows from what it is bound to. */
+export async function answerToken(cx: Context, claims: AccessTokenClaims): Promise<TokenAnswer> {
+  const { access_token, expires_in } = await signAccessToken(cx, claims)
+  const token_type = tokenTypeOf(claims.cnf)
+  const { scope, authorization_details } = claims
+  return {
+    access_token,
+    token_type,
+    expires_in,
+    scope,
+    // RFC 9396 §7: as it was granted, which may be less than what was asked
+    ...(authorization_details === undefined ? {} : { authorization_details }),
+  }
+}
+
+/** What a person's sign-in gives a client: an access token and, with `openid`, an ID token. */
+export async function answerSignIn(
+  cx: Context,
+  settings: Settings,
+  { claims, openid, client }: { claims: AccessTokenClaims; openid: boolean; client: Client },
+  sign_in: SignIn,
+  {
+    user,
+    refresh_token,
+    nonce = null,
+  }: { user: UserRow; refresh_token: string | null; nonce?: string | null },
+): Promise<TokenAnswer> {
+  const sub = await subjectFor(cx, client, sign_in.user_id)
+  const answer = await answerToken(cx, { ...claims, sub })
+  const { access_token } = answer
+  return {
+    ...answer,
+    ...(refresh_token === null ? {} : { refresh_token }),
+    ...(openid
+      ? {
+          id_token: await mintIdToken(cx, settings, sign_in, {
+            client,
+            sub,
+            user,
+            access_token,
+            nonce,
+          }),
+        }
+      : {}),
+  }
+}
