@@ -23,9 +23,9 @@
 // | MQTT_DENIED_RESUMED_DELIVERY | drop | for a resumed session: drop, or clean the session (MQTT 5) |
 // | MQTT_DRAIN_TIMEOUT | 10 | seconds given to open sessions when the program is told to stop |
 
-import { defaultLimits, type SessionLimits } from './connection.ts'
-import { isSecureUrl } from './jwks.ts'
-import type { BrokerAddress } from './upstream.ts'
+import { defaultLimits, type SessionLimits } from './session/connection.ts'
+import { isSecureUrl } from './tokens/jwks.ts'
+import type { BrokerAddress } from './transport/upstream.ts'
 
 export interface ListenAddress {
   transport: 'tcp' | 'ws'

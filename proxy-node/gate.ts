@@ -5,8 +5,8 @@
 import type { Acl } from '../policy/acl.ts'
 import { mayPublish, mayReceive, maySubscribe } from '../policy/acl.ts'
 import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
-import type { Connect, Qos, Will } from './connect.ts'
-import type { Identity, Refusal, Verification, VerificationFailure } from './connection.ts'
+import type { Identity, Refusal, Verification, VerificationFailure } from './session/connection.ts'
+import type { Connect, Qos, Will } from './wire/connect_codec.ts'
 import {
   BAD_AUTHENTICATION_METHOD,
   BAD_USER_NAME_OR_PASSWORD,
@@ -18,7 +18,7 @@ import {
   SUCCESS,
   TOPIC_FILTER_INVALID,
   TOPIC_NAME_INVALID,
-} from './reason_codes.ts'
+} from './wire/reason_codes.ts'
 
 /** The enhanced authentication method (MQTT 5.0 §4.12) whose data is an access token. */
 export const TOKEN_METHOD = 'OAUTH2-JWT'

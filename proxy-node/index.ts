@@ -7,14 +7,14 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { describeFault, type ProxyConfig, readConfig } from './config.ts'
-import type { Session, SessionEvents } from './connection.ts'
-import { openJwks, type Refresh } from './jwks.ts'
-import { ListenError, type Listener, listen } from './listen.ts'
-import { type Log, logToStdout } from './log.ts'
-import { createMetrics, type Metrics, type Readiness, serveMetrics } from './metrics.ts'
-import { openSession } from './session.ts'
-import { createDial } from './upstream.ts'
-import { createVerifier } from './verifier.ts'
+import { type Log, logToStdout } from './operation/log.ts'
+import { createMetrics, type Metrics, type Readiness, serveMetrics } from './operation/metrics.ts'
+import type { Session, SessionEvents } from './session/connection.ts'
+import { openSession } from './session/session.ts'
+import { openJwks, type Refresh } from './tokens/jwks.ts'
+import { createVerifier } from './tokens/verifier.ts'
+import { ListenError, type Listener, listen } from './transport/listen.ts'
+import { createDial } from './transport/upstream.ts'
 
 export interface Proxy {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */

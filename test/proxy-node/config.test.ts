@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { describeFault, type ProxyConfig, readConfig } from '../../proxy-node/config.ts'
-import { defaultLimits } from '../../proxy-node/connection.ts'
+import { defaultLimits } from '../../proxy-node/session/connection.ts'
 
 const upstream = { MQTT_UPSTREAM: 'mqtt://127.0.0.1:1884' }
 

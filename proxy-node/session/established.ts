@@ -1,0 +1,117 @@
+// What an established session is, to both of its directions: what was agreed on at CONNECT, the
+// present token, the ways out, and the memory that one direction fills and the other consults.
+
+import type { Will } from '../wire/connect_codec.ts'
+import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
+import type {
+  Ending,
+  Identity,
+  SessionCounts,
+  SessionEvents,
+  SessionLimits,
+  Verification,
+} from './connection.ts'
+import type { Outlet } from './outlet.ts'
+import { RefusedDeliveries } from './refused_deliveries.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+/** What was agreed on at CONNECT. */
+export type Agreement = {
+  version: 4 | 5
+  clientId: string
+  /** Whether the broker went on with an earlier session. */
+  resumed: boolean
+  username: string | undefined
+  will: Will | undefined
+  /** Seconds, as the client asked for it. */
+  sessionExpiry: number
+  authenticationMethod: string | undefined
+  topicAliasMaximum: number
+  /** The broker's, for packets that grow on their way. */
+  brokerPacketMaximum: number
+}
+
+/** What is asked of session.ts. */
+export type Host = {
+  end(reason: Ending, code: number, suppressWill?: boolean): void
+  verify(token: Uint8Array): Promise<Verification>
+  /** After the token was replaced. */
+  replaced(identity: Identity): void
+}
+
+// Why the client is not read.
+export const SINK_FULL = 1
+export const VERIFYING = 2
+export const PENDING = 4
+
+/** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
+export type Flow = { block(reason: number): void; unblock(reason: number): void }
+
+export type Ways = {
+  toClient: Outlet
+  toBroker: Outlet
+  limits: SessionLimits
+  events: SessionEvents
+  counts: SessionCounts
+}
+
+export class Established {
+  identity: Identity
+  isOver = false
+  readonly version: 4 | 5
+  readonly agreement: Agreement
+  readonly host: Host
+  readonly flow: Flow
+  readonly toClient: Outlet
+  readonly toBroker: Outlet
+  readonly limits: SessionLimits
+  readonly events: SessionEvents
+  readonly counts: SessionCounts
+  /** Ids of the client's PUBLISH packets that the broker has not finished with. */
+  readonly inFlight = new Set<number>()
+  readonly subscriptions = new Subscriptions()
+  readonly refused: RefusedDeliveries
+  /** PINGREQ packets of our own that the broker has not answered. */
+  ownPings = 0
+
+  constructor(ways: Ways, agreement: Agreement, identity: Identity, host: Host, flow: Flow) {
+    this.version = agreement.version
+    this.agreement = agreement
+    this.identity = identity
+    this.host = host
+    this.flow = flow
+    this.toClient = ways.toClient
+    this.toBroker = ways.toBroker
+    this.limits = ways.limits
+    this.events = ways.events
+    this.counts = ways.counts
+    this.refused = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
+  }
+
+  /** The client broke the protocol: `code` says how. */
+  fail(code: number): void {
+    const reason: Ending =
+      code === PACKET_TOO_LARGE
+        ? 'packet_too_large'
+        : code === MALFORMED
+          ? 'malformed'
+          : code === QUOTA_EXCEEDED
+            ? 'quota_exceeded'
+            : 'protocol_error'
+    this.host.end(reason, code)
+  }
+
+  /** What the broker sent cannot be read, or is nothing a broker may send. */
+  failBroker(): void {
+    this.host.end('broker_lost', UNSPECIFIED)
+  }
+
+  /** Unsubscribes at the broker from what the present token does not allow. */
+  takeBack(filters: string[]): void {
+    if (filters.length === 0) return
+    const isInFlight = (packetId: number) => this.inFlight.has(packetId)
+    for (const packet of this.subscriptions.takeBack(filters, this.version, isInFlight)) {
+      this.toBroker.insert(packet)
+    }
+  }
+}

@@ -1,0 +1,211 @@
+// The two pumps of an established session: which source is read when, how far, and when its bytes go
+// out. What is done with a packet is said in from_client.ts and from_broker.ts; deadlines and the end
+// of a session are session.ts's.
+
+import { FAULT, HEAD, MORE, PART, pingRequest, type Scanner } from '../wire/framing.ts'
+import type { Identity } from './connection.ts'
+import { type Agreement, Established, type Host, SINK_FULL, type Ways } from './established.ts'
+import { FromBroker } from './from_broker.ts'
+import { FromClient } from './from_client.ts'
+import type { Outlet } from './outlet.ts'
+
+export class Relay {
+  /** Monotonic ms of the client's last bytes, and of ours to the broker. */
+  heardFromClient_at: number
+  wroteToBroker_at: number
+  /** Monotonic ms since when a sink takes nothing, or 0. */
+  clientStuckSince = 0
+  brokerStuckSince = 0
+  /** Monotonic ms since when the client is not read, or 0. */
+  clientPausedSince = 0
+
+  readonly #session: Established
+  readonly #clientScanner: Scanner
+  readonly #brokerScanner: Scanner
+  readonly #fromClient: FromClient
+  readonly #fromBroker: FromBroker
+  readonly #toClient: Outlet
+  readonly #toBroker: Outlet
+  #clientBlocked = 0
+  #brokerBlocked = false
+  #whenQuiet: (() => void) | null = null
+  #whenRead: (() => void) | null = null
+
+  constructor(
+    scanners: { fromClient: Scanner; fromBroker: Scanner },
+    ways: Ways,
+    agreement: Agreement,
+    identity: Identity,
+    host: Host,
+  ) {
+    this.#session = new Established(ways, agreement, identity, host, {
+      block: (reason) => this.#blockClient(reason),
+      unblock: (reason) => {
+        this.#unblockClient(reason)
+        this.#flush() // also what was answered while it stays blocked for another reason
+      },
+    })
+    this.#clientScanner = scanners.fromClient
+    this.#brokerScanner = scanners.fromBroker
+    this.#fromClient = new FromClient(this.#session)
+    this.#fromBroker = new FromBroker(this.#session)
+    this.#toClient = ways.toClient
+    this.#toBroker = ways.toBroker
+    this.heardFromClient_at = this.wroteToBroker_at = performance.now()
+  }
+
+  get identity(): Identity {
+    return this.#session.identity
+  }
+
+  /** Nothing more is read or passed on. */
+  stop(): void {
+    this.#session.isOver = true
+  }
+
+  /** Whether both may be cut off without an answer getting lost. */
+  get isQuiet(): boolean {
+    return (
+      this.#session.inFlight.size === 0 &&
+      this.#session.subscriptions.waiting === 0 &&
+      this.#clientBlocked === 0 &&
+      !this.#clientScanner.isMidPacket &&
+      !this.#toClient.isMidPacket
+    )
+  }
+
+  /** Calls back once, at the end of the first round of a pump that leaves it quiet. */
+  whenQuiet(ready: () => void): void {
+    this.#whenQuiet = ready
+    this.#flush()
+  }
+
+  /** Calls back, now or later, when all that came from the client was looked at. */
+  whenRead(ready: () => void): void {
+    if (this.#clientBlocked === 0) ready()
+    else this.#whenRead = ready
+  }
+
+  get isClientPaused(): boolean {
+    return this.#clientBlocked !== 0
+  }
+
+  get isBrokerPaused(): boolean {
+    return this.#brokerBlocked
+  }
+
+  get isClientMidPacket(): boolean {
+    return this.#clientScanner.isMidPacket
+  }
+
+  get awaitsPing(): boolean {
+    return this.#session.ownPings > 0
+  }
+
+  /** Shows the broker that the session lives, though nothing of the client reaches it. */
+  ping(): void {
+    if (this.#session.ownPings > 0 || this.#toBroker.isMidPacket) return
+    this.#session.ownPings++
+    this.#toBroker.insert(pingRequest)
+    this.#flush()
+  }
+
+  // --- The pumps ---
+
+  takeFromClient(chunk: Buffer): void {
+    if (this.#session.isOver) return
+    this.heardFromClient_at = performance.now()
+    this.#session.events.bytesFromClient(chunk.length)
+    this.#clientScanner.push(chunk)
+    this.pumpClient()
+  }
+
+  takeFromBroker(chunk: Buffer): void {
+    if (this.#session.isOver) return
+    this.#session.events.bytesFromBroker(chunk.length)
+    this.#brokerScanner.push(chunk)
+    this.pumpBroker()
+  }
+
+  pumpClient(): void {
+    const found = this.#clientScanner
+    while (!this.#session.isOver && this.#clientBlocked === 0) {
+      const what = found.next()
+      if (what === MORE) break
+      if (what === PART) this.#fromClient.passPart(found)
+      else if (what === FAULT) this.#session.fail(found.fault)
+      else if (what === HEAD) this.#fromClient.publish(found, false)
+      else this.#fromClient.take(found)
+    }
+    this.#flush()
+  }
+
+  pumpBroker(): void {
+    const found = this.#brokerScanner
+    while (!this.#session.isOver && !this.#brokerBlocked) {
+      const what = found.next()
+      if (what === MORE) break
+      if (what === PART) this.#fromBroker.deliverPart(found)
+      else if (what === FAULT) this.#session.failBroker()
+      else if (what === HEAD) this.#fromBroker.deliver(found, false)
+      else this.#fromBroker.take(found)
+    }
+    this.#flush()
+  }
+
+  /** After anything was written: lets it out, and stops or goes on reading. */
+  #flush(): void {
+    this.#toClient.flush()
+    if (this.#toBroker.flush()) this.wroteToBroker_at = performance.now()
+    if (this.#session.isOver) return
+    this.watchSinks()
+    if (this.#whenQuiet !== null && this.isQuiet) this.#whenQuiet()
+  }
+
+  /** Also when a stream has drained. */
+  watchSinks(): void {
+    if (this.#session.isOver) return
+    const { buffer_high_water: high } = this.#session.limits
+    const now = performance.now()
+    const clientFull = this.#toClient.isFull(high)
+    const brokerFull = this.#toBroker.isFull(high)
+    this.clientStuckSince = clientFull ? this.clientStuckSince || now : 0
+    this.brokerStuckSince = brokerFull ? this.brokerStuckSince || now : 0
+    // Each pump also answers its own source. What it answers has more room than what is passed on,
+    // so that a slow reader can still acknowledge, but not room without end.
+    const room = 2 * high + 65_536
+    if (brokerFull || this.#toClient.isFullOfAnswers(room)) this.#blockClient(SINK_FULL)
+    else this.#unblockClient(SINK_FULL)
+    this.#blockBroker(clientFull || this.#toBroker.isFullOfAnswers(room))
+  }
+
+  #blockBroker(full: boolean): void {
+    const was = this.#brokerBlocked
+    this.#brokerBlocked = full
+    if (full) {
+      this.#toBroker.stream.pause()
+    } else if (was) {
+      this.pumpBroker()
+      if (!this.#brokerBlocked && !this.#session.isOver) this.#toBroker.stream.resume()
+    }
+  }
+
+  #blockClient(reason: number): void {
+    this.#clientBlocked |= reason
+    this.clientPausedSince ||= performance.now()
+    this.#toClient.stream.pause()
+  }
+
+  #unblockClient(reason: number): void {
+    const was = this.#clientBlocked
+    this.#clientBlocked &= ~reason
+    if (was === 0 || this.#clientBlocked !== 0) return
+    // It was not silent, it was not listened to.
+    this.heardFromClient_at = performance.now()
+    this.clientPausedSince = 0
+    this.pumpClient()
+    if (this.#clientBlocked !== 0 || this.#session.isOver) return
+    if (this.#whenRead) this.#whenRead()
+    else this.#toClient.stream.resume()
+  }
+}
