@@ -2,11 +2,10 @@
 // may this Will, PUBLISH, filter or delivery pass; may this token follow that one. Pure: reads no
 // bytes, keeps no state, answers with reason codes of MQTT 5 that the session puts into packets.
 
-import type { Acl } from '../policy/acl.ts'
-import { mayPublish, mayReceive, maySubscribe } from '../policy/acl.ts'
+import { type Acl, mayPublish, mayReceive, maySubscribe, type Qos } from '../policy/acl.ts'
 import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
-import type { Identity, Refusal, Verification, VerificationFailure } from './session/connection.ts'
-import type { Connect, Qos, Will } from './wire/connect_codec.ts'
+import type { Identity, Verification, VerificationFailure } from './tokens/verifier.ts'
+import type { Connect, Will } from './wire/connect_codec.ts'
 import {
   BAD_AUTHENTICATION_METHOD,
   BAD_USER_NAME_OR_PASSWORD,
@@ -30,7 +29,16 @@ const RESERVED = '$allauth/'
 /** A token beyond this is not one; the verifier has its own limit too. */
 const TOKEN_MAX = 8192
 
-export type Refused = { ok: false; code: number; reason: Refusal }
+/** Why a CONNECT is not let in. */
+export type GateRefusal =
+  | VerificationFailure
+  | 'bad_authentication_method'
+  | 'no_token'
+  | 'user_name'
+  | 'client_id'
+  | 'will'
+
+export type Refused = { ok: false; code: number; reason: GateRefusal }
 
 /** Where in CONNECT the token is, or why there is none. */
 export function findToken(connect: Connect): { ok: true; token: Buffer } | Refused {

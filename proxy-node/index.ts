@@ -6,17 +6,17 @@
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { describeFault, type ProxyConfig, readConfig } from './config.ts'
+import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
 import { type Log, logToStdout } from './operation/log.ts'
 import { createMetrics, type Metrics, type Readiness, serveMetrics } from './operation/metrics.ts'
-import type { Session, SessionEvents } from './session/connection.ts'
-import { openSession } from './session/session.ts'
+import type { SessionEvents, SessionFacts } from './session/events.ts'
+import { Session } from './session/session.ts'
 import { openJwks, type Refresh } from './tokens/jwks.ts'
 import { createVerifier } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
 
-export interface Proxy {
+export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
   readonly listening: { transport: 'tcp' | 'ws'; port: number; url: string }[]
   readonly metricsPort: number | undefined
@@ -83,7 +83,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
         bufferSize: config.limits.buffer_high_water,
       },
       openSession(stream, remoteAddress) {
-        const session = openSession(stream, {
+        const session = new Session(stream, {
           ...parts,
           ...(remoteAddress === undefined ? {} : { remoteAddress }),
         })
@@ -226,7 +226,7 @@ const refusalsMax = 100
 /** The counting events, with one line for each session's start, refusal and end. */
 function withLog(events: SessionEvents, log: Log): SessionEvents {
   const refusals = { since: Number.NEGATIVE_INFINITY, told: 0, untold: 0 }
-  const nameSession = (session: Session) => ({
+  const nameSession = (session: SessionFacts) => ({
     session: session.id,
     sub: session.sub,
     client_id: session.mqttClientId,
@@ -235,13 +235,13 @@ function withLog(events: SessionEvents, log: Log): SessionEvents {
   })
   return {
     ...events,
-    started(session) {
-      events.started(session)
+    sessionStarted(session) {
+      events.sessionStarted(session)
       const expires_at = session.identity?.expires_at
       log('session_started', { ...nameSession(session), jti: session.identity?.jti, expires_at })
     },
-    refused(reason, connection) {
-      events.refused(reason, connection)
+    connectRefused(reason, connection) {
+      events.connectRefused(reason, connection)
       const now = performance.now()
       if (now - refusals.since >= 1000) Object.assign(refusals, { since: now, told: 0 })
       if (refusals.told >= refusalsMax) {
@@ -260,13 +260,13 @@ function withLog(events: SessionEvents, log: Log): SessionEvents {
         untold,
       })
     },
-    ended(session, reason) {
-      events.ended(session, reason)
+    sessionEnded(session, reason) {
+      events.sessionEnded(session, reason)
       const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
       log('session_ended', { ...nameSession(session), reason, seconds, ...session.counts })
     },
-    reauthenticated(session) {
-      events.reauthenticated(session)
+    tokenReplaced(session) {
+      events.tokenReplaced(session)
       const expires_at = session.identity?.expires_at
       log('session_reauthenticated', { ...nameSession(session), expires_at })
     },
@@ -296,7 +296,7 @@ async function main(): Promise<void> {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
-  const reading = readConfig(process.env)
+  const reading = readProxyConfig(process.env)
   if (!reading.ok) exitWithFaults(reading.faults.map(describeFault))
 
   let proxy: Proxy

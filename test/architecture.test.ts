@@ -64,6 +64,41 @@ test('imports go down the floors of the worker, never up', () => {
   for (const file of worker) expect(FLOORS, file).toContain(floorOf(file))
 })
 
+/** Rooms and files of mProxy from the top down; config.ts and addresses.ts are its ground. */
+const PROXY_FLOORS = [
+  'index.ts',
+  'operation',
+  'session',
+  'gate.ts',
+  'transport',
+  'tokens',
+  'wire',
+  'config.ts',
+  'addresses.ts',
+]
+
+const proxyFloorOf = (file: string): string => file.split('/')[1] ?? ''
+
+test('imports go down the floors of mProxy, never up', () => {
+  const within = imports.filter(
+    ({ from, to }) => from.startsWith('proxy-node/') && to.startsWith('proxy-node/'),
+  )
+  const upward = within.filter(
+    ({ from, to }) =>
+      PROXY_FLOORS.indexOf(proxyFloorOf(to)) < PROXY_FLOORS.indexOf(proxyFloorOf(from)),
+  )
+  expect(within.length).toBeGreaterThan(50)
+  expect(upward).toEqual([])
+  for (const file of sources('proxy-node')) expect(PROXY_FLOORS, file).toContain(proxyFloorOf(file))
+})
+
+test('the gate of mProxy is pure: it knows no stream, no clock and no state', () => {
+  const targets = importsOf('proxy-node/gate.ts').map(({ to }) => to)
+  expect(targets.filter((to) => !/^(policy|proxy-node\/(tokens|wire))\//.test(to))).toEqual([])
+  const text = readFileSync(join(root, 'proxy-node/gate.ts'), 'utf8')
+  expect(text).not.toMatch(/^(let|var)\b|\bnew (Map|Set)\b|\basync\b|\bnow\(\)/m)
+})
+
 test('no files import each other in a circle', () => {
   const edges = new Map(everything.map((file) => [file, importsOf(file).map(({ to }) => to)]))
   const done = new Set<string>()

@@ -4,18 +4,13 @@
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type {
-  Dial,
-  RefusedConnection,
-  Session,
-  SessionEvents,
-  Verification,
-  Verifier,
-} from '../session/connection.ts'
+import type { RefusedConnection, SessionEvents } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
+import type { Verification, Verifier } from '../tokens/verifier.ts'
 import type { RefusedAccept, Transport } from '../transport/listen.ts'
+import type { Dial } from '../transport/upstream.ts'
 
-export interface Metrics {
+export type Metrics = {
   readonly sessionEvents: SessionEvents
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
@@ -159,20 +154,20 @@ export function createMetrics(): Metrics {
   }
 
   const sessionEvents: SessionEvents = {
-    started(session: Session) {
+    sessionStarted(session) {
       const protocol = protocolOf(session.version)
       connects.inc({ result: 'accepted', protocol })
       sessions.inc({ protocol })
     },
-    refused(reason, { version }: RefusedConnection) {
+    connectRefused(reason, { version }: RefusedConnection) {
       connects.inc({ result: reason, protocol: protocolOf(version) })
     },
-    ended(session, reason) {
+    sessionEnded(session, reason) {
       const protocol = protocolOf(session.version)
       ended.inc({ reason, protocol })
       sessions.dec({ protocol })
     },
-    reauthenticated() {
+    tokenReplaced() {
       reauthentications.inc()
     },
     publishAllowed(bytes) {
@@ -255,7 +250,7 @@ export function createMetrics(): Metrics {
 }
 
 /** What /readyz tells: each part, and whether clients should be sent here. */
-export interface Readiness {
+export type Readiness = {
   ready: boolean
   keys: boolean
   broker: boolean

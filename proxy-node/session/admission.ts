@@ -2,7 +2,9 @@
 // client id and the Will judged; and what is said to those who are not. Decisions are gate.ts's, the
 // connection itself is session.ts's.
 
+import type { SessionLimits } from '../config.ts'
 import { findToken, judgeConnect, judgeWill, type Refused, refuseToken } from '../gate.ts'
+import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
   BAD_USER_NAME_OR_PASSWORD,
@@ -12,7 +14,16 @@ import {
   SUCCESS,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
-import type { Identity, SessionParts, Verification } from './connection.ts'
+
+/** What is needed to judge a CONNECT. */
+export type AdmissionParts = {
+  verifier: Verifier
+  limits: SessionLimits
+  /** For the ids that mProxy assigns. */
+  random: (bytes: number) => Uint8Array
+  /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
+  clientCertificate?: Uint8Array
+}
 
 const ID_BYTES = 9
 
@@ -24,7 +35,7 @@ export type Admission =
   | ({ ok: true; identity: Identity } & Named)
   | (Refused & { identity?: Identity })
 
-export async function admit(connect: Connect, parts: SessionParts): Promise<Admission> {
+export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
   const token = findToken(connect)
   if (!token.ok) return token
   const verification = await verifyInTime(parts, token.token)
@@ -40,7 +51,7 @@ export async function admit(connect: Connect, parts: SessionParts): Promise<Admi
 }
 
 /** Answers in bounded time, whatever the verifier has to fetch. */
-export function verifyInTime(parts: SessionParts, token: Uint8Array): Promise<Verification> {
+export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
   const { verifier, clientCertificate, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
   return new Promise((resolve) => {

@@ -2,13 +2,14 @@
 // patience with a side that stalls, of draining; and the ping that shows the broker that it lives.
 // It only tells; session.ts sets the timer and does what is due.
 
+import type { SessionLimits } from '../config.ts'
 import {
   KEEP_ALIVE_TIMEOUT,
   MAXIMUM_CONNECT_TIME,
   SERVER_SHUTTING_DOWN,
   UNSPECIFIED,
 } from '../wire/reason_codes.ts'
-import type { Ending, SessionLimits } from './connection.ts'
+import type { Ending } from './events.ts'
 import type { Relay } from './relay.ts'
 
 export class Deadlines {

@@ -1,16 +1,11 @@
 // What an established session is, to both of its directions: what was agreed on at CONNECT, the
 // present token, the ways out, and the memory that one direction fills and the other consults.
 
+import type { SessionLimits } from '../config.ts'
+import type { Identity, Verification } from '../tokens/verifier.ts'
 import type { Will } from '../wire/connect_codec.ts'
 import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
-import type {
-  Ending,
-  Identity,
-  SessionCounts,
-  SessionEvents,
-  SessionLimits,
-  Verification,
-} from './connection.ts'
+import type { Ending, SessionCounts, SessionEvents } from './events.ts'
 import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
 import { Subscriptions } from './subscriptions.ts'
@@ -31,12 +26,12 @@ export type Agreement = {
   brokerPacketMaximum: number
 }
 
-/** What is asked of session.ts. */
-export type Host = {
+/** What the packets of an established session ask of session.ts. */
+export type SessionControl = {
   end(reason: Ending, code: number, suppressWill?: boolean): void
   verify(token: Uint8Array): Promise<Verification>
-  /** After the token was replaced. */
-  replaced(identity: Identity): void
+  /** The token was replaced by that of `identity`. */
+  noteReplacement(identity: Identity): void
 }
 
 // Why the client is not read.
@@ -60,7 +55,7 @@ export class Established {
   isOver = false
   readonly version: 4 | 5
   readonly agreement: Agreement
-  readonly host: Host
+  readonly control: SessionControl
   readonly flow: Flow
   readonly toClient: Outlet
   readonly toBroker: Outlet
@@ -74,11 +69,17 @@ export class Established {
   /** PINGREQ packets of our own that the broker has not answered. */
   ownPings = 0
 
-  constructor(ways: Ways, agreement: Agreement, identity: Identity, host: Host, flow: Flow) {
+  constructor(
+    ways: Ways,
+    agreement: Agreement,
+    identity: Identity,
+    control: SessionControl,
+    flow: Flow,
+  ) {
     this.version = agreement.version
     this.agreement = agreement
     this.identity = identity
-    this.host = host
+    this.control = control
     this.flow = flow
     this.toClient = ways.toClient
     this.toBroker = ways.toBroker
@@ -98,12 +99,12 @@ export class Established {
           : code === QUOTA_EXCEEDED
             ? 'quota_exceeded'
             : 'protocol_error'
-    this.host.end(reason, code)
+    this.control.end(reason, code)
   }
 
   /** What the broker sent cannot be read, or is nothing a broker may send. */
   failBroker(): void {
-    this.host.end('broker_lost', UNSPECIFIED)
+    this.control.end('broker_lost', UNSPECIFIED)
   }
 
   /** Unsubscribes at the broker from what the present token does not allow. */

@@ -1,8 +1,8 @@
 // What the broker sends in an established session: deliveries judged by the present token, answers
 // passed on, and those swallowed that answer packets of our own.
 
+import type { Qos } from '../../policy/acl.ts'
 import { findLost, judgeDelivery } from '../gate.ts'
-import type { Qos } from '../wire/connect_codec.ts'
 import {
   AUTH,
   DISCONNECT,
@@ -30,15 +30,15 @@ import type { SubscriptionType } from '../wire/subscribe_codec.ts'
 import { type Established, PENDING } from './established.ts'
 
 export class FromBroker {
-  readonly #session: Established
+  readonly #established: Established
   readonly #delivery = new PublishView()
   readonly #ack = new AckView()
   #deliversParts = false
   /** Acknowledgement of a refused delivery whose bytes are still coming. */
   #dueAck: { qos: Qos; packetId: number } | null = null
 
-  constructor(session: Established) {
-    this.#session = session
+  constructor(established: Established) {
+    this.#established = established
   }
 
   /** A whole packet. */
@@ -46,7 +46,7 @@ export class FromBroker {
     const type = found.buffer[found.start]! >> 4
     const ack = this.#ack
     if (type !== PINGRESP && type < DISCONNECT && type !== PUBLISH && !ack.readFromBroker(found)) {
-      this.#session.failBroker()
+      this.#established.failBroker()
       return
     }
     switch (type) {
@@ -55,25 +55,25 @@ export class FromBroker {
         return
       case PUBACK:
       case PUBCOMP:
-        this.#session.inFlight.delete(ack.packetId)
+        this.#established.inFlight.delete(ack.packetId)
         break
       case PUBREC:
-        if (ack.code >= 0x80) this.#session.inFlight.delete(ack.packetId)
+        if (ack.code >= 0x80) this.#established.inFlight.delete(ack.packetId)
         break
       case PUBREL:
-        if (this.#session.refused.release(ack.packetId)) return
+        if (this.#established.refused.release(ack.packetId)) return
         break
       case SUBACK:
         this.#answerSubscription(found, SUBSCRIBE, ack.packetId)
         return
       case UNSUBACK:
-        if (!this.#session.subscriptions.isTakenBack(ack.packetId)) {
+        if (!this.#established.subscriptions.isTakenBack(ack.packetId)) {
           this.#answerSubscription(found, UNSUBSCRIBE, ack.packetId)
         }
         return
       case PINGRESP:
-        if (this.#session.ownPings > 0) {
-          this.#session.ownPings--
+        if (this.#established.ownPings > 0) {
+          this.#established.ownPings--
           return
         }
         break
@@ -81,67 +81,67 @@ export class FromBroker {
         const code = found.end > found.body ? found.buffer[found.body]! : SUCCESS
         // Elsewhere is past mProxy.
         const elsewhere = code === USE_ANOTHER_SERVER || code === SERVER_MOVED
-        this.#session.host.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
+        this.#established.control.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
         return
       }
       case AUTH: // no method was named to the broker
-        this.#session.failBroker()
+        this.#established.failBroker()
         return
     }
-    this.#session.toClient.pass(found.buffer, found.start, found.end, true)
+    this.#established.toClient.pass(found.buffer, found.start, found.end, true)
   }
 
   /** A PUBLISH, whole or its head. */
   deliver(found: Scanner, whole: boolean): void {
     const view = this.#delivery
     if (view.readFromBroker(found) !== 0) {
-      this.#session.failBroker()
+      this.#established.failBroker()
       return
     }
     const { qos, packetId } = view
     // Bytes that are no text would be judged as another topic than the one delivered.
     const allowed =
-      view.isTopicText(found) && judgeDelivery(this.#session.identity.acl, view.topic(found))
+      view.isTopicText(found) && judgeDelivery(this.#established.identity.acl, view.topic(found))
     this.#deliversParts = allowed && !whole
     if (allowed) {
-      if (qos !== 0) this.#session.refused.pass(qos)
-      this.#session.counts.delivered++
-      this.#session.events.deliveryAllowed(found.total)
-      this.#session.toClient.pass(found.buffer, found.start, found.end, whole)
+      if (qos !== 0) this.#established.refused.pass(qos)
+      this.#established.counts.delivered++
+      this.#established.events.deliveryAllowed(found.total)
+      this.#established.toClient.pass(found.buffer, found.start, found.end, whole)
       return
     }
-    this.#session.counts.deliveries_refused++
-    this.#session.events.deliveryDenied()
-    const { agreement, limits, version } = this.#session
+    this.#established.counts.deliveries_refused++
+    this.#established.events.deliveryDenied()
+    const { agreement, limits, version } = this.#established
     if (agreement.resumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
-      this.#session.host.end('delivery_denied', NOT_AUTHORIZED, true)
+      this.#established.control.end('delivery_denied', NOT_AUTHORIZED, true)
       return
     }
     if (qos === 0) return
-    if (whole) this.#session.refused.refuse(qos, packetId)
+    if (whole) this.#established.refused.refuse(qos, packetId)
     else this.#dueAck = { qos, packetId }
   }
 
   /** More of a large PUBLISH, which goes the way of its head. */
   deliverPart(found: Scanner): void {
     if (this.#deliversParts) {
-      this.#session.toClient.pass(found.buffer, found.start, found.end, found.last)
+      this.#established.toClient.pass(found.buffer, found.start, found.end, found.last)
     } else if (found.last && this.#dueAck) {
       const { qos, packetId } = this.#dueAck
       this.#dueAck = null
-      this.#session.refused.refuse(qos, packetId)
+      this.#established.refused.refuse(qos, packetId)
     }
   }
 
   #answerSubscription(found: Scanner, type: SubscriptionType, packetId: number): void {
-    const answer = this.#session.subscriptions.answer(found, type, packetId)
+    const answer = this.#established.subscriptions.answer(found, type, packetId)
     if (answer === null) {
-      this.#session.failBroker()
+      this.#established.failBroker()
       return
     }
-    this.#session.toClient.insert(answer.packet)
+    this.#established.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#session.takeBack(findLost(this.#session.identity.acl, answer.granted))
-    this.#session.flow.unblock(PENDING)
+    this.#established.takeBack(findLost(this.#established.identity.acl, answer.granted))
+    this.#established.flow.unblock(PENDING)
   }
 }

@@ -2,7 +2,7 @@
 // window would stall; and in their order [MQTT-4.6.0-2], [MQTT-4.6.0-3], so after those passed on
 // before them. What is refused is the gate's to say.
 
-import type { Qos } from '../wire/connect_codec.ts'
+import type { Qos } from '../../policy/acl.ts'
 import { PUBACK, PUBCOMP, PUBREC, writeAck } from '../wire/framing.ts'
 
 /** Of one kind of acknowledgement: PUBACK for QoS 1, PUBREC for QoS 2. */

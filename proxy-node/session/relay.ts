@@ -2,9 +2,15 @@
 // out. What is done with a packet is said in from_client.ts and from_broker.ts; deadlines and the end
 // of a session are session.ts's.
 
-import { FAULT, HEAD, MORE, PART, pingRequest, type Scanner } from '../wire/framing.ts'
-import type { Identity } from './connection.ts'
-import { type Agreement, Established, type Host, SINK_FULL, type Ways } from './established.ts'
+import type { Identity } from '../tokens/verifier.ts'
+import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
+import {
+  type Agreement,
+  Established,
+  type SessionControl,
+  SINK_FULL,
+  type Ways,
+} from './established.ts'
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
 import type { Outlet } from './outlet.ts'
@@ -19,7 +25,7 @@ export class Relay {
   /** Monotonic ms since when the client is not read, or 0. */
   clientPausedSince = 0
 
-  readonly #session: Established
+  readonly #established: Established
   readonly #clientScanner: Scanner
   readonly #brokerScanner: Scanner
   readonly #fromClient: FromClient
@@ -36,9 +42,9 @@ export class Relay {
     ways: Ways,
     agreement: Agreement,
     identity: Identity,
-    host: Host,
+    control: SessionControl,
   ) {
-    this.#session = new Established(ways, agreement, identity, host, {
+    this.#established = new Established(ways, agreement, identity, control, {
       block: (reason) => this.#blockClient(reason),
       unblock: (reason) => {
         this.#unblockClient(reason)
@@ -47,27 +53,27 @@ export class Relay {
     })
     this.#clientScanner = scanners.fromClient
     this.#brokerScanner = scanners.fromBroker
-    this.#fromClient = new FromClient(this.#session)
-    this.#fromBroker = new FromBroker(this.#session)
+    this.#fromClient = new FromClient(this.#established)
+    this.#fromBroker = new FromBroker(this.#established)
     this.#toClient = ways.toClient
     this.#toBroker = ways.toBroker
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
   }
 
   get identity(): Identity {
-    return this.#session.identity
+    return this.#established.identity
   }
 
   /** Nothing more is read or passed on. */
   stop(): void {
-    this.#session.isOver = true
+    this.#established.isOver = true
   }
 
   /** Whether both may be cut off without an answer getting lost. */
   get isQuiet(): boolean {
     return (
-      this.#session.inFlight.size === 0 &&
-      this.#session.subscriptions.waiting === 0 &&
+      this.#established.inFlight.size === 0 &&
+      this.#established.subscriptions.waiting === 0 &&
       this.#clientBlocked === 0 &&
       !this.#clientScanner.isMidPacket &&
       !this.#toClient.isMidPacket
@@ -99,41 +105,41 @@ export class Relay {
   }
 
   get awaitsPing(): boolean {
-    return this.#session.ownPings > 0
+    return this.#established.ownPings > 0
   }
 
   /** Shows the broker that the session lives, though nothing of the client reaches it. */
   ping(): void {
-    if (this.#session.ownPings > 0 || this.#toBroker.isMidPacket) return
-    this.#session.ownPings++
-    this.#toBroker.insert(pingRequest)
+    if (this.#established.ownPings > 0 || this.#toBroker.isMidPacket) return
+    this.#established.ownPings++
+    this.#toBroker.insert(PING_REQUEST)
     this.#flush()
   }
 
   // --- The pumps ---
 
   takeFromClient(chunk: Buffer): void {
-    if (this.#session.isOver) return
+    if (this.#established.isOver) return
     this.heardFromClient_at = performance.now()
-    this.#session.events.bytesFromClient(chunk.length)
+    this.#established.events.bytesFromClient(chunk.length)
     this.#clientScanner.push(chunk)
     this.pumpClient()
   }
 
   takeFromBroker(chunk: Buffer): void {
-    if (this.#session.isOver) return
-    this.#session.events.bytesFromBroker(chunk.length)
+    if (this.#established.isOver) return
+    this.#established.events.bytesFromBroker(chunk.length)
     this.#brokerScanner.push(chunk)
     this.pumpBroker()
   }
 
   pumpClient(): void {
     const found = this.#clientScanner
-    while (!this.#session.isOver && this.#clientBlocked === 0) {
+    while (!this.#established.isOver && this.#clientBlocked === 0) {
       const what = found.next()
       if (what === MORE) break
       if (what === PART) this.#fromClient.passPart(found)
-      else if (what === FAULT) this.#session.fail(found.fault)
+      else if (what === FAULT) this.#established.fail(found.fault)
       else if (what === HEAD) this.#fromClient.publish(found, false)
       else this.#fromClient.take(found)
     }
@@ -142,11 +148,11 @@ export class Relay {
 
   pumpBroker(): void {
     const found = this.#brokerScanner
-    while (!this.#session.isOver && !this.#brokerBlocked) {
+    while (!this.#established.isOver && !this.#brokerBlocked) {
       const what = found.next()
       if (what === MORE) break
       if (what === PART) this.#fromBroker.deliverPart(found)
-      else if (what === FAULT) this.#session.failBroker()
+      else if (what === FAULT) this.#established.failBroker()
       else if (what === HEAD) this.#fromBroker.deliver(found, false)
       else this.#fromBroker.take(found)
     }
@@ -157,15 +163,15 @@ export class Relay {
   #flush(): void {
     this.#toClient.flush()
     if (this.#toBroker.flush()) this.wroteToBroker_at = performance.now()
-    if (this.#session.isOver) return
+    if (this.#established.isOver) return
     this.watchSinks()
     if (this.#whenQuiet !== null && this.isQuiet) this.#whenQuiet()
   }
 
   /** Also when a stream has drained. */
   watchSinks(): void {
-    if (this.#session.isOver) return
-    const { buffer_high_water: high } = this.#session.limits
+    if (this.#established.isOver) return
+    const { buffer_high_water: high } = this.#established.limits
     const now = performance.now()
     const clientFull = this.#toClient.isFull(high)
     const brokerFull = this.#toBroker.isFull(high)
@@ -186,7 +192,7 @@ export class Relay {
       this.#toBroker.stream.pause()
     } else if (was) {
       this.pumpBroker()
-      if (!this.#brokerBlocked && !this.#session.isOver) this.#toBroker.stream.resume()
+      if (!this.#brokerBlocked && !this.#established.isOver) this.#toBroker.stream.resume()
     }
   }
 
@@ -204,7 +210,7 @@ export class Relay {
     this.heardFromClient_at = performance.now()
     this.clientPausedSince = 0
     this.pumpClient()
-    if (this.#clientBlocked !== 0 || this.#session.isOver) return
+    if (this.#clientBlocked !== 0 || this.#established.isOver) return
     if (this.#whenRead) this.#whenRead()
     else this.#toClient.stream.resume()
   }

@@ -3,19 +3,19 @@
 // two pumps; and every way in which it ends, with what each side is told. Packets of an established
 // session are relay.ts's, what is due in it deadlines.ts's. It logs nothing itself.
 
+import type { Identity } from '../tokens/verifier.ts'
+import type { ByteStream } from '../transport/byte_stream.ts'
+import type { Dial, Upstream } from '../transport/upstream.ts'
 import {
-  agree,
   type Connack,
   type Connect,
-  keepAliveFor,
   readConnack,
   readConnect,
-  sessionExpiryFor,
   writeConnack,
   writeConnect,
 } from '../wire/connect_codec.ts'
+import { DISCONNECT_3, writeDisconnect5 } from '../wire/disconnect_codec.ts'
 import {
-  disconnect3,
   FAULT,
   FROM_BROKER_3,
   FROM_BROKER_5,
@@ -26,7 +26,6 @@ import {
   ONLY_CONNECT,
   PACKET_LIMIT,
   Scanner,
-  writeDisconnect5,
 } from '../wire/framing.ts'
 import {
   ADMINISTRATIVE_ACTION,
@@ -39,20 +38,18 @@ import {
   UNSPECIFIED,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
-import { admit, answerRefusal, type Named, verifyInTime } from './admission.ts'
-import type {
-  ByteStream,
-  Ending,
-  Identity,
-  Refusal,
-  Session,
-  SessionCounts,
-  SessionParts,
-  Upstream,
-} from './connection.ts'
+import { type AdmissionParts, admit, answerRefusal, type Named, verifyInTime } from './admission.ts'
 import { Deadlines } from './deadlines.ts'
+import {
+  type ConnectRefusal,
+  type Ending,
+  type SessionEvents,
+  type SessionFacts,
+  startCounts,
+} from './events.ts'
 import { Outlet } from './outlet.ts'
 import { Relay } from './relay.ts'
+import { agree, keepAliveFor, sessionExpiryFor } from './terms.ts'
 
 /** A far-away deadline is waited for in steps, well below what setTimeout can do (2^31-1 ms). */
 const LONGEST_STEP_MS = 900_000
@@ -60,23 +57,23 @@ const NOTHING = Buffer.alloc(0)
 
 type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
 
-let lastId = 0
-
-export function openSession(stream: ByteStream, parts: SessionParts): Session {
-  return new Connection(stream, parts)
+export type SessionParts = AdmissionParts & {
+  dial: Dial
+  events: SessionEvents
+  /** Epoch milliseconds. */
+  now: () => number
+  /** Where the stream itself does not know it (WebSocket). */
+  remoteAddress?: string
 }
 
-class Connection implements Session {
+let lastId = 0
+
+export class Session implements SessionFacts {
   readonly id = ++lastId
   readonly remoteAddress: string | undefined
   readonly opened_at: number
-  readonly counts: SessionCounts = {
-    published: 0,
-    publishes_refused: 0,
-    delivered: 0,
-    deliveries_refused: 0,
-    subscriptions_refused: 0,
-  }
+  readonly counts = startCounts()
+  /** Resolves when both connections are closed. */
   readonly closed: Promise<void>
   version: 0 | 4 | 5 = 0
   mqttClientId = ''
@@ -293,9 +290,9 @@ class Connection implements Session {
       {
         end: (reason, code, suppressWill) => this.#end(reason, code, suppressWill),
         verify: (token) => verifyInTime(this.#parts, token),
-        replaced: (next) => {
+        noteReplacement: (next) => {
           this.#identity = next
-          events.reauthenticated(this)
+          events.tokenReplaced(this)
           this.#schedule()
         },
       },
@@ -306,7 +303,7 @@ class Connection implements Session {
     this.#client.on('drain', () => relay.watchSinks())
     this.#broker!.on('drain', () => relay.watchSinks())
     this.#schedule()
-    events.started(this)
+    events.sessionStarted(this)
     relay.pumpBroker() // what came along with CONNACK
     relay.pumpClient() // what the client did not wait with
     if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
@@ -360,7 +357,7 @@ class Connection implements Session {
   // --- Ends ---
 
   /** Before the session is open: CONNACK with `code`, or with 0 nothing but a close. */
-  #refuse(reason: Refusal, code: number): void {
+  #refuse(reason: ConnectRefusal, code: number): void {
     if (this.#phase === 'over' || this.#phase === 'open') return
     const connect = this.#connect
     this.#finish()
@@ -372,11 +369,11 @@ class Connection implements Session {
     else this.#close(this.#client)
     if (this.#broker) {
       // It may have accepted a session, with a Will, that its client never heard of.
-      this.#toBroker!.insert(this.version === 5 ? writeDisconnect5(SUCCESS) : disconnect3)
+      this.#toBroker!.insert(this.version === 5 ? writeDisconnect5(SUCCESS) : DISCONNECT_3)
       this.#toBroker!.flush()
       this.#close(this.#broker)
     }
-    this.#parts.events.refused(reason, {
+    this.#parts.events.connectRefused(reason, {
       remoteAddress: this.remoteAddress,
       version: this.version,
       client_id: connect?.clientId,
@@ -393,7 +390,7 @@ class Connection implements Session {
     // While half a PUBLISH is out there is no place for a packet of our own: the outlet keeps it.
     if (suppressWill) {
       // [MQTT-3.14.4-3]; and no message is kept for one who may not have it.
-      toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : disconnect3)
+      toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
     if (this.version === 5 && isDue) toClient.insert(writeDisconnect5(code))
@@ -402,7 +399,7 @@ class Connection implements Session {
     this.#close(this.#client)
     // Without DISCONNECT, the broker publishes the Will [MQTT-3.1.2-8].
     if (this.#broker) this.#close(this.#broker)
-    this.#parts.events.ended(this, reason)
+    this.#parts.events.sessionEnded(this, reason)
   }
 
   #finish(): void {
@@ -451,6 +448,10 @@ class Connection implements Session {
     if (this.#isClientClosed && this.#isBrokerClosed) this.#resolveClosed()
   }
 
+  /**
+   * Ends it for a stop of the proxy: after what is in flight was answered, or after `timeout_ms`.
+   * Resolves when both connections are closed.
+   */
   drain(timeout_ms: number): Promise<void> {
     const relay = this.#relay
     if (!relay) {
@@ -463,6 +464,7 @@ class Connection implements Session {
     return this.closed
   }
 
+  /** Ends it because its token, or the one it belongs to, was revoked. Suppresses the Will. */
   revoke(): void {
     if (this.#phase === 'open') this.#end('token_revoked', ADMINISTRATIVE_ACTION, true)
     else this.#refuse('revoked', this.version === 0 ? 0 : NOT_AUTHORIZED)

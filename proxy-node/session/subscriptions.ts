@@ -2,7 +2,7 @@
 // not answered, and how subscriptions are taken back when a narrower token comes. Packets are
 // subscribe.ts's; an earlier connection's subscriptions are unknown, so deliveries are judged too.
 
-import type { Qos } from '../wire/connect_codec.ts'
+import type { Qos } from '../../policy/acl.ts'
 import { type Scanner, UNSUBSCRIBE, writeUnsubscribe } from '../wire/framing.ts'
 import { QUOTA_EXCEEDED } from '../wire/reason_codes.ts'
 import { mergeAnswer, type SubscriptionType } from '../wire/subscribe_codec.ts'

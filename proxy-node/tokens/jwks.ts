@@ -7,6 +7,7 @@
 // refresh per cool-down, whoever asks and however often.
 
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { isSecureUrl } from '../addresses.ts'
 
 const maxBodyBytes = 256 * 1024
 const maxKeys = 64
@@ -17,7 +18,7 @@ const metadataMs = 3600_000
 const retryMs = { first: 1_000, most: 60_000 }
 const maxAge = { least: 30, most: 3600, unsaid: 300 } // seconds
 
-interface Algorithm {
+type Algorithm = {
   kty: 'EC' | 'OKP' | 'RSA'
   crv?: string
   signatureBytes?: number
@@ -72,7 +73,7 @@ const algorithms: ReadonlyMap<string, Algorithm> = new Map([
 
 export const isKnownAlgorithm = (alg: string): boolean => algorithms.has(alg)
 
-export interface VerificationKey {
+export type VerificationKey = {
   kid: string | undefined
   kty: string
   crv: string | undefined
@@ -117,7 +118,7 @@ export type RefreshOutcome =
   | 'issuer_mismatch'
   | 'insecure_uri'
 
-export interface Refresh {
+export type Refresh = {
   outcome: RefreshOutcome
   /** usable keys now held */
   keys: number
@@ -126,7 +127,7 @@ export interface Refresh {
 }
 
 /** Milliseconds, and a timer that can be taken back. Tests set their own. */
-export interface Clock {
+export type Clock = {
   now(): number
   schedule(ms: number, run: () => void): () => void
 }
@@ -140,7 +141,7 @@ export const systemClock: Clock = {
   },
 }
 
-export interface Jwks {
+export type Jwks = {
   /** Reads the keys now, and from here on by itself. */
   start(): Promise<void>
   find(kid: string | undefined, alg: string): VerificationKey | undefined
@@ -153,7 +154,7 @@ export interface Jwks {
   close(): void
 }
 
-export interface JwksOptions {
+export type JwksOptions = {
   issuer: string
   jwksUri?: string | undefined
   clock?: Clock
@@ -246,18 +247,6 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
     },
   }
 }
-
-/** https, or a loopback host, where nobody stands in between. */
-export function isSecureUrl(url: URL): boolean {
-  if (url.protocol === 'https:') return true
-  return url.protocol === 'http:' && isLoopback(url.hostname)
-}
-
-const isLoopback = (host: string): boolean =>
-  host === 'localhost' ||
-  host.endsWith('.localhost') ||
-  host === '[::1]' ||
-  /^127\.\d+\.\d+\.\d+$/.test(host)
 
 async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
   const { origin, pathname } = new URL(issuer)

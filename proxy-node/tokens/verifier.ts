@@ -5,15 +5,59 @@
 // The signature comes first: no claim is looked at before it holds. `exp` is exact, because the
 // session ends at that second too; only `nbf` and `iat` get 30 s for clocks that run apart.
 
-import { parseAcl } from '../../policy/acl.ts'
-import type { Verification, VerificationFailure, Verifier } from '../session/connection.ts'
+import { type Acl, parseAcl } from '../../policy/acl.ts'
 import { isKnownAlgorithm, isSignatureGood, type Jwks } from './jwks.ts'
 
 const maxTokenBytes = 8 * 1024
 const maxNameBytes = 255
 const leeway = 30 // seconds, for `nbf` and `iat`
 
-export interface VerifierOptions {
+/** In whose name a token speaks, and what it permits until when. */
+export type Identity = {
+  sub: string
+  client_id: string
+  username?: string
+  mqtt_client_id?: string
+  acl: Acl
+  /** Epoch seconds. */
+  expires_at: number
+  jti: string
+  iss: string
+  /** Reserved: true for a token of another issuer than the main one. The verifier knows none yet. */
+  foreign: boolean
+}
+
+export type VerificationFailure =
+  | 'malformed'
+  | 'expired'
+  | 'not_yet_valid'
+  | 'bad_signature'
+  | 'unknown_key'
+  | 'wrong_issuer'
+  | 'wrong_audience'
+  | 'wrong_type'
+  | 'bound_token'
+  | 'bad_acl'
+  | 'revoked'
+  | 'keys_unavailable'
+  | 'too_large'
+
+export type Verification =
+  | { ok: true; identity: Identity }
+  | { ok: false; reason: VerificationFailure }
+
+export type Verifier = {
+  /**
+   * `clientCertificate` is the DER of the certificate that the TLS connection proved, if any.
+   * Reserved for bound tokens: no listener ends TLS yet, and this verifier does not look at it.
+   */
+  verify(
+    token: string | Uint8Array,
+    clientCertificate?: Uint8Array,
+  ): Verification | Promise<Verification>
+}
+
+export type VerifierOptions = {
   issuer: string
   audience: string
   jwks: Jwks
@@ -49,7 +93,7 @@ export function createVerifier({ issuer, audience, jwks, now }: VerifierOptions)
 
 const refuse = (reason: VerificationFailure): Verification => ({ ok: false, reason })
 
-interface Jws {
+type Jws = {
   alg: string
   kid: string | undefined
   /** Header, dot and payload, as they were signed. */

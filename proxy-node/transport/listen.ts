@@ -3,8 +3,8 @@
 // is admitted becomes a session; what is said on it is the session's.
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
-import type { ListenAddress } from '../config.ts'
-import type { ByteStream, Session } from '../session/connection.ts'
+import type { ListenAddress } from '../addresses.ts'
+import type { OpenSession } from './byte_stream.ts'
 import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
@@ -12,18 +12,18 @@ export type Transport = ListenAddress['transport']
 /** Why a connection was closed before a byte of it was read. */
 export type RefusedAccept = 'too_many' | 'too_many_from_address' | 'accept_failed'
 
-export interface ListenOptions {
+export type ListenOptions = {
   connectionsMax: number
   /** 0 is no limit */
   connectionsPerAddress: number
   webSocket: Omit<WebSocketOptions, 'path' | 'openSession'>
-  openSession: (stream: ByteStream, remoteAddress: string | undefined) => Session
+  openSession: OpenSession
   onOpened: (transport: Transport) => void
   onClosed: (transport: Transport) => void
   onRefused: (reason: RefusedAccept) => void
 }
 
-export interface Listener {
+export type Listener = {
   transport: Transport
   /** With the port that was really taken. */
   url: string
@@ -47,11 +47,11 @@ export async function listen(
   addresses: readonly ListenAddress[],
   options: ListenOptions,
 ): Promise<Listener[]> {
-  const admission = createAdmission(options)
+  const capacity = createCapacity(options)
   const listeners: Listener[] = []
   try {
     for (const address of addresses) {
-      listeners.push(await openListener(address, admission, options))
+      listeners.push(await openListener(address, capacity, options))
     }
   } catch (error) {
     for (const listener of listeners) listener.close()
@@ -62,7 +62,7 @@ export async function listen(
 
 function openListener(
   address: ListenAddress,
-  admission: Admission,
+  capacity: Capacity,
   options: ListenOptions,
 ): Promise<Listener> {
   const { transport, host, port, path } = address
@@ -73,7 +73,7 @@ function openListener(
 
   // Ahead of the HTTP server's own listener; the socket it gets may then be destroyed already.
   server.prependListener('connection', (socket: Socket) => {
-    const refusal = admission.admit(socket)
+    const refusal = capacity.take(socket)
     if (refusal !== undefined) {
       options.onRefused(refusal)
       socket.on('error', () => {})
@@ -112,19 +112,20 @@ function describe(server: Server, { transport, host, port, path }: ListenAddress
   }
 }
 
-interface Admission {
-  /** Counts the connection until it closes, or says why it may not be. */
-  admit(socket: Socket): RefusedAccept | undefined
+/** Room for connections, over all listeners. */
+type Capacity = {
+  /** Counts the connection until it closes, or says why there is no room for it. */
+  take(socket: Socket): RefusedAccept | undefined
 }
 
-function createAdmission({
+function createCapacity({
   connectionsMax,
   connectionsPerAddress,
-}: Pick<ListenOptions, 'connectionsMax' | 'connectionsPerAddress'>): Admission {
+}: Pick<ListenOptions, 'connectionsMax' | 'connectionsPerAddress'>): Capacity {
   let open = 0
   const byAddress = new Map<string, number>()
   return {
-    admit(socket) {
+    take(socket) {
       if (open >= connectionsMax) return 'too_many'
       const source = sourceOf(socket.remoteAddress ?? '')
       const fromThere = byAddress.get(source) ?? 0

@@ -2,17 +2,19 @@
 // long one that failed is passed over. What is said on the connection is the session's.
 
 import { connect as connectTcp, type Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { type ConnectionOptions, connect as connectTls } from 'node:tls'
-import type { Dial, Upstream } from '../session/connection.ts'
+import type { BrokerAddress } from '../addresses.ts'
 
-/** One broker, as MQTT_UPSTREAM names it. */
-export type BrokerAddress = {
-  host: string
-  port: number
-  tls: boolean
-  username?: string | undefined
-  password?: string | undefined
+/** A connection to a broker, with the credentials that its address in MQTT_UPSTREAM names. */
+export type Upstream = {
+  stream: Duplex
+  username: string | undefined
+  password: string | undefined
 }
+
+/** Opens a connection to a broker, or rejects when none is reachable. */
+export type Dial = (signal: AbortSignal) => Promise<Upstream>
 
 export type DialOptions = {
   /** For one address. */

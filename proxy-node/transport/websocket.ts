@@ -7,9 +7,9 @@
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import { createWebSocketStream, type WebSocket, WebSocketServer } from 'ws'
-import type { ByteStream, Session } from '../session/connection.ts'
+import type { OpenSession } from './byte_stream.ts'
 
-export interface WebSocketOptions {
+export type WebSocketOptions = {
   path: string
   /** milliseconds for the upgrade request to come in whole */
   upgradeTimeout: number
@@ -18,7 +18,7 @@ export interface WebSocketOptions {
   /** bytes before CONNECT was read */
   unreadMax: number
   bufferSize: number
-  openSession: (stream: ByteStream, remoteAddress: string | undefined) => Session
+  openSession: OpenSession
 }
 
 const subprotocol = 'mqtt' // [MQTT-6.0.0-3], [MQTT-6.0.0-4]

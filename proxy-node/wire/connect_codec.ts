@@ -2,18 +2,14 @@
 // (MQTT 3.1.1 and 5.0 §3.1, §3.2). The token ends here: nothing of it is written upstream.
 // Whether a client may connect is said by gate.ts.
 
-import type { SessionLimits } from '../session/connection.ts'
+import type { Qos } from '../../policy/acl.ts'
 import {
-  AUTH,
   CONNACK,
   CONNECT,
-  DISCONNECT,
   endOfBinary,
   endOfText,
-  PACKET_LIMIT,
   type Scanner,
   variableIntegerSize,
-  writeDisconnect5,
   writePacket,
   writeText,
 } from './framing.ts'
@@ -38,13 +34,10 @@ import {
 } from './properties.ts'
 import {
   connackReturnCode,
-  isClientDisconnectCode,
   MALFORMED,
   PROTOCOL_ERROR,
   UNSUPPORTED_VERSION,
 } from './reason_codes.ts'
-
-export type Qos = 0 | 1 | 2
 
 export type Will = {
   topic: string
@@ -77,7 +70,8 @@ export type Connect = {
 /** `version` says in which format an answer is possible; 0: only a bare close is. */
 export type ConnectFault = { fault: number; version: 0 | 4 | 5 }
 
-const NEVER = 0xffffffff
+/** As a Session Expiry Interval: the session never ends. As a size: no limit. */
+export const NEVER = 0xffffffff
 const protocolName = Buffer.from('\0\x04MQTT')
 const oldProtocolName = Buffer.from('\0\x06MQIsdp')
 
@@ -276,70 +270,22 @@ export function readConnack({ buffer, body, end }: Scanner, version: 4 | 5): Con
   return properties.end === end ? { ...connack, version: 5 } : null
 }
 
-type Caps = Pick<
-  SessionLimits,
-  'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
->
-
-/** Seconds that the broker is told, and an MQTT 5 client too if they are not its own. */
-export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
-  return most > 0 && (keepAlive === 0 || keepAlive > most) ? most : keepAlive
-}
-
-export function sessionExpiryFor({ sessionExpiry }: Connect, caps: Caps): number {
-  return Math.min(sessionExpiry, caps.session_expiry_max_s ?? NEVER)
-}
-
-/** What holds for a session once broker and proxy have both had their say. */
-export type Terms = {
+/** Terms of a session that a CONNACK states. session/terms.ts makes them. */
+export type StatedTerms = {
   assignedClientId: string | undefined
   authenticationMethod: string | undefined
-  /** Only where it differs from what the client asked for, or the broker named it. */
+  /** Only where it differs from the client's own, or the broker named it. */
   sessionExpiry: number | undefined
   serverKeepAlive: number | undefined
-  /** What the client may send; and what the broker takes. */
+  /** The largest packet that the client may send. */
   maximumPacketSize: number
-  brokerPacketMaximum: number
   topicAliasMaximum: number
-}
-
-export function agree(
-  { properties, version }: Connack,
-  connect: Connect,
-  caps: Caps,
-  assignedClientId: string | undefined,
-): Terms {
-  const is5 = version === 5
-  const brokerPacketMaximum = (is5 && properties.uint32(MAXIMUM_PACKET_SIZE)) || PACKET_LIMIT
-  const brokerAliases = (is5 && properties.uint16(TOPIC_ALIAS_MAXIMUM)) || 0
-  const keepAlive = keepAliveFor(connect, caps)
-  const brokersOwn = is5 ? properties.uint16(SERVER_KEEP_ALIVE) : undefined
-  let serverKeepAlive: number | undefined
-  if (brokersOwn) {
-    const most = caps.keepalive_max_s
-    serverKeepAlive = most > 0 ? Math.min(brokersOwn, most) : brokersOwn // [MQTT-3.2.2-21]
-  } else if (is5 && (brokersOwn === 0 || keepAlive !== connect.keepAlive)) {
-    serverKeepAlive = keepAlive
-  }
-  const sessionExpiry = sessionExpiryFor(connect, caps)
-  const isCapped = is5 && sessionExpiry !== connect.sessionExpiry
-  return {
-    assignedClientId,
-    authenticationMethod: connect.authenticationMethod,
-    sessionExpiry:
-      (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ??
-      (isCapped ? sessionExpiry : undefined),
-    serverKeepAlive,
-    maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
-    brokerPacketMaximum,
-    topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
-  }
 }
 
 /** The CONNACK that tells the client it is connected; null when the client takes none so large. */
 export function writeConnack(
   connack: Connack,
-  terms: Terms,
+  terms: StatedTerms,
   maximumPacketSize = NEVER,
 ): Buffer | null {
   if (connack.version === 4) {
@@ -351,7 +297,7 @@ export function writeConnack(
   return smaller.length <= maximumPacketSize ? smaller : null
 }
 
-function writeConnack5(connack: Connack, terms: Terms, ...leftOut: number[]): Buffer {
+function writeConnack5(connack: Connack, terms: StatedTerms, ...leftOut: number[]): Buffer {
   const parts = [
     connack.properties.without(
       ...leftOut,
@@ -383,52 +329,4 @@ function writeConnack5(connack: Connack, terms: Terms, ...leftOut: number[]): Bu
   }
   const flags = connack.sessionPresent ? 1 : 0
   return writePacket(CONNACK << 4, [Uint8Array.from([flags, connack.code]), writeSection(parts)])
-}
-
-/** An AUTH packet's reason and data (MQTT 5.0 §3.15), or the reason code to end with. */
-export type Auth = { reason: number; method: string | undefined; data: Buffer | undefined }
-
-export function readAuth({ buffer, body, end }: Scanner): Auth | { fault: number } {
-  // §3.15.2.1: no reason and no properties is 0x00, which only servers send.
-  if (end === body) return { fault: PROTOCOL_ERROR }
-  if (end - body === 1) return { reason: buffer[body]!, method: undefined, data: undefined }
-  const properties = new Properties()
-  const code = properties.read(buffer, body + 1, end, AUTH)
-  if (code !== 0) return { fault: code }
-  if (properties.end !== end) return { fault: MALFORMED }
-  return {
-    reason: buffer[body]!,
-    method: properties.text(AUTHENTICATION_METHOD),
-    data: properties.binary(AUTHENTICATION_DATA),
-  }
-}
-
-export function writeAuth(reason: number, method: string): Buffer {
-  const section = writeSection([writeTextProperty(AUTHENTICATION_METHOD, method)])
-  return writePacket(AUTH << 4, [Uint8Array.from([reason]), section])
-}
-
-/**
- * A client's DISCONNECT (§3.14): the packet to write in its place because it asks for more than
- * `cap` seconds, null to pass it on as it is, or the reason code to end with.
- */
-export function readDisconnect(
-  { buffer, body, end, version }: Scanner,
-  sessionExpiry: number,
-  cap: number | null,
-): Buffer | null | { fault: number } {
-  if (end === body) return null
-  if (version === 4) return { fault: MALFORMED }
-  const code = buffer[body]!
-  if (!isClientDisconnectCode(code)) return { fault: PROTOCOL_ERROR }
-  if (end - body === 1) return null
-  const properties = new Properties()
-  const fault = properties.read(buffer, body + 1, end, DISCONNECT)
-  if (fault !== 0) return { fault }
-  if (properties.end !== end) return { fault: MALFORMED }
-  const expiry = properties.uint32(SESSION_EXPIRY_INTERVAL) ?? 0
-  // §3.14.2.2.2, §3.14.2.2.5
-  const isRaised = sessionExpiry === 0 && expiry !== 0
-  if (isRaised || properties.has(SERVER_REFERENCE)) return { fault: PROTOCOL_ERROR }
-  return cap !== null && expiry > cap ? writeDisconnect5(code, cap) : null
 }

@@ -347,13 +347,4 @@ export function writeUnsubscribe(version: number, packetId: number, filters: str
   return writePacket((UNSUBSCRIBE << 4) | 2, [head, ...filters.map(writeText)])
 }
 
-/** MQTT 5 DISCONNECT with a reason alone, or with a Session Expiry Interval too. */
-export function writeDisconnect5(code: number, sessionExpiry?: number): Buffer {
-  if (sessionExpiry === undefined) return Buffer.from([DISCONNECT << 4, 1, code])
-  const packet = Buffer.from([DISCONNECT << 4, 7, code, 5, 0x11, 0, 0, 0, 0])
-  packet.writeUInt32BE(sessionExpiry, 5)
-  return packet
-}
-
-export const disconnect3 = Buffer.from([DISCONNECT << 4, 0])
-export const pingRequest = Buffer.from([PINGREQ << 4, 0])
+export const PING_REQUEST = Buffer.from([PINGREQ << 4, 0])

@@ -1,7 +1,7 @@
 // PUBLISH as it stands in the bytes (MQTT 3.1.1 and 5.0 §3.3), read without copying anything but
 // the topic, and its acknowledgements. One view per direction is used again for every packet.
 
-import type { Qos } from './connect_codec.ts'
+import type { Qos } from '../../policy/acl.ts'
 import {
   isText,
   PUBACK,

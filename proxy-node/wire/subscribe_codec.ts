@@ -1,7 +1,7 @@
 // SUBSCRIBE and UNSUBSCRIBE of a client (MQTT 3.1.1 and 5.0 §3.8 to §3.11): read, written again
 // with the filters that were allowed, and the broker's answer put together with ours.
 
-import type { Qos } from './connect_codec.ts'
+import type { Qos } from '../../policy/acl.ts'
 import { endOfText, type Scanner, SUBSCRIBE, UNSUBSCRIBE, writePacket } from './framing.ts'
 import { Properties } from './properties.ts'
 import { MALFORMED, PROTOCOL_ERROR } from './reason_codes.ts'

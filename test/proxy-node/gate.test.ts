@@ -13,7 +13,7 @@ import {
   judgeSubscribe,
   judgeWill,
 } from '../../proxy-node/gate.ts'
-import type { Identity, Verification } from '../../proxy-node/session/connection.ts'
+import type { Identity, Verification } from '../../proxy-node/tokens/verifier.ts'
 import type { Connect, Will } from '../../proxy-node/wire/connect_codec.ts'
 import { allow, deny, identify } from './fixtures/proxy.ts'
 

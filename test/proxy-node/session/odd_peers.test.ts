@@ -3,9 +3,8 @@
 
 import mqtt, { type Packet } from 'mqtt-packet'
 import { describe, expect, test } from 'vitest'
-import { defaultLimits } from '../../../proxy-node/session/connection.ts'
 import { until } from '../fixtures/mosquitto.ts'
-import { allow, identify } from '../fixtures/proxy.ts'
+import { allow, defaultLimits, identify } from '../fixtures/proxy.ts'
 import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
 import { publish, type Wire } from '../fixtures/wire.ts'
 

@@ -2,8 +2,8 @@ import { createHmac } from 'node:crypto'
 import { gzipSync } from 'node:zlib'
 import { exportSPKI } from 'jose'
 import { afterEach, describe, expect, test } from 'vitest'
-import type { Verification } from '../../../proxy-node/session/connection.ts'
 import { type Clock, type Jwks, openJwks, type Refresh } from '../../../proxy-node/tokens/jwks.ts'
+import type { Verification } from '../../../proxy-node/tokens/verifier.ts'
 import { createVerifier } from '../../../proxy-node/tokens/verifier.ts'
 import {
   audience,
