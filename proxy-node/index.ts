@@ -7,11 +7,12 @@
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
 import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
-import { type Log, logToStdout } from './operation/log.ts'
-import { createMetrics, type Metrics, type Readiness, serveMetrics } from './operation/metrics.ts'
-import type { SessionEvents, SessionFacts } from './session/events.ts'
+import { logToStdout, type WriteLog } from './operation/log.ts'
+import { createMetrics, type Metrics } from './operation/metrics.ts'
+import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
+import { logSessions, reportAcceptRefusals, reportRefreshes } from './operation/reports.ts'
 import { Session } from './session/session.ts'
-import { openJwks, type Refresh } from './tokens/jwks.ts'
+import { openJwks } from './tokens/jwks.ts'
 import { createVerifier } from './tokens/verifier.ts'
 import { ListenError, type Listener, listen } from './transport/listen.ts'
 import { createDial } from './transport/upstream.ts'
@@ -27,7 +28,7 @@ export type Proxy = {
 /** A setting that reads well and still cannot be obeyed, like a port that is taken. */
 export class StartError extends Error {}
 
-export async function startProxy(config: ProxyConfig, log: Log = logToStdout): Promise<Proxy> {
+export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   const sessions = new Set<Session>()
   let isDraining = false
@@ -45,7 +46,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: withLog(metrics.sessionEvents, log),
+    events: logSessions(metrics.sessionEvents, log),
     now: Date.now,
     random: randomBytes,
   }
@@ -94,7 +95,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportRefusedAccepts(metrics, log),
+      onRefused: reportAcceptRefusals(metrics, log),
     })
   } catch (error) {
     await served?.close()
@@ -144,7 +145,7 @@ function describeListenFault(name: string, address: string, error: Error & { cod
  * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
  * random places; to refuse connections a little earlier does not.
  */
-function findConnectionLimit(wanted: number | undefined, log: Log): number {
+function findConnectionLimit(wanted: number | undefined, log: WriteLog): number {
   const spare = 64
   Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
@@ -183,92 +184,6 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
         probe = undefined
       })
       return probe
-    },
-  }
-}
-
-/** Told when it fails, and when it works again or the number of keys changes. */
-function reportRefreshes(metrics: Metrics, log: Log): (refresh: Refresh) => void {
-  let last: Refresh | undefined
-  return (refresh) => {
-    metrics.jwksRefreshed(refresh)
-    const { outcome, keys, next } = refresh
-    if (outcome !== 'ok' || last?.outcome !== 'ok' || last.keys !== keys) {
-      log('keys', { outcome, keys, next_seconds: Math.round(next) })
-    }
-    last = refresh
-  }
-}
-
-/** Counted each, told once a second at most: a flood must not become a flood of lines. */
-function reportRefusedAccepts(
-  metrics: Metrics,
-  log: Log,
-): Parameters<typeof listen>[1]['onRefused'] {
-  let toldAt = Number.NEGATIVE_INFINITY
-  let untold = 0
-  return (reason) => {
-    metrics.connectionRefused(reason)
-    untold++
-    if (performance.now() - toldAt < 1000) return
-    log('connections_dropped', { reason, count: untold })
-    toldAt = performance.now()
-    untold = 0
-  }
-}
-
-const protocolOf = (version: number) =>
-  version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
-
-/** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */
-const refusalsMax = 100
-
-/** The counting events, with one line for each session's start, refusal and end. */
-function withLog(events: SessionEvents, log: Log): SessionEvents {
-  const refusals = { since: Number.NEGATIVE_INFINITY, told: 0, untold: 0 }
-  const nameSession = (session: SessionFacts) => ({
-    session: session.id,
-    sub: session.sub,
-    client_id: session.mqttClientId,
-    protocol: protocolOf(session.version),
-    remote: session.remoteAddress,
-  })
-  return {
-    ...events,
-    sessionStarted(session) {
-      events.sessionStarted(session)
-      const expires_at = session.identity?.expires_at
-      log('session_started', { ...nameSession(session), jti: session.identity?.jti, expires_at })
-    },
-    connectRefused(reason, connection) {
-      events.connectRefused(reason, connection)
-      const now = performance.now()
-      if (now - refusals.since >= 1000) Object.assign(refusals, { since: now, told: 0 })
-      if (refusals.told >= refusalsMax) {
-        refusals.untold++
-        return
-      }
-      refusals.told++
-      const untold = refusals.untold === 0 ? undefined : refusals.untold
-      refusals.untold = 0
-      log('connection_refused', {
-        reason,
-        sub: connection.sub,
-        client_id: connection.client_id,
-        protocol: protocolOf(connection.version),
-        remote: connection.remoteAddress,
-        untold,
-      })
-    },
-    sessionEnded(session, reason) {
-      events.sessionEnded(session, reason)
-      const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
-      log('session_ended', { ...nameSession(session), reason, seconds, ...session.counts })
-    },
-    tokenReplaced(session) {
-      events.tokenReplaced(session)
-      const expires_at = session.identity?.expires_at
-      log('session_reauthenticated', { ...nameSession(session), expires_at })
     },
   }
 }

@@ -66,7 +66,7 @@ export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<
 }
 
 /** Public and dull: they say no more than the code does. */
-const reasonStrings: Record<number, string> = {
+const REASON_STRINGS: Record<number, string> = {
   [BAD_USER_NAME_OR_PASSWORD]: 'token not accepted',
   [NOT_AUTHORIZED]: 'not authorized',
   [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
@@ -80,5 +80,5 @@ export function answerRefusal(
   code: number,
   connect: Connect | null,
 ): Buffer | null {
-  return writeRefusal(version, code, reasonStrings[code], connect?.maximumPacketSize)
+  return writeRefusal(version, code, REASON_STRINGS[code], connect?.maximumPacketSize)
 }

@@ -27,121 +27,126 @@ import {
   USE_ANOTHER_SERVER,
 } from '../wire/reason_codes.ts'
 import type { SubscriptionType } from '../wire/subscribe_codec.ts'
-import { type Established, PENDING } from './established.ts'
+import { PENDING, type SessionState } from './state.ts'
 
 export class FromBroker {
-  readonly #established: Established
+  readonly #state: SessionState
   readonly #delivery = new PublishView()
   readonly #ack = new AckView()
   #deliversParts = false
   /** Acknowledgement of a refused delivery whose bytes are still coming. */
   #dueAck: { qos: Qos; packetId: number } | null = null
 
-  constructor(established: Established) {
-    this.#established = established
+  constructor(state: SessionState) {
+    this.#state = state
   }
 
   /** A whole packet. */
-  take(found: Scanner): void {
-    const type = found.buffer[found.start]! >> 4
+  take(scanner: Scanner): void {
+    const type = scanner.buffer[scanner.start]! >> 4
     const ack = this.#ack
-    if (type !== PINGRESP && type < DISCONNECT && type !== PUBLISH && !ack.readFromBroker(found)) {
-      this.#established.failBroker()
+    if (
+      type !== PINGRESP &&
+      type < DISCONNECT &&
+      type !== PUBLISH &&
+      !ack.readFromBroker(scanner)
+    ) {
+      this.#state.failBroker()
       return
     }
     switch (type) {
       case PUBLISH:
-        this.deliver(found, true)
+        this.deliver(scanner, true)
         return
       case PUBACK:
       case PUBCOMP:
-        this.#established.inFlight.delete(ack.packetId)
+        this.#state.inFlight.delete(ack.packetId)
         break
       case PUBREC:
-        if (ack.code >= 0x80) this.#established.inFlight.delete(ack.packetId)
+        if (ack.code >= 0x80) this.#state.inFlight.delete(ack.packetId)
         break
       case PUBREL:
-        if (this.#established.refused.release(ack.packetId)) return
+        if (this.#state.refusedDeliveries.release(ack.packetId)) return
         break
       case SUBACK:
-        this.#answerSubscription(found, SUBSCRIBE, ack.packetId)
+        this.#answerSubscription(scanner, SUBSCRIBE, ack.packetId)
         return
       case UNSUBACK:
-        if (!this.#established.subscriptions.isTakenBack(ack.packetId)) {
-          this.#answerSubscription(found, UNSUBSCRIBE, ack.packetId)
+        if (!this.#state.subscriptions.isTakenBack(ack.packetId)) {
+          this.#answerSubscription(scanner, UNSUBSCRIBE, ack.packetId)
         }
         return
       case PINGRESP:
-        if (this.#established.ownPings > 0) {
-          this.#established.ownPings--
+        if (this.#state.ownPings > 0) {
+          this.#state.ownPings--
           return
         }
         break
       case DISCONNECT: {
-        const code = found.end > found.body ? found.buffer[found.body]! : SUCCESS
+        const code = scanner.end > scanner.body ? scanner.buffer[scanner.body]! : SUCCESS
         // Elsewhere is past mProxy.
         const elsewhere = code === USE_ANOTHER_SERVER || code === SERVER_MOVED
-        this.#established.control.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
+        this.#state.control.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
         return
       }
       case AUTH: // no method was named to the broker
-        this.#established.failBroker()
+        this.#state.failBroker()
         return
     }
-    this.#established.toClient.pass(found.buffer, found.start, found.end, true)
+    this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, true)
   }
 
   /** A PUBLISH, whole or its head. */
-  deliver(found: Scanner, whole: boolean): void {
+  deliver(scanner: Scanner, whole: boolean): void {
     const view = this.#delivery
-    if (view.readFromBroker(found) !== 0) {
-      this.#established.failBroker()
+    if (view.readFromBroker(scanner) !== 0) {
+      this.#state.failBroker()
       return
     }
     const { qos, packetId } = view
     // Bytes that are no text would be judged as another topic than the one delivered.
     const allowed =
-      view.isTopicText(found) && judgeDelivery(this.#established.identity.acl, view.topic(found))
+      view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
     this.#deliversParts = allowed && !whole
     if (allowed) {
-      if (qos !== 0) this.#established.refused.pass(qos)
-      this.#established.counts.delivered++
-      this.#established.events.deliveryAllowed(found.total)
-      this.#established.toClient.pass(found.buffer, found.start, found.end, whole)
+      if (qos !== 0) this.#state.refusedDeliveries.pass(qos)
+      this.#state.counts.delivered++
+      this.#state.events.deliveryAllowed(scanner.total)
+      this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, whole)
       return
     }
-    this.#established.counts.deliveries_refused++
-    this.#established.events.deliveryDenied()
-    const { agreement, limits, version } = this.#established
+    this.#state.counts.deliveries_refused++
+    this.#state.events.deliveryDenied()
+    const { agreement, limits, version } = this.#state
     if (agreement.resumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
-      this.#established.control.end('delivery_denied', NOT_AUTHORIZED, true)
+      this.#state.control.end('delivery_denied', NOT_AUTHORIZED, true)
       return
     }
     if (qos === 0) return
-    if (whole) this.#established.refused.refuse(qos, packetId)
+    if (whole) this.#state.refusedDeliveries.refuse(qos, packetId)
     else this.#dueAck = { qos, packetId }
   }
 
   /** More of a large PUBLISH, which goes the way of its head. */
-  deliverPart(found: Scanner): void {
+  deliverPart(scanner: Scanner): void {
     if (this.#deliversParts) {
-      this.#established.toClient.pass(found.buffer, found.start, found.end, found.last)
-    } else if (found.last && this.#dueAck) {
+      this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
+    } else if (scanner.last && this.#dueAck) {
       const { qos, packetId } = this.#dueAck
       this.#dueAck = null
-      this.#established.refused.refuse(qos, packetId)
+      this.#state.refusedDeliveries.refuse(qos, packetId)
     }
   }
 
-  #answerSubscription(found: Scanner, type: SubscriptionType, packetId: number): void {
-    const answer = this.#established.subscriptions.answer(found, type, packetId)
+  #answerSubscription(scanner: Scanner, type: SubscriptionType, packetId: number): void {
+    const answer = this.#state.subscriptions.answer(scanner, type, packetId)
     if (answer === null) {
-      this.#established.failBroker()
+      this.#state.failBroker()
       return
     }
-    this.#established.toClient.insert(answer.packet)
+    this.#state.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#established.takeBack(findLost(this.#established.identity.acl, answer.granted))
-    this.#established.flow.unblock(PENDING)
+    this.#state.takeBack(findLost(this.#state.identity.acl, answer.granted))
+    this.#state.flow.unblock(PENDING)
   }
 }

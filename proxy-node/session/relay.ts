@@ -4,16 +4,10 @@
 
 import type { Identity } from '../tokens/verifier.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
-import {
-  type Agreement,
-  Established,
-  type SessionControl,
-  SINK_FULL,
-  type Ways,
-} from './established.ts'
 import { FromBroker } from './from_broker.ts'
 import { FromClient } from './from_client.ts'
 import type { Outlet } from './outlet.ts'
+import { type Agreement, type SessionControl, SessionState, SINK_FULL, type Ways } from './state.ts'
 
 export class Relay {
   /** Monotonic ms of the client's last bytes, and of ours to the broker. */
@@ -25,7 +19,7 @@ export class Relay {
   /** Monotonic ms since when the client is not read, or 0. */
   clientPausedSince = 0
 
-  readonly #established: Established
+  readonly #state: SessionState
   readonly #clientScanner: Scanner
   readonly #brokerScanner: Scanner
   readonly #fromClient: FromClient
@@ -44,7 +38,7 @@ export class Relay {
     identity: Identity,
     control: SessionControl,
   ) {
-    this.#established = new Established(ways, agreement, identity, control, {
+    this.#state = new SessionState(ways, agreement, identity, control, {
       block: (reason) => this.#blockClient(reason),
       unblock: (reason) => {
         this.#unblockClient(reason)
@@ -53,27 +47,27 @@ export class Relay {
     })
     this.#clientScanner = scanners.fromClient
     this.#brokerScanner = scanners.fromBroker
-    this.#fromClient = new FromClient(this.#established)
-    this.#fromBroker = new FromBroker(this.#established)
+    this.#fromClient = new FromClient(this.#state)
+    this.#fromBroker = new FromBroker(this.#state)
     this.#toClient = ways.toClient
     this.#toBroker = ways.toBroker
     this.heardFromClient_at = this.wroteToBroker_at = performance.now()
   }
 
   get identity(): Identity {
-    return this.#established.identity
+    return this.#state.identity
   }
 
   /** Nothing more is read or passed on. */
   stop(): void {
-    this.#established.isOver = true
+    this.#state.isOver = true
   }
 
   /** Whether both may be cut off without an answer getting lost. */
   get isQuiet(): boolean {
     return (
-      this.#established.inFlight.size === 0 &&
-      this.#established.subscriptions.waiting === 0 &&
+      this.#state.inFlight.size === 0 &&
+      this.#state.subscriptions.waiting === 0 &&
       this.#clientBlocked === 0 &&
       !this.#clientScanner.isMidPacket &&
       !this.#toClient.isMidPacket
@@ -105,13 +99,13 @@ export class Relay {
   }
 
   get awaitsPing(): boolean {
-    return this.#established.ownPings > 0
+    return this.#state.ownPings > 0
   }
 
   /** Shows the broker that the session lives, though nothing of the client reaches it. */
   ping(): void {
-    if (this.#established.ownPings > 0 || this.#toBroker.isMidPacket) return
-    this.#established.ownPings++
+    if (this.#state.ownPings > 0 || this.#toBroker.isMidPacket) return
+    this.#state.ownPings++
     this.#toBroker.insert(PING_REQUEST)
     this.#flush()
   }
@@ -119,42 +113,42 @@ export class Relay {
   // --- The pumps ---
 
   takeFromClient(chunk: Buffer): void {
-    if (this.#established.isOver) return
+    if (this.#state.isOver) return
     this.heardFromClient_at = performance.now()
-    this.#established.events.bytesFromClient(chunk.length)
+    this.#state.events.bytesFromClient(chunk.length)
     this.#clientScanner.push(chunk)
     this.pumpClient()
   }
 
   takeFromBroker(chunk: Buffer): void {
-    if (this.#established.isOver) return
-    this.#established.events.bytesFromBroker(chunk.length)
+    if (this.#state.isOver) return
+    this.#state.events.bytesFromBroker(chunk.length)
     this.#brokerScanner.push(chunk)
     this.pumpBroker()
   }
 
   pumpClient(): void {
-    const found = this.#clientScanner
-    while (!this.#established.isOver && this.#clientBlocked === 0) {
-      const what = found.next()
+    const scanner = this.#clientScanner
+    while (!this.#state.isOver && this.#clientBlocked === 0) {
+      const what = scanner.next()
       if (what === MORE) break
-      if (what === PART) this.#fromClient.passPart(found)
-      else if (what === FAULT) this.#established.fail(found.fault)
-      else if (what === HEAD) this.#fromClient.publish(found, false)
-      else this.#fromClient.take(found)
+      if (what === PART) this.#fromClient.passPart(scanner)
+      else if (what === FAULT) this.#state.fail(scanner.fault)
+      else if (what === HEAD) this.#fromClient.publish(scanner, false)
+      else this.#fromClient.take(scanner)
     }
     this.#flush()
   }
 
   pumpBroker(): void {
-    const found = this.#brokerScanner
-    while (!this.#established.isOver && !this.#brokerBlocked) {
-      const what = found.next()
+    const scanner = this.#brokerScanner
+    while (!this.#state.isOver && !this.#brokerBlocked) {
+      const what = scanner.next()
       if (what === MORE) break
-      if (what === PART) this.#fromBroker.deliverPart(found)
-      else if (what === FAULT) this.#established.failBroker()
-      else if (what === HEAD) this.#fromBroker.deliver(found, false)
-      else this.#fromBroker.take(found)
+      if (what === PART) this.#fromBroker.deliverPart(scanner)
+      else if (what === FAULT) this.#state.failBroker()
+      else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
+      else this.#fromBroker.take(scanner)
     }
     this.#flush()
   }
@@ -163,15 +157,15 @@ export class Relay {
   #flush(): void {
     this.#toClient.flush()
     if (this.#toBroker.flush()) this.wroteToBroker_at = performance.now()
-    if (this.#established.isOver) return
+    if (this.#state.isOver) return
     this.watchSinks()
     if (this.#whenQuiet !== null && this.isQuiet) this.#whenQuiet()
   }
 
   /** Also when a stream has drained. */
   watchSinks(): void {
-    if (this.#established.isOver) return
-    const { buffer_high_water: high } = this.#established.limits
+    if (this.#state.isOver) return
+    const { buffer_high_water: high } = this.#state.limits
     const now = performance.now()
     const clientFull = this.#toClient.isFull(high)
     const brokerFull = this.#toBroker.isFull(high)
@@ -192,7 +186,7 @@ export class Relay {
       this.#toBroker.stream.pause()
     } else if (was) {
       this.pumpBroker()
-      if (!this.#brokerBlocked && !this.#established.isOver) this.#toBroker.stream.resume()
+      if (!this.#brokerBlocked && !this.#state.isOver) this.#toBroker.stream.resume()
     }
   }
 
@@ -210,7 +204,7 @@ export class Relay {
     this.heardFromClient_at = performance.now()
     this.clientPausedSince = 0
     this.pumpClient()
-    if (this.#clientBlocked !== 0 || this.#established.isOver) return
+    if (this.#clientBlocked !== 0 || this.#state.isOver) return
     if (this.#whenRead) this.#whenRead()
     else this.#toClient.stream.resume()
   }

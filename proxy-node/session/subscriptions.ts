@@ -64,7 +64,7 @@ export class Subscriptions {
    * broker was not asked that.
    */
   answer(
-    found: Scanner,
+    scanner: Scanner,
     type: SubscriptionType,
     packetId: number,
   ): { packet: Buffer; granted: [string, Qos][] } | null {
@@ -73,7 +73,7 @@ export class Subscriptions {
     this.#asked.delete(packetId)
     const { codes, filters, qos } = question
     const forwarded = codes.slice()
-    const packet = mergeAnswer(found, type, codes)
+    const packet = mergeAnswer(scanner, type, codes)
     if (packet === null) return null
     const granted: [string, Qos][] = []
     for (let i = 0; i < codes.length; i++) {

@@ -9,14 +9,14 @@
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
 
-const maxBodyBytes = 256 * 1024
-const maxKeys = 64
-const requestTimeoutMs = 5_000
-const usableMs = 24 * 3600_000
-const coolDownMs = 10_000
-const metadataMs = 3600_000
-const retryMs = { first: 1_000, most: 60_000 }
-const maxAge = { least: 30, most: 3600, unsaid: 300 } // seconds
+const BODY_MAX = 256 * 1024
+const KEYS_MAX = 64
+const REQUEST_TIMEOUT_MS = 5_000
+const USABLE_MS = 24 * 3600_000
+const COOL_DOWN_MS = 10_000
+const METADATA_MS = 3600_000
+const RETRY_MS = { first: 1_000, most: 60_000 }
+const MAX_AGE = { least: 30, most: 3600, unsaid: 300 } // seconds
 
 type Algorithm = {
   kty: 'EC' | 'OKP' | 'RSA'
@@ -42,7 +42,7 @@ const ed25519: Algorithm = {
 }
 
 // All there is. Neither `none` nor a secret-key algorithm can be named (RFC 8725 §3.1, §3.2).
-const algorithms: ReadonlyMap<string, Algorithm> = new Map([
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
   ['ES256', ecdsa('P-256', 'sha256', 64)],
   ['ES384', ecdsa('P-384', 'sha384', 96)],
   ['EdDSA', ed25519],
@@ -71,7 +71,7 @@ const algorithms: ReadonlyMap<string, Algorithm> = new Map([
   ],
 ])
 
-export const isKnownAlgorithm = (alg: string): boolean => algorithms.has(alg)
+export const isKnownAlgorithm = (alg: string): boolean => ALGORITHMS.has(alg)
 
 export type VerificationKey = {
   kid: string | undefined
@@ -82,7 +82,7 @@ export type VerificationKey = {
 }
 
 const canVerify = (key: VerificationKey, alg: string): boolean => {
-  const algorithm = algorithms.get(alg)
+  const algorithm = ALGORITHMS.get(alg)
   if (algorithm === undefined || algorithm.kty !== key.kty) return false
   if (algorithm.crv !== undefined && algorithm.crv !== key.crv) return false
   return (
@@ -90,7 +90,7 @@ const canVerify = (key: VerificationKey, alg: string): boolean => {
   )
 }
 const isEdDSA = (a: string, b: string) =>
-  algorithms.get(a) === ed25519 && algorithms.get(b) === ed25519
+  ALGORITHMS.get(a) === ed25519 && ALGORITHMS.get(b) === ed25519
 
 export function isSignatureGood(
   key: VerificationKey,
@@ -98,7 +98,7 @@ export function isSignatureGood(
   input: Buffer,
   signature: Buffer,
 ): boolean {
-  const algorithm = algorithms.get(alg)
+  const algorithm = ALGORITHMS.get(alg)
   if (algorithm === undefined || !canVerify(key, alg)) return false
   if (algorithm.signatureBytes !== undefined && signature.length !== algorithm.signatureBytes) {
     return false
@@ -182,7 +182,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
 
   async function locate(): Promise<string> {
     if (jwksUri !== undefined) return jwksUri
-    if (discovered !== undefined && clock.now() - discovered.at < metadataMs) return discovered.uri
+    if (discovered !== undefined && clock.now() - discovered.at < METADATA_MS) return discovered.uri
     const uri = await discoverJwksUri(issuer, closing.signal)
     discovered = { uri, at: clock.now() }
     return uri
@@ -202,7 +202,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
       if (!(error instanceof RefreshError)) throw error
       outcome = error.outcome
       discovered = undefined // the keys may have moved
-      next = Math.min(retryMs.first * 2 ** failures++, retryMs.most)
+      next = Math.min(RETRY_MS.first * 2 ** failures++, RETRY_MS.most)
     }
     if (closing.signal.aborted) return
     isLastGood = outcome === 'ok'
@@ -228,7 +228,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
       // Without a key id only a sole fitting key is meant without doubt.
       return kid === undefined && fitting.length !== 1 ? undefined : fitting[0]
     },
-    isUsable: () => keys.length > 0 && clock.now() - confirmedAt < usableMs,
+    isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
     async refreshForUnknownKey() {
       if (underWay !== undefined) {
@@ -236,7 +236,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
         return true
       }
       const since = clock.now() - unknownAskedAt // negative where the clock was set back
-      if (closing.signal.aborted || (since >= 0 && since < coolDownMs)) return false
+      if (closing.signal.aborted || (since >= 0 && since < COOL_DOWN_MS)) return false
       unknownAskedAt = clock.now()
       await refresh()
       return true
@@ -277,7 +277,7 @@ async function fetchJson(
   uri: string,
   closing: AbortSignal,
 ): Promise<{ body: unknown; age: number }> {
-  const signal = AbortSignal.any([closing, AbortSignal.timeout(requestTimeoutMs)])
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
   try {
     // A redirect would let whoever answers choose whose keys are believed.
     const response = await fetch(uri, {
@@ -306,7 +306,7 @@ async function readBounded(response: Response): Promise<string> {
   // Counts what comes out of decompression, so a small answer cannot grow without limit.
   for await (const chunk of response.body ?? []) {
     size += chunk.length
-    if (size > maxBodyBytes) throw new RefreshError('too_large')
+    if (size > BODY_MAX) throw new RefreshError('too_large')
     chunks.push(chunk)
   }
   try {
@@ -327,23 +327,23 @@ function parseJson(text: string): unknown {
 /** Seconds the answer may be used for, RFC 9111 §5.2.2, within our own bounds. */
 function readAge(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',')
-  let seconds: number = maxAge.unsaid
+  let seconds: number = MAX_AGE.unsaid
   for (const directive of directives) {
     const [name = '', value = ''] = directive.trim().split('=')
-    if (name === 'no-store' || name === 'no-cache') return maxAge.least
+    if (name === 'no-store' || name === 'no-cache') return MAX_AGE.least
     if (name === 'max-age') seconds = Number.parseInt(value.replaceAll('"', ''), 10)
   }
   const held = Number.parseInt(headers.get('age') ?? '0', 10)
   const left = seconds - Math.max(held, 0)
-  if (Number.isNaN(left)) return maxAge.least
-  return Math.min(Math.max(left, maxAge.least), maxAge.most)
+  if (Number.isNaN(left)) return MAX_AGE.least
+  return Math.min(Math.max(left, MAX_AGE.least), MAX_AGE.most)
 }
 
 /** RFC 7517 §5: keys that are not understood, or not for signatures, are passed over. */
 function readKeys(body: unknown): VerificationKey[] {
   if (!isObject(body) || !Array.isArray(body['keys'])) throw new RefreshError('malformed')
   const keys: VerificationKey[] = []
-  for (const jwk of body['keys'].slice(0, maxKeys)) {
+  for (const jwk of body['keys'].slice(0, KEYS_MAX)) {
     const key = readKey(jwk)
     if (key !== undefined) keys.push(key)
   }
@@ -359,7 +359,7 @@ function readKey(jwk: unknown): VerificationKey | undefined {
     return undefined
   }
   if (kid !== undefined && typeof kid !== 'string') return undefined
-  if (alg !== undefined && (typeof alg !== 'string' || !algorithms.has(alg))) return undefined
+  if (alg !== undefined && (typeof alg !== 'string' || !ALGORITHMS.has(alg))) return undefined
   if (kty !== 'EC' && kty !== 'OKP' && kty !== 'RSA') return undefined
   if (crv !== undefined && typeof crv !== 'string') return undefined
   let key: KeyObject
@@ -371,7 +371,7 @@ function readKey(jwk: unknown): VerificationKey | undefined {
   const bits = key.asymmetricKeyDetails?.modulusLength
   if (kty === 'RSA' && (bits === undefined || bits < 2048 || bits > 8192)) return undefined
   const read = { kid, kty, crv, alg, key }
-  return [...algorithms.keys()].some((name) => canVerify(read, name)) ? read : undefined
+  return [...ALGORITHMS.keys()].some((name) => canVerify(read, name)) ? read : undefined
 }
 
 const isObject = (value: unknown): value is Record<string, unknown> =>

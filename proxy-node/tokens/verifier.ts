@@ -8,9 +8,9 @@
 import { type Acl, parseAcl } from '../../policy/acl.ts'
 import { isKnownAlgorithm, isSignatureGood, type Jwks } from './jwks.ts'
 
-const maxTokenBytes = 8 * 1024
-const maxNameBytes = 255
-const leeway = 30 // seconds, for `nbf` and `iat`
+const TOKEN_MAX = 8 * 1024
+const NAME_MAX = 255
+const LEEWAY = 30 // seconds, for `nbf` and `iat`
 
 /** In whose name a token speaks, and what it permits until when. */
 export type Identity = {
@@ -104,7 +104,7 @@ type Jws = {
 
 /** RFC 7515 §5.2, compact form, up to but not including the signature. */
 function readJws(token: string | Uint8Array): Jws | VerificationFailure {
-  if (token.length > maxTokenBytes) return 'too_large'
+  if (token.length > TOKEN_MAX) return 'too_large'
   const text = typeof token === 'string' ? token : Buffer.from(token).toString('latin1')
   const [encodedHeader, encodedPayload, encodedSignature, more] = text.split('.', 4)
   if (encodedSignature === undefined || more !== undefined) return 'malformed'
@@ -141,7 +141,7 @@ function judgeClaims(
   }
   if (!isTime(exp) || !isTimeOrAbsent(nbf) || !isTimeOrAbsent(iat)) return refuse('malformed')
   if (exp <= at) return refuse('expired')
-  if ((nbf ?? 0) > at + leeway || (iat ?? 0) > at + leeway) return refuse('not_yet_valid')
+  if ((nbf ?? 0) > at + LEEWAY || (iat ?? 0) > at + LEEWAY) return refuse('not_yet_valid')
   // A colon separates the suffix of an MQTT client id: `a:b` would stand in the space of `a`.
   if (!isName(sub) || sub.includes(':')) return refuse('malformed')
   if (!isNameOrAbsent(client_id) || !isNameOrAbsent(jti)) return refuse('malformed')
@@ -176,7 +176,7 @@ const isName = (value: unknown): value is string =>
   typeof value === 'string' &&
   value !== '' &&
   value.isWellFormed() &&
-  Buffer.byteLength(value) <= maxNameBytes &&
+  Buffer.byteLength(value) <= NAME_MAX &&
   !/[\u0000-\u001f\u007f-\u009f]/.test(value)
 const isNameOrAbsent = (value: unknown): value is string | undefined =>
   value === undefined || isName(value)

@@ -21,9 +21,9 @@ export type WebSocketOptions = {
   openSession: OpenSession
 }
 
-const subprotocol = 'mqtt' // [MQTT-6.0.0-3], [MQTT-6.0.0-4]
-const upgradeOverhead = 16 * 1024
-const maxFragments = 4096
+const SUBPROTOCOL = 'mqtt' // [MQTT-6.0.0-3], [MQTT-6.0.0-4]
+const UPGRADE_OVERHEAD = 16 * 1024
+const FRAGMENTS_MAX = 4096
 
 /** An HTTP server that turns upgrades on `path` into sessions and answers nothing else. */
 export function createWebSocketListener(options: WebSocketOptions): Server {
@@ -32,16 +32,16 @@ export function createWebSocketListener(options: WebSocketOptions): Server {
     clientTracking: false,
     perMessageDeflate: false, // memory and time per connection, for payloads nobody promised are text
     maxPayload: options.messageMax,
-    maxFragments,
+    maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: 65_536,
-    handleProtocols: () => subprotocol,
+    handleProtocols: () => SUBPROTOCOL,
   })
   const server = createServer(
     {
       headersTimeout: options.upgradeTimeout,
       requestTimeout: options.upgradeTimeout,
       connectionsCheckingInterval: 1000,
-      maxHeaderSize: upgradeOverhead,
+      maxHeaderSize: UPGRADE_OVERHEAD,
       noDelay: true,
       keepAlive: true,
       keepAliveInitialDelay: 60_000,
@@ -64,7 +64,7 @@ function findUpgradeFault(request: IncomingMessage, path: string): number | unde
   const [asked] = (request.url ?? '').split('?')
   if (asked !== path) return 404
   const offered = request.headers['sec-websocket-protocol'] ?? ''
-  if (!offered.split(',').some((name) => name.trim() === subprotocol)) return 400
+  if (!offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return 400
   return undefined
 }
 
@@ -87,7 +87,7 @@ function openWebSocket(webSocket: WebSocket, socket: Socket, options: WebSocketO
   const session = options.openSession(stream, socket.remoteAddress)
 
   // One message may be as large as the largest packet, but nobody unknown may fill it.
-  const allowance = socket.bytesRead + options.unreadMax + upgradeOverhead
+  const allowance = socket.bytesRead + options.unreadMax + UPGRADE_OVERHEAD
   const guard = () => {
     if (session.version !== 0) socket.off('data', guard)
     else if (socket.bytesRead > allowance) socket.destroy()

@@ -72,17 +72,17 @@ export type ConnectFault = { fault: number; version: 0 | 4 | 5 }
 
 /** As a Session Expiry Interval: the session never ends. As a size: no limit. */
 export const NEVER = 0xffffffff
-const protocolName = Buffer.from('\0\x04MQTT')
-const oldProtocolName = Buffer.from('\0\x06MQIsdp')
+const PROTOCOL_NAME = Buffer.from('\0\x04MQTT')
+const OLD_PROTOCOL_NAME = Buffer.from('\0\x06MQIsdp')
 
 /** Reads the CONNECT that the scanner found whole. */
 export function readConnect({ buffer, body, end, start }: Scanner): Connect | ConnectFault {
   const close = (fault: number): ConnectFault => ({ fault, version: 0 })
-  if (beginsWith(buffer, body, end, oldProtocolName)) {
+  if (beginsWith(buffer, body, end, OLD_PROTOCOL_NAME)) {
     return { fault: UNSUPPORTED_VERSION, version: 4 } // MQTT 3.1
   }
-  if (!beginsWith(buffer, body, end, protocolName)) return close(MALFORMED) // [MQTT-3.1.2-1]
-  let at = body + protocolName.length
+  if (!beginsWith(buffer, body, end, PROTOCOL_NAME)) return close(MALFORMED) // [MQTT-3.1.2-1]
+  let at = body + PROTOCOL_NAME.length
   if (at + 4 > end) return close(MALFORMED)
   const version = buffer[at]!
   if (version !== 4 && version !== 5) {
@@ -212,7 +212,7 @@ export function writeConnect(
     0x80
   const { keepAlive } = replaced
   const parts: Buffer[] = [
-    protocolName,
+    PROTOCOL_NAME,
     Buffer.from([version, flags, keepAlive >> 8, keepAlive & 0xff]),
   ]
   if (version === 5) {

@@ -76,8 +76,8 @@ export class Scanner {
 
   #chunk: Buffer = NOTHING
   #at = 0
-  #held: Buffer = NOTHING
-  #heldLength = 0
+  #partial: Buffer = NOTHING
+  #partialLength = 0
   #required = 0
   #streaming = 0
 
@@ -96,7 +96,7 @@ export class Scanner {
 
   /** Whether a packet has begun and not ended. */
   get isMidPacket(): boolean {
-    return this.#heldLength > 0 || this.#streaming > 0
+    return this.#partialLength > 0 || this.#streaming > 0
   }
 
   /** Whether bytes wait that next() has not looked at. */
@@ -105,8 +105,8 @@ export class Scanner {
   }
 
   /** Bytes kept of a packet that a chunk boundary cut. */
-  get heldBytes(): number {
-    return this.#held.length
+  get partialBytes(): number {
+    return this.#partial.length
   }
 
   next(): number {
@@ -123,23 +123,23 @@ export class Scanner {
       this.last = this.#streaming === 0
       return PART
     }
-    if (this.#heldLength === 0) {
-      const found = this.#measure(this.#chunk, this.#at, this.#chunk.length)
-      if (found !== MORE) {
+    if (this.#partialLength === 0) {
+      const what = this.#measure(this.#chunk, this.#at, this.#chunk.length)
+      if (what !== MORE) {
         this.#at = this.end
-        return found
+        return what
       }
       this.#hold(this.#chunk.length)
       return this.#more()
     }
     for (;;) {
-      this.#hold(this.#at + this.#required - this.#heldLength)
-      if (this.#heldLength < this.#required) return this.#more()
-      const found = this.#measure(this.#held, 0, this.#heldLength)
-      if (found === MORE) continue
-      this.#held = NOTHING
-      this.#heldLength = 0
-      return found
+      this.#hold(this.#at + this.#required - this.#partialLength)
+      if (this.#partialLength < this.#required) return this.#more()
+      const what = this.#measure(this.#partial, 0, this.#partialLength)
+      if (what === MORE) continue
+      this.#partial = NOTHING
+      this.#partialLength = 0
+      return what
     }
   }
 
@@ -152,16 +152,16 @@ export class Scanner {
   /** Moves the chunk's bytes up to `until`, or its end, to those held. */
   #hold(until: number): void {
     const end = Math.min(until, this.#chunk.length)
-    const length = this.#heldLength + end - this.#at
-    if (length > this.#held.length) {
+    const length = this.#partialLength + end - this.#at
+    if (length > this.#partial.length) {
       // Doubling, but not beyond what is needed: at most twice what the peer has paid for.
-      const grown = Math.max(length, Math.min(this.#required, this.#held.length * 2))
+      const grown = Math.max(length, Math.min(this.#required, this.#partial.length * 2))
       const larger = Buffer.allocUnsafeSlow(Math.max(grown, FIRST_HOLD))
-      this.#held.copy(larger, 0, 0, this.#heldLength)
-      this.#held = larger
+      this.#partial.copy(larger, 0, 0, this.#partialLength)
+      this.#partial = larger
     }
-    this.#chunk.copy(this.#held, this.#heldLength, this.#at, end)
-    this.#heldLength = length
+    this.#chunk.copy(this.#partial, this.#partialLength, this.#at, end)
+    this.#partialLength = length
     this.#at = end
   }
 
@@ -203,7 +203,7 @@ export class Scanner {
     if (total > this.limit) return this.#fail(PACKET_TOO_LARGE)
     if (total <= this.wholeLimit) {
       if (available < total) return this.#require(total)
-      return this.#found(WHOLE, buffer, start, header, total)
+      return this.#point(WHOLE, buffer, start, header, total)
     }
 
     if (type !== PUBLISH) return this.#fail(PACKET_TOO_LARGE)
@@ -228,7 +228,7 @@ export class Scanner {
     if (available < head) return this.#require(head)
     this.#streaming = total - head
     // Without a payload nothing is left to be streamed.
-    return this.#found(head === total ? WHOLE : HEAD, buffer, start, header, head)
+    return this.#point(head === total ? WHOLE : HEAD, buffer, start, header, head)
   }
 
   #require(bytes: number): number {
@@ -236,7 +236,7 @@ export class Scanner {
     return MORE
   }
 
-  #found(what: number, buffer: Buffer, start: number, header: number, length: number): number {
+  #point(what: number, buffer: Buffer, start: number, header: number, length: number): number {
     this.buffer = buffer
     this.start = start
     this.body = start + header

@@ -54,11 +54,11 @@ const BINARY = 6
 const PAIR = 7
 
 // MQTT 5.0 Table 2-4: type, and the packets it may stand in.
-const kinds = new Uint8Array(0x2b)
-const places = new Uint32Array(0x2b)
+const KINDS = new Uint8Array(0x2b)
+const PLACES = new Uint32Array(0x2b)
 const define = (id: number, kind: number, ...packets: number[]) => {
-  kinds[id] = kind
-  for (const packet of packets) places[id] = places[id]! | (1 << packet)
+  KINDS[id] = kind
+  for (const packet of packets) PLACES[id] = PLACES[id]! | (1 << packet)
 }
 define(PAYLOAD_FORMAT_INDICATOR, BYTE, PUBLISH, WILL)
 define(0x02, UINT32, PUBLISH, WILL) // Message Expiry Interval
@@ -143,15 +143,15 @@ export class Properties {
       const id = buffer[i]!
       i++
       // No id needs more than one byte of its Variable Byte Integer.
-      if (id >= kinds.length || kinds[id] === 0) return MALFORMED
-      if ((places[id]! & (1 << packet)) === 0) return PROTOCOL_ERROR
+      if (id >= KINDS.length || KINDS[id] === 0) return MALFORMED
+      if ((PLACES[id]! & (1 << packet)) === 0) return PROTOCOL_ERROR
       if (id !== USER_PROPERTY) {
         if (this.has(id)) return PROTOCOL_ERROR
         if (id < 32) this.#seenLow |= 1 << id
         else this.#seenHigh |= 1 << (id - 32)
         this.#offsets[id] = i
       }
-      const next = endOfValue(buffer, i, stop, kinds[id]!)
+      const next = endOfValue(buffer, i, stop, KINDS[id]!)
       if (next < 0) return MALFORMED
       if (!isPermittedValue(buffer, i, id)) return PROTOCOL_ERROR
       i = next
@@ -195,7 +195,7 @@ export class Properties {
     const kept: Buffer[] = []
     for (let i = this.#start; i < this.end; ) {
       const id = this.buffer[i]!
-      const next = endOfValue(this.buffer, i + 1, this.end, kinds[id]!)
+      const next = endOfValue(this.buffer, i + 1, this.end, KINDS[id]!)
       if (!ids.includes(id)) kept.push(this.buffer.subarray(i, next))
       i = next
     }
@@ -236,7 +236,7 @@ function isPermittedValue(buffer: Buffer, at: number, id: number): boolean {
     case MAXIMUM_PACKET_SIZE: // §3.1.2.11.4
       return buffer.readUInt32BE(at) !== 0
     default:
-      return kinds[id] !== BYTE || buffer[at]! <= 1
+      return KINDS[id] !== BYTE || buffer[at]! <= 1
   }
 }
 

@@ -35,10 +35,10 @@ export class PublishView {
   readonly #properties = new Properties()
 
   /** Reads a client's PUBLISH, whole or its head; 0, or the reason code to end with. */
-  readFromClient(found: Scanner, aliasMaximum: number): number {
-    const fault = this.#readHeader(found)
+  readFromClient(scanner: Scanner, aliasMaximum: number): number {
+    const fault = this.#readHeader(scanner)
     if (fault !== 0) return fault
-    const { buffer, start, end, version } = found
+    const { buffer, start, end, version } = scanner
     if ((buffer[start]! & 0x0e) === 0x08) return MALFORMED // [MQTT-3.3.1-2]: DUP with QoS 0
     const topicEnd = this.#topicStart + this.topicLength
     // [MQTT-3.3.2-1]; whether it is a topic *name* is judged where its string is.
@@ -62,8 +62,8 @@ export class PublishView {
   }
 
   /** Reads what a delivery is judged by; 0, or the reason code that the broker has earned. */
-  readFromBroker(found: Scanner): number {
-    const fault = this.#readHeader(found)
+  readFromBroker(scanner: Scanner): number {
+    const fault = this.#readHeader(scanner)
     // No alias was offered to the broker, so it has to name every topic.
     return fault === 0 && this.topicLength === 0 ? PROTOCOL_ERROR : fault
   }
@@ -89,12 +89,12 @@ export class PublishView {
     return 0
   }
 
-  topic(found: Scanner): string {
-    return found.buffer.toString('utf8', this.#topicStart, this.#topicStart + this.topicLength)
+  topic(scanner: Scanner): string {
+    return scanner.buffer.toString('utf8', this.#topicStart, this.#topicStart + this.topicLength)
   }
 
-  isTopicText(found: Scanner): boolean {
-    return isText(found.buffer, this.#topicStart, this.#topicStart + this.topicLength)
+  isTopicText(scanner: Scanner): boolean {
+    return isText(scanner.buffer, this.#topicStart, this.#topicStart + this.topicLength)
   }
 }
 
@@ -102,8 +102,8 @@ export class PublishView {
  * The packet, or its head, with `topic` in place of the empty one. `total` is the size of the whole
  * packet as it came.
  */
-export function writeWithTopic(found: Scanner, topic: string): Buffer {
-  const { buffer, start, body, end, total } = found
+export function writeWithTopic(scanner: Scanner, topic: string): Buffer {
+  const { buffer, start, body, end, total } = scanner
   const length = Buffer.byteLength(topic)
   const remaining = total - (body - start) + length
   const header = 1 + variableIntegerSize(remaining)

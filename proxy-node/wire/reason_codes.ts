@@ -75,23 +75,23 @@ export function connackFromBroker(code: number, version: number): number {
   }
 }
 
-const ackCodes = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
-const releaseCodes = new Set([SUCCESS, PACKET_ID_NOT_FOUND])
+const ACK_CODES = new Set([0x00, 0x10, 0x80, 0x83, 0x87, 0x90, 0x91, 0x97, 0x99])
+const RELEASE_CODES = new Set([SUCCESS, PACKET_ID_NOT_FOUND])
 // MQTT 5 §3.14.2.1, those a client may send.
-const clientDisconnectCodes = new Set([
+const CLIENT_DISCONNECT_CODES = new Set([
   0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
 ])
 
 /** Whether a PUBACK or PUBREC (MQTT 5 §3.4.2.1, §3.5.2.1) may carry `code`. */
 export function isAckCode(code: number): boolean {
-  return ackCodes.has(code)
+  return ACK_CODES.has(code)
 }
 
 /** Whether a PUBREL or PUBCOMP (MQTT 5 §3.6.2.1, §3.7.2.1) may carry `code`. */
 export function isReleaseCode(code: number): boolean {
-  return releaseCodes.has(code)
+  return RELEASE_CODES.has(code)
 }
 
 export function isClientDisconnectCode(code: number): boolean {
-  return clientDisconnectCodes.has(code)
+  return CLIENT_DISCONNECT_CODES.has(code)
 }

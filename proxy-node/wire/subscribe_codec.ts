@@ -20,7 +20,7 @@ export type SubscriptionPacket = {
   bytes: Buffer
 }
 
-/** Reads a SUBSCRIBE or UNSUBSCRIBE that the scanner found whole. */
+/** Reads a SUBSCRIBE or UNSUBSCRIBE that the scanner scanner whole. */
 export function readSubscriptions(
   { buffer, body, end, version }: Scanner,
   type: SubscriptionType,

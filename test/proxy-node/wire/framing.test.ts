@@ -31,11 +31,11 @@ const scanner = (version: number, limit = PACKET_LIMIT, whole = 65_536) => {
 function scan(made: Scanner, chunks: Buffer[]) {
   const packets: Buffer[] = []
   let open: Buffer[] = []
-  let heldMax = 0
+  let partialMax = 0
   for (const chunk of chunks) {
     made.push(chunk)
     for (let what = made.next(); what !== MORE; what = made.next()) {
-      if (what === FAULT) return { packets, fault: made.fault, heldMax }
+      if (what === FAULT) return { packets, fault: made.fault, partialMax }
       const bytes = Buffer.from(made.buffer.subarray(made.start, made.end))
       if (what === WHOLE) packets.push(bytes)
       else {
@@ -44,9 +44,9 @@ function scan(made: Scanner, chunks: Buffer[]) {
         if (what === PART && made.last) packets.push(Buffer.concat(open))
       }
     }
-    heldMax = Math.max(heldMax, made.heldBytes)
+    partialMax = Math.max(partialMax, made.partialBytes)
   }
-  return { packets, fault: 0, heldMax }
+  return { packets, fault: 0, partialMax }
 }
 
 function split(bytes: Buffer, cuts: number[]): Buffer[] {
@@ -128,7 +128,7 @@ describe('the scanner', () => {
           const found = scan(scanner(version), bytes)
           if (found.fault !== 0) faults++
           const came = bytes.reduce((sum, b) => sum + b.length, 0)
-          expect(found.heldMax).toBeLessThanOrEqual(Math.max(512, 2 * came))
+          expect(found.partialMax).toBeLessThanOrEqual(Math.max(512, 2 * came))
         },
       ),
       { numRuns: 2000 },
@@ -141,13 +141,13 @@ describe('the scanner', () => {
     const made = new Scanner(ONLY_CONNECT, 65_536, 65_536, true)
     made.push(Buffer.from([0x10, 0xf0, 0xff, 0x03]))
     expect(made.next()).toBe(MORE)
-    expect(made.heldBytes).toBeLessThanOrEqual(512)
+    expect(made.partialBytes).toBeLessThanOrEqual(512)
   })
 
   test('a size beyond the limit is refused at the header', () => {
     const made = new Scanner(ONLY_CONNECT, 65_536, 65_536, true)
     made.push(Buffer.from([0x10, 0xff, 0xff, 0xff, 0x7f]))
-    expect([made.next(), made.fault, made.heldBytes]).toEqual([FAULT, 0x95, 0])
+    expect([made.next(), made.fault, made.partialBytes]).toEqual([FAULT, 0x95, 0])
   })
 
   test('the size limit counts the fixed header: at it passes, above it does not', () => {

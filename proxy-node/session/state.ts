@@ -50,7 +50,7 @@ export type Ways = {
   counts: SessionCounts
 }
 
-export class Established {
+export class SessionState {
   identity: Identity
   isOver = false
   readonly version: 4 | 5
@@ -65,7 +65,7 @@ export class Established {
   /** Ids of the client's PUBLISH packets that the broker has not finished with. */
   readonly inFlight = new Set<number>()
   readonly subscriptions = new Subscriptions()
-  readonly refused: RefusedDeliveries
+  readonly refusedDeliveries: RefusedDeliveries
   /** PINGREQ packets of our own that the broker has not answered. */
   ownPings = 0
 
@@ -86,7 +86,7 @@ export class Established {
     this.limits = ways.limits
     this.events = ways.events
     this.counts = ways.counts
-    this.refused = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
+    this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
   }
 
   /** The client broke the protocol: `code` says how. */
