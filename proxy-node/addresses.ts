@@ -1,6 +1,6 @@
-// Addresses in the environment of mProxy: where clients come in, where brokers are, where the issuer
-// and its keys are. Each reader answers a checked value, or one sentence that says the problem. No
-// sentence repeats a password. Which variable has which address is said in config.ts.
+// Addresses in the environment of mProxy: where clients come in, where brokers are, where the
+// issuer and its keys are. Each reader answers a checked value, or one sentence that says the
+// problem. No sentence repeats a password. Which variable has which address is said in config.ts.
 
 export type ListenAddress = {
   transport: 'tcp' | 'ws'
@@ -24,7 +24,7 @@ export type MetricsAddress = { host: string; port: number }
 
 export type Reading<T> = { value: T } | { problem: string }
 
-/** A value as it may be shown: without what stands before an `@`, escaped, bounded. */
+/** A value as it may be shown: without user and password before an `@`, escaped, bounded. */
 export function quote(text: string): string {
   const at = text.lastIndexOf('@')
   const shown =
@@ -144,7 +144,7 @@ const bareHost = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '')
 const portOf = (url: URL, fallback: number): number =>
   url.port === '' ? fallback : Number(url.port)
 
-/** https, or a loopback host, where nobody stands in between. */
+/** https, or a loopback host, where no network lies in between. */
 export function isSecureUrl(url: URL): boolean {
   if (url.protocol === 'https:') return true
   return url.protocol === 'http:' && isLoopback(url.hostname)

@@ -72,16 +72,16 @@ export type SessionLimits = {
   buffer_high_water: number
   /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
   write_stall_timeout_ms: number
-  /** For reaching a broker, and then for its CONNACK. */
+  /** Time to reach a broker, and then time for its CONNACK. */
   broker_timeout_ms: number
-  /** How long a closed connection may take to read what was written to it. */
+  /** How long a closed connection may take to read the last bytes written to it. */
   close_grace_ms: number
 }
 
 // --- The variables ---
 
 type Description<T> = {
-  /** For the page, in words and Markdown. */
+  /** Words for the page, in Markdown. */
   readonly meaning: string
   /** A value that reads well, for a fault and for the page. */
   readonly example: string
@@ -91,11 +91,11 @@ type Description<T> = {
 
 /** One variable: all that mProxy and its page know about it. */
 export type Variable<T> = Description<T> & {
-  /** The text that counts without one; undefined: none does, and `remark` says what holds then. */
+  /** The text that counts without one; undefined: none, and `remark` says which value holds. */
   readonly default: string | undefined
   /** In words, beside the default or in its place. */
   readonly remark: string
-  /** What comes out without a text. */
+  /** The value without a text, or the fault. */
   readonly absent: Reading<T>
 }
 
@@ -107,7 +107,7 @@ const withDefault = <T>(text: string, remark: string, of: Description<T>): Varia
   absent: of.read(text),
 })
 
-/** Without a text the value is undefined, which means what `remark` says. */
+/** Without a text the value is undefined, whose meaning `remark` says. */
 const optional = <T>(remark: string, of: Description<T>): Variable<T | undefined> => ({
   ...of,
   default: undefined,
@@ -296,10 +296,10 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
   }
 
   const names = Object.keys(VARIABLES) as VariableName[]
-  const read = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
-  faults.push(...findSharedPorts(read.MQTT_LISTEN ?? [], read.METRICS_LISTEN))
+  const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
+  faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
   if (faults.length > 0) return { ok: false, faults }
-  const values = read as Values // without a fault, each variable was read
+  const values = readings as Values // without a fault, each variable was read
   return {
     ok: true,
     config: {
@@ -342,15 +342,15 @@ function findSharedPorts(
   listen: readonly ListenAddress[],
   metrics: MetricsAddress | 'off' | undefined,
 ): VariableFault[] {
-  const taken = new Set<string>()
+  const addresses = new Set<string>()
   const faults: VariableFault[] = []
   const claim = (name: VariableName, host: string, port: number) => {
     const address = `${host}:${port}`
-    if (port !== 0 && taken.has(address)) {
+    if (port !== 0 && addresses.has(address)) {
       const problem = `${address} is already taken by another listener`
       faults.push({ name, problem, example: VARIABLES[name].example })
     }
-    taken.add(address)
+    addresses.add(address)
   }
   for (const { host, port } of listen) claim('MQTT_LISTEN', host, port)
   if (metrics !== undefined && metrics !== 'off') {

@@ -1,8 +1,11 @@
-// mProxy as a whole: settings to listeners, sessions, keys and metrics, and back down again. Owns
-// start, stop and the exit codes; what each part does is its own file's.
+// mProxy as a whole: from the environment to listeners, sessions, keys and metrics, and back down.
+// Owns start, stop and the exit codes.
+//   gate.ts: every decision about a client; config.ts: every variable of the environment
+//   session/: one connection; transport/: streams; wire/: packets; tokens/: tokens and keys;
+//   operation/: metrics and log
 //
-// Run as a program it exits with 0 after a stop it was told to make, with 1 after an error nobody
-// foresaw, with 2 for settings it cannot run with. A second signal ends it at once.
+// Run as a program it exits with 0 after a signal to stop, with 1 after an error that nobody
+// foresaw, with 2 for a configuration that it cannot run with. A second signal ends it at once.
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
@@ -63,7 +66,7 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   }
 
   const { metrics: metricsAddress } = config
-  const served =
+  const metricsServer =
     metricsAddress === undefined
       ? undefined
       : await serveMetrics(metricsAddress, metrics, readiness).catch((error) => {
@@ -98,28 +101,30 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
       onRefused: reportAcceptRefusals(metrics, log),
     })
   } catch (error) {
-    await served?.close()
+    await metricsServer?.close()
     if (!(error instanceof ListenError)) throw error
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
-  // Not awaited: a client that comes before the keys is told to come back later.
+  // Nothing waits for it: a client that comes before the keys gets "server unavailable".
   void jwks.start()
 
   for (const { url } of listeners) log('listening', { url })
-  if (served !== undefined && metricsAddress !== undefined) {
-    log('listening', { url: `http://${addressOf({ ...metricsAddress, port: served.port })}` })
+  if (metricsServer !== undefined && metricsAddress !== undefined) {
+    log('listening', {
+      url: `http://${addressOf({ ...metricsAddress, port: metricsServer.port })}`,
+    })
   }
 
   return {
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
-    metricsPort: served?.port,
+    metricsPort: metricsServer?.port,
     async close(drainTimeout = config.drainTimeout) {
       isDraining = true
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
       jwks.close()
-      await served?.close()
+      await metricsServer?.close()
       log('stopped')
     },
   }
@@ -145,25 +150,25 @@ function describeListenFault(name: string, address: string, error: Error & { cod
  * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
  * random places; to refuse connections a little earlier does not.
  */
-function findConnectionLimit(wanted: number | undefined, log: WriteLog): number {
+function findConnectionLimit(maximum: number | undefined, log: WriteLog): number {
   const spare = 64
   Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
   const descriptors = report.userLimits?.open_files?.soft
-  if (typeof descriptors !== 'number') return wanted ?? Number.POSITIVE_INFINITY
+  if (typeof descriptors !== 'number') return maximum ?? Number.POSITIVE_INFINITY
   const possible = Math.max(1, Math.floor((descriptors - spare) / 2))
-  if (wanted === undefined || wanted <= possible) return wanted ?? possible
-  log('connections_limited', { wanted, possible, descriptors })
+  if (maximum === undefined || maximum <= possible) return maximum ?? possible
+  log('connections_limited', { wanted: maximum, possible, descriptors })
   return possible
 }
 
-/** The dial of the sessions, and what it lately told about the brokers. */
+/** The dial of the sessions, and whether it lately reached a broker. */
 function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   const lately = 10_000
-  let known = { at: Number.NEGATIVE_INFINITY, isReachable: false }
+  let last = { at: Number.NEGATIVE_INFINITY, isReachable: false }
   let probe: Promise<boolean> | undefined
   const dial = metrics.watchDial(createDial(upstream), (isReachable) => {
-    known = { at: performance.now(), isReachable }
+    last = { at: performance.now(), isReachable }
   })
   const probeOnce = async () => {
     try {
@@ -177,9 +182,9 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   }
   return {
     dial,
-    /** Dials only when no session did so lately, and only once for all who ask. */
+    /** Dials only when no session did so lately, and once for all callers. */
     isReachable(): Promise<boolean> | boolean {
-      if (performance.now() - known.at < lately && known.isReachable) return true
+      if (performance.now() - last.at < lately && last.isReachable) return true
       probe ??= probeOnce().finally(() => {
         probe = undefined
       })
@@ -188,7 +193,7 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   }
 }
 
-/** Ends the program with what a person has to put right, one line each. */
+/** Ends the program with one line for each thing that a person has to put right. */
 function exitWithFaults(lines: readonly string[]): never {
   for (const line of lines) process.stderr.write(`mProxy: ${line}\n`)
   process.exit(2)
@@ -207,7 +212,7 @@ async function main(): Promise<void> {
     logToStdout('crashed', { error: error.name })
     process.exit(1)
   })
-  // Whoever read the lines may be gone; that is no reason to end service.
+  // The reader of the lines may be gone; that is no reason to end service.
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
@@ -226,13 +231,13 @@ async function main(): Promise<void> {
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
     isStopping = true
-    // What does not end in its own time is not waited for.
+    // A session that does not end in its own time is not waited for.
     setTimeout(() => process.exit(0), reading.config.drainTimeout + 5000)
     void proxy.close().then(() => process.exit(0))
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  // Whoever started this as a child and talks to it is gone, and nobody else will end it.
+  // The parent that started this program and talks to it is gone, and nobody else will end it.
   process.on('disconnect', () => isStopping || stop('SIGTERM'))
 
   const portsOf = (transport: 'tcp' | 'ws') =>

@@ -1,6 +1,6 @@
-// Log lines: one JSON object per line on stdout, for what a person or a collector reads later.
-// Owns that a line stays one line of bounded length, whatever a client put into its names. What is
-// said is the caller's; nobody passes a token or a password in here.
+// Log lines: one JSON object per line on stdout, for a person or a collector. Owns that a line
+// stays one line of bounded length, whatever a client put into its names. The words are
+// reports.ts's; no caller passes a token or a password.
 
 const TEXT_MAX = 200
 

@@ -1,6 +1,10 @@
-// What mProxy counts, and where it is read: /metrics for Prometheus, /healthz and /readyz for
-// whoever supervises it. Every label has few values, all of them ours: nothing a client sends can
-// make a new one. What happens per packet is a plain number, put into the registry when scraped.
+// Numbers, states and log lines of mProxy for its operator.
+//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz
+//   reports.ts: which lines are logged, and how often; log.ts: the form of a line
+// session/ and transport/ call events and import nothing of this room.
+//
+// Every label has few values, and all of them stand in the source: nothing that a client sends can
+// make a new one. A number per packet is a plain one, put into the registry when it is scraped.
 
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
@@ -15,9 +19,9 @@ export type Metrics = {
   connectionClosed(transport: Transport): void
   connectionRefused(reason: RefusedAccept): void
   jwksRefreshed(refresh: Refresh): void
-  /** The same verifier, with its time taken. */
+  /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier
-  /** The same dial, with its outcome counted and told to `onOutcome`. */
+  /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
   watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
   text(): Promise<string>
   readonly contentType: string
@@ -36,13 +40,13 @@ export function createMetrics(): Metrics {
     labelNames: ['transport'],
     registers,
   })
-  const accepted = new Counter({
+  const accepts = new Counter({
     name: 'mproxy_connections_accepted_total',
     help: 'Client connections that were accepted',
     labelNames: ['transport'],
     registers,
   })
-  const dropped = new Counter({
+  const drops = new Counter({
     name: 'mproxy_connections_dropped_total',
     help: 'Client connections that were closed before a byte was read, by reason',
     labelNames: ['reason'],
@@ -60,7 +64,7 @@ export function createMetrics(): Metrics {
     labelNames: ['result', 'protocol'],
     registers,
   })
-  const ended = new Counter({
+  const sessionEnds = new Counter({
     name: 'mproxy_sessions_ended_total',
     help: 'Sessions that ended, by reason',
     labelNames: ['reason', 'protocol'],
@@ -82,7 +86,7 @@ export function createMetrics(): Metrics {
     help: 'Usable keys of the issuer that are held',
     registers,
   })
-  const confirmed = new Gauge({
+  const lastSuccess = new Gauge({
     name: 'mproxy_jwks_last_success_timestamp_seconds',
     help: "When the issuer's keys were last read",
     registers,
@@ -163,7 +167,7 @@ export function createMetrics(): Metrics {
     },
     sessionEnded(session, reason) {
       const protocol = protocolOf(session.version)
-      ended.inc({ reason, protocol })
+      sessionEnds.inc({ reason, protocol })
       sessions.dec({ protocol })
     },
     tokenReplaced() {
@@ -200,26 +204,26 @@ export function createMetrics(): Metrics {
   return {
     sessionEvents,
     connectionOpened(transport) {
-      accepted.inc({ transport })
+      accepts.inc({ transport })
       connections.inc({ transport })
     },
     connectionClosed(transport) {
       connections.dec({ transport })
     },
     connectionRefused(reason) {
-      dropped.inc({ reason })
+      drops.inc({ reason })
     },
-    jwksRefreshed({ outcome, keys: held }) {
+    jwksRefreshed({ outcome, keys: count }) {
       refreshes.inc({ outcome })
-      keys.set(held)
-      if (outcome === 'ok') confirmed.setToCurrentTime()
+      keys.set(count)
+      if (outcome === 'ok') lastSuccess.setToCurrentTime()
     },
     timeVerifier(verifier) {
       return {
         verify(token, clientCertificate) {
-          const started = performance.now()
+          const start = performance.now()
           const note = (result: Verification) => {
-            const seconds = (performance.now() - started) / 1000
+            const seconds = (performance.now() - start) / 1000
             verification.observe({ result: result.ok ? 'ok' : 'refused' }, seconds)
             return result
           }
@@ -236,7 +240,7 @@ export function createMetrics(): Metrics {
           onOutcome(true)
           return upstream
         } catch (error) {
-          // A client that went away while its broker was dialled tells nothing about the broker.
+          // A client that went away while its broker was dialled says nothing about the broker.
           dials.inc({ outcome: signal.aborted ? 'abandoned' : 'failed' })
           if (!signal.aborted) onOutcome(false)
           throw error

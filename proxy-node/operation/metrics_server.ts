@@ -1,5 +1,5 @@
-// The address of METRICS_LISTEN: /metrics for Prometheus, /healthz and /readyz for a supervisor. The
-// numbers are metrics.ts's; whether mProxy is ready is said by index.ts.
+// The address of METRICS_LISTEN: /metrics for Prometheus, /healthz and /readyz for a supervisor.
+// The numbers are metrics.ts's; whether mProxy is ready is said by index.ts.
 
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Metrics } from './metrics.ts'

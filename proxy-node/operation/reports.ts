@@ -1,6 +1,6 @@
-// Lines that mProxy logs as it runs: each session's start, refusal and end, the keys, connections that
-// were dropped. Owns how many lines a flood may cause. Counting is metrics.ts's, the form of a line
-// log.ts's.
+// Lines that mProxy logs as it runs: each session's start, refusal and end, the keys, connections
+// that were dropped. Owns how many lines a flood may cause. Counting is metrics.ts's, the form of a
+// line log.ts's.
 
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'

@@ -1,6 +1,6 @@
-// Whether a CONNECT is let in, before any broker is dialled: its token verified in bounded time, the
-// client id and the Will judged; and what is said to those who are not. Decisions are gate.ts's, the
-// connection itself is session.ts's.
+// Admission of a CONNECT, before any broker is dialled: its token verified in bounded time, the
+// client id and the Will judged, and the CONNACK for a client that is refused. Decisions are
+// gate.ts's, the connection itself is session.ts's.
 
 import type { SessionLimits } from '../config.ts'
 import { findToken, judgeConnect, judgeWill, type Refused, refuseToken } from '../gate.ts'
@@ -15,11 +15,11 @@ import {
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
 
-/** What is needed to judge a CONNECT. */
+/** Parts that the admission of a CONNECT needs. */
 export type AdmissionParts = {
   verifier: Verifier
   limits: SessionLimits
-  /** For the ids that mProxy assigns. */
+  /** Random bytes, for the ids that mProxy assigns. */
   random: (bytes: number) => Uint8Array
   /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
   clientCertificate?: Uint8Array
@@ -28,11 +28,11 @@ export type AdmissionParts = {
 const ID_BYTES = 9
 
 /** The MQTT client identifier that a client goes by, and whether it was chosen here. */
-export type Named = { clientId: string; assigned: boolean }
+export type ClientName = { clientId: string; assigned: boolean }
 
 /** `identity` is there from when the token was good, for the log of a refusal too. */
 export type Admission =
-  | ({ ok: true; identity: Identity } & Named)
+  | ({ ok: true; identity: Identity } & ClientName)
   | (Refused & { identity?: Identity })
 
 export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
@@ -42,15 +42,15 @@ export async function admit(connect: Connect, parts: AdmissionParts): Promise<Ad
   if (!verification.ok) return refuseToken(verification.reason)
   const { identity } = verification
   const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
-  const judged = judgeConnect(connect, identity, suffix)
-  if (judged.ok && connect.will) {
+  const judgement = judgeConnect(connect, identity, suffix)
+  if (judgement.ok && connect.will) {
     const code = judgeWill(identity.acl, connect.will, parts.limits.topic_levels_max)
     if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
   }
-  return { ...judged, identity }
+  return { ...judgement, identity }
 }
 
-/** Answers in bounded time, whatever the verifier has to fetch. */
+/** Answers in bounded time, however long the verifier fetches keys. */
 export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
   const { verifier, clientCertificate, limits } = parts
   const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }

@@ -1,6 +1,6 @@
-// What may be due in an established session, and when: the end of its token, of a keep-alive, of the
-// patience with a side that stalls, of draining; and the ping that shows the broker that it lives.
-// It only tells; session.ts sets the timer and does what is due.
+// Deadlines of an open session: the end of its token, of a keep-alive, of the patience with a side
+// that stalls, of draining; and the ping that shows the broker that it lives. Only says what is
+// due; session.ts sets the timer and acts.
 
 import type { SessionLimits } from '../config.ts'
 import {
@@ -32,8 +32,8 @@ export class Deadlines {
     const now = performance.now()
     let next = Math.min(this.drains_at, now + this.#stall)
     if (this.clientKeepAlive > 0) {
-      const heard_at = relay.isClientPaused ? now : relay.heardFromClient_at
-      next = Math.min(next, heard_at + 1500 * this.clientKeepAlive)
+      const lastHeard_at = relay.isClientPaused ? now : relay.heardFromClient_at
+      next = Math.min(next, lastHeard_at + 1500 * this.clientKeepAlive)
     }
     if (this.brokerKeepAlive > 0) {
       const half = 500 * this.brokerKeepAlive
@@ -42,7 +42,7 @@ export class Deadlines {
     return Math.min(next - now, relay.identity.expires_at * 1000 - this.#now())
   }
 
-  /** Why the session is to end now, and what an MQTT 5 client is told; or null. */
+  /** Gives the reason to end the session now, and the code for an MQTT 5 client; or null. */
   findEnd(relay: Relay): { reason: Ending; code: number } | null {
     const now = performance.now()
     const isStalled = (since: number) => since > 0 && now - since >= this.#stall
@@ -51,7 +51,7 @@ export class Deadlines {
     }
     if (now >= this.drains_at) return { reason: 'draining', code: SERVER_SHUTTING_DOWN }
     if (isStalled(relay.clientStuckSince)) return { reason: 'stalled', code: UNSPECIFIED }
-    // Also a client that waits because its SUBSCRIBEs were not answered.
+    // This includes a client that waits because its SUBSCRIBEs were not answered.
     if (isStalled(relay.brokerStuckSince) || isStalled(relay.clientPausedSince)) {
       return { reason: 'broker_lost', code: UNSPECIFIED }
     }
@@ -72,7 +72,7 @@ export class Deadlines {
     return null
   }
 
-  /** Whether the broker has heard nothing for half its keep-alive. */
+  /** Says whether the broker has heard nothing for half its keep-alive. */
   isPingDue(relay: Relay): boolean {
     return this.#isQuiet(relay, performance.now(), 500)
   }

@@ -1,10 +1,10 @@
-// Facts that a session tells while it lives, for metrics and logs: why it was refused or ended, what
-// it counted, and to whom each is told. The session itself logs and measures nothing.
+// Events of a session, for metrics and logs: why it was refused or ended, and its counts. The
+// session itself logs and measures nothing.
 
 import type { GateRefusal } from '../gate.ts'
 import type { Identity } from '../tokens/verifier.ts'
 
-/** Why a connection never became a session. */
+/** Reasons why a connection never became a session. */
 export type ConnectRefusal =
   | GateRefusal
   | 'not_mqtt'
@@ -17,7 +17,7 @@ export type ConnectRefusal =
   | 'client_gone'
   | 'draining'
 
-/** Why a session ended. */
+/** Reasons why a session ended. */
 export type Ending =
   | 'client_disconnect'
   | 'client_gone'
@@ -65,7 +65,7 @@ export type SessionFacts = {
   readonly version: number
   /** The MQTT client identifier in use; empty before it was judged. */
   readonly mqttClientId: string
-  /** Of the present token; undefined until it was verified. */
+  /** Identity of the present token; undefined until it was verified. */
   readonly identity: Identity | undefined
   readonly sub: string | undefined
   /** Epoch milliseconds of accept. */

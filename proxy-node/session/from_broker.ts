@@ -1,5 +1,5 @@
-// What the broker sends in an established session: deliveries judged by the present token, answers
-// passed on, and those swallowed that answer packets of our own.
+// Packets of the broker in an open session: deliveries judged by the present token, answers passed
+// on, and those swallowed that answer packets of mProxy itself.
 
 import type { Qos } from '../../policy/acl.ts'
 import { findLost, judgeDelivery } from '../gate.ts'
@@ -118,7 +118,7 @@ export class FromBroker {
     this.#state.counts.deliveries_refused++
     this.#state.events.deliveryDenied()
     const { agreement, limits, version } = this.#state
-    if (agreement.resumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
+    if (agreement.isResumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
       this.#state.control.end('delivery_denied', NOT_AUTHORIZED, true)
       return
     }
@@ -146,7 +146,7 @@ export class FromBroker {
     }
     this.#state.toClient.insert(answer.packet)
     // The token may have been replaced while the broker made up its mind.
-    this.#state.takeBack(findLost(this.#state.identity.acl, answer.granted))
+    this.#state.takeBack(findLost(this.#state.identity.acl, answer.added))
     this.#state.flow.unblock(PENDING)
   }
 }

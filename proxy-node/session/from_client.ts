@@ -1,5 +1,6 @@
-// What a client sends in an established session: judged, passed on, answered in the broker's place or
-// kept here. It owns the topic aliases and the packet ids that the broker never hears of.
+// Packets of the client in an open session: judged by gate.ts, passed on, answered in the broker's
+// place or kept here. Owns the topic aliases. Refused PUBLISHes are answered in
+// refused_publishes.ts.
 
 import { parseSubscription } from '../../policy/topic_filter.ts'
 import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
@@ -127,10 +128,10 @@ export class FromClient {
     let bytes: Buffer | null = null
     if (code === SUCCESS && alias !== 0) {
       if (view.topicLength === 0 && this.#brokerAliases[alias] !== topic) {
-        // The broker was not told, or was told something else: name the topic.
+        // The broker knows no topic of this alias, or another one: name the topic.
         bytes = writeWithTopic(scanner, topic)
-        const grown = scanner.total + bytes.length - (scanner.end - scanner.start)
-        if (grown > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
+        const size = scanner.total + bytes.length - (scanner.end - scanner.start)
+        if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
       }
       if (code === SUCCESS) this.#brokerAliases[alias] = topic
     }
@@ -170,16 +171,16 @@ export class FromClient {
   }
 
   #subscribe(scanner: Scanner, type: SubscriptionType): void {
-    const read = readSubscriptions(scanner, type)
-    if ('fault' in read) {
-      this.#state.fail(read.fault)
+    const request = readSubscriptions(scanner, type)
+    if ('fault' in request) {
+      this.#state.fail(request.fault)
       return
     }
-    const { packetId, filters, qos } = read
+    const { packetId, filters, qos } = request
     if (this.#state.subscriptions.isWaiting(packetId)) {
       // Clients that know MQTT 3.1 (ESP-IDF's) send it again when the answer takes a second. The
       // broker has it, and its answer is on the way.
-      const isRepeated = this.#state.subscriptions.isAsked(packetId, { type, filters, qos })
+      const isRepeated = this.#state.subscriptions.isSameQuestion(packetId, { type, filters, qos })
       if (this.#state.version === 4 && isRepeated) return
       this.#state.fail(PROTOCOL_ERROR) // [MQTT-2.2.1-3]
       return
@@ -189,7 +190,7 @@ export class FromClient {
       codes = judgeSubscribe(this.#state.identity.acl, filters, qos, this.#state.limits)
       this.#state.subscriptions.limit(filters, codes, this.#state.limits.subscriptions_max)
     } else {
-      // To give things back is no burden, but what is asked and not answered is remembered.
+      // Giving filters back is no burden, but each question without an answer is remembered.
       if (filters.length > this.#state.limits.subscriptions_max) {
         this.#state.fail(QUOTA_EXCEEDED)
         return
@@ -217,7 +218,7 @@ export class FromClient {
     if (refused === 0) {
       this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
     } else {
-      const packet = writeAllowed(read, type, codes)
+      const packet = writeAllowed(request, type, codes)
       this.#state.toBroker.pass(packet, 0, packet.length, true)
     }
     this.#state.subscriptions.ask(packetId, { type, filters, qos, codes })
@@ -228,55 +229,59 @@ export class FromClient {
 
   #disconnect(scanner: Scanner): void {
     const { session_expiry_max_s } = this.#state.limits
-    const read = readDisconnect(scanner, this.#state.agreement.sessionExpiry, session_expiry_max_s)
-    if (read !== null && 'fault' in read) {
-      this.#state.fail(read.fault)
+    const disconnect = readDisconnect(
+      scanner,
+      this.#state.agreement.sessionExpiry,
+      session_expiry_max_s,
+    )
+    if (disconnect !== null && 'fault' in disconnect) {
+      this.#state.fail(disconnect.fault)
       return
     }
-    if (read !== null) this.#state.toBroker.pass(read, 0, read.length, true)
+    if (disconnect !== null) this.#state.toBroker.pass(disconnect, 0, disconnect.length, true)
     else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
     this.#state.control.end('client_disconnect', SUCCESS)
   }
 
   #authenticate(scanner: Scanner): void {
     const method = this.#state.agreement.authenticationMethod
-    const read = readAuth(scanner)
-    if ('fault' in read) {
-      this.#state.fail(read.fault)
+    const auth = readAuth(scanner)
+    if ('fault' in auth) {
+      this.#state.fail(auth.fault)
       return
     }
-    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; a token is all it takes, so nothing is ever to be continued.
-    if (method === undefined || read.method !== method || read.reason !== REAUTHENTICATE) {
+    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
       this.#state.fail(PROTOCOL_ERROR)
       return
     }
-    this.#replaceToken(read.data ?? new Uint8Array(), false, (accepted) => {
-      if (accepted) this.#state.toClient.insert(writeAuth(SUCCESS, method))
+    this.#replaceToken(auth.data ?? new Uint8Array(), false, (isAccepted) => {
+      if (isAccepted) this.#state.toClient.insert(writeAuth(SUCCESS, method))
     })
   }
 
-  /** Nothing of the client is looked at until it is known what the token permits. */
-  #replaceToken(token: Uint8Array, handedIn: boolean, answer: (accepted: boolean) => void): void {
+  /** No packet of the client is read until the rules of the new token are known. */
+  #replaceToken(token: Uint8Array, handedIn: boolean, answer: (isAccepted: boolean) => void): void {
     this.#state.flow.block(VERIFYING)
     const decide = (next: Verification) => {
       if (this.#state.isOver) return
-      const judged = judgeReplacement(
+      const judgement = judgeReplacement(
         this.#state.identity,
         next,
         this.#state.agreement,
         handedIn,
         this.#state.limits.topic_levels_max,
       )
-      answer(judged.decision === 'replace')
-      if (judged.decision === 'close') {
+      answer(judgement.decision === 'replace')
+      if (judgement.decision === 'close') {
         this.#state.toClient.flush()
-        this.#state.control.end('reauthentication_failed', NOT_AUTHORIZED, judged.suppressWill)
+        this.#state.control.end('reauthentication_failed', NOT_AUTHORIZED, judgement.suppressWill)
         return
       }
-      if (judged.decision === 'replace') {
-        this.#state.identity = judged.identity
-        this.#state.takeBack(findLost(judged.identity.acl, this.#state.subscriptions.held))
-        this.#state.control.noteReplacement(judged.identity)
+      if (judgement.decision === 'replace') {
+        this.#state.identity = judgement.identity
+        this.#state.takeBack(findLost(judgement.identity.acl, this.#state.subscriptions.current))
+        this.#state.control.noteReplacement(judgement.identity)
       }
       this.#state.flow.unblock(VERIFYING)
     }

@@ -1,5 +1,5 @@
-// The way out to one peer: passes on what was read from the other, in runs as long as possible,
-// and puts packets of our own in between, only where one packet ends and the next begins.
+// The way out to one peer: passes on bytes of the other peer, in runs as long as possible, and puts
+// packets of mProxy in between, only where one packet ends and the next begins.
 
 import type { Duplex } from 'node:stream'
 
@@ -8,7 +8,7 @@ export class Outlet {
   #run: Buffer | null = null
   #start = 0
   #end = 0
-  /** Our packets that wait for the end of a PUBLISH that is being streamed. */
+  /** Packets of mProxy that wait for the end of a PUBLISH that is being streamed. */
   #waiting: Buffer[] = []
   #waitingLength = 0
   #isMidPacket = false
@@ -43,7 +43,7 @@ export class Outlet {
     }
   }
 
-  /** A packet of our own. Kept back until flush() too. */
+  /** A packet of mProxy. Kept back until flush() too. */
   insert(packet: Buffer): void {
     if (this.#isMidPacket) {
       this.#waiting.push(packet)
@@ -58,7 +58,7 @@ export class Outlet {
     this.#write(packet)
   }
 
-  /** Lets out what was kept back. True when anything was written since the last time. */
+  /** Writes the bytes that were kept back. True when any were written since the last time. */
   flush(): boolean {
     this.#writeRun()
     if (this.#isCorked) {
@@ -71,7 +71,7 @@ export class Outlet {
   }
 
   /**
-   * Whether so much waits in the stream that the source of what is passed on should pause. Then
+   * Says whether so much waits in the stream that the source of passed bytes should pause. Then
    * `drain` will come.
    */
   isFull(highWater: number): boolean {
@@ -79,7 +79,7 @@ export class Outlet {
   }
 
   /**
-   * The same for the source of what is answered, whose answers may also wait for the end of a packet
+   * Says the same for the source of packets that get answers, which may wait for the end of one
    * that is being streamed. To stop the source of that packet for them would be to wait for ever.
    */
   isFullOfAnswers(room: number): boolean {

@@ -1,17 +1,17 @@
-// Deliveries the token does not allow are acknowledged to the broker in the client's place, or its
-// window would stall; and in their order [MQTT-4.6.0-2], [MQTT-4.6.0-3], so after those passed on
-// before them. What is refused is the gate's to say.
+// Deliveries that the token does not permit are acknowledged to the broker in the client's place,
+// or its window would stall; and in their order [MQTT-4.6.0-2], [MQTT-4.6.0-3], so after those
+// passed on before them. Which ones are refused is decided by gate.ts.
 
 import type { Qos } from '../../policy/acl.ts'
 import { PUBACK, PUBCOMP, PUBREC, writeAck } from '../wire/framing.ts'
 
-/** Of one kind of acknowledgement: PUBACK for QoS 1, PUBREC for QoS 2. */
+/** Order within one kind of acknowledgement: PUBACK for QoS 1, PUBREC for QoS 2. */
 class Order {
   /** Deliveries passed on, and those of them that the client has answered. */
-  passed = 0
-  answered = 0
-  /** Refused ones, each due when the client has answered `after`. */
-  readonly held: { packetId: number; after: number }[] = []
+  passes = 0
+  answers = 0
+  /** Refused deliveries, each due when the client has answered `after`. */
+  readonly waiting: { packetId: number; after: number }[] = []
 }
 
 export class RefusedDeliveries {
@@ -27,25 +27,25 @@ export class RefusedDeliveries {
 
   /** A delivery of QoS 1 or 2 goes on to the client. */
   pass(qos: Qos): void {
-    this.#order(qos).passed++
+    this.#order(qos).passes++
   }
 
   /** The client's PUBACK (QoS 1) or PUBREC (QoS 2) goes on to the broker. */
   answer(qos: Qos): void {
     const order = this.#order(qos)
-    order.answered++
-    while (order.held.length > 0 && order.held[0]!.after <= order.answered) {
-      this.#acknowledge(qos, order.held.shift()!.packetId)
+    order.answers++
+    while (order.waiting.length > 0 && order.waiting[0]!.after <= order.answers) {
+      this.#acknowledge(qos, order.waiting.shift()!.packetId)
     }
   }
 
   refuse(qos: Qos, packetId: number): void {
     const order = this.#order(qos)
-    if (order.answered >= order.passed) this.#acknowledge(qos, packetId)
-    else order.held.push({ packetId, after: order.passed })
+    if (order.answers >= order.passes) this.#acknowledge(qos, packetId)
+    else order.waiting.push({ packetId, after: order.passes })
   }
 
-  /** Whether the broker's PUBREL was for a refused delivery, and so was answered here. */
+  /** Answers the broker's PUBREL of a refused delivery; false if it is of another one. */
   release(packetId: number): boolean {
     if (!this.#received.delete(packetId)) return false
     this.#write(writeAck(PUBCOMP, packetId, 0))

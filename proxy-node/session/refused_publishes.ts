@@ -1,6 +1,7 @@
-// Answers to a client whose PUBLISH its token does not permit. gate.ts decides that it is refused and
-// with which code; here stands what the client hears: nothing (QoS 0), PUBACK or PUBREC with the code
-// (MQTT 5), and for MQTT 3.1.1, as MQTT_DENIED_PUBLISH says, a plain acknowledgement or the end.
+// Answers to a client whose PUBLISH its token does not permit. gate.ts decides that it is refused
+// and with which code. The client hears nothing (QoS 0), or PUBACK or PUBREC with the code (MQTT
+// 5); in MQTT 3.1.1, as MQTT_DENIED_PUBLISH says, a plain acknowledgement or the end of the
+// session.
 
 import type { Qos } from '../../policy/acl.ts'
 import { PUBACK, PUBCOMP, PUBREC, writeAck } from '../wire/framing.ts'

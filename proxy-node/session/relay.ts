@@ -1,6 +1,6 @@
-// The two pumps of an established session: which source is read when, how far, and when its bytes go
-// out. What is done with a packet is said in from_client.ts and from_broker.ts; deadlines and the end
-// of a session are session.ts's.
+// The two pumps of an open session: which source is read when, how far, and when its bytes go out.
+// Each packet is treated in from_client.ts or from_broker.ts; deadlines and the end are
+// session.ts's.
 
 import type { Identity } from '../tokens/verifier.ts'
 import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
@@ -10,7 +10,7 @@ import type { Outlet } from './outlet.ts'
 import { type Agreement, type SessionControl, SessionState, SINK_FULL, type Ways } from './state.ts'
 
 export class Relay {
-  /** Monotonic ms of the client's last bytes, and of ours to the broker. */
+  /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
   heardFromClient_at: number
   wroteToBroker_at: number
   /** Monotonic ms since when a sink takes nothing, or 0. */
@@ -42,7 +42,7 @@ export class Relay {
       block: (reason) => this.#blockClient(reason),
       unblock: (reason) => {
         this.#unblockClient(reason)
-        this.#flush() // also what was answered while it stays blocked for another reason
+        this.#flush() // also answers, while it stays blocked for another reason
       },
     })
     this.#clientScanner = scanners.fromClient
@@ -63,7 +63,7 @@ export class Relay {
     this.#state.isOver = true
   }
 
-  /** Whether both may be cut off without an answer getting lost. */
+  /** Says whether both sides may be cut off without an answer getting lost. */
   get isQuiet(): boolean {
     return (
       this.#state.inFlight.size === 0 &&
@@ -80,7 +80,7 @@ export class Relay {
     this.#flush()
   }
 
-  /** Calls back, now or later, when all that came from the client was looked at. */
+  /** Calls back, now or later, when every byte of the client was read. */
   whenRead(ready: () => void): void {
     if (this.#clientBlocked === 0) ready()
     else this.#whenRead = ready
@@ -153,7 +153,7 @@ export class Relay {
     this.#flush()
   }
 
-  /** After anything was written: lets it out, and stops or goes on reading. */
+  /** Lets out what was written, and stops or goes on reading. */
   #flush(): void {
     this.#toClient.flush()
     if (this.#toBroker.flush()) this.wroteToBroker_at = performance.now()
@@ -162,7 +162,7 @@ export class Relay {
     if (this.#whenQuiet !== null && this.isQuiet) this.#whenQuiet()
   }
 
-  /** Also when a stream has drained. */
+  /** Stops and resumes the sources; called too when a stream has drained. */
   watchSinks(): void {
     if (this.#state.isOver) return
     const { buffer_high_water: high } = this.#state.limits
@@ -171,7 +171,7 @@ export class Relay {
     const brokerFull = this.#toBroker.isFull(high)
     this.clientStuckSince = clientFull ? this.clientStuckSince || now : 0
     this.brokerStuckSince = brokerFull ? this.brokerStuckSince || now : 0
-    // Each pump also answers its own source. What it answers has more room than what is passed on,
+    // Each pump also answers its own source. Answers have more room than bytes that are passed on,
     // so that a slow reader can still acknowledge, but not room without end.
     const room = 2 * high + 65_536
     if (brokerFull || this.#toClient.isFullOfAnswers(room)) this.#blockClient(SINK_FULL)
@@ -200,7 +200,7 @@ export class Relay {
     const was = this.#clientBlocked
     this.#clientBlocked &= ~reason
     if (was === 0 || this.#clientBlocked !== 0) return
-    // It was not silent, it was not listened to.
+    // The client was not silent, it was not read.
     this.heardFromClient_at = performance.now()
     this.clientPausedSince = 0
     this.pumpClient()

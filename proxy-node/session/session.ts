@@ -1,7 +1,11 @@
-// One client's connection from accept to close: CONNECT under a deadline, let in by admission.ts,
-// only then the broker dialled, CONNECT rewritten, the broker's CONNACK passed on; then the relay's
-// two pumps; and every way in which it ends, with what each side is told. Packets of an established
-// session are relay.ts's, what is due in it deadlines.ts's. It logs nothing itself.
+// One client's connection from accept to close.
+//   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
+//   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
+//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
+//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
+//   terms.ts: what both sides agree on; deadlines.ts: what is due; events.ts: what others hear
+// Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
+// and numbers to operation/, which hears of a session through its events.
 
 import type { Identity } from '../tokens/verifier.ts'
 import type { ByteStream } from '../transport/byte_stream.ts'
@@ -38,7 +42,13 @@ import {
   UNSPECIFIED,
   UNSUPPORTED_VERSION,
 } from '../wire/reason_codes.ts'
-import { type AdmissionParts, admit, answerRefusal, type Named, verifyInTime } from './admission.ts'
+import {
+  type AdmissionParts,
+  admit,
+  answerRefusal,
+  type ClientName,
+  verifyInTime,
+} from './admission.ts'
 import { Deadlines } from './deadlines.ts'
 import {
   type ConnectRefusal,
@@ -62,7 +72,7 @@ export type SessionParts = AdmissionParts & {
   events: SessionEvents
   /** Epoch milliseconds. */
   now: () => number
-  /** Where the stream itself does not know it (WebSocket). */
+  /** Address of the client where the stream does not know it (WebSocket). */
   remoteAddress?: string
 }
 
@@ -93,9 +103,9 @@ export class Session implements SessionFacts {
   readonly #dialling = new AbortController()
   #timer: NodeJS.Timeout | undefined
   #wakes_at = Infinity
-  /** Of the phases before `open`, monotonic ms. */
+  /** Deadline of the phases before `open`, monotonic ms. */
   #deadline_at: number
-  /** Of the phase `open`. */
+  /** Deadlines of the phase `open`. */
   readonly #deadlines: Deadlines
   #resolveClosed: () => void = () => {}
   #isClientClosed = false
@@ -148,7 +158,7 @@ export class Session implements SessionFacts {
       this.#refuse(scanner.fault === PACKET_TOO_LARGE ? 'packet_too_large' : 'not_mqtt', 0)
       return
     }
-    this.#client.pause() // [MQTT-3.1.4-5]: what comes along waits until CONNACK is out
+    this.#client.pause() // [MQTT-3.1.4-5]: later bytes wait until CONNACK is out
     this.#phase = 'verify'
     const connect = readConnect(scanner)
     if ('fault' in connect) {
@@ -166,11 +176,11 @@ export class Session implements SessionFacts {
   async #admitAndDial(connect: Connect): Promise<void> {
     const { limits, dial } = this.#parts
     this.#deadline_at = Infinity // the verifier's own holds
-    const admitted = await admit(connect, this.#parts)
+    const admission = await admit(connect, this.#parts)
     if (this.#phase !== 'verify') return
-    this.#identity = admitted.identity
-    if (!admitted.ok) return this.#refuse(admitted.reason, admitted.code)
-    this.mqttClientId = admitted.clientId
+    this.#identity = admission.identity
+    if (!admission.ok) return this.#refuse(admission.reason, admission.code)
+    this.mqttClientId = admission.clientId
 
     this.#phase = 'dial'
     this.#deadline_at = performance.now() + limits.broker_timeout_ms
@@ -186,10 +196,10 @@ export class Session implements SessionFacts {
       upstream.stream.destroy()
       return
     }
-    this.#greetBroker(connect, admitted.identity, upstream, admitted)
+    this.#greetBroker(connect, admission.identity, upstream, admission)
   }
 
-  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, named: Named): void {
+  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, name: ClientName): void {
     const { limits } = this.#parts
     const { stream } = upstream
     this.#phase = 'connack'
@@ -211,7 +221,7 @@ export class Session implements SessionFacts {
     stream.once('end', () => this.#brokerGone())
     stream.on('data', (chunk: Buffer) => {
       if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
-      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, named)
+      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, name)
     })
 
     this.#deadlines.clientKeepAlive = connect.keepAlive
@@ -228,7 +238,7 @@ export class Session implements SessionFacts {
     this.#toBroker.flush()
   }
 
-  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, named: Named): void {
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, name: ClientName): void {
     this.#parts.events.bytesFromBroker(chunk.length)
     const scanner = this.#fromBroker!
     scanner.push(chunk)
@@ -240,15 +250,15 @@ export class Session implements SessionFacts {
     } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
       this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
     } else {
-      this.#open(connack, connect, identity, named)
+      this.#open(connack, connect, identity, name)
     }
   }
 
-  #open(connack: Connack, connect: Connect, identity: Identity, named: Named): void {
+  #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
     const { limits, events } = this.#parts
     const { version } = connect
     const is5 = version === 5
-    const { clientId, assigned } = named
+    const { clientId, assigned } = name
     const terms = agree(connack, connect, limits, assigned ? clientId : undefined)
     if (terms.serverKeepAlive !== undefined) {
       this.#deadlines.clientKeepAlive = terms.serverKeepAlive
@@ -278,7 +288,7 @@ export class Session implements SessionFacts {
       {
         version,
         clientId: this.mqttClientId,
-        resumed: connack.sessionPresent,
+        isResumed: connack.sessionPresent,
         username: connect.username,
         will: connect.will && { ...connect.will, bytes: NOTHING },
         sessionExpiry: connect.sessionExpiry,
@@ -304,8 +314,8 @@ export class Session implements SessionFacts {
     this.#broker!.on('drain', () => relay.watchSinks())
     this.#schedule()
     events.sessionStarted(this)
-    relay.pumpBroker() // what came along with CONNACK
-    relay.pumpClient() // what the client did not wait with
+    relay.pumpBroker() // bytes that came along with CONNACK
+    relay.pumpClient() // bytes that the client did not hold back
     if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
   }
 
@@ -313,7 +323,7 @@ export class Session implements SessionFacts {
     return this.#phase === 'open'
   }
 
-  // --- Deadlines: one timer, which looks at what there is to wait for and sleeps again ---
+  // --- Deadlines: one timer, which looks for the next deadline and sleeps again ---
 
   #schedule(): void {
     if (this.#phase === 'over') return
@@ -356,7 +366,7 @@ export class Session implements SessionFacts {
 
   // --- Ends ---
 
-  /** Before the session is open: CONNACK with `code`, or with 0 nothing but a close. */
+  /** Ends it before it is open: CONNACK with `code`, or with 0 nothing but a close. */
   #refuse(reason: ConnectRefusal, code: number): void {
     if (this.#phase === 'over' || this.#phase === 'open') return
     const connect = this.#connect
@@ -381,15 +391,15 @@ export class Session implements SessionFacts {
     })
   }
 
-  /** After that: DISCONNECT with `code` to an MQTT 5 client, and the Will published or not. */
+  /** Ends it later: DISCONNECT with `code` to an MQTT 5 client, and the Will published or not. */
   #end(reason: Ending, code: number, suppressWill = false): void {
     if (this.#phase !== 'open') return
     const toClient = this.#toClient
     const toBroker = this.#toBroker!
     this.#finish()
-    // While half a PUBLISH is out there is no place for a packet of our own: the outlet keeps it.
+    // While half a PUBLISH is out there is no place for another packet: the outlet keeps it.
     if (suppressWill) {
-      // [MQTT-3.14.4-3]; and no message is kept for one who may not have it.
+      // [MQTT-3.14.4-3]; and no message is kept for a client that may not have it.
       toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
     }
     const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
@@ -411,18 +421,18 @@ export class Session implements SessionFacts {
     this.#timer = undefined
   }
 
-  /** Lets out what was written, reads no more, and does not wait long for the other side. */
+  /** Flushes the stream, reads no more of it, and does not wait long for the other side. */
   #close(stream: ByteStream | Upstream['stream']): void {
     if (stream.destroyed) return
     const timer = setTimeout(() => stream.destroy(), this.#parts.limits.close_grace_ms)
     stream.once('close', () => clearTimeout(timer))
     stream.end()
-    // Bytes left unread would turn the close into a reset, and that into the loss of our answer.
+    // Bytes left unread would turn the close into a reset, and that into the loss of the answer.
     stream.resume()
   }
 
   #clientGone(): void {
-    // What it sent before, a DISCONNECT perhaps, may still wait to be looked at.
+    // Earlier bytes, a DISCONNECT perhaps, may still wait to be read.
     if (this.#phase === 'open') this.#relay!.whenRead(() => this.#end('client_gone', SUCCESS))
     else this.#refuse('client_gone', 0)
   }
@@ -449,7 +459,8 @@ export class Session implements SessionFacts {
   }
 
   /**
-   * Ends it for a stop of the proxy: after what is in flight was answered, or after `timeout_ms`.
+   * Ends it for a stop of the proxy: when every packet in flight was answered, or after
+   * `timeout_ms`.
    * Resolves when both connections are closed.
    */
   drain(timeout_ms: number): Promise<void> {

@@ -1,5 +1,5 @@
-// What an established session is, to both of its directions: what was agreed on at CONNECT, the
-// present token, the ways out, and the memory that one direction fills and the other consults.
+// State of an open session that both of its directions share: the agreement of CONNECT, the present
+// token, the ways out, and the memory that one direction fills and the other consults.
 
 import type { SessionLimits } from '../config.ts'
 import type { Identity, Verification } from '../tokens/verifier.ts'
@@ -10,12 +10,12 @@ import type { Outlet } from './outlet.ts'
 import { RefusedDeliveries } from './refused_deliveries.ts'
 import { Subscriptions } from './subscriptions.ts'
 
-/** What was agreed on at CONNECT. */
+/** Terms that client, mProxy and broker agreed on at CONNECT. */
 export type Agreement = {
   version: 4 | 5
   clientId: string
-  /** Whether the broker went on with an earlier session. */
-  resumed: boolean
+  /** True if the broker went on with an earlier session. */
+  isResumed: boolean
   username: string | undefined
   will: Will | undefined
   /** Seconds, as the client asked for it. */
@@ -26,7 +26,7 @@ export type Agreement = {
   brokerPacketMaximum: number
 }
 
-/** What the packets of an established session ask of session.ts. */
+/** Requests of the two directions to session.ts. */
 export type SessionControl = {
   end(reason: Ending, code: number, suppressWill?: boolean): void
   verify(token: Uint8Array): Promise<Verification>
@@ -34,7 +34,7 @@ export type SessionControl = {
   noteReplacement(identity: Identity): void
 }
 
-// Why the client is not read.
+// Reasons why the client is not read.
 export const SINK_FULL = 1
 export const VERIFYING = 2
 export const PENDING = 4
@@ -66,7 +66,7 @@ export class SessionState {
   readonly inFlight = new Set<number>()
   readonly subscriptions = new Subscriptions()
   readonly refusedDeliveries: RefusedDeliveries
-  /** PINGREQ packets of our own that the broker has not answered. */
+  /** PINGREQ packets of mProxy that the broker has not answered. */
   ownPings = 0
 
   constructor(
@@ -102,12 +102,12 @@ export class SessionState {
     this.control.end(reason, code)
   }
 
-  /** What the broker sent cannot be read, or is nothing a broker may send. */
+  /** The broker sent bytes that cannot be read, or a packet that no broker may send. */
   failBroker(): void {
     this.control.end('broker_lost', UNSPECIFIED)
   }
 
-  /** Unsubscribes at the broker from what the present token does not allow. */
+  /** Unsubscribes at the broker from filters that the present token does not allow. */
   takeBack(filters: string[]): void {
     if (filters.length === 0) return
     const isInFlight = (packetId: number) => this.inFlight.has(packetId)

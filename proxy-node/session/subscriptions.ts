@@ -1,6 +1,7 @@
-// What a session is subscribed to as far as this connection knows, what the broker was asked and has
-// not answered, and how subscriptions are taken back when a narrower token comes. Packets are
-// subscribe.ts's; an earlier connection's subscriptions are unknown, so deliveries are judged too.
+// Subscriptions of a session as far as this connection knows them, questions that the broker has
+// not answered, and how subscriptions are taken back when a narrower token comes. Packets are those
+// of wire/subscribe_codec.ts. Subscriptions of an earlier connection are unknown, so deliveries are
+// judged too.
 
 import type { Qos } from '../../policy/acl.ts'
 import { type Scanner, UNSUBSCRIBE, writeUnsubscribe } from '../wire/framing.ts'
@@ -9,46 +10,46 @@ import { mergeAnswer, type SubscriptionType } from '../wire/subscribe_codec.ts'
 
 /** Filters remembered for one session, in UTF-16 units. */
 const LENGTH_MAX = 1_048_576
-/** Filters in one UNSUBSCRIBE of our own. */
+/** Filters in one UNSUBSCRIBE of mProxy. */
 const AT_ONCE = 64
 
 type Question = { type: SubscriptionType; filters: string[]; qos: Qos[]; codes: Uint8Array }
 
 export class Subscriptions {
   /** SUBSCRIBE and UNSUBSCRIBE of the client, by packet id. */
-  readonly #asked = new Map<number, Question>()
-  readonly #held = new Map<string, Qos>()
+  readonly #questions = new Map<number, Question>()
+  readonly #filters = new Map<string, Qos>()
   #length = 0
-  /** Ids of our own UNSUBSCRIBE packets, oldest first. */
+  /** Ids of UNSUBSCRIBE packets of mProxy, oldest first. */
   readonly #takingBack: number[] = []
 
-  get held(): Iterable<readonly [string, Qos]> {
-    return this.#held
+  get current(): Iterable<readonly [string, Qos]> {
+    return this.#filters
   }
 
   /** How many packets the broker has not answered. */
   get waiting(): number {
-    return this.#asked.size
+    return this.#questions.size
   }
 
   isWaiting(packetId: number): boolean {
-    return this.#asked.has(packetId)
+    return this.#questions.has(packetId)
   }
 
-  /** Whether the broker was asked just this and has not answered. */
-  isAsked(packetId: number, { type, filters, qos }: Omit<Question, 'codes'>): boolean {
-    const asked = this.#asked.get(packetId)
-    if (asked?.type !== type || asked.filters.length !== filters.length) return false
-    return filters.every((filter, i) => asked.filters[i] === filter && asked.qos[i] === qos[i])
+  /** Says whether the broker has this very question and has not answered. */
+  isSameQuestion(packetId: number, { type, filters, qos }: Omit<Question, 'codes'>): boolean {
+    const earlier = this.#questions.get(packetId)
+    if (earlier?.type !== type || earlier.filters.length !== filters.length) return false
+    return filters.every((filter, i) => earlier.filters[i] === filter && earlier.qos[i] === qos[i])
   }
 
-  /** Turns what is more than a session may hold into refusals. */
+  /** Refuses the filters that are more than a session may hold. */
   limit(filters: readonly string[], codes: Uint8Array, most: number): void {
-    let count = this.#held.size
+    let count = this.#filters.size
     let length = this.#length
     for (let i = 0; i < codes.length; i++) {
       const filter = filters[i]!
-      if (codes[i] !== 0 || this.#held.has(filter)) continue
+      if (codes[i] !== 0 || this.#filters.has(filter)) continue
       count++
       length += filter.length
       if (count > most || length > LENGTH_MAX) codes[i] = QUOTA_EXCEEDED
@@ -56,42 +57,42 @@ export class Subscriptions {
   }
 
   ask(packetId: number, question: Question): void {
-    this.#asked.set(packetId, question)
+    this.#questions.set(packetId, question)
   }
 
   /**
    * The client's answer made of the broker's, and the subscriptions that it brought; null when the
-   * broker was not asked that.
+   * broker has no such question.
    */
   answer(
     scanner: Scanner,
     type: SubscriptionType,
     packetId: number,
-  ): { packet: Buffer; granted: [string, Qos][] } | null {
-    const question = this.#asked.get(packetId)
+  ): { packet: Buffer; added: [string, Qos][] } | null {
+    const question = this.#questions.get(packetId)
     if (question?.type !== type) return null
-    this.#asked.delete(packetId)
+    this.#questions.delete(packetId)
     const { codes, filters, qos } = question
-    const forwarded = codes.slice()
+    const before = codes.slice()
     const packet = mergeAnswer(scanner, type, codes)
     if (packet === null) return null
-    const granted: [string, Qos][] = []
+    const added: [string, Qos][] = []
     for (let i = 0; i < codes.length; i++) {
       const filter = filters[i]!
-      if (forwarded[i] !== 0) continue
+      if (before[i] !== 0) continue
       if (codes[i]! >= 0x80) continue // so it is as it was
       if (type === UNSUBSCRIBE) {
         this.#forget(filter)
       } else {
-        if (!this.#held.has(filter)) this.#length += filter.length
-        this.#held.set(filter, qos[i]!)
-        granted.push([filter, qos[i]!])
+        if (!this.#filters.has(filter)) this.#length += filter.length
+        this.#filters.set(filter, qos[i]!)
+        added.push([filter, qos[i]!])
       }
     }
-    return { packet, granted }
+    return { packet, added }
   }
 
-  /** UNSUBSCRIBE packets that take these back. `isInFlight` tells the ids the client uses. */
+  /** UNSUBSCRIBE packets that take these back. `isInFlight`: does the client use this id. */
   takeBack(
     filters: readonly string[],
     version: number,
@@ -109,7 +110,7 @@ export class Subscriptions {
     return packets
   }
 
-  /** Whether an UNSUBACK answers our own packet, which the client must not see. */
+  /** Says whether an UNSUBACK answers a packet of mProxy, so that the client must not see it. */
   isTakenBack(packetId: number): boolean {
     if (this.#takingBack[0] !== packetId) return false
     this.#takingBack.shift()
@@ -117,10 +118,10 @@ export class Subscriptions {
   }
 
   #isUsed(packetId: number): boolean {
-    return this.#asked.has(packetId) || this.#takingBack.includes(packetId)
+    return this.#questions.has(packetId) || this.#takingBack.includes(packetId)
   }
 
   #forget(filter: string): void {
-    if (this.#held.delete(filter)) this.#length -= filter.length
+    if (this.#filters.delete(filter)) this.#length -= filter.length
   }
 }

@@ -1,5 +1,5 @@
-// Terms of a session: what mProxy tells the broker in CONNECT, and what holds for both sides after
-// the broker's CONNACK. Pure; limits come from config.ts, packets are written by wire/connect_codec.ts.
+// Terms of a session: what CONNECT says to the broker, and what holds for both sides after the
+// broker's CONNACK. Pure; limits come from config.ts, packets are written by wire/connect_codec.ts.
 
 import type { SessionLimits } from '../config.ts'
 import { type Connack, type Connect, NEVER, type StatedTerms } from '../wire/connect_codec.ts'
@@ -16,7 +16,7 @@ type Caps = Pick<
   'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
 >
 
-/** Seconds that the broker is told, and an MQTT 5 client too if they are not its own. */
+/** Seconds for the broker, and for an MQTT 5 client too if they are not its own. */
 export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
   return most > 0 && (keepAlive === 0 || keepAlive > most) ? most : keepAlive
 }

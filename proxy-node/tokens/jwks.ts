@@ -1,10 +1,10 @@
-// The issuer's public keys: found through its metadata or JWKS_URI, kept in memory, read again in
-// time. Owns which algorithm goes with which key, and every limit on what the issuer's server may
-// send. Knows nothing of tokens: that is verifier.ts.
+// Public keys of the issuer: found through its metadata or JWKS_URI, kept in memory, read again in
+// time. Owns which algorithm goes with which key, and every limit on an answer of the issuer's
+// server. Knows nothing of tokens: that is verifier.ts.
 //
 // Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
 // lists is gone at once. At most one request is under way; an unknown key id causes at most one
-// refresh per cool-down, whoever asks and however often.
+// refresh per cool-down, however many tokens name it.
 
 import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
@@ -106,7 +106,7 @@ export function isSignatureGood(
   return algorithm.check(input, key.key, signature)
 }
 
-/** What a refresh came to; a literal for logs and counters. */
+/** The outcome of a refresh; a literal for logs and counters. */
 export type RefreshOutcome =
   | 'ok'
   | 'unreachable'
@@ -120,7 +120,7 @@ export type RefreshOutcome =
 
 export type Refresh = {
   outcome: RefreshOutcome
-  /** usable keys now held */
+  /** usable keys in memory */
   keys: number
   /** seconds until the next one is due */
   next: number
@@ -147,9 +147,9 @@ export type Jwks = {
   find(kid: string | undefined, alg: string): VerificationKey | undefined
   /** Keys are there, and the issuer confirmed them within 24 hours. */
   isUsable(): boolean
-  /** Whether the last attempt to read the keys worked. */
+  /** Says whether the last attempt to read the keys worked. */
   isCurrent(): boolean
-  /** For a key id nobody knows: joins or starts a refresh; false at once within the cool-down. */
+  /** For an unknown key id: joins or starts a refresh; false at once within the cool-down. */
   refreshForUnknownKey(): Promise<boolean>
   close(): void
 }
@@ -279,7 +279,7 @@ async function fetchJson(
 ): Promise<{ body: unknown; age: number }> {
   const signal = AbortSignal.any([closing, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
   try {
-    // A redirect would let whoever answers choose whose keys are believed.
+    // A redirect would let the answering server choose whose keys are believed.
     const response = await fetch(uri, {
       redirect: 'manual',
       signal,
@@ -303,7 +303,7 @@ async function fetchJson(
 async function readBounded(response: Response): Promise<string> {
   const chunks: Uint8Array[] = []
   let size = 0
-  // Counts what comes out of decompression, so a small answer cannot grow without limit.
+  // Counts bytes after decompression, so a small answer cannot grow without limit.
   for await (const chunk of response.body ?? []) {
     size += chunk.length
     if (size > BODY_MAX) throw new RefreshError('too_large')
@@ -324,7 +324,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** Seconds the answer may be used for, RFC 9111 §5.2.2, within our own bounds. */
+/** Seconds the answer may be used for, RFC 9111 §5.2.2, within the bounds of MAX_AGE. */
 function readAge(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',')
   let seconds: number = MAX_AGE.unsaid
@@ -333,8 +333,8 @@ function readAge(headers: Headers): number {
     if (name === 'no-store' || name === 'no-cache') return MAX_AGE.least
     if (name === 'max-age') seconds = Number.parseInt(value.replaceAll('"', ''), 10)
   }
-  const held = Number.parseInt(headers.get('age') ?? '0', 10)
-  const left = seconds - Math.max(held, 0)
+  const age = Number.parseInt(headers.get('age') ?? '0', 10)
+  const left = seconds - Math.max(age, 0)
   if (Number.isNaN(left)) return MAX_AGE.least
   return Math.min(Math.max(left, MAX_AGE.least), MAX_AGE.most)
 }

@@ -1,6 +1,6 @@
-// Who is connecting, with which rules, until when: reads an RFC 9068 access token and believes it
-// only if the issuer signed it for this audience. Owns every check on the token itself; keys and
-// algorithms are in jwks.ts, the client id rule and all judging of packets are elsewhere.
+// Access tokens (RFC 9068): who is connecting, with which rules, until when.
+//   verifier.ts: every check on the token itself; jwks.ts: the issuer's keys and their algorithms
+// Leaves the rule of client identifiers and the judging of packets to gate.ts.
 //
 // The signature comes first: no claim is looked at before it holds. `exp` is exact, because the
 // session ends at that second too; only `nbf` and `iat` get 30 s for clocks that run apart.
@@ -23,7 +23,7 @@ export type Identity = {
   expires_at: number
   jti: string
   iss: string
-  /** Reserved: true for a token of another issuer than the main one. The verifier knows none yet. */
+  /** Reserved: whether another issuer than the main one signed it. The verifier knows none yet. */
   foreign: boolean
 }
 
@@ -86,7 +86,9 @@ export function createVerifier({ issuer, audience, jwks, now }: VerifierOptions)
       if (verification.reason !== 'unknown_key' && verification.reason !== 'keys_unavailable') {
         return verification
       }
-      return jwks.refreshForUnknownKey().then((asked) => (asked ? judge(jws) : verification))
+      return jwks
+        .refreshForUnknownKey()
+        .then((wasRefreshed) => (wasRefreshed ? judge(jws) : verification))
     },
   }
 }
@@ -127,7 +129,7 @@ function readJws(token: string | Uint8Array): Jws | VerificationFailure {
   return { alg, kid, signed, payload, signature }
 }
 
-/** RFC 9068 §4, and what mProxy asks beyond it. `at` is in epoch seconds. */
+/** RFC 9068 §4, and the demands of mProxy beyond it. `at` is in epoch seconds. */
 function judgeClaims(
   claims: Record<string, unknown>,
   issuer: string,
@@ -165,13 +167,13 @@ function judgeClaims(
   }
 }
 
-/** RFC 7519 §2: a NumericDate, here never before 1970 nor beyond what a Date holds. */
+/** RFC 7519 §2: a NumericDate, here never before 1970 nor beyond the last Date. */
 const isTime = (value: unknown): value is number =>
   typeof value === 'number' && value >= 0 && value <= 8.64e12
 const isTimeOrAbsent = (value: unknown): value is number | undefined =>
   value === undefined || isTime(value)
 
-/** What may go into an MQTT string and a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */
+/** A string fit for MQTT and for a log line: [MQTT-1.5.4-1], [MQTT-1.5.4-2]. */
 const isName = (value: unknown): value is string =>
   typeof value === 'string' &&
   value !== '' &&

@@ -1,6 +1,9 @@
-// Where clients come in: the listeners of MQTT_LISTEN, how many connections there may be at once
-// over all of them and from one address, and what happens when accepting fails. A connection that
-// is admitted becomes a session; what is said on it is the session's.
+// Streams to both sides: clients come in, brokers are dialled.
+//   listen.ts: the listeners of MQTT_LISTEN, and room for connections; websocket.ts: ws://
+//   upstream.ts: the brokers of MQTT_UPSTREAM; byte_stream.ts: the type that a session is opened on
+// Leaves everything that is said on a stream to session/.
+//
+// Room for connections is counted over all listeners, and for one address.
 
 import { createServer, isIPv6, type Server, type Socket } from 'node:net'
 import type { ListenAddress } from '../addresses.ts'
@@ -9,7 +12,7 @@ import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 
 export type Transport = ListenAddress['transport']
 
-/** Why a connection was closed before a byte of it was read. */
+/** Reasons why a connection was closed before a byte of it was read. */
 export type RefusedAccept = 'too_many' | 'too_many_from_address' | 'accept_failed'
 
 export type ListenOptions = {
@@ -93,7 +96,7 @@ function openListener(
     server.listen({ port, host, backlog }, () => {
       server.off('error', fail)
       // EMFILE and the like. libuv takes what waits with a descriptor kept for that and closes it,
-      // so nothing comes back in a loop; what it could not close that way is told here.
+      // so nothing comes back in a loop; this hears of those it could not close that way.
       server.on('error', () => options.onRefused('accept_failed'))
       resolve(describe(server, address))
     })
@@ -101,13 +104,13 @@ function openListener(
 }
 
 function describe(server: Server, { transport, host, port, path }: ListenAddress): Listener {
-  const bound = server.address()
-  const taken = typeof bound === 'object' && bound !== null ? bound.port : port
+  const place = server.address()
+  const actual = typeof place === 'object' && place !== null ? place.port : port
   const scheme = transport === 'ws' ? 'ws' : 'mqtt'
   return {
     transport,
-    url: `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${taken}${path}`,
-    port: taken,
+    url: `${scheme}://${isIPv6(host) ? `[${host}]` : host}:${actual}${path}`,
+    port: actual,
     close: () => server.close(),
   }
 }
@@ -145,7 +148,7 @@ function createCapacity({
   }
 }
 
-/** What counts as one address: of IPv6 the network, since one host may use all of its 2^64. */
+/** The source that limits count: of IPv6 the network, since one host may use all of its 2^64. */
 export function sourceOf(address: string): string {
   if (address.startsWith('::ffff:') && address.includes('.')) return address.slice(7)
   if (!address.includes(':')) return address

@@ -1,5 +1,5 @@
 // Connections to the broker: which of the addresses in MQTT_UPSTREAM, over TCP or TLS, and for how
-// long one that failed is passed over. What is said on the connection is the session's.
+// long one that failed is passed over. Packets on the connection are the session's.
 
 import { connect as connectTcp, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -17,11 +17,11 @@ export type Upstream = {
 export type Dial = (signal: AbortSignal) => Promise<Upstream>
 
 export type DialOptions = {
-  /** For one address. */
+  /** Time for one address. */
   connect_timeout_ms?: number
   /** An address that failed is tried last for this long. */
   cool_down_ms?: number
-  /** For mqtts: certificate authorities, client certificate and the like. */
+  /** Options of mqtts: certificate authorities, client certificate and the like. */
   tls?: ConnectionOptions
   /** Monotonic milliseconds. */
   clock?: () => number
@@ -41,9 +41,9 @@ export function createDial(brokers: readonly BrokerAddress[], options: DialOptio
   return async (signal) => {
     const since = clock() - coolDown
     const good = brokers.filter((_, i) => failed_at[i]! <= since)
-    const tried = [...good, ...brokers.filter((broker) => !good.includes(broker))]
+    const order = [...good, ...brokers.filter((broker) => !good.includes(broker))]
     let failure: unknown
-    for (const broker of tried) {
+    for (const broker of order) {
       signal.throwIfAborted()
       const place = brokers.indexOf(broker)
       try {

@@ -1,8 +1,9 @@
 // MQTT over WebSocket, up to the byte stream (MQTT 3.1.1 and 5.0 §6): the HTTP server, the upgrade,
 // and what a frame may be. Admission of connections is listen.ts's, the MQTT in it the session's.
 //
-// Any Origin is let in. What a connection may do hangs on its token alone, which no browser attaches
-// by itself as it does cookies, so another site's page gains nothing by connecting from here.
+// Any Origin is let in. The rights of a connection hang on its token alone, which no browser
+// attaches by itself as it does cookies, so another site's page gains nothing by connecting from
+// here.
 
 import { createServer, type IncomingMessage, type Server, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
@@ -30,7 +31,7 @@ export function createWebSocketListener(options: WebSocketOptions): Server {
   const webSockets = new WebSocketServer({
     noServer: true,
     clientTracking: false,
-    perMessageDeflate: false, // memory and time per connection, for payloads nobody promised are text
+    perMessageDeflate: false, // memory and time per connection, for payloads that may be no text
     maxPayload: options.messageMax,
     maxFragments: FRAGMENTS_MAX,
     maxBufferedChunks: 65_536,
@@ -61,10 +62,10 @@ export function createWebSocketListener(options: WebSocketOptions): Server {
 }
 
 function findUpgradeFault(request: IncomingMessage, path: string): number | undefined {
-  const [asked] = (request.url ?? '').split('?')
-  if (asked !== path) return 404
-  const offered = request.headers['sec-websocket-protocol'] ?? ''
-  if (!offered.split(',').some((name) => name.trim() === SUBPROTOCOL)) return 400
+  const [target] = (request.url ?? '').split('?')
+  if (target !== path) return 404
+  const offer = request.headers['sec-websocket-protocol'] ?? ''
+  if (!offer.split(',').some((name) => name.trim() === SUBPROTOCOL)) return 400
   return undefined
 }
 
@@ -86,7 +87,7 @@ function openWebSocket(webSocket: WebSocket, socket: Socket, options: WebSocketO
   stream.on('error', () => {})
   const session = options.openSession(stream, socket.remoteAddress)
 
-  // One message may be as large as the largest packet, but nobody unknown may fill it.
+  // One message may be as large as the largest packet, but an unknown client may not fill it.
   const allowance = socket.bytesRead + options.unreadMax + UPGRADE_OVERHEAD
   const guard = () => {
     if (session.version !== 0) socket.off('data', guard)

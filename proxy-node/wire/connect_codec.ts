@@ -1,6 +1,6 @@
 // CONNECT as a client sent it, CONNECT as the broker gets it, and the CONNACK that goes back
 // (MQTT 3.1.1 and 5.0 §3.1, §3.2). The token ends here: nothing of it is written upstream.
-// Whether a client may connect is said by gate.ts.
+// gate.ts says whether a client may connect.
 
 import type { Qos } from '../../policy/acl.ts'
 import {
@@ -57,9 +57,9 @@ export type Connect = {
   username: string | undefined
   password: Buffer | undefined
   will: Will | undefined
-  /** Seconds; 0xFFFFFFFF never ends. For MQTT 3.1.1, what its Clean Session means in those terms. */
+  /** Seconds; 0xFFFFFFFF never ends. For MQTT 3.1.1, its Clean Session in those terms. */
   sessionExpiry: number
-  /** The client's own limit for what it is sent. */
+  /** The largest packet that the client takes. */
   maximumPacketSize: number
   authenticationMethod: string | undefined
   authenticationData: Buffer | undefined
@@ -196,7 +196,7 @@ function beginsWith(buffer: Buffer, at: number, end: number, prefix: Buffer): bo
 /** The CONNECT that the broker gets in place of the client's. */
 export function writeConnect(
   connect: Connect,
-  replaced: {
+  replacement: {
     clientId: string
     username: string
     password: string | undefined
@@ -208,24 +208,24 @@ export function writeConnect(
   const flags =
     (connect.clean ? 0x02 : 0) |
     (will ? 0x04 | (will.qos << 3) | (will.retain ? 0x20 : 0) : 0) |
-    (replaced.password === undefined ? 0 : 0x40) |
+    (replacement.password === undefined ? 0 : 0x40) |
     0x80
-  const { keepAlive } = replaced
+  const { keepAlive } = replacement
   const parts: Buffer[] = [
     PROTOCOL_NAME,
     Buffer.from([version, flags, keepAlive >> 8, keepAlive & 0xff]),
   ]
   if (version === 5) {
     const expiry =
-      replaced.sessionExpiry === 0
+      replacement.sessionExpiry === 0
         ? Buffer.alloc(0)
-        : writeUint32Property(SESSION_EXPIRY_INTERVAL, replaced.sessionExpiry)
+        : writeUint32Property(SESSION_EXPIRY_INTERVAL, replacement.sessionExpiry)
     parts.push(writeSection([connect.properties, expiry]))
   }
-  parts.push(writeText(replaced.clientId))
+  parts.push(writeText(replacement.clientId))
   if (will) parts.push(will.bytes)
-  parts.push(writeText(replaced.username))
-  if (replaced.password !== undefined) parts.push(writeText(replaced.password))
+  parts.push(writeText(replacement.username))
+  if (replacement.password !== undefined) parts.push(writeText(replacement.password))
   return writePacket(CONNECT << 4, parts)
 }
 
@@ -251,7 +251,7 @@ export type Connack = {
   sessionPresent: boolean
   /** Return code of MQTT 3.1.1, or reason code of MQTT 5: see `version`. */
   code: number
-  /** What the packet is written in: a broker that knows no MQTT 5 answers in 3.1.1. */
+  /** Version of the packet: a broker that knows no MQTT 5 answers in 3.1.1. */
   version: 4 | 5
   properties: Properties
 }
@@ -282,7 +282,7 @@ export type StatedTerms = {
   topicAliasMaximum: number
 }
 
-/** The CONNACK that tells the client it is connected; null when the client takes none so large. */
+/** The CONNACK of a client that is connected; null when the client takes none so large. */
 export function writeConnack(
   connack: Connack,
   terms: StatedTerms,
@@ -293,7 +293,8 @@ export function writeConnack(
   }
   const packet = writeConnack5(connack, terms)
   if (packet.length <= maximumPacketSize) return packet // [MQTT-3.1.2-24]
-  const smaller = writeConnack5(connack, terms, REASON_STRING, USER_PROPERTY) // [MQTT-3.2.2-19], -20
+  // [MQTT-3.2.2-19], [MQTT-3.2.2-20]
+  const smaller = writeConnack5(connack, terms, REASON_STRING, USER_PROPERTY)
   return smaller.length <= maximumPacketSize ? smaller : null
 }
 

@@ -1,9 +1,12 @@
-// Where MQTT control packets begin and end in a stream of bytes (MQTT 5.0 §2.1), and the small
-// packets mProxy writes itself. Fixed headers, types, directions and sizes are checked here; what a
-// packet says is read by connect.ts, publish.ts and subscribe.ts.
-// The scanner is pulled, one packet at a time, so that its caller can stop between any two. It
-// copies only what a chunk boundary cuts, and its memory grows with the bytes that came, never with
-// the length a header claims.
+// The bytes of MQTT 3.1.1 and 5.0: packets found, read and written. Decides nothing about a client.
+//   framing.ts: where a packet begins and ends in a stream (MQTT 5.0 §2.1), and primitives
+//   *_codec.ts: one packet and its answers each; properties.ts and reason_codes.ts: MQTT 5
+// Leaves to gate.ts what may pass, to session/ what is answered, to transport/ the streams.
+//
+// Fixed headers, types, directions and sizes are checked in this file. Its scanner is pulled, one
+// packet at a time, so that its caller can stop between any two. It copies only bytes that a chunk
+// boundary cuts, and its memory grows with the bytes that came, never with the length that a header
+// claims.
 
 import { isUtf8 } from 'node:buffer'
 import { MALFORMED, PACKET_TOO_LARGE, PROTOCOL_ERROR } from './reason_codes.ts'
@@ -38,14 +41,14 @@ export const ONLY_CONNACK = bit(CONNACK)
 const REMAINING_MAX = 268_435_455
 export const PACKET_LIMIT = REMAINING_MAX + 5
 
-// What next() found.
+// Results of next().
 /** Nothing complete: give it another chunk. */
 export const MORE = 0
 /** A whole packet in `buffer` from `start` to `end`; its variable header begins at `body`. */
 export const WHOLE = 1
 /** The same for the beginning of a large PUBLISH: up to and with topic, id and properties. */
 export const HEAD = 2
-/** More of that PUBLISH; `last` tells whether its end. */
+/** More of that PUBLISH; `last` where it ends. */
 export const PART = 3
 /** Not MQTT, or too large: `fault` is the reason code. Nothing more can be read. */
 export const FAULT = 4
@@ -71,7 +74,7 @@ export class Scanner {
   limit: number
   /** Largest packet that is read whole. */
   wholeLimit: number
-  /** Whether a large PUBLISH's properties belong to its HEAD. */
+  /** True if a large PUBLISH's properties belong to its HEAD. */
   readsProperties: boolean
 
   #chunk: Buffer = NOTHING
@@ -88,18 +91,18 @@ export class Scanner {
     this.readsProperties = readsProperties
   }
 
-  /** Only after next() said MORE. The chunk belongs to the scanner from now on. */
+  /** Call it only after next() said MORE. The chunk belongs to the scanner from then on. */
   push(chunk: Buffer): void {
     this.#chunk = chunk
     this.#at = 0
   }
 
-  /** Whether a packet has begun and not ended. */
+  /** True if a packet has begun and not ended. */
   get isMidPacket(): boolean {
     return this.#partialLength > 0 || this.#streaming > 0
   }
 
-  /** Whether bytes wait that next() has not looked at. */
+  /** True if bytes wait that next() has not read. */
   get hasBytes(): boolean {
     return this.#at < this.#chunk.length
   }
@@ -149,14 +152,14 @@ export class Scanner {
     return MORE
   }
 
-  /** Moves the chunk's bytes up to `until`, or its end, to those held. */
+  /** Moves the chunk's bytes up to `until`, or its end, to the partial packet. */
   #hold(until: number): void {
     const end = Math.min(until, this.#chunk.length)
     const length = this.#partialLength + end - this.#at
     if (length > this.#partial.length) {
-      // Doubling, but not beyond what is needed: at most twice what the peer has paid for.
-      const grown = Math.max(length, Math.min(this.#required, this.#partial.length * 2))
-      const larger = Buffer.allocUnsafeSlow(Math.max(grown, FIRST_HOLD))
+      // Doubling, but not beyond what is needed: at most twice the bytes that the peer has sent.
+      const size = Math.max(length, Math.min(this.#required, this.#partial.length * 2))
+      const larger = Buffer.allocUnsafeSlow(Math.max(size, FIRST_HOLD))
       this.#partial.copy(larger, 0, 0, this.#partialLength)
       this.#partial = larger
     }
@@ -285,7 +288,7 @@ export function isText(buffer: Buffer, start: number, end: number): boolean {
     const byte = buffer[i]!
     if (byte === 0) return false
     if (byte >= 0x80) {
-      // isUtf8 refuses overlong forms, surrogates and what is cut off.
+      // isUtf8 refuses overlong forms, surrogates and characters that are cut off.
       return buffer.subarray(i, end).indexOf(0) < 0 && isUtf8(buffer.subarray(i, end))
     }
   }
@@ -306,7 +309,7 @@ export function endOfBinary(buffer: Buffer, at: number, end: number): number {
   return stop <= end ? stop : -1
 }
 
-// --- Packets of our own ---
+// --- Packets that mProxy writes ---
 
 /** A packet of `type` (with its flags in the low bits) around the parts of its body. */
 export function writePacket(firstByte: number, parts: readonly Uint8Array[]): Buffer {
@@ -322,7 +325,7 @@ export function writePacket(firstByte: number, parts: readonly Uint8Array[]): Bu
   return packet
 }
 
-/** PUBACK, PUBREC, PUBREL or PUBCOMP. `code` is for MQTT 5; 0 is left out, as both versions allow. */
+/** PUBACK, PUBREC, PUBREL or PUBCOMP. `code` is for MQTT 5; 0 is left out, as both versions do. */
 export function writeAck(type: number, packetId: number, code: number): Buffer {
   const packet = Buffer.allocUnsafe(code === 0 ? 4 : 5)
   packet[0] = (type << 4) | requiredFlags(type)
@@ -335,10 +338,10 @@ export function writeAck(type: number, packetId: number, code: number): Buffer {
 
 export function writeText(text: string): Buffer {
   const length = Buffer.byteLength(text)
-  const written = Buffer.allocUnsafe(2 + length)
-  written.writeUInt16BE(length, 0)
-  written.write(text, 2)
-  return written
+  const bytes = Buffer.allocUnsafe(2 + length)
+  bytes.writeUInt16BE(length, 0)
+  bytes.write(text, 2)
+  return bytes
 }
 
 export function writeUnsubscribe(version: number, packetId: number, filters: string[]): Buffer {

@@ -1,6 +1,6 @@
 // The properties of MQTT 5 packets (MQTT 5.0 §2.2.2): checked where they stand, found by id, and
-// rewritten where mProxy has to say something else than what it read. Which values are permitted
-// to whom is said by the readers of each packet.
+// rewritten where mProxy says something else than it read. Which values a packet may have is said
+// by the reader of that packet.
 
 import {
   AUTH,
@@ -42,7 +42,7 @@ export const TOPIC_ALIAS = 0x23
 export const USER_PROPERTY = 0x26
 export const MAXIMUM_PACKET_SIZE = 0x27
 
-/** Where the properties of a Will stand, which is not a packet. */
+/** The place of a Will's properties, which is not a packet. */
 export const WILL = 0
 
 const BYTE = 1
@@ -163,7 +163,7 @@ export class Properties {
     return id < 32 ? (this.#seenLow & (1 << id)) !== 0 : (this.#seenHigh & (1 << (id - 32))) !== 0
   }
 
-  /** Where the value of a property that is there begins. */
+  /** The place where the value of a property begins that is there. */
   offset(id: number): number {
     return this.#offsets[id]!
   }
@@ -192,14 +192,14 @@ export class Properties {
 
   /** The section's own bytes without the properties named, in their order. */
   without(...ids: number[]): Buffer {
-    const kept: Buffer[] = []
+    const rest: Buffer[] = []
     for (let i = this.#start; i < this.end; ) {
       const id = this.buffer[i]!
       const next = endOfValue(this.buffer, i + 1, this.end, KINDS[id]!)
-      if (!ids.includes(id)) kept.push(this.buffer.subarray(i, next))
+      if (!ids.includes(id)) rest.push(this.buffer.subarray(i, next))
       i = next
     }
-    return Buffer.concat(kept)
+    return Buffer.concat(rest)
   }
 }
 
@@ -231,7 +231,7 @@ function isPermittedValue(buffer: Buffer, at: number, id: number): boolean {
     case SUBSCRIPTION_IDENTIFIER: // MQTT 5.0 §3.8.2.1.2
       return buffer[at] !== 0
     case RECEIVE_MAXIMUM: // §3.1.2.11.3
-    case TOPIC_ALIAS: // §3.3.2.3.4; the code is 0x94, which publish.ts gives
+    case TOPIC_ALIAS: // §3.3.2.3.4; the code is 0x94, which publish_codec.ts gives
       return id === TOPIC_ALIAS || (buffer[at]! | buffer[at + 1]!) !== 0
     case MAXIMUM_PACKET_SIZE: // §3.1.2.11.4
       return buffer.readUInt32BE(at) !== 0
@@ -259,16 +259,16 @@ export function writeUint16Property(id: number, value: number): Buffer {
 }
 
 export function writeUint32Property(id: number, value: number): Buffer {
-  const written = Buffer.from([id, 0, 0, 0, 0])
-  written.writeUInt32BE(value, 1)
-  return written
+  const bytes = Buffer.from([id, 0, 0, 0, 0])
+  bytes.writeUInt32BE(value, 1)
+  return bytes
 }
 
 export function writeTextProperty(id: number, value: string | Buffer): Buffer {
-  const bytes = typeof value === 'string' ? Buffer.from(value) : value
-  const written = Buffer.allocUnsafe(3 + bytes.length)
-  written[0] = id
-  written.writeUInt16BE(bytes.length, 1)
-  bytes.copy(written, 3)
-  return written
+  const text = typeof value === 'string' ? Buffer.from(value) : value
+  const bytes = Buffer.allocUnsafe(3 + text.length)
+  bytes[0] = id
+  bytes.writeUInt16BE(text.length, 1)
+  text.copy(bytes, 3)
+  return bytes
 }

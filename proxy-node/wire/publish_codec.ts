@@ -61,7 +61,7 @@ export class PublishView {
     return 0
   }
 
-  /** Reads what a delivery is judged by; 0, or the reason code that the broker has earned. */
+  /** Reads the fields that judge a delivery; 0, or the reason code of the broker's fault. */
   readFromBroker(scanner: Scanner): number {
     const fault = this.#readHeader(scanner)
     // No alias was offered to the broker, so it has to name every topic.
@@ -131,9 +131,9 @@ export class AckView {
     if (this.packetId === 0) return PROTOCOL_ERROR
     if (length === 2) return 0
     this.code = buffer[body + 2]!
-    const known =
+    const isKnown =
       type === PUBACK || type === PUBREC ? isAckCode(this.code) : isReleaseCode(this.code)
-    if (!known) return MALFORMED
+    if (!isKnown) return MALFORMED
     if (length === 3) return 0
     const code = this.#properties.read(buffer, body + 3, end, type)
     if (code !== 0) return code

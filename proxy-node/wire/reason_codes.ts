@@ -51,9 +51,9 @@ export function connackReturnCode(code: number): number {
 }
 
 /**
- * What the client hears when the broker refused the CONNECT that mProxy wrote. Codes about
- * credentials are about *ours*, and a broker that points elsewhere points past mProxy: to the
- * client both are a server that is not available.
+ * The code for the client when the broker refused the CONNECT that mProxy wrote. Codes about
+ * credentials are about those of *mProxy*, and a broker that points elsewhere points past mProxy:
+ * to the client both are a server that is not available.
  */
 export function connackFromBroker(code: number, version: number): number {
   if (version === 4 || code < 0x80) {
@@ -82,12 +82,12 @@ const CLIENT_DISCONNECT_CODES = new Set([
   0x00, 0x04, 0x80, 0x81, 0x82, 0x83, 0x90, 0x93, 0x94, 0x95, 0x96, 0x97, 0x98, 0x99,
 ])
 
-/** Whether a PUBACK or PUBREC (MQTT 5 §3.4.2.1, §3.5.2.1) may carry `code`. */
+/** Says whether a PUBACK or PUBREC (MQTT 5 §3.4.2.1, §3.5.2.1) may carry `code`. */
 export function isAckCode(code: number): boolean {
   return ACK_CODES.has(code)
 }
 
-/** Whether a PUBREL or PUBCOMP (MQTT 5 §3.6.2.1, §3.7.2.1) may carry `code`. */
+/** Says whether a PUBREL or PUBCOMP (MQTT 5 §3.6.2.1, §3.7.2.1) may carry `code`. */
 export function isReleaseCode(code: number): boolean {
   return RELEASE_CODES.has(code)
 }

@@ -1,5 +1,5 @@
 // SUBSCRIBE and UNSUBSCRIBE of a client (MQTT 3.1.1 and 5.0 §3.8 to §3.11): read, written again
-// with the filters that were allowed, and the broker's answer put together with ours.
+// with the filters that were allowed, and the broker's answer put together with the refusals.
 
 import type { Qos } from '../../policy/acl.ts'
 import { endOfText, type Scanner, SUBSCRIBE, UNSUBSCRIBE, writePacket } from './framing.ts'
@@ -11,9 +11,9 @@ export type SubscriptionType = typeof SUBSCRIBE | typeof UNSUBSCRIBE
 export type SubscriptionPacket = {
   packetId: number
   filters: string[]
-  /** Of each filter; all 0 for UNSUBSCRIBE. */
+  /** QoS of each filter; all 0 for UNSUBSCRIBE. */
   qos: Qos[]
-  /** Where in `bytes` each filter, with its length and options, begins; one more for the end. */
+  /** Offset in `bytes` of each filter, with its length and options; one more for the end. */
   places: number[]
   /** The packet's variable header: id and properties. */
   head: Buffer
@@ -80,8 +80,8 @@ export function writeAllowed(
 }
 
 /**
- * The broker's SUBACK or UNSUBACK with our refusals in their places; null when it does not answer
- * what it was asked. `codes` has 0 for each filter that went to the broker, and then holds the
+ * The broker's SUBACK or UNSUBACK with the refusals in their places; null when it does not answer
+ * the question. `codes` has 0 for each filter that went to the broker, and then holds the
  * whole answer.
  */
 export function mergeAnswer(
