@@ -2,8 +2,6 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Connect, Will } from '../../proxy-node/connect.ts'
-import type { Identity, Verification } from '../../proxy-node/connection.ts'
 import {
   findLost,
   findToken,
@@ -15,7 +13,9 @@ import {
   judgeSubscribe,
   judgeWill,
 } from '../../proxy-node/gate.ts'
-import { allow, deny, identify } from './proxy.ts'
+import type { Identity, Verification } from '../../proxy-node/tokens/verifier.ts'
+import type { Connect, Will } from '../../proxy-node/wire/connect_codec.ts'
+import { allow, deny, identify } from './fixtures/proxy.ts'
 
 const connect = (more: Partial<Connect> = {}): Connect => ({
   version: 5,
