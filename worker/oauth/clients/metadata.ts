@@ -2,8 +2,8 @@
 // in the table and in the API. How clients are made, changed and deleted is told in clients.ts.
 import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
-import { type Config, verifiesChains } from '../../config.ts'
 import type { Context } from '../../context.ts'
+import { type Config, verifiesChains } from '../../environment.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GIVES_REFRESH, GRANT_TYPES, NEEDS_PROOF } from '../grant_types.ts'

@@ -38,7 +38,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 const DEFAULT_MQTT_AUDIENCE = 'urn:allauth:mqtt'
 
 /** Reads all settings. `faults` is empty exactly when `config` is given. */
-export function readConfig(env: Environment): { config?: Config; faults: Fault[] } {
+export function readEnvironment(env: Environment): { config?: Config; faults: Fault[] } {
   const faults: Fault[] = []
   const fault = (name: string, problem: string, example: string) => {
     faults.push({ name, problem, example })
