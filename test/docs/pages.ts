@@ -2,6 +2,7 @@
 // `<!-- made from FILE by: npm run docs -->` and `<!-- end -->`, where the table of FILE stands.
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
+import { VARIABLES } from '../../worker/environment.ts'
 import { EVENTS } from '../../worker/event_catalogue.ts'
 import { SETTINGS } from '../../worker/settings.ts'
 
@@ -15,6 +16,7 @@ type Page = {
 /** To add a page: its entry here, and the page itself with the two marks. */
 export const PAGES: readonly Page[] = [
   { file: 'settings.md', tables: { 'worker/settings.ts': settingsTable } },
+  { file: 'environment.md', tables: { 'worker/environment.ts': variablesTable } },
   { file: 'events.md', tables: { 'worker/event_catalogue.ts': eventsTable } },
 ]
 
@@ -52,6 +54,21 @@ function settingsTable(): string {
     meaning,
   ])
   return table(['name', 'default', 'bounds', 'unit', 'meaning'], rows)
+}
+
+function variablesTable(): string {
+  const rows = Object.entries<{
+    default: string | undefined
+    default_in_words?: string
+    runtimes: string
+    meaning: string
+  }>(VARIABLES).map(([name, { default: value, default_in_words, runtimes, meaning }]) => [
+    code(name),
+    default_in_words ?? (value === undefined ? '' : code(value)),
+    runtimes,
+    meaning,
+  ])
+  return table(['name', 'default', 'where', 'meaning'], rows)
 }
 
 function eventsTable(): string {

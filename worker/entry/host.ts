@@ -21,9 +21,11 @@ import { type Database, DatabaseUnavailable } from '../db/database.ts'
 import {
   type Config,
   describeFaults,
-  type Fault,
+  type EnvironmentFault,
   type MutualTls,
   readEnvironment,
+  readVariable,
+  VARIABLES,
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
@@ -43,7 +45,7 @@ import { openRemoteDatabase } from './remote_database.ts'
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
 
 /** Where a local host keeps what it makes by itself. */
-export const FOLDER = process.env['ALLAUTH_FOLDER'] ?? '.allauth'
+export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
 
 export type Host = {
   config: Config
@@ -155,7 +157,7 @@ export async function startHost(env: Environment, log: Log) {
 }
 
 function readConfig(env: Environment): Config {
-  const extra: Fault[] = []
+  const extra: EnvironmentFault[] = []
   const withKey =
     (env['SECRET_KEY'] ?? '').trim() === '' ? { ...env, SECRET_KEY: ownSecretKey() } : env
   const { config, faults } = readEnvironment(withKey)
@@ -170,7 +172,7 @@ function readConfig(env: Environment): Config {
       extra.push({
         name: 'TRUSTED_PROXY',
         problem: `has "${entry}", which is no address, no range and not the word loopback`,
-        example: '10.0.0.0/8,loopback',
+        example: VARIABLES.TRUSTED_PROXY.example,
       })
     }
   }
