@@ -2,8 +2,8 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of VARIABLES, and one line where its value goes: in `readProxyConfig`
-// or `limitsOf`. The table in docs/settings.md is made from VARIABLES, and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in `readProxyConfig`
+// or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
 
 import {
   type BrokerAddress,
@@ -256,7 +256,7 @@ type Values = {
 type VariableName = keyof Values
 
 /** Each variable of mProxy by its name. */
-export const VARIABLES: { readonly [Name in VariableName]: Variable<Values[Name]> } = TABLE
+export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values[Name]> } = TABLE
 
 /** Limits of a session that no variable changes. */
 const FIXED_LIMITS = {
@@ -287,7 +287,7 @@ export const describeFault = ({ name, problem, example }: VariableFault): string
 export function readProxyConfig(env: Readonly<Record<string, string | undefined>>): ConfigReading {
   const faults: VariableFault[] = []
   function take<Name extends VariableName>(name: Name): Values[Name] | undefined {
-    const variable: Variable<Values[Name]> = VARIABLES[name]
+    const variable: Variable<Values[Name]> = PROXY_VARIABLES[name]
     const text = env[name]?.trim() ?? ''
     const reading = text === '' ? variable.absent : variable.read(text)
     if ('value' in reading) return reading.value
@@ -295,7 +295,7 @@ export function readProxyConfig(env: Readonly<Record<string, string | undefined>
     return undefined
   }
 
-  const names = Object.keys(VARIABLES) as VariableName[]
+  const names = Object.keys(PROXY_VARIABLES) as VariableName[]
   const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
   faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
   if (faults.length > 0) return { ok: false, faults }
@@ -348,7 +348,7 @@ function findSharedPorts(
     const address = `${host}:${port}`
     if (port !== 0 && addresses.has(address)) {
       const problem = `${address} is already taken by another listener`
-      faults.push({ name, problem, example: VARIABLES[name].example })
+      faults.push({ name, problem, example: PROXY_VARIABLES[name].example })
     }
     addresses.add(address)
   }

@@ -1,9 +1,9 @@
-// The settings of mutual TLS: where certificates come from, and that nobody can set them up open to everybody.
+// Mutual TLS in the environment: where certificates come from, and that nobody can set them up open to everybody.
 import { expect, test } from 'vitest'
-import { readConfig } from '../../worker/config.ts'
+import { readEnvironment } from '../../worker/environment.ts'
 
 const read = (env: Record<string, string>) =>
-  readConfig({ SECRET_KEY: 'A'.repeat(43), DATABASE_URL: 'file:x', ...env })
+  readEnvironment({ SECRET_KEY: 'A'.repeat(43), DATABASE_URL: 'file:x', ...env })
 
 const HEADER = { CLIENT_CERTIFICATE_HEADER: 'Client-Cert' }
 const PROXY = { TRUSTED_PROXY: 'loopback' }

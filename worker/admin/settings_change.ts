@@ -1,4 +1,4 @@
-// Changing the settings that hold while the system runs.
+// Changing settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
