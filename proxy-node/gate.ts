@@ -20,7 +20,7 @@ import {
 } from './wire/reason_codes.ts'
 
 /** The enhanced authentication method (MQTT 5.0 §4.12) whose data is an access token. */
-export const TOKEN_METHOD = 'OAUTH2-JWT'
+const TOKEN_METHOD = 'OAUTH2-JWT'
 
 /** A PUBLISH to it hands in the session's next token; it never reaches the broker. */
 export const TOKEN_TOPIC = '$allauth/token'
@@ -30,7 +30,7 @@ const RESERVED = '$allauth/'
 const TOKEN_MAX = 8192
 
 /** Reasons to refuse a CONNECT. */
-export type GateRefusal =
+export type GateReason =
   | VerificationFailure
   | 'bad_authentication_method'
   | 'no_token'
@@ -38,10 +38,10 @@ export type GateRefusal =
   | 'client_id'
   | 'will'
 
-export type Refused = { ok: false; code: number; reason: GateRefusal }
+export type GateRefusal = { ok: false; code: number; reason: GateReason }
 
 /** Finds the token in CONNECT, or the reason to refuse one without it. */
-export function findToken(connect: Connect): { ok: true; token: Buffer } | Refused {
+export function findToken(connect: Connect): { ok: true; token: Buffer } | GateRefusal {
   const { authenticationMethod } = connect
   if (authenticationMethod !== undefined && authenticationMethod !== TOKEN_METHOD) {
     // [MQTT-4.12.0-1]
@@ -61,7 +61,7 @@ export function findToken(connect: Connect): { ok: true; token: Buffer } | Refus
  * The refusal of a CONNECT whose token was not accepted: "not authorized" where the token is good
  * and does not count here, else bad credentials.
  */
-export function refuseToken(reason: VerificationFailure): Refused {
+export function refuseToken(reason: VerificationFailure): GateRefusal {
   switch (reason) {
     case 'keys_unavailable':
       return { ok: false, code: SERVER_UNAVAILABLE, reason }
@@ -84,22 +84,20 @@ export function judgeConnect(
   connect: Connect,
   identity: Identity,
   suffix: string,
-): { ok: true; clientId: string; assigned: boolean } | Refused {
+): { ok: true; clientId: string; isAssigned: boolean } | GateRefusal {
   const { username } = identity
   if (username !== undefined && connect.username !== username) {
     return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'user_name' }
   }
   const { clientId } = connect
-  const refused: Refused = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
+  const refusal: GateRefusal = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
   if (clientId !== '') {
-    return isOwnClientId(identity, clientId) ? { ok: true, clientId, assigned: false } : refused
+    return isOwnClientId(identity, clientId) ? { ok: true, clientId, isAssigned: false } : refusal
   }
   // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn its identifier.
-  if (connect.version === 4 && !connect.clean) return refused
-  const assigned = `${identity.sub}:${suffix}`
-  return isOwnClientId(identity, assigned)
-    ? { ok: true, clientId: assigned, assigned: true }
-    : refused
+  if (connect.version === 4 && !connect.clean) return refusal
+  const ownId = `${identity.sub}:${suffix}`
+  return isOwnClientId(identity, ownId) ? { ok: true, clientId: ownId, isAssigned: true } : refusal
 }
 
 /** Says whether a token lets its bearer be this MQTT client. */
@@ -197,14 +195,14 @@ export type Replacement =
 
 /**
  * May this token follow that one? Same issuer and subject, same MQTT client, and the Will that is
- * stored at the broker must be one it allows. `handedIn` is for the reserved topic, where an old
+ * stored at the broker must be one it allows. `isHandedIn` is for the reserved topic, where an old
  * token that is sent again must neither replace a newer one nor end the session.
  */
 export function judgeReplacement(
   current: Identity,
   next: Verification,
   session: { clientId: string; username: string | undefined; will: Will | undefined },
-  handedIn: boolean,
+  isHandedIn: boolean,
   levelsMax: number,
 ): Replacement {
   const close: Replacement = { decision: 'close', suppressWill: false }
@@ -213,13 +211,13 @@ export function judgeReplacement(
       next.reason === 'expired' ||
       next.reason === 'not_yet_valid' ||
       next.reason === 'keys_unavailable'
-    return handedIn && harmless ? { decision: 'ignore' } : close
+    return isHandedIn && harmless ? { decision: 'ignore' } : close
   }
   const { identity } = next
   if (identity.iss !== current.iss || identity.sub !== current.sub) return close
   if (identity.username !== undefined && identity.username !== session.username) return close
   if (!isOwnClientId(identity, session.clientId)) return close
-  if (handedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
+  if (isHandedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
   if (session.will && judgeWill(identity.acl, session.will, levelsMax) !== SUCCESS) {
     return { decision: 'close', suppressWill: true }
   }

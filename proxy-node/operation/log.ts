@@ -9,7 +9,7 @@ export type LogValue = string | number | boolean | undefined
 export type WriteLog = (event: string, fields?: Readonly<Record<string, LogValue>>) => void
 
 /** Cuts text to a bounded length, and never in the middle of a surrogate pair. */
-export function boundText(text: string): string {
+function boundText(text: string): string {
   if (text.length <= TEXT_MAX) return text
   return `${text.slice(0, TEXT_MAX).toWellFormed()}...`
 }

@@ -10,14 +10,14 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { RefusedConnection, SessionEvents } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
 import type { Verification, Verifier } from '../tokens/verifier.ts'
-import type { RefusedAccept, Transport } from '../transport/listen.ts'
+import type { AcceptRefusal, Transport } from '../transport/listen.ts'
 import type { Dial } from '../transport/upstream.ts'
 
 export type Metrics = {
   readonly sessionEvents: SessionEvents
   connectionOpened(transport: Transport): void
   connectionClosed(transport: Transport): void
-  connectionRefused(reason: RefusedAccept): void
+  connectionRefused(reason: AcceptRefusal): void
   jwksRefreshed(refresh: Refresh): void
   /** Gives the same verifier, with its time measured. */
   timeVerifier(verifier: Verifier): Verifier

@@ -4,7 +4,7 @@
 
 import type { SessionEvents, SessionFacts } from '../session/events.ts'
 import type { Refresh } from '../tokens/jwks.ts'
-import type { RefusedAccept } from '../transport/listen.ts'
+import type { AcceptRefusal } from '../transport/listen.ts'
 import type { WriteLog } from './log.ts'
 import type { Metrics } from './metrics.ts'
 
@@ -28,7 +28,7 @@ export function reportRefreshes(metrics: Metrics, log: WriteLog): (refresh: Refr
 export function reportAcceptRefusals(
   metrics: Metrics,
   log: WriteLog,
-): (reason: RefusedAccept) => void {
+): (reason: AcceptRefusal) => void {
   let lineAt = Number.NEGATIVE_INFINITY
   let unlogged = 0
   return (reason) => {

@@ -3,7 +3,7 @@
 // gate.ts's, the connection itself is session.ts's.
 
 import type { SessionLimits } from '../config.ts'
-import { findToken, judgeConnect, judgeWill, type Refused, refuseToken } from '../gate.ts'
+import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
 import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
 import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
 import {
@@ -28,12 +28,12 @@ export type AdmissionParts = {
 const ID_BYTES = 9
 
 /** The MQTT client identifier that a client goes by, and whether it was chosen here. */
-export type ClientName = { clientId: string; assigned: boolean }
+export type ClientName = { clientId: string; isAssigned: boolean }
 
 /** `identity` is there from when the token was good, for the log of a refusal too. */
 export type Admission =
   | ({ ok: true; identity: Identity } & ClientName)
-  | (Refused & { identity?: Identity })
+  | (GateRefusal & { identity?: Identity })
 
 export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
   const token = findToken(connect)

@@ -1,12 +1,12 @@
 // Events of a session, for metrics and logs: why it was refused or ended, and its counts. The
 // session itself logs and measures nothing.
 
-import type { GateRefusal } from '../gate.ts'
+import type { GateReason } from '../gate.ts'
 import type { Identity } from '../tokens/verifier.ts'
 
 /** Reasons why a connection never became a session. */
 export type ConnectRefusal =
-  | GateRefusal
+  | GateReason
   | 'not_mqtt'
   | 'connect_timeout'
   | 'malformed_connect'

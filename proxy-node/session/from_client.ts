@@ -261,7 +261,11 @@ export class FromClient {
   }
 
   /** No packet of the client is read until the rules of the new token are known. */
-  #replaceToken(token: Uint8Array, handedIn: boolean, answer: (isAccepted: boolean) => void): void {
+  #replaceToken(
+    token: Uint8Array,
+    isHandedIn: boolean,
+    answer: (isAccepted: boolean) => void,
+  ): void {
     this.#state.flow.block(VERIFYING)
     const decide = (next: Verification) => {
       if (this.#state.isOver) return
@@ -269,7 +273,7 @@ export class FromClient {
         this.#state.identity,
         next,
         this.#state.agreement,
-        handedIn,
+        isHandedIn,
         this.#state.limits.topic_levels_max,
       )
       answer(judgement.decision === 'replace')

@@ -258,8 +258,8 @@ export class Session implements SessionFacts {
     const { limits, events } = this.#parts
     const { version } = connect
     const is5 = version === 5
-    const { clientId, assigned } = name
-    const terms = agree(connack, connect, limits, assigned ? clientId : undefined)
+    const { clientId, isAssigned } = name
+    const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
     if (terms.serverKeepAlive !== undefined) {
       this.#deadlines.clientKeepAlive = terms.serverKeepAlive
       this.#deadlines.brokerKeepAlive = terms.serverKeepAlive

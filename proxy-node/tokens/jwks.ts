@@ -132,7 +132,7 @@ export type Clock = {
   schedule(ms: number, run: () => void): () => void
 }
 
-export const systemClock: Clock = {
+const systemClock: Clock = {
   now: () => Date.now(),
   schedule(ms, run) {
     const timer = setTimeout(run, ms)

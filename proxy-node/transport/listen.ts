@@ -13,7 +13,7 @@ import { createWebSocketListener, type WebSocketOptions } from './websocket.ts'
 export type Transport = ListenAddress['transport']
 
 /** Reasons why a connection was closed before a byte of it was read. */
-export type RefusedAccept = 'too_many' | 'too_many_from_address' | 'accept_failed'
+export type AcceptRefusal = 'too_many' | 'too_many_from_address' | 'accept_failed'
 
 export type ListenOptions = {
   connectionsMax: number
@@ -23,7 +23,7 @@ export type ListenOptions = {
   openSession: OpenSession
   onOpened: (transport: Transport) => void
   onClosed: (transport: Transport) => void
-  onRefused: (reason: RefusedAccept) => void
+  onRefused: (reason: AcceptRefusal) => void
 }
 
 export type Listener = {
@@ -118,7 +118,7 @@ function describe(server: Server, { transport, host, port, path }: ListenAddress
 /** Room for connections, over all listeners. */
 type Capacity = {
   /** Counts the connection until it closes, or says why there is no room for it. */
-  take(socket: Socket): RefusedAccept | undefined
+  take(socket: Socket): AcceptRefusal | undefined
 }
 
 function createCapacity({

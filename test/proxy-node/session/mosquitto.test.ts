@@ -343,7 +343,10 @@ describe('through mProxy', () => {
       properties: { ...properties, authenticationData: Buffer.from('narrow') },
     }
     client.stream.write(mqttPacket.generate(packet, { protocolVersion: 5 }))
-    await until(() => proxy.told.some((t) => t.what === 'reauthenticated'), 'the token is replaced')
+    await until(
+      () => proxy.events.some((t) => t.what === 'reauthenticated'),
+      'the token is replaced',
+    )
     const other = await observe()
     await other.publishAsync(`${sub}/a`, 'no', { qos: 1 })
     await other.publishAsync(`${sub}/b`, 'yes', { qos: 1 })

@@ -49,7 +49,7 @@ describe('AUTH', () => {
     broker.send(publish('a/1'), publish('b/1'))
     expect((await client.next('publish')).topic).toBe('b/1')
     expect(proxy.counts).toMatchObject({ publishDenied: 1, deliveryDenied: 1 })
-    expect(proxy.told.map((t) => t.what)).toEqual(['started', 'reauthenticated'])
+    expect(proxy.events.map((t) => t.what)).toEqual(['started', 'reauthenticated'])
   })
 
   test('a subscription granted after the narrower token came is taken back too', async () => {
@@ -140,7 +140,7 @@ describe.each(both)('$allauth/token at level %i', (version) => {
     expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
     expect((await client.next('puback')).reasonCode ?? 0).toBe(0)
     expect((await broker.next('publish')).topic).toBe('ok')
-    expect(proxy.told.map((t) => t.what)).toEqual(['started'])
+    expect(proxy.events.map((t) => t.what)).toEqual(['started'])
   })
 
   test.each([
@@ -177,7 +177,7 @@ describe.each(both)('$allauth/token at level %i', (version) => {
     await client.next('pubrec')
     expect((await broker.next('publish')).topic).toBe('ok')
     expect(proxy.counts.publishDenied).toBe(4)
-    expect(proxy.told.map((t) => t.what)).toEqual(['started'])
+    expect(proxy.events.map((t) => t.what)).toEqual(['started'])
   })
 })
 
