@@ -288,7 +288,7 @@ function classify(error: Error): OAuthError | Problem | null {
   if (error instanceof UnsealError) {
     return new OAuthError('server_error', {
       description: 'an error occurred',
-      reason: 'unseal',
+      reason: 'sealed_with_another_key',
       cause: error,
     })
   }

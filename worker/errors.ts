@@ -1,6 +1,7 @@
 // The kinds of failure, told apart by who is at fault. A protocol peer gets OAuthError, a caller of the API
 // gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Reason } from './refusals.ts'
 
 /**
  * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
@@ -44,13 +45,13 @@ export const OAUTH_STATUS = {
 export type OAuthErrorCode = keyof typeof OAUTH_STATUS
 
 /**
- * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is a literal for logs and
- * tests and is never sent.
+ * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log and for tests
+ * and is never sent.
  */
 export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
-  readonly reason: string
+  readonly reason: Reason
   readonly status: ContentfulStatusCode
   /** How an access token was presented, where that is what failed: the scheme of the challenge. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
@@ -60,7 +61,7 @@ export class OAuthError extends Error {
     /** `status` where an endpoint has another one than is usual for the code. */
     options: {
       description: string
-      reason: string
+      reason: Reason
       cause?: unknown
       status?: ContentfulStatusCode
       scheme?: 'Bearer' | 'DPoP'
@@ -104,9 +105,16 @@ export class Problem extends Error {
   readonly type: ProblemType
   readonly detail: string
   readonly errors: readonly FieldError[]
+  readonly reason: Reason
 
-  constructor(type: ProblemType, detail: string, errors: readonly FieldError[] = []) {
+  constructor(
+    type: ProblemType,
+    detail: string,
+    errors: readonly FieldError[] = [],
+    reason: Reason = type,
+  ) {
     super(`${type}: ${detail}`)
+    this.reason = reason
     this.type = type
     this.detail = detail
     this.errors = errors

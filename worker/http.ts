@@ -5,6 +5,7 @@ import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
 import { OAuthError } from './errors.ts'
 import { isObject } from './json.ts'
+import type { Reason } from './refusals.ts'
 
 /** What every handler finds in `c.var`. */
 export type Env = { Variables: { cx: Context } }
@@ -21,7 +22,7 @@ export type Form = {
   names(): readonly string[]
 }
 
-const badRequest = (description: string, reason: string) =>
+const badRequest = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 /**
@@ -260,7 +261,7 @@ export function wrongMethod(c: Http, allowed: string): Response {
 
 /** The token of an Authorization header (RFC 6750 §2.1). Throws OAuthError invalid_token. */
 export function readBearer(authorization: string | undefined): string {
-  const refused = (description: string, reason: string) =>
+  const refused = (description: string, reason: Reason) =>
     new OAuthError('invalid_token', { description, reason, scheme: 'Bearer' })
   if (authorization === undefined) throw refused('an access token is needed', 'no_token')
   const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)

@@ -7,6 +7,7 @@ import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
+import type { Reason } from '../refusals.ts'
 import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
 import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
@@ -38,7 +39,7 @@ export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
 async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
-  const invalid = (reason: string) =>
+  const invalid = (reason: Reason) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,
@@ -69,7 +70,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
-  if (origin.kind !== 'authorization') throw invalid('device')
+  if (origin.kind !== 'authorization') throw invalid('token_of_device')
   const rights = others.slice(0, 5) as unknown as RightsRows
   const ofActors = others.slice(5) as RightsRows[0][]
   const held = [

@@ -11,6 +11,7 @@ import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { findSession, touchSession, userOf } from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
@@ -53,7 +54,7 @@ import {
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
 
-const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 // --- looking ----------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Form, formOf } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import { verifyWith } from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
@@ -37,13 +38,13 @@ const EXPLICIT_TYPE = 'oauth-authz-req+jwt'
 /** Claims about the JWT itself (RFC 7519 §4.1): no parameters. */
 const JWT_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']
 
-const refuse = (error: OAuthErrorCode, description: string, reason: string, cause?: unknown) =>
+const refuse = (error: OAuthErrorCode, description: string, reason: Reason, cause?: unknown) =>
   new OAuthError(error, { description, reason, cause })
 
-const badObject = (description: string, reason: string) =>
+const badObject = (description: string, reason: Reason) =>
   refuse('invalid_request_object', description, reason)
 
-const badUri = (description: string, reason: string, cause?: unknown) =>
+const badUri = (description: string, reason: Reason, cause?: unknown) =>
   refuse('invalid_request_uri', description, reason, cause)
 
 /**
@@ -240,7 +241,8 @@ function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   if (sub === client.client_id) {
     throw badObject('sub of the request object is the client', 'object_sub')
   }
-  if (exp !== undefined && exp <= now) throw badObject('the request object ran out', 'object_exp')
+  if (exp !== undefined && exp <= now)
+    throw badObject('the request object ran out', 'object_expired')
   if (strict) {
     const isShort =
       nbf !== undefined &&

@@ -5,6 +5,7 @@ import type { Context } from '../../context.ts'
 import { mac, sha256, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Http } from '../../http.ts'
+import type { Reason } from '../../refusals.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { fitsAlgorithm, type PublicJwk, publicMembers } from '../clients/public_jwk.ts'
 import type { Assertion } from './used_assertion_store.ts'
@@ -57,7 +58,7 @@ export async function checkProof(
   request: ProofRequest,
   access_token?: string,
 ): Promise<Proof> {
-  const fail = (error: 'invalid_dpop_proof' | 'use_dpop_nonce', reason: string) =>
+  const fail = (error: 'invalid_dpop_proof' | 'use_dpop_nonce', reason: Reason) =>
     new OAuthError(error, {
       description:
         error === 'use_dpop_nonce'
@@ -66,7 +67,7 @@ export async function checkProof(
       reason,
       ...(access_token === undefined ? {} : { scheme: 'DPoP' }),
     })
-  const refused = (reason: string) => fail('invalid_dpop_proof', reason)
+  const refused = (reason: Reason) => fail('invalid_dpop_proof', reason)
 
   const { header: proof, method, path } = request
   if (proof === undefined) throw refused('no_proof')

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import type { Rows } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
+import type { Reason } from '../../refusals.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
 import { isSameAlgorithm } from '../clients/public_jwk.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
@@ -17,7 +18,7 @@ import { consumeProofs } from './used_assertion_store.ts'
 export const readProof = async (cx: Context, request: ProofRequest): Promise<Proof | null> =>
   request.header === undefined ? null : checkProof(cx, request)
 
-const badProof = (reason: string, description: string) =>
+const badProof = (reason: Reason, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
 /**
@@ -90,7 +91,7 @@ export async function proveHolder(
   { scheme, token, proof }: Credential,
   { cnf }: { cnf: Confirmation | null },
 ): Promise<readonly Proof[]> {
-  const refused = (reason: string, challenge: 'Bearer' | 'DPoP' = scheme) =>
+  const refused = (reason: Reason, challenge: 'Bearer' | 'DPoP' = scheme) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,

@@ -12,6 +12,7 @@ import {
   sessionHash,
 } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
@@ -45,7 +46,7 @@ export type LogoutOutcome =
 const STATE_MAX = 4096
 const HINT_MAX = 8192
 
-const refuse = (description: string, reason: string) =>
+const refuse = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 function read(form: Form, name: string, max: number): string | null {

@@ -7,6 +7,7 @@ import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { emailFault, emailKey } from '../../identity/emails.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
 import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
 import type { Assertion } from '../client_authentication/used_assertion_store.ts'
@@ -23,7 +24,7 @@ const KEYS_TTL = 60
 const ASSERTION_MAX = 16_384
 
 /** One dull answer, whatever was wrong. */
-export const refused = (reason: string) =>
+export const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the assertion cannot be used', reason })
 
 /** What an assertion says. Nothing of it is believed before `verifyAssertion`. */
@@ -83,7 +84,7 @@ export async function verifyAssertion(
   if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
   if (exp > now + TTL_MAX) throw refused('assertion_lives_too_long')
   if (iat !== undefined && !(typeof iat === 'number' && iat <= now + CLOCK_TOLERANCE)) {
-    throw refused('assertion_from_the_future')
+    throw refused('assertion_issued_ahead')
   }
   if (typeof sub !== 'string' || sub === '') throw refused('assertion_subject')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')

@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
+import type { Reason } from '../../refusals.ts'
 import { findLiveOrigin } from '../authorizations/origin_store.ts'
 import { findAuthorization, findUserOf, subjectOfAuthorization } from '../authorizations/store.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
@@ -22,7 +23,7 @@ export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
 export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
   await signingKeys(cx)
   const { scheme, token } = credential
-  const refused = (reason: string) =>
+  const refused = (reason: Reason) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,
