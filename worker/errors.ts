@@ -1,6 +1,7 @@
-// The kinds of failure, told apart by who is at fault. A protocol peer gets OAuthError, a caller of the API
-// gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
+// The kinds of failure, told apart by who is at fault, and how a refusal is logged. A protocol peer gets OAuthError, a
+// caller of the API gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type Context, legible } from './context.ts'
 import type { Reason } from './refusals.ts'
 
 /**
@@ -123,4 +124,39 @@ export class Problem extends Error {
   get status(): ContentfulStatusCode {
     return PROBLEM_STATUS[this.type]
   }
+}
+
+/**
+ * Logs a refusal: its reason, the parties of the request, and the words of whatever lies behind it, such as those of the
+ * database. No parameter, header or body goes into the log.
+ */
+export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
+  const { status, reason, cause } = failure
+  const { client_id, sub } = cx.parties
+  const isBug = reason === 'bug'
+  const level = isBug ? 'error' : status >= 500 ? 'warn' : 'info'
+  cx.log(level, isBug ? 'a request failed' : 'a request was refused', {
+    status,
+    error: failure instanceof OAuthError ? failure.error : failure.type,
+    reason,
+    ...(client_id === null ? {} : { client_id: legible(client_id) }),
+    ...(sub === null ? {} : { sub }),
+    ...(cause === undefined ? {} : { cause: wordsOf(cause) }),
+    ...(isBug && cause instanceof Error ? { stack: cause.stack } : {}),
+  })
+}
+
+/** Longest words of a cause in the log. */
+const WORDS_MAX = 1000
+
+/** The words of an error and of all that caused it. */
+function wordsOf(error: unknown): string {
+  const words: string[] = []
+  for (let one = error; one !== undefined && words.length < 6; ) {
+    const text = one instanceof Error ? one.message : String(one)
+    // Drivers often repeat the words of the error that they wrap.
+    if (!words.some((known) => known.includes(text))) words.push(text)
+    one = one instanceof Error ? one.cause : undefined
+  }
+  return legible(words.join(': '), WORDS_MAX)
 }

@@ -238,6 +238,8 @@ type OfAccessTokens =
   | 'not_our_token'
   | 'origin_ended'
   | 'several_tokens'
+  | 'token_expired'
+  | 'token_for_others'
   | 'token_of_device'
 
 /** Clients that register themselves, or that a document describes. */

@@ -10,6 +10,7 @@ import {
   type Context,
   type Log,
   type Memory,
+  noParties,
 } from '../context.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
@@ -72,6 +73,7 @@ function open(
     address,
     client_certificate,
     actor,
+    parties: noParties(),
     memory,
     argon2,
     rid: crypto.randomUUID(),

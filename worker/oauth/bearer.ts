@@ -18,7 +18,7 @@ import {
 } from './client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
-import { readAccessToken } from './tokens/access_token.ts'
+import { judgeAccessToken } from './tokens/access_token.ts'
 
 /** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
 export function readCredential(c: Http): Credential {
@@ -45,10 +45,12 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
       reason,
       scheme,
     })
-  const read = await readAccessToken(cx, credential.token, managementAudience(cx))
-  if (read === null) throw invalid('not_our_token')
+  const read = await judgeAccessToken(cx, credential.token, managementAudience(cx))
+  if ('fault' in read) throw invalid(read.fault)
   const now = cx.now()
+  cx.parties.client_id = read.client_id
   const proofs = await proveHolder(cx, credential, read)
+  cx.parties.sub = read.sub
   // People alone: of clients none but the token's own acts here (RFC 8693).
   const acting = actorsOf(read.act).filter((one) => one !== read.client_id)
   const [[origin], [row], ...others] = await readOnce(

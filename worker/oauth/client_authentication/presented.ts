@@ -98,7 +98,11 @@ export async function readRequest(
 ): Promise<{ form: Form; presented: Presented }> {
   refuseQuery(c)
   const form = await readForm(c, repeatable)
-  return { form, presented: readPresented(c.req.header('authorization'), form) }
+  const { parties } = c.var.cx
+  parties.client_id = form.get('client_id') ?? null
+  const presented = readPresented(c.req.header('authorization'), form)
+  parties.client_id = presented.client_id
+  return { form, presented }
 }
 
 export function refuseQuery(c: Http): void {

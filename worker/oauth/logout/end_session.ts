@@ -64,6 +64,7 @@ function read(form: Form, name: string, max: number): string | null {
 export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
   const hint = read(form, 'id_token_hint', HINT_MAX)
   const given = read(form, 'client_id', CLIENT_URL_MAX)
+  cx.parties.client_id = given
   const post_logout_redirect_uri = read(form, 'post_logout_redirect_uri', 2048)
   const state = read(form, 'state', STATE_MAX)
   if (hint === null) {
@@ -123,6 +124,7 @@ export async function endSession(
   )
   const location = locationOf(request, clients[0])
   const [session] = sessions
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) {
     // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
     const unseen =

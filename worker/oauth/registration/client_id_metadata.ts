@@ -4,7 +4,7 @@
 // than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
 // alone.
 import { limit } from '../../attempts.ts'
-import { as, type Context } from '../../context.ts'
+import { as, type Context, legible } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
@@ -109,7 +109,8 @@ type Document = { client: Record<string, unknown>; lifetime: number }
 /** What is at the address, or null when that is no document about the client of this address. */
 async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promise<Document | null> {
   const unusable = (reason: Reason) => {
-    cx.log('info', 'a client metadata document is not usable', { client_id: url, reason })
+    const client_id = legible(url)
+    cx.log('info', 'a client metadata document is not usable', { client_id, reason })
     return null
   }
   try {
@@ -168,7 +169,7 @@ function judge(
     if (!(error instanceof OAuthError)) throw error
     const { reason, description } = error
     cx.log('info', 'a client metadata document is not usable', {
-      client_id: url,
+      client_id: legible(url),
       reason,
       description,
     })

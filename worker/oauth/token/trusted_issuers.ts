@@ -6,6 +6,7 @@ import { sha256 } from '../../crypto.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { emailFault, emailKey } from '../../identity/emails.ts'
+import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
@@ -110,7 +111,10 @@ async function verifySignature(
       async (error: unknown) => {
         if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
         for await (const key of error) {
-          const verified = await jwtVerify(assertion, key, options).catch(() => null)
+          const verified = await jwtVerify(assertion, key, options).catch((fault: unknown) => {
+            if (timeFault(fault) !== null) throw fault
+            return null
+          })
           if (verified !== null) return verified
         }
         throw error
@@ -122,6 +126,8 @@ async function verifySignature(
     }
     return payload
   } catch (error) {
+    const fault = timeFault(error)
+    if (fault !== null) throw refused(`assertion_${fault}`)
     if (error instanceof errors.JOSEError) throw refused('bad_signature')
     // What WebCrypto makes of an unusable key.
     if (error instanceof TypeError || error instanceof DOMException) throw refused('bad_key')

@@ -14,7 +14,7 @@ import {
   readOnce,
 } from '../client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from '../clients/clients.ts'
-import { readAccessToken } from '../tokens/access_token.ts'
+import { judgeAccessToken } from '../tokens/access_token.ts'
 
 /** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
 export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
@@ -29,9 +29,11 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
       reason,
       scheme,
     })
-  const read = await readAccessToken(cx, token, cx.config.issuer)
-  if (read === null) throw refused('not_our_token')
+  const read = await judgeAccessToken(cx, token, cx.config.issuer)
+  if ('fault' in read) throw refused(read.fault)
+  cx.parties.client_id = read.client_id
   const proofs = await proveHolder(cx, credential, read)
+  cx.parties.sub = read.sub
   if (!read.scope.includes('openid')) {
     throw new OAuthError('insufficient_scope', {
       description: 'this needs the scope openid',

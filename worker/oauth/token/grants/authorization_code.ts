@@ -82,6 +82,7 @@ export async function redeem(
   if (!provesPossession(code, code_verifier, caller.method)) throw refused('wrong_code_verifier')
   // RFC 9449 §10
   if (!provesDpopKey(caller, code.dpop_jkt)) throw refused('dpop_jkt')
+  cx.parties.sub = code.user_id
   // Only now is a second use a sign of theft: a leaked spent code alone revokes nothing.
   if (code.redeemed_by !== null && code.redeemed_by !== cx.rid) {
     await writeAs(cx, caller, ...reuse(cx, caller, code))

@@ -70,6 +70,7 @@ export async function redeem(
   const [row] = rows
   if (row === undefined) throw refused('unknown_device_code')
   if (row.client_id !== client.client_id) throw refused('device_code_of_another_client')
+  cx.parties.sub = row.user_id
   if (row.redeemed_by !== null && row.redeemed_by !== cx.rid) throw refused('device_code_reused')
   if (row.expires_at <= cx.now()) {
     throw new OAuthError('expired_token', {

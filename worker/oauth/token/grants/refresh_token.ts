@@ -74,6 +74,7 @@ export async function redeem(
   if (token === undefined) throw refused('unknown_refresh_token')
   if (token.client_id !== client.client_id) throw refused('refresh_token_of_another_client')
   if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
+  cx.parties.sub = token.user_id
   const settings = await loadSettings(cx)
   const now = cx.now()
   const idle_ttl = settings.refresh_token_idle_ttl

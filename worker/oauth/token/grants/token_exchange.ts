@@ -135,6 +135,7 @@ export async function redeem(
   }
   if (!mayExchange(cx, client, subject)) throw unfit('subject', 'subject_token_of_others')
   if (!isProvenKey(subject.cnf, caller.cnf)) throw unfit('subject', 'subject_token_bound')
+  cx.parties.sub = subject.sub
   if (actor !== null) {
     if (actorOrigin?.kind !== 'authorization' && actorOrigin?.kind !== 'client') {
       throw unfit('actor', 'actor_ended')
