@@ -246,7 +246,7 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const path = new URL(c.req.url).pathname
   const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))
   const request_hash = mac(cx, 'idempotency', new TextDecoder().decode(body))
-  const [rows] = await cx.db.write(rememberRequest(cx, hash, request_hash))
+  const [rows] = await cx.db.writeAll(rememberRequest(cx, hash, request_hash))
   const known = rows[0]
   if (known === undefined) throw new Error('the idempotency key was not stored')
   if (known.request_hash !== request_hash) {
@@ -280,11 +280,11 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
         body: await c.res.clone().text(),
       } satisfies Answer),
     )
-    await cx.db.write(sql`update idempotency_key
+    await cx.db.writeAll(sql`update idempotency_key
       set status = ${c.res.status}, response = ${response}, expires_at = ${cx.now() + DAY}
       where hash = ${hash} and rid = ${cx.rid}`)
   } else {
-    await cx.db.write(sql`delete from idempotency_key where hash = ${hash} and rid = ${cx.rid}`)
+    await cx.db.writeAll(sql`delete from idempotency_key where hash = ${hash} and rid = ${cx.rid}`)
   }
 }
 

@@ -84,7 +84,7 @@ export async function startHouse() {
     async user(id: string, status: 'active' | 'disabled' = 'active') {
       const cx = worker.context()
       const email = `${id}@example.com`
-      await cx.db.write(
+      await cx.db.writeAll(
         insertPrincipal(cx, id, 'user'),
         insertInto(user, {
           id,
@@ -99,7 +99,7 @@ export async function startHouse() {
     },
     async client(id: string, scope = '', status: 'active' | 'disabled' = 'active') {
       const cx = worker.context()
-      await cx.db.write(
+      await cx.db.writeAll(
         insertPrincipal(cx, id, 'client'),
         insertInto(client, {
           id,
@@ -119,7 +119,7 @@ export async function startHouse() {
     },
     async deviceType(name: string, acl: unknown[]) {
       const cx = worker.context()
-      await cx.db.write(
+      await cx.db.writeAll(
         insertInto(device_type, { name, description: '', acl: JSON.stringify(acl), ...stamps() }),
       )
     },
@@ -134,7 +134,7 @@ export async function startHouse() {
       } = {},
     ) {
       const cx = worker.context()
-      await cx.db.write(
+      await cx.db.writeAll(
         insertPrincipal(cx, id, 'device'),
         insertInto(device, {
           id,
@@ -148,7 +148,7 @@ export async function startHouse() {
       for (const group of given.groups ?? []) await make(`POST /v1/groups/${group}/members`, { id })
     },
     async events(type: string) {
-      const [rows] = await worker.context().db.read(
+      const [rows] = await worker.context().db.readAll(
         sql<{ subject_id: string | null; data: string }>`select subject_id, data from event
             where type = ${type} order by rowid`,
       )

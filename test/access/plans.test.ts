@@ -36,7 +36,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     findGrantsByKeys([{ subject: 'ann', email_key: null, role: 'r', object: '*' }]),
   ]
-  const plans = await cx.db.read(
+  const plans = await cx.db.readAll(
     ...statements.map((statement) => sql<{ detail: string }>`explain query plan ${statement}`),
   )
   const aliases = [...TABLES, 'g', 'm', 'd', 'u', 'c', 'p', 'o', 'r', 't']

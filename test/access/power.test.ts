@@ -339,10 +339,10 @@ describe('at the same moment', () => {
     return {
       ...cx,
       db: {
-        read: (...statements) => db.read(...statements),
+        read: (...statements) => db.readAll(...statements),
         write: async (...statements) => {
           await happens()
-          return db.write(...statements)
+          return db.writeAll(...statements)
         },
       },
     }
@@ -406,7 +406,7 @@ test('a refused change leaves no event and no row behind', async () => {
   const { asAnn, worker } = await startSites()
   const cx = worker.context()
   const state = async () => {
-    const [events] = await cx.db.read({ sql: 'select count(*) as n from event', args: [] })
+    const [events] = await cx.db.readAll({ sql: 'select count(*) as n from event', args: [] })
     return events
   }
   const before = await state()

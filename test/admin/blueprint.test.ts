@@ -43,7 +43,7 @@ async function faultsOf(document: unknown, variables: Record<string, string> = e
     await applyBlueprint(cx, document, variables)
   } catch (error) {
     if (!(error instanceof BlueprintFault)) throw error
-    const [rows] = await cx.db.read(sql<{ n: number }>`select count(*) as n from principal`)
+    const [rows] = await cx.db.readAll(sql<{ n: number }>`select count(*) as n from principal`)
     expect(rows[0]?.n, 'nothing is applied').toBe(0)
     return error.faults.map(({ path, reason }) => `${path}: ${reason}`)
   }
@@ -72,7 +72,7 @@ test('a blueprint is applied whole, in one read and one write, and a second time
   expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
   const [grants, events] = await worker
     .context()
-    .db.read(
+    .db.readAll(
       sql<{ email: string }>`select email from "grant" g join user u on u.id = g.subject_id`,
       sql<{ data: string }>`select data from event`,
     )
@@ -87,7 +87,7 @@ test('what differs is changed and named; passwords and secrets stay as they were
   const hashes = () =>
     worker
       .context()
-      .db.read(sql`select password from user`, sql`select hash from client_secret order by hash`)
+      .db.readAll(sql`select password from user`, sql`select hash from client_secret order by hash`)
   const before = await hashes()
   const changed = site()
   changed.groups[1]!.name = '12a Garden Street'
@@ -112,7 +112,7 @@ test('two instances that apply it at once make everything once', async () => {
   expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
   const [devices, grants, users] = await worker
     .context()
-    .db.read(sql`select id from device`, sql`select id from "grant"`, sql`select id from user`)
+    .db.readAll(sql`select id from device`, sql`select id from "grant"`, sql`select id from user`)
   expect([devices.length, grants.length, users.length]).toEqual([1, 1, 1])
 })
 
@@ -208,7 +208,7 @@ test('an id that belonged to something deleted is not used again', async () => {
   const worker = await startWorker()
   const cx = worker.context()
   await applyBlueprint(cx, { groups: [{ id: 'old', kind: 'site', name: 'Old' }] }, {})
-  await cx.db.write(
+  await cx.db.writeAll(
     sql`delete from "group" where id = 'old'`,
     sql`update principal set deleted_at = 1 where id = 'old'`,
   )

@@ -17,7 +17,7 @@ test('a request that lost its database is refused while it may still be worked o
     const cx = worker.context()
     const write = ((...statements) => {
       if (database === 'gone') throw new DatabaseUnavailable('gone')
-      return cx.db.write(...statements)
+      return cx.db.writeAll(...statements)
     }) as Context['db']['write']
     c.set('cx', { ...cx, db: { read: cx.db.read, write } })
     await next()

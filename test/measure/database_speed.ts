@@ -71,14 +71,14 @@ async function seed(url: string) {
         ${NOW}, 1)`,
     )
   }
-  await db.write(...rows)
+  await db.writeAll(...rows)
   await db.close()
 }
 
 let drawn = 0
 const read = (db: Opened, i: number) => {
   const id = `c${i % CLIENTS}`
-  return db.read(
+  return db.readAll(
     sql`select * from client c join principal p on p.id = c.id
       where c.id = ${id} and p.deleted_at is null`,
     sql`select hash, expires_at from client_secret where client_id = ${id}`,
@@ -88,7 +88,7 @@ const read = (db: Opened, i: number) => {
 }
 const write = (db: Opened, i: number) => {
   const id = `c${i % CLIENTS}`
-  return db.write(
+  return db.writeAll(
     sql`update client set updated_at = ${NOW + i}, version = version + 1 where id = ${id}
       returning version`,
     sql`insert into event values (${`e${++drawn}`}, ${NOW}, 'client.updated', 'success', 'user',

@@ -28,17 +28,17 @@ export const AS: oauth.AuthorizationServer = {
 }
 
 export const write = (worker: TestWorker, ...statements: Statement[]) =>
-  worker.context().db.write(...statements)
+  worker.context().db.writeAll(...statements)
 
 /** The first row of a query. */
 export async function row<T>(worker: TestWorker, query: Statement<T>): Promise<T> {
-  const [rows] = await worker.context().db.read(query)
+  const [rows] = await worker.context().db.readAll(query)
   if (rows[0] === undefined) throw new Error(`no row: ${query.sql}`)
   return rows[0]
 }
 
 export async function count(worker: TestWorker, query: Statement<unknown>): Promise<number> {
-  const [rows] = await worker.context().db.read(sql<{ n: number }>`select count(*) as n ${query}`)
+  const [rows] = await worker.context().db.readAll(sql<{ n: number }>`select count(*) as n ${query}`)
   return rows[0]?.n ?? 0
 }
 
@@ -318,7 +318,7 @@ function aroundWrites(
 ): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    const write = (...statements: Statement<unknown>[]) => around(() => cx.db.write(...statements))
+    const write = (...statements: Statement<unknown>[]) => around(() => cx.db.writeAll(...statements))
     return { ...cx, db: { read: cx.db.read, write: write as Context['db']['write'] } }
   })
   return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
@@ -349,7 +349,7 @@ export function countingReads(worker: TestWorker) {
     const cx = worker.context(ANONYMOUS)
     const read = (...batch: Statement<unknown>[]) => {
       statements = batch.length
-      return cx.db.read(...batch)
+      return cx.db.readAll(...batch)
     }
     return { ...cx, db: { read: read as Context['db']['read'], write: cx.db.write } }
   })

@@ -89,7 +89,7 @@ function decide(row: DecisionRow | undefined): Decision {
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Decision> {
   const { subject, action, resource } = request
   const question = { subject, action: action.name, resource }
-  const [[row]] = await cx.db.read(findDecision(question, cx.now()))
+  const [[row]] = await cx.db.readAll(findDecision(question, cx.now()))
   return decide(row)
 }
 
@@ -107,7 +107,7 @@ export async function evaluateAll(
     return findDecision({ subject, action: action.name, resource }, cx.now())
   })
   const asked = statements.filter((statement) => statement !== null)
-  const answers = asked.length === 0 ? [] : await cx.db.read(...asked)
+  const answers = asked.length === 0 ? [] : await cx.db.readAll(...asked)
   let next = 0
   const decisions = statements.map((statement): Decision => {
     if (statement !== null) return decide(answers[next++]?.[0])

@@ -186,7 +186,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   const { role, object_id } = wanted
   const lacking = lackingToGrant(cx, role, object_id, wanted.expires_at)
   const subject = idOfSubject(input.subject, emailKeyOf(input.subject))
-  const [[subjectRow], [roleRow], [objectRow], lacks] = await cx.db.read(
+  const [[subjectRow], [roleRow], [objectRow], lacks] = await cx.db.readAll(
     sql<{ id: string }>`select id from principal where id = ${subject}`,
     findRole(role),
     findPrincipal(object_id),
@@ -206,7 +206,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     ...creation(cx, wanted, { id, sql: subject }, nothingLacks(lacking)),
     findGrant(wanted.id),
     sql<{ same: number }>`select exists (select 1 from "grant" where subject_id = ${id}
@@ -220,7 +220,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
-  const [[row]] = await cx.db.read(findGrant(id))
+  const [[row]] = await cx.db.readAll(findGrant(id))
   if (row === undefined) throw noGrant()
   return row
 }
@@ -250,13 +250,13 @@ export async function updateGrant(
     const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
     const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
     const remains = lasts ? sql`true` : leavesAnOperator(cx.now(), { grant: id })
-    const [lacks, [state]] = await cx.db.read(
+    const [lacks, [state]] = await cx.db.readAll(
       lacking,
       sql<{ remains: number }>`select ${remains} as remains`,
     )
     assertNothingLacks(lacks)
     if (state?.remains !== 1) throw lastOperator()
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...change(cx, row, fields, sql`${nothingLacks(lacking)} and ${remains}`),
       sql<{ done: number }>`select ${grantIs(row)} as done`,
     )
@@ -274,7 +274,7 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   // Nobody loses anything by a grant that has run out.
   const lacking = ended ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
   const remains = leavesAnOperator(cx.now(), { grant: id })
-  const [lacks, [state]] = await cx.db.read(
+  const [lacks, [state]] = await cx.db.readAll(
     lacking,
     sql<{ remains: number }>`select ${remains} as remains`,
   )
@@ -283,7 +283,7 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   const condition = sql`${nothingLacks(lacking)} and ${remains} and exists (
     select 1 from "grant" where id = ${id} and version = ${row.version})`
   const data = { grant: id, role: row.role, object: row.object_id }
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, condition),
     deleteGrantRow(id, condition),
     findGrant(id),

@@ -218,12 +218,12 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
   if (parent_id !== null) {
     // A new group is an object to whoever holds a role on those above: as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
-    const [[place], lacks] = await cx.db.read(findPlace(id, parent_id), lacking)
+    const [[place], lacks] = await cx.db.readAll(findPlace(id, parent_id), lacking)
     assertPlace(place)
     assertNothingLacks(lacks)
     condition = sql`${mayHangBelow(id, parent_id)} and ${nothingLacks(lacking)}`
   }
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     ...creation(cx, input, id, condition),
     findPrincipal(id),
     findGroup(id),
@@ -240,7 +240,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
 }
 
 export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
-  const [[row]] = await cx.db.read(findGroup(id))
+  const [[row]] = await cx.db.readAll(findGroup(id))
   if (row === undefined) throw noGroup()
   return row
 }
@@ -261,7 +261,7 @@ export async function updateGroup(
   const remains =
     patch.parent_id === undefined ? sql`true` : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [[current], [place], lacksThere, lacksHere, [state]] = await cx.db.read(
+    const [[current], [place], lacksThere, lacksHere, [state]] = await cx.db.readAll(
       findGroup(id),
       findPlace(id, parent_id ?? ''),
       leaving,
@@ -281,7 +281,7 @@ export async function updateGroup(
       condition = sql`${parent_id === null ? sql`true` : mayHangBelow(id, parent_id)}
         and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
     }
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...change(cx, row, fields, condition),
       sql<{ done: number }>`select ${groupIs(row)} as done`,
     )
@@ -295,7 +295,7 @@ const otherVersion = () => new Problem('precondition_failed', 'the group is at a
 
 /** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
 export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
-  const [[row], [use]] = await cx.db.read(
+  const [[row], [use]] = await cx.db.readAll(
     findGroup(id),
     sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
   )
@@ -313,7 +313,7 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
       : sql`exists (select 1 from "group" where id = ${id} and version = ${demanded})`
   }`
   const there = sql`exists (select 1 from "group" where id = ${id}) and ${condition}`
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
     deleteGroupRow(id, condition),
     buryPrincipal(cx, id, sql`not exists (select 1 from "group" where id = ${id})`),
@@ -347,7 +347,7 @@ export async function addMember(
   reference: string,
 ): Promise<{ member: MemberRow; added: boolean }> {
   const member = idOfSubject(reference, emailKeyOf(reference))
-  const [[group], [candidate], lacks] = await cx.db.read(
+  const [[group], [candidate], lacks] = await cx.db.readAll(
     findGroup(group_id),
     findCandidate(group_id, member),
     lackingToMove(cx, group_id, member),
@@ -365,7 +365,7 @@ export async function addMember(
   const condition = sql`${mayBeMember(group_id, id)}
     and ${nothingLacks(lackingToMove(cx, group_id, id))}`
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } }
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     appendEvent(cx, event, sql`${condition} and not ${isMember(group_id, id)}`),
     insertMembership(cx, group_id, id, condition),
     findMember(group_id, id),
@@ -379,7 +379,7 @@ export async function addMember(
 export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
   const lacking = lackingToMove(cx, group_id, id)
   const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
-  const [[group], [candidate], lacks, [state]] = await cx.db.read(
+  const [[group], [candidate], lacks, [state]] = await cx.db.readAll(
     findGroup(group_id),
     findCandidate(group_id, sql`${id}`),
     lacking,
@@ -392,7 +392,7 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   if (state?.remains !== 1) throw lastOperator()
   const condition = sql`${nothingLacks(lacking)} and ${remains}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } }
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     appendEvent(cx, event, sql`${isMember(group_id, id)} and ${condition}`),
     deleteMembership(group_id, id, condition),
     sql<{ left: number }>`select ${isMember(group_id, id)} as left`,

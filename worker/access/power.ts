@@ -123,7 +123,7 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
  */
 export async function assertMayEditPrincipal(cx: Context, id: string): Promise<void> {
   if (mayAll(cx)) return
-  const [lacks, clients] = await cx.db.read(
+  const [lacks, clients] = await cx.db.readAll(
     lackingFor(cx, listNeededForPrincipal(id, cx.now())),
     sql<{ scope: string }>`select scope from client where id = ${id}`,
   )

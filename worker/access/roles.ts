@@ -161,10 +161,10 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
     new Problem('conflict', 'there is a role of this name', [
       { pointer: '/name', detail: 'choose another name, or change that role' },
     ])
-  const [lacks, [known]] = await cx.db.read(lacking, findRole(name))
+  const [lacks, [known]] = await cx.db.readAll(lacking, findRole(name))
   assertNothingLacks(lacks)
   if (known !== undefined) throw taken()
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     ...creation(cx, wanted, nothingLacks(lacking)),
     findRole(name),
     sql<{ done: number }>`select ${roleIs(wanted)} as done`,
@@ -176,7 +176,7 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
 }
 
 export async function getRole(cx: Context, name: string): Promise<RoleRow> {
-  const [[row]] = await cx.db.read(findRole(name))
+  const [[row]] = await cx.db.readAll(findRole(name))
   if (row === undefined) throw noRole()
   return row
 }
@@ -204,7 +204,7 @@ export async function updateRole(
     storedAcl(patch.acl ?? []),
   )
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [[current], lacksBefore, lacksAfter] = await cx.db.read(findRole(name), before, after)
+    const [[current], lacksBefore, lacksAfter] = await cx.db.readAll(findRole(name), before, after)
     if (current === undefined) throw noRole()
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
@@ -212,7 +212,7 @@ export async function updateRole(
     if (current.builtin === 1) throw isBuiltin(name)
     assertNothingLacks([...lacksBefore, ...lacksAfter])
     const condition = sql`${nothingLacks(before)} and ${nothingLacks(after)}`
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...change(cx, row, fields, condition),
       sql<{ done: number }>`select ${roleIs(row)} as done`,
     )
@@ -228,7 +228,7 @@ export async function deleteRole(
   name: string,
   demanded: number | null,
 ): Promise<void> {
-  const [[row], [use]] = await cx.db.read(
+  const [[row], [use]] = await cx.db.readAll(
     findRole(name),
     sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
   )
@@ -240,7 +240,7 @@ export async function deleteRole(
   const condition =
     demanded === null ? roleIsUnused(name) : sql`${roleIsUnused(name)} and version = ${demanded}`
   const there = sql`exists (select 1 from role where name = ${name} and builtin = 0 and ${condition})`
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
     deleteRoleRow(name, condition),
     findRole(name),

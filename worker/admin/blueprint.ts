@@ -80,7 +80,7 @@ export async function applyBlueprint(
   const statements = planned.flatMap(({ plan }) => plan.statements)
   if (!dryRun && statements.length > 0) {
     try {
-      await cx.db.write(...statements)
+      await cx.db.writeAll(...statements)
     } catch (error) {
       if (!(error instanceof ConstraintViolation)) throw error
       const what = refusalOf(error)?.detail ?? `${error.constraint || 'a reference'} is in the way`
@@ -196,7 +196,7 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
     memberships,
     roleNames,
     typeNames,
-  ] = await cx.db.read(
+  ] = await cx.db.readAll(
     listSettings(),
     findRolesByNames(roles.map(keyOf.roles)),
     findGroupsByIds(groups.map(keyOf.groups)),

@@ -49,7 +49,7 @@ export async function mintDeviceToken(
       { pointer: '/expires_in', detail: `at most ${settings.minted_token_max_ttl} seconds` },
     ])
   }
-  const [devices, ...rights] = await cx.db.read(
+  const [devices, ...rights] = await cx.db.readAll(
     findDeviceById(device_id),
     ...rightsOf(device_id, cx.now()),
   )
@@ -78,7 +78,7 @@ export async function mintDeviceToken(
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
-  await cx.db.write(
+  await cx.db.writeAll(
     insertDeviceToken(row),
     keepKeyUntil(kid, expires_at),
     appendEvent(cx, {
@@ -93,11 +93,11 @@ export async function mintDeviceToken(
 /** Revokes a minted token. Throws Problem not_found. */
 export async function revokeMintedToken(cx: Context, device_id: string, id: string): Promise<void> {
   await assertMayEditPrincipal(cx, device_id)
-  const [rows] = await cx.db.read(findDeviceToken(device_id, id))
+  const [rows] = await cx.db.readAll(findDeviceToken(device_id, id))
   const row = rows[0]
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')
   if (row.revoked_at !== null) return
-  await cx.db.write(
+  await cx.db.writeAll(
     revokeDeviceToken(cx, id),
     appendEvent(cx, { type: 'device_token.revoked', subject_id: device_id, data: { id } }),
   )
@@ -109,7 +109,7 @@ export async function listMintedTokens(
   after: string,
   limit: number,
 ): Promise<DeviceTokenRow[]> {
-  const [devices, tokens] = await cx.db.read(
+  const [devices, tokens] = await cx.db.readAll(
     findDeviceById(device_id),
     listDeviceTokens(device_id, after, limit),
   )

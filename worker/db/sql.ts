@@ -6,23 +6,35 @@ import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 export type SqlValue = string | number | bigint | null | Uint8Array | ArrayBuffer
 
-declare const row: unique symbol
+declare const kind: unique symbol
 
-/** One SQL statement, or a part of one, with its arguments. `Row` is the shape it answers. */
-export interface Statement<Row = unknown> {
+/** SQL text with its arguments; of which kind it is, the types below say. */
+interface Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
-  readonly [row]?: () => Row
 }
 
-export type RowOf<S> = S extends { readonly [row]?: () => infer Row } ? Row : never
+/** One whole SQL statement. `Row` is the shape of a row that it answers. */
+export interface Statement<Row = unknown> extends Text {
+  readonly [kind]?: { readonly statement: () => Row }
+}
+
+/** A part that is true or false, for `where`; made with `condition`. No database runs it by itself. */
+export interface Condition extends Text {
+  readonly [kind]?: { readonly condition: true }
+}
+
+/** A part that stands for one value, such as a query in parentheses; made with `scalar`. */
+export interface Scalar extends Text {
+  readonly [kind]?: { readonly scalar: true }
+}
 
 // A class and not a plain object, so that no value that came in from outside, whatever its shape,
 // is ever taken for SQL text.
-class Fragment implements Statement<never> {
+class Fragment implements Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
-  declare readonly [row]?: () => never
+  declare readonly [kind]?: never
 
   constructor(sql: string, args: readonly SqlValue[]) {
     this.sql = sql
@@ -30,7 +42,7 @@ class Fragment implements Statement<never> {
   }
 }
 
-export type Interpolation = SqlValue | boolean | Statement<unknown>
+export type Interpolation = SqlValue | boolean | Statement<unknown> | Condition | Scalar
 
 /**
  * sql<{ id: string }>`select id from user where email = ${email}`
@@ -41,6 +53,26 @@ export function sql<Row = unknown>(
   strings: TemplateStringsArray,
   ...values: readonly Interpolation[]
 ): Statement<Row> {
+  return fill(strings, values)
+}
+
+/** condition`exists (select 1 from user where id = ${id})`: as `sql`, for what is true or false. */
+export function condition(
+  strings: TemplateStringsArray,
+  ...values: readonly Interpolation[]
+): Condition {
+  return fill(strings, values)
+}
+
+/** scalar`(select user_id from session where sid = ${sid})`: as `sql`, for what is one value. */
+export function scalar(strings: TemplateStringsArray, ...values: readonly Interpolation[]): Scalar {
+  return fill(strings, values)
+}
+
+/** Whether a value is SQL text and not a value to bind. */
+export const isText = (value: unknown): value is Statement => value instanceof Fragment
+
+function fill(strings: TemplateStringsArray, values: readonly Interpolation[]): Fragment {
   let text = strings[0] ?? ''
   const args: SqlValue[] = []
   values.forEach((value, i) => {

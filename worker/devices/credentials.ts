@@ -201,7 +201,7 @@ export async function createCredential(
   const made = newCredential(cx, device_id, input)
   const lacks = lacking(cx, device_id, [])
   const [devices, stored, present] = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...demandPower(device_id, lacks),
       ...credentialAddition(cx, made),
       findDeviceById(device_id),
@@ -230,7 +230,7 @@ export async function listCredentials(
   query: { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [devices, rows] = await cx.db.read(
+  const [devices, rows] = await cx.db.readAll(
     findDeviceById(device_id),
     listCredentialsAfter(device_id, after, query.limit),
   )
@@ -257,7 +257,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
     data: { credential_id: id },
   }
   const rows = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...demandPower(device_id, lacks),
       appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
       revokeRow(cx, device_id, id),

@@ -145,7 +145,7 @@ async function assertMayWriteRules(cx: Context, name: string, ...acls: string[])
     .filter((acl) => acl !== '[]')
     .map((acl) => lackingToDefine(cx, name, '[]', acl))
     .filter((check) => check !== NOTHING)
-  if (checks.length === 0 || (await cx.db.read(...checks)).flat().length === 0) return
+  if (checks.length === 0 || (await cx.db.readAll(...checks)).flat().length === 0) return
   throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
     {
       pointer: '/acl',
@@ -163,7 +163,7 @@ export async function createDeviceType(
   const row = newRow(cx, input)
   await assertMayWriteRules(cx, row.name, row.acl)
   try {
-    await cx.db.write(
+    await cx.db.writeAll(
       insertDeviceType(row),
       appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
     )
@@ -178,7 +178,7 @@ export async function createDeviceType(
 
 /** Round trips: 1 read. */
 export async function getDeviceType(cx: Context, name: string): Promise<DeviceTypeRow> {
-  const [rows] = await cx.db.read(findDeviceTypesByNames([name]))
+  const [rows] = await cx.db.readAll(findDeviceTypesByNames([name]))
   const row = rows[0]
   if (row === undefined) throw noType()
   return row
@@ -190,7 +190,7 @@ export async function listDeviceTypes(
   query: { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [rows] = await cx.db.read(listDeviceTypesAfter(after, query.limit))
+  const [rows] = await cx.db.readAll(listDeviceTypesAfter(after, query.limit))
   return page(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
@@ -212,7 +212,7 @@ export async function updateDeviceType(
     await assertMayWriteRules(cx, name, current.acl, storedAcl(wanted.acl ?? []))
   }
   const rows = await guarded(async () => {
-    const answers = await cx.db.write(...plan.statements, findDeviceTypesByNames([name]))
+    const answers = await cx.db.writeAll(...plan.statements, findDeviceTypesByNames([name]))
     return answers.at(-1) as DeviceTypeRow[]
   })
   const row = rows[0]
@@ -230,7 +230,7 @@ export async function deleteDeviceType(
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device_type.deleted', subject_id: name }
   const left = await guarded(async () => {
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
       appendEvent(cx, deleted, deviceTypeIsUnused(name)),
       deleteRow(name),

@@ -390,11 +390,11 @@ export async function createDevice(
   assertNotOver(cx, credentials, placeOf)
   await assertSoundCredentials(credentials, placeOf)
   if (input.status === 'retired' && credentials.length > 0) throw retiredTakesNone()
-  const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id))
+  const [references] = await cx.db.readAll(findReferences(id, type, groups, mqtt_client_id))
   assertReferences(references[0], groups)
   const { plan, made, lacks } = planCreation(cx, { ...input, id })
   const [principals, devices] = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...plan.statements,
       findPrincipal(id),
       findDeviceWithGroups(id),
@@ -421,7 +421,7 @@ export const describeCreatedDevice = (
 
 /** Round trips: 1 read. */
 export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
-  const [rows] = await cx.db.read(findDeviceWithGroups(id))
+  const [rows] = await cx.db.readAll(findDeviceWithGroups(id))
   const row = rows[0]
   if (row === undefined) throw noSuchDevice()
   return row
@@ -433,7 +433,7 @@ export async function listDevices(
   query: DeviceFilter & { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [rows] = await cx.db.read(listDevicesAfter(after, query.limit, query))
+  const [rows] = await cx.db.readAll(listDevicesAfter(after, query.limit, query))
   return page(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
@@ -447,7 +447,7 @@ export async function updateDevice(
   patch: DevicePatch,
   version: number | null,
 ): Promise<DeviceWithGroups> {
-  const [rows, references] = await cx.db.read(
+  const [rows, references] = await cx.db.readAll(
     findDeviceWithGroups(id),
     findReferences(id, patch.type ?? '', patch.groups ?? [], patch.mqtt_client_id ?? null),
   )
@@ -465,7 +465,7 @@ export async function updateDevice(
   assertReferences(found as References | undefined, patch.groups ?? [])
   const lacks = lacking(cx, id, movesOf(change))
   const after = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...statementsOf(cx, current, change, version, lacks),
       findDeviceWithGroups(id),
     )
@@ -483,7 +483,7 @@ export async function deleteDevice(cx: Context, id: string, version: number | nu
   const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } }
   const lacks = lacking(cx, id, [])
   await guarded(cx, lacks, () =>
-    cx.db.write(
+    cx.db.writeAll(
       ...demandPower(id, lacks),
       ...(version === null ? [] : [demandDeviceVersion(id, version)]),
       appendEvent(cx, deleted, deviceExists(id)),

@@ -86,7 +86,7 @@ export async function guarded<T>(
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal?.type === 'forbidden' && lacks.length > 0) {
-      assertNothingLacks((await cx.db.read(...lacks)).flat())
+      assertNothingLacks((await cx.db.readAll(...lacks)).flat())
     }
     throw refusal ?? error
   }

@@ -45,7 +45,7 @@ export async function signIn(
       { max: settings.login_attempts_per_address, window },
     ),
   ] as const
-  const [byAccount, byAddress, [user]] = await cx.db.write(
+  const [byAccount, byAddress, [user]] = await cx.db.writeAll(
     limits[0].take,
     limits[1].take,
     findUserByEmailKey(key),
@@ -54,7 +54,7 @@ export async function signIn(
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
     // Noted once per window, so that guessing does not fill the record.
     if (counts.some((count, i) => count === (limits[i]?.max ?? 0) + 1)) {
-      await cx.db.write(failure(cx, 'login.blocked', user, 'too_many_attempts'))
+      await cx.db.writeAll(failure(cx, 'login.blocked', user, 'too_many_attempts'))
     }
     return { outcome: 'too_many_attempts', retry_after: window }
   }
@@ -62,7 +62,7 @@ export async function signIn(
   const right = await verifyPassword(cx, given.password, user?.password ?? null)
   if (!right || user === undefined || !isUsable(user)) {
     const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
-    await cx.db.write(failure(cx, 'login.failed', user, reason))
+    await cx.db.writeAll(failure(cx, 'login.failed', user, reason))
     return { outcome: 'refused' }
   }
 
@@ -74,7 +74,7 @@ export async function signIn(
   })
   // Conditional, so that a repeated batch does not give back twice.
   const pending = sql`not ${sessionExists(session.id_hash)}`
-  const rows = await cx.db.write(
+  const rows = await cx.db.writeAll(
     session.displaced,
     sql`${limits[0].giveBack} and ${pending}`,
     sql`${limits[1].giveBack} and ${pending}`,

@@ -118,10 +118,10 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const [[session], sessions] =
       cookie === undefined
         ? [[], []]
-        : await cx.db.read(findSession(cx, cookie), listSessionsOf(cx, cookie))
+        : await cx.db.readAll(findSession(cx, cookie), listSessionsOf(cx, cookie))
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
     const touch = touchSession(cx, session)
-    if (touch !== null) await cx.db.write(touch)
+    if (touch !== null) await cx.db.writeAll(touch)
     const { user_email: email, user_name: name } = session
     return c.html(
       accountPage({
@@ -152,7 +152,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
     // A session of somebody else is left alone.
-    await cx.db.write(
+    await cx.db.writeAll(
       ...(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash)),
     )
     await ended(cx, user_id)
@@ -186,7 +186,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     if (session !== undefined) {
       const { user_id, id_hash } = session
       const acting = as(cx, { kind: 'user', id: user_id })
-      await cx.db.write(...endSession(acting, user_id, id_hash))
+      await cx.db.writeAll(...endSession(acting, user_id, id_hash))
       await ended(acting, user_id)
     }
     deleteSessionCookie(c)
@@ -243,7 +243,7 @@ async function pageGuard(c: Http, next: () => Promise<void>): Promise<void> {
 async function liveSession(c: Http): Promise<LiveSession | undefined> {
   const cookie = readSessionCookie(c)
   if (cookie === undefined) return undefined
-  const [rows] = await c.var.cx.db.read(findSession(c.var.cx, cookie))
+  const [rows] = await c.var.cx.db.readAll(findSession(c.var.cx, cookie))
   return rows[0]
 }
 

@@ -28,7 +28,7 @@ const LINK_TTL = 3600
 export async function createSetupLink(cx: Context): Promise<string | null> {
   const token = randomToken(cx)
   const hash = sha256(token)
-  const rows = await cx.db.write(
+  const rows = await cx.db.writeAll(
     deleteOldSetupLinks(cx),
     insertSetupLink(cx, hash, LINK_TTL),
     findSetupLink(cx, hash),
@@ -38,7 +38,7 @@ export async function createSetupLink(cx: Context): Promise<string | null> {
 
 /** Whether the link can still be redeemed. */
 export async function isSetupLinkGood(cx: Context, token: string): Promise<boolean> {
-  const [rows] = await cx.db.read(findSetupLink(cx, sha256(token)))
+  const [rows] = await cx.db.readAll(findSetupLink(cx, sha256(token)))
   return rows.length === 1
 }
 
@@ -72,7 +72,7 @@ export async function redeemSetupLink(
     replaces: given.replaces,
   })
   try {
-    const rows = await cx.db.write(
+    const rows = await cx.db.writeAll(
       consumeSetupLink(cx, hash),
       ...userCreation(cx, row, setupLinkIsMine(cx, hash)),
       ...(await operatorGrant(cx, row.id)),
@@ -106,7 +106,7 @@ export async function ensureFirstOperator(
       fieldErrors(input.error),
     )
   }
-  const [operators, [known]] = await cx.db.read(
+  const [operators, [known]] = await cx.db.readAll(
     sql<{ found: number }>`select ${operatorExists(cx)} as found`,
     findUserByEmailKey(emailKey(input.data.email)),
   )
@@ -119,7 +119,7 @@ export async function ensureFirstOperator(
   }
   const row = await newUser(cx, input.data)
   try {
-    const rows = await cx.db.write(
+    const rows = await cx.db.writeAll(
       ...userCreation(cx, row, sql`not ${operatorExists(cx)}`),
       ...(await operatorGrant(cx, row.id)),
       sql<{ id: string }>`select id from user where id = ${row.id}`,

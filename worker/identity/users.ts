@@ -177,7 +177,7 @@ export async function planUser(
 export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
   const row = await newUser(cx, input)
   const written = await asProblem(
-    cx.db.write(...userCreation(cx, row), findPrincipal(row.id), findUserById(row.id)),
+    cx.db.writeAll(...userCreation(cx, row), findPrincipal(row.id), findUserById(row.id)),
   )
   const [principal] = written[3]
   const [stored] = written[4]
@@ -206,7 +206,7 @@ export async function updateUser(
     const disables = changed.includes('status') && !isUsable(row)
     const condition = disables ? await demandOperator(cx, id) : sql`true`
     const written = await asProblem(
-      cx.db.write(...userChange(cx, current, row, changed, condition), findUserById(id)),
+      cx.db.writeAll(...userChange(cx, current, row, changed, condition), findUserById(id)),
     )
     const [stored] = written[3]
     return stored !== undefined && same(stored, row) ? stored : null
@@ -218,7 +218,7 @@ export async function deleteUser(cx: Context, id: string, demanded: number | nul
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
     const present = sql`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
-    const written = await cx.db.write(
+    const written = await cx.db.writeAll(
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
       endSessionsOf(id, present),
       buryPrincipal(cx, id, present),
@@ -233,7 +233,7 @@ export async function deleteUser(cx: Context, id: string, demanded: number | nul
 /** The condition that somebody else remains an operator. One round trip. Throws Problem when nobody does now. */
 async function demandOperator(cx: Context, id: string): Promise<Statement> {
   const remains = leavesAnOperator(cx.now(), { user: id })
-  const [[state]] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
+  const [[state]] = await cx.db.readAll(sql<{ remains: number }>`select ${remains} as remains`)
   if (state?.remains !== 1) throw lastOperator()
   return remains
 }
@@ -248,7 +248,7 @@ async function whileOthersWrite(
   write: (current: UserRow) => Promise<UserRow | null>,
 ): Promise<UserRow> {
   for (let i = 0; i < ATTEMPTS; i++) {
-    const [[current]] = await cx.db.read(findUserById(id))
+    const [[current]] = await cx.db.readAll(findUserById(id))
     if (current === undefined) throw new Problem('not_found', 'there is no such user')
     if (demanded !== null && demanded !== current.version) break
     const row = await write(current)

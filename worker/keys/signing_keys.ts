@@ -28,7 +28,7 @@ const MEMORY = 'signing keys'
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   const known = recall<readonly KeyRow[]>(cx, MEMORY)
   if (known !== undefined) return known
-  const [keys, settings, secrets] = await cx.db.read(
+  const [keys, settings, secrets] = await cx.db.readAll(
     listKeys(),
     listSettings(),
     listStoredSecrets(),
@@ -60,7 +60,7 @@ export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
   if (known !== undefined) return known
   // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
-  const [, after] = await cx.db.write(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
+  const [, after] = await cx.db.writeAll(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
   const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
   if (made === undefined) throw new Error(`no ${alg} key after making one`)
   return made
@@ -76,7 +76,7 @@ export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyR
   const looked = `looked for ${alg} keys`
   if (known.length > 0 || recall(cx, looked) !== undefined) return known
   remember(cx, looked, true, 1)
-  const [keys] = await cx.db.read(listKeys())
+  const [keys] = await cx.db.readAll(listKeys())
   return ofAlg(remember(cx, MEMORY, keys, KEY_MEMORY_TTL))
 }
 
@@ -84,7 +84,7 @@ async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
   const now = cx.now()
   // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
   const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const answers = await cx.db.write(...made.map(insertFirstKey), listKeys())
+  const answers = await cx.db.writeAll(...made.map(insertFirstKey), listKeys())
   return remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
 }
 
@@ -114,7 +114,7 @@ export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
   const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     insertKeyUnlessPending(row, cx.now()),
     ...outdated.map((key) => deleteKey(key.kid)),
     appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }),

@@ -556,7 +556,7 @@ describe('the setting', () => {
     const [ops] = (
       await worker
         .context()
-        .db.read(sql<{ id: string }>`select id from client where id like 'ops-%'`)
+        .db.readAll(sql<{ id: string }>`select id from client where id like 'ops-%'`)
     )[0]
     const { body } = await token(
       worker,

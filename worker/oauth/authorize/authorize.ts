@@ -78,7 +78,7 @@ export async function authorize(
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const [clients, sessions, allowed, grants] = await cx.db.read(
+  const [clients, sessions, allowed, grants] = await cx.db.readAll(
     findClientById(client_id),
     findSession(cx, cookie),
     listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
@@ -130,7 +130,7 @@ export async function lookAt(
 ): Promise<Situation> {
   const id_hash = sha256(reference)
   const user = userOf(cx, cookie)
-  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.read(
+  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.readAll(
     findRequest(cx, id_hash),
     findClientOfRequest(id_hash),
     findSession(cx, cookie),
@@ -241,7 +241,7 @@ async function storeRequest(
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
   const created_at = cx.now()
-  await cx.db.write(
+  await cx.db.writeAll(
     insertRequest({
       id_hash,
       client_id: request.client_id,
@@ -327,7 +327,7 @@ export async function issueCode(
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
     ...(remember ? rememberAllowed(cx, request, given, details, issued) : []),
     ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),

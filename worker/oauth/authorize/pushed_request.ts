@@ -42,7 +42,7 @@ export async function pushRequest(
   const proven = await authenticate(
     cx,
     presented,
-    await cx.db.read(...callerReads(presented.client_id)),
+    await cx.db.readAll(...callerReads(presented.client_id)),
   )
   const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {
@@ -91,7 +91,7 @@ export async function bringPushedRequest(
   settings: Settings,
 ): Promise<boolean> {
   const expires_at = cx.now() + settings.request_ttl
-  const [, rows] = await cx.db.write(
+  const [, rows] = await cx.db.writeAll(
     openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
     findRequest(cx, id_hash),
   )

@@ -220,7 +220,7 @@ export async function createClient(
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
   const plan = await planClient(cx, entry, undefined)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     ...plan.statements,
     findPrincipal(client_id),
     findClientById(client_id),
@@ -246,14 +246,14 @@ export async function changeClient(
   demanded: number | null,
 ): Promise<Client> {
   for (let attempt = 0; attempt < 4; attempt++) {
-    const [[current]] = await cx.db.read(findClientById(id))
+    const [[current]] = await cx.db.readAll(findClientById(id))
     if (current === undefined) throw clientNotFound()
     if (demanded !== null && current.version !== demanded) break
     const before = parseClient(current)
     const next = withChanges(cx, before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
-    const answers = await cx.db.write(...plan.statements, findClientById(id))
+    const answers = await cx.db.writeAll(...plan.statements, findClientById(id))
     const [after] = answers.at(-1) as ClientRow[]
     if (after === undefined) throw clientNotFound()
     if (isChanged(current, next, after)) return parseClient(after)
@@ -285,11 +285,11 @@ export async function deleteClient(
   id: string,
   demanded: number | null,
 ): Promise<void> {
-  const [[current]] = await cx.db.read(findClientById(id))
+  const [[current]] = await cx.db.readAll(findClientById(id))
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
   await assertMayShape(cx, current)
-  const answers = await cx.db.write(...deletionOf(cx, current), findClientById(id))
+  const answers = await cx.db.writeAll(...deletionOf(cx, current), findClientById(id))
   if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
 }
 

@@ -89,7 +89,7 @@ export async function addSecret(
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
   // Where the others end at once there is room.
   const room = endOthersAt === now ? sql`1` : hasRoomForSecret(client.id, SECRETS_MAX, now)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
     ...(endOthersAt === null ? [] : [expireOtherSecrets(client.id, row.id, endOthersAt)]),
     appendEvent(
@@ -116,7 +116,7 @@ export async function removeSecret(cx: Context, { client_id, id }: SecretRow): P
     subject_id: client_id,
     data: { secret_id: id },
   }
-  await cx.db.write(
+  await cx.db.writeAll(
     appendEvent(cx, event, secretExists(client_id, id)),
     deleteSecret(client_id, id),
   )

@@ -55,7 +55,7 @@ export function loginPath(code: string): string {
 /** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const [sessions] = await cx.db.readAll(findSession(cx, cookie))
   return sessions.length > 0
 }
 
@@ -68,7 +68,7 @@ export async function enterUserCode(
   typed: string | undefined,
   cookie: string | undefined,
 ): Promise<Step> {
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const [sessions] = await cx.db.readAll(findSession(cx, cookie))
   const [session] = sessions
   if (session === undefined) return { step: 'login' }
   const code = readUserCode(typed)
@@ -91,7 +91,7 @@ export async function enterUserCode(
   )
   const tag = userCodeMac(cx, code)
   const right = isWaiting(cx, tag)
-  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.write(
+  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.writeAll(
     byPerson.take,
     byAddress.take,
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
@@ -106,7 +106,7 @@ export async function enterUserCode(
   if (person > byPerson.max || address > byAddress.max) {
     // Noted once per window, so that guessing does not fill the record.
     if (person === byPerson.max + 1 || address === byAddress.max + 1) {
-      await cx.db.write(
+      await cx.db.writeAll(
         appendEvent(as(cx, { kind: 'user', id: user_id }), {
           type: 'device_authorization.blocked',
           outcome: 'failure',
@@ -138,7 +138,7 @@ export async function answerDevice(
   const code = readUserCode(given.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = sql`select user_id from (${findSession(cx, cookie)})`
-  const [sessions, rows, clients, grants, narrowed] = await cx.db.read(
+  const [sessions, rows, clients, grants, narrowed] = await cx.db.readAll(
     findSession(cx, cookie),
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
@@ -155,7 +155,7 @@ export async function answerDevice(
   const { row, client, scope, held } = question
   const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
-  const [, , decided] = await cx.db.write(
+  const [, , decided] = await cx.db.writeAll(
     // The event first: its condition ends with the decision.
     appendEvent(
       as(cx, { kind: 'user', id: session.user_id }),

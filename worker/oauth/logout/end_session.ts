@@ -115,7 +115,7 @@ export async function endSession(
   cookie: string | undefined,
   { confirmed }: { confirmed: boolean },
 ): Promise<LogoutOutcome> {
-  const [sessions, clients, hanging] = await cx.db.read(
+  const [sessions, clients, hanging] = await cx.db.readAll(
     findSession(cx, cookie),
     findClientById(request.client_id ?? ''),
     listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
@@ -138,7 +138,7 @@ export async function endSession(
   }
   const { user_id, id_hash } = session
   const acting = as(cx, { kind: 'user', id: user_id })
-  await cx.db.write(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
+  await cx.db.writeAll(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
   else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))
   return { step: 'done', location }

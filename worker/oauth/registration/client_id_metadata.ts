@@ -75,12 +75,12 @@ async function renew(
     const next = judge(cx, url, null, client)
     if (next === null) return undefined
     const made = await creationOf(acting, url, next, { client_secret: undefined, registration })
-    return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
+    return (await cx.db.writeAll(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
   }
   const next = judge(cx, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(acting, row, next)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     ...statements,
     keepDocumentUntil(url, metadata_expires_at),
     attempts.giveBack,
@@ -93,7 +93,7 @@ async function renew(
 async function countFetch(cx: Context) {
   const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
   const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
-  const [[taken]] = await cx.db.write(attempts.take)
+  const [[taken]] = await cx.db.writeAll(attempts.take)
   if ((taken?.count ?? 0) > attempts.max) {
     throw new OAuthError('too_many_requests', {
       description: 'too many applications were asked for from this address; try again in an hour',

@@ -75,7 +75,7 @@ export async function createInitialAccessToken(
     created_at: cx.now(),
     expires_at,
   }
-  await cx.db.write(
+  await cx.db.writeAll(
     insertInitialAccessToken(row),
     appendEvent(cx, {
       type: 'initial_access_token.created',
@@ -100,10 +100,10 @@ function readScope(text: string): string[] {
  * round trips.
  */
 export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenById(id))
+  const [[row]] = await cx.db.readAll(findInitialAccessTokenById(id))
   if (row === undefined) throw tokenNotFound()
   assertMayHandOnScopes(cx, parseScope(row.scope))
-  await cx.db.write(
+  await cx.db.writeAll(
     appendEvent(
       cx,
       { type: 'initial_access_token.deleted', subject_id: id },

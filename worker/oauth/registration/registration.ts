@@ -115,7 +115,7 @@ export async function registerClient(
   const registration_access_token = randomToken(cx)
   const client_secret = usesSecret(client.token_endpoint_auth_method) ? randomToken(cx) : undefined
   const { take, condition } = counted(cx, permit)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     take,
     ...(await creationOf(as(cx, { kind: 'client', id }), id, client, {
       client_secret,
@@ -140,7 +140,7 @@ export async function registerClient(
 
 /** Throws OAuthError invalid_token. One round trip. */
 async function permitOf(cx: Context, token: string): Promise<Permit> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenByHash(sha256(token)))
+  const [[row]] = await cx.db.readAll(findInitialAccessTokenByHash(sha256(token)))
   if (row === undefined) throw badToken('unknown_initial_access_token')
   if (row.expires_at !== null && row.expires_at <= cx.now()) {
     throw badToken('initial_access_token_expired')
@@ -296,7 +296,7 @@ async function clientOf(
   token: string,
 ): Promise<{ row: ClientRow; secrets: SecretRow[] }> {
   if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
-  const [[row], secrets] = await cx.db.read(findClientById(id), secretsOf(id))
+  const [[row], secrets] = await cx.db.readAll(findClientById(id), secretsOf(id))
   const hash = row?.registration_token_hash
   if (row === undefined || hash == null) throw badToken('not_registered_by_itself')
   if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')
@@ -349,7 +349,7 @@ export async function replaceRegistration(
     if (statements.length + plan.statements.length === 0) {
       return { client: current, registration_access_token }
     }
-    const answers = await cx.db.write(...statements, ...plan.statements, findClientById(id))
+    const answers = await cx.db.writeAll(...statements, ...plan.statements, findClientById(id))
     const [after] = answers.at(-1) as ClientRow[]
     if (after === undefined) continue
     const done =
@@ -409,7 +409,7 @@ function exchangeSecrets(
 export async function deleteRegistration(cx: Context, id: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row } = await clientOf(cx, id, token)
-    const answers = await cx.db.write(
+    const answers = await cx.db.writeAll(
       ...deletionOf(as(cx, { kind: 'client', id }), row),
       findClientById(id),
     )
