@@ -28,8 +28,8 @@ test('no statement of rights, decisions or power walks through a whole table', a
   }
   const conferred = listConferred(sql`${'g'}`, sql`${'m'}`, 1)
   const statements: Statement<unknown>[] = [
-    ...rightsOf('ann', 1),
-    ...narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1),
+    ...Object.values(rightsOf('ann', 1)),
+    ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findDecision(question, 1),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),

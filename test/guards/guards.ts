@@ -1074,7 +1074,7 @@ const ACTING_FOR_OTHERS: readonly Guard[] = [
     name: 'actor-roles-now',
     attack: 'power over the system through a person who has lost it (RFC 8693 §5)',
     file: 'worker/oauth/bearer.ts',
-    from: '...acting.map((one) => rightsOf(one, now)[0]),',
+    from: '...acting.map((one) => rightsOf(one, now).grants),',
     to: '',
     test: 'oauth/token/token_exchange',
     title: 'lost a role',

@@ -53,7 +53,7 @@ test('the set-up link makes an operator who is signed in and may all', async () 
   expect((await new Browser(worker).signIn(BOSS, PASSWORD)).status).toBe(303)
   const cx = worker.context()
   const [[user]] = await cx.db.readAll(sql<{ id: string }>`select id from user`)
-  const rights = await cx.db.readAll(...rightsOf(user?.id ?? '', cx.now()))
+  const rights = await cx.db.read(rightsOf(user?.id ?? '', cx.now()))
   expect([...permissionsEverywhere(rights)]).toContain('manage')
 })
 

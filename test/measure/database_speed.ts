@@ -83,7 +83,7 @@ const read = (db: Opened, i: number) => {
       where c.id = ${id} and p.deleted_at is null`,
     sql`select hash, expires_at from client_secret where client_id = ${id}`,
     sql`select name, value from setting`,
-    ...rightsOf(id, NOW),
+    ...Object.values(rightsOf(id, NOW)),
   )
 }
 const write = (db: Opened, i: number) => {

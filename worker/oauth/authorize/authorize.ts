@@ -139,7 +139,7 @@ export async function lookAt(
       sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     listGrantsOf(cx, cookie),
-    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
+    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants,
   )
   const [row] = requests
   if (row === undefined) throw requestEnded()
@@ -158,7 +158,7 @@ export async function lookAt(
     allowed,
     permissions: permissionsOf(grants),
     isExpected: await isExpected(cx, client, request, session),
-    held: heldNarrowings(request.authorization_details ?? [], [narrowed, []]),
+    held: heldNarrowings(request.authorization_details ?? [], { grants: narrowed }),
   }
 }
 
@@ -178,10 +178,10 @@ function usableClient(row: ClientRow | undefined): Client {
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
 const listGrantsOf = (cx: Context, cookie: string | undefined) =>
-  rightsOf(userOf(cx, cookie), cx.now())[0]
+  rightsOf(userOf(cx, cookie), cx.now()).grants
 
-const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =>
-  permissionsEverywhere([grants, [], [], [], []])
+const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0]['grants']) =>
+  permissionsEverywhere({ grants })
 
 // --- going on ---------------------------------------------------------------------------------
 

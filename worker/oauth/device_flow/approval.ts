@@ -99,8 +99,8 @@ export async function enterUserCode(
     sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
-    rightsOf(user_id, cx.now())[0],
-    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now())[0],
+    rightsOf(user_id, cx.now()).grants,
+    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now()).grants,
   )
   const [person, address] = [ofPerson[0]?.count ?? Infinity, ofAddress[0]?.count ?? Infinity]
   if (person > byPerson.max || address > byAddress.max) {
@@ -142,8 +142,8 @@ export async function answerDevice(
     findSession(cx, cookie),
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
-    rightsOf(user, cx.now())[0],
-    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
+    rightsOf(user, cx.now()).grants,
+    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now()).grants,
   )
   const [session] = sessions
   if (session === undefined) return { step: 'login' }
@@ -204,13 +204,13 @@ function questionOf({
   session: LiveSession
   rows: readonly DeviceAuthorizationRow[]
   clients: readonly ClientRow[]
-  grants: RightsRows[0]
-  narrowed: NarrowedRows[0]
+  grants: RightsRows['grants']
+  narrowed: NarrowedRows['grants']
 }): Question | null {
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(DEVICE_CODE)) return null
-  const permissions = permissionsEverywhere([grants, [], [], [], []])
+  const permissions = permissionsEverywhere({ grants })
   const asked = parseScope(row.scope)
   const scope = asked.filter(
     (one) =>
@@ -218,7 +218,7 @@ function questionOf({
   )
   const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
   const details = storedDetails(row.authorization_details)
-  const held = details === undefined ? undefined : heldNarrowings(details, [narrowed, []])
+  const held = details === undefined ? undefined : heldNarrowings(details, { grants: narrowed })
   return { code, session, row, client, scope: managed ? [] : scope, held }
 }
 
