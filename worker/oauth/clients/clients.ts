@@ -11,7 +11,7 @@ import {
 import type { Plan } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
@@ -129,7 +129,7 @@ export async function creationOf(
   }: {
     client_secret: string | undefined
     registration?: Registration
-    condition?: Statement
+    condition?: ConditionOrStatement
   },
 ): Promise<readonly Statement[]> {
   const now = cx.now()
