@@ -529,7 +529,7 @@ const BROWSERS: readonly Guard[] = [
     name: 'logout-by-link',
     attack: 'a link that signs a person out (RP-Initiated Logout §2)',
     file: 'worker/oauth/logout/end_session.ts',
-    from: '!confirmed && !(await isOf(cx, request, clients[0], session))',
+    from: '!confirmed && !(await isOf(cx, request, client, session))',
     to: 'false',
     test: 'oauth/logout/end_session',
     title: 'the person is asked',

@@ -73,7 +73,7 @@ export async function openRequestObject(
   }
   const fetched = jwt === undefined ? await fetchObject(cx, client, uri) : null
   const { claims, typ } = await verifyObject(cx, client, jwt ?? fetched?.text ?? '')
-  if (fetched?.attempt) await cx.db.writeAll(fetched.attempt.giveBack)
+  if (fetched?.attempt) await cx.db.write(fetched.attempt.giveBack)
   const inside = parametersOf(claims)
   // RFC 9101 §6.3, RFC 9126 §3: nothing but the object counts. OpenID Connect Core §6.1: it goes before the rest.
   const isWhole =
@@ -128,8 +128,8 @@ async function fetchObject(
 async function countFetch(cx: Context): Promise<Limit> {
   const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
   const attempt = limit(cx, key, { max: FETCHES_MAX, window: 3600 })
-  const [[taken]] = await cx.db.writeAll(attempt.take)
-  if ((taken?.count ?? 0) > attempt.max) {
+  const [counted] = await cx.db.write(attempt.take)
+  if ((counted?.count ?? 0) > attempt.max) {
     throw refuse(
       'too_many_requests',
       'too many requests were fetched for this address; try again in an hour',
