@@ -266,11 +266,11 @@ describe('of several at once', () => {
     await worker.context().db.writeAll(sql`delete from session`)
     const lossy = (): Context => {
       const cx = worker.context()
-      const write = async (...statements: Statement<unknown>[]) => {
-        await cx.db.writeAll(...statements)
-        return cx.db.writeAll(...statements)
+      const write: Context['db']['write'] = async (batch) => {
+        await cx.db.write(batch)
+        return cx.db.write(batch)
       }
-      return { ...cx, db: { read: cx.db.read, write: write as Context['db']['write'] } }
+      return { ...cx, db: { ...cx.db, write } }
     }
     await Promise.all(Array.from({ length: 6 }, () => sweepSessions(lossy(), null)))
     expect(await deliveriesOf(worker)).toHaveLength(2)
@@ -285,13 +285,13 @@ describe('of several at once', () => {
     const late: Context = {
       ...cx,
       db: {
-        read: cx.db.read,
+        ...cx.db,
         // Another one sweeps and delivers between this one's read and write.
-        write: (async (...statements: Statement<unknown>[]) => {
+        write: async (batch) => {
           await sweepSessions(worker.context(), null)
           await deliverLogoutTokens(worker.context())
-          return cx.db.writeAll(...statements)
-        }) as Context['db']['write'],
+          return cx.db.write(batch)
+        },
       },
     }
     await sweepSessions(late, null)
@@ -328,7 +328,9 @@ test('many hanging authorizations are all ended, and their client is told once',
   await worker.settled()
   const [rows] = await worker
     .context()
-    .db.readAll(sql<{ n: number }>`select count(*) as n from authorization where revoked_at is null`)
+    .db.readAll(
+      sql<{ n: number }>`select count(*) as n from authorization where revoked_at is null`,
+    )
   expect(rows[0]?.n).toBe(0)
   expect(await isGood(worker, access_token)).toBe(false)
   expect(toldOf(receivers)).toEqual(['bank', 'shop'])
@@ -406,14 +408,18 @@ test('a client hears of a session that lasted longer than its tokens are remembe
     await browser.get('/account')
   }
   await worker.context().db.writeAll(...deleteEnded(worker.context()))
-  const [rows] = await worker.context().db.readAll(sql<{ id: string }>`select id from authorization`)
+  const [rows] = await worker
+    .context()
+    .db.readAll(sql<{ id: string }>`select id from authorization`)
   // The last one only.
   expect(rows).toHaveLength(1)
   await signOut(worker, browser)
   expect(toldOf(receivers)).toEqual(['shop'])
   worker.clock.now += 2 * 86_400
   await worker.context().db.writeAll(...deleteEnded(worker.context()))
-  const [left] = await worker.context().db.readAll(sql<{ id: string }>`select id from authorization`)
+  const [left] = await worker
+    .context()
+    .db.readAll(sql<{ id: string }>`select id from authorization`)
   expect(left).toEqual([])
 })
 
