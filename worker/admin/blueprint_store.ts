@@ -1,14 +1,6 @@
 // Looking up the entries that a blueprint may name.
 import { isMqttClientId } from '../access/principals.ts'
-import {
-  type Condition,
-  condition,
-  join,
-  type Scalar,
-  type Statement,
-  scalar,
-  sql,
-} from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
 const among = (column: Scalar, names: readonly string[]): Condition =>
   condition`${column} in (select value from json_each(${JSON.stringify(names)}))`

@@ -1,6 +1,6 @@
 // The database as the rooms see it: statements go in, rows come out, one round trip each way.
 // Which driver carries them, and how it recovers, is known to worker/entry alone.
-import { isText, type Statement } from './sql.ts'
+import { isSqlText, type Statement } from './sql.ts'
 
 /**
  * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
@@ -15,7 +15,8 @@ export type Answers<B> =
     ? Row[]
     : B extends readonly Statement<infer Row>[]
       ? Row[]
-      : B extends Group
+      : // Not `extends Group`: a group with a member of generic type would then be of no known type.
+        B extends object
         ? { -readonly [Name in keyof B]: Answers<B[Name]> }
         : never[]
 
@@ -77,7 +78,7 @@ function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
   if (batch === null) return
   // An object that only looks like a statement.
   if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
-  if (isText(batch)) yield batch
+  if (isSqlText(batch)) yield batch
   else if (isList(batch)) yield* batch
   else for (const part of Object.values(batch)) yield* statementsIn(part)
 }
@@ -87,7 +88,7 @@ function named<B extends Batch>(batch: B, rows: Iterator<Row[]>): Answers<B>
 function named(batch: Batch, rows: Iterator<Row[]>): unknown {
   const next = (): Row[] => rows.next().value ?? []
   if (batch === null) return []
-  if (isText(batch)) return next()
+  if (isSqlText(batch)) return next()
   if (isList(batch)) return batch.flatMap(next)
   return Object.fromEntries(Object.entries(batch).map(([name, part]) => [name, named(part, rows)]))
 }
