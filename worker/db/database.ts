@@ -36,15 +36,6 @@ export interface Database {
    * that the request drew once.
    */
   write<const B extends Batch>(batch: B): Promise<Answers<B>>
-  /** Goes away: answers by position. */
-  readAll<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
-  /** Goes away: answers by position. */
-  writeAll<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
-}
-
-/** Goes away. */
-export type Rows<S extends readonly Statement<unknown>[]> = {
-  -readonly [K in keyof S]: S[K] extends Statement<infer Row> ? Row[] : never
 }
 
 type Row = Record<string, unknown>
@@ -65,10 +56,6 @@ export function databaseOver(driver: Driver): Database {
   return {
     read: (batch) => run(driver.read, batch),
     write: (batch) => run(driver.write, batch),
-    readAll: async <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      (await driver.read(statements)) as unknown as Rows<S>,
-    writeAll: async <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      (await driver.write(statements)) as unknown as Rows<S>,
   }
 }
 
