@@ -15,7 +15,13 @@ import {
   NOTHING,
   nothingLacks,
 } from './power.ts'
-import { findPrincipal, ID_PATTERN, idSchema } from './principals.ts'
+import {
+  emailKeyOf,
+  findPrincipal,
+  ID_PATTERN,
+  idSchema,
+  principalReference,
+} from './principals.ts'
 import {
   deleteGrant as deleteGrantRow,
   findGrant,
@@ -27,7 +33,6 @@ import {
   insertGrant,
   updateGrant as updateGrantRow,
 } from './store.ts'
-import { emailKeyOf, principalReference, timeSchema } from './words.ts'
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
 
@@ -47,6 +52,9 @@ const isWindow = (grant: {
   expires_at?: number | null | undefined
 }): boolean =>
   grant.not_before == null || grant.expires_at == null || grant.not_before < grant.expires_at
+
+/** Epoch seconds. */
+const timeSchema = z.int().min(0).max(253_402_300_799).openapi({ example: 1_800_000_000 })
 
 export const grantInput = z
   .strictObject({

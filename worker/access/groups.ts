@@ -17,11 +17,13 @@ import {
 } from './power.ts'
 import {
   buryPrincipal,
+  emailKeyOf,
   findPrincipal,
   idSchema,
   insertPrincipal,
   type PrincipalKind,
   principalIsMine,
+  principalReference,
 } from './principals.ts'
 import {
   DEPTH_MAX,
@@ -43,7 +45,6 @@ import {
   type PlaceRow,
   updateGroup as updateGroupRow,
 } from './store.ts'
-import { emailKeyOf, nameSchema, principalReference } from './words.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
 
@@ -51,6 +52,13 @@ const kindSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
+
+/** A name for people: one line. */
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters')
 
 export const groupInput = z
   .strictObject({

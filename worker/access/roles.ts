@@ -17,7 +17,6 @@ import {
   roleIsUnused,
   updateRole as updateRoleRow,
 } from './store.ts'
-import { descriptionSchema } from './words.ts'
 
 export { findRolesByNames } from './store.ts'
 
@@ -31,6 +30,11 @@ export const permissionSchema = z
   .openapi({ example: 'device:read' })
 
 const permissionsSchema = z.array(permissionSchema).max(200)
+
+const descriptionSchema = z
+  .string()
+  .max(1000)
+  .regex(/^[^\0]*$/, 'must not contain NUL')
 
 export const roleInput = z
   .strictObject({

@@ -16,10 +16,10 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
 import { type Statement, sql } from '../db/sql.ts'
+import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { isObject } from '../json.ts'
-import { emailKey, emailSchema } from './emails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
@@ -40,7 +40,7 @@ import {
   userIsAt,
 } from './store.ts'
 
-export { emailKey, findUserById, type UserRow }
+export { findUserById, type UserRow }
 
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8

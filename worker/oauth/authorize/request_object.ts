@@ -2,11 +2,10 @@
 // registered. Here a request object becomes the parameters that the request has; what those may be is judged in
 // request.ts, whatever way they came.
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
-import { type Limit, limit } from '../../attempts.ts'
+import { addressKey, type Limit, limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Form, formOf } from '../../http.ts'
-import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
 import { verifyWith } from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/keys.ts'
