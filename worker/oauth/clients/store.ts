@@ -2,6 +2,7 @@
 import { client, client_secret } from '../../db/schema.ts'
 import type { Statement } from '../../db/sql.ts'
 import { insertWhere, join, list, sql } from '../../db/sql.ts'
+import { deleteDeliveriesTo } from '../../deliveries.ts'
 
 export type ClientRow = typeof client.$inferSelect
 export type SecretRow = typeof client_secret.$inferSelect
@@ -84,7 +85,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
     sql`delete from authorization_request where client_id = ${id} and ${gone}`,
     sql`delete from allowed_scope where client_id = ${id} and ${gone}`,
     sql`delete from client_secret where client_id = ${id} and ${gone}`,
-    sql`delete from logout_delivery where client_id = ${id} and ${gone}`,
+    deleteDeliveriesTo(id, gone),
   ]
 }
 

@@ -3,6 +3,7 @@
 // no link signs anybody out. The answer goes to an address that the client registered, or nowhere.
 import { as, type Context } from '../../context.ts'
 import { seal, UnsealError, unseal } from '../../crypto.ts'
+import { deliver } from '../../deliveries.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import {
@@ -18,7 +19,7 @@ import { type ClientRow, findClientById, parseClient } from '../clients/clients.
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { afterSessionsEnded, endHanging } from './after_session.ts'
-import { deliverLogoutTokens } from './backchannel_logout.ts'
+import { logoutTokens } from './backchannel_logout.ts'
 import { HANGING_MAX, listOfSession } from './store.ts'
 
 /** What was asked, with the hint verified already. */
@@ -140,7 +141,7 @@ export async function endSession(
   const acting = as(cx, { kind: 'user', id: user_id })
   await cx.db.write(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
-  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))
+  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliver(cx, [logoutTokens]))
   return { step: 'done', location }
 }
 
