@@ -585,7 +585,7 @@ const BROWSERS: readonly Guard[] = [
     name: 'sector-of-the-anonymous-in-a-change',
     attack: 'requests to any address by changing a client that anybody registered',
     file: 'worker/oauth/registration/registration.ts',
-    from: 'if (row.initial_access_token_id === null) assertNoNewSector(current, next)',
+    from: 'if (!isByToken) assertNoNewSector(current, next)',
     to: '',
     test: 'oauth/registration/registration',
     title: 'a sector that the anonymous name in a change',

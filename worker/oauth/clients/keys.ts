@@ -3,7 +3,8 @@
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type KeySetReader, keysNamed, remoteKeys } from '../../remote_jwks.ts'
-import { type Client, type Jwk, jwkSchema } from './metadata.ts'
+import type { Client } from './metadata.ts'
+import { type Jwk, jwkSchema } from './public_jwk.ts'
 
 const READER: KeySetReader<Jwk> = {
   name: 'client keys',
