@@ -9,6 +9,7 @@ import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   assertNothingLacks,
+  changedMeanwhile,
   lackingToGrant,
   lastOperator,
   leavesAnOperator,
@@ -185,9 +186,6 @@ export async function planGrant(
 
 const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
   const wanted = rowOf(cx, input)

@@ -9,6 +9,7 @@ import { appendEvent } from '../events.ts'
 import {
   assertMayMoveKind,
   assertNothingLacks,
+  changedMeanwhile,
   lackingToMove,
   lastOperator,
   leavesAnOperator,
@@ -90,9 +91,6 @@ export const groupSchema = z
 
 export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
-
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
 const noGroup = () => new Problem('not_found', 'there is no such group')
 

@@ -6,7 +6,7 @@ import { type Statement, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
-import { assertNothingLacks, lackingToDefine, nothingLacks } from './power.ts'
+import { assertNothingLacks, changedMeanwhile, lackingToDefine, nothingLacks } from './power.ts'
 import { idSchema } from './principals.ts'
 import {
   deleteRole as deleteRoleRow,
@@ -153,9 +153,6 @@ export async function planRole(
 
 const noRole = () => new Problem('not_found', 'there is no such role')
 const otherVersion = () => new Problem('precondition_failed', 'the role is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow> {
   const wanted = rowOf(cx, input)

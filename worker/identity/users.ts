@@ -11,7 +11,7 @@ import {
   isBuried,
   principalIsMine,
 } from '../access/principals.ts'
-import { type Plan, z } from '../api.ts'
+import { lineSchema, type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
@@ -45,13 +45,6 @@ export { findUserById, type UserRow }
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8
 
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
-
 const passwordSchema = z
   .string()
   .superRefine((password, refinement) => {
@@ -71,7 +64,7 @@ const metadataSchema = z
 const fields = {
   email: emailSchema,
   email_verified: z.boolean(),
-  name: text(200),
+  name: lineSchema(200),
   locale: z.string().regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag'),
   status: z.enum(['active', 'disabled']),
   metadata: metadataSchema,
