@@ -7,7 +7,8 @@ import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
 import { delivery } from './db/schema.ts'
 import { insertWhere, type Statement, sql } from './db/sql.ts'
-import { appendEvent, type NewEvent } from './events.ts'
+import type { NewEvent } from './event_catalogue.ts'
+import { appendEvent } from './events.ts'
 
 /** Sent at once, and in one run of one kind; the rest waits for the next run. */
 const AT_ONCE = 10

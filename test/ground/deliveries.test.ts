@@ -39,16 +39,17 @@ const kindOf = (name: string, post: Post): DeliveryKind => ({
       return post.answer(one)
     }
   },
+  // Types of the catalogue: it has none for what is sent here alone.
   delivered: ({ recipient, attempts }) => ({
-    type: `${name}.delivered`,
+    type: 'logout_token.delivered',
     subject_id: recipient,
-    data: { attempts },
+    data: { client_id: name, attempts },
   }),
   abandoned: ({ recipient, attempts }, reason) => ({
-    type: `${name}.abandoned`,
+    type: 'logout_token.abandoned',
     outcome: 'failure',
     subject_id: recipient,
-    data: { attempts, reason },
+    data: { client_id: name, attempts, reason },
   }),
 })
 
@@ -96,11 +97,11 @@ test('a delivery is noted once for a recipient and what it is about, and sent wi
   // The parcel is of a kind that nobody sent.
   expect(await waiting(worker)).toEqual(['ann rent'])
   const event = {
-    type: 'letter.delivered',
+    type: 'logout_token.delivered',
     outcome: 'success',
     actor_kind: 'system',
     subject_id: 'ann',
-    data: { attempts: 1 },
+    data: { client_id: 'letter', attempts: 1 },
   }
   expect(await events(worker)).toEqual([event, event])
 })
@@ -130,7 +131,7 @@ test('one that is not taken is sent again after each pause and not before, then 
   expect(post.sent.map(({ attempts }) => attempts)).toEqual([1, 2, 3])
   expect(await waiting(worker)).toEqual([])
   expect(await events(worker)).toMatchObject([
-    { type: 'letter.abandoned', outcome: 'failure', data: { attempts: 3, reason: 'closed' } },
+    { type: 'logout_token.abandoned', outcome: 'failure', data: { attempts: 3, reason: 'closed' } },
   ])
   worker.clock.now += 10_000
   await deliver(worker.context(), [letters])
@@ -146,7 +147,7 @@ test('one that cannot arrive is given up at once, one that nobody wants is forgo
   await deliver(worker.context(), [letters])
   expect(await waiting(worker)).toEqual([])
   expect(await events(worker)).toMatchObject([
-    { type: 'letter.abandoned', subject_id: 'ann', data: { attempts: 1, reason: 'moved' } },
+    { type: 'logout_token.abandoned', subject_id: 'ann', data: { attempts: 1, reason: 'moved' } },
   ])
 })
 
