@@ -2,7 +2,7 @@
 // signed (assertions, request objects) asks here and nowhere else.
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
-import { type KeySetReader, keysNamed, remoteKeys } from '../../remote_jwks.ts'
+import { type KeySetReader, keysNamed, remoteKeys } from '../../keys/remote_jwks.ts'
 import type { Client } from './metadata.ts'
 import { type Jwk, jwkSchema } from './public_jwk.ts'
 
@@ -33,6 +33,7 @@ export async function clientKeys(
     throw new OAuthError('invalid_client', {
       description: 'client authentication failed',
       reason: `jwks_uri_${found.fault}`,
+      ...(found.words === undefined ? {} : { cause: new Error(found.words) }),
     })
   }
   return keysNamed(found.keys, kid)

@@ -2,9 +2,9 @@
 // what somebody else signed. A set is kept for a minute. It is fetched again for a key id that it lacks, but not more
 // often than every ten seconds. While the address cannot be read, a set that is there counts on until its minute is
 // over. Which keys are of use, and which refusal a fault becomes, is for the caller to say.
-import { type Context, recall, remember } from './context.ts'
-import { isObject } from './json.ts'
-import { type OutsideReason, OutsideRefused } from './outside.ts'
+import { type Context, recall, remember } from '../context.ts'
+import { isObject } from '../json.ts'
+import { type OutsideReason, OutsideRefused } from '../outside.ts'
 
 /** Seconds for which a set is kept. A key that its owner took away counts that much longer. */
 const SET_TTL = 60
@@ -19,10 +19,10 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-/** Why there are no keys to be had: a literal for the log. */
-export type KeySetFault = OutsideReason | `status_${number}` | 'no_jwk_set'
+/** Why there are no keys to be had: a literal, and where there is more to say, words for the log. */
+export type KeySetFault = { fault: OutsideReason | 'status' | 'no_jwk_set'; words?: string }
 
-export type KeySetAnswer<Key> = { keys: readonly Key[] } | { fault: KeySetFault }
+export type KeySetAnswer<Key> = { keys: readonly Key[] } | KeySetFault
 
 /** How the sets of one kind of owner are read. */
 export type KeySetReader<Key extends { readonly kid?: unknown }> = {
@@ -85,7 +85,7 @@ async function fetchKeys<Key extends { readonly kid?: unknown }>(
   try {
     const headers = { Accept: 'application/jwk-set+json, application/json' }
     const answer = await cx.fetch(jwks_uri, { headers, max_bytes: DOCUMENT_MAX })
-    if (answer.status !== 200) return { fault: `status_${answer.status}` }
+    if (answer.status !== 200) return { fault: 'status', words: `it answered ${answer.status}` }
     text = answer.text
   } catch (error) {
     if (error instanceof OutsideRefused) return { fault: error.reason }
