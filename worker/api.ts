@@ -48,6 +48,14 @@ export const fieldErrors = (error: z.ZodError): FieldError[] =>
     detail: issue.message,
   }))
 
+/** One line of text for people. */
+export const lineSchema = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
+
 /** Spread into a route: declares its scope in OpenAPI and enforces it. */
 export function scoped(scope: ApiScope) {
   return { security: [{ oauth2: [scope] }], middleware: requireScope(scope) }

@@ -103,7 +103,7 @@ test('a fault of ours is logged and answered without detail', async () => {
 
 test('of many instances one runs a job, and again when its time has come', async () => {
   const worker = await startWorker()
-  // Of `forget` one, of `sessions` two.
+  // One of each: `forget`, `sessions`, `deliveries`.
   const work = 3
   const longest = Math.max(...JOBS.map((job) => job.every))
   const leases = async () => {

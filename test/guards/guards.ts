@@ -788,7 +788,7 @@ const KINDS: readonly Guard[] = [
   {
     name: 'kid-of-clients',
     attack: 'a `kid` that names no key of the client (RFC 8725 §3.10)',
-    file: 'worker/oauth/clients/keys.ts',
+    file: 'worker/keys/remote_jwks.ts',
     from: 'kid === undefined ? keys : keys.filter((key) => key.kid === undefined || key.kid === kid)',
     to: 'keys',
     test: 'oauth/attacks',
@@ -1007,7 +1007,7 @@ const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'jwks-uri-pace',
     attack: 'made-up key ids that make us ask a client’s server without end',
-    file: 'worker/oauth/clients/keys.ts',
+    file: 'worker/keys/remote_jwks.ts',
     from: 'if (known === undefined || (isOld && isLacking)) {',
     to: 'if (known === undefined || isLacking) {',
     test: 'oauth/clients/client_keys',

@@ -229,6 +229,41 @@ describe.each(drivers)('migrations, %s', (_, open) => {
       expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([])
     }))
 
+  test('that end the table of logout tokens carry over those that wait', () =>
+    fresh(async (db) => {
+      const all = readMigrations(join(import.meta.dirname, '../../migrations'))
+      const end = all.findIndex(({ name }) => name === '0006_delivery')
+      await migrate(db, all.slice(0, end))
+      await db.write([
+        sql`insert into logout_delivery values ('lgd_1', 'shop', 'ann', 's1', 2, 'lease', 60, 7)`,
+        sql`insert into logout_delivery values ('lgd_2', 'bank', 'ann', 's1', 0, null, 50, 7)`,
+      ])
+      await migrate(db, all.slice(0, end + 1))
+      const carried = { kind: 'logout_token', about: 's1', payload: '{"user_id":"ann"}' }
+      const rows = await db.read(sql`select * from delivery order by id`)
+      expect(rows).toEqual([
+        {
+          ...carried,
+          id: 'lgd_1',
+          recipient: 'shop',
+          attempts: 2,
+          taken_by: 'lease',
+          next_at: 60,
+          created_at: 7,
+        },
+        {
+          ...carried,
+          id: 'lgd_2',
+          recipient: 'bank',
+          attempts: 0,
+          taken_by: null,
+          next_at: 50,
+          created_at: 7,
+        },
+      ])
+      expect(await db.read(sql`select 1 from sqlite_schema where name like 'logout_%'`)).toEqual([])
+    }))
+
   test('asked for by eight callers at once are applied once', () =>
     fresh(async (db) => {
       const answers = await Promise.all(

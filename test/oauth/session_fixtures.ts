@@ -161,7 +161,7 @@ export async function eventsOf(worker: TestWorker, type: string) {
 export async function deliveriesOf(worker: TestWorker) {
   const rows = await worker.context().db.read(
     sql<{ client_id: string; attempts: number; next_at: number }>`
-        select client_id, attempts, next_at from logout_delivery order by client_id`,
+        select recipient as client_id, attempts, next_at from delivery order by client_id`,
   )
   return rows
 }

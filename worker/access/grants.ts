@@ -9,13 +9,20 @@ import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   assertNothingLacks,
+  changedMeanwhile,
   lackingToGrant,
   lastOperator,
   leavesAnOperator,
   NOTHING,
   nothingLacks,
 } from './power.ts'
-import { findPrincipal, ID_PATTERN, idSchema } from './principals.ts'
+import {
+  emailKeyOf,
+  findPrincipal,
+  ID_PATTERN,
+  idSchema,
+  principalReference,
+} from './principals.ts'
 import {
   deleteGrant as deleteGrantRow,
   findGrant,
@@ -27,7 +34,6 @@ import {
   insertGrant,
   updateGrant as updateGrantRow,
 } from './store.ts'
-import { emailKeyOf, principalReference, timeSchema } from './words.ts'
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
 
@@ -47,6 +53,9 @@ const isWindow = (grant: {
   expires_at?: number | null | undefined
 }): boolean =>
   grant.not_before == null || grant.expires_at == null || grant.not_before < grant.expires_at
+
+/** Epoch seconds. */
+const timeSchema = z.int().min(0).max(253_402_300_799).openapi({ example: 1_800_000_000 })
 
 export const grantInput = z
   .strictObject({
@@ -177,9 +186,6 @@ export async function planGrant(
 
 const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
   const wanted = rowOf(cx, input)

@@ -17,6 +17,7 @@ import { appendEvent } from '../events.ts'
 import {
   assertMayMoveKind,
   assertNothingLacks,
+  changedMeanwhile,
   lackingToMove,
   lastOperator,
   leavesAnOperator,
@@ -25,11 +26,13 @@ import {
 } from './power.ts'
 import {
   buryPrincipal,
+  emailKeyOf,
   findPrincipal,
   idSchema,
   insertPrincipal,
   type PrincipalKind,
   principalIsMine,
+  principalReference,
 } from './principals.ts'
 import {
   DEPTH_MAX,
@@ -51,7 +54,6 @@ import {
   type PlaceRow,
   updateGroup as updateGroupRow,
 } from './store.ts'
-import { emailKeyOf, nameSchema, principalReference } from './words.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
 
@@ -59,6 +61,13 @@ const kindSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
+
+/** A name for people: one line. */
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters')
 
 export const groupInput = z
   .strictObject({
@@ -90,9 +99,6 @@ export const groupSchema = z
 
 export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
-
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
 const noGroup = () => new Problem('not_found', 'there is no such group')
 

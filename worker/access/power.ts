@@ -101,6 +101,10 @@ export const lastOperator = () =>
     'this takes away the last lasting grant of operator on * that a user has: nobody could run the system',
   )
 
+/** The batch found another state than the read before it, and nothing of it was stored. */
+export const changedMeanwhile = () =>
+  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+
 /** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
 export function assertMayMoveKind(cx: Context, kind: string): void {
   if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return

@@ -6,7 +6,7 @@ import { type Condition, condition, type Statement, scalar, sql } from '../db/sq
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
-import { assertNothingLacks, lackingToDefine, nothingLacks } from './power.ts'
+import { assertNothingLacks, changedMeanwhile, lackingToDefine, nothingLacks } from './power.ts'
 import { idSchema } from './principals.ts'
 import {
   deleteRole as deleteRoleRow,
@@ -17,7 +17,6 @@ import {
   roleIsUnused,
   updateRole as updateRoleRow,
 } from './store.ts'
-import { descriptionSchema } from './words.ts'
 
 export { findRolesByNames } from './store.ts'
 
@@ -31,6 +30,11 @@ export const permissionSchema = z
   .openapi({ example: 'device:read' })
 
 const permissionsSchema = z.array(permissionSchema).max(200)
+
+const descriptionSchema = z
+  .string()
+  .max(1000)
+  .regex(/^[^\0]*$/, 'must not contain NUL')
 
 export const roleInput = z
   .strictObject({
@@ -149,9 +153,6 @@ export async function planRole(
 
 const noRole = () => new Problem('not_found', 'there is no such role')
 const otherVersion = () => new Problem('precondition_failed', 'the role is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow> {
   const wanted = rowOf(cx, input)

@@ -9,9 +9,8 @@ import {
   planGroup,
   planMemberships,
 } from '../access/groups.ts'
-import { idSchema } from '../access/principals.ts'
+import { emailKeyOf, idSchema } from '../access/principals.ts'
 import { findRolesByNames, planRole, roleInput } from '../access/roles.ts'
-import { emailKeyOf } from '../access/words.ts'
 import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'

@@ -10,7 +10,7 @@ import {
   principalIsMine,
 } from '../access/principals.ts'
 import type { Lack } from '../access/rights_store.ts'
-import { decodeCursor, type Plan, page, z } from '../api.ts'
+import { decodeCursor, lineSchema, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
@@ -28,7 +28,7 @@ import {
   type NewCredential,
   newCredential,
 } from './credentials.ts'
-import { line, typeNameSchema } from './device_types.ts'
+import { typeNameSchema } from './device_types.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
 import {
   clientIdTaken,
@@ -73,7 +73,7 @@ const MAX_METADATA = 50
 const MAX_GROUPS = 100
 
 const statusSchema = z.enum(['active', 'suspended', 'retired'])
-const clientIdSchema = line(128).openapi({
+const clientIdSchema = lineSchema(128).openapi({
   description: 'The one MQTT client id that the device may use beside its own id.',
 })
 const groupsSchema = z
@@ -83,14 +83,14 @@ const groupsSchema = z
 const metadataKey = z
   .string()
   .regex(/^[A-Za-z][A-Za-z0-9_.-]{0,63}$/, 'must be 1 to 64 of A-Z a-z 0-9 _ . - after a letter')
-const metadataValue = line(500).or(z.literal(''))
+const metadataValue = lineSchema(500).or(z.literal(''))
 
 /** The body of a create request, and an entry of the blueprint. */
 export const deviceInput = z
   .strictObject({
     id: idSchema.optional(),
     type: typeNameSchema,
-    name: line(200).nullish(),
+    name: lineSchema(200).nullish(),
     status: statusSchema.optional(),
     mqtt_client_id: clientIdSchema.nullish(),
     metadata: z
@@ -108,7 +108,7 @@ export type DeviceInput = z.infer<typeof deviceInput>
 export const devicePatch = z
   .strictObject({
     type: typeNameSchema.optional(),
-    name: line(200).nullish(),
+    name: lineSchema(200).nullish(),
     status: statusSchema.optional(),
     mqtt_client_id: clientIdSchema.nullish(),
     metadata: z.record(metadataKey, metadataValue.nullable()).nullish(),

@@ -17,8 +17,8 @@ import {
   tag,
   z,
 } from '../api.ts'
+import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { emailKey, emailSchema } from './emails.ts'
 import { profileSchema, readProfile } from './profile.ts'
 import { endAllSessions, endSession, type SessionRow, type SessionsEnded } from './sessions.ts'
 import { findUserById, listLiveSessions, listUsers, type UserRow } from './store.ts'

@@ -11,15 +11,15 @@ import {
   isBuried,
   principalIsMine,
 } from '../access/principals.ts'
-import { type Plan, z } from '../api.ts'
+import { lineSchema, type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
+import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { isObject } from '../json.ts'
-import { emailKey, emailSchema } from './emails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
@@ -40,17 +40,10 @@ import {
   userIsAt,
 } from './store.ts'
 
-export { emailKey, findUserById, type UserRow }
+export { findUserById, type UserRow }
 
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8
-
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
 
 const passwordSchema = z
   .string()
@@ -71,7 +64,7 @@ const metadataSchema = z
 const fields = {
   email: emailSchema,
   email_verified: z.boolean(),
-  name: text(200),
+  name: lineSchema(200),
   locale: z.string().regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag'),
   status: z.enum(['active', 'disabled']),
   metadata: metadataSchema,

@@ -1,7 +1,8 @@
 // The tables `client` and `client_secret`, and what goes with a client when it is deleted.
 import { client, client_secret } from '../../db/schema.ts'
 import type { ConditionOrStatement, Statement } from '../../db/sql.ts'
-import { insertWhere, join, list, sql } from '../../db/sql.ts'
+import { condition, insertWhere, join, list, sql } from '../../db/sql.ts'
+import { deleteDeliveriesTo } from '../../deliveries.ts'
 
 export type ClientRow = typeof client.$inferSelect
 export type SecretRow = typeof client_secret.$inferSelect
@@ -75,7 +76,7 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
  * stays, as a tombstone.
  */
 export function deleteClientRows(id: string, version: number, now: number): readonly Statement[] {
-  const gone = sql`not exists (select 1 from client where id = ${id})`
+  const gone = condition`not exists (select 1 from client where id = ${id})`
   return [
     sql`delete from client where id = ${id} and version = ${version}`,
     sql`update authorization set revoked_at = ${now}
@@ -84,7 +85,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
     sql`delete from authorization_request where client_id = ${id} and ${gone}`,
     sql`delete from allowed_scope where client_id = ${id} and ${gone}`,
     sql`delete from client_secret where client_id = ${id} and ${gone}`,
-    sql`delete from logout_delivery where client_id = ${id} and ${gone}`,
+    deleteDeliveriesTo(id, gone),
   ]
 }
 
