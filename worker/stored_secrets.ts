@@ -30,7 +30,7 @@ export async function storedSecret(cx: Context, name: string): Promise<Uint8Arra
   if (!isSealedByNewest(cx, row.value)) {
     // Else it would be lost with the old SECRET_KEY. Of several processes that do so one is heard.
     const value = await seal(cx, context, encodeBase64url(secret))
-    await cx.db.writeAll(sql`update stored_secret set value = ${value}
+    await cx.db.write(sql`update stored_secret set value = ${value}
       where name = ${name} and value = ${row.value}`)
   }
   return remember(cx, memory, secret, FOR_GOOD)
@@ -42,11 +42,15 @@ async function findOrMake(cx: Context, name: string, context: string): Promise<R
   if (remembered !== undefined) return remembered
   const value = await seal(cx, context, encodeBase64url(cx.random(32)))
   const created_at = cx.now()
-  const [, rows] = await cx.db.writeAll(
+  const { rows } = await cx.db.write({
     // Whoever is first makes it, also when this batch runs twice.
-    insertInto(stored_secret, { name, value, created_at }, sql`on conflict (name) do nothing`),
-    listStoredSecrets(),
-  )
+    change: insertInto(
+      stored_secret,
+      { name, value, created_at },
+      sql`on conflict (name) do nothing`,
+    ),
+    rows: listStoredSecrets(),
+  })
   const made = acceptStoredSecrets(cx, rows).find(isIt)
   if (made === undefined) throw new Error(`the stored secret ${name} was not stored`)
   return made

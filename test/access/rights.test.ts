@@ -187,14 +187,14 @@ describe('rights', () => {
       '{',
       '[null]',
     ]) {
-      await cx.db.writeAll(
+      await cx.db.write(
         sql`update role set acl = ${acl} where acl like '%deny%' or name = 'broken'`,
       )
-      await cx.db.writeAll(
+      await cx.db.write([
         sql`update role set name = 'broken' where acl = ${acl}`,
         sql`update "grant" set role = 'broken'
         where role not in (select name from role)`,
-      )
+      ])
       const claim = await claimOf(house, 'ann')
       expect(claim).toEqual({ rules: [], expires_at: null, is_void: true })
     }

@@ -63,15 +63,15 @@ export async function startDevices(groups: readonly string[] = []) {
 export async function addGroup(worker: TestWorker, id: string, parent_id: string | null = null) {
   const cx = worker.context()
   const times = { created_at: cx.now(), updated_at: cx.now() }
-  await cx.db.writeAll(
+  await cx.db.write([
     insertInto(principal, { id, kind: 'group', rid: cx.rid, created_at: cx.now() }),
     insertInto(group, { id, kind: 'site', name: id, parent_id, ...times, version: 1 }),
-  )
+  ])
 }
 
 export async function addMember(worker: TestWorker, group_id: string, member_id: string) {
   const cx = worker.context()
-  await cx.db.writeAll(insertInto(membership, { group_id, member_id, created_at: cx.now() }))
+  await cx.db.write(insertInto(membership, { group_id, member_id, created_at: cx.now() }))
 }
 
 /** A new public key of a kind. */
@@ -100,9 +100,9 @@ export async function newJwk(
 
 /** The types of the events about a subject, in order. */
 export async function eventsOf(worker: TestWorker, subject_id: string) {
-  const [rows] = await worker
+  const rows = await worker
     .context()
-    .db.readAll(
+    .db.read(
       sql<{ type: string }>`select type from event where subject_id = ${subject_id} order by rowid`,
     )
   return rows.map(({ type }) => type)

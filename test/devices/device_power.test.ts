@@ -8,7 +8,7 @@ import { addGroup, deviceApi, startDevices } from './device_api.ts'
 async function addRole(worker: TestWorker, name: string, permissions: string[], acl = '[]') {
   const cx = worker.context()
   const times = { created_at: cx.now(), updated_at: cx.now() }
-  await cx.db.writeAll(
+  await cx.db.write(
     insertInto(role, {
       name,
       description: '',
@@ -25,7 +25,7 @@ async function addGrant(worker: TestWorker, subject_id: string, name: string, ob
   const cx = worker.context()
   const times = { created_at: cx.now(), updated_at: cx.now(), version: 1 }
   const id = `grant-${crypto.randomUUID()}`
-  await cx.db.writeAll(insertInto(grant, { id, subject_id, role: name, object_id, ...times }))
+  await cx.db.write(insertInto(grant, { id, subject_id, role: name, object_id, ...times }))
 }
 
 test('who may write devices cannot change one that holds more, nor lift one into such a group', async () => {

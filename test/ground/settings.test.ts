@@ -14,8 +14,8 @@ test('a stored setting that cannot be read, or is none, counts as absent and is 
     ['__proto__', '{}'],
     ['access_token_ttl', '120'],
   ]
-  await cx.db.writeAll(
-    ...rows.map(
+  await cx.db.write(
+    rows.map(
       ([name = '', value = '']) =>
         sql`insert into setting (name, value, updated_at) values (${name}, ${value}, 1)`,
     ),

@@ -175,10 +175,10 @@ describe('after a lock', () => {
   test('a write waits for it, is tried again and succeeds once', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 20, attempts: 10 })
-    await db.writeAll(sql`create table entry (n integer primary key, id text not null)`)
+    await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const rival = new Database(path, {})
     rival.exec('BEGIN IMMEDIATE')
-    const writes = ['a', 'b', 'c'].map((id) => db.writeAll(sql`insert into entry (id) values (${id})`))
+    const writes = ['a', 'b', 'c'].map((id) => db.write(sql`insert into entry (id) values (${id})`))
     setTimeout(() => rival.exec('COMMIT'), 60)
     await Promise.all(writes)
     rival.close()
@@ -189,23 +189,23 @@ describe('after a lock', () => {
   test('that stays, the caller is told that the database is unavailable, and it recovers', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 10, attempts: 2 })
-    await db.writeAll(
+    await db.write([
       sql`create table entry (n integer primary key, id text not null)`,
       sql`create table child (n integer references entry (n))`,
-    )
+    ])
     const rival = new Database(path, {})
     rival.exec('BEGIN IMMEDIATE')
-    await expect(db.writeAll(sql`insert into entry (id) values ('a')`)).rejects.toMatchObject({
+    await expect(db.write(sql`insert into entry (id) values ('a')`)).rejects.toMatchObject({
       name: 'DatabaseUnavailable',
     })
     await expect(db.runScript('drop table entry')).rejects.toThrow('stayed locked')
-    expect(await db.readAll(sql`select id from entry`)).toEqual([[]]) // readers never wait
+    expect(await db.read(sql`select id from entry`)).toEqual([]) // readers never wait
     rival.exec('COMMIT')
     rival.close()
-    for (const id of ['a', 'b']) await db.writeAll(sql`insert into entry (id) values (${id})`)
+    for (const id of ['a', 'b']) await db.write(sql`insert into entry (id) values (${id})`)
     expect(stored(path)).toEqual(['a', 'b'])
     // The new connection is set up like the first one.
-    await expect(db.writeAll(sql`insert into child values (77)`)).rejects.toMatchObject({
+    await expect(db.write(sql`insert into child values (77)`)).rejects.toMatchObject({
       kind: 'foreign_key',
     })
     await db.close()
@@ -235,10 +235,12 @@ describe('prepared statements', () => {
 
   test('do not hand what was bound to them to a request that binds less', async () => {
     const db = await openEmbeddedDatabase(urlOf(freshPath()))
-    const { sql: text, args } = sql`select ${'secret'} as a, ${'public'} as b`
-    expect(await db.readAll({ sql: text, args })).toEqual([[{ a: 'secret', b: 'public' }]])
-    expect(await db.readAll({ sql: text, args: ['mine'] })).toEqual([[{ a: 'mine', b: null }]])
-    expect(await db.readAll({ sql: text, args: [] })).toEqual([[{ a: null, b: null }]])
+    const whole = sql`select ${'secret'} as a, ${'public'} as b`
+    const binding = (...args: string[]): typeof whole =>
+      Object.assign(Object.create(Object.getPrototypeOf(whole)), { sql: whole.sql, args })
+    expect(await db.read(whole)).toEqual([{ a: 'secret', b: 'public' }])
+    expect(await db.read(binding('mine'))).toEqual([{ a: 'mine', b: null }])
+    expect(await db.read(binding())).toEqual([{ a: null, b: null }])
     await db.close()
   })
 
@@ -255,34 +257,36 @@ describe('prepared statements', () => {
       const all = sql`select * from thing`
       const put = sql`insert into thing (a) values ('x') returning *`
       const both = async () => {
-        const [made] = await db.writeAll(put)
-        const [rows, same] = await db.readAll(all, all)
+        const made = await db.write(put)
+        const { rows, same } = await db.read({
+          rows: all,
+          same: all,
+        })
         expect(same).toEqual(rows)
-        expect(await db.readAll(all)).toEqual([rows])
+        expect(await db.read(all)).toEqual(rows)
         return [made, rows]
       }
-      await db.writeAll(sql`create table thing (a text)`)
+      await db.write(sql`create table thing (a text)`)
       expect(await both()).toEqual([[{ a: 'x' }], [{ a: 'x' }]])
       await change('alter table thing add column b integer not null default 7')
       const row = { a: 'x', b: 7 }
       expect(await both()).toEqual([[row], [row, row]])
       await change('drop table thing')
-      await expect(db.readAll(all)).rejects.toThrow('no such table: thing')
-      await expect(db.writeAll(put)).rejects.toThrow('no such table: thing')
+      await expect(db.read(all)).rejects.toThrow('no such table: thing')
+      await expect(db.write(put)).rejects.toThrow('no such table: thing')
       await change(`create table thing (c text default 'y', a integer unique)`)
       const [made, rows] = await both()
       expect([made, rows]).toEqual([[{ c: 'y', a: 'x' }], [{ c: 'y', a: 'x' }]])
-      await expect(db.writeAll(put)).rejects.toMatchObject({ kind: 'unique', constraint: 'thing.a' })
+      await expect(db.write(put)).rejects.toMatchObject({ kind: 'unique', constraint: 'thing.a' })
       await db.close()
     },
   )
 })
 
 describe('a batch that fails leaves no lock and no snapshot behind', () => {
-  const before = [
-    sql`insert into child values (1, null)`,
-    sql`update child set n = n + 1 returning n`,
-  ]
+  const made = sql`insert into child values (1, null)`
+  const moved = sql`update child set n = n + 1 returning n`
+  const before = [made, moved]
   const failures: [string, string, ReturnType<typeof sql>][] = [
     ['a taken key', 'ConstraintViolation', sql`insert into entry values (1, 'taken')`],
     [
@@ -318,14 +322,14 @@ describe('a batch that fails leaves no lock and no snapshot behind', () => {
       insert into entry values (1, 'first')`)
     const rival = new Database(path, { timeout: 0 })
     for (let i = 0; i < 3; i++) {
-      await expect(db.writeAll(...before, failing, ...before)).rejects.toMatchObject({ name })
-      await expect(db.readAll(sql`select * from entry`, failing)).rejects.toThrow()
+      await expect(db.write([...before, failing, ...before])).rejects.toMatchObject({ name })
+      await expect(db.read([sql`select * from entry`, failing])).rejects.toThrow()
       expect(rival.prepare('select count(*) as n from child').all([])).toEqual([{ n: 0 }])
       rival.exec(`insert into entry (id) values ('rival')`)
       // Answers `busy` if any connection still reads from the log.
       expect(rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])).toMatchObject([{ busy: 0 }])
-      const [, moved] = await db.writeAll(...before, sql`delete from child`)
-      expect(moved).toEqual([{ n: 2 }])
+      const answers = await db.write({ made, moved, change: sql`delete from child` })
+      expect(answers).toEqual({ made: [], moved: [{ n: 2 }], change: [] })
     }
     rival.close()
     await db.close()
@@ -335,9 +339,9 @@ describe('a batch that fails leaves no lock and no snapshot behind', () => {
   test('nor does one that meets a lock with its statements already prepared', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
-    await db.writeAll(sql`create table entry (n integer primary key, id text not null)`)
+    await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const rival = new Database(path, { timeout: 0 })
-    const put = (id: string) => db.writeAll(sql`insert into entry (id) values (${id}) returning id`)
+    const put = (id: string) => db.write(sql`insert into entry (id) values (${id}) returning id`)
     for (let i = 0; i < 5; i++) {
       await put(`before-${i}`)
       rival.exec('BEGIN IMMEDIATE')
@@ -365,7 +369,7 @@ describe('writes asked for at once', () => {
   test('share a commit, and each has its own answer', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path))
-    await db.writeAll(entry)
+    await db.write(entry)
     const rival = new Database(path, { timeout: 0 })
     const frames = () => {
       const [{ log } = { log: NaN }] = rival.prepare('PRAGMA wal_checkpoint(PASSIVE)').all([]) as {
@@ -375,11 +379,11 @@ describe('writes asked for at once', () => {
     }
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
     const ids = Array.from({ length: 40 }, (_, i) => `at-once-${i}`)
-    const answers = await Promise.all(ids.map((id) => db.writeAll(put(id))))
-    expect(answers).toEqual(ids.map((id) => [[{ id }]]))
+    const answers = await Promise.all(ids.map((id) => db.write(put(id))))
+    expect(answers).toEqual(ids.map((id) => [{ id }]))
     const shared = frames()
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
-    for (const id of ids) await db.writeAll(put(`${id} alone`))
+    for (const id of ids) await db.write(put(`${id} alone`))
     const alone = frames()
     console.log(`writes: ${ids.length}; pages to the log at once: ${shared}, alone: ${alone}`)
     expect(alone).toBeGreaterThanOrEqual(ids.length)
@@ -391,7 +395,7 @@ describe('writes asked for at once', () => {
   test('do not suffer from those among them that are refused', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path))
-    await db.writeAll(entry, put('taken'))
+    await db.write([entry, put('taken')])
     const refused: [string, ReturnType<typeof sql>][] = [
       ['ConstraintViolation', put('taken')],
       ['ConstraintViolation', sql`insert or rollback into entry (id) values ('taken')`],
@@ -405,8 +409,8 @@ describe('writes asked for at once', () => {
       Array.from({ length: 30 }, (_, i) => {
         const [, bad] = refusedAt(i) ?? []
         return bad === undefined
-          ? db.writeAll(put(`good-${i}`), put(`too-${i}`))
-          : db.writeAll(put(`half-${i}`), bad, put(`other-half-${i}`))
+          ? db.write([put(`good-${i}`), put(`too-${i}`)])
+          : db.write([put(`half-${i}`), bad, put(`other-half-${i}`)])
       }),
     )
     const expected = ['taken']
@@ -415,7 +419,7 @@ describe('writes asked for at once', () => {
       if (name !== undefined) {
         expect(result, name).toMatchObject({ status: 'rejected', reason: { name } })
       } else {
-        const value = [[{ id: `good-${i}` }], [{ id: `too-${i}` }]]
+        const value = [{ id: `good-${i}` }, { id: `too-${i}` }]
         expect(result).toEqual({ status: 'fulfilled', value })
         expected.push(`good-${i}`, `too-${i}`)
       }
@@ -427,19 +431,19 @@ describe('writes asked for at once', () => {
   test('keep their order with scripts among them, and are done before the file is given back', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path))
-    await db.writeAll(entry)
+    await db.write(entry)
     const all = [
-      db.writeAll(put('first')),
-      db.writeAll(put('second')),
+      db.write(put('first')),
+      db.write(put('second')),
       db.runScript(`update entry set id = id || ' seen'`),
-      db.writeAll(put('third')),
-      db.writeAll(...Array.from({ length: 150 }, (_, i) => put(`many-${i}`)), put('fourth')),
-      db.writeAll(put('fifth')),
+      db.write(put('third')),
+      db.write([...Array.from({ length: 150 }, (_, i) => put(`many-${i}`)), put('fourth')]),
+      db.write(put('fifth')),
     ]
     const closed = db.close()
     await Promise.all(all)
     await closed
-    await expect(db.writeAll(put('late'))).rejects.toThrow('the database is closed')
+    await expect(db.write(put('late'))).rejects.toThrow('the database is closed')
     const kept = stored(path).filter((id) => !id.startsWith('many-'))
     expect(kept).toEqual(['first seen', 'second seen', 'third', 'fourth', 'fifth'])
   })
@@ -447,18 +451,18 @@ describe('writes asked for at once', () => {
   test('wait for a lock together, and are all told that it stayed', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 100, attempts: 1 })
-    await db.writeAll(entry)
+    await db.write(entry)
     const rival = new Database(path, { timeout: 0 })
     rival.exec('BEGIN IMMEDIATE')
     const began = performance.now()
-    const writes = Array.from({ length: 20 }, (_, i) => db.writeAll(put(`locked-out-${i}`)))
+    const writes = Array.from({ length: 20 }, (_, i) => db.write(put(`locked-out-${i}`)))
     for (const result of await Promise.allSettled(writes)) {
       expect(result).toMatchObject({ reason: { name: 'DatabaseUnavailable' } })
     }
     expect(performance.now() - began).toBeLessThan(1000)
     rival.exec('COMMIT')
     rival.close()
-    await Promise.all([db.writeAll(put('a')), db.writeAll(put('b'))])
+    await Promise.all([db.write(put('a')), db.write(put('b'))])
     expect(stored(path)).toEqual(['a', 'b'])
     await db.close()
   })
@@ -476,12 +480,12 @@ test.each(['node', 'deno', 'bun'] as const)(
   async (runtime) => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
-    await db.writeAll(sql`create table entry (n integer primary key, id text not null)`)
+    await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const reader = start(runtime, 'database_reader.ts', [urlOf(path), '2000000'])
     await reader.reached(1)
     let written = 0
     while (reader.lines.length < 2) {
-      await db.writeAll(sql`insert into entry (id) values (${String(++written)})`)
+      await db.write(sql`insert into entry (id) values (${String(++written)})`)
       await new Promise(setImmediate)
     }
     await reader.ended()
@@ -496,11 +500,11 @@ test.each(['node', 'deno', 'bun'] as const)(
 test('a hundred overlapping writes and reads of one process succeed', async () => {
   const path = freshPath()
   const db = await openEmbeddedDatabase(urlOf(path))
-  await db.writeAll(sql`create table entry (n integer primary key, id text not null)`)
+  await db.write(sql`create table entry (n integer primary key, id text not null)`)
   await Promise.all(
     Array.from({ length: 100 }, async (_, i) => {
-      await db.writeAll(sql`insert into entry (id) values (${String(i)})`)
-      const [[row]] = await db.readAll(
+      await db.write(sql`insert into entry (id) values (${String(i)})`)
+      const [row] = await db.read(
         sql<{ n: number }>`select count(*) as n from entry where id = ${String(i)}`,
       )
       expect(row).toEqual({ n: 1 })
@@ -509,7 +513,7 @@ test('a hundred overlapping writes and reads of one process succeed', async () =
   expect(stored(path)).toHaveLength(100)
   await db.close()
   await db.close()
-  await expect(db.readAll(sql`select 1`)).rejects.toThrow('the database is closed')
+  await expect(db.read(sql`select 1`)).rejects.toThrow('the database is closed')
   const copy = freshPath()
   copyFileSync(path, copy) // without its log
   expect(stored(copy)).toHaveLength(100)
@@ -518,7 +522,7 @@ test('a hundred overlapping writes and reads of one process succeed', async () =
 test('a long run of writes and reads lets the rest of the process live', async () => {
   const path = freshPath()
   const db = await openEmbeddedDatabase(urlOf(path))
-  await db.writeAll(sql`create table entry (n integer primary key, id text not null)`)
+  await db.write(sql`create table entry (n integer primary key, id text not null)`)
   let [turns, isDone] = [0, false]
   const turn = () => {
     turns++
@@ -526,8 +530,8 @@ test('a long run of writes and reads lets the rest of the process live', async (
   }
   setTimeout(turn, 1)
   for (let i = 0; i < 1000; i++) {
-    await db.writeAll(sql`insert into entry (id) values ('x')`)
-    await db.readAll(sql`select n from entry where n = ${i}`)
+    await db.write(sql`insert into entry (id) values ('x')`)
+    await db.read(sql`select n from entry where n = ${i}`)
   }
   isDone = true
   console.log(`writes: 1000, reads: 1000, turns of the event loop meanwhile: ${turns}`)
@@ -593,7 +597,7 @@ describe('a file that cannot be used is refused and left as it is', () => {
   test('one that this user may not read', async () => {
     const path = join(folder, 'private.db')
     const db = await openEmbeddedDatabase(urlOf(path))
-    await db.writeAll(sql`create table kept (x)`)
+    await db.write(sql`create table kept (x)`)
     await db.close()
     const before = readFileSync(path)
     chmodSync(folder, 0o755)
@@ -616,7 +620,7 @@ describe('a file that cannot be used is refused and left as it is', () => {
 test('the file is for its owner alone, and its name may hold anything', async () => {
   const path = join(folder, 'a?b #c%20ü.db')
   const db = await openEmbeddedDatabase(urlOf(path))
-  await db.writeAll(sql`create table t (x)`)
+  await db.write(sql`create table t (x)`)
   expect(db.path).toBe(path)
   expect(statSync(path).mode & 0o777).toBe(0o600)
   expect(statSync(`${path}-wal`).mode & 0o777).toBe(0o600)

@@ -181,7 +181,7 @@ test('a request that was stored before classes were kept still goes on', async (
   const page = await browser.get(requestPath())
   await worker
     .context()
-    .db.writeAll(
+    .db.write(
       sql`update authorization_request set parameters = json_remove(parameters, '$.acr_values')`,
     )
   await signIn(worker, browser, 'ann')

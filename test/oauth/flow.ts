@@ -45,8 +45,8 @@ export async function signIn(
     user_agent: 'test',
     replaces: browser.cookies.get('session'),
   })
-  const answers = await cx.db.writeAll(...statements, started)
-  if (answers.at(-1)?.length !== 1) throw new Error(`${user_id} got no session`)
+  const answers = await cx.db.write({ statements, started })
+  if (answers.started.length !== 1) throw new Error(`${user_id} got no session`)
   browser.cookies.set('session', cookie)
 }
 
@@ -54,7 +54,7 @@ export async function signIn(
 export async function giveRole(worker: TestWorker, subject_id: string, role: string) {
   const cx = worker.context()
   const now = cx.now()
-  await cx.db.writeAll(
+  await cx.db.write(
     insertInto(grant, {
       id: randomId(cx, 'gra'),
       subject_id,
@@ -143,6 +143,6 @@ export async function rowsOf(
   worker: TestWorker,
   table: keyof typeof TABLES,
 ): Promise<Record<string, unknown>[]> {
-  const [rows] = await worker.context().db.readAll(TABLES[table])
+  const rows = await worker.context().db.read(TABLES[table])
   return rows as Record<string, unknown>[]
 }

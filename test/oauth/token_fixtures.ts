@@ -29,19 +29,17 @@ export const AS: oauth.AuthorizationServer = {
 }
 
 export const write = (worker: TestWorker, ...statements: Statement[]) =>
-  worker.context().db.writeAll(...statements)
+  worker.context().db.write(statements)
 
 /** The first row of a query. */
 export async function row<T>(worker: TestWorker, query: Statement<T>): Promise<T> {
-  const [rows] = await worker.context().db.readAll(query)
+  const rows = await worker.context().db.read(query)
   if (rows[0] === undefined) throw new Error(`no row: ${query.sql}`)
   return rows[0]
 }
 
 export async function count(worker: TestWorker, query: Statement<unknown>): Promise<number> {
-  const [rows] = await worker
-    .context()
-    .db.readAll(sql<{ n: number }>`select count(*) as n ${query}`)
+  const rows = await worker.context().db.read(sql<{ n: number }>`select count(*) as n ${query}`)
   return rows[0]?.n ?? 0
 }
 
@@ -312,14 +310,16 @@ export const claimsOf = (jwt: string | undefined) =>
 export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
-type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
+type Send = () => Promise<unknown>
 
 /** The same worker, with something around each write. */
-function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'request'> {
+function aroundWrites(
+  worker: TestWorker,
+  around: <T>(send: () => Promise<T>) => Promise<T>,
+): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    const write: Context['db']['write'] = (batch) => around(() => cx.db.write(batch))
-    return { ...cx, db: { ...cx.db, write } }
+    return { ...cx, db: { ...cx.db, write: (batch) => around(() => cx.db.write(batch)) } }
   })
   return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
 }
@@ -328,10 +328,7 @@ function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'req
  * The same worker, but the answer of every write is lost once: its batch is sent again, after what happens
  * `between`.
  */
-export const losingAnswers = (
-  worker: TestWorker,
-  between: () => Promise<unknown> = async () => {},
-) =>
+export const losingAnswers = (worker: TestWorker, between: Send = async () => {}) =>
   aroundWrites(worker, async (send) => {
     await send()
     await between()
@@ -339,16 +336,18 @@ export const losingAnswers = (
   })
 
 /** The same worker, but something happens between what a request reads and what it writes. */
-export const overtaken = (worker: TestWorker, before: () => Promise<unknown>) =>
+export const overtaken = (worker: TestWorker, before: Send) =>
   aroundWrites(worker, async (send) => {
     await before()
     return send()
   })
 
 const countStatements = (batch: Batch): number =>
-  batch === null || isText(batch)
-    ? Number(batch !== null)
-    : Object.values<Batch>(batch).reduce((sum, part) => sum + countStatements(part), 0)
+  batch === null
+    ? 0
+    : isText(batch)
+      ? 1
+      : Object.values<Batch>(batch).reduce((sum, part) => sum + countStatements(part), 0)
 
 /** The same worker, which says how many statements the last batch had that was read. */
 export function countingReads(worker: TestWorker) {

@@ -4,7 +4,7 @@
 import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import type { Answers, Rows } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
 import { type CompiledAcl, compileAcl, narrowsTo, type RightsRows } from './rights.ts'
 import {
@@ -26,12 +26,12 @@ export type Narrowing = {
  * gives one text; null gives no rows.
  */
 export const narrowedRightsOf = (
-  subject: Statement<unknown>,
-  narrowings: Statement<unknown>,
+  subject: Scalar | Statement<unknown>,
+  narrowings: Scalar | Statement<unknown>,
   now: number,
 ) => ({
-  grants: listNarrowedGrants(sql`(${subject})`, sql`(${narrowings})`, now),
-  places: listNarrowedPlaces(sql`(${narrowings})`),
+  grants: listNarrowedGrants(scalar`(${subject})`, scalar`(${narrowings})`, now),
+  places: listNarrowedPlaces(scalar`(${narrowings})`),
 })
 
 export type NarrowedRows = Answers<ReturnType<typeof narrowedRightsOf>>

@@ -4,7 +4,7 @@ import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
 import { coversFilter } from '../../policy/topic_filter.ts'
 import type { Context } from '../context.ts'
 import type { Answers, Rows } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import {
   type AclTemplate,
   type Bind,
@@ -32,10 +32,10 @@ import {
 
 /**
  * The statements of a principal's rights, a group for a read batch; the rows that answer them are
- * `RightsRows`. `subject` is an id, or SQL in parentheses or not that gives one.
+ * `RightsRows`. `subject` is an id, or SQL that gives one.
  */
-export function rightsOf(subject: string | Statement<unknown>, now: number) {
-  const who = typeof subject === 'string' ? sql`${subject}` : sql`(${subject})`
+export function rightsOf(subject: string | Scalar | Statement<unknown>, now: number) {
+  const who = typeof subject === 'string' ? scalar`${subject}` : scalar`(${subject})`
   return {
     grants: listHeldGrants(who, now),
     groupsBelow: listGroupsBelow(who, now),
@@ -48,7 +48,7 @@ export function rightsOf(subject: string | Statement<unknown>, now: number) {
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
 /** Goes away: the same by position. */
-export function rightsListOf(subject: string | Statement<unknown>, now: number) {
+export function rightsListOf(subject: string | Scalar | Statement<unknown>, now: number) {
   const { grants, groupsBelow, devices, ownDevice, ownGroups } = rightsOf(subject, now)
   return [grants, groupsBelow, devices, ownDevice, ownGroups] as const
 }

@@ -108,10 +108,10 @@ export async function listMintedTokens(
   after: string,
   limit: number,
 ): Promise<DeviceTokenRow[]> {
-  const [devices, tokens] = await cx.db.readAll(
-    findDeviceById(device_id),
-    listDeviceTokens(device_id, after, limit),
-  )
+  const { devices, tokens } = await cx.db.read({
+    devices: findDeviceById(device_id),
+    tokens: listDeviceTokens(device_id, after, limit),
+  })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
   return tokens
 }

@@ -1,8 +1,15 @@
 // Reading events, and what a blueprint may name.
 import { isMqttClientId } from '../access/principals.ts'
 import type { event } from '../db/schema.ts'
-import type { Statement } from '../db/sql.ts'
-import { join, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  join,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../db/sql.ts'
 
 export type EventRow = typeof event.$inferSelect
 
@@ -11,26 +18,26 @@ export function listEvents(
   filter: { type?: string | undefined; subject_id?: string | undefined; before: string },
   limit: number,
 ): Statement<EventRow> {
-  const conditions = [sql`1`]
-  if (filter.before !== '') conditions.push(sql`id < ${filter.before}`)
-  if (filter.type !== undefined) conditions.push(sql`type = ${filter.type}`)
-  if (filter.subject_id !== undefined) conditions.push(sql`subject_id = ${filter.subject_id}`)
+  const conditions = [condition`1`]
+  if (filter.before !== '') conditions.push(condition`id < ${filter.before}`)
+  if (filter.type !== undefined) conditions.push(condition`type = ${filter.type}`)
+  if (filter.subject_id !== undefined) conditions.push(condition`subject_id = ${filter.subject_id}`)
   return sql`select * from event where ${join(conditions, ' and ')} order by id desc limit ${limit}`
 }
 
 // --- what a blueprint may name -----------------------------------------------------------------
 
-const among = (column: Statement, names: readonly string[]): Statement =>
-  sql`${column} in (select value from json_each(${JSON.stringify(names)}))`
+const among = (column: Scalar, names: readonly string[]): Condition =>
+  condition`${column} in (select value from json_each(${JSON.stringify(names)}))`
 
 export const listPrincipals = (
   ids: readonly string[],
 ): Statement<{ id: string; kind: string; deleted_at: number | null }> =>
-  sql`select id, kind, deleted_at from principal where ${among(sql`id`, ids)}`
+  sql`select id, kind, deleted_at from principal where ${among(scalar`id`, ids)}`
 
 /** Those of the ids that are a device's MQTT client id, or begin its space. */
 export const listMqttClientIds = (ids: readonly string[]): Statement<{ id: string }> =>
-  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(sql`value`)}`
+  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(scalar`value`)}`
 
 export const listTree = (): Statement<{ id: string; parent_id: string | null }> =>
   sql`select id, parent_id from "group"`
@@ -39,10 +46,10 @@ export const listMembershipsOf = (
   email_keys: readonly string[],
 ): Statement<{ group_id: string; member_id: string }> =>
   sql`select group_id, member_id from membership join user on user.id = member_id
-    where ${among(sql`email_key`, email_keys)}`
+    where ${among(scalar`email_key`, email_keys)}`
 
 export const listNamedRoles = (names: readonly string[]): Statement<{ name: string }> =>
-  sql`select name from role where ${among(sql`name`, names)}`
+  sql`select name from role where ${among(scalar`name`, names)}`
 
 export const listNamedTypes = (names: readonly string[]): Statement<{ name: string }> =>
-  sql`select name from device_type where ${among(sql`name`, names)}`
+  sql`select name from device_type where ${among(scalar`name`, names)}`

@@ -76,6 +76,8 @@ const isList = (batch: Batch): batch is readonly Statement<unknown>[] => Array.i
 
 function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
   if (batch === null) return
+  // An object that only looks like a statement.
+  if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
   if (isText(batch)) yield batch
   else if (isList(batch)) yield* batch
   else for (const part of Object.values(batch)) yield* statementsIn(part)

@@ -69,6 +69,9 @@ export function scalar(strings: TemplateStringsArray, ...values: readonly Interp
   return fill(strings, values)
 }
 
+/** The condition that always holds. */
+export const TRUE: Condition = condition`true`
+
 /** Whether a value is SQL text and not a value to bind. */
 export const isText = (value: unknown): value is Statement => value instanceof Fragment
 
@@ -93,15 +96,23 @@ export function list(values: readonly (SqlValue | boolean)[]): Statement<never> 
   return new Fragment(values.map(() => '?').join(', '), values.map(sqlValue))
 }
 
+/** Goes away: a condition, or one that is still typed as a statement. */
+export type ConditionOrStatement = Condition | Statement<unknown>
+
 /**
- * Statements one after the other with `separator` between them. Conditions joined with ` and ` or
+ * Parts one after the other with `separator` between them. Conditions joined with ` and ` or
  * ` or ` come in parentheses, each and all, so that they mean the same wherever they are inlined;
  * none at all are true for ` and `, false for ` or `.
  */
 export function join(
-  parts: readonly Statement<unknown>[],
-  separator: ' and ' | ' or ' | ', ' | ' ' | ' union all ',
-): Statement<never> {
+  parts: readonly ConditionOrStatement[],
+  separator: ' and ' | ' or ',
+): Condition & Statement<never>
+export function join(
+  parts: readonly (Statement<unknown> | Scalar)[],
+  separator: ', ' | ' ' | ' union all ',
+): Statement<never>
+export function join(parts: readonly Text[], separator: string): Fragment {
   const isCondition = separator === ' and ' || separator === ' or '
   const texts = parts.map(({ sql }) => (isCondition ? `(${sql})` : sql))
   if (isCondition && texts.length === 0) texts.push(separator === ' and ' ? '1' : '0')
@@ -130,7 +141,7 @@ export function insertInto<T extends SQLiteTable, Row = never>(
 export function insertWhere<T extends SQLiteTable, Row = never>(
   table: T,
   row: T['$inferInsert'],
-  condition: Statement<unknown>,
+  condition: ConditionOrStatement,
   tail?: Statement<Row>,
 ): Statement<Row> {
   const { into, values } = insertion(table, row)

@@ -267,7 +267,7 @@ describe('an answer that is not the person’s is refused and gives no code', ()
     })
     const at = worker.clock.now
     const { sql } = await import('../../../worker/db/sql.ts')
-    await worker.context().db.writeAll(sql`
+    await worker.context().db.write(sql`
       insert into role (name, description, permissions, acl, builtin, created_at, updated_at, version)
       values ('helper', '', '["users:read"]', '[]', 0, ${at}, ${at}, 1)`)
     await giveRole(worker, 'ann', 'helper')

@@ -99,7 +99,7 @@ describe('who is not signed in gets', () => {
       'with a session of a disabled user',
       async () => {
         await signIn(worker, browser, 'ann')
-        await worker.context().db.writeAll(sql`update user set status = 'disabled' where id = 'ann'`)
+        await worker.context().db.write(sql`update user set status = 'disabled' where id = 'ann'`)
       },
     ],
   ]
@@ -319,7 +319,7 @@ describe('management scopes', () => {
 
   test('are given as far as a role on everything gives them', async () => {
     const at = worker.clock.now
-    await worker.context().db.writeAll(sql`
+    await worker.context().db.write(sql`
       insert into role (name, description, permissions, acl, builtin, created_at, updated_at, version)
       values ('helper', '', '["users:read"]', '[]', 0, ${at}, ${at}, 1)`)
     await giveRole(worker, 'ann', 'helper')
@@ -352,9 +352,9 @@ test('authorize takes 2 round trips to a code, by handle too', async () => {
   await outcome(requestPath())
   worker.clock.now += 45
   const touching = await countRoundTrips(worker, () => outcome(requestPath()))
-  const [[seen]] = await worker
+  const [seen] = await worker
     .context()
-    .db.readAll(sql<{ at: number }>`select last_seen_at as at from session`)
+    .db.read(sql<{ at: number }>`select last_seen_at as at from session`)
   expect(seen?.at).toBe(worker.clock.now)
   const counts = {
     byHandle: byHandle.roundTrips,

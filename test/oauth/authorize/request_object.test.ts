@@ -489,7 +489,7 @@ describe('a request_uri', () => {
     // An operator's own client is not counted.
     isGood = false
     await many(FETCHES_MAX + 2)
-    await db.writeAll(sql`update client set registration_token_hash = 'x' where id = 'app'`)
+    await db.write(sql`update client set registration_token_hash = 'x' where id = 'app'`)
     fetched.length = 0
     // Nor is what turned out to be a request.
     isGood = true

@@ -249,7 +249,7 @@ describe('a signed answer', () => {
 const askForEdDsa = (worker: TestWorker) =>
   worker
     .context()
-    .db.writeAll(sql`update client set members = '{"authorization_signed_response_alg":"EdDSA"}'`)
+    .db.write(sql`update client set members = '{"authorization_signed_response_alg":"EdDSA"}'`)
 
 describe('the first key of an algorithm', () => {
   const path = requestPath({ response_mode: 'jwt' })

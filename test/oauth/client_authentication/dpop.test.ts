@@ -530,7 +530,7 @@ describe('a bound token', () => {
     const secret = await addClient(worker, JOB)
     await addClient(worker, { ...JOB, client_id: 'api', resources: ['https://api.example'] })
     const { cnf } = claimsOf(access_token)
-    await worker.context().db.writeAll(sql`update client set token_endpoint_auth_method =
+    await worker.context().db.write(sql`update client set token_endpoint_auth_method =
       'client_secret_basic' where id = 'app'`)
     const { client_secret } = await makeSecret(worker, 'app')
     const look = (what: string) =>
@@ -551,7 +551,7 @@ describe('a bound token', () => {
 
 async function makeSecret(worker: TestWorker, client_id: string) {
   const client_secret = 'abcdefghijklmnopqrstuvwxyz0123456789'
-  await worker.context().db.writeAll(
+  await worker.context().db.write(
     sql`insert into client_secret (id, client_id, hash, created_at) values
       ('s', ${client_id}, ${sha256(client_secret)}, ${worker.clock.now})`,
   )

@@ -156,9 +156,9 @@ describe('a pairwise client', () => {
       ).status
     expect(await status()).toBe(200)
     const cx = worker.context()
-    await cx.db.writeAll(sql`update user set status = 'disabled' where id = 'ann'`)
+    await cx.db.write(sql`update user set status = 'disabled' where id = 'ann'`)
     expect(await status()).toBe(401)
-    await cx.db.writeAll(sql`update user set status = 'active' where id = 'ann'`)
+    await cx.db.write(sql`update user set status = 'active' where id = 'ann'`)
     expect(await status()).toBe(200)
     await post(worker, '/oauth/revoke', { token: access_token, client_id: 'a' })
     expect(await status()).toBe(401)
@@ -341,9 +341,9 @@ describe('a sector_identifier_uri', () => {
 describe('the salt', () => {
   const SALT = 'pairwise subjects'
   const stored = async () => {
-    const [rows] = await worker
+    const rows = await worker
       .context()
-      .db.readAll(sql<{ name: string; value: string }>`select name, value from stored_secret`)
+      .db.read(sql<{ name: string; value: string }>`select name, value from stored_secret`)
     return rows
   }
 

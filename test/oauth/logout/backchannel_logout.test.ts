@@ -251,7 +251,7 @@ describe('of several at once', () => {
       await signInAt(worker, one, 'shop')
       await visit(worker, one, 'bank')
     }
-    await worker.context().db.writeAll(sql`delete from session`)
+    await worker.context().db.write(sql`delete from session`)
     await sweepSessions(worker.context(), null)
     expect(await deliveriesOf(worker)).toHaveLength(6)
     await Promise.all(Array.from({ length: 8 }, () => deliverLogoutTokens(worker.context())))
@@ -263,7 +263,7 @@ describe('of several at once', () => {
     const { worker, browser } = await startSessions()
     await signInAt(worker, browser, 'shop')
     await visit(worker, browser, 'bank')
-    await worker.context().db.writeAll(sql`delete from session`)
+    await worker.context().db.write(sql`delete from session`)
     const lossy = (): Context => {
       const cx = worker.context()
       const write: Context['db']['write'] = async (batch) => {
@@ -280,7 +280,7 @@ describe('of several at once', () => {
   test('one that read too early tells nobody again', async () => {
     const { worker, browser, receivers } = await startSessions()
     await signInAt(worker, browser, 'shop')
-    await worker.context().db.writeAll(sql`delete from session`)
+    await worker.context().db.write(sql`delete from session`)
     const cx = worker.context()
     const late: Context = {
       ...cx,
@@ -303,9 +303,9 @@ describe('of several at once', () => {
 test('a sender that died is made up for when its lease has run out', async () => {
   const { worker, browser, receivers } = await startSessions()
   await signInAt(worker, browser, 'shop')
-  await worker.context().db.writeAll(sql`delete from session`)
+  await worker.context().db.write(sql`delete from session`)
   await sweepSessions(worker.context(), null)
-  await worker.context().db.writeAll(takeDeliveries(worker.context(), 'of the dead', BACKOFF, 10))
+  await worker.context().db.write(takeDeliveries(worker.context(), 'of the dead', BACKOFF, 10))
   await deliverLogoutTokens(worker.context())
   expect(receivers.got).toEqual([])
   worker.clock.now += BACKOFF[0]
@@ -316,7 +316,7 @@ test('a sender that died is made up for when its lease has run out', async () =>
 test('many hanging authorizations are all ended, and their client is told once', async () => {
   const { worker, browser, receivers } = await startSessions()
   const { access_token } = await signInAt(worker, browser, 'shop')
-  await worker.context().db.writeAll(
+  await worker.context().db.write(
     sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 250)
       insert into authorization (id, user_id, client_id, scope, resource, auth_time, amr,
         created_at, last_used_at, sid, offline)
@@ -326,11 +326,9 @@ test('many hanging authorizations are all ended, and their client is told once',
   const { id_token } = await visit(worker, browser, 'bank')
   await browser.get(`/oauth/logout?${new URLSearchParams({ id_token_hint: id_token })}`)
   await worker.settled()
-  const [rows] = await worker
+  const rows = await worker
     .context()
-    .db.readAll(
-      sql<{ n: number }>`select count(*) as n from authorization where revoked_at is null`,
-    )
+    .db.read(sql<{ n: number }>`select count(*) as n from authorization where revoked_at is null`)
   expect(rows[0]?.n).toBe(0)
   expect(await isGood(worker, access_token)).toBe(false)
   expect(toldOf(receivers)).toEqual(['bank', 'shop'])
@@ -407,19 +405,15 @@ test('a client hears of a session that lasted longer than its tokens are remembe
     await runTimer(worker, 8 * 3600)
     await browser.get('/account')
   }
-  await worker.context().db.writeAll(...deleteEnded(worker.context()))
-  const [rows] = await worker
-    .context()
-    .db.readAll(sql<{ id: string }>`select id from authorization`)
+  await worker.context().db.write(deleteEnded(worker.context()))
+  const rows = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
   // The last one only.
   expect(rows).toHaveLength(1)
   await signOut(worker, browser)
   expect(toldOf(receivers)).toEqual(['shop'])
   worker.clock.now += 2 * 86_400
-  await worker.context().db.writeAll(...deleteEnded(worker.context()))
-  const [left] = await worker
-    .context()
-    .db.readAll(sql<{ id: string }>`select id from authorization`)
+  await worker.context().db.write(deleteEnded(worker.context()))
+  const left = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
   expect(left).toEqual([])
 })
 
@@ -479,8 +473,10 @@ test('no statement about sessions and what hangs on them walks through a whole t
     sql`select * from authorization_code where user_id = ${'a'} and redeemed_by is null`,
     sql`select * from allowed_scope where user_id = ${'a'} and client_id = ${'b'}`,
   ]
-  const plans = await cx.db.readAll(
-    ...statements.map((statement) => sql<{ detail: string }>`explain query plan ${statement}`),
+  const plans = await Promise.all(
+    statements.map((statement) =>
+      cx.db.read(sql<{ detail: string }>`explain query plan ${statement}`),
+    ),
   )
   const details = plans.map((rows) => rows.map(({ detail }) => detail))
   expect(details.flat().filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))).toEqual([])

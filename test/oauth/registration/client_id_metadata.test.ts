@@ -406,7 +406,7 @@ describe('what is no such client', () => {
   test('an address makes us fetch so many documents in an hour', async () => {
     expect((await ask()).status).toBe(303)
     expect(await row(worker, sql`select count from attempt`)).toEqual({ count: 1 })
-    await worker.context().db.writeAll(sql`update attempt set count = ${DOCUMENTS_MAX - 2}`)
+    await worker.context().db.write(sql`update attempt set count = ${DOCUMENTS_MAX - 2}`)
     const more = Array.from({ length: 5 }, (_, i) => `https://client.example/${i}`)
     for (const client_id of more) serveJson({ ...DOCUMENT, client_id }, {}, client_id)
     const pages = await Promise.all(more.map((client_id) => ask({ client_id })))
@@ -491,7 +491,7 @@ describe('how long a document counts', () => {
 
   test('a client that an operator lets skip consent is not changed by its document any more', async () => {
     await ask()
-    await worker.context().db.writeAll(sql`update client set first_party = 1`)
+    await worker.context().db.write(sql`update client set first_party = 1`)
     serveJson({ ...DOCUMENT, redirect_uris: ['https://evil.example/'] })
     worker.clock.now += 3600
     expect((await ask({ redirect_uri: 'https://evil.example/' })).status).toBe(400)

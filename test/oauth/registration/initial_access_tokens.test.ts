@@ -165,7 +165,7 @@ test('one that is used up or deleted at the last moment makes no client', async 
     ],
   ] as const) {
     const { initial_access_token, id } = await addInitialAccessToken(worker, { max_uses: 1 })
-    const late = overtaken(worker, () => worker.context().db.writeAll(change(id)))
+    const late = overtaken(worker, () => worker.context().db.write(change(id)))
     expect((await register(late, {}, initial_access_token)).status, what).toBe(401)
     expect(await clientsMadeWith(id), what).toBe(0)
   }

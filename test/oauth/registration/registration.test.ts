@@ -784,7 +784,7 @@ describe('looking after itself', () => {
   test('a client that an operator made, a device, or nobody at all is answered alike', async () => {
     await worker
       .context()
-      .db.writeAll(sql`update client set registration_token_hash = null where id = ${id()}`)
+      .db.write(sql`update client set registration_token_hash = null where id = ${id()}`)
     const wanted = await send(worker, 'GET', '/oauth/register/nobody', undefined, key)
     expect(wanted.status).toBe(401)
     for (const where of [

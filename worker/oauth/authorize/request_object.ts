@@ -1,6 +1,7 @@
 // Requests that come as a JWT (RFC 9101, OpenID Connect Core §6), by value or from an address that the client
 // registered. Here a request object becomes the parameters that the request has; what those may be is judged in
 // request.ts, whatever way they came.
+
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
 import { type Limit, limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
@@ -11,8 +12,8 @@ import { OutsideRefused } from '../../outside.ts'
 import { verifyWith } from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
-import type { Client, Jwk } from '../clients/metadata.ts'
-import { fitsAlgorithm } from '../clients/public_jwk.ts'
+import type { Client } from '../clients/metadata.ts'
+import { fitsAlgorithm, type Jwk } from '../clients/public_jwk.ts'
 
 /** Longest request object that is fetched, in bytes. */
 const OBJECT_MAX = 65_536

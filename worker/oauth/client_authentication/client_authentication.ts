@@ -3,6 +3,7 @@
 // verified against the rows, by the one method that is registered. tls_client_auth.ts has certificates, dpop.ts proofs
 // of possession, sender_constraint.ts the key that tokens are bound to.
 // Leaves to the grants what a caller may have.
+
 import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
@@ -13,10 +14,10 @@ import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
 import { clientKeys } from '../clients/keys.ts'
-import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
-import type { Jwk } from '../clients/metadata.ts'
+import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
+import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
-import { fitsAlgorithm, isSameAlgorithm, publicMembers } from '../clients/public_jwk.ts'
+import { fitsAlgorithm, isSameAlgorithm, type Jwk, publicMembers } from '../clients/public_jwk.ts'
 import { verifyClientSecret } from '../clients/secrets.ts'
 import { currentClient } from '../registration/client_id_metadata.ts'
 import type { Confirmation } from '../tokens/access_token.ts'

@@ -1,9 +1,11 @@
 // Tokens bound to a key: by a DPoP proof (RFC 9449) or by the certificate of the connection (RFC 8705 §3). Here a caller
 // of the token endpoint gets the key that its tokens are bound to, and whoever presents a token shows that it has the key.
+
 import type { Context } from '../../context.ts'
 import type { Answers, Batch } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
-import { FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
+import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
+
 import { isSameAlgorithm } from '../clients/public_jwk.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
 import type { Caller } from './client_authentication.ts'

@@ -1,5 +1,6 @@
 // Clients: applications that ask for tokens. How they are made, changed and deleted, and by whom. What one may be is
 // in metadata.ts, its secrets in secrets.ts; how it proves who it is in client_authentication/client_authentication.ts.
+
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
 import {
   buryPrincipal,
@@ -11,18 +12,17 @@ import {
 import type { Plan } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { parseScope } from '../scopes.ts'
-import { changedMembers, type OurAlgorithm, readMembers } from './members.ts'
+import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import {
   type Client,
   type ClientInput,
   type ClientPatch,
   columnsOf,
-  DEFAULTS,
   type Description,
   parseClient,
   usesSecret,
@@ -84,7 +84,7 @@ export async function planClient(
   if (current !== undefined) {
     return planChange(cx, current, withChanges(cx, parseClient(current), said))
   }
-  const client = withChanges(cx, DEFAULTS, said)
+  const client = withChanges(cx, INITIAL, said)
   assertMayHandOnScopes(cx, client.scope)
   assertMayBeFirstParty(cx, client.first_party)
   const errors: FieldError[] = []
@@ -129,7 +129,7 @@ export async function creationOf(
   }: {
     client_secret: string | undefined
     registration?: Registration
-    condition?: Statement
+    condition?: ConditionOrStatement
   },
 ): Promise<readonly Statement[]> {
   const now = cx.now()
@@ -216,7 +216,7 @@ export async function createClient(
   input: ClientInput,
 ): Promise<{ client: Client; client_secret?: string }> {
   const client_id = input.client_id ?? randomId(cx, 'cli')
-  const method = input.token_endpoint_auth_method ?? DEFAULTS.token_endpoint_auth_method
+  const method = input.token_endpoint_auth_method ?? INITIAL.token_endpoint_auth_method
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
   const plan = await planClient(cx, entry, undefined)

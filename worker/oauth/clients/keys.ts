@@ -1,9 +1,11 @@
 // The public keys of a client: those it is registered with, or those at its `jwks_uri`, fetched and kept for a minute.
 // Whoever verifies what a client signed (assertions, request objects) asks here and nowhere else.
+
 import { type Context, recall, remember } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { OutsideRefused } from '../../outside.ts'
-import { type Client, type Jwk, jwkSchema } from './metadata.ts'
+import type { Client } from './metadata.ts'
+import { type Jwk, jwkSchema } from './public_jwk.ts'
 
 /** How long keys are kept, in seconds: a key that a client took away counts that much longer. */
 const KEYS_TTL = 60

@@ -5,11 +5,11 @@ import { hmacSha256 } from '../../crypto.ts'
 import type { FieldError } from '../../errors.ts'
 import { OutsideRefused } from '../../outside.ts'
 import { storedSecret } from '../../stored_secrets.ts'
+import { TOKEN_EXCHANGE } from '../grant_types.ts'
 import { isManagementScope } from '../scopes.ts'
 import type { ClientMembers } from './members.ts'
 
 const SALT = 'pairwise subjects'
-const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 type Sectored = Pick<
   ClientMembers,

@@ -12,16 +12,12 @@ import { OutsideRefused } from '../../outside.ts'
 import { loadSettings } from '../../settings.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
-import {
-  type Client,
-  DEFAULTS,
-  type Description,
-  parseClient,
-  startOver,
-} from '../clients/metadata.ts'
+import { INITIAL } from '../clients/members.ts'
+import { type Client, type Description, parseClient, startOver } from '../clients/metadata.ts'
 import { type ClientRow, findClientById, keepDocumentUntil } from '../clients/store.ts'
+import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
+import { assertKeepsSector, describe, readMetadata } from './registration.ts'
 
 /** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
 export const DOCUMENTS_MAX = 60
@@ -158,8 +154,8 @@ function judge(
     }
     // Its sector is the host of its addresses: nothing more is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
-    const said = readMetadata(own, OPEN_GRANT_TYPES)
-    const start = current === null ? DEFAULTS : startOver(current)
+    const said = readMetadata(own, grantTypesFor('anybody'))
+    const start = current === null ? INITIAL : startOver(current)
     const next = describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
     if (current !== null) assertKeepsSector(current, next)
     return next
