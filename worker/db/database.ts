@@ -15,7 +15,8 @@ export type Answers<B> =
     ? Row[]
     : B extends readonly Statement<infer Row>[]
       ? Row[]
-      : B extends Group
+      : // Not `extends Group`: a group with a member of generic type would then be of no known type.
+        B extends object
         ? { -readonly [Name in keyof B]: Answers<B[Name]> }
         : never[]
 
