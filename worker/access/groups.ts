@@ -397,7 +397,7 @@ export async function addMember(
   assertNothingLacks(lacks)
   const when = condition`${mayBeMember(group_id, id)}
     and ${nothingLacks(lackingToMove(cx, group_id, id))}`
-  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } }
+  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const {
     row: [row],
   } = await cx.db.write({
@@ -432,7 +432,7 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
   const when = condition`${nothingLacks(lacking)} and ${remains}`
-  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } }
+  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
   const {
     after: [after],
   } = await cx.db.write({

@@ -259,7 +259,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
     type: 'device_credential.revoked',
     subject_id: device_id,
     data: { credential_id: id },
-  }
+  } as const
   const { after } = await guarded(cx, lacks, () =>
     cx.db.write({
       power: demandPower(device_id, lacks),

@@ -66,6 +66,7 @@ export async function enterUserCode(
   cookie: string | undefined,
 ): Promise<Step> {
   const [session] = await cx.db.read(findSession(cx, cookie))
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const code = readUserCode(typed)
   // No guess, for nothing answers to it.
@@ -138,6 +139,7 @@ export async function answerDevice(
     question: questionReads(cx, tag, user),
   })
   const [session] = rows.session
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const question = questionOf(code ?? '', session, rows.question)
   // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.

@@ -85,6 +85,7 @@ export async function redeem(
   const proof = await verifyAssertion(cx, issuer, assertion)
   const [user] = users
   if (user === undefined) throw refused('unknown_person')
+  cx.parties.sub = user.id
   if (!isUsable(user)) throw refused('user_not_usable')
 
   const { scope } = checkScope(cx, client, form)
