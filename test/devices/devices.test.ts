@@ -210,7 +210,8 @@ test('an MQTT client id within the space of another principal is refused, whoeve
   const plan = await planDevice(cx, { id: 'd', type: 'dimmer', mqtt_client_id: 'e:1' }, undefined)
   await api('POST', '/v1/devices', { id: 'e', type: 'dimmer' })
   await expect(cx.db.write(plan.statements)).rejects.toMatchObject({
-    constraint: 'device.updated_at',
+    name: 'BatchRefused',
+    reason: 'mqtt_client_id_taken',
   })
   expect((await api('POST', '/v1/devices', { id: 'd', type: 'dimmer' })).status).toBe(201)
 })
@@ -489,4 +490,20 @@ test('reading costs one round trip, writing two at most', async () => {
     expect(roundTrips, `${method} ${path}`).toBe(cost)
     if (path.endsWith('/credentials') && method === 'POST') credential = value.body.id
   }
+})
+
+test('a real fault of the database is no refusal, whatever column it is about', async () => {
+  const { worker, api } = await startDevices()
+  const cx = worker.context()
+  // NOT NULL columns of `device` are violated by a trigger, as a fault in a statement would.
+  await cx.db.write(sql`create trigger faulty_change after update on device begin
+    insert into device select 'faulty', type, name, status, null, metadata, null, 1, 1
+      from device where id = new.id; end`)
+  expect((await api('POST', '/v1/devices', { id: 'd', type: 'dimmer' })).status).toBe(201)
+  await expect(api('PATCH', '/v1/devices/d', { name: 'Hall' })).rejects.toMatchObject({
+    name: 'ConstraintViolation',
+    kind: 'not_null',
+    constraint: 'device.created_at',
+  })
+  expect((await api('GET', '/v1/devices/d')).body.name).toBeNull()
 })

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS } from '../../worker/context.ts'
-import { databaseOver } from '../../worker/db/database.ts'
+import { ConstraintViolation, databaseOver } from '../../worker/db/database.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
 import { JOBS, runJobs } from '../../worker/jobs.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
@@ -99,6 +99,20 @@ test('a fault of ours is logged and answered without detail', async () => {
   expect(answer.status).toBe(500)
   expect(await answer.text()).not.toContain('secret')
   expect(JSON.stringify(worker.log)).toContain('a secret detail')
+})
+
+test('a violation that no rule foresaw is a 500, with its cause in the log', async () => {
+  const worker = await startWorker()
+  const fault = () => Promise.reject(new ConstraintViolation('not_null', 'device.created_at'))
+  const broken = createApp(() => ({
+    ...worker.context(ANONYMOUS),
+    memory: new Map(),
+    db: databaseOver({ read: fault, write: fault }),
+  }))
+  const answer = await broken.request('http://localhost:8787/.well-known/jwks.json')
+  expect(answer.status).toBe(500)
+  expect(await answer.text()).not.toContain('device')
+  expect(JSON.stringify(worker.log)).toContain('not_null constraint failed: device.created_at')
 })
 
 test('of many instances one runs a job, and again when its time has come', async () => {

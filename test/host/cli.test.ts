@@ -23,6 +23,7 @@ test('migrate brings an empty database up to date, and a second time changes not
       '0004_client_id_metadata',
       '0005_withdrawal',
       '0006_delivery',
+      '0007_batch_refusal',
     ],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')

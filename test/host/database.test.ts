@@ -10,7 +10,7 @@ import { pathToFileURL } from 'node:url'
 import Libsql from 'libsql'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Database } from '../../worker/db/database.ts'
-import { list, sql } from '../../worker/db/sql.ts'
+import { condition, list, refuseUnless, sql, TRUE } from '../../worker/db/sql.ts'
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import type { ScriptRunner } from '../../worker/entry/embedded/libsql.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
@@ -138,6 +138,41 @@ describe.each(drivers)('%s', (_, open) => {
       const failed = await db.write(statement).catch((error: unknown) => error)
       expect(failed, statement.sql).toMatchObject({ name: 'ConstraintViolation', kind, constraint })
     }
+  })
+
+  test('a batch with an unmet refuseUnless is undone as a whole, and says the reason', async () => {
+    await db.runScript(`create table if not exists batch_refusal (
+      refused integer not null, constraint refused check (refused = 0))`)
+    const holds = condition`exists (select 1 from person where id = ${'undone'})`
+    const undone = db.write({
+      made: sql`insert into person (id) values ('undone')`,
+      demands: [refuseUnless(holds, 'first'), refuseUnless(condition`null`, 'second')],
+      never: refuseUnless(condition`0`, 'third'),
+    })
+    await expect(undone).rejects.toMatchObject({ name: 'BatchRefused', reason: 'second' })
+    expect(await db.read(sql`select id from person where id = 'undone'`)).toEqual([])
+    await db.write([sql`insert into person (id) values ('kept')`, refuseUnless(TRUE, 'first')])
+    expect(await db.read(sql`select id from person where id = 'kept'`)).toEqual([{ id: 'kept' }])
+    expect(await db.read(sql`select * from batch_refusal`)).toEqual([])
+    // Of two that share a commit, the one that is refused.
+    const both = await Promise.allSettled([
+      db.write([sql`insert into person (id) values ('shared')`, refuseUnless(TRUE, 'first')]),
+      db.write([sql`select 1`, refuseUnless(condition`1 = 2`, 'fourth')]),
+    ])
+    expect(both).toMatchObject([{ status: 'fulfilled' }, { reason: { reason: 'fourth' } }])
+  })
+
+  test('no violation of another rule is taken for a refusal', async () => {
+    const faulty = db.write([
+      refuseUnless(TRUE, 'a rule'),
+      sql`insert into batch_refusal values (1)`,
+    ])
+    await expect(faulty).rejects.toMatchObject({ name: 'ConstraintViolation', place: 1 })
+    const empty = db.write([
+      refuseUnless(TRUE, 'a rule'),
+      sql`insert into person values (1, 2, 3, null)`,
+    ])
+    await expect(empty).rejects.toMatchObject({ name: 'ConstraintViolation', kind: 'not_null' })
   })
 
   test('an error of ours stays what it is', async () => {

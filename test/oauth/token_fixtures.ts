@@ -310,6 +310,8 @@ export const claimsOf = (jwt: string | undefined) =>
 export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
+type Send = () => Promise<unknown>
+
 type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
 /** The same worker, with something around each write. */
@@ -326,10 +328,7 @@ function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'req
  * The same worker, but the answer of every write is lost once: its batch is sent again, after what happens
  * `between`.
  */
-export const losingAnswers = (
-  worker: TestWorker,
-  between: () => Promise<unknown> = async () => {},
-) =>
+export const losingAnswers = (worker: TestWorker, between: Send = async () => {}) =>
   aroundWrites(worker, async (send) => {
     await send()
     await between()
@@ -337,7 +336,7 @@ export const losingAnswers = (
   })
 
 /** The same worker, but something happens between what a request reads and what it writes. */
-export const overtaken = (worker: TestWorker, before: () => Promise<unknown>) =>
+export const overtaken = (worker: TestWorker, before: Send) =>
   aroundWrites(worker, async (send) => {
     await before()
     return send()

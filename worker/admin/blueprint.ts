@@ -81,8 +81,12 @@ export async function applyBlueprint(
     try {
       await cx.db.write(statements)
     } catch (error) {
-      if (!(error instanceof ConstraintViolation)) throw error
-      const what = refusalOf(error)?.detail ?? `${error.constraint || 'a reference'} is in the way`
+      const inTheWay =
+        error instanceof ConstraintViolation
+          ? `${error.constraint || 'a reference'} is in the way`
+          : undefined
+      const what = refusalOf(error)?.detail ?? inTheWay
+      if (what === undefined) throw error
       const reason = `${what} (changed by somebody else meanwhile; apply again)`
       throw new BlueprintFault([{ path: 'the database', reason }])
     }

@@ -1,6 +1,6 @@
 // The database as the rooms see it: statements go in, rows come out, one round trip each way.
 // Which driver carries them, and how it recovers, is known to worker/entry alone.
-import { isSqlText, type Statement } from './sql.ts'
+import { isSqlText, reasonOf, type Statement } from './sql.ts'
 
 /**
  * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
@@ -50,7 +50,7 @@ export interface Driver {
 export function databaseOver(driver: Driver): Database {
   const run = async <B extends Batch>(send: Driver['read'], batch: B): Promise<Answers<B>> => {
     const statements = [...statementsIn(batch)]
-    const rows = statements.length === 0 ? [] : await send(statements)
+    const rows = statements.length === 0 ? [] : await send(statements).catch(asRefused(statements))
     return named(batch, rows.values())
   }
   return {
@@ -58,6 +58,19 @@ export function databaseOver(driver: Driver): Database {
     write: (batch) => run(driver.write, batch),
   }
 }
+
+/** The one CHECK of `batch_refusal`, which no row can pass; the statement that met it knows the reason. */
+const REFUSED = 'refused'
+
+const asRefused =
+  (statements: readonly Statement<unknown>[]) =>
+  (error: unknown): never => {
+    if (error instanceof ConstraintViolation && error.constraint === REFUSED) {
+      const reason = reasonOf(statements[error.place ?? -1])
+      if (reason !== null) throw new BatchRefused(reason, { cause: error })
+    }
+    throw error
+  }
 
 const isList = (batch: Batch): batch is readonly Statement<unknown>[] => Array.isArray(batch)
 
@@ -98,10 +111,28 @@ export class ConstraintViolation extends Error {
    * expression of a CHECK; empty for a foreign key. It never holds a stored value.
    */
   readonly constraint: string
+  /** Which statement of the batch met it, counted from 0; null where the driver cannot say. */
+  readonly place: number | null
 
-  constructor(kind: ConstraintKind, constraint: string, options?: ErrorOptions) {
+  constructor(
+    kind: ConstraintKind,
+    constraint: string,
+    { place = null, ...options }: ErrorOptions & { place?: number | null } = {},
+  ) {
     super(`${kind} constraint failed${constraint === '' ? '' : ': ' + constraint}`, options)
     this.kind = kind
     this.constraint = constraint
+    this.place = place
+  }
+}
+
+/** A `refuseUnless` of the batch was not met, and nothing of it was stored. */
+export class BatchRefused extends Error {
+  override readonly name = 'BatchRefused'
+  readonly reason: string
+
+  constructor(reason: string, options?: ErrorOptions) {
+    super(`the batch is refused: ${reason}`, options)
+    this.reason = reason
   }
 }

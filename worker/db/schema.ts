@@ -2,7 +2,15 @@
 // Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
 import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+import {
+  check,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+} from 'drizzle-orm/sqlite-core'
 
 // --- ground -----------------------------------------------------------------------------------
 
@@ -45,6 +53,11 @@ export const idempotency_key = sqliteTable('idempotency_key', {
   response: text(), // sealed
   expires_at: integer().notNull(),
 })
+
+/** Holds no row: an insert undoes the batch (`refuseUnless`). */
+export const batch_refusal = sqliteTable('batch_refusal', { refused: integer().notNull() }, (t) => [
+  check('refused', sql`${t.refused} = 0`),
+])
 
 export const lease = sqliteTable('lease', {
   name: text().primaryKey(),

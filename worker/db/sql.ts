@@ -72,6 +72,29 @@ export function scalar(strings: TemplateStringsArray, ...values: readonly Interp
 /** The condition that always holds. */
 export const TRUE: Condition = condition`true`
 
+/**
+ * The statement that undoes its whole batch unless the condition holds: the write rejects with BatchRefused and
+ * this reason. A batch may be repeated after a lost answer, so the condition must hold for what it did itself.
+ */
+export function refuseUnless(holds: Condition, reason: string): Statement<never> {
+  const { sql: text, args } = sql`insert into batch_refusal (refused)
+    select 1 where (${holds}) is not true`
+  return new Refusal(text, args, reason)
+}
+
+class Refusal extends Fragment {
+  readonly reason: string
+
+  constructor(sql: string, args: readonly SqlValue[], reason: string) {
+    super(sql, args)
+    this.reason = reason
+  }
+}
+
+/** The reason of a statement that `refuseUnless` made, or null. */
+export const reasonOf = (statement: Statement<unknown> | undefined): string | null =>
+  statement instanceof Refusal ? statement.reason : null
+
 /** Whether a value is SQL text and not a value to bind. */
 export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
 

@@ -4,7 +4,7 @@ import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
 import { decodeCursor, lineSchema, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { ConstraintViolation } from '../db/database.ts'
+import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
@@ -117,7 +117,8 @@ function planChange(
     change: 'updated',
     fields,
     statements: [
-      updateRow(cx, name, change, version),
+      ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
+      updateRow(cx, name, change),
       appendEvent(cx, updated, deviceTypeExists(name)),
     ],
   }
@@ -160,7 +161,8 @@ export async function createDeviceType(
       appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
     ])
   } catch (error) {
-    if (!(error instanceof ConstraintViolation)) throw error
+    const isTaken = error instanceof ConstraintViolation && error.constraint === 'device_type.name'
+    if (!isTaken) throw error
     throw new Problem('conflict', 'there is a device type of this name', [
       { pointer: '/name', detail: 'is taken' },
     ])
@@ -237,7 +239,7 @@ async function guarded<T>(write: () => Promise<T>): Promise<T> {
   try {
     return await write()
   } catch (error) {
-    if (error instanceof ConstraintViolation && error.constraint === 'device_type.version') {
+    if (error instanceof BatchRefused && error.reason === 'device_type_version') {
       throw otherVersion()
     }
     throw error

@@ -49,6 +49,8 @@ import {
   type DeviceWithGroups,
   deleteDevice as deleteRows,
   demandDeviceVersion,
+  demandOfChange,
+  demandOfNewDevice,
   deviceExists,
   findDeviceWithGroups,
   findReferences,
@@ -220,6 +222,7 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
   const lacks = lackingToRegister(cx, groups)
   const statements: Statement[] = [
     insertPrincipal(cx, id, 'device'),
+    ...demandOfNewDevice(cx, row),
     insertDevice(cx, row),
     ...demandPower(id, lacks),
     ...groups.map((group_id) => insertMembership(cx, group_id, id, groupIsThere(group_id, mine))),
@@ -348,7 +351,9 @@ function statementsOf(
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [
     ...demandPower(id, lacks),
-    ...(fields.length === 0 ? [] : [updateRow(cx, id, row, version)]),
+    ...(version === null ? [] : [demandDeviceVersion(id, version)]),
+    ...demandOfChange(id, row),
+    ...(fields.length === 0 ? [] : [updateRow(cx, id, row)]),
     ...groups.added.map((group_id) =>
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
     ),

@@ -1,12 +1,12 @@
-// What may make a write of this room be undone as a whole, and the Problem that the caller is told. A batch goes
-// on after a statement that matched nothing, so what must not happen in part gives NULL to a NOT NULL column.
+// Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem that the caller
+// gets for each.
 import { assertNothingLacks, lackingFor, lackingToMove, nothingLacks } from '../access/power.ts'
 import { type Lack, listNeededForPrincipal } from '../access/rights_store.ts'
 import type { Context } from '../context.ts'
-import { ConstraintViolation } from '../db/database.ts'
+import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { join, type Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { demandOfDevice } from './store.ts'
+import { demandPowerOver } from './store.ts'
 
 export const noSuchDevice = () => new Problem('not_found', 'there is no such device')
 
@@ -32,24 +32,26 @@ export const clientIdTaken = () =>
     },
   ])
 
-/** Why a batch with statements of this room was undone, or null when it was for another reason. */
+/** The Problem for which a batch with statements of this room was undone, or null when there is another cause. */
 export function refusalOf(error: unknown): Problem | null {
-  if (!(error instanceof ConstraintViolation)) return null
-  switch (error.constraint) {
-    case 'device.id':
+  // Of rivals who claim one MQTT client id at once, the index lets one through.
+  const isRival = error instanceof ConstraintViolation && error.kind === 'unique'
+  if (isRival && error.constraint === 'device.mqtt_client_id') return clientIdTaken()
+  if (!(error instanceof BatchRefused)) return null
+  switch (error.reason) {
+    case 'device_id_taken':
       return new Problem('conflict', 'the id of the device is taken, or was', [
         { pointer: '/id', detail: 'is that of another principal; ids are never given twice' },
       ])
-    case 'device.type':
+    case 'device_type_unknown':
       return missingReferences([{ pointer: '/type', detail: 'there is no such device type' }])
-    case 'device.status':
+    case 'device_retired':
       return staysRetired()
-    case 'device.version':
+    case 'device_version':
       return otherVersion()
-    case 'device.created_at':
+    case 'power_not_held':
       return new Problem('forbidden', 'this would hand on or take away more than the actor holds')
-    case 'device.mqtt_client_id':
-    case 'device.updated_at':
+    case 'mqtt_client_id_taken':
       return clientIdTaken()
     default:
       return null
@@ -70,9 +72,9 @@ export function lackingToRegister(cx: Context, groups: readonly string[]): State
   return cx.actor.scopes.has('manage') ? [] : groups.map((group) => lackingToMove(cx, group, group))
 }
 
-/** Undoes the batch (`device.created_at`) when anything lacks. Stands where the device is as it is judged. */
+/** Undoes the batch when anything lacks. Stands where the device is as it is judged. */
 export const demandPower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
-  lacks.length === 0 ? [] : [demandOfDevice(id, join(lacks.map(nothingLacks), ' and '))]
+  lacks.length === 0 ? [] : [demandPowerOver(id, join(lacks.map(nothingLacks), ' and '))]
 
 /** Runs a write; if it was undone, throws the Problem. What lacks is then asked for, to be named. */
 export async function guarded<T>(

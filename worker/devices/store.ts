@@ -1,15 +1,16 @@
 // The tables `device_type`, `device` and `device_credential`. Memberships belong to access; minted
 // tokens have a file of their own.
-// Where a batch must not go on, a NOT NULL column is given NULL: the whole batch is undone, and the column that
-// the violation names tells why (refusals.ts).
+// `demand...` statements undo their whole batch; the reasons are read in refusals.ts.
+import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
-import { type device, device_credential, device_type } from '../db/schema.ts'
+import { device, device_credential, device_type } from '../db/schema.ts'
 import {
   type Condition,
   condition,
   insertInto,
   insertWhere,
   join,
+  refuseUnless,
   type Statement,
   sql,
 } from '../db/sql.ts'
@@ -98,20 +99,27 @@ const idIsClientId = (id: string): Condition =>
     or (mqtt_client_id >= ${id + ':'} and mqtt_client_id < ${id + ';'})))`
 
 /**
- * The row of a principal that this request made. Nothing when there is such a device already; undone with
- * `device.id` when the id is another principal's, `device.type` when there is no such type, `device.updated_at`
- * when an MQTT client id would be another's.
+ * Demands for `insertDevice`, unless the device is there already: the principal is this request's, the type exists,
+ * and no MQTT client id would be another's.
  */
+export const demandOfNewDevice = (cx: Context, row: DeviceRow): Statement[] => {
+  const isThere = deviceExists(row.id)
+  const isClear = condition`not ${clientIdIsForeign(row.id, row.mqtt_client_id)}
+    and not ${idIsClientId(row.id)}`
+  return [
+    refuseUnless(condition`${isThere} or ${principalIsMine(cx, row.id)}`, 'device_id_taken'),
+    refuseUnless(condition`${isThere} or ${deviceTypeExists(row.type)}`, 'device_type_unknown'),
+    refuseUnless(condition`${isThere} or (${isClear})`, 'mqtt_client_id_taken'),
+  ]
+}
+
+/** The row of a principal that this request made. Nothing when there is such a device already. */
 export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
-  sql`insert into device
-      (id, type, name, status, mqtt_client_id, metadata, created_at, updated_at, version)
-    select (select id from principal where id = ${row.id} and rid = ${cx.rid}),
-      (select name from device_type where name = ${row.type}),
-      ${row.name}, ${row.status}, ${row.mqtt_client_id}, ${row.metadata}, ${row.created_at},
-      case when not ${clientIdIsForeign(row.id, row.mqtt_client_id)} and not ${idIsClientId(row.id)}
-        then ${row.updated_at} end,
-      1
-    where not ${deviceExists(row.id)}`
+  insertWhere(
+    device,
+    row,
+    condition`${principalIsMine(cx, row.id)} and not ${deviceExists(row.id)}`,
+  )
 
 export type DeviceChange = {
   type?: string
@@ -122,49 +130,47 @@ export type DeviceChange = {
   metadata?: Record<string, string | null>
 }
 
-/**
- * Undone with `device.version` when `version` is given and not the present one, `device.status` when the device
- * is retired and would come back, and as `insertDevice` says.
- */
-export const updateDevice = (
-  cx: Context,
+/** Demands for `updateDevice`: a retired device stays so, the type exists, no MQTT client id would be another's. */
+export const demandOfChange = (
   id: string,
-  change: DeviceChange,
-  version: number | null,
-): Statement => {
-  const { type, name, status, mqtt_client_id, metadata } = change
-  const sets = [nextVersion(version)]
-  if (type !== undefined) sets.push(sql`type = (select name from device_type where name = ${type})`)
-  if (name !== undefined) sets.push(sql`name = ${name}`)
-  if (status !== undefined) {
-    sets.push(
-      sql`status = case when status <> 'retired' or ${status} = 'retired' then ${status} end`,
-    )
+  { type, status, mqtt_client_id }: DeviceChange,
+): Statement[] => {
+  const demands: Statement[] = []
+  if (status !== undefined && status !== 'retired') {
+    const isRetired = condition`exists (select 1 from device where id = ${id} and status = 'retired')`
+    demands.push(refuseUnless(condition`not ${isRetired}`, 'device_retired'))
   }
+  if (type !== undefined) demands.push(refuseUnless(deviceTypeExists(type), 'device_type_unknown'))
+  if (mqtt_client_id !== undefined) {
+    const isForeign = clientIdIsForeign(id, mqtt_client_id)
+    demands.push(refuseUnless(condition`not ${isForeign}`, 'mqtt_client_id_taken'))
+  }
+  return demands
+}
+
+export const updateDevice = (cx: Context, id: string, change: DeviceChange): Statement => {
+  const { type, name, status, mqtt_client_id, metadata } = change
+  const sets = [sql`version = version + 1`, sql`updated_at = ${cx.now()}`]
+  if (type !== undefined) sets.push(sql`type = ${type}`)
+  if (name !== undefined) sets.push(sql`name = ${name}`)
+  if (status !== undefined) sets.push(sql`status = ${status}`)
   if (metadata !== undefined) {
     sets.push(sql`metadata = json_patch(metadata, ${JSON.stringify(metadata)})`)
   }
-  if (mqtt_client_id === undefined) sets.push(sql`updated_at = ${cx.now()}`)
-  else {
-    sets.push(sql`mqtt_client_id = ${mqtt_client_id}`)
-    sets.push(sql`updated_at =
-      case when not ${clientIdIsForeign(id, mqtt_client_id)} then ${cx.now()} end`)
-  }
+  if (mqtt_client_id !== undefined) sets.push(sql`mqtt_client_id = ${mqtt_client_id}`)
   return sql`update device set ${join(sets, ', ')} where id = ${id}`
 }
 
-const nextVersion = (version: number | null): Statement =>
-  version === null
-    ? sql`version = version + 1`
-    : sql`version = case when version = ${version} then version + 1 end`
-
-/** Undoes the batch (`device.version`) unless the device is at this version, or gone. */
+/** Demands that the device is at this version, or gone. */
 export const demandDeviceVersion = (id: string, version: number): Statement =>
-  sql`update device set version = case when version = ${version} then version end where id = ${id}`
+  refuseUnless(
+    condition`not exists (select 1 from device where id = ${id} and version <> ${version})`,
+    'device_version',
+  )
 
-/** Undoes the batch (`device.created_at`) unless the condition holds, or the device is gone. */
-export const demandOfDevice = (id: string, when: Condition): Statement =>
-  sql`update device set created_at = case when ${when} then created_at end where id = ${id}`
+/** Demands that the actor lacks nothing, or that the device is gone. */
+export const demandPowerOver = (id: string, nothingLacks: Condition): Statement =>
+  refuseUnless(condition`not ${deviceExists(id)} or ${nothingLacks}`, 'power_not_held')
 
 export const deviceExists = (id: string): Condition =>
   condition`exists (select 1 from device where id = ${id})`
@@ -247,22 +253,23 @@ export const deviceTypeExists = (name: string): Condition =>
 export const insertDeviceType = (row: DeviceTypeRow, tail?: Statement<never>): Statement =>
   insertInto(device_type, row, tail)
 
-/** Undone with `device_type.version` when `version` is given and not the present one. */
 export const updateDeviceType = (
   cx: Context,
   name: string,
   change: { description?: string; acl?: string },
-  version: number | null,
 ): Statement => {
-  const sets = [nextVersion(version), sql`updated_at = ${cx.now()}`]
+  const sets = [sql`version = version + 1`, sql`updated_at = ${cx.now()}`]
   if (change.description !== undefined) sets.push(sql`description = ${change.description}`)
   if (change.acl !== undefined) sets.push(sql`acl = ${change.acl}`)
   return sql`update device_type set ${join(sets, ', ')} where name = ${name}`
 }
 
+/** Demands that the type is at this version, or gone. */
 export const demandDeviceTypeVersion = (name: string, version: number): Statement =>
-  sql`update device_type set version = case when version = ${version} then version end
-    where name = ${name}`
+  refuseUnless(
+    condition`not exists (select 1 from device_type where name = ${name} and version <> ${version})`,
+    'device_type_version',
+  )
 
 /** A condition: the type is there and no device is of it. */
 export const deviceTypeIsUnused = (name: string): Condition =>

@@ -708,6 +708,52 @@ describe('the actor', () => {
     expect(body.authorization_details).toEqual([{ ...detail, actions: ['device:read'] }])
   })
 
+  test('who is a person and the subject each keep to the rules of their own', async () => {
+    await addUser(worker, 'bob')
+    const rules = (topic: string) => [{ permission: 'allow', action: 'all', topic }]
+    await addGrant(worker, 'ann', { name: 'tenant', acl: rules('flat/${subject.id}/#') })
+    await addGrant(worker, 'web', { name: 'voice', acl: rules('flat/#') })
+    await addGrant(worker, 'bob', { name: 'porter', acl: rules('flat/#') })
+    const bob = acted(await ownToken('mqtt', 'bob'))
+    const { body } = await exchange(await ownToken('mqtt'), bob, 'web')
+    expect(claimsOf(body.access_token).acl).toEqual(rules('flat/ann/#'))
+  })
+
+  test('who is a person takes no rule of details from the subject, and adds none', async () => {
+    await addUser(worker, 'bob')
+    await addDevice(worker, 'lamp-1', { secret: 'x' })
+    const permissions = ['device:command']
+    const denial = { permission: 'deny', action: 'subscribe', topic: 'd/secret' }
+    const set = { permission: 'allow', action: 'publish', topic: 'd/${device.id}/set' }
+    // Their rules name no device, so that of details alone neither would have any.
+    const wide = [{ permission: 'allow', action: 'all', topic: 'd/#' }]
+    await addGrant(worker, 'ann', { name: 'resident', permissions, acl: [denial, set] })
+    await addGrant(worker, 'web', { name: 'voice', permissions, acl: wide })
+    await addGrant(worker, 'bob', { name: 'porter', permissions, acl: wide })
+    const detail = { type: 'device', actions: permissions, devices: ['lamp-1'], groups: [] }
+    const own = await forge(await ownToken('mqtt'), { authorization_details: [detail] })
+    const { body } = await exchange(own, acted(await ownToken('mqtt', 'bob')), 'web')
+    expect(claimsOf(body.access_token)).toMatchObject({
+      acl: [denial, { ...set, topic: 'd/lamp-1/set' }],
+      authorization_details: [detail],
+    })
+  })
+
+  test.each(['ann', 'bob'])('gives nothing of the management API that %s has lost', async (who) => {
+    await addUser(worker, 'bob')
+    const permissions = ['users:read', 'users:write']
+    await addGrant(worker, 'ann', { name: 'helper', permissions })
+    await addGrant(worker, 'bob', { name: 'helper' })
+    const own = await ownToken('users:read users:write')
+    const bob = acted(await ownToken('users:read users:write', 'bob'))
+    const before = await exchange(own, bob, 'web')
+    expect(claimsOf(before.body.access_token)).toMatchObject({ scope: 'users:read users:write' })
+    await write(worker, sql`delete from "grant" where subject_id = ${who}`)
+    await addGrant(worker, who, { name: 'reader', permissions: ['users:read'] })
+    const after = await exchange(own, bob, 'web')
+    expect(claimsOf(after.body.access_token)).toMatchObject({ scope: 'users:read' })
+  })
+
   test('bounds the life of the token', async () => {
     const early = await credentials('orders')
     worker.clock.now += 300

@@ -56,10 +56,16 @@ export class EmbeddedConnection {
 
   /** One transaction, all batches or nothing. The rows of each statement of each batch. */
   write(batches: readonly (readonly Statement<unknown>[])[]): PlainRow[][][] {
-    const rows = (statement: Statement<unknown>) => {
+    const rows = (statement: Statement<unknown>, place: number) => {
       // After a statement that ends it, such as COMMIT, the rest would be outside.
       if (!this.#db.inTransaction) throw new Error('a statement ended the transaction')
-      return this.#rows(statement)
+      try {
+        return this.#rows(statement)
+      } catch (error) {
+        // As the client of a remote database names it.
+        if (error instanceof Error) Object.assign(error, { statementIndex: place })
+        throw error
+      }
     }
     return guarded(() => this.#transaction(() => batches.map((batch) => batch.map(rows))))
   }

@@ -60,7 +60,8 @@ export function asConstraintViolation(error: unknown): ConstraintViolation | nul
     error.message,
   )
   const kind = (told && kinds[told[1] ?? '']) ?? 'other'
-  return new ConstraintViolation(kind, told?.[2] ?? '', { cause: error })
+  const place = 'statementIndex' in error ? Number(error.statementIndex) : null
+  return new ConstraintViolation(kind, told?.[2] ?? '', { cause: error, place })
 }
 
 const kinds: Record<string, ConstraintKind> = {

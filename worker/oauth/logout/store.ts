@@ -19,23 +19,23 @@ export const HANGING_MAX = 100
 
 // The newest first: those are the ones whose tokens may still be good. The plus keeps the planner from walking the
 // whole table in that order.
-const hanging = (condition: Statement): Statement<Hanging> => sql`
+const hanging = (which: Condition): Statement<Hanging> => sql`
   select a.id, a.user_id, a.client_id, a.sid, a.offline, a.revoked_at,
     json_extract(c.members, '$.backchannel_logout_uri') is not null and c.status = 'active' as is_told
   from authorization a left join client c on c.id = a.client_id
-  where ${condition} order by +a.id desc limit ${HANGING_MAX}`
+  where ${which} order by +a.id desc limit ${HANGING_MAX}`
 
-const isOver = sql`not exists (select 1 from session where session.sid = a.sid)`
+const isOver = condition`not exists (select 1 from session where session.sid = a.sid)`
 
 /** Authorizations of sessions that are no more: of everybody, or of one user. */
 export const listHanging = (user_id: string | null): Statement<Hanging> =>
   user_id === null
-    ? hanging(sql`a.sid > '' and ${isOver}`)
-    : hanging(sql`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
+    ? hanging(condition`a.sid > '' and ${isOver}`)
+    : hanging(condition`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
 
 /** Authorizations of a session that is still there. */
 export const listOfSession = (id_hash: string): Statement<Hanging> =>
-  hanging(sql`a.sid = (select sid from session where id_hash = ${id_hash})`)
+  hanging(condition`a.sid = (select sid from session where id_hash = ${id_hash})`)
 
 /** A condition: the session is no more, and nobody has dealt with that for this authorization. */
 export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Condition =>
