@@ -1,6 +1,6 @@
 // Secrets of all kinds, sent to be refused at every endpoint: the log has the refusal and nothing of them.
 import { beforeAll, expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings.ts'
+import { updateSettings } from '../../worker/admin/settings_change.ts'
 import { sha256 } from '../../worker/crypto.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'

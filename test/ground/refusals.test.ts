@@ -1,6 +1,6 @@
 // Refusals that explain themselves: the id of a request, what a refusal leaves in the log, and which clock is wrong.
 import { describe, expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings.ts'
+import { updateSettings } from '../../worker/admin/settings_change.ts'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS } from '../../worker/context.ts'
 import { DatabaseUnavailable } from '../../worker/db/database.ts'
