@@ -48,7 +48,12 @@ export function refusalOf(error: unknown): Problem | null {
     case 'device.version':
       return otherVersion()
     case 'device.created_at':
-      return new Problem('forbidden', 'this would hand on or take away more than the actor holds')
+      return new Problem(
+        'forbidden',
+        'this would hand on or take away more than the actor holds',
+        [],
+        'power_not_held',
+      )
     case 'device.mqtt_client_id':
     case 'device.updated_at':
       return clientIdTaken()
