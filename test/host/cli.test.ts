@@ -68,6 +68,15 @@ test('registration-token create gives a token once; numbers that are none are re
   expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('--max-uses many')])
 })
 
+test('refusal says the sentence of a reason in the log, and knows no other', async () => {
+  expect(await answer('refusal', 'wrong_secret')).toMatchObject({
+    reason: 'wrong_secret',
+    sentence: expect.stringMatching(/secret/),
+  })
+  const unknown = await runCli(['refusal', 'nothing'], folder.path)
+  expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('nothing')])
+})
+
 test('setup-link gives a link as long as there is no operator', async () => {
   expect((await answer('setup-link')).setup_link).toMatch(/^http:\/\/localhost:8787\/setup\?token=/)
 })

@@ -92,6 +92,7 @@ export function assertNothingLacks(lacks: readonly Lack[]): void {
     'forbidden',
     'this would hand on or take away more than the actor holds',
     errors,
+    'power_not_held',
   )
 }
 
@@ -108,7 +109,8 @@ export const changedMeanwhile = () =>
 /** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
 export function assertMayMoveKind(cx: Context, kind: string): void {
   if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return
-  throw new Problem('forbidden', 'to put devices into groups needs the scope devices:write too')
+  const detail = 'to put devices into groups needs the scope devices:write too'
+  throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
 /** A registered client acts with its scopes: nobody gives one more scopes of the management API than his own. */
@@ -126,6 +128,7 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
       pointer: '/scope',
       detail: `the scope ${scope} is not held by the actor`,
     })),
+    'power_not_held',
   )
 }
 

@@ -139,13 +139,18 @@ async function assertMayWriteRules(cx: Context, name: string, ...acls: string[])
     .map((acl) => lackingToDefine(cx, name, '[]', acl))
     .filter((check) => check !== NOTHING)
   if (checks.length === 0 || (await cx.db.read(checks)).length === 0) return
-  throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
-    {
-      pointer: '/acl',
-      detail:
-        'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
-    },
-  ])
+  throw new Problem(
+    'forbidden',
+    'this would hand on or take away more than the actor holds',
+    [
+      {
+        pointer: '/acl',
+        detail:
+          'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
+      },
+    ],
+    'power_not_held',
+  )
 }
 
 /** Round trips: 1 write. Throws Problem conflict when there is one of this name. */
