@@ -24,7 +24,7 @@ export const findGroup = (id: string): Statement<GroupRow> =>
 export const findGroupsByIds = (ids: readonly string[]): Statement<GroupRow> =>
   sql`select * from "group" where id in (${list(ids)})`
 
-export const listGroups = (
+export const listGroupsAfter = (
   after: string,
   limit: number,
   filter: { kind?: string | undefined; parent_id?: string | undefined },
@@ -92,7 +92,7 @@ export const deleteGroup = (id: string, condition: Statement): Statement =>
 
 export type MemberRow = { id: string; kind: 'user' | 'client' | 'device'; created_at: number }
 
-export const listMembers = (
+export const listMembersAfter = (
   group_id: string,
   after: string,
   limit: number,
@@ -141,7 +141,7 @@ export const findRole = (name: string): Statement<RoleRow> =>
 export const findRolesByNames = (names: readonly string[]): Statement<RoleRow> =>
   sql`select * from role where name in (${list(names)})`
 
-export const listRoles = (after: string, limit: number): Statement<RoleRow> =>
+export const listRolesAfter = (after: string, limit: number): Statement<RoleRow> =>
   sql`select * from role where name > ${after} order by name limit ${limit + 1}`
 
 export const insertRole = (row: RoleRow, condition: Statement = sql`true`): Statement =>
@@ -169,7 +169,7 @@ export const deleteRole = (name: string, condition: Statement): Statement =>
 export const findGrant = (id: string): Statement<GrantRow> =>
   sql`select * from "grant" where id = ${id}`
 
-export const listGrants = (
+export const listGrantsAfter = (
   after: string,
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
