@@ -2,7 +2,6 @@
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { inject } from 'vitest'
 import { createApp } from '../worker/app.ts'
-import { type Config, readConfig } from '../worker/config.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -10,8 +9,10 @@ import {
   type Context,
   type LogFields,
   type Memory,
+  noParties,
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
+import { type Config, readEnvironment } from '../worker/environment.ts'
 import { guardFetch } from '../worker/outside.ts'
 
 export const ISSUER = 'http://localhost:8787'
@@ -30,7 +31,7 @@ export async function startWorker(
 ) {
   const farm = inject('databaseFarm')
   const { url } = (await (await fetch(`${farm}/new`)).json()) as { url: string }
-  const { config, faults } = readConfig({
+  const { config, faults } = readEnvironment({
     ISSUER,
     SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
     DATABASE_URL: url,
@@ -70,6 +71,7 @@ export async function startWorker(
       address,
       client_certificate,
       actor,
+      parties: noParties(),
       memory,
       argon2,
       rid: crypto.randomUUID(),

@@ -2,7 +2,7 @@
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, listOf, listQuery, nothing, z } from '../api.ts'
 import { loadSettings, settingsSchema } from '../settings.ts'
-import { eventSchema, listEvents } from './events.ts'
+import { eventSchema, listEvents } from './event_list.ts'
 import {
   listMintedTokens,
   mintDeviceToken,
@@ -10,7 +10,7 @@ import {
   mintInput,
   revokeMintedToken,
 } from './minted_tokens.ts'
-import { type SettingsPatch, settingsPatch, updateSettings } from './settings.ts'
+import { type SettingsPatch, settingsPatch, updateSettings } from './settings_change.ts'
 
 const settingsAnswer = settingsSchema.openapi('Settings')
 

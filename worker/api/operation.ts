@@ -146,13 +146,14 @@ async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Pr
   const isAbsent = type === '' && (await c.req.arrayBuffer()).byteLength === 0
   if (isAbsent) return accept(schema, {})
   if (!JSON_TYPE.test(type)) {
-    throw new Problem('unsupported_media_type', 'send JSON, with Content-Type: application/json')
+    const detail = 'send JSON, with Content-Type: application/json'
+    throw new Problem('unsupported_media_type', detail, [], 'unsupported_content_type')
   }
   let value: unknown
   try {
     value = await c.req.json()
   } catch {
-    throw new Problem('invalid_request', 'the body is not valid JSON')
+    throw new Problem('invalid_request', 'the body is not valid JSON', [], 'no_json_object')
   }
   return accept(schema, value)
 }

@@ -1,26 +1,96 @@
-// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all that is true of one.
+// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all that is true of one. Metadata,
+// registration, the rules of clients and the token endpoint derive from it. How a grant redeems is the file of its
+// name in token/grants/, which the token endpoint finds by the entry.
+
+export type GrantType = {
+  /** Who may register it: the client itself, software with an initial access token, or an operator alone. */
+  registered_by: 'anybody' | 'initial_access_token' | 'operator'
+  /** Whether a refresh token may come of it: it is a grant of a person. */
+  gives_refresh_token: boolean
+  /** Whether the client has to authenticate. */
+  needs_authentication: boolean
+  /** Whether the client needs a redirect address. */
+  needs_redirect_uri: boolean
+  /** Whether devices have it, which act for themselves alone. */
+  for_devices: boolean
+  /** Parameters of the token request that may come more than once, beside `resource` (RFC 8707 §2). */
+  repeatable: readonly string[]
+}
 
 export const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code'
+export const TOKEN_EXCHANGE = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const JWT_BEARER = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
-export const GRANT_TYPES = [
-  'authorization_code',
-  'refresh_token',
-  'client_credentials',
-  DEVICE_CODE,
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-] as const
+const grantTypes = {
+  authorization_code: {
+    registered_by: 'anybody',
+    gives_refresh_token: true,
+    needs_authentication: false,
+    needs_redirect_uri: true,
+    for_devices: false,
+    repeatable: [],
+  },
+  refresh_token: {
+    registered_by: 'anybody',
+    gives_refresh_token: false,
+    needs_authentication: false,
+    needs_redirect_uri: false,
+    for_devices: false,
+    repeatable: [],
+  },
+  client_credentials: {
+    registered_by: 'initial_access_token',
+    gives_refresh_token: false,
+    needs_authentication: true, // RFC 6749 §4.4
+    needs_redirect_uri: false,
+    for_devices: true,
+    repeatable: [],
+  },
+  [DEVICE_CODE]: {
+    registered_by: 'initial_access_token',
+    gives_refresh_token: true,
+    needs_authentication: false,
+    needs_redirect_uri: false,
+    for_devices: false,
+    repeatable: [],
+  },
+  // The last two act for others, and have to prove themselves all the more.
+  [TOKEN_EXCHANGE]: {
+    registered_by: 'operator',
+    gives_refresh_token: false,
+    needs_authentication: true,
+    needs_redirect_uri: false,
+    for_devices: false,
+    repeatable: ['audience'], // RFC 8693 §2.1
+  },
+  [JWT_BEARER]: {
+    registered_by: 'operator',
+    gives_refresh_token: true,
+    needs_authentication: true,
+    needs_redirect_uri: false,
+    for_devices: false,
+    repeatable: [],
+  },
+} as const satisfies Record<string, GrantType>
 
-/** Grants of a person, with which a refresh token may come. */
-export const GIVES_REFRESH: readonly (typeof GRANT_TYPES)[number][] = [
-  'authorization_code',
-  DEVICE_CODE,
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
-]
+export type GrantTypeName = keyof typeof grantTypes
 
-/** RFC 6749 §4.4 for client_credentials; whoever acts for others has to prove himself all the more. */
-export const NEEDS_PROOF: readonly (typeof GRANT_TYPES)[number][] = [
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:token-exchange',
-  'urn:ietf:params:oauth:grant-type:jwt-bearer',
+export const GRANT_TYPES: Readonly<Record<GrantTypeName, GrantType>> = grantTypes
+
+/** In the order in which metadata names them. */
+export const GRANT_TYPE_NAMES = Object.keys(grantTypes) as [GrantTypeName, ...GrantTypeName[]]
+
+export const isGrantType = (name: unknown): name is GrantTypeName =>
+  typeof name === 'string' && Object.hasOwn(grantTypes, name)
+
+/** Grant types that may be registered by the client itself, and with an initial access token. */
+export const grantTypesFor = (by: 'anybody' | 'initial_access_token'): readonly GrantTypeName[] =>
+  GRANT_TYPE_NAMES.filter((name) => {
+    const { registered_by } = GRANT_TYPES[name]
+    return registered_by === 'anybody' || registered_by === by
+  })
+
+/** Parameters that some grant lets come more than once. */
+export const REPEATABLE_PARAMETERS: readonly string[] = [
+  ...new Set(GRANT_TYPE_NAMES.flatMap((name) => GRANT_TYPES[name].repeatable)),
 ]

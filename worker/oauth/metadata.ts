@@ -11,7 +11,7 @@ import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication/client_authentication.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './clients/members.ts'
 import { authMethods } from './clients/metadata.ts'
-import { GRANT_TYPES } from './grant_types.ts'
+import { GRANT_TYPE_NAMES } from './grant_types.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
@@ -42,7 +42,7 @@ export function metadata(cx: Context, settings: Settings) {
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,
     authorization_signing_alg_values_supported: OUR_ALGORITHMS,
-    grant_types_supported: GRANT_TYPES,
+    grant_types_supported: GRANT_TYPE_NAMES,
     subject_types_supported: ['public', 'pairwise'],
     id_token_signing_alg_values_supported: OUR_ALGORITHMS,
     userinfo_signing_alg_values_supported: OUR_ALGORITHMS,

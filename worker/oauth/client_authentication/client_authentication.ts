@@ -3,6 +3,7 @@
 // verified against the rows, by the one method that is registered. tls_client_auth.ts has certificates, dpop.ts proofs
 // of possession, sender_constraint.ts the key that tokens are bound to.
 // Leaves to the grants what a caller may have.
+
 import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
@@ -11,12 +12,13 @@ import { join, type Statement } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
+import { timeFault } from '../../keys/jwt.ts'
 import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
 import { clientKeys } from '../clients/keys.ts'
-import { CLIENT_ALGORITHMS, FAPI_ALGORITHMS, isFapi } from '../clients/members.ts'
-import type { Jwk } from '../clients/metadata.ts'
+import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
+import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
-import { fitsAlgorithm, isSameAlgorithm, publicMembers } from '../clients/public_jwk.ts'
+import { fitsAlgorithm, isSameAlgorithm, type Jwk, publicMembers } from '../clients/public_jwk.ts'
 import { verifyClientSecret } from '../clients/secrets.ts'
 import { currentClient } from '../registration/client_id_metadata.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
@@ -148,12 +150,12 @@ async function verifyAssertion(
       (kid === undefined || key.kid === undefined || key.kid === kid) &&
       (key.use === undefined || key.use === 'sig'),
   )
-  for (const key of candidates) {
-    const claims = await verifyWith(cx, assertion, key, alg)
-    if (claims !== null)
-      return acceptClaims(cx, client_id, claims, client !== null && isFapi(client))
+  const judged = await verifyWithAny(cx, assertion, candidates, alg)
+  if ('claims' in judged) {
+    return acceptClaims(cx, client_id, judged.claims, client !== null && isFapi(client))
   }
-  throw invalidClient(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
+  if (candidates.length === 0) throw invalidClient('no_such_key')
+  throw invalidClient(judged.fault === 'signature' ? 'bad_signature' : `assertion_${judged.fault}`)
 }
 
 /** OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the profile. */
@@ -165,8 +167,24 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
-/** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
-export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string) {
+/** `fault` is the time when the signature is right, so that a wrong clock is known from a wrong key. */
+export type Judged = { claims: JWTPayload } | { fault: 'signature' | 'expired' | 'not_yet_valid' }
+
+/** The claims when one of the keys signed and the time is about right. All else is to be judged. */
+export async function verifyWithAny(
+  cx: Context,
+  jwt: string,
+  keys: readonly Jwk[],
+  alg: string,
+): Promise<Judged> {
+  for (const key of keys) {
+    const judged = await verifyWith(cx, jwt, key, alg)
+    if ('claims' in judged || judged.fault !== 'signature') return judged
+  }
+  return { fault: 'signature' }
+}
+
+async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string): Promise<Judged> {
   try {
     const imported = await importJWK(publicMembers(key) as JWK, alg)
     // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
@@ -175,9 +193,9 @@ export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: 
       currentDate: new Date(cx.now() * 1000),
       clockTolerance: CLOCK_TOLERANCE,
     })
-    return payload
-  } catch {
-    return null
+    return { claims: payload }
+  } catch (error) {
+    return { fault: timeFault(error) ?? 'signature' }
   }
 }
 

@@ -1,5 +1,6 @@
 // Clients: applications that ask for tokens. How they are made, changed and deleted, and by whom. What one may be is
 // in metadata.ts, its secrets in secrets.ts; how it proves who it is in client_authentication/client_authentication.ts.
+
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
 import {
   buryPrincipal,
@@ -16,13 +17,12 @@ import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { parseScope } from '../scopes.ts'
-import { changedMembers, type OurAlgorithm, readMembers } from './members.ts'
+import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import {
   type Client,
   type ClientInput,
   type ClientPatch,
   columnsOf,
-  DEFAULTS,
   type Description,
   describeClient,
   parseClient,
@@ -86,7 +86,7 @@ export async function planClient(
   if (current !== undefined) {
     return planChange(cx, current, withChanges(cx, parseClient(current), said))
   }
-  const client = withChanges(cx, DEFAULTS, said)
+  const client = withChanges(cx, INITIAL, said)
   assertMayHandOnScopes(cx, client.scope)
   assertMayBeFirstParty(cx, client.first_party)
   const errors: FieldError[] = []
@@ -218,7 +218,7 @@ export async function createClient(
   input: ClientInput,
 ): Promise<{ client: Client; client_secret?: string }> {
   const client_id = input.client_id ?? randomId(cx, 'cli')
-  const method = input.token_endpoint_auth_method ?? DEFAULTS.token_endpoint_auth_method
+  const method = input.token_endpoint_auth_method ?? INITIAL.token_endpoint_auth_method
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
   const plan = await planClient(cx, entry, undefined)

@@ -1,9 +1,12 @@
 // The public keys of a client: those it is registered with, or those at its `jwks_uri`, fetched and kept for a minute.
 // Whoever verifies what a client signed (assertions, request objects) asks here and nowhere else.
+
 import { type Context, recall, remember } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { OutsideRefused } from '../../outside.ts'
-import { type Client, type Jwk, jwkSchema } from './metadata.ts'
+import type { Reason } from '../../refusals.ts'
+import type { Client } from './metadata.ts'
+import { type Jwk, jwkSchema } from './public_jwk.ts'
 
 /** How long keys are kept, in seconds: a key that a client took away counts that much longer. */
 const KEYS_TTL = 60
@@ -17,7 +20,7 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-type Answer = { keys: readonly Jwk[] } | { fault: string }
+type Answer = { keys: readonly Jwk[] } | { fault: Reason; words?: string }
 /** `until` is when it counts no longer. */
 type Fetched = Answer & { fetched_at: number; until: number }
 
@@ -47,6 +50,7 @@ export async function clientKeys(
     throw new OAuthError('invalid_client', {
       description: 'client authentication failed',
       reason: known.fault,
+      ...(known.words === undefined ? {} : { cause: new Error(known.words) }),
     })
   }
   return named(known.keys)
@@ -67,7 +71,8 @@ async function fetchKeys(cx: Context, jwks_uri: string): Promise<Answer> {
   try {
     const headers = { Accept: 'application/jwk-set+json, application/json' }
     const answer = await cx.fetch(jwks_uri, { headers, max_bytes: DOCUMENT_MAX })
-    if (answer.status !== 200) return { fault: `jwks_uri_status_${answer.status}` }
+    if (answer.status !== 200)
+      return { fault: 'jwks_uri_status', words: `it answered ${answer.status}` }
     text = answer.text
   } catch (error) {
     if (error instanceof OutsideRefused) return { fault: `jwks_uri_${error.reason}` }

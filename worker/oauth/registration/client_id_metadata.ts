@@ -4,24 +4,21 @@
 // than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
 // alone.
 import { limit } from '../../attempts.ts'
-import { as, type Context } from '../../context.ts'
+import { as, type Context, legible } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
-import {
-  type Client,
-  DEFAULTS,
-  type Description,
-  parseClient,
-  startOver,
-} from '../clients/metadata.ts'
+import { INITIAL } from '../clients/members.ts'
+import { type Client, type Description, parseClient, startOver } from '../clients/metadata.ts'
 import { type ClientRow, findClientById, keepDocumentUntil } from '../clients/store.ts'
+import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describe, OPEN_GRANT_TYPES, readMetadata } from './registration.ts'
+import { assertKeepsSector, describe, readMetadata } from './registration.ts'
 
 /** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
 export const DOCUMENTS_MAX = 60
@@ -107,19 +104,20 @@ type Document = { client: Record<string, unknown>; lifetime: number }
 
 /** What is at the address, or null when that is no document about the client of this address. */
 async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promise<Document | null> {
-  const unusable = (reason: string) => {
-    cx.log('info', 'a client metadata document is not usable', { client_id: url, reason })
+  const unusable = (reason: Reason) => {
+    const client_id = legible(url)
+    cx.log('info', 'a client metadata document is not usable', { client_id, reason })
     return null
   }
   try {
     const headers = { accept: 'application/json' }
     const answer = await cx.fetch(url, { headers, max_bytes: DOCUMENT_MAX })
     const type = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
-    if (answer.status !== 200) return unusable('status')
-    if (!/^application\/(?:[\w.+-]+\+)?json$/i.test(type)) return unusable('content_type')
+    if (answer.status !== 200) return unusable('document_status')
+    if (!/^application\/(?:[\w.+-]+\+)?json$/i.test(type)) return unusable('document_content_type')
     const client = parseJsonObject(answer.text)
-    if (client === null) return unusable('no_json_object')
-    if (client['client_id'] !== url) return unusable('other_client_id')
+    if (client === null) return unusable('document_no_json_object')
+    if (client['client_id'] !== url) return unusable('document_other_client_id')
     return { client, lifetime: lifetimeOf(answer.headers) }
   } catch (error) {
     if (!(error instanceof OutsideRefused)) throw error
@@ -131,7 +129,7 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
         cause: error,
       })
     }
-    return unusable(error.reason)
+    return unusable(`document_${error.reason}`)
   }
 }
 
@@ -151,12 +149,15 @@ function judge(
         : null
   try {
     if (fault !== null) {
-      throw new OAuthError('invalid_client_metadata', { description: fault, reason: 'secret' })
+      throw new OAuthError('invalid_client_metadata', {
+        description: fault,
+        reason: 'document_with_secret',
+      })
     }
     // Its sector is the host of its addresses: nothing more is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
-    const said = readMetadata(own, OPEN_GRANT_TYPES)
-    const start = current === null ? DEFAULTS : startOver(current)
+    const said = readMetadata(own, grantTypesFor('anybody'))
+    const start = current === null ? INITIAL : startOver(current)
     const next = describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
     if (current !== null) assertKeepsSector(current, next)
     return next
@@ -164,7 +165,7 @@ function judge(
     if (!(error instanceof OAuthError)) throw error
     const { reason, description } = error
     cx.log('info', 'a client metadata document is not usable', {
-      client_id: url,
+      client_id: legible(url),
       reason,
       description,
     })

@@ -1,12 +1,14 @@
 // Initial access tokens (RFC 7591 §3): with one, software registers clients of its own. An operator says how often,
 // until when, for which scopes and with which members. How a client is registered is told in registration.ts.
+
 import { assertMayHandOnScopes } from '../../access/power.ts'
 import { decodeCursor, type Page, type PageQuery, page, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { type ClientDefaults, clientDefaults, DEFAULTS, withChanges } from '../clients/metadata.ts'
+import { INITIAL } from '../clients/members.ts'
+import { type ClientDefaults, clientDefaults, withChanges } from '../clients/metadata.ts'
 import { IDENTITY_SCOPES, parseScope } from '../scopes.ts'
 import {
   deleteInitialAccessToken,
@@ -64,7 +66,7 @@ export async function createInitialAccessToken(
   assertMayHandOnScopes(cx, scope)
   // Where the members contradict each other is seen when a client has said the rest of them.
   const { resources = [] } = defaults
-  withChanges(cx, { ...DEFAULTS, grant_types: [] }, { resources })
+  withChanges(cx, { ...INITIAL, grant_types: [] }, { resources })
   const initial_access_token = randomToken(cx)
   const row = {
     id: randomId(cx, 'iat'),

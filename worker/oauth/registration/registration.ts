@@ -11,14 +11,15 @@ import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
 import { isObject } from '../../json.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
+import { INITIAL } from '../clients/members.ts'
 import {
   type Client,
   type ClientDefaults,
   type ClientRegistration,
   clientRegistration,
-  DEFAULTS,
   type Description,
   describeClient,
   parseClient,
@@ -37,22 +38,12 @@ import {
   secretsOf,
 } from '../clients/store.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
-import { GRANT_TYPES } from '../grant_types.ts'
+import { grantTypesFor, isGrantType } from '../grant_types.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
 import { findInitialAccessTokenByHash, isUseMine, useInitialAccessToken } from './store.ts'
 
 /** Registrations of the anonymous from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
-
-/** Grants that need no trust in who registered: a person decides. */
-export const OPEN_GRANT_TYPES: readonly string[] = ['authorization_code', 'refresh_token']
-
-/** Grants for which an initial access token is enough; others it has to name in its `defaults`. */
-const TOKEN_GRANT_TYPES: readonly string[] = [
-  ...OPEN_GRANT_TYPES,
-  'client_credentials',
-  'urn:ietf:params:oauth:grant-type:device_code',
-]
 
 /** How often a change is tried when others write the same client at once. */
 const ATTEMPTS = 4
@@ -74,7 +65,7 @@ type Permit = {
 
 const ANONYMOUS: Permit = { id: null, scope: IDENTITY_SCOPES, defaults: {} }
 
-const badToken = (reason: string) =>
+const badToken = (reason: Reason) =>
   new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
 
 const badMetadata = (pointer: string, detail: string) => refusalOf([{ pointer, detail }])
@@ -104,11 +95,11 @@ export async function registerClient(
     })
   }
   const permit = token === undefined ? ANONYMOUS : await permitOf(cx, token)
-  const offered = permit.id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
+  const offered = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
   const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
-  const start = { ...DEFAULTS, scope: permit.scope.filter((one) => !isManagementScope(one)) }
+  const start = { ...INITIAL, scope: permit.scope.filter((one) => !isManagementScope(one)) }
   const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
-  if (permit.id === null) assertNoNewSector(DEFAULTS, client)
+  if (permit.id === null) assertNoNewSector(INITIAL, client)
   await assertIsOfSector(cx, client)
 
   const id = randomId(cx, 'cli')
@@ -183,9 +174,7 @@ export function readMetadata(
   const { response_types, grant_types, jwks } = said
   if (response_types !== undefined) assertCode(response_types)
   if (Array.isArray(grant_types)) {
-    const offered = grant_types.filter(
-      (one) => grantTypes.includes(one) && GRANT_TYPES.some((known) => known === one),
-    )
+    const offered = grant_types.filter((one) => isGrantType(one) && grantTypes.includes(one))
     if (offered.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
     said['grant_types'] = offered
   }
@@ -332,15 +321,16 @@ export async function replaceRegistration(
     if (current.first_party) {
       throw new OAuthError('access_denied', {
         description: 'this client is looked after by its operator',
-        reason: 'first_party',
+        reason: 'first_party_client',
       })
     }
     assertSame(cx, id, secrets, metadata)
-    const offered = row.initial_access_token_id === null ? OPEN_GRANT_TYPES : TOKEN_GRANT_TYPES
+    const isByToken = row.initial_access_token_id !== null
+    const offered = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
     const next = describe(cx, startOver(current), said, current.scope)
     assertKeepsSector(current, next)
-    if (row.initial_access_token_id === null) assertNoNewSector(current, next)
+    if (!isByToken) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
     const plan = await changeOf(acting, row, next)
     const exchange = exchangeSecrets(acting, row, secrets, next.token_endpoint_auth_method)
@@ -382,7 +372,7 @@ function exchangeSecrets(
   method: string,
 ): { client_secret: string | undefined; statements: readonly Statement[] } {
   const unchanged = clientIsAt(id, version)
-  const event = (type: string, secret_id: string) =>
+  const event = (type: 'client.secret_created' | 'client.secret_deleted', secret_id: string) =>
     appendEvent(cx, { type, subject_id: id, data: { secret_id } }, unchanged)
   if (!usesSecret(method)) {
     return {
