@@ -177,10 +177,10 @@ async function each(
   takes: (operation: Operation) => boolean,
   look: (operation: Operation, what: string) => Promise<void>,
 ): Promise<void> {
-  const taken = operations.filter(takes)
-  for (const operation of taken) await look(operation, operation.operationId)
-  console.log(`${taken.length} of ${operations.length} operations`)
-  expect(taken.length).toBeGreaterThan(8)
+  const matching = operations.filter(takes)
+  for (const operation of matching) await look(operation, operation.operationId)
+  console.log(`${matching.length} of ${operations.length} operations`)
+  expect(matching.length).toBeGreaterThan(8)
 }
 
 const hasBody = ({ requestBody }: Operation) => requestBody !== undefined

@@ -2,7 +2,7 @@
 // with the code that answers beside them. All of /v1 and /access/v1 is made of these, so that no operation lacks a
 // scope, none takes a query parameter that it does not know, and each answer that can come is described.
 import type { RouteHandler } from '@hono/zod-openapi'
-import { type Api, type ApiScope, fieldErrors, pointerTo, problems, z } from '../api.ts'
+import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type FieldError, Problem, type ProblemType } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
@@ -52,9 +52,9 @@ export function operation<
   P extends z.ZodObject = Nothing,
   Q extends z.ZodObject = Nothing,
   B extends z.ZodType = z.ZodUndefined,
->(api: Api, given: Operation<P, Q, B, A>): void {
-  const [method = '', path = ''] = given.at.split(' ')
-  const { id, summary, scope, params, query, body } = given
+>(api: Api, entry: Operation<P, Q, B, A>): void {
+  const [method = '', path = ''] = entry.at.split(' ')
+  const { id, summary, scope, params, query, body } = entry
   api.openAPIRegistry.registerPath({
     method: method.toLowerCase() as 'get' | 'post' | 'patch' | 'delete',
     path,
@@ -70,21 +70,19 @@ export function operation<
         : { body: { required: true, content: { 'application/json': { schema: body } } } }),
     },
     responses: {
-      ...given.answers,
-      ...problems(...usualProblems(method, path, given), ...(given.problems ?? [])),
+      ...entry.answers,
+      ...problems(...usualProblems(method, path, entry), ...(entry.problems ?? [])),
     },
   })
   api.on([method], [path.replaceAll(/\{(\w+)\}/g, ':$1')], async (c: Http) => {
     assertScope(c.var.cx, scope)
-    return given.run(c, {
-      params: await readParams(c, params ?? (NOTHING as z.ZodType as P)),
-      query: await readQuery(c, query ?? (NOTHING as z.ZodType as Q)),
+    return entry.run(c, {
+      params: await readParams(c, params),
+      query: await readQuery(c, query),
       body: await readBody(c, body),
     })
   })
 }
-
-const NOTHING: Nothing = z.object({})
 
 /** The problems that come from what stands before a handler: the guards of app.ts, the readers below, the database. */
 function usualProblems(
@@ -110,35 +108,43 @@ function assertScope({ actor }: Context, scope: ApiScope): void {
 }
 
 /** The parts of the path. No resource has an id that cannot be one. Throws Problem not_found. */
-async function readParams<P extends z.ZodType>(c: Http, schema: P): Promise<z.output<P>> {
+async function readParams<P extends z.ZodType>(
+  c: Http,
+  schema: P | undefined,
+): Promise<z.output<P>> {
+  if (schema === undefined) return {} as z.output<P>
   const read = await schema.safeParseAsync(c.req.param())
   if (!read.success) throw new Problem('not_found', 'there is nothing at this path')
   return read.data
 }
 
 /**
- * The parameters of the query: each known, and once. One that were ignored would make a list of everything out of a
- * misspelt filter, and a deletion of everything too. Throws Problem invalid_request, which names them.
+ * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt filter into a list of
+ * everything, or into a deletion of everything. Throws Problem invalid_request, which names each wrong one.
  */
-async function readQuery<Q extends z.ZodObject>(c: Http, schema: Q): Promise<z.output<Q>> {
+async function readQuery<Q extends z.ZodObject>(
+  c: Http,
+  schema: Q | undefined,
+): Promise<z.output<Q>> {
+  const known = schema?.shape ?? {}
   const values = new Map<string, string>()
   const faults = new Map<string, FieldError>()
   for (const [name, value] of new URL(c.req.url).searchParams) {
     const refuse = (detail: string) => faults.set(name, { pointer: pointerTo([name]), detail })
-    if (!Object.hasOwn(schema.shape, name)) refuse('is no query parameter of this operation')
+    if (!Object.hasOwn(known, name)) refuse('is no query parameter of this operation')
     else if (values.has(name)) refuse('is given more than once')
     values.set(name, value)
   }
   if (faults.size > 0) throw misformed([...faults.values()])
-  return accept(schema, Object.fromEntries(values))
+  return schema === undefined ? ({} as z.output<Q>) : accept(schema, Object.fromEntries(values))
 }
 
-// As Content-Type says it, parameters included.
+/** JSON in a Content-Type header, with or without parameters such as charset. */
 const JSON_TYPE = /^application\/([a-z.-]+\+)?json(;\s*[a-z0-9-]+=[^;]+)*$/i
 
 /**
- * The JSON body; one that is left out with its Content-Type counts as an empty object. Undefined where the operation
- * takes none. Throws Problem invalid_request, unsupported_media_type.
+ * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where the operation takes
+ * no body. Throws Problem invalid_request, unsupported_media_type.
  */
 async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Promise<z.output<B>> {
   if (schema === undefined) return undefined as z.output<B>
