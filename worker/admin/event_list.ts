@@ -31,6 +31,6 @@ export async function listEvents(
   }: PageQuery & { type?: string | undefined; subject_id?: string | undefined },
 ): Promise<Page<Event>> {
   const before = decodeCursor(cx, 'events', cursor)
-  const [rows] = await cx.db.read(listEventsBefore({ ...filter, before }, limit + 1))
+  const rows = await cx.db.read(listEventsBefore({ ...filter, before }, limit + 1))
   return page(cx, 'events', rows, limit, (row) => row.id, describe)
 }

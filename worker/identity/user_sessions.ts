@@ -35,7 +35,10 @@ const describeSession = (row: SessionRow): Session => ({
 
 /** The live sessions, newest first. Throws Problem not_found. One round trip. */
 export async function listUserSessions(cx: Context, id: string): Promise<Session[]> {
-  const [users, sessions] = await cx.db.read(findUserById(id), listLiveSessions(cx, id))
+  const { users, sessions } = await cx.db.read({
+    users: findUserById(id),
+    sessions: listLiveSessions(cx, id),
+  })
   if (users.length === 0) throw noSuchUser()
   return sessions.map(describeSession)
 }
@@ -47,8 +50,11 @@ export async function endUserSessions(
   ended: SessionsEnded,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
-  const rows = await cx.db.write(...endAllSessions(cx, id), findUserById(id))
-  if (rows.at(-1)?.length !== 1) throw noSuchUser()
+  const { users } = await cx.db.write({
+    changes: endAllSessions(cx, id),
+    users: findUserById(id),
+  })
+  if (users.length !== 1) throw noSuchUser()
   await ended(cx, id)
 }
 
@@ -60,10 +66,10 @@ export async function endUserSession(
   ended: SessionsEnded,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
-  const [live] = await cx.db.read(listLiveSessions(cx, id))
+  const live = await cx.db.read(listLiveSessions(cx, id))
   if (!live.some((row) => row.id_hash === session_id)) {
     throw new Problem('not_found', 'this user has no such session')
   }
-  await cx.db.write(...endSession(cx, id, session_id))
+  await cx.db.write(endSession(cx, id, session_id))
   await ended(cx, id)
 }

@@ -2,7 +2,14 @@
 // Origin, principals and rights are looked at anew on each request, so that revocation works at once.
 // Which scope a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
-import { permissionsEverywhere, type RightsRows, rightsOf } from '../access/rights.ts'
+import {
+  namedRights,
+  permissionsEverywhere,
+  type RightsList,
+  type RightsRows,
+  rightsListOf,
+  rightsOf,
+} from '../access/rights.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
@@ -58,8 +65,8 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     proofs,
     findLiveOrigin(read, now),
     findClientById(read.client_id),
-    ...rightsOf(read.sub, now),
-    ...acting.map((one) => rightsOf(one, now)[0]),
+    ...rightsListOf(read.sub, now),
+    ...acting.map((one) => rightsOf(one, now).grants),
   )
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = parseClient(row)
@@ -73,11 +80,11 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   if (origin.kind !== 'authorization') throw invalid('token_of_device')
-  const rights = others.slice(0, 5) as unknown as RightsRows
-  const ofActors = others.slice(5) as RightsRows[0][]
+  const rights = namedRights(others.slice(0, 5) as unknown as RightsList)
+  const ofActors = others.slice(5) as RightsRows['grants'][]
   const held = [
     permissionsEverywhere(rights),
-    ...ofActors.map((grants) => permissionsEverywhere([grants, [], [], [], []])),
+    ...ofActors.map((grants) => permissionsEverywhere({ grants })),
   ]
   const left = scopes.filter((one) => held.every((permissions) => holdsScope(permissions, one)))
   return { kind: 'user', id: read.sub, scopes: new Set(left) }

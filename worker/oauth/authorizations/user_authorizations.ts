@@ -144,12 +144,12 @@ export async function listUserAuthorizations(
   const kind = `authorizations of ${id}`
   const after = decodeCursor(cx, kind, cursor)
   const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
-  const [users, rows] = await cx.db.read(
-    findUserById(id),
-    listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
-  )
+  const { users, live } = await cx.db.read({
+    users: findUserById(id),
+    live: listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
+  })
   if (users.length === 0) throw noSuchUser()
-  return page(cx, kind, rows, limit, (row) => row.id, describe)
+  return page(cx, kind, live, limit, (row) => row.id, describe)
 }
 
 /** Ends one of them. Throws Problem not_found, forbidden. */
@@ -159,11 +159,11 @@ export async function endUserAuthorization(
   authorization_id: string,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
-  const [[row]] = await cx.db.read(findAuthorization(authorization_id))
+  const [row] = await cx.db.read(findAuthorization(authorization_id))
   if (row === undefined || row.user_id !== id || row.revoked_at !== null) {
     throw new Problem('not_found', 'this user has no such authorization')
   }
-  await cx.db.write(...withdrawOne(cx, row))
+  await cx.db.write(withdrawOne(cx, row))
 }
 
 /** Ends those for one client, or all where `client_id` is null. Throws Problem not_found, forbidden. */
@@ -173,6 +173,9 @@ export async function endUserAuthorizations(
   client_id: string | null,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
-  const rows = await cx.db.write(...withdraw(cx, id, client_id), findUserById(id))
-  if (rows.at(-1)?.length !== 1) throw noSuchUser()
+  const { users } = await cx.db.write({
+    changes: withdraw(cx, id, client_id),
+    users: findUserById(id),
+  })
+  if (users.length !== 1) throw noSuchUser()
 }

@@ -80,7 +80,7 @@ export async function authorize(
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const [clients, sessions, allowed, grants] = await cx.db.read(
+  const [clients, sessions, allowed, grants] = await cx.db.readAll(
     findClientById(client_id),
     findSession(cx, cookie),
     listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
@@ -133,7 +133,7 @@ export async function lookAt(
 ): Promise<Situation> {
   const id_hash = sha256(reference)
   const user = userOf(cx, cookie)
-  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.read(
+  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.readAll(
     findRequest(cx, id_hash),
     findClientOfRequest(id_hash),
     findSession(cx, cookie),
@@ -142,7 +142,7 @@ export async function lookAt(
       sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     listGrantsOf(cx, cookie),
-    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
+    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants,
   )
   const [row] = requests
   cx.parties.sub = sessions[0]?.user_id ?? null
@@ -163,7 +163,7 @@ export async function lookAt(
     allowed,
     permissions: permissionsOf(grants),
     isExpected: await isExpected(cx, client, request, session),
-    held: heldNarrowings(request.authorization_details ?? [], [narrowed, []]),
+    held: heldNarrowings(request.authorization_details ?? [], { grants: narrowed }),
   }
 }
 
@@ -183,10 +183,10 @@ function usableClient(row: ClientRow | undefined): Client {
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
 const listGrantsOf = (cx: Context, cookie: string | undefined) =>
-  rightsOf(userOf(cx, cookie), cx.now())[0]
+  rightsOf(userOf(cx, cookie), cx.now()).grants
 
-const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =>
-  permissionsEverywhere([grants, [], [], [], []])
+const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0]['grants']) =>
+  permissionsEverywhere({ grants })
 
 // --- going on ---------------------------------------------------------------------------------
 
@@ -245,7 +245,7 @@ async function storeRequest(
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
   const created_at = cx.now()
-  await cx.db.write(
+  await cx.db.writeAll(
     insertRequest({
       id_hash,
       client_id: request.client_id,
@@ -331,7 +331,7 @@ export async function issueCode(
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
-  const answers = await cx.db.write(
+  const answers = await cx.db.writeAll(
     insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
     ...(remember ? rememberAllowed(cx, request, given, details, issued) : []),
     ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),

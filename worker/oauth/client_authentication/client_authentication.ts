@@ -249,10 +249,10 @@ export async function writeAs<const S extends readonly Statement<unknown>[]>(
 ): Promise<Rows<S>> {
   const { proofs } = caller
   if (proofs.length === 0) {
-    return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.write(...statements)
+    return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.writeAll(...statements)
   }
   const consume = consumeProofs(cx, proofs)
-  const answers = await cx.db.write(...consume, ...statements)
+  const answers = await cx.db.writeAll(...consume, ...statements)
   // Not "rows affected": the rows themselves say whose they are (Fosite CVE-2020-15222).
   const mine = (answers[consume.length - 1] as { hash: string }[]).map(({ hash }) => hash)
   const used = proofs.find(({ hash }) => !mine.includes(hash))

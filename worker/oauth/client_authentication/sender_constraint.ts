@@ -122,12 +122,12 @@ export async function readOnce<const S extends readonly Statement<unknown>[]>(
   proofs: readonly Proof[],
   ...statements: S
 ): Promise<Rows<S>> {
-  if (proofs.length === 0) return cx.db.read(...statements)
+  if (proofs.length === 0) return cx.db.readAll(...statements)
   const consume = consumeProofs(
     cx,
     proofs.map(({ use }) => use),
   )
-  const answers = await cx.db.write(...consume, ...statements)
+  const answers = await cx.db.writeAll(...consume, ...statements)
   const mine = answers[consume.length - 1] as { hash: string }[]
   if (mine.length !== proofs.length) {
     throw new OAuthError('invalid_dpop_proof', {

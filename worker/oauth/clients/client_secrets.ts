@@ -25,7 +25,10 @@ const describe = ({ id, created_at, expires_at }: SecretRow): Secret => ({
 
 /** All of them. Throws Problem not_found. One round trip. */
 export async function listClientSecrets(cx: Context, id: string): Promise<Secret[]> {
-  const [[client], secrets] = await cx.db.read(findClientById(id), secretsOf(id))
+  const {
+    client: [client],
+    secrets,
+  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
   if (client === undefined) throw clientNotFound()
   return secrets.map(describe)
 }
@@ -39,7 +42,7 @@ export async function createClientSecret(
   id: string,
   input: z.infer<typeof newSecretInput>,
 ): Promise<z.infer<typeof createdSecretSchema>> {
-  const [[client]] = await cx.db.read(findClientById(id))
+  const [client] = await cx.db.read(findClientById(id))
   if (client === undefined) throw clientNotFound()
   await assertMayShape(cx, client)
   const { secret, client_secret } = await addSecret(cx, client, input)
@@ -52,7 +55,10 @@ export async function deleteClientSecret(
   id: string,
   secret_id: string,
 ): Promise<void> {
-  const [[client], secrets] = await cx.db.read(findClientById(id), secretsOf(id))
+  const {
+    client: [client],
+    secrets,
+  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
   if (client === undefined) throw clientNotFound()
   await assertMayShape(cx, client)
   const secret = secrets.find((one) => one.id === secret_id)

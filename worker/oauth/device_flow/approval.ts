@@ -55,7 +55,7 @@ export function loginPath(code: string): string {
 /** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const [sessions] = await cx.db.readAll(findSession(cx, cookie))
   return sessions.length > 0
 }
 
@@ -68,7 +68,7 @@ export async function enterUserCode(
   typed: string | undefined,
   cookie: string | undefined,
 ): Promise<Step> {
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const [sessions] = await cx.db.readAll(findSession(cx, cookie))
   const [session] = sessions
   cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
@@ -92,7 +92,7 @@ export async function enterUserCode(
   )
   const tag = userCodeMac(cx, code)
   const right = isWaiting(cx, tag)
-  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.write(
+  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.writeAll(
     byPerson.take,
     byAddress.take,
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
@@ -100,14 +100,14 @@ export async function enterUserCode(
     sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
-    rightsOf(user_id, cx.now())[0],
-    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now())[0],
+    rightsOf(user_id, cx.now()).grants,
+    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now()).grants,
   )
   const [person, address] = [ofPerson[0]?.count ?? Infinity, ofAddress[0]?.count ?? Infinity]
   if (person > byPerson.max || address > byAddress.max) {
     // Noted once per window, so that guessing does not fill the record.
     if (person === byPerson.max + 1 || address === byAddress.max + 1) {
-      await cx.db.write(
+      await cx.db.writeAll(
         appendEvent(as(cx, { kind: 'user', id: user_id }), {
           type: 'device_authorization.blocked',
           outcome: 'failure',
@@ -139,12 +139,12 @@ export async function answerDevice(
   const code = readUserCode(given.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = sql`select user_id from (${findSession(cx, cookie)})`
-  const [sessions, rows, clients, grants, narrowed] = await cx.db.read(
+  const [sessions, rows, clients, grants, narrowed] = await cx.db.readAll(
     findSession(cx, cookie),
     findWaiting(cx, tag),
     findClientOfUserCode(tag),
-    rightsOf(user, cx.now())[0],
-    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
+    rightsOf(user, cx.now()).grants,
+    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now()).grants,
   )
   const [session] = sessions
   cx.parties.sub = session?.user_id ?? null
@@ -157,7 +157,7 @@ export async function answerDevice(
   const { row, client, scope, held } = question
   const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
-  const [, , decided] = await cx.db.write(
+  const [, , decided] = await cx.db.writeAll(
     // The event first: its condition ends with the decision.
     appendEvent(
       as(cx, { kind: 'user', id: session.user_id }),
@@ -206,13 +206,13 @@ function questionOf({
   session: LiveSession
   rows: readonly DeviceAuthorizationRow[]
   clients: readonly ClientRow[]
-  grants: RightsRows[0]
-  narrowed: NarrowedRows[0]
+  grants: RightsRows['grants']
+  narrowed: NarrowedRows['grants']
 }): Question | null {
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(DEVICE_CODE)) return null
-  const permissions = permissionsEverywhere([grants, [], [], [], []])
+  const permissions = permissionsEverywhere({ grants })
   const asked = parseScope(row.scope)
   const scope = asked.filter(
     (one) =>
@@ -220,7 +220,7 @@ function questionOf({
   )
   const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
   const details = storedDetails(row.authorization_details)
-  const held = details === undefined ? undefined : heldNarrowings(details, [narrowed, []])
+  const held = details === undefined ? undefined : heldNarrowings(details, { grants: narrowed })
   return { code, session, row, client, scope: managed ? [] : scope, held }
 }
 

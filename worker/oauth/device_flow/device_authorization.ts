@@ -45,7 +45,7 @@ export async function startDeviceAuthorization(
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const rows: CallerRows = await cx.db.read(...callerReads(presented.client_id))
+  const rows: CallerRows = await cx.db.readAll(...callerReads(presented.client_id))
   const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
   if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {

@@ -78,14 +78,14 @@ export async function createInitialAccessToken(
     created_at: cx.now(),
     expires_at,
   }
-  await cx.db.write(
-    insertInitialAccessToken(row),
-    appendEvent(cx, {
+  await cx.db.write({
+    token: insertInitialAccessToken(row),
+    event: appendEvent(cx, {
       type: 'initial_access_token.created',
       subject_id: row.id,
       data: { scope, max_uses, expires_at },
     }),
-  )
+  })
   return { ...describeInitialAccessToken({ ...row, uses: 0 }), initial_access_token }
 }
 
@@ -100,7 +100,7 @@ function readScope(text: string): string[] {
 
 /** Throws Problem not_found. One round trip. */
 export async function getInitialAccessToken(cx: Context, id: string): Promise<InitialAccessToken> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenById(id))
+  const [row] = await cx.db.read(findInitialAccessTokenById(id))
   if (row === undefined) throw tokenNotFound()
   return describeInitialAccessToken(row)
 }
@@ -112,7 +112,7 @@ export async function listInitialAccessTokens(
 ): Promise<Page<InitialAccessToken>> {
   const kind = 'initial access tokens'
   const after = decodeCursor(cx, kind, cursor)
-  const [rows] = await cx.db.read(listInitialAccessTokensAfter(after, limit + 1))
+  const rows = await cx.db.read(listInitialAccessTokensAfter(after, limit + 1))
   return page(cx, kind, rows, limit, (row) => row.id, describeInitialAccessToken)
 }
 
@@ -121,15 +121,15 @@ export async function listInitialAccessTokens(
  * round trips.
  */
 export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenById(id))
+  const [row] = await cx.db.read(findInitialAccessTokenById(id))
   if (row === undefined) throw tokenNotFound()
   assertMayHandOnScopes(cx, parseScope(row.scope))
-  await cx.db.write(
-    appendEvent(
+  await cx.db.write({
+    event: appendEvent(
       cx,
       { type: 'initial_access_token.deleted', subject_id: id },
       initialAccessTokenExists(id),
     ),
-    ...deleteInitialAccessToken(id),
-  )
+    changes: deleteInitialAccessToken(id),
+  })
 }

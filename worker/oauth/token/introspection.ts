@@ -61,7 +61,7 @@ export async function introspectToken(
   const settings = await loadSettings(cx)
   const read = await readAccessToken(cx, token)
   const now = cx.now()
-  const [origins, families, ...rows] = await cx.db.read(
+  const [origins, families, ...rows] = await cx.db.readAll(
     findLiveOrigin(read ?? NO_TOKEN, now),
     findLiveRefreshToken(read === null ? sha256(token) : '', now, settings.refresh_token_idle_ttl),
     ...callerReads(presented.client_id),

@@ -35,7 +35,7 @@ export async function revokeToken(cx: Context, form: Form, presented: Presented)
   }
   await signingKeys(cx)
   const read = await readAccessToken(cx, token)
-  const [authorizations, mintedTokens, refreshTokens, ...rows] = await cx.db.read(
+  const [authorizations, mintedTokens, refreshTokens, ...rows] = await cx.db.readAll(
     findAuthorization(read?.origin ?? ''),
     findDeviceToken(read?.sub ?? '', read?.origin ?? ''),
     findRefreshToken(read === null ? sha256(token) : ''),

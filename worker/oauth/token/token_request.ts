@@ -48,7 +48,7 @@ const exchange =
   async (cx, form, presented, proof, found) => {
     const parameters = await grant.parameters(cx, form, presented)
     const { client_id } = presented
-    const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
+    const answers = await cx.db.readAll(...callerReads(client_id), ...parameters.reads)
     const callerRows = answers.slice(0, CALLER_READS) as CallerRows
     found(callerRows[0][0])
     const proven = await authenticate(cx, presented, callerRows)
@@ -107,7 +107,7 @@ export async function exchangeToken(
 
 /** For a request that was refused before anybody was looked up. */
 const findClient = async (cx: Context, { client_id }: Presented) =>
-  (await cx.db.read(findClientById(client_id)))[0][0]
+  (await cx.db.readAll(findClientById(client_id)))[0][0]
 
 async function exchangeAny(
   cx: Context,

@@ -1,7 +1,7 @@
 // grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code becomes an
 // authorization with its first tokens, once. The code is consumed before anything is signed.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { namedNarrowed, narrowedListOf } from '../../../access/narrowed_rights.ts'
+import { namedRights, type RightsList, rightsListOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { equalText, sha256 } from '../../../crypto.ts'
 import type { Rows } from '../../../db/database.ts'
@@ -53,8 +53,8 @@ export function parameters(cx: Context, form: Form) {
   const reads = [
     findCode(hash),
     findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
+    ...narrowedListOf(subject, detailsOfCode(hash), cx.now()),
+    ...rightsListOf(subject, cx.now()),
   ] as const
   // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
   const asked = { ...readAsked(form), scope: null }
@@ -99,8 +99,16 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
-  const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings, narrowed)
+  const narrowed = namedNarrowed([grantsNamed, placesNamed])
+  const entitled = entitle(
+    cx,
+    covered,
+    asked,
+    caller,
+    namedRights(rights as RightsList),
+    settings,
+    narrowed,
+  )
   const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
   const [consumed] = await writeAs(
     cx,

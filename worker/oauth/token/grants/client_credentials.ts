@@ -2,7 +2,7 @@
 // read and writes nothing; with an assertion the id of the assertion is written.
 // Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one audience holds
 // it: that of the named resource, else all but the management scopes, or these when it has no others.
-import { compileAcl, type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { compileAcl, namedRights, type RightsRows, rightsListOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Rows } from '../../../db/database.ts'
 import { OAuthError } from '../../../errors.ts'
@@ -40,7 +40,9 @@ export function parameters(cx: Context, form: Form, presented: Presented) {
     })
   }
   // The rights are for the acl claim, and dear to read: only where mProxy may become the audience.
-  const reads = mayReachMqtt(cx, asked) ? rightsOf(presented.client_id, cx.now()) : ([] as const)
+  const reads = mayReachMqtt(cx, asked)
+    ? rightsListOf(presented.client_id, cx.now())
+    : ([] as const)
   return { asked, reads }
 }
 
@@ -154,7 +156,7 @@ function clientClaims(
 
 function read(rights: MaybeRights): RightsRows {
   if (rights.length === 0) throw new TypeError('an acl claim without rights that were read')
-  return rights
+  return namedRights(rights)
 }
 
 /** With a resource everything, to be narrowed by it; otherwise what one audience can hold. */

@@ -1,7 +1,7 @@
 // grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and again whether a
 // person has allowed it, and gets an authorization with its first tokens, once.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { namedNarrowed, narrowedListOf } from '../../../access/narrowed_rights.ts'
+import { namedRights, type RightsList, rightsListOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Rows } from '../../../db/database.ts'
@@ -46,8 +46,8 @@ export function parameters(cx: Context, form: Form) {
   const reads = [
     findDeviceAuthorization(hash),
     findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
+    ...narrowedListOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
+    ...rightsListOf(subject, cx.now()),
   ] as const
   // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
   return { hash, asked: { ...readAsked(form), scope: null }, reads }
@@ -109,8 +109,16 @@ export async function redeem(
     claims: null,
     authorization_details: row.authorization_details,
   }
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
-  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings, narrowed)
+  const narrowed = namedNarrowed([grantsNamed, placesNamed])
+  const entitled = entitle(
+    cx,
+    given,
+    asked,
+    caller,
+    namedRights(rights as RightsList),
+    settings,
+    narrowed,
+  )
   const isMine = isDeviceAuthorizationMine(cx, hash)
   const started = startAuthorization(cx, caller, given, settings, isMine)
   const [consumed] = await writeAs(

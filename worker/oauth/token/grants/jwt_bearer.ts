@@ -1,7 +1,7 @@
 // grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word of another issuer
 // about a person, and gets what that person allowed it before, or what it may have without asking. It becomes an
 // authorization like any sign-in, so it can be seen and revoked. The assertion is good once.
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { namedRights, type RightsList, rightsListOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
 import type { Rows } from '../../../db/database.ts'
@@ -63,7 +63,7 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   const reads = [
     findUserOf(subject),
     listAllowedScopes(subject, sql`${presented.client_id}`),
-    ...rightsOf(subject, cx.now()),
+    ...rightsListOf(subject, cx.now()),
   ] as const
   return { form, assertion, claims, issuer, reads }
 }
@@ -114,7 +114,7 @@ export async function redeem(
   }
   // The scope was just asked; there is nothing to narrow.
   const asked = { scope: null, resource: [] }
-  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
+  const entitled = entitle(cx, given, asked, caller, namedRights(rights as RightsList), settings)
   const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(given)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, given, settings, isMine)

@@ -1,8 +1,8 @@
 // grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
 // those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
 // any other genuine token of the family revokes the family. So a lost answer strands nobody.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { namedNarrowed, narrowedListOf } from '../../../access/narrowed_rights.ts'
+import { namedRights, type RightsList, rightsListOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Rows } from '../../../db/database.ts'
@@ -47,8 +47,8 @@ export function parameters(cx: Context, form: Form) {
   const reads = [
     findRefreshToken(hash),
     findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
+    ...narrowedListOf(subject, detailsOfRefreshToken(hash), cx.now()),
+    ...rightsListOf(subject, cx.now()),
   ] as const
   return { asked: readAsked(form), reads }
 }
@@ -85,10 +85,10 @@ export async function redeem(
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
+  const narrowed = namedNarrowed([grantsNamed, placesNamed])
   const entitled = isStray
     ? null
-    : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
+    : entitle(cx, token, asked, caller, namedRights(rights as RightsList), settings, narrowed)
 
   const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)

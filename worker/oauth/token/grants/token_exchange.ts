@@ -7,15 +7,17 @@ import {
   compileNarrowedAcl,
   heldNarrowings,
   type NarrowedRows,
-  narrowedRightsOf,
+  namedNarrowed,
+  narrowedListOf,
 } from '../../../access/narrowed_rights.ts'
 import {
   type CompiledAcl,
   compileAcl,
   intersectAcl,
+  namedRights,
   permissionsEverywhere,
-  type RightsRows,
-  rightsOf,
+  type RightsList,
+  rightsListOf,
 } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Rows } from '../../../db/database.ts'
@@ -85,12 +87,12 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
     findLiveOrigin(subject, now),
     findLiveOrigin(actor ?? NO_TOKEN, now),
     findClientById(subject.client_id),
-    ...narrowedRightsOf(sql`${subject.sub}`, details, now),
-    ...narrowedRightsOf(sql`${presented.client_id}`, details, now),
-    ...narrowedRightsOf(sql`${actor?.sub ?? ''}`, details, now),
-    ...rightsOf(subject.sub, now),
-    ...rightsOf(presented.client_id, now),
-    ...rightsOf(actor?.sub ?? '', now),
+    ...narrowedListOf(sql`${subject.sub}`, details, now),
+    ...narrowedListOf(sql`${presented.client_id}`, details, now),
+    ...narrowedListOf(sql`${actor?.sub ?? ''}`, details, now),
+    ...rightsListOf(subject.sub, now),
+    ...rightsListOf(presented.client_id, now),
+    ...rightsListOf(actor?.sub ?? '', now),
   ] as const
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered serves.
   const target = [...new Set([...asked.resource, ...form.all('audience')])]
@@ -154,18 +156,18 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const [g1, p1, g2, p2, g3, p3, ...rights] = others
-  const narrowed = [
-    [g1, p1],
-    [g2, p2],
-    [g3, p3],
-  ] as [NarrowedRows, NarrowedRows, NarrowedRows]
-  const ofSubject = rights.slice(0, 5) as unknown as RightsRows
-  const ofClient = rights.slice(5, 10) as unknown as RightsRows
+  const narrowed = [namedNarrowed([g1, p1]), namedNarrowed([g2, p2]), namedNarrowed([g3, p3])] as [
+    NarrowedRows,
+    NarrowedRows,
+    NarrowedRows,
+  ]
+  const ofSubject = namedRights(rights.slice(0, 5) as unknown as RightsList)
+  const ofClient = namedRights(rights.slice(5, 10) as unknown as RightsList)
   // The third party, where it is a person and not the client once more.
   const ofActor =
     actor === null || acting === client.client_id
       ? null
-      : (rights.slice(10, 15) as unknown as RightsRows)
+      : namedRights(rights.slice(10, 15) as unknown as RightsList)
 
   const wanted = wantedScope(subject, asked.scope, [
     (one) => isRegisteredScope(client, one),
