@@ -110,7 +110,7 @@ export const listQuery = z.object({
 /** Which page is wanted. */
 export type PageQuery = z.output<typeof listQuery>
 
-export type Page<Item> = { items: Item[]; next_cursor: string | null }
+export type PageOf<Item> = { items: Item[]; next_cursor: string | null }
 
 export const listOf = <T extends z.ZodType>(schema: T) =>
   z.object({ items: z.array(schema), next_cursor: z.string().nullable() })
@@ -145,7 +145,7 @@ export function page<Row, Item>(
   limit: number,
   key: (row: Row) => string,
   item: (row: Row) => Item,
-): Page<Item> {
+): PageOf<Item> {
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   const more = rows.length > limit && last !== undefined

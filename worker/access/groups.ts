@@ -1,6 +1,6 @@
 // Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
 // it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { decodeCursor, type Page, type PageQuery, type Plan, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import {
@@ -269,7 +269,7 @@ export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
 export async function listGroups(
   cx: Context,
   { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGroupsAfter>[2],
-): Promise<Page<Group>> {
+): Promise<PageOf<Group>> {
   const after = decodeCursor(cx, 'groups', cursor)
   const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
   return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
@@ -389,7 +389,7 @@ export async function listMembers(
   cx: Context,
   id: string,
   { limit, cursor, kind }: PageQuery & { kind?: MemberRow['kind'] | undefined },
-): Promise<Page<MemberRow>> {
+): Promise<PageOf<MemberRow>> {
   const list = `members ${id}`
   const after = decodeCursor(cx, list, cursor)
   const {

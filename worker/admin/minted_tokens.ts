@@ -2,7 +2,7 @@
 // kept is the id that stands in the token's `jti`, never the token.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
-import { decodeCursor, type Page, type PageQuery, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { findDeviceById } from '../devices/devices.ts'
@@ -107,7 +107,7 @@ export async function listMintedTokens(
   cx: Context,
   device_id: string,
   { limit, cursor }: PageQuery,
-): Promise<Page<DeviceTokenRow>> {
+): Promise<PageOf<DeviceTokenRow>> {
   const kind = `tokens of ${device_id}`
   const after = decodeCursor(cx, kind, cursor)
   const { devices, tokens } = await cx.db.read({

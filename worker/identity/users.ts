@@ -11,7 +11,7 @@ import {
   isBuried,
   principalIsMine,
 } from '../access/principals.ts'
-import { decodeCursor, type Page, type PageQuery, type Plan, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
@@ -218,7 +218,7 @@ export async function getUser(cx: Context, id: string): Promise<UserRow> {
 export async function listUsers(
   cx: Context,
   query: PageQuery & { email?: string | undefined; status?: UserRow['status'] | undefined },
-): Promise<Page<User>> {
+): Promise<PageOf<User>> {
   const { limit, cursor, email, status } = query
   const after = decodeCursor(cx, 'users', cursor)
   const email_key = email === undefined ? undefined : emailKey(email)

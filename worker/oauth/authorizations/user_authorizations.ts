@@ -2,7 +2,7 @@
 // tokens and forgets the answer to the question, so that the client has to ask again.
 
 import { assertMayEditPrincipal } from '../../access/power.ts'
-import { decodeCursor, type Page, type PageQuery, page, z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
@@ -140,7 +140,7 @@ export async function listUserAuthorizations(
   cx: Context,
   id: string,
   { limit, cursor }: PageQuery,
-): Promise<Page<Authorization>> {
+): Promise<PageOf<Authorization>> {
   const kind = `authorizations of ${id}`
   const after = decodeCursor(cx, kind, cursor)
   const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)

@@ -9,7 +9,7 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../../access/principals.ts'
-import { decodeCursor, type Page, type PageQuery, type Plan, page } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
 import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
@@ -248,7 +248,7 @@ export async function getClient(cx: Context, id: string): Promise<Client> {
 export async function listClients(
   cx: Context,
   { limit, cursor }: PageQuery,
-): Promise<Page<ReturnType<typeof describeClient>>> {
+): Promise<PageOf<ReturnType<typeof describeClient>>> {
   const after = decodeCursor(cx, 'clients', cursor)
   const rows = await cx.db.read(listClientsAfter(after, limit + 1))
   const item = (row: ClientRow) => describeClient(parseClient(row))

@@ -2,7 +2,7 @@
 // until when, for which scopes and with which members. How a client is registered is told in registration.ts.
 
 import { assertMayHandOnScopes } from '../../access/power.ts'
-import { decodeCursor, type Page, type PageQuery, page, z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
@@ -109,7 +109,7 @@ export async function getInitialAccessToken(cx: Context, id: string): Promise<In
 export async function listInitialAccessTokens(
   cx: Context,
   { limit, cursor }: PageQuery,
-): Promise<Page<InitialAccessToken>> {
+): Promise<PageOf<InitialAccessToken>> {
   const kind = 'initial access tokens'
   const after = decodeCursor(cx, kind, cursor)
   const rows = await cx.db.read(listInitialAccessTokensAfter(after, limit + 1))
