@@ -73,7 +73,7 @@ export function scalar(strings: TemplateStringsArray, ...values: readonly Interp
 export const TRUE: Condition = condition`true`
 
 /** Whether a value is SQL text and not a value to bind. */
-export const isText = (value: unknown): value is Statement => value instanceof Fragment
+export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
 
 function fill(strings: TemplateStringsArray, values: readonly Interpolation[]): Fragment {
   let text = strings[0] ?? ''

@@ -43,7 +43,7 @@ export async function pushRequest(
   const proven = await authenticate(
     cx,
     presented,
-    await cx.db.readAll(...callerReads(presented.client_id)),
+    await cx.db.read(callerReads(presented.client_id)),
   )
   const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {

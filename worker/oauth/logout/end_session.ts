@@ -123,8 +123,8 @@ export async function endSession(
     hanging: listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
   })
   const [session] = sessions
-  cx.parties.sub = session?.user_id ?? null
   const [client] = clients
+  cx.parties.sub = session?.user_id ?? null
   const location = locationOf(request, client)
   if (session === undefined) {
     // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
