@@ -50,7 +50,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return room === 'db' ? 'ground' : room
+  if (rest.length > 0) return room === 'db' || room === 'api' ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -261,7 +261,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )
@@ -285,6 +285,35 @@ test('routes hold no SQL, and no folder is a drawer for whatever fits nowhere', 
     /\/(utils?|helpers?|lib|common|services|models|types)(\/|\.ts$)/.test(file),
   )
   expect(drawers).toEqual([])
+})
+
+const routes = worker.filter((file) => file.endsWith('routes.ts'))
+const usesOperation = (file: string) =>
+  importsOf(file).some(({ to }) => to === 'worker/api/operation.ts')
+
+test('a use case stands between each operation of the management API and its store', () => {
+  const management = routes.filter(usesOperation)
+  expect(management.length).toBeGreaterThanOrEqual(9)
+  const shortcuts = management.filter(
+    (file) =>
+      /\.db\b|\bdb\.(read|write)\b/.test(readFileSync(join(root, file), 'utf8')) ||
+      importsOf(file).some(({ to }) => /(^|\/|_)store\.ts$/.test(to)),
+  )
+  expect(shortcuts).toEqual([])
+})
+
+test('all of /v1 and /access/v1 is said with `operation`', () => {
+  const knowsOpenApi = imports.filter(({ to }) => to === '@hono/zod-openapi')
+  expect([...new Set(knowsOpenApi.map(({ from }) => from))].sort()).toEqual([
+    'worker/api.ts',
+    'worker/api/operation.ts',
+    'worker/app.ts',
+  ])
+  const otherwise = routes.filter((file) => {
+    const text = readFileSync(join(root, file), 'utf8')
+    return /\.(on|all|get|post|put|patch|delete)\(\s*['"`]\/(access\/)?v1\//.test(text)
+  })
+  expect(otherwise).toEqual([])
 })
 
 test('time and randomness come from the context below entry', () => {

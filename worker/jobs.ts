@@ -1,7 +1,7 @@
 // What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
 // fails is logged and tried again when its lease has run out.
 
-import { deleteOldIdempotencyKeys } from './api.ts'
+import { deleteOldIdempotencyKeys } from './api/idempotency.ts'
 import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'

@@ -1330,6 +1330,36 @@ const PARAMETERS: readonly Guard[] = [
   },
 ]
 
+const MANAGEMENT: readonly Guard[] = [
+  {
+    name: 'strict-query',
+    attack: 'a misspelt filter, by which a list or a deletion is of everything',
+    file: 'worker/api/operation.ts',
+    from: "refuse('is no query parameter of this operation')",
+    to: 'continue',
+    test: 'admin/described_answers',
+    title: 'a query parameter that is unknown',
+  },
+  {
+    name: 'query-parameter-once',
+    attack: 'a parameter that comes twice, of which two readers take different ones',
+    file: 'worker/api/operation.ts',
+    from: "else if (values.has(name)) refuse('is given more than once')",
+    to: '',
+    test: 'admin/described_answers',
+    title: 'a query parameter that is unknown',
+  },
+  {
+    name: 'scope-of-operation',
+    attack: 'a token that uses an operation whose scope it does not have (RFC 6750 §3.1)',
+    file: 'worker/api/operation.ts',
+    from: 'assertScope(c.var.cx, scope)\n',
+    to: '\n',
+    test: 'admin/described_answers',
+    title: 'without the scope',
+  },
+]
+
 const THE_LOG: readonly Guard[] = [
   {
     name: 'request-id-of-its-own',
@@ -1380,5 +1410,6 @@ export const GUARDS: readonly Guard[] = [
   ...ACTING_FOR_OTHERS,
   ...OUTSIDE,
   ...PARAMETERS,
+  ...MANAGEMENT,
   ...THE_LOG,
 ]

@@ -1,7 +1,7 @@
 // Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
 // or group (its members and those of the groups below); object a device, a group (its devices and those of the
 // groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
@@ -32,6 +32,7 @@ import {
   grantIs,
   idOfSubject,
   insertGrant,
+  listGrantsAfter,
   updateGrant as updateGrantRow,
 } from './store.ts'
 
@@ -236,6 +237,16 @@ export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
   const [row] = await cx.db.read(findGrant(id))
   if (row === undefined) throw noGrant()
   return row
+}
+
+/** Throws Problem for a forged cursor. */
+export async function listGrants(
+  cx: Context,
+  { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGrantsAfter>[2],
+): Promise<PageOf<z.infer<typeof grantSchema>>> {
+  const after = decodeCursor(cx, 'grants', cursor)
+  const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
+  return page(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
 /** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */

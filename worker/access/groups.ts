@@ -1,6 +1,6 @@
 // Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
 // it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import {
@@ -48,6 +48,8 @@ import {
   insertGroup,
   insertMembership,
   isMember,
+  listGroupsAfter,
+  listMembersAfter,
   type MemberRow,
   mayBeMember,
   mayHangBelow,
@@ -99,6 +101,9 @@ export const groupSchema = z
 
 export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
+type Group = z.infer<typeof groupSchema>
+
+export const describeGroup = ({ version: _, ...group }: GroupRow): Group => group
 
 const noGroup = () => new Problem('not_found', 'there is no such group')
 
@@ -266,6 +271,16 @@ export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
   return row
 }
 
+/** Throws Problem for a forged cursor. */
+export async function listGroups(
+  cx: Context,
+  { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGroupsAfter>[2],
+): Promise<PageOf<Group>> {
+  const after = decodeCursor(cx, 'groups', cursor)
+  const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
+  return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+}
+
 /** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
 export async function updateGroup(
   cx: Context,
@@ -374,6 +389,29 @@ const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =
   sql`select p.id, p.kind, exists (
       select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
     from principal p where p.id = ${member} and p.deleted_at is null`
+
+/** The direct members. Throws Problem. */
+export async function listMembers(
+  cx: Context,
+  id: string,
+  { limit, cursor, kind }: PageQuery & { kind?: MemberRow['kind'] | undefined },
+): Promise<PageOf<MemberRow>> {
+  const list = `members ${id}`
+  const after = decodeCursor(cx, list, cursor)
+  const {
+    group: [group],
+    rows,
+  } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
+  if (group === undefined) throw noGroup()
+  return page(
+    cx,
+    list,
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => row,
+  )
+}
 
 /** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
 export async function addMember(

@@ -1,6 +1,6 @@
 // Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
 // something. Built-in roles stand as they are; a role in use cannot be deleted.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
@@ -12,6 +12,7 @@ import {
   deleteRole as deleteRoleRow,
   findRole,
   insertRole,
+  listRolesAfter,
   type RoleRow,
   roleIs,
   roleIsUnused,
@@ -188,6 +189,15 @@ export async function getRole(cx: Context, name: string): Promise<RoleRow> {
   const [row] = await cx.db.read(findRole(name))
   if (row === undefined) throw noRole()
   return row
+}
+
+/** Throws Problem for a forged cursor. */
+export async function listRoles(
+  cx: Context,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<z.infer<typeof roleSchema>>> {
+  const rows = await cx.db.read(listRolesAfter(decodeCursor(cx, 'roles', cursor), limit))
+  return page(cx, 'roles', rows, limit, (row) => row.name, describeRole)
 }
 
 /**

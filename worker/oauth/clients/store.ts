@@ -32,7 +32,7 @@ export const findClientById = (id: string): Statement<ClientRow> =>
 export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =>
   sql`select * from client where id in (${list(ids)})`
 
-export const listClients = (after: string, limit: number): Statement<ClientRow> =>
+export const listClientsAfter = (after: string, limit: number): Statement<ClientRow> =>
   sql`select * from client where id > ${after} order by id limit ${limit}`
 
 export const insertClient = (row: ClientRow, condition: Condition): Statement =>
