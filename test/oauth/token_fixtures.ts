@@ -7,7 +7,7 @@ import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { randomId, randomToken, sha256 } from '../../worker/crypto.ts'
 import type { Batch } from '../../worker/db/database.ts'
 import * as schema from '../../worker/db/schema.ts'
-import { insertInto, isText, type Statement, sql } from '../../worker/db/sql.ts'
+import { insertInto, isSqlText, type Statement, sql } from '../../worker/db/sql.ts'
 import { dpopNonce } from '../../worker/oauth/client_authentication/dpop.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -345,7 +345,7 @@ export const overtaken = (worker: TestWorker, before: Send) =>
 const countStatements = (batch: Batch): number =>
   batch === null
     ? 0
-    : isText(batch)
+    : isSqlText(batch)
       ? 1
       : Object.values<Batch>(batch).reduce((sum, part) => sum + countStatements(part), 0)
 

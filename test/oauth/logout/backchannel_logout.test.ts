@@ -2,7 +2,7 @@
 // client that was signed in in it hears of it once, by a token that it can verify.
 import { describe, expect, test } from 'vitest'
 import type { Context } from '../../../worker/context.ts'
-import { type Statement, sql } from '../../../worker/db/sql.ts'
+import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
 import { deleteUser, updateUser } from '../../../worker/identity/users.ts'
 import { rotateKey } from '../../../worker/keys/signing_keys.ts'
 import { deleteEnded } from '../../../worker/oauth/authorizations/store.ts'
@@ -466,7 +466,7 @@ test('no statement about sessions and what hangs on them walks through a whole t
     listHanging('ann'),
     listOfSession('x'),
     listLiveAuthorizations(cx, 'ann', page),
-    listAllowedOf(sql`${'ann'}`),
+    listAllowedOf(scalar`${'ann'}`),
     sql`select ${hasGiven('ann', null)}, ${hasGiven('ann', 'shop')}`,
     // How `takeDeliveries` and `forgetAllowed` find their rows: the farm explains no writes.
     sql`select id from logout_delivery where next_at <= ${1} order by next_at limit ${10}`,

@@ -1,14 +1,19 @@
 // The table `allowed_scope`: scopes that a person allowed a client, remembered so that they are asked once.
 import { allowed_scope } from '../../db/schema.ts'
-import { insertWhere, list, type Scalar, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  list,
+  type Scalar,
+  type Statement,
+  sql,
+} from '../../db/sql.ts'
 
 export type AllowedScope = { resource: string; scope: string }
 
 /** What the user (a scalar) allowed the client (a scalar) before. */
-export const listAllowedScopes = (
-  user_id: Scalar | Statement,
-  client_id: Statement,
-): Statement<AllowedScope> =>
+export const listAllowedScopes = (user_id: Scalar, client_id: Scalar): Statement<AllowedScope> =>
   sql`select resource, scope from allowed_scope
     where user_id = ${user_id} and client_id = ${client_id}`
 
@@ -18,9 +23,9 @@ export const isAllAllowed = (asked: {
   client_id: string
   resource: readonly string[]
   scope: readonly string[]
-}): Statement => {
+}): Condition => {
   const resources = asked.resource.length === 0 ? [''] : asked.resource
-  return sql`(select count(*) from allowed_scope
+  return condition`(select count(*) from allowed_scope
     where user_id = ${asked.user_id} and client_id = ${asked.client_id}
       and resource in (${list(resources)}) and scope in (${list(asked.scope)})
   ) = ${resources.length * asked.scope.length}`
@@ -28,5 +33,5 @@ export const isAllAllowed = (asked: {
 
 export const insertAllowedScope = (
   row: typeof allowed_scope.$inferSelect,
-  condition: Statement,
+  condition: Condition,
 ): Statement => insertWhere(allowed_scope, row, condition, sql<never>`on conflict do nothing`)

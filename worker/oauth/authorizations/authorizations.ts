@@ -13,7 +13,7 @@ import {
 } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Condition, join, type Statement, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
@@ -248,7 +248,7 @@ export function startAuthorization(
   { client, method, cnf }: { client: Client } & Pick<Caller, 'method' | 'cnf'>,
   given: Given,
   settings: Settings,
-  condition: Statement,
+  condition: Condition,
 ): { refresh_token: string | null; statements: readonly Statement[] } {
   const { id, user_id, client_id } = given
   const scope = parseScope(given.scope)
@@ -312,11 +312,11 @@ export function endAuthorization(
   cx: Context,
   authorization: { id: string; user_id: string; client_id: string },
   reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn' | 'session_ended',
-  condition: Statement = sql`1`,
+  condition: Condition = TRUE,
 ): readonly Statement[] {
   const { id } = authorization
   return [
-    endedEvent(cx, authorization, reason, sql`${isAuthorizationLive(id)} and ${condition}`),
+    endedEvent(cx, authorization, reason, join([isAuthorizationLive(id), condition], ' and ')),
     revokeAuthorization(id, cx.now(), condition),
   ]
 }
@@ -325,7 +325,7 @@ export const endedEvent = (
   cx: Context,
   { id, user_id, client_id }: { id: string; user_id: string; client_id: string },
   reason: string,
-  condition: Statement,
+  condition: Condition,
 ): Statement =>
   appendEvent(
     cx,

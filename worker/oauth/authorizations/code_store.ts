@@ -4,7 +4,15 @@
 
 import type { Context } from '../../context.ts'
 import { authorization_code } from '../../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 
 export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
 
@@ -12,33 +20,33 @@ export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'
  * Stores a code if `condition` holds. The hash was drawn once, so `findCodeHash` knows the batch's own code
  * also when the batch ran twice and the condition no longer holds.
  */
-export const insertCode = (row: NewCode, condition: Statement): Statement =>
+export const insertCode = (row: NewCode, condition: Condition): Statement =>
   insertWhere(authorization_code, row, condition, sql<never>`on conflict (hash) do nothing`)
 
 export const findCodeHash = (hash: string): Statement<{ hash: string }> =>
   sql`select hash from authorization_code where hash = ${hash}`
 
 /** A condition: the code was stored. */
-export const codeExists = (hash: string): Statement =>
-  sql`exists (select 1 from authorization_code where hash = ${hash})`
+export const codeExists = (hash: string): Condition =>
+  condition`exists (select 1 from authorization_code where hash = ${hash})`
 
 export type CodeRow = typeof authorization_code.$inferSelect
 
 export const findCode = (hash: string): Statement<CodeRow> =>
   sql`select * from authorization_code where hash = ${hash}`
 
-export const detailsOfCode = (hash: string): Statement =>
-  sql`(select authorization_details from authorization_code where hash = ${hash})`
+export const detailsOfCode = (hash: string): Scalar =>
+  scalar`(select authorization_details from authorization_code where hash = ${hash})`
 
-export const subjectOfCode = (hash: string): Statement =>
-  sql`(select user_id from authorization_code where hash = ${hash})`
+export const subjectOfCode = (hash: string): Scalar =>
+  scalar`(select user_id from authorization_code where hash = ${hash})`
 
 /** Answers the row exactly when this request is the one that redeems the code. */
 export const consumeCode = (
   cx: Context,
   hash: string,
   now: number,
-  isProven: Statement,
+  isProven: Condition,
 ): Statement<CodeRow> => sql`
   update authorization_code set redeemed_by = ${cx.rid}
   where hash = ${hash} and (redeemed_by is null or redeemed_by = ${cx.rid}) and expires_at > ${now}
@@ -48,10 +56,10 @@ export const consumeCode = (
   returning *`
 
 /** Whether this request redeemed the code. */
-export const isCodeMine = (cx: Context, hash: string): Statement =>
-  sql`exists (select 1 from authorization_code where hash = ${hash} and redeemed_by = ${cx.rid})`
+export const isCodeMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from authorization_code where hash = ${hash} and redeemed_by = ${cx.rid})`
 
 /** Whether another request did, and what it issued is still alive. */
-export const isCodeReused = (cx: Context, hash: string): Statement => sql`exists (
+export const isCodeReused = (cx: Context, hash: string): Condition => condition`exists (
   select 1 from authorization_code c join authorization a on a.id = c.authorization_id
   where c.hash = ${hash} and c.redeemed_by <> ${cx.rid} and a.revoked_at is null)`

@@ -1,7 +1,15 @@
 // The table `refresh_token`, and `head` of its family in `authorization`: statements, no rules. Rows are immutable; the
 // one good token of a family is its head, or a child of it. All conditions hold again when the batch is repeated.
 import { refresh_token } from '../../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import { type AuthorizationRow, NO_END } from './store.ts'
 
 /** A refresh token with its family. */
@@ -25,23 +33,23 @@ export const findLiveRefreshToken = (
     and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active'`
 
-export const detailsOfRefreshToken = (hash: string): Statement => sql`(
+export const detailsOfRefreshToken = (hash: string): Scalar => scalar`(
   select a.authorization_details from refresh_token t join authorization a
     on a.id = t.authorization_id where t.hash = ${hash})`
 
-export const subjectOfRefreshToken = (hash: string): Statement => sql`(
+export const subjectOfRefreshToken = (hash: string): Scalar => scalar`(
   select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id
   where t.hash = ${hash})`
 
 export const insertRefreshToken = (
   row: typeof refresh_token.$inferInsert,
-  condition: Statement,
+  condition: Condition,
 ): Statement =>
   insertWhere(refresh_token, row, condition, sql<never>`on conflict (hash) do nothing`)
 
 /** The conditions under which a refresh token may be used, on a row of `authorization`. */
-function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Statement) {
-  return sql`id = ${token.id} and revoked_at is null and expires_at > ${now}
+function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Condition) {
+  return condition`id = ${token.id} and revoked_at is null and expires_at > ${now}
     and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
     and (head = ${token.token_hash} or head = ${token.parent})
     and exists (select 1 from user where id = authorization.user_id and status = 'active')
@@ -57,19 +65,19 @@ function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven:
 export function useRefreshToken(
   token: RefreshTokenRow,
   child: string | null,
-  { now, idle_ttl, isProven }: { now: number; idle_ttl: number; isProven: Statement },
+  { now, idle_ttl, isProven }: { now: number; idle_ttl: number; isProven: Condition },
 ) {
   const good = isGood(token, now, idle_ttl, isProven)
-  const isMine = sql`exists (select 1 from refresh_token where hash = ${child})`
-  const isStray = sql`id = ${token.id} and revoked_at is null and head <> ${token.token_hash}
+  const isMine = condition`exists (select 1 from refresh_token where hash = ${child})`
+  const isStray = condition`id = ${token.id} and revoked_at is null and head <> ${token.token_hash}
     and head is not ${token.parent} and ${isProven} and not ${isMine}`
   const advance: Statement<{ id: string }> = sql`
     update authorization set head = ${token.token_hash}, last_used_at = max(last_used_at, ${now})
     where ${good} returning id`
-  const isReused = sql`exists (select 1 from authorization where ${isStray})`
+  const isReused = condition`exists (select 1 from authorization where ${isStray})`
   return {
     advance,
-    isUsed: sql`exists (select 1 from authorization where ${good})`,
+    isUsed: condition`exists (select 1 from authorization where ${good})`,
     insertChild: insertRefreshToken(
       {
         hash: child ?? token.token_hash,
@@ -77,7 +85,7 @@ export function useRefreshToken(
         parent: token.token_hash,
         created_at: now,
       },
-      sql`${child !== null} and exists (select 1 from authorization where ${good})`,
+      condition`${child !== null} and exists (select 1 from authorization where ${good})`,
     ),
     findChild: sql<{ hash: string }>`select hash from refresh_token where hash = ${child}`,
     isReused,

@@ -1,7 +1,7 @@
 // What a person gave to clients, read and taken back as a whole: the tables `authorization`, `allowed_scope`,
 // `authorization_code` and `device_authorization` by user. Statements, no rules.
 import type { Context } from '../../context.ts'
-import { type Scalar, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { NO_END } from './store.ts'
 
@@ -25,14 +25,14 @@ export type AllowedRow = {
 }
 
 /** A condition on `a`: something may still come of it, be it a token or, in its session, the next sign-in. */
-const isLive = (cx: Context, idle_ttl: number): Statement => sql`a.revoked_at is null and (
+const isLive = (cx: Context, idle_ttl: number): Condition => condition`a.revoked_at is null and (
   (a.expires_at > ${cx.now()} and (a.last_used_at > ${cx.now() - idle_ttl} or a.expires_at = ${NO_END}))
   or (a.expires_at is null and (a.sid > '' or a.created_at > ${cx.now() - ACCESS_TOKEN_TTL_MAX})))`
 
 /** A page of a user's (a scalar) live authorizations behind the id `after`. */
 export const listLiveAuthorizations = (
   cx: Context,
-  user_id: string | Scalar | Statement,
+  user_id: string | Scalar,
   { after, limit, idle_ttl }: { after: string; limit: number; idle_ttl: number },
 ): Statement<UserAuthorization> => sql`
   select a.id, a.client_id, c.client_name, a.scope, a.resource, a.authorization_details,
@@ -42,24 +42,24 @@ export const listLiveAuthorizations = (
   order by a.id limit ${limit}`
 
 /** What a user (a scalar) allowed, of all clients. */
-export const listAllowedOf = (user_id: Scalar | Statement): Statement<AllowedRow> => sql`
+export const listAllowedOf = (user_id: Scalar): Statement<AllowedRow> => sql`
   select s.client_id, c.client_name, s.scope, s.created_at
   from allowed_scope s join client c on c.id = s.client_id
   where s.user_id = ${user_id} order by s.client_id, s.scope limit 2000`
 
 /** A condition: the user gave something to the client, or to any where it is null, that can be taken back. */
-export const hasGiven = (user_id: string, client_id: string | null): Statement =>
+export const hasGiven = (user_id: string, client_id: string | null): Condition =>
   client_id === null
-    ? sql`exists (select 1 from authorization where user_id = ${user_id} and revoked_at is null)
+    ? condition`exists (select 1 from authorization where user_id = ${user_id} and revoked_at is null)
         or exists (select 1 from allowed_scope where user_id = ${user_id})`
-    : sql`exists (select 1 from authorization
+    : condition`exists (select 1 from authorization
           where user_id = ${user_id} and client_id = ${client_id} and revoked_at is null)
         or exists (select 1 from allowed_scope
           where user_id = ${user_id} and client_id = ${client_id})`
 
 /** Takes back all that the user gave to the client, or to all where it is null: codes that wait too. */
 export function takeBack(cx: Context, user_id: string, client_id: string | null): Statement[] {
-  const its = client_id === null ? sql`1` : sql`client_id = ${client_id}`
+  const its = client_id === null ? TRUE : condition`client_id = ${client_id}`
   return [
     sql`update authorization set revoked_at = ${cx.now()}
       where user_id = ${user_id} and ${its} and revoked_at is null`,
@@ -68,7 +68,7 @@ export function takeBack(cx: Context, user_id: string, client_id: string | null)
 }
 
 /** Forgets what was allowed, so that it is asked anew, and ends codes that wait, those of devices too. */
-export const forgetAllowed = (user_id: string, its: Statement): Statement[] => [
+export const forgetAllowed = (user_id: string, its: Condition): Statement[] => [
   sql`delete from allowed_scope where user_id = ${user_id} and ${its}`,
   sql`delete from authorization_code
     where user_id = ${user_id} and ${its} and redeemed_by is null`,

@@ -2,7 +2,7 @@
 // tokens and forgets the answer to the question, so that the client has to ask again.
 
 import type { Context } from '../../context.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/consent_words.ts'
 import { isDigest } from '../authorization_details.ts'
@@ -75,7 +75,7 @@ export const withdrawOne = (
   return [
     withdrawn(cx, user_id, client_id, isAuthorizationLive(id)),
     ...endAuthorization(cx, given, 'withdrawn'),
-    ...forgetAllowed(user_id, sql`client_id = ${client_id}`),
+    ...forgetAllowed(user_id, condition`client_id = ${client_id}`),
   ]
 }
 
@@ -83,7 +83,7 @@ const withdrawn = (
   cx: Context,
   user_id: string,
   client_id: string | null,
-  condition: Statement,
+  condition: Condition,
 ): Statement =>
   appendEvent(
     cx,

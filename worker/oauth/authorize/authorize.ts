@@ -5,7 +5,7 @@ import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.t
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Condition, type Statement, scalar, TRUE } from '../../db/sql.ts'
 import { logRefusal, OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
@@ -83,7 +83,7 @@ export async function authorize(
   const rows = await cx.db.read({
     client: findClientById(client_id),
     session: findSession(cx, cookie),
-    allowed: listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
+    allowed: listAllowedScopes(userOf(cx, cookie), scalar`${client_id}`),
     rights: grantsOf(cx, cookie),
   })
   const { allowed } = rows
@@ -140,7 +140,7 @@ export async function lookAt(
     session: findSession(cx, cookie),
     allowed: listAllowedScopes(
       user,
-      sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
+      scalar`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     rights: grantsOf(cx, cookie),
     narrowed: { grants: narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants },
@@ -331,7 +331,7 @@ export async function issueCode(
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
-    insert: insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
+    insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
     remember: remember ? rememberAllowed(cx, request, given, details, issued) : null,
     request: stored === null ? null : deleteRequest(stored.id_hash),
     touch,
@@ -345,7 +345,7 @@ function rememberAllowed(
   request: AuthorizationRequest,
   given: Given,
   details: readonly Detail[] | undefined,
-  issued: Statement,
+  issued: Condition,
 ): Statement[] {
   const { client_id } = request
   const { scope, claims } = given

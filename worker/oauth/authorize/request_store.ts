@@ -1,7 +1,17 @@
 // The table `authorization_request`: requests on their way through login and consent. Statements, no rules.
 import type { Context } from '../../context.ts'
 import { authorization_request } from '../../db/schema.ts'
-import { insertInto, insertWhere, list, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertInto,
+  insertWhere,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import type { ClientRow } from '../clients/store.ts'
 
 export type RequestRow = typeof authorization_request.$inferSelect
@@ -10,7 +20,7 @@ export const insertRequest = (row: RequestRow): Statement =>
   insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
 
 /** Stores a request that its client brings itself, if `condition` holds. */
-export const insertRequestWhere = (row: RequestRow, condition: Statement): Statement =>
+export const insertRequestWhere = (row: RequestRow, condition: Condition): Statement =>
   insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
 
 /** Makes a pushed request, which has not run out, one that is on its way: the first browser that comes does. */
@@ -33,13 +43,13 @@ export const findClientOfRequest = (id_hash: string): Statement<ClientRow> =>
     where id = (select client_id from authorization_request where id_hash = ${id_hash})`
 
 /** Its authorization_details as one JSON text, or null. */
-export const detailsOfRequest = (id_hash: string): Statement =>
-  sql`(select json_extract(parameters, '$.authorization_details') from authorization_request
+export const detailsOfRequest = (id_hash: string): Scalar =>
+  scalar`(select json_extract(parameters, '$.authorization_details') from authorization_request
     where id_hash = ${id_hash})`
 
 /** A condition: nobody has answered the request yet. */
-export const isOpen = (cx: Context, id_hash: string): Statement =>
-  sql`exists (select 1 from authorization_request
+export const isOpen = (cx: Context, id_hash: string): Condition =>
+  condition`exists (select 1 from authorization_request
     where id_hash = ${id_hash} and expires_at > ${cx.now()})`
 
 export const deleteRequest = (id_hash: string): Statement =>

@@ -8,7 +8,7 @@ import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify 
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
-import { join, type Statement } from '../../db/sql.ts'
+import { type Condition, join } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
@@ -227,7 +227,7 @@ function acceptClaims(
 // --- acting -----------------------------------------------------------------------------------
 
 /** A condition for every consuming statement: the caller's proofs are consumed by this request. */
-export const isProven = (cx: Context, caller: Caller): Statement =>
+export const isProven = (cx: Context, caller: Caller): Condition =>
   join(
     caller.proofs.map((proof) => isAssertionMine(cx, proof)),
     ' and ',

@@ -1,7 +1,15 @@
 // The table `used_assertion`: ids of assertions and DPoP proofs that were used, so that none is used twice.
 import type { Context } from '../../context.ts'
 import { used_assertion } from '../../db/schema.ts'
-import { insertWhere, list, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  list,
+  type Statement,
+  sql,
+  TRUE,
+} from '../../db/sql.ts'
 
 /** A single-use value: a client assertion, or a DPoP proof. */
 export type Assertion = { hash: string; expires_at: number; kind?: 'assertion' | 'dpop' }
@@ -9,7 +17,7 @@ export type Assertion = { hash: string; expires_at: number; kind?: 'assertion' |
 export const consumeAssertion = (
   cx: Context,
   { hash, expires_at }: Assertion,
-  condition: Statement = sql`1`,
+  condition: Condition = TRUE,
 ): Statement =>
   insertWhere(
     used_assertion,
@@ -18,9 +26,9 @@ export const consumeAssertion = (
     sql<never>`on conflict (hash) do nothing`,
   )
 
-/** Whether this very request consumed the assertion, as a scalar. */
-export const isAssertionMine = (cx: Context, { hash }: Assertion): Statement =>
-  sql`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
+/** A condition: this very request consumed the assertion. */
+export const isAssertionMine = (cx: Context, { hash }: Assertion): Condition =>
+  condition`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
 
 /** Consumes several; `mine` answers those that this very request has. */
 export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => ({

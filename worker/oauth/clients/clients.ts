@@ -12,7 +12,7 @@ import {
 import type { Plan } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
-import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
@@ -125,11 +125,11 @@ export async function creationOf(
   {
     client_secret,
     registration = BY_OPERATOR,
-    condition = sql`true`,
+    condition = TRUE,
   }: {
     client_secret: string | undefined
     registration?: Registration
-    condition?: ConditionOrStatement
+    condition?: Condition
   },
 ): Promise<readonly Statement[]> {
   const now = cx.now()

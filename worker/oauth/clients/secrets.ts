@@ -3,7 +3,7 @@
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { join, sql } from '../../db/sql.ts'
+import { join, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import {
@@ -88,7 +88,7 @@ export async function addSecret(
   const stored = secretExists(client.id, row.id)
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
   // Where the others end at once there is room.
-  const room = endOthersAt === now ? sql`1` : hasRoomForSecret(client.id, SECRETS_MAX, now)
+  const room = endOthersAt === now ? TRUE : hasRoomForSecret(client.id, SECRETS_MAX, now)
   const { secrets } = await cx.db.write({
     insert: insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
     expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),

@@ -1,7 +1,14 @@
 // The tables `client` and `client_secret`, and what goes with a client when it is deleted.
 import { client, client_secret } from '../../db/schema.ts'
-import type { ConditionOrStatement, Statement } from '../../db/sql.ts'
-import { insertWhere, join, list, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  join,
+  list,
+  type Statement,
+  sql,
+} from '../../db/sql.ts'
 
 export type ClientRow = typeof client.$inferSelect
 export type SecretRow = typeof client_secret.$inferSelect
@@ -27,12 +34,12 @@ export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =
 export const listClients = (after: string, limit: number): Statement<ClientRow> =>
   sql`select * from client where id > ${after} order by id limit ${limit}`
 
-export const insertClient = (row: ClientRow, condition: ConditionOrStatement): Statement =>
+export const insertClient = (row: ClientRow, condition: Condition): Statement =>
   insertWhere(client, row, condition, sql<never>`on conflict (id) do nothing`)
 
 /** A condition: the client exists at this version. */
-export const clientIsAt = (id: string, version: number): Statement =>
-  sql`exists (select 1 from client where id = ${id} and version = ${version})`
+export const clientIsAt = (id: string, version: number): Condition =>
+  condition`exists (select 1 from client where id = ${id} and version = ${version})`
 
 /** Changes the named columns if the client is still at `version`. */
 export function updateClient(
@@ -75,16 +82,16 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
  * stays, as a tombstone.
  */
 export function deleteClientRows(id: string, version: number, now: number): readonly Statement[] {
-  const gone = sql`not exists (select 1 from client where id = ${id})`
+  const isGone = condition`not exists (select 1 from client where id = ${id})`
   return [
     sql`delete from client where id = ${id} and version = ${version}`,
     sql`update authorization set revoked_at = ${now}
-      where client_id = ${id} and revoked_at is null and ${gone}`,
-    sql`delete from authorization_code where client_id = ${id} and ${gone}`,
-    sql`delete from authorization_request where client_id = ${id} and ${gone}`,
-    sql`delete from allowed_scope where client_id = ${id} and ${gone}`,
-    sql`delete from client_secret where client_id = ${id} and ${gone}`,
-    sql`delete from logout_delivery where client_id = ${id} and ${gone}`,
+      where client_id = ${id} and revoked_at is null and ${isGone}`,
+    sql`delete from authorization_code where client_id = ${id} and ${isGone}`,
+    sql`delete from authorization_request where client_id = ${id} and ${isGone}`,
+    sql`delete from allowed_scope where client_id = ${id} and ${isGone}`,
+    sql`delete from client_secret where client_id = ${id} and ${isGone}`,
+    sql`delete from logout_delivery where client_id = ${id} and ${isGone}`,
   ]
 }
 
@@ -94,12 +101,12 @@ export function deleteClientRows(id: string, version: number, now: number): read
 export const secretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 
-export const insertSecret = (row: SecretRow, condition: ConditionOrStatement): Statement =>
+export const insertSecret = (row: SecretRow, condition: Condition): Statement =>
   insertWhere(client_secret, row, condition, sql<never>`on conflict (id) do nothing`)
 
 /** A condition: fewer than `max` secrets of the client are good at `now`. */
-export const hasRoomForSecret = (client_id: string, max: number, now: number): Statement =>
-  sql`(select count(*) from client_secret
+export const hasRoomForSecret = (client_id: string, max: number, now: number): Condition =>
+  condition`(select count(*) from client_secret
     where client_id = ${client_id} and (expires_at is null or expires_at > ${now})) < ${max}`
 
 /** Lets all secrets of a client but one run out at `at`, unless they do so sooner. */
@@ -109,8 +116,8 @@ export const expireOtherSecrets = (client_id: string, but: string, at: number): 
       and exists (select 1 from client_secret where id = ${but})`
 
 /** A condition: the secret exists. */
-export const secretExists = (client_id: string, id: string): Statement =>
-  sql`exists (select 1 from client_secret where client_id = ${client_id} and id = ${id})`
+export const secretExists = (client_id: string, id: string): Condition =>
+  condition`exists (select 1 from client_secret where client_id = ${client_id} and id = ${id})`
 
 export const deleteSecret = (client_id: string, id: string): Statement =>
   sql`delete from client_secret where client_id = ${client_id} and id = ${id}`

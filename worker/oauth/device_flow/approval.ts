@@ -8,7 +8,7 @@ import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import type { Answers } from '../../db/database.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Scalar, scalar, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
@@ -95,7 +95,7 @@ export async function enterUserCode(
       sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
       sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
     ],
-    question: questionReads(cx, tag, sql`${user_id}`),
+    question: questionReads(cx, tag, scalar`${user_id}`),
   })
   const person = attempts.person[0]?.count ?? Infinity
   const address = attempts.address[0]?.count ?? Infinity
@@ -133,7 +133,7 @@ export async function answerDevice(
 ): Promise<Step> {
   const code = readUserCode(given.code)
   const tag = userCodeMac(cx, code ?? '')
-  const user = sql`select user_id from (${findSession(cx, cookie)})`
+  const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
     session: findSession(cx, cookie),
     question: questionReads(cx, tag, user),
@@ -187,7 +187,7 @@ type Question = {
 }
 
 /** All that the question to a user is made from, for a batch. Of the rights the grants are enough. */
-const questionReads = (cx: Context, tag: string, user_id: Statement) => ({
+const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
   waiting: findWaiting(cx, tag),
   client: findClientOfUserCode(tag),
   rights: { grants: rightsOf(user_id, cx.now()).grants },

@@ -2,7 +2,15 @@
 // client once, each by one conditional UPDATE that looks at the state of its moment.
 import type { Context } from '../../context.ts'
 import { device_authorization } from '../../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import type { ClientRow } from '../clients/store.ts'
 
 export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
@@ -10,24 +18,24 @@ export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
 /** A user code that is taken inserts nothing: look for the hash. */
 export const insertDeviceAuthorization = (
   row: DeviceAuthorizationRow,
-  condition: Statement,
+  condition: Condition,
 ): Statement =>
   insertWhere(device_authorization, row, condition, sql<never>`on conflict do nothing`)
 
 export const findDeviceAuthorization = (hash: string): Statement<DeviceAuthorizationRow> =>
   sql`select * from device_authorization where hash = ${hash}`
 
-export const detailsOfDeviceAuthorization = (hash: string): Statement =>
-  sql`(select authorization_details from device_authorization where hash = ${hash})`
+export const detailsOfDeviceAuthorization = (hash: string): Scalar =>
+  scalar`(select authorization_details from device_authorization where hash = ${hash})`
 
 /** Who allowed it, as a scalar. */
-export const subjectOfDeviceAuthorization = (hash: string): Statement =>
-  sql`(select user_id from device_authorization where hash = ${hash})`
+export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
+  scalar`(select user_id from device_authorization where hash = ${hash})`
 
 // --- the person's side ------------------------------------------------------------------------
 
-const waits = (cx: Context, user_code_mac: string): Statement =>
-  sql`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
+const waits = (cx: Context, user_code_mac: string): Condition =>
+  condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
 
 /** The row that waits for somebody who has its user code. */
 export const findWaiting = (
@@ -36,15 +44,15 @@ export const findWaiting = (
 ): Statement<DeviceAuthorizationRow> =>
   sql`select * from device_authorization where ${waits(cx, user_code_mac)}`
 
-export const isWaiting = (cx: Context, user_code_mac: string): Statement =>
-  sql`exists (select 1 from device_authorization where ${waits(cx, user_code_mac)})`
+export const isWaiting = (cx: Context, user_code_mac: string): Condition =>
+  condition`exists (select 1 from device_authorization where ${waits(cx, user_code_mac)})`
 
 export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
   sql`select * from client
     where id = (select client_id from device_authorization where user_code_mac = ${user_code_mac})`
 
-export const detailsOfUserCode = (user_code_mac: string): Statement =>
-  sql`(select authorization_details from device_authorization
+export const detailsOfUserCode = (user_code_mac: string): Scalar =>
+  scalar`(select authorization_details from device_authorization
     where user_code_mac = ${user_code_mac})`
 
 /** Who decides, and in which browser session. */
@@ -57,8 +65,8 @@ export type Decider = {
 }
 
 /** A condition: the row still waits, for this person, in this session, and for a client that may ask. */
-export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Statement =>
-  sql`exists (
+export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Condition =>
+  condition`exists (
     select 1 from device_authorization d join client c on c.id = d.client_id
       join session s on s.id_hash = ${id_hash} and s.user_id = ${user_id}
       join user u on u.id = s.user_id
@@ -95,7 +103,7 @@ export const findDecision = (
 export const notePoll = (
   cx: Context,
   hash: string,
-  isProven: Statement,
+  isProven: Condition,
 ): Statement<{ interval: number }> =>
   sql`update device_authorization set
       interval = case when polled_at + interval > ${cx.now()} then interval + 5 else interval end,
@@ -106,7 +114,7 @@ export const notePoll = (
 export const consumeDeviceAuthorization = (
   cx: Context,
   hash: string,
-  isProven: Statement,
+  isProven: Condition,
 ): Statement<DeviceAuthorizationRow> => sql`
   update device_authorization set redeemed_by = ${cx.rid}
   where hash = ${hash} and status = 'allowed' and expires_at > ${cx.now()}
@@ -118,8 +126,8 @@ export const consumeDeviceAuthorization = (
   returning *`
 
 /** Whether this request redeemed it. */
-export const isDeviceAuthorizationMine = (cx: Context, hash: string): Statement =>
-  sql`exists (select 1 from device_authorization where hash = ${hash} and redeemed_by = ${cx.rid})`
+export const isDeviceAuthorizationMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from device_authorization where hash = ${hash} and redeemed_by = ${cx.rid})`
 
 /** How long a code that ran out is remembered, so that a device is told so. */
 const REMEMBERED = 3600

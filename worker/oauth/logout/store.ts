@@ -3,7 +3,7 @@
 // live or have just ended, and looking for the latter costs as much as there are of the former.
 import type { Context } from '../../context.ts'
 import { logout_delivery } from '../../db/schema.ts'
-import { insertWhere, list, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, insertWhere, list, type Statement, sql } from '../../db/sql.ts'
 
 export type DeliveryRow = typeof logout_delivery.$inferSelect
 
@@ -24,27 +24,27 @@ export const HANGING_MAX = 100
 
 // The newest first: those are the ones whose tokens may still be good. The plus keeps the planner from walking the
 // whole table in that order.
-const hanging = (condition: Statement): Statement<Hanging> => sql`
+const hanging = (which: Condition): Statement<Hanging> => sql`
   select a.id, a.user_id, a.client_id, a.sid, a.offline, a.revoked_at,
     json_extract(c.members, '$.backchannel_logout_uri') is not null and c.status = 'active' as is_told
   from authorization a left join client c on c.id = a.client_id
-  where ${condition} order by +a.id desc limit ${HANGING_MAX}`
+  where ${which} order by +a.id desc limit ${HANGING_MAX}`
 
-const isOver = sql`not exists (select 1 from session where session.sid = a.sid)`
+const isOver = condition`not exists (select 1 from session where session.sid = a.sid)`
 
 /** Authorizations of sessions that are no more: of everybody, or of one user. */
 export const listHanging = (user_id: string | null): Statement<Hanging> =>
   user_id === null
-    ? hanging(sql`a.sid > '' and ${isOver}`)
-    : hanging(sql`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
+    ? hanging(condition`a.sid > '' and ${isOver}`)
+    : hanging(condition`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
 
 /** Authorizations of a session that is still there. */
 export const listOfSession = (id_hash: string): Statement<Hanging> =>
-  hanging(sql`a.sid = (select sid from session where id_hash = ${id_hash})`)
+  hanging(condition`a.sid = (select sid from session where id_hash = ${id_hash})`)
 
 /** A condition: the session is no more, and nobody has dealt with that for this authorization. */
-export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Statement =>
-  sql`exists (select 1 from authorization where id = ${id} and sid = ${sid})
+export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Condition =>
+  condition`exists (select 1 from authorization where id = ${id} and sid = ${sid})
     and not exists (select 1 from session where sid = ${sid})`
 
 /** Marks the authorizations as dealt with, where the session is no more. */
@@ -54,7 +54,7 @@ export const forgetSid = (ids: readonly string[]): Statement =>
 
 // --- logout_delivery --------------------------------------------------------------------------
 
-export const insertDelivery = (row: DeliveryRow, condition: Statement): Statement =>
+export const insertDelivery = (row: DeliveryRow, condition: Condition): Statement =>
   insertWhere(logout_delivery, row, condition, sql<never>`on conflict do nothing`)
 
 /**
@@ -75,8 +75,8 @@ export const takeDeliveries = (
     returning *`
 
 /** A condition: the delivery is still the one that was taken. */
-export const isTaken = ({ id, taken_by }: DeliveryRow): Statement =>
-  sql`exists (select 1 from logout_delivery where id = ${id} and taken_by = ${taken_by})`
+export const isTaken = ({ id, taken_by }: DeliveryRow): Condition =>
+  condition`exists (select 1 from logout_delivery where id = ${id} and taken_by = ${taken_by})`
 
 export const deleteDelivery = ({ id, taken_by }: DeliveryRow): Statement =>
   sql`delete from logout_delivery where id = ${id} and taken_by = ${taken_by}`

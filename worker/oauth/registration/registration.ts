@@ -6,7 +6,7 @@ import { fieldErrors } from '../../api.ts'
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
@@ -144,10 +144,7 @@ async function permitOf(cx: Context, token: string): Promise<Permit> {
 }
 
 /** The statement that counts this registration, and the condition that it was within bounds. */
-function counted(
-  cx: Context,
-  permit: Permit,
-): { take: Statement; condition: ConditionOrStatement } {
+function counted(cx: Context, permit: Permit): { take: Statement; condition: Condition } {
   if (permit.id !== null) {
     return { take: useInitialAccessToken(cx, permit.id), condition: isUseMine(cx) }
   }

@@ -1,7 +1,7 @@
 // The tables `initial_access_token` and `initial_access_token_use`. Clients themselves are clients/store.ts's.
 import type { Context } from '../../context.ts'
 import { initial_access_token } from '../../db/schema.ts'
-import { insertInto, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, insertInto, type Statement, sql } from '../../db/sql.ts'
 
 type Row = typeof initial_access_token.$inferSelect
 
@@ -28,8 +28,8 @@ export const insertInitialAccessToken = (row: Row): Statement =>
   insertInto(initial_access_token, row, sql<never>`on conflict (id) do nothing`)
 
 /** A condition: the token exists. */
-export const initialAccessTokenExists = (id: string): Statement =>
-  sql`exists (select 1 from initial_access_token where id = ${id})`
+export const initialAccessTokenExists = (id: string): Condition =>
+  condition`exists (select 1 from initial_access_token where id = ${id})`
 
 /**
  * Uses a token once more, for this request, if it still exists, has not run out and has a use left. Whether it did
@@ -44,8 +44,8 @@ export const useInitialAccessToken = (cx: Context, id: string): Statement =>
     on conflict (rid) do nothing`
 
 /** A condition: this request used an initial access token, in this batch or in an earlier run of it. */
-export const isUseMine = (cx: Context): Statement =>
-  sql`exists (select 1 from initial_access_token_use where rid = ${cx.rid})`
+export const isUseMine = (cx: Context): Condition =>
+  condition`exists (select 1 from initial_access_token_use where rid = ${cx.rid})`
 
 /** Clients that were made with it stay. */
 export const deleteInitialAccessToken = (id: string): readonly Statement[] => [

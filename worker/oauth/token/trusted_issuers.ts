@@ -3,7 +3,7 @@
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, jwtVerify } from 'jose'
 import { type Context, recall, remember } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Scalar, scalar } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { emailFault, emailKey } from '../../identity/emails.ts'
 import { timeFault } from '../../keys/jwt.ts'
@@ -50,17 +50,17 @@ export const issuerOf = (
   issuers.find(({ issuer }) => issuer === iss && issuer !== cx.config.issuer)
 
 /** The id of the user whom an assertion of this issuer names, as SQL; null when it names nobody. */
-export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims): Statement {
+export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims): Scalar {
   const { sub, email } = claims
   if (issuer?.subject === 'sub' && typeof sub === 'string' && !sub.includes('\0')) {
-    return sql`(select id from user where id = ${sub})`
+    return scalar`(select id from user where id = ${sub})`
   }
   // Logto CVE-2026-15611: an address counts only where both sides know that it is the person's.
   const isVerified = claims['email_verified'] === true && typeof email === 'string'
   if (issuer?.subject === 'email' && isVerified && emailFault(email) === null) {
-    return sql`(select id from user where email_key = ${emailKey(email)} and email_verified = 1)`
+    return scalar`(select id from user where email_key = ${emailKey(email)} and email_verified = 1)`
   }
-  return sql`null`
+  return scalar`null`
 }
 
 /**

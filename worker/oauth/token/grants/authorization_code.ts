@@ -5,7 +5,7 @@ import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { equalText, sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
-import { sql } from '../../../db/sql.ts'
+import { condition } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
@@ -120,7 +120,7 @@ const reuse = (cx: Context, caller: Caller, code: CodeRow) =>
     cx,
     { id: code.authorization_id, user_id: code.user_id, client_id: code.client_id },
     'code_reused',
-    sql`${isCodeReused(cx, code.hash)} and ${isProven(cx, caller)}`,
+    condition`${isCodeReused(cx, code.hash)} and ${isProven(cx, caller)}`,
   )
 
 /** RFC 7636 §4.6, S256 alone. A code without challenge is for clients that prove themselves otherwise. */

@@ -5,7 +5,7 @@ import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
-import { sql } from '../../../db/sql.ts'
+import { condition, scalar } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
@@ -62,7 +62,7 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   const subject = subjectNamedBy(issuer, claims)
   const reads = {
     user: findUserOf(subject),
-    allowed: listAllowedScopes(subject, sql`${presented.client_id}`),
+    allowed: listAllowedScopes(subject, scalar`${presented.client_id}`),
     rights: rightsOf(subject, cx.now()),
   }
   return { form, assertion, claims, issuer, reads }
@@ -116,7 +116,7 @@ export async function redeem(
   // The scope was just asked; there is nothing to narrow.
   const asked = { scope: null, resource: [] }
   const entitled = entitle(cx, signIn, asked, caller, rights, settings)
-  const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
+  const isMine = condition`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const { authorization } = await writeAs(cx, caller, {

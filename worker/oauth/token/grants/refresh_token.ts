@@ -6,7 +6,7 @@ import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
-import type { Statement } from '../../../db/sql.ts'
+import type { Condition, Statement } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import { appendEvent } from '../../../events.ts'
 import type { Form } from '../../../http.ts'
@@ -112,7 +112,7 @@ export async function redeem(
 const refreshedEvent = (
   cx: Context,
   { id, user_id, client_id }: RefreshTokenRow,
-  isUsed: Statement,
+  isUsed: Condition,
 ): Statement =>
   appendEvent(
     cx,

@@ -17,7 +17,7 @@ import {
 } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
-import { sql } from '../../../db/sql.ts'
+import { scalar } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
@@ -78,10 +78,10 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   }
   const asked = readAsked(form)
   const now = cx.now()
-  const details = sql`${JSON.stringify(subject.authorization_details ?? null)}`
+  const details = scalar`${JSON.stringify(subject.authorization_details ?? null)}`
   const powersOf = (sub: string) => ({
     rights: rightsOf(sub, now),
-    narrowed: narrowedRightsOf(sql`${sub}`, details, now),
+    narrowed: narrowedRightsOf(scalar`${sub}`, details, now),
   })
   const reads = {
     origins: {
