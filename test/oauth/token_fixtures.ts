@@ -311,15 +311,14 @@ export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
 type Send = () => Promise<unknown>
+type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
 /** The same worker, with something around each write. */
-function aroundWrites(
-  worker: TestWorker,
-  around: <T>(send: () => Promise<T>) => Promise<T>,
-): Pick<TestWorker, 'request'> {
+function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    return { ...cx, db: { ...cx.db, write: (batch) => around(() => cx.db.write(batch)) } }
+    const write: Context['db']['write'] = (batch) => around(() => cx.db.write(batch))
+    return { ...cx, db: { ...cx.db, write } }
   })
   return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
 }
