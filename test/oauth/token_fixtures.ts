@@ -311,7 +311,6 @@ export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
 type Send = () => Promise<unknown>
-
 type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
 /** The same worker, with something around each write. */

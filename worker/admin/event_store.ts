@@ -1,6 +1,6 @@
 // Reading events.
 import type { event } from '../db/schema.ts'
-import { condition, join, type Statement, sql } from '../db/sql.ts'
+import { condition, join, type Statement, sql, TRUE } from '../db/sql.ts'
 
 export type EventRow = typeof event.$inferSelect
 
@@ -9,7 +9,7 @@ export function listEventsBefore(
   filter: { type?: string | undefined; subject_id?: string | undefined; before: string },
   limit: number,
 ): Statement<EventRow> {
-  const conditions = [condition`1`]
+  const conditions = [TRUE]
   if (filter.before !== '') conditions.push(condition`id < ${filter.before}`)
   if (filter.type !== undefined) conditions.push(condition`type = ${filter.type}`)
   if (filter.subject_id !== undefined) conditions.push(condition`subject_id = ${filter.subject_id}`)
