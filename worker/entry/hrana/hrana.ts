@@ -25,6 +25,8 @@ export interface HranaOptions {
   lockTimeout?: number
   /** In bytes. */
   maxBodySize?: number
+  /** Whether the file is to outlive a crash of the machine. Without that, the disk is never waited for. */
+  isDurable?: boolean
 }
 
 export interface HranaEndpoint {
@@ -54,9 +56,10 @@ export async function serveHrana({
   idleTimeout = 10_000,
   lockTimeout = 5_000,
   maxBodySize = 16 * 1024 * 1024,
+  isDurable = true,
 }: HranaOptions): Promise<HranaEndpoint> {
   mkdirSync(dirname(resolve(file)), { recursive: true })
-  const connections = new Connections(resolve(file), lockTimeout)
+  const connections = new Connections(resolve(file), lockTimeout, isDurable)
   const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
   const expired = new Set<string>()
   let count = 0

@@ -20,12 +20,14 @@ type Native = InstanceType<typeof Database>
 export class Connections {
   readonly lockTimeout: number
   readonly #file: string
+  readonly #synchronous: 'NORMAL' | 'OFF'
   readonly #idle: Native[] = []
   readonly #waiting: (() => void)[] = []
   #isClosed = false
 
-  constructor(file: string, lockTimeout: number) {
+  constructor(file: string, lockTimeout: number, isDurable: boolean) {
     this.#file = file
+    this.#synchronous = isDurable ? 'NORMAL' : 'OFF'
     this.lockTimeout = lockTimeout
     // Kept open, for when a file's last connection goes, SQLite folds and deletes the log.
     const first = this.acquire()
@@ -39,7 +41,8 @@ export class Connections {
     if (idle !== undefined) return idle
     const db = new Database(this.#file, { timeout: 0 })
     db.exec('PRAGMA foreign_keys = ON')
-    db.exec('PRAGMA synchronous = NORMAL') // development and tests: no fsync for each commit
+    // Development and tests: no fsync for each commit.
+    db.exec(`PRAGMA synchronous = ${this.#synchronous}`)
     return db
   }
 
