@@ -6,8 +6,9 @@ import { sql } from '../../worker/db/sql.ts'
 import { createUser, findUsersByEmails, planUser, userInput } from '../../worker/identity/users.ts'
 import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser } from './browser.ts'
-import { ANN, eventsOf, isSignedIn, PASSWORD, startWithAnn } from './people.ts'
+import { eventsOf, isSignedIn, startWithAnn } from './people.ts'
 
 type Json = Record<string, unknown>
 type Answer = { status: number; headers: Headers; body: Json & { items: Json[] } }
