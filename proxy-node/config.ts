@@ -1,48 +1,31 @@
-// The settings of mProxy, read from the environment into one checked value. All faults are found
-// before anything is told, each with the setting's name, what was wrong and an example. A fault
-// never repeats a password. An empty setting is as if absent.
+// The environment of mProxy: one table of its variables, and their reading into one checked value.
+// All faults are found before anything is said about them, each with the name of the variable, the
+// problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// | setting | default | meaning |
-// | --- | --- | --- |
-// | ISSUER | http://localhost:8787 | whose tokens are believed; https unless loopback |
-// | JWKS_URI | from the issuer's metadata | where the issuer's keys are; https unless loopback |
-// | MQTT_AUDIENCE | urn:allauth:mqtt | the `aud` that a token must have |
-// | MQTT_LISTEN | mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt | where clients connect |
-// | MQTT_UPSTREAM | required | the brokers: mqtt://[user:pass@]host[:port] or mqtts://, tried in turn |
-// | METRICS_LISTEN | 127.0.0.1:9464 | /metrics, /healthz, /readyz; `off` for none |
-// | MQTT_CONNECT_TIMEOUT | 10 | seconds from accept to a whole CONNECT |
-// | MQTT_CONNECT_MAX_BYTES | 65536 | largest CONNECT, Will and token included |
-// | MQTT_PACKET_MAX_BYTES | 1048576 | largest packet of a connected client, up to 268435460 |
-// | MQTT_CONNECTIONS_MAX | half the descriptors of the process | connections at once |
-// | MQTT_CONNECTIONS_PER_ADDRESS | 0 | connections at once from one address; 0 is no such limit |
-// | MQTT_SESSION_EXPIRY_MAX | no cap | longest Session Expiry Interval of MQTT 5, in seconds |
-// | MQTT_KEEPALIVE_MAX | 0 | longest Keep Alive in seconds, told to MQTT 5 clients; 0 is as they say |
-// | MQTT_SUBSCRIPTIONS_MAX | 4096 | topic filters that a session may hold |
-// | MQTT_STALL_TIMEOUT | 60 | seconds until a side that takes nothing or stops in mid-packet is cut off |
-// | MQTT_DENIED_PUBLISH | acknowledge | a refused PUBLISH of 3.1.1: acknowledge (and drop) or close |
-// | MQTT_DENIED_RESUMED_DELIVERY | drop | for a resumed session: drop, or clean the session (MQTT 5) |
-// | MQTT_DRAIN_TIMEOUT | 10 | seconds given to open sessions when the program is told to stop |
+// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in `readProxyConfig`
+// or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
 
-import { defaultLimits, type SessionLimits } from './connection.ts'
-import { isSecureUrl } from './jwks.ts'
-import type { BrokerAddress } from './upstream.ts'
+import {
+  type BrokerAddress,
+  type ListenAddress,
+  type MetricsAddress,
+  quote,
+  type Reading,
+  readBrokerAddress,
+  readIssuer,
+  readJwksUri,
+  readList,
+  readListenAddress,
+  readMetricsAddress,
+} from './addresses.ts'
 
-export interface ListenAddress {
-  transport: 'tcp' | 'ws'
-  host: string
-  /** 0 asks the system for a free one. */
-  port: number
-  /** of a WebSocket's URL */
-  path: string
-}
-
-export interface ProxyConfig {
+export type ProxyConfig = {
   issuer: string
   jwksUri: string | undefined
   audience: string
   listen: ListenAddress[]
   upstream: BrokerAddress[]
-  metrics: { host: string; port: number } | undefined
+  metrics: MetricsAddress | undefined
   /** undefined: as many as the process has descriptors for */
   connectionsMax: number | undefined
   /** 0 is no limit */
@@ -52,138 +35,300 @@ export interface ProxyConfig {
   drainTimeout: number
 }
 
-export interface Fault {
-  name: string
-  problem: string
-  example: string
+export type SessionLimits = {
+  /** From accept to the last byte of CONNECT. */
+  connect_timeout_ms: number
+  /** Largest CONNECT, fixed header included. */
+  connect_packet_max: number
+  /** Largest packet of a client, fixed header included; MQTT 5 clients learn it from CONNACK. */
+  packet_max: number
+  /** Packets up to this size are read whole; a larger PUBLISH is streamed once it was judged. */
+  whole_packet_max: number
+  /** Filters in one SUBSCRIBE. Home Assistant sends 500 at once. */
+  subscriptions_per_packet: number
+  /** Filters a session may hold at once, or give back in one UNSUBSCRIBE. */
+  subscriptions_max: number
+  /** SUBSCRIBE and UNSUBSCRIBE packets the broker has not answered; more wait unread. */
+  inflight_subscribes_max: number
+  topic_levels_max: number
+  /** Topic aliases a client may set; the broker's own maximum holds if it is smaller. */
+  topic_alias_max: number
+  /** QoS 2 packet ids of refused messages that are kept for an MQTT 3.1.1 client. */
+  inflight_qos2_max: number
+  /** 0: as the client says. */
+  keepalive_max_s: number
+  /** null: no limit. */
+  session_expiry_max_s: number | null
+  /** The answer to a refused QoS 1 or 2 PUBLISH of an MQTT 3.1.1 client. */
+  denied_publish_3: 'acknowledge' | 'close'
+  /**
+   * A delivery that the token does not allow, in a session resumed from an earlier, wider one:
+   * dropped, or the session cleaned at the broker and the client sent to begin anew. The latter for
+   * `$share`, where each message dropped is one that another member does not get. MQTT 3.1.1 knows
+   * no way to clean a session in its middle, so there it is always `drop`.
+   */
+  denied_resumed_delivery: 'drop' | 'clean'
+  /** Bytes waiting in one direction at which its source is no longer read. */
+  buffer_high_water: number
+  /** A peer that takes nothing for this long, or leaves a packet half sent, is cut off. */
+  write_stall_timeout_ms: number
+  /** Time to reach a broker, and then time for its CONNACK. */
+  broker_timeout_ms: number
+  /** How long a closed connection may take to read the last bytes written to it. */
+  close_grace_ms: number
 }
 
-export type ConfigReading = { ok: true; config: ProxyConfig } | { ok: false; faults: Fault[] }
+// --- The variables ---
 
-/** One line per fault, for a person. */
-export const describeFault = ({ name, problem, example }: Fault): string =>
-  `${name}: ${problem}; for example ${name}=${example}`
+type Description<T> = {
+  /** Words for the page, in Markdown. */
+  readonly meaning: string
+  /** A value that reads well, for a fault and for the page. */
+  readonly example: string
+  /** The value of a text, or the problem with it. */
+  readonly read: (text: string) => Reading<T>
+}
 
-/** The settings in `env`, or everything that is wrong with them. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): ConfigReading {
-  const faults: Fault[] = []
-  const said = (name: string): string | undefined => {
-    const value = env[name]?.trim()
-    return value === '' ? undefined : value
+/** One variable: all that mProxy and its page know about it. */
+export type Variable<T> = Description<T> & {
+  /** The text that counts without one; undefined: none, and `remark` says which value holds. */
+  readonly default: string | undefined
+  /** In words, beside the default or in its place. */
+  readonly remark: string
+  /** The value without a text, or the fault. */
+  readonly absent: Reading<T>
+}
+
+/** `text` counts where the environment says nothing. */
+const withDefault = <T>(text: string, remark: string, of: Description<T>): Variable<T> => ({
+  ...of,
+  default: text,
+  remark,
+  absent: of.read(text),
+})
+
+/** Without a text the value is undefined, whose meaning `remark` says. */
+const optional = <T>(remark: string, of: Description<T>): Variable<T | undefined> => ({
+  ...of,
+  default: undefined,
+  remark,
+  absent: { value: undefined },
+})
+
+const required = <T>(remark: string, of: Description<T>): Variable<T> => ({
+  ...of,
+  default: undefined,
+  remark: `required${remark}`,
+  absent: { problem: 'is required and was not set' },
+})
+
+/** A whole number; the example of one with a default is the default. */
+const wholeNumber =
+  (least: number, most: number) =>
+  (text: string): Reading<number> => {
+    const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
+    if (value >= least && value <= most) return { value }
+    return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
   }
 
-  /** `read` returns a value or a sentence that says what is wrong. */
-  function setting<T>(
-    name: string,
-    fallback: string | undefined,
-    example: string,
-    read: (value: string) => Reading<T>,
-  ): T | undefined {
-    const text = said(name) ?? fallback
-    if (text === undefined) {
-      faults.push({ name, problem: 'is required and was not set', example })
-      return undefined
-    }
-    const reading = read(text)
-    if ('value' in reading) return reading.value
-    faults.push({ name, problem: reading.problem, example })
-    return undefined
-  }
+const number = (
+  value: number,
+  [least, most]: readonly [number, number],
+  meaning: string,
+  remark = '',
+): Variable<number> => {
+  const text = String(value)
+  return withDefault(text, remark, { example: text, meaning, read: wholeNumber(least, most) })
+}
 
-  const number = (name: string, fallback: number, least: number, most: number) =>
-    setting(name, String(fallback), String(fallback), (text) => {
-      const value = /^\d{1,10}$/.test(text) ? Number(text) : Number.NaN
-      if (value >= least && value <= most) return { value }
-      return { problem: `${quote(text)} is not a whole number from ${least} to ${most}` }
-    }) ?? fallback
-
-  /** The first one is the default. */
-  const choice = <T extends string>(name: string, [usual, other]: readonly [T, T]): T =>
-    setting<T>(name, usual, other, (text) => {
+/** The first of the two is the default. */
+const choice = <T extends string>([usual, other]: readonly [T, T], meaning: string): Variable<T> =>
+  withDefault<T>(usual, '', {
+    example: usual,
+    meaning,
+    read: (text) => {
       if (text === usual) return { value: usual }
       if (text === other) return { value: other }
       return { problem: `${quote(text)} is neither ${usual} nor ${other}` }
-    }) ?? usual
-
-  const listenExample = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
-  const metrics = setting('METRICS_LISTEN', '127.0.0.1:9464', '127.0.0.1:9464', readMetricsAddress)
-  const config: { [name in keyof ProxyConfig]: ProxyConfig[name] | undefined } = {
-    issuer: setting('ISSUER', 'http://localhost:8787', 'https://id.example.com', readIssuer),
-    jwksUri:
-      said('JWKS_URI') === undefined
-        ? undefined
-        : setting('JWKS_URI', '', 'https://id.example.com/.well-known/jwks.json', readJwksUri),
-    audience: setting('MQTT_AUDIENCE', 'urn:allauth:mqtt', 'urn:allauth:mqtt', readAudience),
-    listen: setting('MQTT_LISTEN', listenExample, listenExample, (text) =>
-      readList(text, readListenAddress),
-    ),
-    upstream: setting('MQTT_UPSTREAM', undefined, 'mqtt://user:pass@10.0.0.5:1883', (text) =>
-      readList(text, readBrokerAddress),
-    ),
-    metrics: metrics === 'off' ? undefined : metrics,
-    connectionsMax:
-      said('MQTT_CONNECTIONS_MAX') === undefined
-        ? undefined
-        : number('MQTT_CONNECTIONS_MAX', 10_000, 1, 1_000_000),
-    connectionsPerAddress: number('MQTT_CONNECTIONS_PER_ADDRESS', 0, 0, 1_000_000),
-    limits: {
-      ...defaultLimits,
-      connect_timeout_ms: 1000 * number('MQTT_CONNECT_TIMEOUT', 10, 1, 300),
-      connect_packet_max: number('MQTT_CONNECT_MAX_BYTES', 65_536, 1024, 1_048_576),
-      packet_max: number('MQTT_PACKET_MAX_BYTES', 1_048_576, 1024, 268_435_460),
-      session_expiry_max_s:
-        said('MQTT_SESSION_EXPIRY_MAX') === undefined
-          ? null
-          : number('MQTT_SESSION_EXPIRY_MAX', 86_400, 0, 4_294_967_295),
-      keepalive_max_s: number('MQTT_KEEPALIVE_MAX', 0, 0, 65_535),
-      subscriptions_max: number('MQTT_SUBSCRIPTIONS_MAX', 4096, 1, 1_000_000),
-      write_stall_timeout_ms: 1000 * number('MQTT_STALL_TIMEOUT', 60, 1, 3600),
-      denied_publish_3: choice('MQTT_DENIED_PUBLISH', ['acknowledge', 'close']),
-      denied_resumed_delivery: choice('MQTT_DENIED_RESUMED_DELIVERY', ['drop', 'clean']),
     },
-    drainTimeout: 1000 * number('MQTT_DRAIN_TIMEOUT', 10, 0, 3600),
+  })
+
+const LISTEN = 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt'
+
+const TABLE = {
+  ISSUER: withDefault('http://localhost:8787', '', {
+    example: 'https://id.example.com',
+    meaning: 'whose tokens are accepted: the issuer identifier; https unless its host is loopback',
+    read: readIssuer,
+  }),
+  JWKS_URI: optional("from the issuer's metadata", {
+    example: 'https://id.example.com/.well-known/jwks.json',
+    meaning: "where the issuer's keys are; https unless the host is loopback",
+    read: readJwksUri,
+  }),
+  MQTT_AUDIENCE: withDefault('urn:allauth:mqtt', '', {
+    example: 'urn:allauth:mqtt',
+    meaning: 'the `aud` that a token must have',
+    read: readAudience,
+  }),
+  MQTT_LISTEN: withDefault(LISTEN, '', {
+    example: LISTEN,
+    meaning:
+      'where clients connect: `mqtt://` and `ws://` addresses, comma-separated. ' +
+      'TLS is ended in front of mProxy for now',
+    read: (text) => readList(text, readListenAddress),
+  }),
+  MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
+    example: 'mqtt://user:pass@10.0.0.5:1883',
+    meaning:
+      'the brokers: `mqtt://` or `mqtts://` addresses, comma-separated, tried in turn, ' +
+      'with user and password where they want one',
+    read: (text) => readList(text, readBrokerAddress),
+  }),
+  METRICS_LISTEN: withDefault('127.0.0.1:9464', '', {
+    example: '127.0.0.1:9464',
+    meaning:
+      'where `/metrics`, `/healthz` and `/readyz` (`ready`, `keys`, `broker`, `draining`) are; ' +
+      '`off` for nowhere',
+    read: readMetricsAddress,
+  }),
+  MQTT_CONNECT_TIMEOUT: number(10, [1, 300], 'seconds from accept to a whole CONNECT'),
+  MQTT_CONNECT_MAX_BYTES: number(
+    65_536,
+    [1024, 1_048_576],
+    'largest CONNECT, Will and token included',
+  ),
+  MQTT_PACKET_MAX_BYTES: number(
+    1_048_576,
+    [1024, 268_435_460],
+    'largest packet of a connected client, up to 268435460',
+  ),
+  MQTT_CONNECTIONS_MAX: optional("half the process's descriptors", {
+    example: '10000',
+    meaning: 'connections at once',
+    read: wholeNumber(1, 1_000_000),
+  }),
+  MQTT_CONNECTIONS_PER_ADDRESS: number(
+    0,
+    [0, 1_000_000],
+    'connections at once from one address',
+    'no limit',
+  ),
+  MQTT_SESSION_EXPIRY_MAX: optional('no limit', {
+    example: '86400',
+    meaning: 'longest Session Expiry Interval that a client of MQTT 5 gets, in seconds',
+    read: wholeNumber(0, 4_294_967_295),
+  }),
+  MQTT_KEEPALIVE_MAX: number(
+    0,
+    [0, 65_535],
+    'longest Keep Alive, in seconds; MQTT 5 clients learn it from CONNACK',
+    'as clients say',
+  ),
+  MQTT_SUBSCRIPTIONS_MAX: number(4096, [1, 1_000_000], 'topic filters that one session may hold'),
+  MQTT_STALL_TIMEOUT: number(
+    60,
+    [1, 3600],
+    'seconds after which a client or broker that takes nothing, or stops in the middle of a ' +
+      'packet, is cut off',
+  ),
+  MQTT_DENIED_PUBLISH: choice(
+    ['acknowledge', 'close'],
+    'the answer to a refused QoS 1 or 2 PUBLISH of a 3.1.1 client: `acknowledge` (and drop it) ' +
+      'or `close`',
+  ),
+  MQTT_DENIED_RESUMED_DELIVERY: choice(
+    ['drop', 'clean'],
+    'what becomes of a delivery that a resumed session may no longer get: `drop`, or `clean` ' +
+      '(MQTT 5: end the session at the broker; for `$share`, where a dropped message is lost ' +
+      'to the group)',
+  ),
+  MQTT_DRAIN_TIMEOUT: number(
+    10,
+    [0, 3600],
+    'seconds that open sessions have to end when mProxy stops',
+  ),
+} as const
+
+type Values = {
+  readonly [Name in keyof typeof TABLE]: (typeof TABLE)[Name] extends Variable<infer T> ? T : never
+}
+type VariableName = keyof Values
+
+/** Each variable of mProxy by its name. */
+export const PROXY_VARIABLES: { readonly [Name in VariableName]: Variable<Values[Name]> } = TABLE
+
+/** Limits of a session that no variable changes. */
+const FIXED_LIMITS = {
+  whole_packet_max: 65_536,
+  subscriptions_per_packet: 1024,
+  inflight_subscribes_max: 64,
+  topic_levels_max: 64,
+  topic_alias_max: 64,
+  inflight_qos2_max: 100,
+  buffer_high_water: 65_536,
+  broker_timeout_ms: 10_000,
+  close_grace_ms: 1000,
+}
+
+// --- Reading them ---
+
+export type VariableFault = { name: string; problem: string; example: string }
+
+export type ConfigReading =
+  | { ok: true; config: ProxyConfig }
+  | { ok: false; faults: VariableFault[] }
+
+/** One line per fault, for a person. */
+export const describeFault = ({ name, problem, example }: VariableFault): string =>
+  `${name}: ${problem}; for example ${name}=${example}`
+
+/** The configuration that `env` describes, or everything that is wrong with it. */
+export function readProxyConfig(env: Readonly<Record<string, string | undefined>>): ConfigReading {
+  const faults: VariableFault[] = []
+  function take<Name extends VariableName>(name: Name): Values[Name] | undefined {
+    const variable: Variable<Values[Name]> = PROXY_VARIABLES[name]
+    const text = env[name]?.trim() ?? ''
+    const reading = text === '' ? variable.absent : variable.read(text)
+    if ('value' in reading) return reading.value
+    faults.push({ name, problem: reading.problem, example: variable.example })
+    return undefined
   }
-  faults.push(...findSharedPorts(config.listen ?? [], config.metrics))
+
+  const names = Object.keys(PROXY_VARIABLES) as VariableName[]
+  const readings = Object.fromEntries(names.map((name) => [name, take(name)])) as Partial<Values>
+  faults.push(...findSharedPorts(readings.MQTT_LISTEN ?? [], readings.METRICS_LISTEN))
   if (faults.length > 0) return { ok: false, faults }
-  return { ok: true, config: config as ProxyConfig } // without a fault, each setting was read
+  const values = readings as Values // without a fault, each variable was read
+  return {
+    ok: true,
+    config: {
+      issuer: values.ISSUER,
+      jwksUri: values.JWKS_URI,
+      audience: values.MQTT_AUDIENCE,
+      listen: values.MQTT_LISTEN,
+      upstream: values.MQTT_UPSTREAM,
+      metrics: values.METRICS_LISTEN === 'off' ? undefined : values.METRICS_LISTEN,
+      connectionsMax: values.MQTT_CONNECTIONS_MAX,
+      connectionsPerAddress: values.MQTT_CONNECTIONS_PER_ADDRESS,
+      limits: limitsOf(values),
+      drainTimeout: 1000 * values.MQTT_DRAIN_TIMEOUT,
+    },
+  }
 }
 
-type Reading<T> = { value: T } | { problem: string }
-
-/** A value as it may be shown: without what stands before an `@`, escaped, bounded. */
-function quote(text: string): string {
-  const at = text.lastIndexOf('@')
-  const shown =
-    at < 0
-      ? text
-      : `${text.slice(0, text.indexOf('://') < 0 ? 0 : text.indexOf('://') + 3)}***${text.slice(at)}`
-  return JSON.stringify(shown.length > 100 ? `${shown.slice(0, 100)}...` : shown)
-}
-
-function readIssuer(text: string): Reading<string> {
-  const url = URL.parse(text)
-  if (url === null) return { problem: `${quote(text)} is not a URL` }
-  if (!isSecureUrl(url)) {
-    return { problem: `${quote(text)} must be https (http is only for a loopback host)` }
-  }
-  // RFC 8414 §2: an issuer has neither query nor fragment.
-  if (/[?#@]/.test(text)) {
-    return { problem: `${quote(text)} must have no query, no fragment and no user` }
-  }
-  return { value: text }
-}
-
-function readJwksUri(text: string): Reading<string> {
-  const url = URL.parse(text)
-  if (url === null) return { problem: `${quote(text)} is not a URL` }
-  if (!isSecureUrl(url)) {
-    return { problem: `${quote(text)} must be https (http is only for a loopback host)` }
-  }
-  if (url.username !== '' || url.password !== '' || text.includes('#')) {
-    return { problem: `${quote(text)} must have no user and no fragment` }
-  }
-  return { value: text }
-}
+const limitsOf = (values: Values): SessionLimits => ({
+  ...FIXED_LIMITS,
+  connect_timeout_ms: 1000 * values.MQTT_CONNECT_TIMEOUT,
+  connect_packet_max: values.MQTT_CONNECT_MAX_BYTES,
+  packet_max: values.MQTT_PACKET_MAX_BYTES,
+  session_expiry_max_s: values.MQTT_SESSION_EXPIRY_MAX ?? null,
+  keepalive_max_s: values.MQTT_KEEPALIVE_MAX,
+  subscriptions_max: values.MQTT_SUBSCRIPTIONS_MAX,
+  write_stall_timeout_ms: 1000 * values.MQTT_STALL_TIMEOUT,
+  denied_publish_3: values.MQTT_DENIED_PUBLISH,
+  denied_resumed_delivery: values.MQTT_DENIED_RESUMED_DELIVERY,
+})
 
 function readAudience(text: string): Reading<string> {
   if (text.length > 255 || !/^[\x21-\x7e]+$/.test(text)) {
@@ -192,110 +337,24 @@ function readAudience(text: string): Reading<string> {
   return { value: text }
 }
 
-/** Comma-separated; every bad entry is named. A password with a comma is written %2C. */
-function readList<T>(text: string, read: (entry: string) => Reading<T>): Reading<T[]> {
-  const values: T[] = []
-  const problems: string[] = []
-  for (const entry of text.split(',')) {
-    const reading = read(entry.trim())
-    if ('value' in reading) values.push(reading.value)
-    else problems.push(reading.problem)
-  }
-  return problems.length > 0 ? { problem: problems.join(', and ') } : { value: values }
-}
-
-function readListenAddress(text: string): Reading<ListenAddress> {
-  if (text === '') return { problem: 'an entry is empty' }
-  const url = URL.parse(text)
-  const scheme = url?.protocol
-  if (scheme === 'mqtts:' || scheme === 'wss:') {
-    return {
-      problem:
-        `${quote(text)} asks for TLS, which this version cannot listen with: ` +
-        'end TLS in front of mProxy and use mqtt:// or ws:// here',
-    }
-  }
-  if (url === null || url.hostname === '' || (scheme !== 'mqtt:' && scheme !== 'ws:')) {
-    return { problem: `${quote(text)} is not an address that begins with mqtt:// or ws://` }
-  }
-  if (url.username !== '' || url.password !== '' || /[?#]/.test(text)) {
-    return { problem: `${quote(text)} must have no user, no query and no fragment` }
-  }
-  const host = bareHost(url)
-  if (scheme === 'ws:') {
-    return { value: { transport: 'ws', host, port: portOf(url, 80), path: url.pathname } }
-  }
-  if (url.pathname !== '' && url.pathname !== '/') {
-    return { problem: `${quote(text)} has a path, which only ws:// addresses have` }
-  }
-  return { value: { transport: 'tcp', host, port: portOf(url, 1883), path: '' } }
-}
-
-function readBrokerAddress(text: string): Reading<BrokerAddress> {
-  if (text === '') return { problem: 'an entry is empty' }
-  const url = URL.parse(text)
-  const tls = url?.protocol === 'mqtts:'
-  if (url === null || url.hostname === '' || (url.protocol !== 'mqtt:' && !tls)) {
-    return { problem: `${quote(text)} is not an address that begins with mqtt:// or mqtts://` }
-  }
-  if ((url.pathname !== '' && url.pathname !== '/') || /[?#]/.test(text)) {
-    return { problem: `${quote(text)} must have no path, no query and no fragment` }
-  }
-  const port = portOf(url, tls ? 8883 : 1883)
-  if (port === 0) return { problem: `${quote(text)} has port 0, where no broker listens` }
-  const address: BrokerAddress = { tls, host: bareHost(url), port }
-  try {
-    if (url.username !== '') address.username = decodeURIComponent(url.username)
-    if (url.password !== '') address.password = decodeURIComponent(url.password)
-  } catch {
-    return { problem: `${quote(text)} has a user or password that is not percent-encoded UTF-8` }
-  }
-  if (address.password !== undefined && address.username === undefined) {
-    return { problem: `${quote(text)} has a password without a user` } // [MQTT-3.1.2-22]
-  }
-  if (!isMqttString(address.username) || !isMqttString(address.password)) {
-    return { problem: `${quote(text)} has a user or password over 65535 bytes or with NUL` }
-  }
-  return { value: address }
-}
-
-const isMqttString = (text: string | undefined): boolean =>
-  text === undefined || (Buffer.byteLength(text) <= 65_535 && !text.includes('\0'))
-
-function readMetricsAddress(text: string): Reading<{ host: string; port: number } | 'off'> {
-  if (text === 'off') return { value: 'off' }
-  const url = /^[^/?#@\s]+:\d+$/.test(text) ? URL.parse(`mqtt://${text}`) : null
-  if (url === null || url.hostname === '') {
-    return { problem: `${quote(text)} is neither host:port nor off` }
-  }
-  return { value: { host: bareHost(url), port: portOf(url, 0) } }
-}
-
-const bareHost = (url: URL): string => url.hostname.replace(/^\[|\]$/g, '')
-
-/** A URL of the scheme ws drops its port where it is 80. */
-const portOf = (url: URL, fallback: number): number =>
-  url.port === '' ? fallback : Number(url.port)
-
-/** Two listeners on one port would fail one after the other at start; this tells it in one go. */
+/** Two listeners on one port would fail one after the other at start; this says it in one go. */
 function findSharedPorts(
   listen: readonly ListenAddress[],
-  metrics: { host: string; port: number } | undefined,
-): Fault[] {
-  const taken = new Set<string>()
-  const faults: Fault[] = []
-  const claim = (name: string, host: string, port: number, example: string) => {
+  metrics: MetricsAddress | 'off' | undefined,
+): VariableFault[] {
+  const addresses = new Set<string>()
+  const faults: VariableFault[] = []
+  const claim = (name: VariableName, host: string, port: number) => {
     const address = `${host}:${port}`
-    if (port !== 0 && taken.has(address)) {
-      faults.push({ name, problem: `${address} is already taken by another listener`, example })
+    if (port !== 0 && addresses.has(address)) {
+      const problem = `${address} is already taken by another listener`
+      faults.push({ name, problem, example: PROXY_VARIABLES[name].example })
     }
-    taken.add(address)
+    addresses.add(address)
   }
-  for (const { host, port } of listen) {
-    claim('MQTT_LISTEN', host, port, 'mqtt://127.0.0.1:1883,ws://127.0.0.1:8083/mqtt')
-  }
-  if (metrics !== undefined) {
-    claim('METRICS_LISTEN', metrics.host, metrics.port, '127.0.0.1:9464')
+  for (const { host, port } of listen) claim('MQTT_LISTEN', host, port)
+  if (metrics !== undefined && metrics !== 'off') {
+    claim('METRICS_LISTEN', metrics.host, metrics.port)
   }
   return faults
 }

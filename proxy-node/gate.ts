@@ -1,12 +1,11 @@
 // Every decision about a client, as a value: may it connect, under which MQTT client identifier;
 // may this Will, PUBLISH, filter or delivery pass; may this token follow that one. Pure: reads no
-// bytes, keeps no state, answers with reason codes of MQTT 5 that the session puts into packets.
+// bytes, keeps no state, answers with reason codes of MQTT 5. session/ puts them into packets.
 
-import type { Acl } from '../policy/acl.ts'
-import { mayPublish, mayReceive, maySubscribe } from '../policy/acl.ts'
+import { type Acl, mayPublish, mayReceive, maySubscribe, type Qos } from '../policy/acl.ts'
 import { isTopicName, parseSubscription } from '../policy/topic_filter.ts'
-import type { Connect, Qos, Will } from './connect.ts'
-import type { Identity, Refusal, Verification, VerificationFailure } from './connection.ts'
+import type { Identity, Verification, VerificationFailure } from './tokens/verifier.ts'
+import type { Connect, Will } from './wire/connect_codec.ts'
 import {
   BAD_AUTHENTICATION_METHOD,
   BAD_USER_NAME_OR_PASSWORD,
@@ -18,22 +17,31 @@ import {
   SUCCESS,
   TOPIC_FILTER_INVALID,
   TOPIC_NAME_INVALID,
-} from './reason_codes.ts'
+} from './wire/reason_codes.ts'
 
 /** The enhanced authentication method (MQTT 5.0 §4.12) whose data is an access token. */
-export const TOKEN_METHOD = 'OAUTH2-JWT'
+const TOKEN_METHOD = 'OAUTH2-JWT'
 
-/** A PUBLISH here hands in the session's next token; it never reaches the broker. */
+/** A PUBLISH to it hands in the session's next token; it never reaches the broker. */
 export const TOKEN_TOPIC = '$allauth/token'
 const RESERVED = '$allauth/'
 
 /** A token beyond this is not one; the verifier has its own limit too. */
 const TOKEN_MAX = 8192
 
-export type Refused = { ok: false; code: number; reason: Refusal }
+/** Reasons to refuse a CONNECT. */
+export type GateReason =
+  | VerificationFailure
+  | 'bad_authentication_method'
+  | 'no_token'
+  | 'user_name'
+  | 'client_id'
+  | 'will'
 
-/** Where in CONNECT the token is, or why there is none. */
-export function findToken(connect: Connect): { ok: true; token: Buffer } | Refused {
+export type GateRefusal = { ok: false; code: number; reason: GateReason }
+
+/** Finds the token in CONNECT, or the reason to refuse one without it. */
+export function findToken(connect: Connect): { ok: true; token: Buffer } | GateRefusal {
   const { authenticationMethod } = connect
   if (authenticationMethod !== undefined && authenticationMethod !== TOKEN_METHOD) {
     // [MQTT-4.12.0-1]
@@ -49,8 +57,11 @@ export function findToken(connect: Connect): { ok: true; token: Buffer } | Refus
   return { ok: true, token }
 }
 
-/** What a client hears when its token was not accepted: who it is, or what it may not. */
-export function refuseToken(reason: VerificationFailure): Refused {
+/**
+ * The refusal of a CONNECT whose token was not accepted: "not authorized" where the token is good
+ * and does not count here, else bad credentials.
+ */
+export function refuseToken(reason: VerificationFailure): GateRefusal {
   switch (reason) {
     case 'keys_unavailable':
       return { ok: false, code: SERVER_UNAVAILABLE, reason }
@@ -66,37 +77,35 @@ export function refuseToken(reason: VerificationFailure): Refused {
 }
 
 /**
- * The MQTT client identifier that a verified client goes by. `suffix` is for the empty one. So
- * nobody takes over another principal's session.
+ * The MQTT client identifier that a verified client goes by. `suffix` is for the empty one. No
+ * client can so take over the session of another principal.
  */
 export function judgeConnect(
   connect: Connect,
   identity: Identity,
   suffix: string,
-): { ok: true; clientId: string; assigned: boolean } | Refused {
+): { ok: true; clientId: string; isAssigned: boolean } | GateRefusal {
   const { username } = identity
   if (username !== undefined && connect.username !== username) {
     return { ok: false, code: BAD_USER_NAME_OR_PASSWORD, reason: 'user_name' }
   }
   const { clientId } = connect
-  const refused: Refused = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
+  const refusal: GateRefusal = { ok: false, code: CLIENT_ID_NOT_VALID, reason: 'client_id' }
   if (clientId !== '') {
-    return isOwnClientId(identity, clientId) ? { ok: true, clientId, assigned: false } : refused
+    return isOwnClientId(identity, clientId) ? { ok: true, clientId, isAssigned: false } : refusal
   }
-  // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn what it is called.
-  if (connect.version === 4 && !connect.clean) return refused
-  const assigned = `${identity.sub}:${suffix}`
-  return isOwnClientId(identity, assigned)
-    ? { ok: true, clientId: assigned, assigned: true }
-    : refused
+  // 3.1.1 [MQTT-3.1.3-8]: such a client could never learn its identifier.
+  if (connect.version === 4 && !connect.clean) return refusal
+  const ownId = `${identity.sub}:${suffix}`
+  return isOwnClientId(identity, ownId) ? { ok: true, clientId: ownId, isAssigned: true } : refusal
 }
 
-/** Whether a token lets its bearer be this MQTT client. */
+/** Says whether a token lets its bearer be this MQTT client. */
 export function isOwnClientId(identity: Identity, clientId: string): boolean {
   const { sub } = identity
   if (clientId === '' || sub === '') return false
-  // `a:b` of a foreign issuer would look like our `a` with a suffix; and what it says about other
-  // MQTT clients was never held against our registry.
+  // `a:b` of a foreign issuer would look like `a` of the main one with a suffix; and no registry of
+  // devices confirmed its claim about another MQTT client.
   if (identity.foreign && sub.includes(':')) return false
   if (clientId === sub) return true
   if (clientId === identity.mqtt_client_id) return !identity.foreign
@@ -145,7 +154,7 @@ export function judgePublish(
   return judgeDelivery(acl, responseTopic) ? SUCCESS : NOT_AUTHORIZED
 }
 
-/** For each filter 0 (goes to the broker) or the reason code of its refusal. */
+/** Gives for each filter 0 (it goes to the broker) or the reason code of its refusal. */
 export function judgeSubscribe(
   acl: Acl,
   filters: readonly string[],
@@ -169,16 +178,16 @@ export function judgeDelivery(acl: Acl, topic: string): boolean {
   return !topic.startsWith(RESERVED) && mayReceive(acl, topic)
 }
 
-/** Of the subscriptions held, those that a narrower token no longer covers. */
-export function findLost(acl: Acl, held: Iterable<readonly [string, Qos]>): string[] {
+/** Filters that a narrower token no longer covers. */
+export function findLost(acl: Acl, subscriptions: Iterable<readonly [string, Qos]>): string[] {
   const lost: string[] = []
-  for (const [filter, qos] of held) {
+  for (const [filter, qos] of subscriptions) {
     if (!maySubscribe(acl, filter, qos)) lost.push(filter)
   }
   return lost
 }
 
-/** `replace` the token, `ignore` what was handed in, or `close` the session. */
+/** `replace` the token, `ignore` the new one, or `close` the session. */
 export type Replacement =
   | { decision: 'replace'; identity: Identity }
   | { decision: 'ignore' }
@@ -186,14 +195,14 @@ export type Replacement =
 
 /**
  * May this token follow that one? Same issuer and subject, same MQTT client, and the Will that is
- * stored at the broker must be one it allows. `handedIn` is for the reserved topic, where an old
+ * stored at the broker must be one it allows. `isHandedIn` is for the reserved topic, where an old
  * token that is sent again must neither replace a newer one nor end the session.
  */
 export function judgeReplacement(
   current: Identity,
   next: Verification,
   session: { clientId: string; username: string | undefined; will: Will | undefined },
-  handedIn: boolean,
+  isHandedIn: boolean,
   levelsMax: number,
 ): Replacement {
   const close: Replacement = { decision: 'close', suppressWill: false }
@@ -202,13 +211,13 @@ export function judgeReplacement(
       next.reason === 'expired' ||
       next.reason === 'not_yet_valid' ||
       next.reason === 'keys_unavailable'
-    return handedIn && harmless ? { decision: 'ignore' } : close
+    return isHandedIn && harmless ? { decision: 'ignore' } : close
   }
   const { identity } = next
   if (identity.iss !== current.iss || identity.sub !== current.sub) return close
   if (identity.username !== undefined && identity.username !== session.username) return close
   if (!isOwnClientId(identity, session.clientId)) return close
-  if (handedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
+  if (isHandedIn && identity.expires_at <= current.expires_at) return { decision: 'ignore' }
   if (session.will && judgeWill(identity.acl, session.will, levelsMax) !== SUCCESS) {
     return { decision: 'close', suppressWill: true }
   }

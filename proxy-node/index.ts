@@ -1,22 +1,26 @@
-// mProxy as a whole: settings to listeners, sessions, keys and metrics, and back down again. Owns
-// start, stop and the exit codes; what each part does is its own file's.
+// mProxy as a whole: from the environment to listeners, sessions, keys and metrics, and back down.
+// Owns start, stop and the exit codes.
+//   gate.ts: every decision about a client; config.ts: every variable of the environment
+//   session/: one connection; transport/: streams; wire/: packets; tokens/: tokens and keys;
+//   operation/: metrics and log
 //
-// Run as a program it exits with 0 after a stop it was told to make, with 1 after an error nobody
-// foresaw, with 2 for settings it cannot run with. A second signal ends it at once.
+// Run as a program it exits with 0 after a signal to stop, with 1 after an error that nobody
+// foresaw, with 2 for a configuration that it cannot run with. A second signal ends it at once.
 
 import { randomBytes } from 'node:crypto'
 import { realpathSync } from 'node:fs'
-import { describeFault, type ProxyConfig, readConfig } from './config.ts'
-import type { Session, SessionEvents } from './connection.ts'
-import { openJwks, type Refresh } from './jwks.ts'
-import { ListenError, type Listener, listen } from './listen.ts'
-import { type Log, logToStdout } from './log.ts'
-import { createMetrics, type Metrics, type Readiness, serveMetrics } from './metrics.ts'
-import { openSession } from './session.ts'
-import { createDial } from './upstream.ts'
-import { createVerifier } from './verifier.ts'
+import { describeFault, type ProxyConfig, readProxyConfig } from './config.ts'
+import { logToStdout, type WriteLog } from './operation/log.ts'
+import { createMetrics, type Metrics } from './operation/metrics.ts'
+import { type Readiness, serveMetrics } from './operation/metrics_server.ts'
+import { logSessions, reportAcceptRefusals, reportRefreshes } from './operation/reports.ts'
+import { Session } from './session/session.ts'
+import { openJwks } from './tokens/jwks.ts'
+import { createVerifier } from './tokens/verifier.ts'
+import { ListenError, type Listener, listen } from './transport/listen.ts'
+import { createDial } from './transport/upstream.ts'
 
-export interface Proxy {
+export type Proxy = {
   /** With the ports that were really taken, in the order of MQTT_LISTEN. */
   readonly listening: { transport: 'tcp' | 'ws'; port: number; url: string }[]
   readonly metricsPort: number | undefined
@@ -27,7 +31,7 @@ export interface Proxy {
 /** A setting that reads well and still cannot be obeyed, like a port that is taken. */
 export class StartError extends Error {}
 
-export async function startProxy(config: ProxyConfig, log: Log = logToStdout): Promise<Proxy> {
+export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdout): Promise<Proxy> {
   const metrics = createMetrics()
   const sessions = new Set<Session>()
   let isDraining = false
@@ -45,7 +49,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
     verifier,
     dial: broker.dial,
     limits: config.limits,
-    events: withLog(metrics.sessionEvents, log),
+    events: logSessions(metrics.sessionEvents, log),
     now: Date.now,
     random: randomBytes,
   }
@@ -62,7 +66,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
   }
 
   const { metrics: metricsAddress } = config
-  const served =
+  const metricsServer =
     metricsAddress === undefined
       ? undefined
       : await serveMetrics(metricsAddress, metrics, readiness).catch((error) => {
@@ -83,7 +87,7 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
         bufferSize: config.limits.buffer_high_water,
       },
       openSession(stream, remoteAddress) {
-        const session = openSession(stream, {
+        const session = new Session(stream, {
           ...parts,
           ...(remoteAddress === undefined ? {} : { remoteAddress }),
         })
@@ -94,31 +98,33 @@ export async function startProxy(config: ProxyConfig, log: Log = logToStdout): P
       },
       onOpened: metrics.connectionOpened,
       onClosed: metrics.connectionClosed,
-      onRefused: reportRefusedAccepts(metrics, log),
+      onRefused: reportAcceptRefusals(metrics, log),
     })
   } catch (error) {
-    await served?.close()
+    await metricsServer?.close()
     if (!(error instanceof ListenError)) throw error
     throw new StartError(describeListenFault('MQTT_LISTEN', addressOf(error.address), error))
   }
-  // Not awaited: a client that comes before the keys is told to come back later.
+  // Nothing waits for it: a client that comes before the keys gets "server unavailable".
   void jwks.start()
 
   for (const { url } of listeners) log('listening', { url })
-  if (served !== undefined && metricsAddress !== undefined) {
-    log('listening', { url: `http://${addressOf({ ...metricsAddress, port: served.port })}` })
+  if (metricsServer !== undefined && metricsAddress !== undefined) {
+    log('listening', {
+      url: `http://${addressOf({ ...metricsAddress, port: metricsServer.port })}`,
+    })
   }
 
   return {
     listening: listeners.map(({ transport, port, url }) => ({ transport, port, url })),
-    metricsPort: served?.port,
+    metricsPort: metricsServer?.port,
     async close(drainTimeout = config.drainTimeout) {
       isDraining = true
       for (const listener of listeners) listener.close()
       log('draining', { sessions: sessions.size, seconds: drainTimeout / 1000 })
       await Promise.all([...sessions].map((session) => session.drain(drainTimeout)))
       jwks.close()
-      await served?.close()
+      await metricsServer?.close()
       log('stopped')
     },
   }
@@ -144,25 +150,25 @@ function describeListenFault(name: string, address: string, error: Error & { cod
  * A session holds two descriptors, the client's and the broker's. To run out of them would fail at
  * random places; to refuse connections a little earlier does not.
  */
-function findConnectionLimit(wanted: number | undefined, log: Log): number {
+function findConnectionLimit(maximum: number | undefined, log: WriteLog): number {
   const spare = 64
   Object.assign(process.report, { excludeNetwork: true }) // no names looked up for the report
   const report = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } }
   const descriptors = report.userLimits?.open_files?.soft
-  if (typeof descriptors !== 'number') return wanted ?? Number.POSITIVE_INFINITY
+  if (typeof descriptors !== 'number') return maximum ?? Number.POSITIVE_INFINITY
   const possible = Math.max(1, Math.floor((descriptors - spare) / 2))
-  if (wanted === undefined || wanted <= possible) return wanted ?? possible
-  log('connections_limited', { wanted, possible, descriptors })
+  if (maximum === undefined || maximum <= possible) return maximum ?? possible
+  log('connections_limited', { wanted: maximum, possible, descriptors })
   return possible
 }
 
-/** The dial of the sessions, and what it lately told about the brokers. */
+/** The dial of the sessions, and whether it lately reached a broker. */
 function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   const lately = 10_000
-  let known = { at: Number.NEGATIVE_INFINITY, isReachable: false }
+  let last = { at: Number.NEGATIVE_INFINITY, isReachable: false }
   let probe: Promise<boolean> | undefined
   const dial = metrics.watchDial(createDial(upstream), (isReachable) => {
-    known = { at: performance.now(), isReachable }
+    last = { at: performance.now(), isReachable }
   })
   const probeOnce = async () => {
     try {
@@ -176,9 +182,9 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   }
   return {
     dial,
-    /** Dials only when no session did so lately, and only once for all who ask. */
+    /** Dials only when no session did so lately, and once for all callers. */
     isReachable(): Promise<boolean> | boolean {
-      if (performance.now() - known.at < lately && known.isReachable) return true
+      if (performance.now() - last.at < lately && last.isReachable) return true
       probe ??= probeOnce().finally(() => {
         probe = undefined
       })
@@ -187,93 +193,7 @@ function watchBroker(metrics: Metrics, { upstream }: ProxyConfig) {
   }
 }
 
-/** Told when it fails, and when it works again or the number of keys changes. */
-function reportRefreshes(metrics: Metrics, log: Log): (refresh: Refresh) => void {
-  let last: Refresh | undefined
-  return (refresh) => {
-    metrics.jwksRefreshed(refresh)
-    const { outcome, keys, next } = refresh
-    if (outcome !== 'ok' || last?.outcome !== 'ok' || last.keys !== keys) {
-      log('keys', { outcome, keys, next_seconds: Math.round(next) })
-    }
-    last = refresh
-  }
-}
-
-/** Counted each, told once a second at most: a flood must not become a flood of lines. */
-function reportRefusedAccepts(
-  metrics: Metrics,
-  log: Log,
-): Parameters<typeof listen>[1]['onRefused'] {
-  let toldAt = Number.NEGATIVE_INFINITY
-  let untold = 0
-  return (reason) => {
-    metrics.connectionRefused(reason)
-    untold++
-    if (performance.now() - toldAt < 1000) return
-    log('connections_dropped', { reason, count: untold })
-    toldAt = performance.now()
-    untold = 0
-  }
-}
-
-const protocolOf = (version: number) =>
-  version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
-
-/** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */
-const refusalsMax = 100
-
-/** The counting events, with one line for each session's start, refusal and end. */
-function withLog(events: SessionEvents, log: Log): SessionEvents {
-  const refusals = { since: Number.NEGATIVE_INFINITY, told: 0, untold: 0 }
-  const nameSession = (session: Session) => ({
-    session: session.id,
-    sub: session.sub,
-    client_id: session.mqttClientId,
-    protocol: protocolOf(session.version),
-    remote: session.remoteAddress,
-  })
-  return {
-    ...events,
-    started(session) {
-      events.started(session)
-      const expires_at = session.identity?.expires_at
-      log('session_started', { ...nameSession(session), jti: session.identity?.jti, expires_at })
-    },
-    refused(reason, connection) {
-      events.refused(reason, connection)
-      const now = performance.now()
-      if (now - refusals.since >= 1000) Object.assign(refusals, { since: now, told: 0 })
-      if (refusals.told >= refusalsMax) {
-        refusals.untold++
-        return
-      }
-      refusals.told++
-      const untold = refusals.untold === 0 ? undefined : refusals.untold
-      refusals.untold = 0
-      log('connection_refused', {
-        reason,
-        sub: connection.sub,
-        client_id: connection.client_id,
-        protocol: protocolOf(connection.version),
-        remote: connection.remoteAddress,
-        untold,
-      })
-    },
-    ended(session, reason) {
-      events.ended(session, reason)
-      const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
-      log('session_ended', { ...nameSession(session), reason, seconds, ...session.counts })
-    },
-    reauthenticated(session) {
-      events.reauthenticated(session)
-      const expires_at = session.identity?.expires_at
-      log('session_reauthenticated', { ...nameSession(session), expires_at })
-    },
-  }
-}
-
-/** Ends the program with what a person has to put right, one line each. */
+/** Ends the program with one line for each thing that a person has to put right. */
 function exitWithFaults(lines: readonly string[]): never {
   for (const line of lines) process.stderr.write(`mProxy: ${line}\n`)
   process.exit(2)
@@ -292,11 +212,11 @@ async function main(): Promise<void> {
     logToStdout('crashed', { error: error.name })
     process.exit(1)
   })
-  // Whoever read the lines may be gone; that is no reason to end service.
+  // The reader of the lines may be gone; that is no reason to end service.
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
 
-  const reading = readConfig(process.env)
+  const reading = readProxyConfig(process.env)
   if (!reading.ok) exitWithFaults(reading.faults.map(describeFault))
 
   let proxy: Proxy
@@ -311,13 +231,13 @@ async function main(): Promise<void> {
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) process.exit(signal === 'SIGINT' ? 130 : 143)
     isStopping = true
-    // What does not end in its own time is not waited for.
+    // A session that does not end in its own time is not waited for.
     setTimeout(() => process.exit(0), reading.config.drainTimeout + 5000)
     void proxy.close().then(() => process.exit(0))
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  // Whoever started this as a child and talks to it is gone, and nobody else will end it.
+  // The parent that started this program and talks to it is gone, and nobody else will end it.
   process.on('disconnect', () => isStopping || stop('SIGTERM'))
 
   const portsOf = (transport: 'tcp' | 'ws') =>

@@ -130,8 +130,87 @@ test('a folder has at most 20 source files beside each other, a file at most 500
     const lines = readFileSync(join(root, file), 'utf8').split('\n').length - 1
     expect(lines, file).toBeLessThanOrEqual(500)
   }
-  const full = [...beside].filter(([folder, count]) => count > 20 && folder !== 'proxy-node')
+  const full = [...beside].filter(([, count]) => count > 20)
   expect(full).toEqual([])
+})
+
+/** Rooms and files of mProxy from the top down; config.ts and addresses.ts are its ground. */
+const PROXY_FLOORS = [
+  'index.ts',
+  'operation',
+  'session',
+  'gate.ts',
+  'transport',
+  'tokens',
+  'wire',
+  'config.ts',
+  'addresses.ts',
+]
+
+const proxyFloorOf = (file: string): string => file.split('/')[1] ?? ''
+
+test('imports go down the floors of mProxy, never up', () => {
+  const within = imports.filter(
+    ({ from, to }) => from.startsWith('proxy-node/') && to.startsWith('proxy-node/'),
+  )
+  const upward = within.filter(
+    ({ from, to }) =>
+      PROXY_FLOORS.indexOf(proxyFloorOf(to)) < PROXY_FLOORS.indexOf(proxyFloorOf(from)),
+  )
+  expect(within.length).toBeGreaterThan(50)
+  expect(upward).toEqual([])
+  for (const file of sources('proxy-node')) expect(PROXY_FLOORS, file).toContain(proxyFloorOf(file))
+})
+
+test('each room of mProxy opens with a plate, and its main file names the other files', () => {
+  const plates = {
+    wire: 'framing.ts',
+    tokens: 'verifier.ts',
+    transport: 'listen.ts',
+    session: 'session.ts',
+    operation: 'metrics.ts',
+  }
+  const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))
+  expect(Object.keys(plates).sort()).toEqual(rooms.sort())
+  for (const [room, main] of Object.entries(plates)) {
+    const lines = readFileSync(join(root, 'proxy-node', room, main), 'utf8').split('\n')
+    const end = lines.findIndex((line) => !line.startsWith('//'))
+    expect(end, room).toBeLessThanOrEqual(10)
+    const plate = lines.slice(0, end).join('\n')
+    const unnamed = readdirSync(join(root, 'proxy-node', room)).filter(
+      (file) => !plate.includes(file) && !(file.endsWith('_codec.ts') && plate.includes('*_codec')),
+    )
+    expect(unnamed, room).toEqual([])
+  }
+})
+
+test('mProxy has no crowded folder, no long file, and no exported name that stands elsewhere', () => {
+  const own = sources('proxy-node')
+  const beside = new Map<string, number>()
+  for (const file of own) beside.set(dirname(file), (beside.get(dirname(file)) ?? 0) + 1)
+  expect([...beside].filter(([, count]) => count > 20)).toEqual([])
+  const lengths = own.map((file) => [
+    file,
+    readFileSync(join(root, file), 'utf8').split('\n').length,
+  ])
+  expect(lengths.filter(([, length]) => Number(length) > 500)).toEqual([])
+  const places = new Map<string, string[]>()
+  for (const file of everything) {
+    const text = readFileSync(join(root, file), 'utf8')
+    const names = text.matchAll(/^export (?:async )?(?:const|let|function\*?|class|type) (\w+)/gm)
+    for (const [, name = ''] of names) places.set(name, [...(places.get(name) ?? []), file])
+  }
+  const twice = [...places].filter(
+    ([, files]) => files.length > 1 && files.some((file) => file.startsWith('proxy-node/')),
+  )
+  expect(twice).toEqual([])
+})
+
+test('the gate of mProxy is pure: it knows no stream, no clock and no state', () => {
+  const targets = importsOf('proxy-node/gate.ts').map(({ to }) => to)
+  expect(targets.filter((to) => !/^(policy|proxy-node\/(tokens|wire))\//.test(to))).toEqual([])
+  const text = readFileSync(join(root, 'proxy-node/gate.ts'), 'utf8')
+  expect(text).not.toMatch(/^(let|var)\b|\bnew (Map|Set)\b|\basync\b|\bnow\(\)/m)
 })
 
 test('no files import each other in a circle', () => {

@@ -2,7 +2,6 @@
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { inject } from 'vitest'
 import { createApp } from '../worker/app.ts'
-import { type Config, readConfig } from '../worker/config.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -12,6 +11,7 @@ import {
   type Memory,
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
+import { type Config, readEnvironment } from '../worker/environment.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
@@ -51,7 +51,7 @@ export async function startWorker(
   const query = hasKeys ? '?keys' : ''
   const { url } = (await (await fetch(`${farm}/new${query}`)).json()) as { url: string }
   opened.add(url)
-  const { config, faults } = readConfig({
+  const { config, faults } = readEnvironment({
     ...ENVIRONMENT,
     DATABASE_URL: url,
     ...env,

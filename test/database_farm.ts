@@ -8,11 +8,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
-import { readConfig } from '../worker/config.ts'
 import type { Database } from '../worker/db/database.ts'
 import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
 import { serveHrana } from '../worker/entry/hrana/hrana.ts'
 import { migrate, readMigrations } from '../worker/entry/migrate.ts'
+import { readEnvironment } from '../worker/environment.ts'
 import { signingKeys } from '../worker/keys/signing_keys.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { ENVIRONMENT, EPOCH } from './support/environment.ts'
@@ -72,7 +72,7 @@ export default async function setup(project: TestProject) {
 
 /** Makes the first signing keys, as a worker of the tests does at its first request. */
 async function makeKeys(database: Database): Promise<void> {
-  const { config } = readConfig({ ...ENVIRONMENT, DATABASE_URL: 'file:unused' })
+  const { config } = readEnvironment({ ...ENVIRONMENT, DATABASE_URL: 'file:unused' })
   if (config === undefined) throw new Error('ENVIRONMENT is not accepted')
   const argon2 = createRequire(import.meta.url).resolve('@phi-ag/argon2/argon2.wasm')
   await signingKeys({

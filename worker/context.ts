@@ -1,7 +1,8 @@
 // The first argument of everything below `entry`: what a request may use of the world outside.
 // Made per request by entry's `open`. Time, randomness, the database and the log are reached through it alone.
-import type { Config } from './config.ts'
+
 import type { Database } from './db/database.ts'
+import type { Config } from './environment.ts'
 import type { OutsideFetch } from './outside.ts'
 
 /** Who acts. Set by the bearer guard, a session, or the command line; permissions decide what may be handed on. */

@@ -1,19 +1,12 @@
 // The record of what happened. Every change that a person or an operator makes appends one event in the same
-// batch as the change; audit and, later, webhooks read from here. Holds no secret, token or code.
+// batch as the change; audit and, later, webhooks read from here. Holds no secret, token or code. The types and
+// their data stand in event_catalogue.ts.
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/schema.ts'
 import type { Statement } from './db/sql.ts'
 import { insertInto, insertWhere, sql } from './db/sql.ts'
-
-export type NewEvent = {
-  /** `<noun>.<past participle>`, such as `user.created` or `session.started`. */
-  type: string
-  outcome?: 'success' | 'failure'
-  /** Whom or what it happened to. */
-  subject_id?: string | null
-  data?: Record<string, string | number | boolean | null | readonly string[]>
-}
+import type { NewEvent } from './event_catalogue.ts'
 
 /** The insert of one event; `condition` makes it depend on what the batch did before (by `rid`). */
 export function appendEvent(cx: Context, given: NewEvent, condition?: Statement): Statement {

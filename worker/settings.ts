@@ -1,5 +1,6 @@
-// Settings that operators change while it runs: lifetimes and limits, kept in the table `setting`, each with a
-// default. Read together with the signing keys by a cold process, then remembered for a minute.
+// Settings that operators change while the worker runs, by /v1/settings and the blueprint (admin/settings_change.ts):
+// lifetimes and limits, one entry of SETTINGS each. Changed ones are kept in the table `setting`. Read together with
+// the signing keys by a cold process, then remembered for a minute. Variables are another thing: environment.ts.
 import { z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
@@ -40,81 +41,198 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
-/**
- * Durations (`_ttl`) in seconds. The upper bounds of tokens bound how long a retired key stays published. An empty
- * `service_name` is the issuer's host, an empty `privacy_uri` none.
- */
-export const settingsSchema = z.strictObject({
-  code_ttl: seconds(10, 600),
-  device_code_ttl: seconds(60, 1800),
-  access_token_ttl: seconds(60, DAY),
-  device_access_token_ttl: seconds(60, DAY),
-  minted_token_max_ttl: seconds(60, 366 * DAY),
-  id_token_ttl: seconds(60, 3600),
-  refresh_token_idle_ttl: seconds(3600, 3650 * DAY),
-  refresh_token_ttl: seconds(3600, 3650 * DAY),
-  session_idle_ttl: seconds(300, 400 * DAY),
-  session_ttl: seconds(300, 400 * DAY),
-  request_ttl: seconds(60, 7200),
-  par_ttl: seconds(10, 599),
-  require_pushed_authorization_requests: z.boolean(),
-  login_attempts_per_account: z.int().min(3).max(1000),
-  login_attempts_per_address: z.int().min(3).max(100_000),
-  login_attempts_window: seconds(60, DAY),
-  acl_max_rules: z.int().min(1).max(1000),
-  service_name: z
-    .string()
-    .max(60)
-    .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
-  privacy_uri: z
-    .string()
-    .max(2048)
-    .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
-  trusted_issuers: z
-    .array(trustedIssuer)
-    .max(20)
-    .refine(
-      (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
-      'names an issuer twice',
-    ),
-  /** Who may register clients by software: nobody, who has an initial access token, or anybody. */
-  registration: z.enum(['off', 'token', 'open']),
-  /** Whether a client may be named by the address of a document about itself. */
-  client_id_metadata_documents: z.boolean(),
-})
+/** All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in OpenAPI. */
+type Setting<schema extends z.ZodType> = {
+  schema: schema
+  default: z.infer<schema>
+  unit: 'seconds' | 'attempts' | 'rules' | null
+  meaning: string
+}
 
-export type Settings = z.infer<typeof settingsSchema>
+const setting = <schema extends z.ZodType>(entry: Setting<schema>) => entry
+
+/**
+ * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays published.
+ */
+export const SETTINGS = {
+  code_ttl: setting({
+    schema: seconds(10, 600),
+    default: 60,
+    unit: 'seconds',
+    meaning: 'How long an authorization code may wait to be redeemed.',
+  }),
+  device_code_ttl: setting({
+    schema: seconds(60, 1800),
+    default: 600,
+    unit: 'seconds',
+    meaning: 'How long a device may wait for a person to allow it (RFC 8628).',
+  }),
+  access_token_ttl: setting({
+    schema: seconds(60, DAY),
+    default: 600,
+    unit: 'seconds',
+    meaning:
+      'How long an access token counts that is about a person, or that a client got for itself, where the client has no `access_token_ttl`.',
+  }),
+  device_access_token_ttl: setting({
+    schema: seconds(60, DAY),
+    default: 3600,
+    unit: 'seconds',
+    meaning: 'How long an access token counts that a device got for itself.',
+  }),
+  minted_token_max_ttl: setting({
+    schema: seconds(60, 366 * DAY),
+    default: 365 * DAY,
+    unit: 'seconds',
+    meaning: 'Longest life of a token that an operator mints for a device.',
+  }),
+  id_token_ttl: setting({
+    schema: seconds(60, 3600),
+    default: 300,
+    unit: 'seconds',
+    meaning: 'How long an ID token counts.',
+  }),
+  refresh_token_idle_ttl: setting({
+    schema: seconds(3600, 3650 * DAY),
+    default: 30 * DAY,
+    unit: 'seconds',
+    meaning:
+      'After how long without use a refresh token ends; those of clients with a `preset` have no end.',
+  }),
+  refresh_token_ttl: setting({
+    schema: seconds(3600, 3650 * DAY),
+    default: 180 * DAY,
+    unit: 'seconds',
+    meaning:
+      'How long after the sign-in the last of its refresh tokens ends; those of clients with a `preset` have no end.',
+  }),
+  session_idle_ttl: setting({
+    schema: seconds(300, 400 * DAY),
+    default: 12 * 3600,
+    unit: 'seconds',
+    meaning: 'After how long without use the session of a browser ends.',
+  }),
+  session_ttl: setting({
+    schema: seconds(300, 400 * DAY),
+    default: 30 * DAY,
+    unit: 'seconds',
+    meaning: 'How long after the sign-in the session of a browser ends.',
+  }),
+  request_ttl: setting({
+    schema: seconds(60, 7200),
+    default: 1800,
+    unit: 'seconds',
+    meaning:
+      'How long a person may take from the request of a client to the answer: signing in, allowing, signing out.',
+  }),
+  // RFC 9126 §2.2, and below the 600 s of FAPI 2.0 §5.3.2.2
+  par_ttl: setting({
+    schema: seconds(10, 599),
+    default: 90,
+    unit: 'seconds',
+    meaning:
+      'How long after it was pushed a request must be opened in a browser (RFC 9126); then `request_ttl` counts.',
+  }),
+  require_pushed_authorization_requests: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    meaning:
+      'Whether every client has to push its requests, apart from those with a `preset`, whose vendors cannot; else those that say so and those with `profile: fapi2`.',
+  }),
+  login_attempts_per_account: setting({
+    schema: z.int().min(3).max(1000),
+    default: 10,
+    unit: 'attempts',
+    meaning: 'How many wrong passwords or user codes one account may enter in a window.',
+  }),
+  login_attempts_per_address: setting({
+    schema: z.int().min(3).max(100_000),
+    default: 50,
+    unit: 'attempts',
+    meaning: 'How many wrong passwords or user codes may come from one address in a window.',
+  }),
+  login_attempts_window: setting({
+    schema: seconds(60, DAY),
+    default: 900,
+    unit: 'seconds',
+    meaning: 'Length of the window in which wrong attempts are counted.',
+  }),
+  acl_max_rules: setting({
+    schema: z.int().min(1).max(1000),
+    default: 100,
+    unit: 'rules',
+    meaning:
+      'How many rules for topics a token for mProxy may hold; a token that needs more is refused.',
+  }),
+  service_name: setting({
+    schema: z
+      .string()
+      .max(60)
+      .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
+    default: '',
+    unit: null,
+    meaning: "How people know the service; empty: the issuer's host.",
+  }),
+  privacy_uri: setting({
+    schema: z
+      .string()
+      .max(2048)
+      .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
+    default: '',
+    unit: null,
+    meaning:
+      'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
+  }),
+  trusted_issuers: setting({
+    schema: z
+      .array(trustedIssuer)
+      .max(20)
+      .refine(
+        (all) => new Set(all.map(({ issuer }) => issuer)).size === all.length,
+        'names an issuer twice',
+      ),
+    default: [],
+    unit: null,
+    meaning:
+      'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
+  }),
+  registration: setting({
+    schema: z.enum(['off', 'token', 'open']),
+    default: 'token',
+    unit: null,
+    meaning:
+      'Who registers clients by software (RFC 7591): `off` nobody, `token` the holder of an initial access token, `open` anybody.',
+  }),
+  client_id_metadata_documents: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    meaning:
+      'Whether a client may be named by the https address of a document about itself, which is fetched.',
+  }),
+}
+
+type Table = typeof SETTINGS
+
+export type Settings = { [name in keyof Table]: z.infer<Table[name]['schema']> }
+
+const entries = Object.entries<Setting<z.ZodType>>(SETTINGS)
+
+export const settingsSchema = z.strictObject(
+  Object.fromEntries(
+    entries.map(([name, { schema, meaning }]) => [name, schema.describe(meaning)]),
+  ) as { [name in keyof Table]: Table[name]['schema'] },
+)
+
+export const DEFAULT_SETTINGS = Object.fromEntries(
+  entries.map(([name, entry]) => [name, entry.default]),
+) as Settings
 
 /** Names of the settings that are numbers. */
 export type NumberSetting = {
   [name in keyof Settings]: Settings[name] extends number ? name : never
 }[keyof Settings]
-
-export const DEFAULT_SETTINGS: Settings = {
-  code_ttl: 60,
-  device_code_ttl: 600,
-  access_token_ttl: 600,
-  device_access_token_ttl: 3600,
-  minted_token_max_ttl: 365 * DAY,
-  id_token_ttl: 300,
-  refresh_token_idle_ttl: 30 * DAY,
-  refresh_token_ttl: 180 * DAY,
-  session_idle_ttl: 12 * 3600,
-  session_ttl: 30 * DAY,
-  request_ttl: 1800,
-  // RFC 9126 §2.2, and below the 600 s of FAPI 2.0 §5.3.2.2
-  par_ttl: 90,
-  require_pushed_authorization_requests: false,
-  login_attempts_per_account: 10,
-  login_attempts_per_address: 50,
-  login_attempts_window: 900,
-  acl_max_rules: 100,
-  service_name: '',
-  privacy_uri: '',
-  trusted_issuers: [],
-  registration: 'token',
-  client_id_metadata_documents: false,
-}
 
 /** Longest life of an access token that is issued without writing anything down. */
 export const ACCESS_TOKEN_TTL_MAX = DAY

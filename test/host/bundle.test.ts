@@ -7,11 +7,18 @@ import { ROOT, run, temporaryFolder } from './programs.ts'
 
 const LIMIT_KB = 300
 
-test('the bundle, minified and compressed, is at most 300 KB, and needs no Node module and no WebAssembly compiled at run time', async () => {
+/** The command of `npm run deploy`, without sending anything. */
+function deployCommand(): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  const [program, ...args] = String(scripts.deploy).split(' ')
+  expect(program).toBe('wrangler')
+  return [join(ROOT, 'node_modules/wrangler/bin/wrangler.js'), ...args, '--dry-run']
+}
+
+test('`npm run deploy` sends at most 300 KB compressed, error texts in English alone, no Node module and no WebAssembly compiled at run time', async () => {
   const folder = temporaryFolder()
   try {
-    const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
-    const args = [wrangler, 'deploy', '--dry-run', '--minify', '--outdir', folder.path]
+    const args = [...deployCommand(), '--outdir', folder.path]
     const program = run(process.execPath, args, {
       cwd: ROOT,
       env: { WRANGLER_SEND_METRICS: 'false' },
@@ -33,6 +40,11 @@ test('the bundle, minified and compressed, is at most 300 KB, and needs no Node 
       .join('\n')
     expect(code).not.toMatch(/from\s*["']node:/)
     expect(code).not.toMatch(/WebAssembly\.(compile|instantiate)\(/)
+    // Words of zod in English, and in German, French and Spanish.
+    expect(code).toContain('Invalid input: expected ')
+    expect(code).not.toMatch(/ Eingabe: erwartet | attendu, | se esperaba /)
+    // A bundler writes the name of each file into code that it does not minify.
+    expect(code).not.toMatch(/^\/\/ worker\//m)
   } finally {
     folder.remove()
   }

@@ -1,7 +1,7 @@
 // What the issuer says about itself is the same at both addresses, cacheable, free of the database, and true.
 import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings.ts'
+import { updateSettings } from '../../worker/admin/settings_change.ts'
 import { countRoundTrips, ISSUER, startWorker } from '../context.ts'
 
 const PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']

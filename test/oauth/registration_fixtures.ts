@@ -1,6 +1,6 @@
 // How software registers clients, for the tests of registration and its neighbours.
 
-import { updateSettings } from '../../worker/admin/settings.ts'
+import { updateSettings } from '../../worker/admin/settings_change.ts'
 import {
   createInitialAccessToken,
   type InitialAccessTokenInput,

@@ -1,17 +1,43 @@
 import { describe, expect, test } from 'vitest'
-import { describeFault, type ProxyConfig, readConfig } from '../../proxy-node/config.ts'
-import { defaultLimits } from '../../proxy-node/connection.ts'
+import {
+  describeFault,
+  type ProxyConfig,
+  readProxyConfig,
+  type SessionLimits,
+} from '../../proxy-node/config.ts'
+
+/** Written out here, so that a change of a default is seen. */
+const defaultLimits: SessionLimits = {
+  connect_timeout_ms: 10_000,
+  connect_packet_max: 65_536,
+  packet_max: 1_048_576,
+  whole_packet_max: 65_536,
+  subscriptions_per_packet: 1024,
+  subscriptions_max: 4096,
+  inflight_subscribes_max: 64,
+  topic_levels_max: 64,
+  topic_alias_max: 64,
+  inflight_qos2_max: 100,
+  keepalive_max_s: 0,
+  session_expiry_max_s: null,
+  denied_publish_3: 'acknowledge',
+  denied_resumed_delivery: 'drop',
+  buffer_high_water: 65_536,
+  write_stall_timeout_ms: 60_000,
+  broker_timeout_ms: 10_000,
+  close_grace_ms: 1000,
+}
 
 const upstream = { MQTT_UPSTREAM: 'mqtt://127.0.0.1:1884' }
 
 function read(env: Record<string, string>): ProxyConfig {
-  const reading = readConfig({ ...upstream, ...env })
+  const reading = readProxyConfig({ ...upstream, ...env })
   if (!reading.ok) throw new Error(reading.faults.map(describeFault).join('\n'))
   return reading.config
 }
 
 function faultsOf(env: Record<string, string>): string[] {
-  const reading = readConfig(env)
+  const reading = readProxyConfig(env)
   return reading.ok ? [] : reading.faults.map(describeFault)
 }
 

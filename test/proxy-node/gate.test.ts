@@ -2,8 +2,6 @@
 
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Connect, Will } from '../../proxy-node/connect.ts'
-import type { Identity, Verification } from '../../proxy-node/connection.ts'
 import {
   findLost,
   findToken,
@@ -15,7 +13,9 @@ import {
   judgeSubscribe,
   judgeWill,
 } from '../../proxy-node/gate.ts'
-import { allow, deny, identify } from './proxy.ts'
+import type { Identity, Verification } from '../../proxy-node/tokens/verifier.ts'
+import type { Connect, Will } from '../../proxy-node/wire/connect_codec.ts'
+import { allow, deny, identify } from './fixtures/proxy.ts'
 
 const connect = (more: Partial<Connect> = {}): Connect => ({
   version: 5,
@@ -115,10 +115,19 @@ describe('the client id', () => {
   test('an empty one is assigned, unless a 3.1.1 client wants to keep its session', () => {
     const judge = (more: Partial<Connect>) =>
       judgeConnect(connect({ clientId: '', ...more }), identify('dev', []), 'rnd')
-    expect(judge({})).toEqual({ ok: true, clientId: 'dev:rnd', assigned: true })
+    expect(judge({})).toEqual({ ok: true, clientId: 'dev:rnd', isAssigned: true })
     expect(judge({ clean: false })).toMatchObject({ ok: true })
     expect(judge({ version: 4 })).toMatchObject({ clientId: 'dev:rnd' })
     expect(judge({ version: 4, clean: false })).toMatchObject({ ok: false, reason: 'client_id' })
+  })
+
+  test('an empty one is refused where no id with the sub can be the own one', () => {
+    const foreign = identify('a:b', [], { foreign: true })
+    expect(judgeConnect(connect({ clientId: '' }), foreign, 'rnd')).toEqual({
+      ok: false,
+      code: 0x85,
+      reason: 'client_id',
+    })
   })
 
   test.each([

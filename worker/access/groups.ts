@@ -364,7 +364,7 @@ export async function addMember(
   assertNothingLacks(lacks)
   const condition = sql`${mayBeMember(group_id, id)}
     and ${nothingLacks(lackingToMove(cx, group_id, id))}`
-  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } }
+  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const answers = await cx.db.write(
     appendEvent(cx, event, sql`${condition} and not ${isMember(group_id, id)}`),
     insertMembership(cx, group_id, id, condition),
@@ -391,7 +391,7 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
   const condition = sql`${nothingLacks(lacking)} and ${remains}`
-  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } }
+  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
   const answers = await cx.db.write(
     appendEvent(cx, event, sql`${isMember(group_id, id)} and ${condition}`),
     deleteMembership(group_id, id, condition),

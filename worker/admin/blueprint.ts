@@ -24,7 +24,6 @@ import { Problem } from '../errors.ts'
 import { findUsersByEmails, planUser, userInput } from '../identity/users.ts'
 import { clientInput, findClientsByIds, planClient } from '../oauth/clients/clients.ts'
 import { acceptSettings, listSettings } from '../settings.ts'
-import { planSettings, type SettingsPatch, settingsPatch } from './settings.ts'
 import {
   listMembershipsOf,
   listMqttClientIds,
@@ -32,7 +31,8 @@ import {
   listNamedTypes,
   listPrincipals,
   listTree,
-} from './store.ts'
+} from './blueprint_store.ts'
+import { planSettings, type SettingsPatch, settingsPatch } from './settings_change.ts'
 
 const list = <T extends z.ZodType>(entry: T) => z.array(entry).max(10_000).default([])
 

@@ -14,6 +14,7 @@ import {
   z,
 } from '../api.ts'
 import { loadSettings, settingsSchema } from '../settings.ts'
+import { listEvents } from './event_store.ts'
 import {
   listMintedTokens,
   mintDeviceToken,
@@ -21,8 +22,7 @@ import {
   mintInput,
   revokeMintedToken,
 } from './minted_tokens.ts'
-import { type SettingsPatch, settingsPatch, updateSettings } from './settings.ts'
-import { listEvents } from './store.ts'
+import { type SettingsPatch, settingsPatch, updateSettings } from './settings_change.ts'
 
 const settingsAnswer = settingsSchema.openapi('Settings')
 

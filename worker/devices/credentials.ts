@@ -255,7 +255,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
     type: 'device_credential.revoked',
     subject_id: device_id,
     data: { credential_id: id },
-  }
+  } as const
   const rows = await guarded(cx, lacks, async () => {
     const answers = await cx.db.write(
       ...demandPower(device_id, lacks),

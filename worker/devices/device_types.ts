@@ -94,7 +94,7 @@ const newRow = (cx: Context, { name, description, acl }: DeviceTypeInput): Devic
 })
 
 function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]): Plan {
-  const created = { type: 'device_type.created', subject_id: row.name }
+  const created = { type: 'device_type.created', subject_id: row.name } as const
   return {
     change: 'created',
     fields,
@@ -120,7 +120,7 @@ function planChange(
   const fields = Object.keys(change)
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
   const { name } = current
-  const updated = { type: 'device_type.updated', subject_id: name, data: { fields } }
+  const updated = { type: 'device_type.updated', subject_id: name, data: { fields } } as const
   return {
     change: 'updated',
     fields,
@@ -228,7 +228,7 @@ export async function deleteDeviceType(
 ): Promise<void> {
   const current = await getDeviceType(cx, name)
   if (version !== null && version !== current.version) throw otherVersion()
-  const deleted = { type: 'device_type.deleted', subject_id: name }
+  const deleted = { type: 'device_type.deleted', subject_id: name } as const
   const left = await guarded(async () => {
     const answers = await cx.db.write(
       ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),

@@ -15,7 +15,8 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent, type NewEvent } from '../events.ts'
+import type { EventData, NewEvent } from '../event_catalogue.ts'
+import { appendEvent } from '../events.ts'
 import {
   assertNotOver,
   assertSoundCredentials,
@@ -337,10 +338,10 @@ function statementsOf(
   const events: NewEvent[] = []
   const others = fields.filter((field) => field !== 'status')
   if (others.length > 0) {
-    const data: NewEvent['data'] = { fields: others }
+    const data: EventData<'device.updated'> = { fields: others }
     if (fields.includes('groups')) {
-      data['groups_added'] = groups.added
-      data['groups_removed'] = groups.removed
+      data.groups_added = groups.added
+      data.groups_removed = groups.removed
     }
     events.push({ type: 'device.updated', subject_id: id, data })
   }
@@ -480,7 +481,7 @@ export async function updateDevice(
 export async function deleteDevice(cx: Context, id: string, version: number | null): Promise<void> {
   const current = await getDevice(cx, id)
   if (version !== null && version !== current.version) throw otherVersion()
-  const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } }
+  const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
   const lacks = lacking(cx, id, [])
   await guarded(cx, lacks, () =>
     cx.db.write(

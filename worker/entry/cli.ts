@@ -5,6 +5,7 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
+import { localIssuer, readVariable } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 
@@ -210,7 +211,9 @@ const ALGORITHMS: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS
 async function deviceToken(id: string, values: Values): Promise<Answer> {
   const file = values['key-file'] ?? `${id}.key`
   const issuer =
-    values.issuer ?? process.env['ISSUER'] ?? `http://localhost:${process.env['PORT'] ?? 8787}`
+    values.issuer ??
+    readVariable('ISSUER', process.env) ??
+    localIssuer(readVariable('PORT', process.env))
   const jwk = readKey(file)
   const alg = jwk.alg ?? ALGORITHMS[jwk.kty ?? ''] ?? 'EdDSA'
   const now = Math.floor(Date.now() / 1000)

@@ -1,30 +1,31 @@
 // `npm run dev`: the worker in workerd (wrangler dev) over a local libSQL endpoint, since workerd has no files.
-// Settings of this machine go in through a file that is not part of the project.
+// The environment of this machine goes in through a file that is not part of the project.
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join, resolve } from 'node:path'
+import { localIssuer, readVariable } from '../environment.ts'
 import { createSetupLink } from '../identity/setup.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 import { FOLDER, logToStderr, openHost, ownSecretKey } from './host.ts'
 import { serveHrana } from './hrana/hrana.ts'
 
 await runProgram(async () => {
-  const port = process.env['PORT'] ?? '8787'
+  const port = readVariable('PORT', process.env)
   const file = `${FOLDER}/dev.db`
   mkdirSync(dirname(file), { recursive: true })
   const database = await serveHrana({ file })
-  const settings: Record<string, string> = {
-    ISSUER: process.env['ISSUER'] ?? `http://localhost:${port}`,
+  const environment: Record<string, string> = {
+    ISSUER: readVariable('ISSUER', process.env) ?? localIssuer(port),
     DATABASE_URL: database.url,
     SECRET_KEY: process.env['SECRET_KEY'] ?? ownSecretKey(),
   }
-  const host = await openHost({ ...process.env, ...settings }, logToStderr)
+  const host = await openHost({ ...process.env, ...environment }, logToStderr)
   const link = await createSetupLink(host.system())
   await host.close()
 
   const variables = `${FOLDER}/dev.vars`
-  const lines = Object.entries(settings).map(([name, value]) => `${name}="${value}"\n`)
+  const lines = Object.entries(environment).map(([name, value]) => `${name}="${value}"\n`)
   writeFileSync(variables, lines.join(''), { mode: 0o600 })
   const wrangler = join(
     dirname(createRequire(import.meta.url).resolve('wrangler/package.json')),
@@ -35,7 +36,16 @@ await runProgram(async () => {
   if (link !== null) console.log(`Set up the first operator: ${link}`)
   const child = spawn(
     process.execPath,
-    [wrangler, 'dev', '--port', port, '--ip', '127.0.0.1', '--env-file', resolve(variables)],
+    [
+      wrangler,
+      'dev',
+      '--port',
+      String(port),
+      '--ip',
+      '127.0.0.1',
+      '--env-file',
+      resolve(variables),
+    ],
     { stdio: 'inherit', env: { ...process.env, WRANGLER_SEND_METRICS: 'false' } },
   )
   child.once('error', (error) => {

@@ -1,6 +1,6 @@
-// What Node, Deno and Bun share: settings and the key from the environment and `.allauth/`, the database with
-// its migrations, the first operator, the blueprint, and the context of each request. The server itself is the
-// runtime's own; see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
+// Shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database with its migrations,
+// the first operator, the blueprint, and the context of each request. The server itself is the runtime's own;
+// see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -8,7 +8,6 @@ import { BlockList, isIP } from 'node:net'
 import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApp } from '../app.ts'
-import { type Config, describeFaults, type Fault, type MutualTls, readConfig } from '../config.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -19,6 +18,15 @@ import {
 } from '../context.ts'
 import { UnsealError } from '../crypto.ts'
 import { type Database, DatabaseUnavailable } from '../db/database.ts'
+import {
+  type Config,
+  describeFaults,
+  type EnvironmentFault,
+  type MutualTls,
+  readEnvironment,
+  readVariable,
+  VARIABLES,
+} from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
 import { runJobs } from '../jobs.ts'
@@ -37,7 +45,7 @@ import { openRemoteDatabase } from './remote_database.ts'
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
 
 /** Where a local host keeps what it makes by itself. */
-export const FOLDER = process.env['ALLAUTH_FOLDER'] ?? '.allauth'
+export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
 
 export type Host = {
   config: Config
@@ -50,9 +58,9 @@ export type Host = {
 
 type Environment = Record<string, string | undefined>
 
-/** Opens settings, key and database and brings the schema up to date. Throws CannotStart. */
+/** Reads the environment, opens the database and brings its schema up to date. Throws CannotStart. */
 export async function openHost(env: Environment, log: Log): Promise<Host & { open: Opener }> {
-  const config = readSettings(env)
+  const config = readConfig(env)
   const trusted = trustedProxies(config)
   const argon2 = await loadArgon2()
   const database = await openDatabase(config)
@@ -148,11 +156,11 @@ export async function startHost(env: Environment, log: Log) {
   }
 }
 
-function readSettings(env: Environment): Config {
-  const extra: Fault[] = []
+function readConfig(env: Environment): Config {
+  const extra: EnvironmentFault[] = []
   const withKey =
     (env['SECRET_KEY'] ?? '').trim() === '' ? { ...env, SECRET_KEY: ownSecretKey() } : env
-  const { config, faults } = readConfig(withKey)
+  const { config, faults } = readEnvironment(withKey)
   for (const entry of config?.trusted_proxy ?? []) {
     const [address = '', bits] = entry.split('/')
     if (
@@ -164,7 +172,7 @@ function readSettings(env: Environment): Config {
       extra.push({
         name: 'TRUSTED_PROXY',
         problem: `has "${entry}", which is no address, no range and not the word loopback`,
-        example: '10.0.0.0/8,loopback',
+        example: VARIABLES.TRUSTED_PROXY.example,
       })
     }
   }

@@ -1,8 +1,7 @@
-// The worker on Cloudflare Workers. Settings come from vars and secrets; the database is reached over HTTP by a
+// The worker on Cloudflare Workers. The environment is vars and secrets; the database is reached over HTTP by a
 // client that belongs to one request. What an isolate remembers are values, keyed by issuer.
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { createApp } from '../app.ts'
-import { type Config, describeFaults, readConfig } from '../config.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -11,6 +10,7 @@ import {
   type Log,
   type Memory,
 } from '../context.ts'
+import { type Config, describeFaults, readEnvironment } from '../environment.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
@@ -26,20 +26,20 @@ const log: Log = (level, message, fields = {}) => {
   console[level](JSON.stringify({ level, message, ...fields }))
 }
 
-class FaultySettings extends Error {}
+class FaultyEnvironment extends Error {}
 
 function configOf(env: Environment): Config {
   const known = configs.get(env)
   if (known !== undefined) return known
-  const { config, faults } = readConfig(env)
-  if (config === undefined) throw new FaultySettings(describeFaults(faults))
+  const { config, faults } = readEnvironment(env)
+  if (config === undefined) throw new FaultyEnvironment(describeFaults(faults))
   if (config.database_url.startsWith('file:')) {
-    throw new FaultySettings(
+    throw new FaultyEnvironment(
       'DATABASE_URL is a file, and Workers have none. Example: DATABASE_URL=libsql://allauth.example.com',
     )
   }
   if (config.mtls?.from === 'header') {
-    throw new FaultySettings(
+    throw new FaultyEnvironment(
       'CLIENT_CERTIFICATE_HEADER is for programs behind a proxy of their own. Example: MTLS=cloudflare',
     )
   }
@@ -101,8 +101,8 @@ export default {
     try {
       configOf(env)
     } catch (error) {
-      if (!(error instanceof FaultySettings)) throw error
-      log('error', 'the settings are faulty', { faults: error.message })
+      if (!(error instanceof FaultyEnvironment)) throw error
+      log('error', 'the environment is faulty', { faults: error.message })
       return new Response('The service is not set up; its log says what is missing.\n', {
         status: 503,
       })

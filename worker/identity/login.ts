@@ -88,7 +88,12 @@ export async function signIn(
   return { outcome: 'signed_in', cookie: session.cookie, user, displaced }
 }
 
-const failure = (cx: Context, type: string, user: UserRow | undefined, reason: string): Statement =>
+const failure = (
+  cx: Context,
+  type: 'login.failed' | 'login.blocked',
+  user: UserRow | undefined,
+  reason: string,
+): Statement =>
   appendEvent(cx, { type, outcome: 'failure', subject_id: user?.id ?? null, data: { reason } })
 
 async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {

@@ -2,7 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings.ts'
+import { updateSettings } from '../../../worker/admin/settings_change.ts'
 import { type ClientInput, createClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'

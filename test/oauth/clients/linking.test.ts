@@ -1,7 +1,7 @@
 // Account linking as Google and Alexa do it, to the letter of what they publish: a whole life of a link, from the
 // page to unlinking, with what goes wrong on the way.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings.ts'
+import { updateSettings } from '../../../worker/admin/settings_change.ts'
 import { JOBS } from '../../../worker/jobs.ts'
 import { countRoundTrips, type TestWorker } from '../../context.ts'
 import { answerOf, locationOf, rowsOf } from '../flow.ts'

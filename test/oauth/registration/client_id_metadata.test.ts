@@ -2,7 +2,7 @@
 // (draft-ietf-oauth-client-id-metadata-document): a whole way as one, what is no such client, and how long it counts.
 import * as oauth from 'oauth4webapi'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings.ts'
+import { updateSettings } from '../../../worker/admin/settings_change.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { createUser } from '../../../worker/identity/users.ts'
 import { isClientUrl } from '../../../worker/oauth/clients/client_url.ts'

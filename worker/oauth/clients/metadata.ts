@@ -2,8 +2,8 @@
 // in the table and in the API. How clients are made, changed and deleted is clients.ts's.
 import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
-import { type Config, verifiesChains } from '../../config.ts'
 import type { Context } from '../../context.ts'
+import { type Config, verifiesChains } from '../../environment.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { GRANT_TYPES } from '../grant_types.ts'
 import { managementAudience, parseScope } from '../scopes.ts'

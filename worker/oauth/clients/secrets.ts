@@ -115,7 +115,7 @@ export async function removeSecret(cx: Context, { client_id, id }: SecretRow): P
     type: 'client.secret_deleted',
     subject_id: client_id,
     data: { secret_id: id },
-  }
+  } as const
   await cx.db.write(
     appendEvent(cx, event, secretExists(client_id, id)),
     deleteSecret(client_id, id),

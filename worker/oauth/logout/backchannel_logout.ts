@@ -56,7 +56,7 @@ async function deliver(
   const { client_id, attempts, user_id } = row
   if (failure === null) {
     const data = { client_id, attempts }
-    const event = { type: 'logout_token.delivered', subject_id: user_id, data }
+    const event = { type: 'logout_token.delivered', subject_id: user_id, data } as const
     return [appendEvent(cx, event, isTaken(row)), deleteDelivery(row)]
   }
   cx.log('warn', 'a logout token was not taken', { client_id, attempts, reason: failure })

@@ -371,7 +371,7 @@ function exchangeSecrets(
   method: string,
 ): { client_secret: string | undefined; statements: readonly Statement[] } {
   const unchanged = clientIsAt(id, version)
-  const event = (type: string, secret_id: string) =>
+  const event = (type: 'client.secret_created' | 'client.secret_deleted', secret_id: string) =>
     appendEvent(cx, { type, subject_id: id, data: { secret_id } }, unchanged)
   if (!usesSecret(method)) {
     return {

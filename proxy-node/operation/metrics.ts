@@ -1,0 +1,253 @@
+// Numbers, states and log lines of mProxy for its operator.
+//   metrics.ts: counters; metrics_server.ts: /metrics, /healthz, /readyz
+//   reports.ts: which lines are logged, and how often; log.ts: the form of a line
+// session/ and transport/ call events and import nothing of this room.
+//
+// Every label has few values, and all of them stand in the source: nothing that a client sends can
+// make a new one. A number per packet is a plain one, put into the registry when it is scraped.
+
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { RefusedConnection, SessionEvents } from '../session/events.ts'
+import type { Refresh } from '../tokens/jwks.ts'
+import type { Verification, Verifier } from '../tokens/verifier.ts'
+import type { AcceptRefusal, Transport } from '../transport/listen.ts'
+import type { Dial } from '../transport/upstream.ts'
+
+export type Metrics = {
+  readonly sessionEvents: SessionEvents
+  connectionOpened(transport: Transport): void
+  connectionClosed(transport: Transport): void
+  connectionRefused(reason: AcceptRefusal): void
+  jwksRefreshed(refresh: Refresh): void
+  /** Gives the same verifier, with its time measured. */
+  timeVerifier(verifier: Verifier): Verifier
+  /** Gives the same dial, with its outcome counted and passed to `onOutcome`. */
+  watchDial(dial: Dial, onOutcome: (isReachable: boolean) => void): Dial
+  text(): Promise<string>
+  readonly contentType: string
+}
+
+const protocolOf = (version: number) => (version === 4 ? '3.1.1' : version === 5 ? '5.0' : 'none')
+
+export function createMetrics(): Metrics {
+  const registry = new Registry()
+  const registers = [registry]
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: 100 })
+
+  const connections = new Gauge({
+    name: 'mproxy_connections',
+    help: 'Client connections that are open, those before CONNECT included',
+    labelNames: ['transport'],
+    registers,
+  })
+  const accepts = new Counter({
+    name: 'mproxy_connections_accepted_total',
+    help: 'Client connections that were accepted',
+    labelNames: ['transport'],
+    registers,
+  })
+  const drops = new Counter({
+    name: 'mproxy_connections_dropped_total',
+    help: 'Client connections that were closed before a byte was read, by reason',
+    labelNames: ['reason'],
+    registers,
+  })
+  const sessions = new Gauge({
+    name: 'mproxy_sessions',
+    help: 'MQTT sessions that are open',
+    labelNames: ['protocol'],
+    registers,
+  })
+  const connects = new Counter({
+    name: 'mproxy_connects_total',
+    help: 'Connections that became a session (accepted) or why they did not',
+    labelNames: ['result', 'protocol'],
+    registers,
+  })
+  const sessionEnds = new Counter({
+    name: 'mproxy_sessions_ended_total',
+    help: 'Sessions that ended, by reason',
+    labelNames: ['reason', 'protocol'],
+    registers,
+  })
+  const reauthentications = new Counter({
+    name: 'mproxy_reauthentications_total',
+    help: 'Tokens replaced in mid-session',
+    registers,
+  })
+  const refreshes = new Counter({
+    name: 'mproxy_jwks_refreshes_total',
+    help: "Attempts to read the issuer's keys, by outcome",
+    labelNames: ['outcome'],
+    registers,
+  })
+  const keys = new Gauge({
+    name: 'mproxy_jwks_keys',
+    help: 'Usable keys of the issuer that are held',
+    registers,
+  })
+  const lastSuccess = new Gauge({
+    name: 'mproxy_jwks_last_success_timestamp_seconds',
+    help: "When the issuer's keys were last read",
+    registers,
+  })
+  const verification = new Histogram({
+    name: 'mproxy_token_verification_seconds',
+    help: 'Time to verify a token, with a wait for new keys where there was one',
+    labelNames: ['result'],
+    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.05, 0.25, 1, 5, 10],
+    registers,
+  })
+  const dials = new Counter({
+    name: 'mproxy_upstream_dials_total',
+    help: 'Attempts to reach a broker, by outcome',
+    labelNames: ['outcome'],
+    registers,
+  })
+
+  const counts = {
+    publishAllowed: 0,
+    publishDenied: 0,
+    subscribeAllowed: 0,
+    subscribeDenied: 0,
+    deliveryAllowed: 0,
+    deliveryDenied: 0,
+    publishBytes: 0,
+    deliveryBytes: 0,
+    clientBytes: 0,
+    brokerBytes: 0,
+  }
+  countAtScrape('mproxy_publishes_total', 'PUBLISH packets of clients, by decision', 'decision', {
+    allowed: () => counts.publishAllowed,
+    denied: () => counts.publishDenied,
+  })
+  countAtScrape('mproxy_subscriptions_total', 'Topic filters asked for, by decision', 'decision', {
+    allowed: () => counts.subscribeAllowed,
+    denied: () => counts.subscribeDenied,
+  })
+  countAtScrape('mproxy_deliveries_total', 'PUBLISH packets of brokers, by decision', 'decision', {
+    allowed: () => counts.deliveryAllowed,
+    denied: () => counts.deliveryDenied,
+  })
+  countAtScrape('mproxy_forwarded_bytes_total', 'Bytes of forwarded PUBLISH packets', 'direction', {
+    publish: () => counts.publishBytes,
+    delivery: () => counts.deliveryBytes,
+  })
+  countAtScrape('mproxy_received_bytes_total', 'Bytes read, by who sent them', 'from', {
+    client: () => counts.clientBytes,
+    broker: () => counts.brokerBytes,
+  })
+
+  function countAtScrape(
+    name: string,
+    help: string,
+    label: string,
+    values: Record<string, () => number>,
+  ) {
+    new Counter({
+      name,
+      help,
+      labelNames: [label],
+      registers,
+      collect() {
+        this.reset()
+        for (const [value, read] of Object.entries(values)) this.inc({ [label]: value }, read())
+      },
+    })
+  }
+
+  const sessionEvents: SessionEvents = {
+    sessionStarted(session) {
+      const protocol = protocolOf(session.version)
+      connects.inc({ result: 'accepted', protocol })
+      sessions.inc({ protocol })
+    },
+    connectRefused(reason, { version }: RefusedConnection) {
+      connects.inc({ result: reason, protocol: protocolOf(version) })
+    },
+    sessionEnded(session, reason) {
+      const protocol = protocolOf(session.version)
+      sessionEnds.inc({ reason, protocol })
+      sessions.dec({ protocol })
+    },
+    tokenReplaced() {
+      reauthentications.inc()
+    },
+    publishAllowed(bytes) {
+      counts.publishAllowed++
+      counts.publishBytes += bytes
+    },
+    publishDenied() {
+      counts.publishDenied++
+    },
+    subscribeAllowed(filters) {
+      counts.subscribeAllowed += filters
+    },
+    subscribeDenied(filters) {
+      counts.subscribeDenied += filters
+    },
+    deliveryAllowed(bytes) {
+      counts.deliveryAllowed++
+      counts.deliveryBytes += bytes
+    },
+    deliveryDenied() {
+      counts.deliveryDenied++
+    },
+    bytesFromClient(bytes) {
+      counts.clientBytes += bytes
+    },
+    bytesFromBroker(bytes) {
+      counts.brokerBytes += bytes
+    },
+  }
+
+  return {
+    sessionEvents,
+    connectionOpened(transport) {
+      accepts.inc({ transport })
+      connections.inc({ transport })
+    },
+    connectionClosed(transport) {
+      connections.dec({ transport })
+    },
+    connectionRefused(reason) {
+      drops.inc({ reason })
+    },
+    jwksRefreshed({ outcome, keys: count }) {
+      refreshes.inc({ outcome })
+      keys.set(count)
+      if (outcome === 'ok') lastSuccess.setToCurrentTime()
+    },
+    timeVerifier(verifier) {
+      return {
+        verify(token, clientCertificate) {
+          const start = performance.now()
+          const note = (result: Verification) => {
+            const seconds = (performance.now() - start) / 1000
+            verification.observe({ result: result.ok ? 'ok' : 'refused' }, seconds)
+            return result
+          }
+          const result = verifier.verify(token, clientCertificate)
+          return result instanceof Promise ? result.then(note) : note(result)
+        },
+      }
+    },
+    watchDial(dial, onOutcome) {
+      return async (signal) => {
+        try {
+          const upstream = await dial(signal)
+          dials.inc({ outcome: 'ok' })
+          onOutcome(true)
+          return upstream
+        } catch (error) {
+          // A client that went away while its broker was dialled says nothing about the broker.
+          dials.inc({ outcome: signal.aborted ? 'abandoned' : 'failed' })
+          if (!signal.aborted) onOutcome(false)
+          throw error
+        }
+      }
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  }
+}

@@ -1,0 +1,95 @@
+// Lines that mProxy logs as it runs: each session's start, refusal and end, the keys, connections
+// that were dropped. Owns how many lines a flood may cause. Counting is metrics.ts's, the form of a
+// line log.ts's.
+
+import type { SessionEvents, SessionFacts } from '../session/events.ts'
+import type { Refresh } from '../tokens/jwks.ts'
+import type { AcceptRefusal } from '../transport/listen.ts'
+import type { WriteLog } from './log.ts'
+import type { Metrics } from './metrics.ts'
+
+const protocolOf = (version: number) =>
+  version === 4 ? '3.1.1' : version === 5 ? '5.0' : undefined
+
+/** A line when reading the keys fails, when it works again, and when their number changes. */
+export function reportRefreshes(metrics: Metrics, log: WriteLog): (refresh: Refresh) => void {
+  let last: Refresh | undefined
+  return (refresh) => {
+    metrics.jwksRefreshed(refresh)
+    const { outcome, keys, next } = refresh
+    if (outcome !== 'ok' || last?.outcome !== 'ok' || last.keys !== keys) {
+      log('keys', { outcome, keys, next_seconds: Math.round(next) })
+    }
+    last = refresh
+  }
+}
+
+/** Counts each, with a line once a second at most: a flood must not become a flood of lines. */
+export function reportAcceptRefusals(
+  metrics: Metrics,
+  log: WriteLog,
+): (reason: AcceptRefusal) => void {
+  let lineAt = Number.NEGATIVE_INFINITY
+  let unlogged = 0
+  return (reason) => {
+    metrics.connectionRefused(reason)
+    unlogged++
+    if (performance.now() - lineAt < 1000) return
+    log('connections_dropped', { reason, count: unlogged })
+    lineAt = performance.now()
+    unlogged = 0
+  }
+}
+
+/** Lines about refused connections in one second. Anybody can cause them, and fill a disk. */
+const REFUSALS_MAX = 100
+
+/** The counting events, with one line for each session's start, refusal and end. */
+export function logSessions(events: SessionEvents, log: WriteLog): SessionEvents {
+  const refusals = { since: Number.NEGATIVE_INFINITY, lines: 0, unlogged: 0 }
+  const nameSession = (session: SessionFacts) => ({
+    session: session.id,
+    sub: session.sub,
+    client_id: session.mqttClientId,
+    protocol: protocolOf(session.version),
+    remote: session.remoteAddress,
+  })
+  return {
+    ...events,
+    sessionStarted(session) {
+      events.sessionStarted(session)
+      const expires_at = session.identity?.expires_at
+      log('session_started', { ...nameSession(session), jti: session.identity?.jti, expires_at })
+    },
+    connectRefused(reason, connection) {
+      events.connectRefused(reason, connection)
+      const now = performance.now()
+      if (now - refusals.since >= 1000) Object.assign(refusals, { since: now, lines: 0 })
+      if (refusals.lines >= REFUSALS_MAX) {
+        refusals.unlogged++
+        return
+      }
+      refusals.lines++
+      const unlogged = refusals.unlogged === 0 ? undefined : refusals.unlogged
+      refusals.unlogged = 0
+      log('connection_refused', {
+        reason,
+        sub: connection.sub,
+        client_id: connection.client_id,
+        protocol: protocolOf(connection.version),
+        remote: connection.remoteAddress,
+        untold: unlogged,
+      })
+    },
+    sessionEnded(session, reason) {
+      events.sessionEnded(session, reason)
+      const seconds = Math.round((Date.now() - session.opened_at) / 100) / 10
+      log('session_ended', { ...nameSession(session), reason, seconds, ...session.counts })
+    },
+    tokenReplaced(session) {
+      events.tokenReplaced(session)
+      const expires_at = session.identity?.expires_at
+      log('session_reauthenticated', { ...nameSession(session), expires_at })
+    },
+  }
+}

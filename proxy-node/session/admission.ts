@@ -1,0 +1,84 @@
+// Admission of a CONNECT, before any broker is dialled: its token verified in bounded time, the
+// client id and the Will judged, and the CONNACK for a client that is refused. Decisions are
+// gate.ts's, the connection itself is session.ts's.
+
+import type { SessionLimits } from '../config.ts'
+import { findToken, type GateRefusal, judgeConnect, judgeWill, refuseToken } from '../gate.ts'
+import type { Identity, Verification, Verifier } from '../tokens/verifier.ts'
+import { type Connect, writeRefusal } from '../wire/connect_codec.ts'
+import {
+  BAD_USER_NAME_OR_PASSWORD,
+  CLIENT_ID_NOT_VALID,
+  NOT_AUTHORIZED,
+  SERVER_UNAVAILABLE,
+  SUCCESS,
+  UNSUPPORTED_VERSION,
+} from '../wire/reason_codes.ts'
+
+/** Parts that the admission of a CONNECT needs. */
+export type AdmissionParts = {
+  verifier: Verifier
+  limits: SessionLimits
+  /** Random bytes, for the ids that mProxy assigns. */
+  random: (bytes: number) => Uint8Array
+  /** Reserved: DER of the certificate that the TLS connection proved. No listener gives one yet. */
+  clientCertificate?: Uint8Array
+}
+
+const ID_BYTES = 9
+
+/** The MQTT client identifier that a client goes by, and whether it was chosen here. */
+export type ClientName = { clientId: string; isAssigned: boolean }
+
+/** `identity` is there from when the token was good, for the log of a refusal too. */
+export type Admission =
+  | ({ ok: true; identity: Identity } & ClientName)
+  | (GateRefusal & { identity?: Identity })
+
+export async function admit(connect: Connect, parts: AdmissionParts): Promise<Admission> {
+  const token = findToken(connect)
+  if (!token.ok) return token
+  const verification = await verifyInTime(parts, token.token)
+  if (!verification.ok) return refuseToken(verification.reason)
+  const { identity } = verification
+  const suffix = Buffer.from(parts.random(ID_BYTES)).toString('base64url')
+  const judgement = judgeConnect(connect, identity, suffix)
+  if (judgement.ok && connect.will) {
+    const code = judgeWill(identity.acl, connect.will, parts.limits.topic_levels_max)
+    if (code !== SUCCESS) return { ok: false, reason: 'will', code, identity }
+  }
+  return { ...judgement, identity }
+}
+
+/** Answers in bounded time, however long the verifier fetches keys. */
+export function verifyInTime(parts: AdmissionParts, token: Uint8Array): Promise<Verification> {
+  const { verifier, clientCertificate, limits } = parts
+  const unavailable: Verification = { ok: false, reason: 'keys_unavailable' }
+  return new Promise((resolve) => {
+    const timer = setTimeout(() => resolve(unavailable), limits.connect_timeout_ms)
+    const settle = (verification: Verification) => {
+      clearTimeout(timer)
+      resolve(verification)
+    }
+    const verify = async () => verifier.verify(token, clientCertificate)
+    verify().then(settle, () => settle(unavailable))
+  })
+}
+
+/** Public and dull: they say no more than the code does. */
+const REASON_STRINGS: Record<number, string> = {
+  [BAD_USER_NAME_OR_PASSWORD]: 'token not accepted',
+  [NOT_AUTHORIZED]: 'not authorized',
+  [CLIENT_ID_NOT_VALID]: 'client identifier not allowed for this token',
+  [SERVER_UNAVAILABLE]: 'service not available',
+  [UNSUPPORTED_VERSION]: 'protocol version not supported',
+}
+
+/** The CONNACK for a refusal with `code`, or null where there is only a close. */
+export function answerRefusal(
+  version: number,
+  code: number,
+  connect: Connect | null,
+): Buffer | null {
+  return writeRefusal(version, code, REASON_STRINGS[code], connect?.maximumPacketSize)
+}

@@ -1,0 +1,103 @@
+// Events of a session, for metrics and logs: why it was refused or ended, and its counts. The
+// session itself logs and measures nothing.
+
+import type { GateReason } from '../gate.ts'
+import type { Identity } from '../tokens/verifier.ts'
+
+/** Reasons why a connection never became a session. */
+export type ConnectRefusal =
+  | GateReason
+  | 'not_mqtt'
+  | 'connect_timeout'
+  | 'malformed_connect'
+  | 'packet_too_large'
+  | 'unsupported_version'
+  | 'broker_unreachable'
+  | 'broker_refused'
+  | 'client_gone'
+  | 'draining'
+
+/** Reasons why a session ended. */
+export type Ending =
+  | 'client_disconnect'
+  | 'client_gone'
+  | 'broker_disconnect'
+  | 'broker_lost'
+  | 'token_expired'
+  | 'token_revoked'
+  | 'reauthentication_failed'
+  | 'publish_denied'
+  | 'delivery_denied'
+  | 'keep_alive'
+  | 'malformed'
+  | 'protocol_error'
+  | 'packet_too_large'
+  | 'quota_exceeded'
+  | 'stalled'
+  | 'draining'
+
+/** Numbers of one session, for an operator who wants to know why a device is silent. */
+export type SessionCounts = {
+  /** PUBLISH packets of the client that went on to the broker, and those that did not. */
+  published: number
+  publishes_refused: number
+  /** PUBLISH packets of the broker that went on to the client, and those that did not. */
+  delivered: number
+  deliveries_refused: number
+  /** Topic filters. */
+  subscriptions_refused: number
+}
+
+export const startCounts = (): SessionCounts => ({
+  published: 0,
+  publishes_refused: 0,
+  delivered: 0,
+  deliveries_refused: 0,
+  subscriptions_refused: 0,
+})
+
+/** One client's connection, as it is known from accept on. */
+export type SessionFacts = {
+  /** Unique in this process. */
+  readonly id: number
+  readonly remoteAddress: string | undefined
+  /** 4, 5, or 0 before CONNECT. */
+  readonly version: number
+  /** The MQTT client identifier in use; empty before it was judged. */
+  readonly mqttClientId: string
+  /** Identity of the present token; undefined until it was verified. */
+  readonly identity: Identity | undefined
+  readonly sub: string | undefined
+  /** Epoch milliseconds of accept. */
+  readonly opened_at: number
+  readonly counts: Readonly<SessionCounts>
+}
+
+/** Facts about a connection that was refused. Nothing that the client sent is trusted yet. */
+export type RefusedConnection = {
+  remoteAddress: string | undefined
+  version: number
+  client_id: string | undefined
+  sub: string | undefined
+}
+
+/**
+ * Called as it happens. Those below the line are called for every packet or chunk, with numbers
+ * only; they must return quickly and must not throw.
+ */
+export type SessionEvents = {
+  sessionStarted(session: SessionFacts): void
+  connectRefused(reason: ConnectRefusal, connection: RefusedConnection): void
+  sessionEnded(session: SessionFacts, reason: Ending): void
+  /** In mid-session. */
+  tokenReplaced(session: SessionFacts): void
+  // ---
+  publishAllowed(bytes: number): void
+  publishDenied(): void
+  subscribeAllowed(filters: number): void
+  subscribeDenied(filters: number): void
+  deliveryAllowed(bytes: number): void
+  deliveryDenied(): void
+  bytesFromClient(bytes: number): void
+  bytesFromBroker(bytes: number): void
+}

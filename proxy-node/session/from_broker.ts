@@ -1,0 +1,152 @@
+// Packets of the broker in an open session: deliveries judged by the present token, answers passed
+// on, and those swallowed that answer packets of mProxy itself.
+
+import type { Qos } from '../../policy/acl.ts'
+import { findLost, judgeDelivery } from '../gate.ts'
+import {
+  AUTH,
+  DISCONNECT,
+  PINGRESP,
+  PUBACK,
+  PUBCOMP,
+  PUBLISH,
+  PUBREC,
+  PUBREL,
+  type Scanner,
+  SUBACK,
+  SUBSCRIBE,
+  UNSUBACK,
+  UNSUBSCRIBE,
+} from '../wire/framing.ts'
+import { AckView, PublishView } from '../wire/publish_codec.ts'
+import {
+  NOT_AUTHORIZED,
+  SERVER_MOVED,
+  SUCCESS,
+  UNSPECIFIED,
+  USE_ANOTHER_SERVER,
+} from '../wire/reason_codes.ts'
+import type { SubscriptionType } from '../wire/subscribe_codec.ts'
+import { PENDING, type SessionState } from './state.ts'
+
+export class FromBroker {
+  readonly #state: SessionState
+  readonly #delivery = new PublishView()
+  readonly #ack = new AckView()
+  #deliversParts = false
+  /** Acknowledgement of a refused delivery whose bytes are still coming. */
+  #dueAck: { qos: Qos; packetId: number } | null = null
+
+  constructor(state: SessionState) {
+    this.#state = state
+  }
+
+  /** A whole packet. */
+  take(scanner: Scanner): void {
+    const type = scanner.buffer[scanner.start]! >> 4
+    const ack = this.#ack
+    if (
+      type !== PINGRESP &&
+      type < DISCONNECT &&
+      type !== PUBLISH &&
+      !ack.readFromBroker(scanner)
+    ) {
+      this.#state.failBroker()
+      return
+    }
+    switch (type) {
+      case PUBLISH:
+        this.deliver(scanner, true)
+        return
+      case PUBACK:
+      case PUBCOMP:
+        this.#state.inFlight.delete(ack.packetId)
+        break
+      case PUBREC:
+        if (ack.code >= 0x80) this.#state.inFlight.delete(ack.packetId)
+        break
+      case PUBREL:
+        if (this.#state.refusedDeliveries.release(ack.packetId)) return
+        break
+      case SUBACK:
+        this.#answerSubscription(scanner, SUBSCRIBE, ack.packetId)
+        return
+      case UNSUBACK:
+        if (!this.#state.subscriptions.isTakenBack(ack.packetId)) {
+          this.#answerSubscription(scanner, UNSUBSCRIBE, ack.packetId)
+        }
+        return
+      case PINGRESP:
+        if (this.#state.ownPings > 0) {
+          this.#state.ownPings--
+          return
+        }
+        break
+      case DISCONNECT: {
+        const code = scanner.end > scanner.body ? scanner.buffer[scanner.body]! : SUCCESS
+        // Elsewhere is past mProxy.
+        const elsewhere = code === USE_ANOTHER_SERVER || code === SERVER_MOVED
+        this.#state.control.end('broker_disconnect', elsewhere ? UNSPECIFIED : code)
+        return
+      }
+      case AUTH: // no method was named to the broker
+        this.#state.failBroker()
+        return
+    }
+    this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, true)
+  }
+
+  /** A PUBLISH, whole or its head. */
+  deliver(scanner: Scanner, whole: boolean): void {
+    const view = this.#delivery
+    if (view.readFromBroker(scanner) !== 0) {
+      this.#state.failBroker()
+      return
+    }
+    const { qos, packetId } = view
+    // Bytes that are no text would be judged as another topic than the one delivered.
+    const allowed =
+      view.isTopicText(scanner) && judgeDelivery(this.#state.identity.acl, view.topic(scanner))
+    this.#deliversParts = allowed && !whole
+    if (allowed) {
+      if (qos !== 0) this.#state.refusedDeliveries.pass(qos)
+      this.#state.counts.delivered++
+      this.#state.events.deliveryAllowed(scanner.total)
+      this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, whole)
+      return
+    }
+    this.#state.counts.deliveries_refused++
+    this.#state.events.deliveryDenied()
+    const { agreement, limits, version } = this.#state
+    if (agreement.isResumed && limits.denied_resumed_delivery === 'clean' && version === 5) {
+      this.#state.control.end('delivery_denied', NOT_AUTHORIZED, true)
+      return
+    }
+    if (qos === 0) return
+    if (whole) this.#state.refusedDeliveries.refuse(qos, packetId)
+    else this.#dueAck = { qos, packetId }
+  }
+
+  /** More of a large PUBLISH, which goes the way of its head. */
+  deliverPart(scanner: Scanner): void {
+    if (this.#deliversParts) {
+      this.#state.toClient.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
+    } else if (scanner.last && this.#dueAck) {
+      const { qos, packetId } = this.#dueAck
+      this.#dueAck = null
+      this.#state.refusedDeliveries.refuse(qos, packetId)
+    }
+  }
+
+  #answerSubscription(scanner: Scanner, type: SubscriptionType, packetId: number): void {
+    const answer = this.#state.subscriptions.answer(scanner, type, packetId)
+    if (answer === null) {
+      this.#state.failBroker()
+      return
+    }
+    this.#state.toClient.insert(answer.packet)
+    // The token may have been replaced while the broker made up its mind.
+    this.#state.takeBack(findLost(this.#state.identity.acl, answer.added))
+    this.#state.flow.unblock(PENDING)
+  }
+}

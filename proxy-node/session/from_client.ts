@@ -1,0 +1,294 @@
+// Packets of the client in an open session: judged by gate.ts, passed on, answered in the broker's
+// place or kept here. Owns the topic aliases. Refused PUBLISHes are answered in
+// refused_publishes.ts.
+
+import { parseSubscription } from '../../policy/topic_filter.ts'
+import { findLost, judgePublish, judgeReplacement, judgeSubscribe, TOKEN_TOPIC } from '../gate.ts'
+import type { Verification } from '../tokens/verifier.ts'
+import { readAuth, writeAuth } from '../wire/auth_codec.ts'
+import { readDisconnect } from '../wire/disconnect_codec.ts'
+import {
+  DISCONNECT,
+  PINGREQ,
+  PUBACK,
+  PUBCOMP,
+  PUBLISH,
+  PUBREC,
+  PUBREL,
+  type Scanner,
+  SUBSCRIBE,
+  UNSUBSCRIBE,
+  writeAck,
+} from '../wire/framing.ts'
+import { AckView, PublishView, writeWithTopic } from '../wire/publish_codec.ts'
+import {
+  MALFORMED,
+  NOT_AUTHORIZED,
+  PROTOCOL_ERROR,
+  QUOTA_EXCEEDED,
+  REAUTHENTICATE,
+  SUBACK_FAILURE_3,
+  SUCCESS,
+  TOPIC_FILTER_INVALID,
+} from '../wire/reason_codes.ts'
+import {
+  readSubscriptions,
+  type SubscriptionType,
+  writeAllowed,
+  writeAnswer,
+} from '../wire/subscribe_codec.ts'
+import { RefusedPublishes } from './refused_publishes.ts'
+import { PENDING, type SessionState, VERIFYING } from './state.ts'
+
+export class FromClient {
+  readonly #state: SessionState
+  readonly #publish = new PublishView()
+  readonly #ack = new AckView()
+  #forwardsParts = false
+  /** Topic of each alias as the client means it, and as the broker knows it. */
+  readonly #clientAliases: (string | undefined)[] = []
+  readonly #brokerAliases: (string | undefined)[] = []
+  readonly #refusedPublishes: RefusedPublishes
+
+  constructor(state: SessionState) {
+    this.#state = state
+    this.#refusedPublishes = new RefusedPublishes(state)
+  }
+
+  /** A whole packet. */
+  take(scanner: Scanner): void {
+    const type = scanner.buffer[scanner.start]! >> 4
+    switch (type) {
+      case PUBLISH:
+        this.publish(scanner, true)
+        break
+      case PUBACK:
+      case PUBREC:
+      case PUBREL:
+      case PUBCOMP:
+        this.#acknowledge(scanner, type)
+        break
+      case SUBSCRIBE:
+      case UNSUBSCRIBE:
+        this.#subscribe(scanner, type)
+        break
+      case PINGREQ:
+        if (scanner.end !== scanner.body) this.#state.fail(MALFORMED)
+        else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+        break
+      case DISCONNECT:
+        this.#disconnect(scanner)
+        break
+      default:
+        this.#authenticate(scanner)
+    }
+  }
+
+  /** A PUBLISH, whole or its head. */
+  publish(scanner: Scanner, whole: boolean): void {
+    const view = this.#publish
+    const fault = view.readFromClient(scanner, this.#state.agreement.topicAliasMaximum)
+    if (fault !== 0) {
+      this.#state.fail(fault)
+      return
+    }
+    const { alias, qos, packetId } = view
+    let topic: string | undefined
+    if (view.topicLength > 0) topic = view.topic(scanner)
+    else topic = this.#clientAliases[alias]
+    if (topic === undefined) {
+      this.#state.fail(PROTOCOL_ERROR) // MQTT 5.0 §3.3.2.3.4: an alias that was never set
+      return
+    }
+
+    this.#forwardsParts = false
+    let code: number
+    const isToken = topic === TOKEN_TOPIC && qos === 1 && !view.retain && whole
+    if (isToken) {
+      code = SUCCESS
+    } else {
+      const { acl } = this.#state.identity
+      const { topic_levels_max } = this.#state.limits
+      code = judgePublish(acl, topic, qos, view.retain, view.responseTopic, topic_levels_max)
+      if (code === MALFORMED) {
+        this.#state.fail(MALFORMED)
+        return
+      }
+    }
+    // Refused or not, from now on the client means this topic by it.
+    if (alias !== 0) this.#clientAliases[alias] = topic
+    if (isToken) {
+      const token = scanner.buffer.subarray(view.payload, scanner.end)
+      this.#replaceToken(token, true, () =>
+        this.#state.toClient.insert(writeAck(PUBACK, packetId, SUCCESS)),
+      )
+      return
+    }
+
+    let bytes: Buffer | null = null
+    if (code === SUCCESS && alias !== 0) {
+      if (view.topicLength === 0 && this.#brokerAliases[alias] !== topic) {
+        // The broker knows no topic of this alias, or another one: name the topic.
+        bytes = writeWithTopic(scanner, topic)
+        const size = scanner.total + bytes.length - (scanner.end - scanner.start)
+        if (size > this.#state.agreement.brokerPacketMaximum) code = QUOTA_EXCEEDED
+      }
+      if (code === SUCCESS) this.#brokerAliases[alias] = topic
+    }
+    if (code !== SUCCESS) {
+      this.#refusedPublishes.refuse(qos, packetId, code)
+      return
+    }
+    this.#state.counts.published++
+    this.#state.events.publishAllowed(scanner.total)
+    this.#forwardsParts = !whole
+    if (qos !== 0) {
+      this.#state.inFlight.add(packetId)
+      this.#refusedPublishes.forget(packetId)
+    }
+    if (bytes) this.#state.toBroker.pass(bytes, 0, bytes.length, whole)
+    else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, whole)
+  }
+
+  /** More of a large PUBLISH, which goes the way of its head. */
+  passPart(scanner: Scanner): void {
+    if (!this.#forwardsParts) return
+    this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, scanner.last)
+  }
+
+  #acknowledge(scanner: Scanner, type: number): void {
+    const ack = this.#ack
+    const fault = ack.readFromClient(scanner, type)
+    if (fault !== 0) {
+      this.#state.fail(fault)
+      return
+    }
+    if (type === PUBREL && this.#refusedPublishes.release(ack.packetId)) return
+    this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+    if (type === PUBREL) this.#state.inFlight.add(ack.packetId) // of an earlier connection perhaps
+    if (type === PUBACK) this.#state.refusedDeliveries.answer(1)
+    else if (type === PUBREC) this.#state.refusedDeliveries.answer(2)
+  }
+
+  #subscribe(scanner: Scanner, type: SubscriptionType): void {
+    const request = readSubscriptions(scanner, type)
+    if ('fault' in request) {
+      this.#state.fail(request.fault)
+      return
+    }
+    const { packetId, filters, qos } = request
+    if (this.#state.subscriptions.isWaiting(packetId)) {
+      // Clients that know MQTT 3.1 (ESP-IDF's) send it again when the answer takes a second. The
+      // broker has it, and its answer is on the way.
+      const isRepeated = this.#state.subscriptions.isSameQuestion(packetId, { type, filters, qos })
+      if (this.#state.version === 4 && isRepeated) return
+      this.#state.fail(PROTOCOL_ERROR) // [MQTT-2.2.1-3]
+      return
+    }
+    let codes: Uint8Array
+    if (type === SUBSCRIBE) {
+      codes = judgeSubscribe(this.#state.identity.acl, filters, qos, this.#state.limits)
+      this.#state.subscriptions.limit(filters, codes, this.#state.limits.subscriptions_max)
+    } else {
+      // Giving filters back is no burden, but each question without an answer is remembered.
+      if (filters.length > this.#state.limits.subscriptions_max) {
+        this.#state.fail(QUOTA_EXCEEDED)
+        return
+      }
+      codes = new Uint8Array(filters.length)
+      for (let i = 0; i < codes.length; i++) {
+        if (parseSubscription(filters[i]!) === null) codes[i] = TOPIC_FILTER_INVALID
+      }
+    }
+    let refused = 0
+    for (let i = 0; i < codes.length; i++) {
+      if (codes[i] === 0) continue
+      refused++
+      if (this.#state.version === 4) codes[i] = SUBACK_FAILURE_3
+    }
+    if (type === SUBSCRIBE) {
+      this.#state.counts.subscriptions_refused += refused
+      if (refused > 0) this.#state.events.subscribeDenied(refused)
+      if (refused < codes.length) this.#state.events.subscribeAllowed(codes.length - refused)
+    }
+    if (refused === codes.length) {
+      this.#state.toClient.insert(writeAnswer(this.#state.version, type, packetId, codes))
+      return
+    }
+    if (refused === 0) {
+      this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+    } else {
+      const packet = writeAllowed(request, type, codes)
+      this.#state.toBroker.pass(packet, 0, packet.length, true)
+    }
+    this.#state.subscriptions.ask(packetId, { type, filters, qos, codes })
+    if (this.#state.subscriptions.waiting >= this.#state.limits.inflight_subscribes_max) {
+      this.#state.flow.block(PENDING)
+    }
+  }
+
+  #disconnect(scanner: Scanner): void {
+    const { session_expiry_max_s } = this.#state.limits
+    const disconnect = readDisconnect(
+      scanner,
+      this.#state.agreement.sessionExpiry,
+      session_expiry_max_s,
+    )
+    if (disconnect !== null && 'fault' in disconnect) {
+      this.#state.fail(disconnect.fault)
+      return
+    }
+    if (disconnect !== null) this.#state.toBroker.pass(disconnect, 0, disconnect.length, true)
+    else this.#state.toBroker.pass(scanner.buffer, scanner.start, scanner.end, true)
+    this.#state.control.end('client_disconnect', SUCCESS)
+  }
+
+  #authenticate(scanner: Scanner): void {
+    const method = this.#state.agreement.authenticationMethod
+    const auth = readAuth(scanner)
+    if ('fault' in auth) {
+      this.#state.fail(auth.fault)
+      return
+    }
+    // [MQTT-4.12.0-6], [MQTT-4.12.1-1]; one token is enough, so no exchange is ever continued.
+    if (method === undefined || auth.method !== method || auth.reason !== REAUTHENTICATE) {
+      this.#state.fail(PROTOCOL_ERROR)
+      return
+    }
+    this.#replaceToken(auth.data ?? new Uint8Array(), false, (isAccepted) => {
+      if (isAccepted) this.#state.toClient.insert(writeAuth(SUCCESS, method))
+    })
+  }
+
+  /** No packet of the client is read until the rules of the new token are known. */
+  #replaceToken(
+    token: Uint8Array,
+    isHandedIn: boolean,
+    answer: (isAccepted: boolean) => void,
+  ): void {
+    this.#state.flow.block(VERIFYING)
+    const decide = (next: Verification) => {
+      if (this.#state.isOver) return
+      const judgement = judgeReplacement(
+        this.#state.identity,
+        next,
+        this.#state.agreement,
+        isHandedIn,
+        this.#state.limits.topic_levels_max,
+      )
+      answer(judgement.decision === 'replace')
+      if (judgement.decision === 'close') {
+        this.#state.toClient.flush()
+        this.#state.control.end('reauthentication_failed', NOT_AUTHORIZED, judgement.suppressWill)
+        return
+      }
+      if (judgement.decision === 'replace') {
+        this.#state.identity = judgement.identity
+        this.#state.takeBack(findLost(judgement.identity.acl, this.#state.subscriptions.current))
+        this.#state.control.noteReplacement(judgement.identity)
+      }
+      this.#state.flow.unblock(VERIFYING)
+    }
+    this.#state.control.verify(token).then(decide)
+  }
+}

@@ -1,0 +1,211 @@
+// The two pumps of an open session: which source is read when, how far, and when its bytes go out.
+// Each packet is treated in from_client.ts or from_broker.ts; deadlines and the end are
+// session.ts's.
+
+import type { Identity } from '../tokens/verifier.ts'
+import { FAULT, HEAD, MORE, PART, PING_REQUEST, type Scanner } from '../wire/framing.ts'
+import { FromBroker } from './from_broker.ts'
+import { FromClient } from './from_client.ts'
+import type { Outlet } from './outlet.ts'
+import { type Agreement, type SessionControl, SessionState, SINK_FULL, type Ways } from './state.ts'
+
+export class Relay {
+  /** Monotonic ms of the client's last bytes, and of the last bytes to the broker. */
+  heardFromClient_at: number
+  wroteToBroker_at: number
+  /** Monotonic ms since when a sink takes nothing, or 0. */
+  clientStuckSince = 0
+  brokerStuckSince = 0
+  /** Monotonic ms since when the client is not read, or 0. */
+  clientPausedSince = 0
+
+  readonly #state: SessionState
+  readonly #clientScanner: Scanner
+  readonly #brokerScanner: Scanner
+  readonly #fromClient: FromClient
+  readonly #fromBroker: FromBroker
+  readonly #toClient: Outlet
+  readonly #toBroker: Outlet
+  #clientBlocked = 0
+  #brokerBlocked = false
+  #whenQuiet: (() => void) | null = null
+  #whenRead: (() => void) | null = null
+
+  constructor(
+    scanners: { fromClient: Scanner; fromBroker: Scanner },
+    ways: Ways,
+    agreement: Agreement,
+    identity: Identity,
+    control: SessionControl,
+  ) {
+    this.#state = new SessionState(ways, agreement, identity, control, {
+      block: (reason) => this.#blockClient(reason),
+      unblock: (reason) => {
+        this.#unblockClient(reason)
+        this.#flush() // also answers, while it stays blocked for another reason
+      },
+    })
+    this.#clientScanner = scanners.fromClient
+    this.#brokerScanner = scanners.fromBroker
+    this.#fromClient = new FromClient(this.#state)
+    this.#fromBroker = new FromBroker(this.#state)
+    this.#toClient = ways.toClient
+    this.#toBroker = ways.toBroker
+    this.heardFromClient_at = this.wroteToBroker_at = performance.now()
+  }
+
+  get identity(): Identity {
+    return this.#state.identity
+  }
+
+  /** Nothing more is read or passed on. */
+  stop(): void {
+    this.#state.isOver = true
+  }
+
+  /** Says whether both sides may be cut off without an answer getting lost. */
+  get isQuiet(): boolean {
+    return (
+      this.#state.inFlight.size === 0 &&
+      this.#state.subscriptions.waiting === 0 &&
+      this.#clientBlocked === 0 &&
+      !this.#clientScanner.isMidPacket &&
+      !this.#toClient.isMidPacket
+    )
+  }
+
+  /** Calls back once, at the end of the first round of a pump that leaves it quiet. */
+  whenQuiet(ready: () => void): void {
+    this.#whenQuiet = ready
+    this.#flush()
+  }
+
+  /** Calls back, now or later, when every byte of the client was read. */
+  whenRead(ready: () => void): void {
+    if (this.#clientBlocked === 0) ready()
+    else this.#whenRead = ready
+  }
+
+  get isClientPaused(): boolean {
+    return this.#clientBlocked !== 0
+  }
+
+  get isBrokerPaused(): boolean {
+    return this.#brokerBlocked
+  }
+
+  get isClientMidPacket(): boolean {
+    return this.#clientScanner.isMidPacket
+  }
+
+  get awaitsPing(): boolean {
+    return this.#state.ownPings > 0
+  }
+
+  /** Shows the broker that the session lives, though nothing of the client reaches it. */
+  ping(): void {
+    if (this.#state.ownPings > 0 || this.#toBroker.isMidPacket) return
+    this.#state.ownPings++
+    this.#toBroker.insert(PING_REQUEST)
+    this.#flush()
+  }
+
+  // --- The pumps ---
+
+  takeFromClient(chunk: Buffer): void {
+    if (this.#state.isOver) return
+    this.heardFromClient_at = performance.now()
+    this.#state.events.bytesFromClient(chunk.length)
+    this.#clientScanner.push(chunk)
+    this.pumpClient()
+  }
+
+  takeFromBroker(chunk: Buffer): void {
+    if (this.#state.isOver) return
+    this.#state.events.bytesFromBroker(chunk.length)
+    this.#brokerScanner.push(chunk)
+    this.pumpBroker()
+  }
+
+  pumpClient(): void {
+    const scanner = this.#clientScanner
+    while (!this.#state.isOver && this.#clientBlocked === 0) {
+      const what = scanner.next()
+      if (what === MORE) break
+      if (what === PART) this.#fromClient.passPart(scanner)
+      else if (what === FAULT) this.#state.fail(scanner.fault)
+      else if (what === HEAD) this.#fromClient.publish(scanner, false)
+      else this.#fromClient.take(scanner)
+    }
+    this.#flush()
+  }
+
+  pumpBroker(): void {
+    const scanner = this.#brokerScanner
+    while (!this.#state.isOver && !this.#brokerBlocked) {
+      const what = scanner.next()
+      if (what === MORE) break
+      if (what === PART) this.#fromBroker.deliverPart(scanner)
+      else if (what === FAULT) this.#state.failBroker()
+      else if (what === HEAD) this.#fromBroker.deliver(scanner, false)
+      else this.#fromBroker.take(scanner)
+    }
+    this.#flush()
+  }
+
+  /** Lets out what was written, and stops or goes on reading. */
+  #flush(): void {
+    this.#toClient.flush()
+    if (this.#toBroker.flush()) this.wroteToBroker_at = performance.now()
+    if (this.#state.isOver) return
+    this.watchSinks()
+    if (this.#whenQuiet !== null && this.isQuiet) this.#whenQuiet()
+  }
+
+  /** Stops and resumes the sources; called too when a stream has drained. */
+  watchSinks(): void {
+    if (this.#state.isOver) return
+    const { buffer_high_water: high } = this.#state.limits
+    const now = performance.now()
+    const clientFull = this.#toClient.isFull(high)
+    const brokerFull = this.#toBroker.isFull(high)
+    this.clientStuckSince = clientFull ? this.clientStuckSince || now : 0
+    this.brokerStuckSince = brokerFull ? this.brokerStuckSince || now : 0
+    // Each pump also answers its own source. Answers have more room than bytes that are passed on,
+    // so that a slow reader can still acknowledge, but not room without end.
+    const room = 2 * high + 65_536
+    if (brokerFull || this.#toClient.isFullOfAnswers(room)) this.#blockClient(SINK_FULL)
+    else this.#unblockClient(SINK_FULL)
+    this.#blockBroker(clientFull || this.#toBroker.isFullOfAnswers(room))
+  }
+
+  #blockBroker(full: boolean): void {
+    const was = this.#brokerBlocked
+    this.#brokerBlocked = full
+    if (full) {
+      this.#toBroker.stream.pause()
+    } else if (was) {
+      this.pumpBroker()
+      if (!this.#brokerBlocked && !this.#state.isOver) this.#toBroker.stream.resume()
+    }
+  }
+
+  #blockClient(reason: number): void {
+    this.#clientBlocked |= reason
+    this.clientPausedSince ||= performance.now()
+    this.#toClient.stream.pause()
+  }
+
+  #unblockClient(reason: number): void {
+    const was = this.#clientBlocked
+    this.#clientBlocked &= ~reason
+    if (was === 0 || this.#clientBlocked !== 0) return
+    // The client was not silent, it was not read.
+    this.heardFromClient_at = performance.now()
+    this.clientPausedSince = 0
+    this.pumpClient()
+    if (this.#clientBlocked !== 0 || this.#state.isOver) return
+    if (this.#whenRead) this.#whenRead()
+    else this.#toClient.stream.resume()
+  }
+}

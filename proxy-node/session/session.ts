@@ -1,0 +1,483 @@
+// One client's connection from accept to close.
+//   session.ts: its phases (CONNECT, verification, dial, CONNACK, open); admission.ts: is it let in
+//   relay.ts: two pumps; from_client.ts and from_broker.ts: each packet judged and answered
+//   refused_publishes.ts and refused_deliveries.ts: the answers to packets that a token forbids
+//   state.ts: memory that both directions share, with subscriptions.ts; outlet.ts: the way out
+//   terms.ts: what both sides agree on; deadlines.ts: what is due; events.ts: what others hear
+// Leaves decisions to gate.ts, bytes to wire/, tokens to tokens/, streams to transport/, log lines
+// and numbers to operation/, which hears of a session through its events.
+
+import type { Identity } from '../tokens/verifier.ts'
+import type { ByteStream } from '../transport/byte_stream.ts'
+import type { Dial, Upstream } from '../transport/upstream.ts'
+import {
+  type Connack,
+  type Connect,
+  readConnack,
+  readConnect,
+  writeConnack,
+  writeConnect,
+} from '../wire/connect_codec.ts'
+import { DISCONNECT_3, writeDisconnect5 } from '../wire/disconnect_codec.ts'
+import {
+  FAULT,
+  FROM_BROKER_3,
+  FROM_BROKER_5,
+  FROM_CLIENT_3,
+  FROM_CLIENT_5,
+  MORE,
+  ONLY_CONNACK,
+  ONLY_CONNECT,
+  PACKET_LIMIT,
+  Scanner,
+} from '../wire/framing.ts'
+import {
+  ADMINISTRATIVE_ACTION,
+  connackFromBroker,
+  NOT_AUTHORIZED,
+  PACKET_TOO_LARGE,
+  SERVER_SHUTTING_DOWN,
+  SERVER_UNAVAILABLE,
+  SUCCESS,
+  UNSPECIFIED,
+  UNSUPPORTED_VERSION,
+} from '../wire/reason_codes.ts'
+import {
+  type AdmissionParts,
+  admit,
+  answerRefusal,
+  type ClientName,
+  verifyInTime,
+} from './admission.ts'
+import { Deadlines } from './deadlines.ts'
+import {
+  type ConnectRefusal,
+  type Ending,
+  type SessionEvents,
+  type SessionFacts,
+  startCounts,
+} from './events.ts'
+import { Outlet } from './outlet.ts'
+import { Relay } from './relay.ts'
+import { agree, keepAliveFor, sessionExpiryFor } from './terms.ts'
+
+/** A far-away deadline is waited for in steps, well below what setTimeout can do (2^31-1 ms). */
+const LONGEST_STEP_MS = 900_000
+const NOTHING = Buffer.alloc(0)
+
+type Phase = 'connect' | 'verify' | 'dial' | 'connack' | 'open' | 'over'
+
+export type SessionParts = AdmissionParts & {
+  dial: Dial
+  events: SessionEvents
+  /** Epoch milliseconds. */
+  now: () => number
+  /** Address of the client where the stream does not know it (WebSocket). */
+  remoteAddress?: string
+}
+
+let lastId = 0
+
+export class Session implements SessionFacts {
+  readonly id = ++lastId
+  readonly remoteAddress: string | undefined
+  readonly opened_at: number
+  readonly counts = startCounts()
+  /** Resolves when both connections are closed. */
+  readonly closed: Promise<void>
+  version: 0 | 4 | 5 = 0
+  mqttClientId = ''
+  #identity: Identity | undefined
+
+  readonly #parts: SessionParts
+  readonly #client: ByteStream
+  readonly #fromClient: Scanner
+  readonly #toClient: Outlet
+  #broker: Upstream['stream'] | null = null
+  #toBroker: Outlet | null = null
+  #fromBroker: Scanner | null = null
+  #relay: Relay | null = null
+  #connect: Connect | null = null
+
+  #phase: Phase = 'connect'
+  readonly #dialling = new AbortController()
+  #timer: NodeJS.Timeout | undefined
+  #wakes_at = Infinity
+  /** Deadline of the phases before `open`, monotonic ms. */
+  #deadline_at: number
+  /** Deadlines of the phase `open`. */
+  readonly #deadlines: Deadlines
+  #resolveClosed: () => void = () => {}
+  #isClientClosed = false
+  #isBrokerClosed = true
+
+  constructor(stream: ByteStream, parts: SessionParts) {
+    const { limits } = parts
+    this.#parts = parts
+    this.#client = stream
+    this.remoteAddress = parts.remoteAddress ?? stream.remoteAddress
+    this.opened_at = parts.now()
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve
+    })
+    const { connect_packet_max } = limits
+    this.#fromClient = new Scanner(ONLY_CONNECT, connect_packet_max, connect_packet_max, true)
+    this.#toClient = new Outlet(stream)
+    this.#deadline_at = performance.now() + limits.connect_timeout_ms
+    this.#deadlines = new Deadlines(limits, parts.now)
+    stream.on('error', () => {}) // `close` follows
+    stream.once('close', () => this.#clientClosed())
+    stream.once('end', () => this.#clientGone())
+    stream.on('data', this.#takeFromClient)
+    this.#schedule()
+  }
+
+  get identity(): Identity | undefined {
+    return this.#identity
+  }
+
+  get sub(): string | undefined {
+    return this.#identity?.sub
+  }
+
+  // --- Before the session is open ---
+
+  #takeFromClient = (chunk: Buffer): void => {
+    if (this.#phase === 'open') {
+      this.#relay?.takeFromClient(chunk)
+      return
+    }
+    if (this.#phase !== 'connect') return
+    this.#parts.events.bytesFromClient(chunk.length)
+    const scanner = this.#fromClient
+    scanner.push(chunk)
+    const what = scanner.next()
+    if (what === MORE) return
+    if (what === FAULT) {
+      // [MQTT-3.1.0-1]: too large, or no CONNECT at all, so no format to answer in is known.
+      this.#refuse(scanner.fault === PACKET_TOO_LARGE ? 'packet_too_large' : 'not_mqtt', 0)
+      return
+    }
+    this.#client.pause() // [MQTT-3.1.4-5]: later bytes wait until CONNACK is out
+    this.#phase = 'verify'
+    const connect = readConnect(scanner)
+    if ('fault' in connect) {
+      this.version = connect.version
+      const reason =
+        connect.fault === UNSUPPORTED_VERSION ? 'unsupported_version' : 'malformed_connect'
+      this.#refuse(reason, connect.version === 0 ? 0 : connect.fault)
+      return
+    }
+    this.version = connect.version
+    this.#connect = connect
+    this.#admitAndDial(connect).catch(() => this.#refuse('broker_unreachable', SERVER_UNAVAILABLE))
+  }
+
+  async #admitAndDial(connect: Connect): Promise<void> {
+    const { limits, dial } = this.#parts
+    this.#deadline_at = Infinity // the verifier's own holds
+    const admission = await admit(connect, this.#parts)
+    if (this.#phase !== 'verify') return
+    this.#identity = admission.identity
+    if (!admission.ok) return this.#refuse(admission.reason, admission.code)
+    this.mqttClientId = admission.clientId
+
+    this.#phase = 'dial'
+    this.#deadline_at = performance.now() + limits.broker_timeout_ms
+    this.#schedule()
+    let upstream: Upstream
+    try {
+      upstream = await dial(this.#dialling.signal)
+    } catch {
+      return this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+    }
+    if (this.#phase !== 'dial') {
+      upstream.stream.on('error', () => {})
+      upstream.stream.destroy()
+      return
+    }
+    this.#greetBroker(connect, admission.identity, upstream, admission)
+  }
+
+  #greetBroker(connect: Connect, identity: Identity, upstream: Upstream, name: ClientName): void {
+    const { limits } = this.#parts
+    const { stream } = upstream
+    this.#phase = 'connack'
+    this.#deadline_at = performance.now() + limits.broker_timeout_ms
+    this.#schedule()
+    this.#broker = stream
+    this.#isBrokerClosed = false
+    const scanner = new Scanner(
+      ONLY_CONNACK,
+      limits.connect_packet_max,
+      limits.connect_packet_max,
+      false,
+    )
+    this.#fromBroker = scanner
+    scanner.version = connect.version
+    this.#toBroker = new Outlet(stream)
+    stream.on('error', () => {})
+    stream.once('close', () => this.#brokerClosed())
+    stream.once('end', () => this.#brokerGone())
+    stream.on('data', (chunk: Buffer) => {
+      if (this.#phase === 'open') this.#relay?.takeFromBroker(chunk)
+      else if (this.#phase === 'connack') this.#takeConnack(chunk, connect, identity, name)
+    })
+
+    this.#deadlines.clientKeepAlive = connect.keepAlive
+    this.#deadlines.brokerKeepAlive = keepAliveFor(connect, limits)
+    this.#toBroker.insert(
+      writeConnect(connect, {
+        clientId: this.mqttClientId,
+        username: upstream.username ?? identity.sub,
+        password: upstream.password,
+        keepAlive: this.#deadlines.brokerKeepAlive,
+        sessionExpiry: sessionExpiryFor(connect, limits),
+      }),
+    )
+    this.#toBroker.flush()
+  }
+
+  #takeConnack(chunk: Buffer, connect: Connect, identity: Identity, name: ClientName): void {
+    this.#parts.events.bytesFromBroker(chunk.length)
+    const scanner = this.#fromBroker!
+    scanner.push(chunk)
+    const what = scanner.next()
+    if (what === MORE) return
+    const connack = what === FAULT ? null : readConnack(scanner, connect.version)
+    if (connack === null) {
+      this.#refuse('broker_refused', SERVER_UNAVAILABLE)
+    } else if (connack.code !== SUCCESS || connack.version !== connect.version) {
+      this.#refuse('broker_refused', connackFromBroker(connack.code, connack.version))
+    } else {
+      this.#open(connack, connect, identity, name)
+    }
+  }
+
+  #open(connack: Connack, connect: Connect, identity: Identity, name: ClientName): void {
+    const { limits, events } = this.#parts
+    const { version } = connect
+    const is5 = version === 5
+    const { clientId, isAssigned } = name
+    const terms = agree(connack, connect, limits, isAssigned ? clientId : undefined)
+    if (terms.serverKeepAlive !== undefined) {
+      this.#deadlines.clientKeepAlive = terms.serverKeepAlive
+      this.#deadlines.brokerKeepAlive = terms.serverKeepAlive
+    }
+    const answer = writeConnack(connack, terms, connect.maximumPacketSize)
+    if (answer === null) {
+      this.#refuse('packet_too_large', PACKET_TOO_LARGE)
+      return
+    }
+    this.#toClient.insert(answer)
+    this.#toClient.flush()
+
+    const fromClient = this.#fromClient
+    fromClient.version = version
+    fromClient.expected = is5 ? FROM_CLIENT_5 : FROM_CLIENT_3
+    fromClient.limit = terms.maximumPacketSize
+    fromClient.wholeLimit = limits.whole_packet_max
+    const fromBroker = this.#fromBroker!
+    fromBroker.expected = is5 ? FROM_BROKER_5 : FROM_BROKER_3
+    fromBroker.limit = PACKET_LIMIT
+    fromBroker.wholeLimit = limits.whole_packet_max
+
+    const relay = new Relay(
+      { fromClient, fromBroker },
+      { toClient: this.#toClient, toBroker: this.#toBroker!, limits, events, counts: this.counts },
+      {
+        version,
+        clientId: this.mqttClientId,
+        isResumed: connack.sessionPresent,
+        username: connect.username,
+        will: connect.will && { ...connect.will, bytes: NOTHING },
+        sessionExpiry: connect.sessionExpiry,
+        authenticationMethod: connect.authenticationMethod,
+        topicAliasMaximum: terms.topicAliasMaximum,
+        brokerPacketMaximum: terms.brokerPacketMaximum,
+      },
+      identity,
+      {
+        end: (reason, code, suppressWill) => this.#end(reason, code, suppressWill),
+        verify: (token) => verifyInTime(this.#parts, token),
+        noteReplacement: (next) => {
+          this.#identity = next
+          events.tokenReplaced(this)
+          this.#schedule()
+        },
+      },
+    )
+    this.#relay = relay
+    this.#connect = null // and with it the token
+    this.#phase = 'open'
+    this.#client.on('drain', () => relay.watchSinks())
+    this.#broker!.on('drain', () => relay.watchSinks())
+    this.#schedule()
+    events.sessionStarted(this)
+    relay.pumpBroker() // bytes that came along with CONNACK
+    relay.pumpClient() // bytes that the client did not hold back
+    if (this.#isOpen() && !relay.isClientPaused) this.#client.resume()
+  }
+
+  #isOpen(): boolean {
+    return this.#phase === 'open'
+  }
+
+  // --- Deadlines: one timer, which looks for the next deadline and sleeps again ---
+
+  #schedule(): void {
+    if (this.#phase === 'over') return
+    const next = this.#relay
+      ? this.#deadlines.untilNext(this.#relay)
+      : this.#deadline_at - performance.now()
+    const delay = Math.max(0, Math.min(next, LONGEST_STEP_MS))
+    const wakes_at = performance.now() + delay
+    if (this.#timer && wakes_at >= this.#wakes_at) return
+    clearTimeout(this.#timer)
+    this.#wakes_at = wakes_at
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined
+      this.#wakes_at = Infinity
+      this.#wake()
+      this.#schedule()
+    }, Math.ceil(delay))
+  }
+
+  #wake(): void {
+    const relay = this.#relay
+    if (!relay) {
+      if (performance.now() >= this.#deadline_at) this.#giveUp()
+      return
+    }
+    const due = this.#deadlines.findEnd(relay)
+    if (due) this.#end(due.reason, due.code)
+    else if (this.#deadlines.isPingDue(relay)) relay.ping()
+  }
+
+  #giveUp(): void {
+    switch (this.#phase) {
+      case 'connect':
+        this.#refuse('connect_timeout', 0)
+        break
+      default:
+        this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+    }
+  }
+
+  // --- Ends ---
+
+  /** Ends it before it is open: CONNACK with `code`, or with 0 nothing but a close. */
+  #refuse(reason: ConnectRefusal, code: number): void {
+    if (this.#phase === 'over' || this.#phase === 'open') return
+    const connect = this.#connect
+    this.#finish()
+    if (code !== 0 && this.#client.writable) {
+      const answer = answerRefusal(this.version, code, connect)
+      if (answer) this.#client.write(answer)
+    }
+    if (this.version === 0 || code === 0) this.#client.destroy()
+    else this.#close(this.#client)
+    if (this.#broker) {
+      // It may have accepted a session, with a Will, that its client never heard of.
+      this.#toBroker!.insert(this.version === 5 ? writeDisconnect5(SUCCESS) : DISCONNECT_3)
+      this.#toBroker!.flush()
+      this.#close(this.#broker)
+    }
+    this.#parts.events.connectRefused(reason, {
+      remoteAddress: this.remoteAddress,
+      version: this.version,
+      client_id: connect?.clientId,
+      sub: this.sub,
+    })
+  }
+
+  /** Ends it later: DISCONNECT with `code` to an MQTT 5 client, and the Will published or not. */
+  #end(reason: Ending, code: number, suppressWill = false): void {
+    if (this.#phase !== 'open') return
+    const toClient = this.#toClient
+    const toBroker = this.#toBroker!
+    this.#finish()
+    // While half a PUBLISH is out there is no place for another packet: the outlet keeps it.
+    if (suppressWill) {
+      // [MQTT-3.14.4-3]; and no message is kept for a client that may not have it.
+      toBroker.insert(this.version === 5 ? writeDisconnect5(SUCCESS, 0) : DISCONNECT_3)
+    }
+    const isDue = reason !== 'client_disconnect' && reason !== 'client_gone'
+    if (this.version === 5 && isDue) toClient.insert(writeDisconnect5(code))
+    toClient.flush()
+    toBroker.flush()
+    this.#close(this.#client)
+    // Without DISCONNECT, the broker publishes the Will [MQTT-3.1.2-8].
+    if (this.#broker) this.#close(this.#broker)
+    this.#parts.events.sessionEnded(this, reason)
+  }
+
+  #finish(): void {
+    this.#phase = 'over'
+    this.#connect = null
+    this.#relay?.stop()
+    this.#dialling.abort()
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Flushes the stream, reads no more of it, and does not wait long for the other side. */
+  #close(stream: ByteStream | Upstream['stream']): void {
+    if (stream.destroyed) return
+    const timer = setTimeout(() => stream.destroy(), this.#parts.limits.close_grace_ms)
+    stream.once('close', () => clearTimeout(timer))
+    stream.end()
+    // Bytes left unread would turn the close into a reset, and that into the loss of the answer.
+    stream.resume()
+  }
+
+  #clientGone(): void {
+    // Earlier bytes, a DISCONNECT perhaps, may still wait to be read.
+    if (this.#phase === 'open') this.#relay!.whenRead(() => this.#end('client_gone', SUCCESS))
+    else this.#refuse('client_gone', 0)
+  }
+
+  #brokerGone(): void {
+    if (this.#phase === 'open') this.#end('broker_lost', UNSPECIFIED)
+    else this.#refuse('broker_unreachable', SERVER_UNAVAILABLE)
+  }
+
+  #clientClosed(): void {
+    this.#isClientClosed = true
+    this.#clientGone()
+    this.#settle()
+  }
+
+  #brokerClosed(): void {
+    this.#isBrokerClosed = true
+    this.#brokerGone()
+    this.#settle()
+  }
+
+  #settle(): void {
+    if (this.#isClientClosed && this.#isBrokerClosed) this.#resolveClosed()
+  }
+
+  /**
+   * Ends it for a stop of the proxy: when every packet in flight was answered, or after
+   * `timeout_ms`.
+   * Resolves when both connections are closed.
+   */
+  drain(timeout_ms: number): Promise<void> {
+    const relay = this.#relay
+    if (!relay) {
+      this.#refuse('draining', this.version === 0 ? 0 : SERVER_SHUTTING_DOWN)
+    } else if (this.#isOpen()) {
+      this.#deadlines.drains_at = performance.now() + timeout_ms
+      relay.whenQuiet(() => this.#end('draining', SERVER_SHUTTING_DOWN))
+      this.#schedule()
+    }
+    return this.closed
+  }
+
+  /** Ends it because its token, or the one it belongs to, was revoked. Suppresses the Will. */
+  revoke(): void {
+    if (this.#phase === 'open') this.#end('token_revoked', ADMINISTRATIVE_ACTION, true)
+    else this.#refuse('revoked', this.version === 0 ? 0 : NOT_AUTHORIZED)
+  }
+}

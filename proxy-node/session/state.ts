@@ -1,0 +1,118 @@
+// State of an open session that both of its directions share: the agreement of CONNECT, the present
+// token, the ways out, and the memory that one direction fills and the other consults.
+
+import type { SessionLimits } from '../config.ts'
+import type { Identity, Verification } from '../tokens/verifier.ts'
+import type { Will } from '../wire/connect_codec.ts'
+import { MALFORMED, PACKET_TOO_LARGE, QUOTA_EXCEEDED, UNSPECIFIED } from '../wire/reason_codes.ts'
+import type { Ending, SessionCounts, SessionEvents } from './events.ts'
+import type { Outlet } from './outlet.ts'
+import { RefusedDeliveries } from './refused_deliveries.ts'
+import { Subscriptions } from './subscriptions.ts'
+
+/** Terms that client, mProxy and broker agreed on at CONNECT. */
+export type Agreement = {
+  version: 4 | 5
+  clientId: string
+  /** True if the broker went on with an earlier session. */
+  isResumed: boolean
+  username: string | undefined
+  will: Will | undefined
+  /** Seconds, as the client asked for it. */
+  sessionExpiry: number
+  authenticationMethod: string | undefined
+  topicAliasMaximum: number
+  /** The broker's, for packets that grow on their way. */
+  brokerPacketMaximum: number
+}
+
+/** Requests of the two directions to session.ts. */
+export type SessionControl = {
+  end(reason: Ending, code: number, suppressWill?: boolean): void
+  verify(token: Uint8Array): Promise<Verification>
+  /** The token was replaced by that of `identity`. */
+  noteReplacement(identity: Identity): void
+}
+
+// Reasons why the client is not read.
+export const SINK_FULL = 1
+export const VERIFYING = 2
+export const PENDING = 4
+
+/** Stops and resumes the reading of the client; relay.ts does it. `unblock` lets answers out. */
+export type Flow = { block(reason: number): void; unblock(reason: number): void }
+
+export type Ways = {
+  toClient: Outlet
+  toBroker: Outlet
+  limits: SessionLimits
+  events: SessionEvents
+  counts: SessionCounts
+}
+
+export class SessionState {
+  identity: Identity
+  isOver = false
+  readonly version: 4 | 5
+  readonly agreement: Agreement
+  readonly control: SessionControl
+  readonly flow: Flow
+  readonly toClient: Outlet
+  readonly toBroker: Outlet
+  readonly limits: SessionLimits
+  readonly events: SessionEvents
+  readonly counts: SessionCounts
+  /** Ids of the client's PUBLISH packets that the broker has not finished with. */
+  readonly inFlight = new Set<number>()
+  readonly subscriptions = new Subscriptions()
+  readonly refusedDeliveries: RefusedDeliveries
+  /** PINGREQ packets of mProxy that the broker has not answered. */
+  ownPings = 0
+
+  constructor(
+    ways: Ways,
+    agreement: Agreement,
+    identity: Identity,
+    control: SessionControl,
+    flow: Flow,
+  ) {
+    this.version = agreement.version
+    this.agreement = agreement
+    this.identity = identity
+    this.control = control
+    this.flow = flow
+    this.toClient = ways.toClient
+    this.toBroker = ways.toBroker
+    this.limits = ways.limits
+    this.events = ways.events
+    this.counts = ways.counts
+    this.refusedDeliveries = new RefusedDeliveries((packet) => ways.toBroker.insert(packet))
+  }
+
+  /** The client broke the protocol: `code` says how. */
+  fail(code: number): void {
+    const reason: Ending =
+      code === PACKET_TOO_LARGE
+        ? 'packet_too_large'
+        : code === MALFORMED
+          ? 'malformed'
+          : code === QUOTA_EXCEEDED
+            ? 'quota_exceeded'
+            : 'protocol_error'
+    this.control.end(reason, code)
+  }
+
+  /** The broker sent bytes that cannot be read, or a packet that no broker may send. */
+  failBroker(): void {
+    this.control.end('broker_lost', UNSPECIFIED)
+  }
+
+  /** Unsubscribes at the broker from filters that the present token does not allow. */
+  takeBack(filters: string[]): void {
+    if (filters.length === 0) return
+    const isInFlight = (packetId: number) => this.inFlight.has(packetId)
+    for (const packet of this.subscriptions.takeBack(filters, this.version, isInFlight)) {
+      this.toBroker.insert(packet)
+    }
+  }
+}

@@ -1,0 +1,62 @@
+// Terms of a session: what CONNECT says to the broker, and what holds for both sides after the
+// broker's CONNACK. Pure; limits come from config.ts, packets are written by wire/connect_codec.ts.
+
+import type { SessionLimits } from '../config.ts'
+import { type Connack, type Connect, NEVER, type StatedTerms } from '../wire/connect_codec.ts'
+import { PACKET_LIMIT } from '../wire/framing.ts'
+import {
+  MAXIMUM_PACKET_SIZE,
+  SERVER_KEEP_ALIVE,
+  SESSION_EXPIRY_INTERVAL,
+  TOPIC_ALIAS_MAXIMUM,
+} from '../wire/properties.ts'
+
+type Caps = Pick<
+  SessionLimits,
+  'keepalive_max_s' | 'session_expiry_max_s' | 'packet_max' | 'topic_alias_max'
+>
+
+/** Seconds for the broker, and for an MQTT 5 client too if they are not its own. */
+export function keepAliveFor({ keepAlive }: Connect, { keepalive_max_s: most }: Caps): number {
+  return most > 0 && (keepAlive === 0 || keepAlive > most) ? most : keepAlive
+}
+
+export function sessionExpiryFor({ sessionExpiry }: Connect, caps: Caps): number {
+  return Math.min(sessionExpiry, caps.session_expiry_max_s ?? NEVER)
+}
+
+/** `brokerPacketMaximum` is the largest packet that the broker takes. */
+export type Terms = StatedTerms & { brokerPacketMaximum: number }
+
+export function agree(
+  { properties, version }: Connack,
+  connect: Connect,
+  caps: Caps,
+  assignedClientId: string | undefined,
+): Terms {
+  const is5 = version === 5
+  const brokerPacketMaximum = (is5 && properties.uint32(MAXIMUM_PACKET_SIZE)) || PACKET_LIMIT
+  const brokerAliases = (is5 && properties.uint16(TOPIC_ALIAS_MAXIMUM)) || 0
+  const keepAlive = keepAliveFor(connect, caps)
+  const brokersOwn = is5 ? properties.uint16(SERVER_KEEP_ALIVE) : undefined
+  let serverKeepAlive: number | undefined
+  if (brokersOwn) {
+    const most = caps.keepalive_max_s
+    serverKeepAlive = most > 0 ? Math.min(brokersOwn, most) : brokersOwn // [MQTT-3.2.2-21]
+  } else if (is5 && (brokersOwn === 0 || keepAlive !== connect.keepAlive)) {
+    serverKeepAlive = keepAlive
+  }
+  const sessionExpiry = sessionExpiryFor(connect, caps)
+  const isCapped = is5 && sessionExpiry !== connect.sessionExpiry
+  return {
+    assignedClientId,
+    authenticationMethod: connect.authenticationMethod,
+    sessionExpiry:
+      (is5 ? properties.uint32(SESSION_EXPIRY_INTERVAL) : undefined) ??
+      (isCapped ? sessionExpiry : undefined),
+    serverKeepAlive,
+    maximumPacketSize: Math.min(brokerPacketMaximum, caps.packet_max),
+    brokerPacketMaximum,
+    topicAliasMaximum: Math.min(brokerAliases, caps.topic_alias_max),
+  }
+}

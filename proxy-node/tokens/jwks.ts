@@ -1,0 +1,378 @@
+// Public keys of the issuer: found through its metadata or JWKS_URI, kept in memory, read again in
+// time. Owns which algorithm goes with which key, and every limit on an answer of the issuer's
+// server. Knows nothing of tokens: that is verifier.ts.
+//
+// Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
+// lists is gone at once. At most one request is under way; an unknown key id causes at most one
+// refresh per cool-down, however many tokens name it.
+
+import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { isSecureUrl } from '../addresses.ts'
+
+const BODY_MAX = 256 * 1024
+const KEYS_MAX = 64
+const REQUEST_TIMEOUT_MS = 5_000
+const USABLE_MS = 24 * 3600_000
+const COOL_DOWN_MS = 10_000
+const METADATA_MS = 3600_000
+const RETRY_MS = { first: 1_000, most: 60_000 }
+const MAX_AGE = { least: 30, most: 3600, unsaid: 300 } // seconds
+
+type Algorithm = {
+  kty: 'EC' | 'OKP' | 'RSA'
+  crv?: string
+  signatureBytes?: number
+  check(input: Buffer, key: KeyObject, signature: Buffer): boolean
+}
+
+const ecdsa = (crv: string, hash: string, signatureBytes: number): Algorithm => ({
+  kty: 'EC',
+  crv,
+  signatureBytes,
+  // RFC 7518 §3.4: R and S side by side, not DER
+  check: (input, key, signature) =>
+    verify(hash, input, { key, dsaEncoding: 'ieee-p1363' }, signature),
+})
+
+const ed25519: Algorithm = {
+  kty: 'OKP',
+  crv: 'Ed25519',
+  signatureBytes: 64,
+  check: (input, key, signature) => verify(null, input, key, signature), // RFC 8037 §3.1
+}
+
+// All there is. Neither `none` nor a secret-key algorithm can be named (RFC 8725 §3.1, §3.2).
+const ALGORITHMS: ReadonlyMap<string, Algorithm> = new Map([
+  ['ES256', ecdsa('P-256', 'sha256', 64)],
+  ['ES384', ecdsa('P-384', 'sha384', 96)],
+  ['EdDSA', ed25519],
+  ['Ed25519', ed25519], // RFC 9864 §2.2
+  [
+    'RS256',
+    { kty: 'RSA', check: (input, key, signature) => verify('sha256', input, key, signature) },
+  ],
+  [
+    'PS256',
+    {
+      kty: 'RSA',
+      // RFC 7518 §3.5: the salt is as long as the hash
+      check: (input, key, signature) =>
+        verify(
+          'sha256',
+          input,
+          {
+            key,
+            padding: constants.RSA_PKCS1_PSS_PADDING,
+            saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
+          },
+          signature,
+        ),
+    },
+  ],
+])
+
+export const isKnownAlgorithm = (alg: string): boolean => ALGORITHMS.has(alg)
+
+export type VerificationKey = {
+  kid: string | undefined
+  kty: string
+  crv: string | undefined
+  alg: string | undefined
+  key: KeyObject
+}
+
+const canVerify = (key: VerificationKey, alg: string): boolean => {
+  const algorithm = ALGORITHMS.get(alg)
+  if (algorithm === undefined || algorithm.kty !== key.kty) return false
+  if (algorithm.crv !== undefined && algorithm.crv !== key.crv) return false
+  return (
+    key.alg === undefined || key.alg === alg || (key.crv === 'Ed25519' && isEdDSA(key.alg, alg))
+  )
+}
+const isEdDSA = (a: string, b: string) =>
+  ALGORITHMS.get(a) === ed25519 && ALGORITHMS.get(b) === ed25519
+
+export function isSignatureGood(
+  key: VerificationKey,
+  alg: string,
+  input: Buffer,
+  signature: Buffer,
+): boolean {
+  const algorithm = ALGORITHMS.get(alg)
+  if (algorithm === undefined || !canVerify(key, alg)) return false
+  if (algorithm.signatureBytes !== undefined && signature.length !== algorithm.signatureBytes) {
+    return false
+  }
+  return algorithm.check(input, key.key, signature)
+}
+
+/** The outcome of a refresh; a literal for logs and counters. */
+export type RefreshOutcome =
+  | 'ok'
+  | 'unreachable'
+  | 'timeout'
+  | 'redirect'
+  | 'status'
+  | 'too_large'
+  | 'malformed'
+  | 'issuer_mismatch'
+  | 'insecure_uri'
+
+export type Refresh = {
+  outcome: RefreshOutcome
+  /** usable keys in memory */
+  keys: number
+  /** seconds until the next one is due */
+  next: number
+}
+
+/** Milliseconds, and a timer that can be taken back. Tests set their own. */
+export type Clock = {
+  now(): number
+  schedule(ms: number, run: () => void): () => void
+}
+
+const systemClock: Clock = {
+  now: () => Date.now(),
+  schedule(ms, run) {
+    const timer = setTimeout(run, ms)
+    timer.unref()
+    return () => clearTimeout(timer)
+  },
+}
+
+export type Jwks = {
+  /** Reads the keys now, and from here on by itself. */
+  start(): Promise<void>
+  find(kid: string | undefined, alg: string): VerificationKey | undefined
+  /** Keys are there, and the issuer confirmed them within 24 hours. */
+  isUsable(): boolean
+  /** Says whether the last attempt to read the keys worked. */
+  isCurrent(): boolean
+  /** For an unknown key id: joins or starts a refresh; false at once within the cool-down. */
+  refreshForUnknownKey(): Promise<boolean>
+  close(): void
+}
+
+export type JwksOptions = {
+  issuer: string
+  jwksUri?: string | undefined
+  clock?: Clock
+  onRefresh?: (refresh: Refresh) => void
+}
+
+class RefreshError extends Error {
+  readonly outcome: RefreshOutcome
+  constructor(outcome: RefreshOutcome) {
+    super(outcome)
+    this.outcome = outcome
+  }
+}
+
+export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: JwksOptions): Jwks {
+  let keys: VerificationKey[] = []
+  let confirmedAt = Number.NEGATIVE_INFINITY
+  let isLastGood = false
+  let unknownAskedAt = Number.NEGATIVE_INFINITY
+  let failures = 0
+  let discovered: { uri: string; at: number } | undefined
+  let underWay: Promise<void> | undefined
+  let cancelNext: () => void = () => {}
+  const closing = new AbortController()
+
+  async function locate(): Promise<string> {
+    if (jwksUri !== undefined) return jwksUri
+    if (discovered !== undefined && clock.now() - discovered.at < METADATA_MS) return discovered.uri
+    const uri = await discoverJwksUri(issuer, closing.signal)
+    discovered = { uri, at: clock.now() }
+    return uri
+  }
+
+  async function attempt(): Promise<void> {
+    cancelNext()
+    let outcome: RefreshOutcome = 'ok'
+    let next: number
+    try {
+      const { body, age } = await fetchJson(await locate(), closing.signal)
+      keys = readKeys(body)
+      confirmedAt = clock.now()
+      failures = 0
+      next = age * 1000
+    } catch (error) {
+      if (!(error instanceof RefreshError)) throw error
+      outcome = error.outcome
+      discovered = undefined // the keys may have moved
+      next = Math.min(RETRY_MS.first * 2 ** failures++, RETRY_MS.most)
+    }
+    if (closing.signal.aborted) return
+    isLastGood = outcome === 'ok'
+    // Many proxies of one issuer shall not come in step: up to a tenth earlier.
+    next *= 1 - Math.random() / 10
+    cancelNext = clock.schedule(next, () => void refresh())
+    onRefresh?.({ outcome, keys: keys.length, next: next / 1000 })
+  }
+
+  function refresh(): Promise<void> {
+    underWay ??= attempt().finally(() => {
+      underWay = undefined
+    })
+    return underWay
+  }
+
+  return {
+    start: refresh,
+    find(kid, alg) {
+      const fitting = keys.filter(
+        (key) => (kid === undefined || key.kid === kid) && canVerify(key, alg),
+      )
+      // Without a key id only a sole fitting key is meant without doubt.
+      return kid === undefined && fitting.length !== 1 ? undefined : fitting[0]
+    },
+    isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
+    isCurrent: () => isLastGood,
+    async refreshForUnknownKey() {
+      if (underWay !== undefined) {
+        await underWay
+        return true
+      }
+      const since = clock.now() - unknownAskedAt // negative where the clock was set back
+      if (closing.signal.aborted || (since >= 0 && since < COOL_DOWN_MS)) return false
+      unknownAskedAt = clock.now()
+      await refresh()
+      return true
+    },
+    close() {
+      closing.abort()
+      cancelNext()
+    },
+  }
+}
+
+async function discoverJwksUri(issuer: string, signal: AbortSignal): Promise<string> {
+  const { origin, pathname } = new URL(issuer)
+  const path = pathname.replace(/\/$/, '')
+  const places = [
+    `${origin}/.well-known/oauth-authorization-server${path}`, // RFC 8414 §3.1
+    `${origin}${path}/.well-known/openid-configuration`, // OpenID Connect Discovery 1.0 §4.1
+  ]
+  let body: unknown
+  for (const [index, place] of places.entries()) {
+    try {
+      body = (await fetchJson(place, signal)).body
+      break
+    } catch (error) {
+      const isElsewhere = error instanceof RefreshError && error.outcome === 'status'
+      if (!isElsewhere || index === places.length - 1) throw error
+    }
+  }
+  if (!isObject(body)) throw new RefreshError('malformed')
+  if (body['issuer'] !== issuer) throw new RefreshError('issuer_mismatch') // RFC 8414 §3.3
+  const uri = body['jwks_uri']
+  if (typeof uri !== 'string' || !URL.canParse(uri)) throw new RefreshError('malformed')
+  if (!isSecureUrl(new URL(uri))) throw new RefreshError('insecure_uri')
+  return uri
+}
+
+async function fetchJson(
+  uri: string,
+  closing: AbortSignal,
+): Promise<{ body: unknown; age: number }> {
+  const signal = AbortSignal.any([closing, AbortSignal.timeout(REQUEST_TIMEOUT_MS)])
+  try {
+    // A redirect would let the answering server choose whose keys are believed.
+    const response = await fetch(uri, {
+      redirect: 'manual',
+      signal,
+      headers: { accept: 'application/json' },
+    })
+    if (response.status !== 200) {
+      await response.body?.cancel()
+      throw new RefreshError(
+        response.status >= 300 && response.status < 400 ? 'redirect' : 'status',
+      )
+    }
+    const text = await readBounded(response)
+    return { body: parseJson(text), age: readAge(response.headers) }
+  } catch (error) {
+    if (error instanceof RefreshError) throw error
+    const isLate = error instanceof Error && error.name === 'TimeoutError'
+    throw new RefreshError(isLate ? 'timeout' : 'unreachable')
+  }
+}
+
+async function readBounded(response: Response): Promise<string> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  // Counts bytes after decompression, so a small answer cannot grow without limit.
+  for await (const chunk of response.body ?? []) {
+    size += chunk.length
+    if (size > BODY_MAX) throw new RefreshError('too_large')
+    chunks.push(chunk)
+  }
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
+  } catch {
+    throw new RefreshError('malformed')
+  }
+}
+
+function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new RefreshError('malformed')
+  }
+}
+
+/** Seconds the answer may be used for, RFC 9111 §5.2.2, within the bounds of MAX_AGE. */
+function readAge(headers: Headers): number {
+  const directives = (headers.get('cache-control') ?? '').toLowerCase().split(',')
+  let seconds: number = MAX_AGE.unsaid
+  for (const directive of directives) {
+    const [name = '', value = ''] = directive.trim().split('=')
+    if (name === 'no-store' || name === 'no-cache') return MAX_AGE.least
+    if (name === 'max-age') seconds = Number.parseInt(value.replaceAll('"', ''), 10)
+  }
+  const age = Number.parseInt(headers.get('age') ?? '0', 10)
+  const left = seconds - Math.max(age, 0)
+  if (Number.isNaN(left)) return MAX_AGE.least
+  return Math.min(Math.max(left, MAX_AGE.least), MAX_AGE.most)
+}
+
+/** RFC 7517 §5: keys that are not understood, or not for signatures, are passed over. */
+function readKeys(body: unknown): VerificationKey[] {
+  if (!isObject(body) || !Array.isArray(body['keys'])) throw new RefreshError('malformed')
+  const keys: VerificationKey[] = []
+  for (const jwk of body['keys'].slice(0, KEYS_MAX)) {
+    const key = readKey(jwk)
+    if (key !== undefined) keys.push(key)
+  }
+  return keys
+}
+
+function readKey(jwk: unknown): VerificationKey | undefined {
+  if (!isObject(jwk)) return undefined
+  const { kty, crv, kid, alg, use, key_ops, d } = jwk
+  if (d !== undefined) return undefined // a published private key vouches for nobody
+  if (use !== undefined && use !== 'sig') return undefined
+  if (key_ops !== undefined && !(Array.isArray(key_ops) && key_ops.includes('verify'))) {
+    return undefined
+  }
+  if (kid !== undefined && typeof kid !== 'string') return undefined
+  if (alg !== undefined && (typeof alg !== 'string' || !ALGORITHMS.has(alg))) return undefined
+  if (kty !== 'EC' && kty !== 'OKP' && kty !== 'RSA') return undefined
+  if (crv !== undefined && typeof crv !== 'string') return undefined
+  let key: KeyObject
+  try {
+    key = createPublicKey({ key: jwk, format: 'jwk' })
+  } catch {
+    return undefined
+  }
+  const bits = key.asymmetricKeyDetails?.modulusLength
+  if (kty === 'RSA' && (bits === undefined || bits < 2048 || bits > 8192)) return undefined
+  const read = { kid, kty, crv, alg, key }
+  return [...ALGORITHMS.keys()].some((name) => canVerify(read, name)) ? read : undefined
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)

@@ -1,0 +1,81 @@
+// The environment: each variable as its entry in VARIABLES says, and all faults at once.
+import { expect, test } from 'vitest'
+import { readEnvironment, VARIABLES } from '../../worker/environment.ts'
+
+const SECRET_KEY = 'A'.repeat(43)
+
+const faultsOf = (env: Record<string, string>) =>
+  readEnvironment({ SECRET_KEY, ...env }).faults.map(({ name }) => name)
+
+test('a key alone is enough: all else has a default, and an empty variable counts as absent', () => {
+  const { config, faults } = readEnvironment({ SECRET_KEY, ISSUER: ' ', SURFACE: '' })
+  expect(faults).toEqual([])
+  expect(config).toMatchObject({
+    issuer: 'http://localhost:8787',
+    host: '127.0.0.1',
+    port: 8787,
+    database_url: 'file:.allauth/allauth.db',
+    surface: 'all',
+    trusted_proxy: [],
+    mtls: null,
+    mqtt_audience: 'urn:allauth:mqtt',
+    allow_private_addresses: false,
+  })
+  expect(readEnvironment({ SECRET_KEY, PORT: '9000' }).config?.issuer).toBe('http://localhost:9000')
+})
+
+test('all faults are reported at once, each with its variable and an example', () => {
+  const { config, faults } = readEnvironment({
+    PORT: '99999',
+    ISSUER: 'http://id.example.com/path',
+    DATABASE_URL: 'libsql://user:secret@db.example.com',
+    SURFACE: 'outside',
+    ADMIN_EMAIL: 'nobody',
+    ADMIN_PASSWORD: 'short',
+    MTLS: 'on',
+    MQTT_AUDIENCE: 'mqtt',
+    ALLOW_PRIVATE_ADDRESSES: 'maybe',
+  })
+  expect(config).toBeUndefined()
+  expect(faults.map(({ name }) => name).sort()).toEqual([
+    'ADMIN_EMAIL',
+    'ADMIN_PASSWORD',
+    'ALLOW_PRIVATE_ADDRESSES',
+    'DATABASE_URL',
+    'ISSUER',
+    'ISSUER',
+    'MQTT_AUDIENCE',
+    'MTLS',
+    'PORT',
+    'SECRET_KEY',
+    'SURFACE',
+  ])
+  for (const { example } of faults) expect(example).not.toBe('')
+})
+
+test('an operator has both an address and a password, whose blanks count', () => {
+  const ADMIN_EMAIL = 'operator@example.com'
+  const ADMIN_PASSWORD = ' four random words '
+  expect(faultsOf({ ADMIN_EMAIL })).toEqual(['ADMIN_PASSWORD'])
+  expect(faultsOf({ ADMIN_PASSWORD })).toEqual(['ADMIN_EMAIL'])
+  const { config } = readEnvironment({ SECRET_KEY, ADMIN_EMAIL, ADMIN_PASSWORD })
+  expect(config?.admin_password).toBe(ADMIN_PASSWORD)
+})
+
+/** Variables that come together. */
+const others: Record<string, Record<string, string>> = {
+  ADMIN_EMAIL: { ADMIN_PASSWORD: VARIABLES.ADMIN_PASSWORD.example },
+  ADMIN_PASSWORD: { ADMIN_EMAIL: VARIABLES.ADMIN_EMAIL.example },
+  CLIENT_CERTIFICATE_HEADER: { TRUSTED_PROXY: 'loopback' },
+  CLIENT_CERTIFICATE_VERIFIED_HEADER: {
+    CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
+    TRUSTED_PROXY: 'loopback',
+  },
+}
+
+// The example of SECRET_KEY is the command that makes one.
+const examples = Object.entries(VARIABLES).filter(([name]) => name !== 'SECRET_KEY')
+
+test.each(examples)('%s takes the example that its faults show', (name, { example }) => {
+  expect(faultsOf({ ...others[name], [name]: example })).toEqual([])
+})

@@ -1,0 +1,31 @@
+// Looking up the entries that a blueprint may name.
+import { isMqttClientId } from '../access/principals.ts'
+import type { Statement } from '../db/sql.ts'
+import { sql } from '../db/sql.ts'
+
+const among = (column: Statement, names: readonly string[]): Statement =>
+  sql`${column} in (select value from json_each(${JSON.stringify(names)}))`
+
+export const listPrincipals = (
+  ids: readonly string[],
+): Statement<{ id: string; kind: string; deleted_at: number | null }> =>
+  sql`select id, kind, deleted_at from principal where ${among(sql`id`, ids)}`
+
+/** Those of the ids that are a device's MQTT client id, or begin its space. */
+export const listMqttClientIds = (ids: readonly string[]): Statement<{ id: string }> =>
+  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(sql`value`)}`
+
+export const listTree = (): Statement<{ id: string; parent_id: string | null }> =>
+  sql`select id, parent_id from "group"`
+
+export const listMembershipsOf = (
+  email_keys: readonly string[],
+): Statement<{ group_id: string; member_id: string }> =>
+  sql`select group_id, member_id from membership join user on user.id = member_id
+    where ${among(sql`email_key`, email_keys)}`
+
+export const listNamedRoles = (names: readonly string[]): Statement<{ name: string }> =>
+  sql`select name from role where ${among(sql`name`, names)}`
+
+export const listNamedTypes = (names: readonly string[]): Statement<{ name: string }> =>
+  sql`select name from device_type where ${among(sql`name`, names)}`
