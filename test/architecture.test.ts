@@ -51,7 +51,7 @@ const FLOORS = [
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
   if (rest.length > 0) return room === 'db' ? 'ground' : room
-  return room === 'app.ts' || room === 'jobs.ts' ? 'app' : 'ground'
+  return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
 test('imports go down the floors of the worker, never up', () => {
@@ -261,7 +261,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|http|api|errors)\.ts$|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )

@@ -9,6 +9,7 @@ import {
   type Context,
   type LogFields,
   type Memory,
+  noParties,
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
@@ -90,6 +91,7 @@ export async function startWorker(
       address,
       client_certificate,
       actor,
+      parties: noParties(),
       memory,
       argon2,
       rid: crypto.randomUUID(),

@@ -1,28 +1,18 @@
 // The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and /access;
-// one onError turns every failure into its answer. Rooms know their own paths and nothing of each other's.
+// failures.ts turns every failure into its answer. Rooms know their own paths and nothing of each other's.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
-import { HTTPException } from 'hono/http-exception'
 import { evaluationRoutes } from './access/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
-import {
-  API_SCOPES,
-  type Api,
-  BODY_MAX,
-  createApi,
-  declaredScope,
-  idempotency,
-  problemResponse,
-} from './api.ts'
-import { type Context, recall, remember } from './context.ts'
-import { UnsealError } from './crypto.ts'
-import { DatabaseUnavailable } from './db/database.ts'
+import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope, idempotency } from './api.ts'
+import { type Context, ofRequest, recall, remember } from './context.ts'
 import { deviceRoutes } from './devices/routes.ts'
-import { OAuthError, Problem } from './errors.ts'
-import { type Env, type Http, noStore, pageHeaders, securityHeaders } from './http.ts'
+import { Problem } from './errors.ts'
+import { answerError, isManagement, notFound } from './failures.ts'
+import { type Env, type Http, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
@@ -31,13 +21,10 @@ import { APPLICATIONS, applicationRoutes } from './oauth/authorizations/applicat
 import { authorizationRoutes } from './oauth/authorizations/routes.ts'
 import { introduceSender } from './oauth/authorize/introduction.ts'
 import { bearerGuard } from './oauth/bearer.ts'
-import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
 import { clientRoutes } from './oauth/clients/routes.ts'
 import { afterSessionsEnded } from './oauth/logout/after_session.ts'
-import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
-import { errorPage } from './pages/error_page.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 
 /** Makes the context of one request. `host` is what the runtime hands over: env on Workers, sockets on Node. */
@@ -46,22 +33,6 @@ export type Open = (
   host: unknown,
   waitUntil: (p: Promise<unknown>) => void,
 ) => Context
-
-/** Where people look, and so where errors are pages. */
-const PAGES = [
-  '/login',
-  '/logout',
-  '/consent',
-  '/device',
-  '/setup',
-  '/account',
-  '/account/sessions',
-  APPLICATIONS,
-  '/authorize',
-  '/oauth/authorize',
-  '/oauth/logout',
-  '/oauth/logout/confirm',
-]
 
 const OPENAPI = 'openapi document'
 
@@ -72,7 +43,7 @@ export function createApp(open: Open): Hono<Env> {
     const waitUntil = (promise: Promise<unknown>) => {
       if (hasExecutionContext(c)) c.executionCtx.waitUntil(promise)
     }
-    c.set('cx', open(c.req.raw, c.env, waitUntil))
+    c.set('cx', ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path))
     await next()
   })
   app.use(securityHeaders)
@@ -137,24 +108,34 @@ export function createApp(open: Open): Hono<Env> {
 const limitBody = bodyLimit({
   maxSize: BODY_MAX,
   onError: () => {
-    throw new Problem('too_large', `a body may have ${BODY_MAX} bytes`)
+    throw new Problem('too_large', `a body may have ${BODY_MAX} bytes`, [], 'body_too_large')
   },
 })
 
 /** NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way. */
 async function refuseNul(c: Http, next: () => Promise<void>) {
   if (/%00/.test(c.req.url)) {
-    throw new Problem('invalid_request', 'the address contains NUL, which nothing here may')
+    throw new Problem(
+      'invalid_request',
+      'the address contains NUL, which nothing here may',
+      [],
+      'nul_in_parameter',
+    )
   }
   let text: string
   try {
     // Hono keeps what was read, so the handler reads it again from memory.
     text = new TextDecoder('utf-8', { fatal: true }).decode(await c.req.arrayBuffer())
   } catch {
-    throw new Problem('invalid_request', 'the body is not valid UTF-8')
+    throw new Problem('invalid_request', 'the body is not valid UTF-8', [], 'bad_encoding')
   }
   if (/(?<!\\)(?:\\\\)*\\u0000/.test(text) || text.includes('\0')) {
-    throw new Problem('invalid_request', 'the body contains NUL (\\u0000), which no text here may')
+    throw new Problem(
+      'invalid_request',
+      'the body contains NUL (\\u0000), which no text here may',
+      [],
+      'nul_in_parameter',
+    )
   }
   return next()
 }
@@ -167,8 +148,6 @@ function hasExecutionContext(c: Http): boolean {
   }
 }
 
-const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
-
 /** SURFACE: what this instance shows at all. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
@@ -178,17 +157,6 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()
-}
-
-function notFound(c: Http): Response | Promise<Response> {
-  if (isManagement(c.req.path)) {
-    return problemResponse(c, new Problem('not_found', 'there is nothing at this path'))
-  }
-  if (c.req.header('accept')?.includes('text/html')) {
-    pageHeaders(c)
-    return c.html(errorPage({ title: 'Not found', text: 'There is no page at this address.' }), 404)
-  }
-  return c.json({ error: 'not_found' }, 404)
 }
 
 /** A route without a scope of ours would be open to every token: such a program does not start. */
@@ -242,96 +210,4 @@ function describeApi(api: Api, cx: Context) {
     },
   }
   return { ...document, components: { ...document.components, securitySchemes: { oauth2 } } }
-}
-
-function answerError(error: Error, c: Http): Response | Promise<Response> {
-  const { cx } = c.var
-  const known = classify(error)
-  if (known === null) {
-    cx.log('error', 'a request failed', { path: c.req.path, error: error.stack ?? error.message })
-  } else if (known.cause instanceof Error) {
-    cx.log('warn', 'a request was refused', { path: c.req.path, error: known.message })
-  } else if (known instanceof OAuthError) {
-    // The reason is for whoever looks for the cause here; the wire has the dull description.
-    const { error, reason } = known
-    cx.log('info', 'a request was refused', { path: c.req.path, error, reason })
-  }
-  const failure =
-    known ?? new OAuthError('server_error', { description: 'an error occurred', reason: 'bug' })
-
-  if (failure instanceof OAuthError) challenge(c, failure)
-  if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
-  if (PAGES.includes(c.req.path)) {
-    pageHeaders(c)
-    const text = failure instanceof OAuthError ? failure.description : failure.detail
-    return c.html(errorPage({ title: 'This did not work', text }), failure.status)
-  }
-  noStore(c)
-  if (failure instanceof Problem) return problemResponse(c, failure)
-  if (failure.status === 503) c.header('Retry-After', '2')
-  const { error: code, description } = failure
-  // A description is optional (RFC 6749 §5.2), and some peers want none.
-  const told = description === '' ? {} : { error_description: description }
-  return c.json({ error: code, ...told }, failure.status)
-}
-
-/** The failure as one of the kinds that have an answer, or null for a fault of ours. */
-function classify(error: Error): OAuthError | Problem | null {
-  if (error instanceof OAuthError || error instanceof Problem) return error
-  if (error instanceof DatabaseUnavailable) {
-    return new OAuthError('temporarily_unavailable', {
-      description: 'the service is busy or its database cannot be reached; try again',
-      reason: 'database_unavailable',
-      cause: error,
-    })
-  }
-  if (error instanceof UnsealError) {
-    return new OAuthError('server_error', {
-      description: 'an error occurred',
-      reason: 'unseal',
-      cause: error,
-    })
-  }
-  if (error instanceof HTTPException && error.status === 400) {
-    return new Problem('invalid_request', 'the body is not valid JSON')
-  }
-  if (error instanceof HTTPException && error.status === 415) {
-    return new Problem('unsupported_media_type', 'send JSON, with Content-Type: application/json')
-  }
-  return null
-}
-
-function asProblem(failure: OAuthError | Problem): Problem {
-  if (failure instanceof Problem) return failure
-  const { status, description } = failure
-  if (status === 401) return new Problem('unauthorized', description)
-  if (status === 403) return new Problem('forbidden', description)
-  if (status === 503) return new Problem('unavailable', description)
-  if (status === 500) return new Problem('internal', description)
-  return new Problem('invalid_request', description)
-}
-
-const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
-
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
-function challenge(c: Http, failure: OAuthError): void {
-  const { error } = failure
-  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
-  if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
-    c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
-  } else if (failure.scheme === 'DPoP') {
-    c.header('WWW-Authenticate', `DPoP error="${error}", ${DPOP_CHALLENGE}`)
-  } else if (error === 'invalid_token' || error === 'insufficient_scope') {
-    // RFC 6750 §3.1: a request without any authentication gets no error code.
-    const bare = failure.reason === 'no_token'
-    const parameters = bare ? [] : [`error="${error}"`]
-    if (isManagement(c.req.path)) {
-      // RFC 9728 §5.1: so that whoever has no token finds out where to get one
-      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
-    }
-    const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
-    // Not where registration takes tokens of its own, which are bound to nothing.
-    const offersDpop = bare && (isManagement(c.req.path) || c.req.path === '/oauth/userinfo')
-    c.header('WWW-Authenticate', offersDpop ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
-  }
 }

@@ -38,6 +38,19 @@ export type ClientCertificate = {
   verified: boolean
 }
 
+/**
+ * The two that a request is about, for its log alone: no decision reads them. Noted while the request is read, on one
+ * record that all contexts of the request share.
+ */
+export type Parties = {
+  /** The client as the request names it, which proves nothing. */
+  client_id: string | null
+  /** The subject, once a session, a token or a code has proven it. */
+  sub: string | null
+}
+
+export const noParties = (): Parties => ({ client_id: null, sub: null })
+
 export type Context = {
   config: Config
   db: Database
@@ -55,12 +68,33 @@ export type Context = {
   /** Null without one, and where mutual TLS is not set up. */
   client_certificate: ClientCertificate | null
   actor: Actor
+  parties: Parties
   memory: Memory
   /** The compiled argon2 module; entry supplies it because each runtime loads it its own way. */
   argon2: WebAssembly.Module
-  /** Random per request: statements of one request are conditional on it (single use, repeatable batches). */
+  /**
+   * Random per request, and never taken from it: statements of one request are conditional on it (single use,
+   * repeatable batches). Answers and the log carry it as the id of the request.
+   */
   rid: string
 }
+
+/** The context of one request: each line of its log says of which request it is, and from where. */
+export const ofRequest = (cx: Context, path: string): Context => {
+  const { rid, address } = cx
+  return {
+    ...cx,
+    log: (level, message, fields) =>
+      cx.log(level, message, { rid, address, path: legible(path), ...fields }),
+  }
+}
+
+/** Longest text of a stranger in the log. */
+const LEGIBLE_MAX = 200
+
+/** A stranger's text for the log: cut, and without characters that a terminal or a reader of lines obeys. */
+export const legible = (text: string, max = LEGIBLE_MAX): string =>
+  text.slice(0, max).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
 
 /** The same context, in which `actor` acts. */
 export const as = (cx: Context, actor: Pick<Actor, 'kind' | 'id'>): Context => ({

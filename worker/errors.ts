@@ -1,6 +1,8 @@
-// The kinds of failure, told apart by who is at fault. A protocol peer gets OAuthError, a caller of the API
-// gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
+// The kinds of failure, told apart by who is at fault, and how a refusal is logged. A protocol peer gets OAuthError, a
+// caller of the API gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import { type Context, legible } from './context.ts'
+import type { Reason } from './refusals.ts'
 
 /**
  * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
@@ -44,13 +46,13 @@ export const OAUTH_STATUS = {
 export type OAuthErrorCode = keyof typeof OAUTH_STATUS
 
 /**
- * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is a literal for logs and
- * tests and is never sent.
+ * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log and for tests
+ * and is never sent.
  */
 export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
-  readonly reason: string
+  readonly reason: Reason
   readonly status: ContentfulStatusCode
   /** How an access token was presented, where that is what failed: the scheme of the challenge. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
@@ -60,7 +62,7 @@ export class OAuthError extends Error {
     /** `status` where an endpoint has another one than is usual for the code. */
     options: {
       description: string
-      reason: string
+      reason: Reason
       cause?: unknown
       status?: ContentfulStatusCode
       scheme?: 'Bearer' | 'DPoP'
@@ -104,9 +106,16 @@ export class Problem extends Error {
   readonly type: ProblemType
   readonly detail: string
   readonly errors: readonly FieldError[]
+  readonly reason: Reason
 
-  constructor(type: ProblemType, detail: string, errors: readonly FieldError[] = []) {
+  constructor(
+    type: ProblemType,
+    detail: string,
+    errors: readonly FieldError[] = [],
+    reason: Reason = type,
+  ) {
     super(`${type}: ${detail}`)
+    this.reason = reason
     this.type = type
     this.detail = detail
     this.errors = errors
@@ -115,4 +124,39 @@ export class Problem extends Error {
   get status(): ContentfulStatusCode {
     return PROBLEM_STATUS[this.type]
   }
+}
+
+/**
+ * Logs a refusal: its reason, the parties of the request, and the words of whatever lies behind it, such as those of the
+ * database. No parameter, header or body goes into the log.
+ */
+export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
+  const { status, reason, cause } = failure
+  const { client_id, sub } = cx.parties
+  const isBug = reason === 'bug'
+  const level = isBug ? 'error' : status >= 500 ? 'warn' : 'info'
+  cx.log(level, isBug ? 'a request failed' : 'a request was refused', {
+    status,
+    error: failure instanceof OAuthError ? failure.error : failure.type,
+    reason,
+    ...(client_id === null ? {} : { client_id: legible(client_id) }),
+    ...(sub === null ? {} : { sub }),
+    ...(cause === undefined ? {} : { cause: wordsOf(cause) }),
+    ...(isBug && cause instanceof Error ? { stack: cause.stack } : {}),
+  })
+}
+
+/** Longest words of a cause in the log. */
+const WORDS_MAX = 1000
+
+/** The words of an error and of all that caused it. */
+function wordsOf(error: unknown): string {
+  const words: string[] = []
+  for (let one = error; one !== undefined && words.length < 6; ) {
+    const text = one instanceof Error ? one.message : String(one)
+    // Drivers often repeat the words of the error that they wrap.
+    if (!words.some((known) => known.includes(text))) words.push(text)
+    one = one instanceof Error ? one.cause : undefined
+  }
+  return legible(words.join(': '), WORDS_MAX)
 }

@@ -3,11 +3,18 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
-import { OAuthError } from './errors.ts'
+import { logRefusal, OAuthError } from './errors.ts'
 import { isObject } from './json.ts'
+import type { Reason } from './refusals.ts'
 
 /** What every handler finds in `c.var`. */
-export type Env = { Variables: { cx: Context } }
+export type Env = {
+  Variables: {
+    cx: Context
+    /** Whether people look here, so that errors are pages too. */
+    isPage?: boolean
+  }
+}
 export type Http = HonoContext<Env>
 
 /** Longest body of a form, in bytes. */
@@ -21,7 +28,7 @@ export type Form = {
   names(): readonly string[]
 }
 
-const badRequest = (description: string, reason: string) =>
+const badRequest = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 /**
@@ -211,9 +218,18 @@ export function imageSources(shown: { logo_uri: string | null } | null): readonl
   return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
 }
 
+/** Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not stored. */
+export const page: MiddlewareHandler<Env> = (c, next) => {
+  c.set('isPage', true)
+  pageHeaders(c)
+  return next()
+}
+
 /** Headers that every answer has. Before the answer is made: afterwards it would have to be made anew. */
 export const securityHeaders: MiddlewareHandler<Env> = (c, next) => {
   c.header('X-Content-Type-Options', 'nosniff')
+  // Ours alone: single use hangs on it, so that no request may choose it.
+  c.header('X-Request-Id', c.var.cx.rid)
   if (secure(c.var.cx)) {
     c.header('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
   }
@@ -242,7 +258,7 @@ export function crossOrigin(
     c.header('Access-Control-Allow-Origin', origin ?? '*')
     if (withCredentials) c.header('Vary', 'Origin')
     if (origin !== undefined) c.header('Access-Control-Allow-Credentials', 'true')
-    c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate')
+    c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate, X-Request-Id')
     if (c.req.method !== 'OPTIONS') return next()
     c.header('Access-Control-Allow-Methods', methods.join(', '))
     // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
@@ -254,13 +270,15 @@ export function crossOrigin(
 
 export function wrongMethod(c: Http, allowed: string): Response {
   noStore(c)
-  const error = { error: 'invalid_request', error_description: `use ${allowed}` }
-  return c.json(error, 405, { Allow: allowed })
+  const error = 'invalid_request'
+  const description = `use ${allowed}`
+  logRefusal(c.var.cx, new OAuthError(error, { description, reason: 'wrong_method', status: 405 }))
+  return c.json({ error, error_description: description }, 405, { Allow: allowed })
 }
 
 /** The token of an Authorization header (RFC 6750 §2.1). Throws OAuthError invalid_token. */
 export function readBearer(authorization: string | undefined): string {
-  const refused = (description: string, reason: string) =>
+  const refused = (description: string, reason: Reason) =>
     new OAuthError('invalid_token', { description, reason, scheme: 'Bearer' })
   if (authorization === undefined) throw refused('an access token is needed', 'no_token')
   const match = /^Bearer +([A-Za-z0-9._~+/-]+=*)$/i.exec(authorization)

@@ -52,7 +52,7 @@ const pagesWith = (text: string) => ({
     switch_account: text,
   }),
   device_done: deviceDonePage({ decision: 'allowed' }),
-  error: errorPage({ title: text, text }),
+  error: errorPage({ title: text, text, request_id: text }),
   setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }),
   logout: logoutPage({
     action: '/logout',

@@ -15,6 +15,7 @@ import {
   type Context,
   type Log,
   type Memory,
+  noParties,
 } from '../context.ts'
 import { UnsealError } from '../crypto.ts'
 import { type Database, DatabaseUnavailable } from '../db/database.ts'
@@ -97,6 +98,7 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
     address,
     client_certificate,
     actor,
+    parties: noParties(),
     memory,
     argon2,
     rid: crypto.randomUUID(),

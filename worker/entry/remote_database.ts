@@ -115,13 +115,37 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
       // The body belongs to the attempt: it is read here, where its loss is still known as such.
       const body = await answer.arrayBuffer()
       const { status, headers } = answer
+      if (answer.ok) return new Response(body, { status, headers })
+      const { words, coded } = readWords(new TextDecoder().decode(body))
       if (status === 408 || status === 429 || status >= 500) {
-        throw new AnswerLost(`the server answered ${status}`)
+        throw new AnswerLost(`the server answered ${status}${words === '' ? '' : `: ${words}`}`)
       }
-      return new Response(body, { status, headers })
+      // The client of libSQL keeps the words of plain text and of its own JSON; of all else the status alone.
+      return coded
+        ? new Response(body, { status, headers: { 'content-type': 'application/json' } })
+        : new Response(words, { status, headers: { 'content-type': 'text/plain' } })
     } catch (error) {
       throw error instanceof AnswerLost ? error : new AnswerLost('no answer', { cause: error })
     }
+  }
+}
+
+/** Longest words of a server that are kept. */
+const WORDS_MAX = 500
+
+/** The words of a refusal: those in its JSON, else its whole text, cut. `coded`: as libSQL's protocol has them. */
+function readWords(text: string): { words: string; coded: boolean } {
+  let found: Record<string, unknown> = {}
+  try {
+    found = Object(JSON.parse(text))
+  } catch {
+    // no JSON, but perhaps a sentence
+  }
+  const { code, error, message } = found
+  const words = [message, error].find((one) => typeof one === 'string') ?? text
+  return {
+    words: String(words).trim().slice(0, WORDS_MAX),
+    coded: typeof code === 'string' && typeof message === 'string',
   }
 }
 

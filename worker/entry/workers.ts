@@ -9,6 +9,7 @@ import {
   type Context,
   type Log,
   type Memory,
+  noParties,
 } from '../context.ts'
 import { type Config, describeFaults, readEnvironment } from '../environment.ts'
 import { runJobs } from '../jobs.ts'
@@ -72,6 +73,7 @@ function open(
     address,
     client_certificate,
     actor,
+    parties: noParties(),
     memory,
     argon2,
     rid: crypto.randomUUID(),

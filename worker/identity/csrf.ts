@@ -6,6 +6,7 @@ import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import { type Form, type Http, readCookie, writeCookie } from '../http.ts'
 import { english } from '../pages/messages.ts'
+import type { Reason } from '../refusals.ts'
 import { readSessionCookie } from './sessions.ts'
 
 const COOKIE = 'visit'
@@ -57,5 +58,5 @@ function assertOwnOrigin(c: Http): void {
   }
 }
 
-const refusal = (reason: string) =>
+const refusal = (reason: Reason) =>
   new OAuthError('access_denied', { description: english.form.outOfDate, reason })

@@ -2,12 +2,13 @@
 // work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
 import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
-import { OAuthError } from '../errors.ts'
+import { logRefusal, OAuthError } from '../errors.ts'
 import {
   type Env,
   type Form,
   type Http,
   imageSources,
+  page,
   pageHeaders,
   readForm,
   readQuery,
@@ -50,9 +51,6 @@ export type Surroundings = {
 
 export function loginRoutes({ ended, applications, introduce }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
-  for (const path of ['/login', '/logout', '/account', '/account/sessions', '/setup']) {
-    routes.use(path, pageGuard)
-  }
 
   /** The form, with whoever sent the person here. */
   const showLogin = async (
@@ -67,7 +65,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   }
 
   /** Database round trips: 0, or 1 for who comes from an application, or with a cookie from nowhere. */
-  routes.get('/login', async (c) => {
+  routes.get('/login', page, async (c) => {
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
     // Who comes with a target was sent to sign in (again); others who are signed in need no form.
@@ -82,7 +80,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
    * Database round trips: 2, one more when the settings are not remembered, or when who came from an application has
    * to try again.
    */
-  routes.post('/login', async (c) => {
+  routes.post('/login', page, async (c) => {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
@@ -91,8 +89,14 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const messages = messagesFor(journey.ui_locales)
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
-    const again = (error: string, status: 403 | 429) =>
-      showLogin(c, journey, { username: username.slice(0, 254), error, status })
+    const again = (description: string, status: 403 | 429) => {
+      const refusal =
+        status === 429
+          ? new OAuthError('too_many_requests', { description, reason: 'sign_in_limited' })
+          : new OAuthError('access_denied', { description, reason: 'sign_in_refused' })
+      logRefusal(cx, refusal)
+      return showLogin(c, journey, { username: username.slice(0, 254), error: description, status })
+    }
     const result = await signIn(cx, {
       username,
       password,
@@ -112,7 +116,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 1; 2 once a minute. */
-  routes.get('/account', async (c) => {
+  routes.get('/account', page, async (c) => {
     const { cx } = c.var
     const cookie = readSessionCookie(c)
     const [[session], sessions] =
@@ -141,7 +145,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 2, and those of `ended`. */
-  routes.post('/account/sessions', async (c) => {
+  routes.post('/account/sessions', page, async (c) => {
     const form = await readForm(c)
     assertCsrf(c, form)
     const action = assertAction(form, ['end', 'everywhere'])
@@ -162,7 +166,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 0 without a cookie, else 1. */
-  routes.get('/logout', async (c) => {
+  routes.get('/logout', page, async (c) => {
     const { return_to, form_targets, carried } = readJourney(c.var.cx, readQuery(c))
     const session = await liveSession(c)
     if (session === undefined) {
@@ -175,7 +179,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 2, and those of `ended`. */
-  routes.post('/logout', async (c) => {
+  routes.post('/logout', page, async (c) => {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
@@ -194,7 +198,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 1. */
-  routes.get('/setup', async (c) => {
+  routes.get('/setup', page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
     if (!(await isSetupLinkGood(c.var.cx, token))) return deadLink(c)
     return c.html(
@@ -203,7 +207,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /** Database round trips: 2. */
-  routes.post('/setup', async (c) => {
+  routes.post('/setup', page, async (c) => {
     const form = await readForm(c)
     assertCsrf(c, form)
     assertAction(form, ['create', undefined])
@@ -234,17 +238,13 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   return routes
 }
 
-/** Every answer of these paths is a page's: not framed, not stored. */
-async function pageGuard(c: Http, next: () => Promise<void>): Promise<void> {
-  pageHeaders(c)
-  await next()
-}
-
 async function liveSession(c: Http): Promise<LiveSession | undefined> {
   const cookie = readSessionCookie(c)
   if (cookie === undefined) return undefined
-  const [rows] = await c.var.cx.db.read(findSession(c.var.cx, cookie))
-  return rows[0]
+  const { cx } = c.var
+  const [[session]] = await cx.db.read(findSession(cx, cookie))
+  cx.parties.sub = session?.user_id ?? null
+  return session
 }
 
 /** The button that was pressed; `undefined` stands for a form that was sent without one. */
@@ -260,5 +260,9 @@ function assertAction<const A extends string | undefined>(form: Form, known: rea
   return action as A
 }
 
-const deadLink = (c: Http) =>
-  c.html(errorPage({ title: english.setup.deadTitle, text: english.setup.dead }), 403)
+function deadLink(c: Http): Response | Promise<Response> {
+  const { cx } = c.var
+  const { deadTitle: title, dead: text } = english.setup
+  logRefusal(cx, new OAuthError('access_denied', { description: text, reason: 'setup_link_dead' }))
+  return c.html(errorPage({ title, text, request_id: cx.rid }), 403)
+}

@@ -4,6 +4,16 @@ import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './signing_keys.ts'
 
+/** Whether jose refused a JWT for its time alone, which it judges after the signature. */
+export function timeFault(error: unknown): 'expired' | 'not_yet_valid' | null {
+  if (error instanceof errors.JWTExpired) return 'expired'
+  const isEarly =
+    error instanceof errors.JWTClaimValidationFailed &&
+    error.claim === 'nbf' &&
+    error.reason === 'check_failed'
+  return isEarly ? 'not_yet_valid' : null
+}
+
 export type Signed = { jwt: string; kid: string }
 
 /**

@@ -6,6 +6,7 @@ import { ID_PATTERN } from '../access/principals.ts'
 import { z } from '../api.ts'
 import { sha256 } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
+import type { Reason } from '../refusals.ts'
 
 const names = (pattern: RegExp, max: number) => z.array(z.string().regex(pattern)).max(max)
 
@@ -24,7 +25,7 @@ const detailsSchema = z.array(detailSchema).min(1).max(10)
 /** One element of `authorization_details`. */
 export type Detail = Narrowing & { type: 'device' }
 
-const refuse = (description: string, reason: string) =>
+const refuse = (description: string, reason: Reason) =>
   new OAuthError('invalid_authorization_details', { description, reason })
 
 /** Reads the parameter. Throws OAuthError invalid_authorization_details (RFC 9396 §5). */

@@ -7,6 +7,7 @@ import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
+import type { Reason } from '../refusals.ts'
 import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
 import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
@@ -17,7 +18,7 @@ import {
 } from './client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
-import { readAccessToken } from './tokens/access_token.ts'
+import { judgeAccessToken } from './tokens/access_token.ts'
 
 /** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
 export function readCredential(c: Http): Credential {
@@ -38,16 +39,18 @@ export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
 async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
-  const invalid = (reason: string) =>
+  const invalid = (reason: Reason) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,
       scheme,
     })
-  const read = await readAccessToken(cx, credential.token, managementAudience(cx))
-  if (read === null) throw invalid('not_our_token')
+  const read = await judgeAccessToken(cx, credential.token, managementAudience(cx))
+  if ('fault' in read) throw invalid(read.fault)
   const now = cx.now()
+  cx.parties.client_id = read.client_id
   const proofs = await proveHolder(cx, credential, read)
+  cx.parties.sub = read.sub
   // People alone: of clients none but the token's own acts here (RFC 8693).
   const acting = actorsOf(read.act).filter((one) => one !== read.client_id)
   const [[origin], [row], ...others] = await readOnce(
@@ -69,7 +72,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
-  if (origin.kind !== 'authorization') throw invalid('device')
+  if (origin.kind !== 'authorization') throw invalid('token_of_device')
   const rights = others.slice(0, 5) as unknown as RightsRows
   const ofActors = others.slice(5) as RightsRows[0][]
   const held = [

@@ -4,6 +4,7 @@ import { OAuthError } from '../errors.ts'
 import { readProfile } from '../identity/profile.ts'
 import type { UserRow } from '../identity/users.ts'
 import { isObject } from '../json.ts'
+import type { Reason } from '../refusals.ts'
 
 /** OpenID Connect Core §5.4. */
 const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -55,7 +56,7 @@ export type ClaimsRequest = {
 /** Longest `claims` parameter, in characters. */
 export const CLAIMS_MAX = 4096
 
-const refuse = (description: string, reason: string) =>
+const refuse = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 /** The `claims` parameter. What is not understood in it is ignored (§5.5). Throws OAuthError invalid_request. */

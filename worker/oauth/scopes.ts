@@ -80,7 +80,7 @@ export function resolveAudience(
     if (!alone) {
       throw new OAuthError('invalid_scope', {
         description: 'management scopes need a token of their own: name the resource',
-        reason: 'shared_audience',
+        reason: 'management_scope_mixed',
       })
     }
     return { audience: [management], scope: [...scope] }

@@ -75,6 +75,10 @@ export const english = {
     },
   },
   error: {
+    title: 'This did not work',
+    notFound: { title: 'Not found', text: 'There is no page at this address.' },
+    /** For a question to the operator. */
+    request: (id: string) => `Request ${id}`,
     footer: 'You can close this page, or go back and try again.',
   },
   setup: {

@@ -366,7 +366,7 @@ describe('a request object', () => {
     answer = () => Response.json({}, { status: 500 })
     worker.clock.now += 60
     expect(answerOf(await get())).toMatchObject({ error: 'invalid_request_object' })
-    expect(worker.log.at(-1)?.fields['reason']).toBe('jwks_uri_status_500')
+    expect(worker.log.at(-1)?.fields['reason']).toBe('jwks_uri_status')
   })
 
   test('of a client with profile fapi2 says who, for whom and until when, within an hour', async () => {

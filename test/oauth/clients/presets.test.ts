@@ -189,7 +189,7 @@ describe('a preset', () => {
 
   test('of Google turns every refusal into one, and no fault of ours', () => {
     const told = (code: OAuthError['error'], preset: Client['preset']) => {
-      const error = new OAuthError(code, { description: 'a word', reason: 'test' })
+      const error = new OAuthError(code, { description: 'a word', reason: 'bug' })
       const { error: said, description, status } = inVendorsWords({ preset }, error)
       return [status, said, description]
     }

@@ -597,7 +597,7 @@ describe('manners', () => {
       )
       expect(answer.headers.get('access-control-allow-headers')).toContain('Authorization')
       expect(answer.headers.get('access-control-expose-headers')).toBe(
-        'DPoP-Nonce, WWW-Authenticate',
+        'DPoP-Nonce, WWW-Authenticate, X-Request-Id',
       )
       expect(answer.headers.get('access-control-allow-credentials')).toBe(named ? 'true' : null)
     }

@@ -3,7 +3,7 @@
 import { Hono } from 'hono'
 import { as } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
-import { type Env, pageHeaders, readForm } from '../../http.ts'
+import { type Env, page, pageHeaders, readForm } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { findSession, readSessionCookie, userOf } from '../../identity/sessions.ts'
 import { applicationsPage } from '../../pages/applications_page.ts'
@@ -20,7 +20,7 @@ const LOOKED_AT = 1000
 /** Database round trips: 1; 2 to withdraw. */
 export function applicationRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .get(APPLICATIONS, async (c) => {
+    .get(APPLICATIONS, page, async (c) => {
       const { cx } = c.var
       const cookie = readSessionCookie(c)
       const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
@@ -45,7 +45,7 @@ export function applicationRoutes(): Hono<Env> {
         }),
       )
     })
-    .post(APPLICATIONS, async (c) => {
+    .post(APPLICATIONS, page, async (c) => {
       const { cx } = c.var
       const form = await readForm(c)
       assertCsrf(c, form)

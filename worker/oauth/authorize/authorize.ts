@@ -6,11 +6,12 @@ import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { type Statement, sql } from '../../db/sql.ts'
-import { OAuthError } from '../../errors.ts'
+import { logRefusal, OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { findSession, touchSession, userOf } from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
@@ -53,7 +54,7 @@ import {
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
 
-const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 // --- looking ----------------------------------------------------------------------------------
@@ -67,6 +68,7 @@ export async function authorize(
   form: Form,
   cookie: string | undefined,
 ): Promise<Outcome> {
+  cx.parties.client_id = form.get('client_id') ?? null
   const reference = readReference(form)
   const client_id = readClientId(form)
   if (reference !== null) {
@@ -91,6 +93,7 @@ export async function authorize(
   return tellClient(cx, client, target, allowed, async () => {
     const request = await checkRequest(cx, client, target, opened)
     const [session] = sessions
+    cx.parties.sub = session?.user_id ?? null
     return proceed(cx, {
       client,
       request,
@@ -142,7 +145,9 @@ export async function lookAt(
     narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
   )
   const [row] = requests
+  cx.parties.sub = sessions[0]?.user_id ?? null
   if (row === undefined) throw requestEnded()
+  cx.parties.client_id = row.client_id
   const client = usableClient(clients[0])
   const { session_hash, ...request } = JSON.parse(row.parameters) as KeptRequest
   // The client may have been changed since, for instance because an address was taken over.
@@ -204,8 +209,7 @@ async function tellClient(
   } catch (error) {
     if (!(error instanceof OAuthError)) throw error
     if (client.anonymous && allowed.length === 0) throw error
-    const { reason } = error
-    cx.log('info', 'an authorization request was refused', { client_id: client.client_id, reason })
+    logRefusal(cx, error)
     const answer = { error: error.error, error_description: error.description }
     return toClient(cx, client, target, answer)
   }

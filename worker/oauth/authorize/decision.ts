@@ -3,6 +3,7 @@
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
+import type { Reason } from '../../refusals.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
@@ -14,7 +15,7 @@ import { subjectFor } from '../clients/subject_identifier.ts'
 import { isManagementScope } from '../scopes.ts'
 import type { AuthorizationRequest } from './request.ts'
 
-const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 /** A request that was stored, and where it stands. */

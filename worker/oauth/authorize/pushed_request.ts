@@ -6,6 +6,7 @@ import { randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import {
   authenticate,
@@ -22,7 +23,7 @@ import { checkRequest, type KeptRequest, REQUEST_URI_PREFIX, readTarget } from '
 import { openRequestObject } from './request_object.ts'
 import { findRequest, insertRequestWhere, openPushedRequest } from './request_store.ts'
 
-const refuse = (error: OAuthError['error'], description: string, reason: string) =>
+const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 /** RFC 9126 §2.2. */
@@ -46,7 +47,7 @@ export async function pushRequest(
   )
   const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {
-    throw refuse('unauthorized_client', 'a device has nobody to ask', 'device_authorization')
+    throw refuse('unauthorized_client', 'a device has nobody to ask', 'push_by_device')
   }
   const { client } = caller
   // RFC 9126 §2.1

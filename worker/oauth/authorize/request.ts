@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
+import type { Reason } from '../../refusals.ts'
 import { type Detail, readDetails } from '../authorization_details.ts'
 import { isRegisteredScope, mayNameResource } from '../authorizations/authorizations.ts'
 import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter, withinRegistered } from '../claims.ts'
@@ -79,7 +80,7 @@ export type AuthorizationRequest = Target & {
 /** The same as it is stored: with the session that was there when a browser brought it. */
 export type KeptRequest = AuthorizationRequest & { session_hash: string | null }
 
-const refuse = (error: OAuthErrorCode, description: string, reason: string) =>
+const refuse = (error: OAuthErrorCode, description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 /** The value of a parameter that comes once at most. Throws OAuthError. */

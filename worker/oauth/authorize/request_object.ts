@@ -8,8 +8,10 @@ import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Form, formOf } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
+import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
-import { verifyWith } from '../client_authentication/client_authentication.ts'
+import type { Reason } from '../../refusals.ts'
+import { type Judged, verifyWithAny } from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import type { Client } from '../clients/metadata.ts'
@@ -38,13 +40,13 @@ const EXPLICIT_TYPE = 'oauth-authz-req+jwt'
 /** Claims about the JWT itself (RFC 7519 §4.1): no parameters. */
 const JWT_CLAIMS = ['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']
 
-const refuse = (error: OAuthErrorCode, description: string, reason: string, cause?: unknown) =>
+const refuse = (error: OAuthErrorCode, description: string, reason: Reason, cause?: unknown) =>
   new OAuthError(error, { description, reason, cause })
 
-const badObject = (description: string, reason: string) =>
+const badObject = (description: string, reason: Reason) =>
   refuse('invalid_request_object', description, reason)
 
-const badUri = (description: string, reason: string, cause?: unknown) =>
+const badUri = (description: string, reason: Reason, cause?: unknown) =>
   refuse('invalid_request_uri', description, reason, cause)
 
 /**
@@ -158,14 +160,15 @@ async function verifyObject(cx: Context, client: Client, jwt: string): Promise<V
     throw badObject('the request object has the wrong typ', 'object_typ')
   }
   assertAlgorithm(client, alg)
-  const claims =
+  const judged =
     alg === 'none' ? readUnsigned(cx, jwt) : await verifySigned(cx, client, jwt, String(alg), kid)
-  if (claims === null) {
+  if ('fault' in judged) {
     throw badObject(
       'the request object is not signed by this client or ran out',
-      'object_signature',
+      `object_${judged.fault}`,
     )
   }
+  const { claims } = judged
   assertClaims(cx, client, claims)
   return { claims, typ }
 }
@@ -183,14 +186,15 @@ function assertAlgorithm(client: Client, alg: string | undefined): void {
   }
 }
 
-function readUnsigned(cx: Context, jwt: string): JWTPayload | null {
+function readUnsigned(cx: Context, jwt: string): Judged {
   try {
-    return UnsecuredJWT.decode(jwt, {
+    const { payload } = UnsecuredJWT.decode(jwt, {
       currentDate: new Date(cx.now() * 1000),
       clockTolerance: CLOCK_TOLERANCE,
-    }).payload
+    })
+    return { claims: payload }
   } catch (error) {
-    if (error instanceof errors.JOSEError) return null
+    if (error instanceof errors.JOSEError) return { fault: timeFault(error) ?? 'signature' }
     throw error
   }
 }
@@ -202,14 +206,12 @@ async function verifySigned(
   jwt: string,
   alg: string,
   kid: string | undefined,
-): Promise<JWTPayload | null> {
-  for (const key of await signingKeysOf(cx, client, kid)) {
-    const fits = fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig')
-    if (!fits) continue
-    const claims = await verifyWith(cx, jwt, key, alg)
-    if (claims !== null) return claims
-  }
-  return null
+): Promise<Judged> {
+  const keys = await signingKeysOf(cx, client, kid)
+  const candidates = keys.filter(
+    (key) => fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig'),
+  )
+  return verifyWithAny(cx, jwt, candidates, alg)
 }
 
 /** The keys that the client signs with. Throws OAuthError invalid_request_object when they cannot be had. */
@@ -241,7 +243,8 @@ function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   if (sub === client.client_id) {
     throw badObject('sub of the request object is the client', 'object_sub')
   }
-  if (exp !== undefined && exp <= now) throw badObject('the request object ran out', 'object_exp')
+  if (exp !== undefined && exp <= now)
+    throw badObject('the request object ran out', 'object_expired')
   if (strict) {
     const isShort =
       nbf !== undefined &&

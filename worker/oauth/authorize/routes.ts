@@ -13,6 +13,7 @@ import {
   type Http,
   imageSources,
   noStore,
+  page,
   pageHeaders,
   readForm,
   readQuery,
@@ -37,25 +38,25 @@ import type { Outcome } from './response.ts'
 export function authorizeRoutes(): Hono<Env> {
   return (
     new Hono<Env>()
-      .get('/oauth/authorize', async (c) => {
+      .get('/oauth/authorize', page, async (c) => {
         // Parameters may be repeated here so that authorize can tell the client that they must not be.
         const form = readQuery(c, PARAMETERS)
         assertFits(new URL(c.req.url).search)
         return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
       })
-      .post('/oauth/authorize', async (c) => {
+      .post('/oauth/authorize', page, async (c) => {
         // A form of another site comes without our Lax cookies; the GET that follows brings them.
         const query = writeQuery(await readForm(c, PARAMETERS))
         assertFits(query)
         return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
       })
       // Where libraries look that know one vendor's paths instead of discovery, such as auth0-spa-js.
-      .get('/authorize', (c) => {
+      .get('/authorize', page, (c) => {
         const { search } = new URL(c.req.url)
         assertFits(search)
         return leadTo(c, { to: 'page', path: `/oauth/authorize${search}` })
       })
-      .get('/consent', async (c) => {
+      .get('/consent', page, async (c) => {
         const reference = readQuery(c).get('request') ?? ''
         const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
         if ('to' in asked) return leadTo(c, asked)
@@ -68,7 +69,7 @@ export function authorizeRoutes(): Hono<Env> {
             : consentPage({ ...asked.values, csrf }, messages),
         )
       })
-      .post('/consent', async (c) => {
+      .post('/consent', page, async (c) => {
         const form = await readForm(c)
         assertCsrf(c, form)
         const given = { request: form.get('request'), action: form.get('action') }

@@ -12,6 +12,7 @@ import { join, type Statement } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
+import { timeFault } from '../../keys/jwt.ts'
 import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
@@ -149,12 +150,12 @@ async function verifyAssertion(
       (kid === undefined || key.kid === undefined || key.kid === kid) &&
       (key.use === undefined || key.use === 'sig'),
   )
-  for (const key of candidates) {
-    const claims = await verifyWith(cx, assertion, key, alg)
-    if (claims !== null)
-      return acceptClaims(cx, client_id, claims, client !== null && isFapi(client))
+  const judged = await verifyWithAny(cx, assertion, candidates, alg)
+  if ('claims' in judged) {
+    return acceptClaims(cx, client_id, judged.claims, client !== null && isFapi(client))
   }
-  throw invalidClient(candidates.length === 0 ? 'no_such_key' : 'bad_signature')
+  if (candidates.length === 0) throw invalidClient('no_such_key')
+  throw invalidClient(judged.fault === 'signature' ? 'bad_signature' : `assertion_${judged.fault}`)
 }
 
 /** OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the profile. */
@@ -166,8 +167,24 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
-/** The claims when the signature is this key's and the time is about right, otherwise null. All else is to be judged. */
-export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string) {
+/** `fault` is the time when the signature is right, so that a wrong clock is known from a wrong key. */
+export type Judged = { claims: JWTPayload } | { fault: 'signature' | 'expired' | 'not_yet_valid' }
+
+/** The claims when one of the keys signed and the time is about right. All else is to be judged. */
+export async function verifyWithAny(
+  cx: Context,
+  jwt: string,
+  keys: readonly Jwk[],
+  alg: string,
+): Promise<Judged> {
+  for (const key of keys) {
+    const judged = await verifyWith(cx, jwt, key, alg)
+    if ('claims' in judged || judged.fault !== 'signature') return judged
+  }
+  return { fault: 'signature' }
+}
+
+async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string): Promise<Judged> {
   try {
     const imported = await importJWK(publicMembers(key) as JWK, alg)
     // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
@@ -176,9 +193,9 @@ export async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: 
       currentDate: new Date(cx.now() * 1000),
       clockTolerance: CLOCK_TOLERANCE,
     })
-    return payload
-  } catch {
-    return null
+    return { claims: payload }
+  } catch (error) {
+    return { fault: timeFault(error) ?? 'signature' }
   }
 }
 

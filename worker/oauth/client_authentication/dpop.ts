@@ -5,6 +5,8 @@ import type { Context } from '../../context.ts'
 import { mac, sha256, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Http } from '../../http.ts'
+import { timeFault } from '../../keys/jwt.ts'
+import type { Reason } from '../../refusals.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { fitsAlgorithm, type PublicJwk, publicMembers } from '../clients/public_jwk.ts'
 import type { Assertion } from './used_assertion_store.ts'
@@ -57,7 +59,7 @@ export async function checkProof(
   request: ProofRequest,
   access_token?: string,
 ): Promise<Proof> {
-  const fail = (error: 'invalid_dpop_proof' | 'use_dpop_nonce', reason: string) =>
+  const fail = (error: 'invalid_dpop_proof' | 'use_dpop_nonce', reason: Reason) =>
     new OAuthError(error, {
       description:
         error === 'use_dpop_nonce'
@@ -66,7 +68,7 @@ export async function checkProof(
       reason,
       ...(access_token === undefined ? {} : { scheme: 'DPoP' }),
     })
-  const refused = (reason: string) => fail('invalid_dpop_proof', reason)
+  const refused = (reason: Reason) => fail('invalid_dpop_proof', reason)
 
   const { header: proof, method, path } = request
   if (proof === undefined) throw refused('no_proof')
@@ -84,19 +86,21 @@ export async function checkProof(
   const key = readPublicKey(jwk, alg)
   if (key === null) throw refused('proof_key')
   // Several headers of one name come joined by commas: that is no JWT (§4.3, step 1).
-  const claims = await verifyWith(cx, proof, key, alg)
-  if (claims === null) throw refused('bad_signature')
-
-  const { jti, htm, htu, iat, nonce, ath } = claims
+  const { jti, htm, htu, iat, nonce, ath } = await verifyWith(cx, proof, key, alg).catch(
+    (error) => {
+      const fault = timeFault(error)
+      throw refused(fault === null ? 'bad_signature' : `proof_${fault}`)
+    },
+  )
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('proof_jti')
   if (htm !== method) throw refused('proof_htm')
   if (typeof htu !== 'string' || normalise(htu) !== normalise(`${cx.config.issuer}${path}`)) {
     throw refused('proof_htu')
   }
   const now = cx.now()
-  if (typeof iat !== 'number' || iat < now - PROOF_AGE_MAX || iat > now + PROOF_AHEAD_MAX) {
-    throw refused('proof_iat')
-  }
+  if (typeof iat !== 'number') throw refused('proof_iat')
+  if (iat < now - PROOF_AGE_MAX) throw refused('proof_too_old')
+  if (iat > now + PROOF_AHEAD_MAX) throw refused('proof_issued_ahead')
   if (access_token !== undefined && ath !== sha256(access_token)) throw refused('proof_ath')
   if (nonce === undefined) throw fail('use_dpop_nonce', 'no_nonce')
   if (typeof nonce !== 'string' || !isOurNonce(cx, nonce)) throw fail('use_dpop_nonce', 'old_nonce')
@@ -122,16 +126,12 @@ function readPublicKey(jwk: unknown, alg: string): PublicJwk | null {
 }
 
 async function verifyWith(cx: Context, proof: string, key: PublicJwk, alg: string) {
-  try {
-    const { payload } = await jwtVerify(proof, await importJWK(key as JWK, alg), {
-      algorithms: [alg],
-      typ: 'dpop+jwt',
-      currentDate: new Date(cx.now() * 1000),
-    })
-    return payload
-  } catch {
-    return null
-  }
+  const { payload } = await jwtVerify(proof, await importJWK(key as JWK, alg), {
+    algorithms: [alg],
+    typ: 'dpop+jwt',
+    currentDate: new Date(cx.now() * 1000),
+  })
+  return payload
 }
 
 /** An address without query and fragment, in one spelling (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3). */

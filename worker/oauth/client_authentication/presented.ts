@@ -4,6 +4,7 @@ import { decodeJwt } from 'jose'
 import { ID_PATTERN } from '../../access/principals.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Form, type Http, readForm } from '../../http.ts'
+import type { Reason } from '../../refusals.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 
 /** What a request presents, by exactly one method. Nothing of it is believed yet. */
@@ -17,10 +18,10 @@ export type Presented =
   | { method: 'private_key_jwt'; client_id: string; assertion: string }
 
 /** One dull answer, whatever was wrong. */
-export const invalidClient = (reason: string) =>
+export const invalidClient = (reason: Reason) =>
   new OAuthError('invalid_client', { description: 'client authentication failed', reason })
 
-const badRequest = (description: string, reason: string) =>
+const badRequest = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -97,7 +98,11 @@ export async function readRequest(
 ): Promise<{ form: Form; presented: Presented }> {
   refuseQuery(c)
   const form = await readForm(c, repeatable)
-  return { form, presented: readPresented(c.req.header('authorization'), form) }
+  const { parties } = c.var.cx
+  parties.client_id = form.get('client_id') ?? null
+  const presented = readPresented(c.req.header('authorization'), form)
+  parties.client_id = presented.client_id
+  return { form, presented }
 }
 
 export function refuseQuery(c: Http): void {

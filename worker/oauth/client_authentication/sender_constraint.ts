@@ -5,6 +5,7 @@ import type { Context } from '../../context.ts'
 import type { Rows } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
+import type { Reason } from '../../refusals.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
 
 import { isSameAlgorithm } from '../clients/public_jwk.ts'
@@ -19,7 +20,7 @@ import { consumeProofs } from './used_assertion_store.ts'
 export const readProof = async (cx: Context, request: ProofRequest): Promise<Proof | null> =>
   request.header === undefined ? null : checkProof(cx, request)
 
-const badProof = (reason: string, description: string) =>
+const badProof = (reason: Reason, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
 /**
@@ -92,7 +93,7 @@ export async function proveHolder(
   { scheme, token, proof }: Credential,
   { cnf }: { cnf: Confirmation | null },
 ): Promise<readonly Proof[]> {
-  const refused = (reason: string, challenge: 'Bearer' | 'DPoP' = scheme) =>
+  const refused = (reason: Reason, challenge: 'Bearer' | 'DPoP' = scheme) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,

@@ -5,6 +5,7 @@ import { importJWK, type JWK } from 'jose'
 import type { ClientCertificate, Context } from '../../context.ts'
 import { decodeBase64, encodeBase64url, sha256OfBytes } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
+import type { Reason } from '../../refusals.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { SUBJECT_MEMBERS, type SubjectMember } from '../clients/member_faults.ts'
 import type { Client } from '../clients/metadata.ts'
@@ -15,7 +16,7 @@ export type TlsMethod = 'tls_client_auth' | 'self_signed_tls_client_auth'
 export const isTlsMethod = (method: string): method is TlsMethod =>
   method === 'tls_client_auth' || method === 'self_signed_tls_client_auth'
 
-const refused = (reason: string) =>
+const refused = (reason: Reason) =>
   new OAuthError('invalid_client', { description: 'client authentication failed', reason })
 
 /** Throws OAuthError invalid_client unless the connection's certificate is the client's. */

@@ -4,6 +4,7 @@
 import { type Context, recall, remember } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import type { Client } from './metadata.ts'
 import { type Jwk, jwkSchema } from './public_jwk.ts'
 
@@ -19,7 +20,7 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-type Answer = { keys: readonly Jwk[] } | { fault: string }
+type Answer = { keys: readonly Jwk[] } | { fault: Reason; words?: string }
 /** `until` is when it counts no longer. */
 type Fetched = Answer & { fetched_at: number; until: number }
 
@@ -49,6 +50,7 @@ export async function clientKeys(
     throw new OAuthError('invalid_client', {
       description: 'client authentication failed',
       reason: known.fault,
+      ...(known.words === undefined ? {} : { cause: new Error(known.words) }),
     })
   }
   return named(known.keys)
@@ -69,7 +71,8 @@ async function fetchKeys(cx: Context, jwks_uri: string): Promise<Answer> {
   try {
     const headers = { Accept: 'application/jwk-set+json, application/json' }
     const answer = await cx.fetch(jwks_uri, { headers, max_bytes: DOCUMENT_MAX })
-    if (answer.status !== 200) return { fault: `jwks_uri_status_${answer.status}` }
+    if (answer.status !== 200)
+      return { fault: 'jwks_uri_status', words: `it answered ${answer.status}` }
     text = answer.text
   } catch (error) {
     if (error instanceof OutsideRefused) return { fault: `jwks_uri_${error.reason}` }

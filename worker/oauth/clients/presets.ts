@@ -189,5 +189,9 @@ export const localeParameter = ({ preset }: Linked) =>
  */
 export function inVendorsWords({ preset }: Linked, error: OAuthError): OAuthError {
   if (preset === null || !VENDORS[preset.name].refuses_alike || error.status >= 500) return error
-  return new OAuthError('invalid_grant', { description: '', reason: error.reason })
+  return new OAuthError('invalid_grant', {
+    description: '',
+    reason: error.reason,
+    cause: error.cause,
+  })
 }

@@ -1,6 +1,6 @@
 // How a client knows a person (OpenID Connect Core §8): by the user's id, or, for a `pairwise` client, by a name
 // that only the clients of its sector share, so that others cannot tell that they know the same person.
-import type { Context } from '../../context.ts'
+import { type Context, legible } from '../../context.ts'
 import { hmacSha256 } from '../../crypto.ts'
 import type { FieldError } from '../../errors.ts'
 import { OutsideRefused } from '../../outside.ts'
@@ -88,7 +88,10 @@ async function readSector(cx: Context, uri: string, redirect_uris: readonly stri
     listed = JSON.parse(text)
   } catch (error) {
     if (error instanceof OutsideRefused) {
-      cx.log('info', 'a sector identifier was not fetched', { uri, reason: error.reason })
+      cx.log('info', 'a sector identifier was not fetched', {
+        uri: legible(uri),
+        reason: error.reason,
+      })
       return 'cannot be fetched'
     }
     if (error instanceof SyntaxError) return 'is not JSON'

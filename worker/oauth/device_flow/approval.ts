@@ -70,6 +70,7 @@ export async function enterUserCode(
 ): Promise<Step> {
   const [sessions] = await cx.db.read(findSession(cx, cookie))
   const [session] = sessions
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const code = readUserCode(typed)
   // No guess, for nothing answers to it.
@@ -146,6 +147,7 @@ export async function answerDevice(
     narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
   )
   const [session] = sessions
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const question = questionOf({ code: code ?? '', session, rows, clients, grants, narrowed })
   // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.

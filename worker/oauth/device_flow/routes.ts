@@ -3,12 +3,13 @@
 // Owns the table device_authorization (store.ts). device_authorization.ts is the device's side, approval.ts the
 // person's. How the device gets its tokens is token/grants/device_code.ts's.
 import { Hono } from 'hono'
-import { OAuthError } from '../../errors.ts'
+import { logRefusal, OAuthError } from '../../errors.ts'
 import {
   crossOrigin,
   type Env,
   type Http,
   noStore,
+  page,
   pageHeaders,
   readForm,
   readQuery,
@@ -33,13 +34,13 @@ export function deviceRoutes(): Hono<Env> {
     })
     .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
 
-    .get('/device', async (c) => {
+    .get('/device', page, async (c) => {
       const code = readQuery(c).get('user_code')
       const signedIn = await isSignedIn(c.var.cx, readSessionCookie(c))
       // RFC 8628 §3.3.1: a code that came with the address is filled in, and the person sends it.
       return show(c, { step: signedIn ? 'enter' : 'login' }, code)
     })
-    .post('/device', async (c) => {
+    .post('/device', page, async (c) => {
       const form = await readForm(c)
       assertCsrf(c, form)
       const [code, request] = [form.get('code'), form.get('request')]
@@ -58,6 +59,15 @@ export function deviceRoutes(): Hono<Env> {
     })
 }
 
+const USER_CODE_REFUSED = new OAuthError('invalid_request', {
+  description: english.device.refused,
+  reason: 'user_code_refused',
+})
+const USER_CODE_LIMITED = new OAuthError('too_many_requests', {
+  description: english.device.tooMany,
+  reason: 'user_code_limited',
+})
+
 /** The page of a step; `typed` is the code as it came. */
 function show(c: Http, at: Step, typed: string | undefined): Response | Promise<Response> {
   pageHeaders(c)
@@ -72,9 +82,11 @@ function show(c: Http, at: Step, typed: string | undefined): Response | Promise<
     case 'enter':
       return c.html(form())
     case 'refused':
+      logRefusal(c.var.cx, USER_CODE_REFUSED)
       return c.html(form(t.refused), 400)
     case 'too_many_attempts':
       c.header('Retry-After', String(at.retry_after))
+      logRefusal(c.var.cx, USER_CODE_LIMITED)
       return c.html(form(t.tooMany), 429)
     case 'confirm':
       return c.html(deviceConsentPage({ ...at.values, csrf: csrfToken(c) }))

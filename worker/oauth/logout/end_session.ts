@@ -12,6 +12,7 @@ import {
   sessionHash,
 } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
@@ -45,7 +46,7 @@ export type LogoutOutcome =
 const STATE_MAX = 4096
 const HINT_MAX = 8192
 
-const refuse = (description: string, reason: string) =>
+const refuse = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 function read(form: Form, name: string, max: number): string | null {
@@ -63,6 +64,7 @@ function read(form: Form, name: string, max: number): string | null {
 export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
   const hint = read(form, 'id_token_hint', HINT_MAX)
   const given = read(form, 'client_id', CLIENT_URL_MAX)
+  cx.parties.client_id = given
   const post_logout_redirect_uri = read(form, 'post_logout_redirect_uri', 2048)
   const state = read(form, 'state', STATE_MAX)
   if (hint === null) {
@@ -122,6 +124,7 @@ export async function endSession(
   )
   const location = locationOf(request, clients[0])
   const [session] = sessions
+  cx.parties.sub = session?.user_id ?? null
   if (session === undefined) {
     // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
     const unseen =

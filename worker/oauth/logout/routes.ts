@@ -5,7 +5,7 @@
 // Answers are pages and redirects by 303, as at authorize.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Http, pageHeaders, readForm, readQuery } from '../../http.ts'
+import { type Env, type Http, page, pageHeaders, readForm, readQuery } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
 import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
@@ -23,7 +23,7 @@ const CONFIRM = '/oauth/logout/confirm'
 /** Database round trips, warm: 2; 1 where nothing ends; 0 for a POST to the endpoint itself. */
 export function endSessionRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .get('/oauth/logout', async (c) => {
+    .get('/oauth/logout', page, async (c) => {
       const { cx } = c.var
       const query = readQuery(c)
       const sealed = query.get('request')
@@ -34,7 +34,7 @@ export function endSessionRoutes(): Hono<Env> {
       const cookie = readSessionCookie(c)
       return answer(c, request, await endSession(cx, request, cookie, { confirmed: false }))
     })
-    .post('/oauth/logout', async (c) => {
+    .post('/oauth/logout', page, async (c) => {
       // A form of another site comes without our Lax cookies; the GET that follows brings them. The ID token is not
       // in its address: what it said is, sealed.
       const request = await readLogoutRequest(c.var.cx, await readForm(c))
@@ -42,7 +42,7 @@ export function endSessionRoutes(): Hono<Env> {
       pageHeaders(c)
       return c.redirect(`/oauth/logout?${new URLSearchParams({ request: sealed })}`, 303)
     })
-    .post(CONFIRM, async (c) => {
+    .post(CONFIRM, page, async (c) => {
       const { cx } = c.var
       const form = await readForm(c)
       assertCsrf(c, form)

@@ -4,11 +4,12 @@
 // than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
 // alone.
 import { limit } from '../../attempts.ts'
-import { as, type Context } from '../../context.ts'
+import { as, type Context, legible } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
 import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
@@ -103,19 +104,20 @@ type Document = { client: Record<string, unknown>; lifetime: number }
 
 /** What is at the address, or null when that is no document about the client of this address. */
 async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promise<Document | null> {
-  const unusable = (reason: string) => {
-    cx.log('info', 'a client metadata document is not usable', { client_id: url, reason })
+  const unusable = (reason: Reason) => {
+    const client_id = legible(url)
+    cx.log('info', 'a client metadata document is not usable', { client_id, reason })
     return null
   }
   try {
     const headers = { accept: 'application/json' }
     const answer = await cx.fetch(url, { headers, max_bytes: DOCUMENT_MAX })
     const type = (answer.headers.get('content-type') ?? '').split(';')[0]?.trim() ?? ''
-    if (answer.status !== 200) return unusable('status')
-    if (!/^application\/(?:[\w.+-]+\+)?json$/i.test(type)) return unusable('content_type')
+    if (answer.status !== 200) return unusable('document_status')
+    if (!/^application\/(?:[\w.+-]+\+)?json$/i.test(type)) return unusable('document_content_type')
     const client = parseJsonObject(answer.text)
-    if (client === null) return unusable('no_json_object')
-    if (client['client_id'] !== url) return unusable('other_client_id')
+    if (client === null) return unusable('document_no_json_object')
+    if (client['client_id'] !== url) return unusable('document_other_client_id')
     return { client, lifetime: lifetimeOf(answer.headers) }
   } catch (error) {
     if (!(error instanceof OutsideRefused)) throw error
@@ -127,7 +129,7 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
         cause: error,
       })
     }
-    return unusable(error.reason)
+    return unusable(`document_${error.reason}`)
   }
 }
 
@@ -147,7 +149,10 @@ function judge(
         : null
   try {
     if (fault !== null) {
-      throw new OAuthError('invalid_client_metadata', { description: fault, reason: 'secret' })
+      throw new OAuthError('invalid_client_metadata', {
+        description: fault,
+        reason: 'document_with_secret',
+      })
     }
     // Its sector is the host of its addresses: nothing more is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
@@ -160,7 +165,7 @@ function judge(
     if (!(error instanceof OAuthError)) throw error
     const { reason, description } = error
     cx.log('info', 'a client metadata document is not usable', {
-      client_id: url,
+      client_id: legible(url),
       reason,
       description,
     })

@@ -11,6 +11,7 @@ import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
 import { isObject } from '../../json.ts'
+import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
@@ -64,7 +65,7 @@ type Permit = {
 
 const ANONYMOUS: Permit = { id: null, scope: IDENTITY_SCOPES, defaults: {} }
 
-const badToken = (reason: string) =>
+const badToken = (reason: Reason) =>
   new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
 
 const badMetadata = (pointer: string, detail: string) => refusalOf([{ pointer, detail }])
@@ -320,7 +321,7 @@ export async function replaceRegistration(
     if (current.first_party) {
       throw new OAuthError('access_denied', {
         description: 'this client is looked after by its operator',
-        reason: 'first_party',
+        reason: 'first_party_client',
       })
     }
     assertSame(cx, id, secrets, metadata)

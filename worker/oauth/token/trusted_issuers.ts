@@ -6,7 +6,9 @@ import { sha256 } from '../../crypto.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { emailFault, emailKey } from '../../identity/emails.ts'
+import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
+import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
 import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
 import type { Assertion } from '../client_authentication/used_assertion_store.ts'
@@ -23,7 +25,7 @@ const KEYS_TTL = 60
 const ASSERTION_MAX = 16_384
 
 /** One dull answer, whatever was wrong. */
-export const refused = (reason: string) =>
+export const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the assertion cannot be used', reason })
 
 /** What an assertion says. Nothing of it is believed before `verifyAssertion`. */
@@ -83,7 +85,7 @@ export async function verifyAssertion(
   if (typeof exp !== 'number' || exp <= now) throw refused('assertion_expired')
   if (exp > now + TTL_MAX) throw refused('assertion_lives_too_long')
   if (iat !== undefined && !(typeof iat === 'number' && iat <= now + CLOCK_TOLERANCE)) {
-    throw refused('assertion_from_the_future')
+    throw refused('assertion_issued_ahead')
   }
   if (typeof sub !== 'string' || sub === '') throw refused('assertion_subject')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
@@ -109,7 +111,10 @@ async function verifySignature(
       async (error: unknown) => {
         if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
         for await (const key of error) {
-          const verified = await jwtVerify(assertion, key, options).catch(() => null)
+          const verified = await jwtVerify(assertion, key, options).catch((fault: unknown) => {
+            if (timeFault(fault) !== null) throw fault
+            return null
+          })
           if (verified !== null) return verified
         }
         throw error
@@ -121,6 +126,8 @@ async function verifySignature(
     }
     return payload
   } catch (error) {
+    const fault = timeFault(error)
+    if (fault !== null) throw refused(`assertion_${fault}`)
     if (error instanceof errors.JOSEError) throw refused('bad_signature')
     // What WebCrypto makes of an unusable key.
     if (error instanceof TypeError || error instanceof DOMException) throw refused('bad_key')

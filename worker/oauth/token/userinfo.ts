@@ -4,6 +4,7 @@ import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
+import type { Reason } from '../../refusals.ts'
 import { findLiveOrigin } from '../authorizations/origin_store.ts'
 import { findAuthorization, findUserOf, subjectOfAuthorization } from '../authorizations/store.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
@@ -13,7 +14,7 @@ import {
   readOnce,
 } from '../client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from '../clients/clients.ts'
-import { readAccessToken } from '../tokens/access_token.ts'
+import { judgeAccessToken } from '../tokens/access_token.ts'
 
 /** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
 export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
@@ -22,15 +23,17 @@ export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
 export async function readUserInfo(cx: Context, credential: Credential): Promise<UserInfo> {
   await signingKeys(cx)
   const { scheme, token } = credential
-  const refused = (reason: string) =>
+  const refused = (reason: Reason) =>
     new OAuthError('invalid_token', {
       description: 'the access token is not valid',
       reason,
       scheme,
     })
-  const read = await readAccessToken(cx, token, cx.config.issuer)
-  if (read === null) throw refused('not_our_token')
+  const read = await judgeAccessToken(cx, token, cx.config.issuer)
+  if ('fault' in read) throw refused(read.fault)
+  cx.parties.client_id = read.client_id
   const proofs = await proveHolder(cx, credential, read)
+  cx.parties.sub = read.sub
   if (!read.scope.includes('openid')) {
     throw new OAuthError('insufficient_scope', {
       description: 'this needs the scope openid',

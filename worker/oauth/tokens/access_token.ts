@@ -168,9 +168,21 @@ export async function readAccessToken(
   token: string,
   audience?: string,
 ): Promise<ReadToken | null> {
-  if (token.length > ACCESS_TOKEN_MAX) return null
+  const judged = await judgeAccessToken(cx, token, audience)
+  return 'fault' in judged ? null : judged
+}
+
+type TokenFault = 'not_our_token' | 'token_expired' | 'token_for_others'
+
+/** The same, with the reason where it is none. */
+export async function judgeAccessToken(
+  cx: Context,
+  token: string,
+  audience?: string,
+): Promise<ReadToken | { fault: TokenFault }> {
+  if (token.length > ACCESS_TOKEN_MAX) return { fault: 'not_our_token' }
   const claims = await readToken(cx, token)
-  if (claims === null) return null
+  if (claims === null) return { fault: 'not_our_token' }
   const { sub, client_id, aud, jti, iat, exp, scope } = claims
   if (
     typeof sub !== 'string' ||
@@ -178,14 +190,14 @@ export async function readAccessToken(
     typeof jti !== 'string' ||
     typeof scope !== 'string' ||
     typeof iat !== 'number' ||
-    typeof exp !== 'number' ||
-    exp <= cx.now()
+    typeof exp !== 'number'
   ) {
-    return null
+    return { fault: 'not_our_token' }
   }
+  if (exp <= cx.now()) return { fault: 'token_expired' }
   const audiences = typeof aud === 'string' ? [aud] : Array.isArray(aud) ? (aud as string[]) : []
-  if (audiences.length === 0) return null
-  if (audience !== undefined && !audiences.includes(audience)) return null
+  if (audiences.length === 0) return { fault: 'not_our_token' }
+  if (audience !== undefined && !audiences.includes(audience)) return { fault: 'token_for_others' }
   return {
     // Ids may have dots, the random part has none.
     origin: jti.slice(0, Math.max(0, jti.lastIndexOf('.'))),

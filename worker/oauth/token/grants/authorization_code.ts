@@ -9,6 +9,7 @@ import { sql } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
+import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import {
   endAuthorization,
@@ -62,7 +63,7 @@ export function parameters(cx: Context, form: Form) {
 
 type Parameters = ReturnType<typeof parameters>
 
-const refused = (reason: string) =>
+const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the code cannot be redeemed', reason })
 
 /** Throws OAuthError. One write; a code that is refused before it stays as it was. */
@@ -78,9 +79,10 @@ export async function redeem(
   if (code === undefined) throw refused('unknown_code')
   // RFC 6749 §5.2; Zitadel CVE-2026-55672
   if (code.client_id !== client.client_id) throw refused('code_of_another_client')
-  if (!provesPossession(code, code_verifier, caller.method)) throw refused('pkce')
+  if (!provesPossession(code, code_verifier, caller.method)) throw refused('wrong_code_verifier')
   // RFC 9449 §10
   if (!provesDpopKey(caller, code.dpop_jkt)) throw refused('dpop_jkt')
+  cx.parties.sub = code.user_id
   // Only now is a second use a sign of theft: a leaked spent code alone revokes nothing.
   if (code.redeemed_by !== null && code.redeemed_by !== cx.rid) {
     await writeAs(cx, caller, ...reuse(cx, caller, code))
@@ -89,7 +91,7 @@ export async function redeem(
   // RFC 6749 §4.1.3. Where the client has one address, both requests may leave it out (§3.1.2.3).
   const isOnly = client.redirect_uris.length === 1
   if ((redirect_uri ?? (isOnly ? code.redirect_uri : '')) !== code.redirect_uri) {
-    throw refused('redirect_uri')
+    throw refused('other_redirect_uri')
   }
   if (code.expires_at <= cx.now()) throw refused('code_expired')
   const [user] = users

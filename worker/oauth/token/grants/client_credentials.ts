@@ -7,6 +7,7 @@ import type { Context } from '../../../context.ts'
 import type { Rows } from '../../../db/database.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
+import type { Reason } from '../../../refusals.ts'
 import { loadSettings, type Settings } from '../../../settings.ts'
 import {
   type Asked,
@@ -52,7 +53,7 @@ function mayReachMqtt(cx: Context, { scope, resource }: Asked): boolean {
 type Parameters = ReturnType<typeof parameters>
 type MaybeRights = Rows<Parameters['reads']>
 
-const badScope = (description: string, reason: string) =>
+const badScope = (description: string, reason: Reason) =>
   new OAuthError('invalid_scope', { description, reason })
 
 const badTarget = () =>
@@ -134,7 +135,7 @@ function clientClaims(
     asked.resource,
   )
   if (scope.length === 0 && (asked.resource.length === 0 || audience.includes(management))) {
-    throw badScope('there is no scope that this token could have', 'no_scope')
+    throw badScope('there is no scope that this token could have', 'no_scope_left')
   }
   return accessTokenClaims(cx, {
     origin: client.client_id,

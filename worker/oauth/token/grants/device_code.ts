@@ -8,6 +8,7 @@ import type { Rows } from '../../../db/database.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
+import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { acrFor } from '../../acr.ts'
 import { entitle, readAsked, startAuthorization } from '../../authorizations/authorizations.ts'
@@ -54,7 +55,7 @@ export function parameters(cx: Context, form: Form) {
 
 type Parameters = ReturnType<typeof parameters>
 
-const refused = (reason: string) =>
+const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the device code cannot be redeemed', reason })
 
 /** Throws OAuthError. One write. */
@@ -67,19 +68,20 @@ export async function redeem(
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
   const [row] = rows
-  if (row === undefined) throw refused('unknown_code')
-  if (row.client_id !== client.client_id) throw refused('code_of_another_client')
-  if (row.redeemed_by !== null && row.redeemed_by !== cx.rid) throw refused('code_reused')
+  if (row === undefined) throw refused('unknown_device_code')
+  if (row.client_id !== client.client_id) throw refused('device_code_of_another_client')
+  cx.parties.sub = row.user_id
+  if (row.redeemed_by !== null && row.redeemed_by !== cx.rid) throw refused('device_code_reused')
   if (row.expires_at <= cx.now()) {
     throw new OAuthError('expired_token', {
       description: 'the device code has run out; begin anew',
-      reason: 'code_expired',
+      reason: 'device_code_expired',
     })
   }
   if (row.status === 'denied') {
     throw new OAuthError('access_denied', {
       description: 'the person did not allow it',
-      reason: 'denied',
+      reason: 'device_code_denied',
       status: 400, // RFC 6749 §5.2
     })
   }
@@ -90,7 +92,8 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const { user_id, auth_time, amr } = row
-  if (user_id === null || auth_time === null || amr === null) throw refused('not_decided')
+  if (user_id === null || auth_time === null || amr === null)
+    throw refused('device_code_not_decided')
   const given = {
     id: row.authorization_id,
     user_id,
@@ -116,7 +119,7 @@ export async function redeem(
     consumeDeviceAuthorization(cx, hash, isProven(cx, caller)),
     ...started.statements,
   )
-  if (consumed.length === 0) throw refused('code_not_consumed')
+  if (consumed.length === 0) throw refused('device_code_not_consumed')
   const { refresh_token } = started
   return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
 }
@@ -137,6 +140,6 @@ async function toldToWait(
       })
     : new OAuthError('authorization_pending', {
         description: 'the person has not decided yet',
-        reason: 'pending',
+        reason: 'device_code_pending',
       })
 }

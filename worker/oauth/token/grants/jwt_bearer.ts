@@ -84,6 +84,7 @@ export async function redeem(
   if (issuer.clients?.includes(client_id) === false) throw refused('issuer_not_for_client')
   const proof = await verifyAssertion(cx, issuer, assertion)
   if (user === undefined) throw refused('unknown_person')
+  cx.parties.sub = user.id
   if (!isUsable(user)) throw refused('user_not_usable')
 
   const { scope } = checkScope(cx, client, form)

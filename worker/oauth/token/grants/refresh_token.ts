@@ -11,6 +11,7 @@ import { OAuthError } from '../../../errors.ts'
 import { appendEvent } from '../../../events.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
+import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { endedEvent, entitle, readAsked } from '../../authorizations/authorizations.ts'
 import {
@@ -54,7 +55,7 @@ export function parameters(cx: Context, form: Form) {
 
 type Parameters = ReturnType<typeof parameters>
 
-const refused = (reason: string) =>
+const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', {
     description: 'the refresh token is not valid, or no longer',
     reason,
@@ -70,15 +71,16 @@ export async function redeem(
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
   const [token] = tokens
-  if (token === undefined) throw refused('unknown_token')
-  if (token.client_id !== client.client_id) throw refused('token_of_another_client')
+  if (token === undefined) throw refused('unknown_refresh_token')
+  if (token.client_id !== client.client_id) throw refused('refresh_token_of_another_client')
   if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
+  cx.parties.sub = token.user_id
   const settings = await loadSettings(cx)
   const now = cx.now()
   const idle_ttl = settings.refresh_token_idle_ttl
-  if (token.revoked_at !== null) throw refused('revoked')
-  if (token.expires_at === null || token.expires_at <= now) throw refused('expired')
-  if (isIdle(token, now, idle_ttl)) throw refused('idle')
+  if (token.revoked_at !== null) throw refused('refresh_token_revoked')
+  if (token.expires_at === null || token.expires_at <= now) throw refused('refresh_token_expired')
+  if (isIdle(token, now, idle_ttl)) throw refused('refresh_token_idle')
   const [user] = users
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
@@ -104,7 +106,7 @@ export async function redeem(
   )
   // What `advance` answered, or `findChild`.
   const isUsed = (answers[child === null ? 0 : 2]?.length ?? 0) > 0
-  if (!isUsed || entitled === null) throw refused('stray_token')
+  if (!isUsed || entitled === null) throw refused('refresh_token_stray')
 
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
   return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })

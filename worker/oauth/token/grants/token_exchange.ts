@@ -22,6 +22,7 @@ import type { Rows } from '../../../db/database.ts'
 import { sql } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
+import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { narrowDetails } from '../../authorization_details.ts'
 import {
@@ -52,17 +53,17 @@ export const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
-const badRequest = (description: string, reason: string) =>
+const badRequest = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
 /** RFC 8693 §2.2.2: one dull answer for a token that does not serve, whatever is wrong with it. */
-const unfit = (whose: 'subject' | 'actor', reason: string) =>
+const unfit = (whose: 'subject' | 'actor', reason: Reason) =>
   badRequest(`the ${whose} token cannot be used`, reason)
 
-const badScope = (description: string, reason: string) =>
+const badScope = (description: string, reason: Reason) =>
   new OAuthError('invalid_scope', { description, reason })
 
-const badTarget = (reason: string) =>
+const badTarget = (reason: Reason) =>
   new OAuthError('invalid_target', {
     description: 'a token for this resource or audience cannot be had so',
     reason,
@@ -134,6 +135,7 @@ export async function redeem(
   }
   if (!mayExchange(cx, client, subject)) throw unfit('subject', 'subject_token_of_others')
   if (!isProvenKey(subject.cnf, caller.cnf)) throw unfit('subject', 'subject_token_bound')
+  cx.parties.sub = subject.sub
   if (actor !== null) {
     if (actorOrigin?.kind !== 'authorization' && actorOrigin?.kind !== 'client') {
       throw unfit('actor', 'actor_ended')
@@ -191,7 +193,7 @@ export async function redeem(
     throw badTarget('resource_not_registered')
   }
   if (scope.length === 0 && target.length === 0 && details === undefined) {
-    throw badScope('there is no scope that both parties have', 'no_scope')
+    throw badScope('there is no scope that both parties have', 'no_common_scope')
   }
   const isMqtt = audience.includes(mqtt_audience)
   if (isMqtt && !reachesMqtt) throw badTarget('mqtt_not_covered')

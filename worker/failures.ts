@@ -1,0 +1,113 @@
+// How a failure becomes an answer: the kinds that have one, the challenge that goes with it, and whether it is a page, a
+// problem or the JSON of the protocol. Each is logged with its reason here. Routes say themselves that they are pages.
+import { HTTPException } from 'hono/http-exception'
+import { problemResponse } from './api.ts'
+import { UnsealError } from './crypto.ts'
+import { DatabaseUnavailable } from './db/database.ts'
+import { logRefusal, OAuthError, Problem } from './errors.ts'
+import { type Http, noStore, pageHeaders } from './http.ts'
+import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
+import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
+import { errorPage } from './pages/error_page.ts'
+import { english } from './pages/messages.ts'
+
+export const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
+
+/** The answer where no route is. */
+export function notFound(c: Http): Response | Promise<Response> {
+  if (isManagement(c.req.path)) {
+    return problemResponse(c, new Problem('not_found', 'there is nothing at this path'))
+  }
+  if (c.req.header('accept')?.includes('text/html')) {
+    pageHeaders(c)
+    return c.html(errorPage({ ...english.error.notFound, request_id: c.var.cx.rid }), 404)
+  }
+  return c.json({ error: 'not_found' }, 404)
+}
+
+/** The answer to whatever a handler threw. */
+export function answerError(error: Error, c: Http): Response | Promise<Response> {
+  const failure = classify(error)
+  logRefusal(c.var.cx, failure)
+  if (failure instanceof OAuthError) challenge(c, failure)
+  if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
+  if (c.var.isPage) {
+    pageHeaders(c)
+    const text = failure instanceof OAuthError ? failure.description : failure.detail
+    const { title } = english.error
+    return c.html(errorPage({ title, text, request_id: c.var.cx.rid }), failure.status)
+  }
+  noStore(c)
+  if (failure instanceof Problem) return problemResponse(c, failure)
+  if (failure.status === 503) c.header('Retry-After', '2')
+  const { error: code, description } = failure
+  // A description is optional (RFC 6749 §5.2), and some peers want none.
+  const told = description === '' ? {} : { error_description: description }
+  return c.json({ error: code, ...told }, failure.status)
+}
+
+/** The failure as one of the kinds that have an answer. */
+function classify(error: Error): OAuthError | Problem {
+  if (error instanceof OAuthError || error instanceof Problem) return error
+  if (error instanceof DatabaseUnavailable) {
+    return new OAuthError('temporarily_unavailable', {
+      description: 'the service is busy or its database cannot be reached; try again',
+      reason: 'database_unavailable',
+      cause: error,
+    })
+  }
+  if (error instanceof UnsealError) {
+    return new OAuthError('server_error', {
+      description: 'an error occurred',
+      reason: 'sealed_with_another_key',
+      cause: error,
+    })
+  }
+  if (error instanceof HTTPException && error.status === 400) {
+    return new Problem('invalid_request', 'the body is not valid JSON', [], 'no_json_object')
+  }
+  if (error instanceof HTTPException && error.status === 415) {
+    const detail = 'send JSON, with Content-Type: application/json'
+    return new Problem('unsupported_media_type', detail, [], 'unsupported_content_type')
+  }
+  return new OAuthError('server_error', {
+    description: 'an error occurred',
+    reason: 'bug',
+    cause: error,
+  })
+}
+
+function asProblem(failure: OAuthError | Problem): Problem {
+  if (failure instanceof Problem) return failure
+  const { status, description } = failure
+  if (status === 401) return new Problem('unauthorized', description)
+  if (status === 403) return new Problem('forbidden', description)
+  if (status === 503) return new Problem('unavailable', description)
+  if (status === 500) return new Problem('internal', description)
+  return new Problem('invalid_request', description)
+}
+
+const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
+
+/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
+function challenge(c: Http, failure: OAuthError): void {
+  const { error } = failure
+  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
+  if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
+    c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
+  } else if (failure.scheme === 'DPoP') {
+    c.header('WWW-Authenticate', `DPoP error="${error}", ${DPOP_CHALLENGE}`)
+  } else if (error === 'invalid_token' || error === 'insufficient_scope') {
+    // RFC 6750 §3.1: a request without any authentication gets no error code.
+    const bare = failure.reason === 'no_token'
+    const parameters = bare ? [] : [`error="${error}"`]
+    if (isManagement(c.req.path)) {
+      // RFC 9728 §5.1: so that whoever has no token finds out where to get one
+      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
+    }
+    const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
+    // Not where registration takes tokens of its own, which are bound to nothing.
+    const offersDpop = bare && (isManagement(c.req.path) || c.req.path === '/oauth/userinfo')
+    c.header('WWW-Authenticate', offersDpop ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
+  }
+}
