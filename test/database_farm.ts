@@ -8,6 +8,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { noParties } from '../worker/context.ts'
 import type { Database } from '../worker/db/database.ts'
 import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
 import { serveHrana } from '../worker/entry/hrana/hrana.ts'
@@ -89,5 +90,6 @@ async function makeKeys(database: Database): Promise<void> {
     memory: new Map(),
     argon2: new WebAssembly.Module(readFileSync(argon2)),
     rid: 'fixture',
+    parties: noParties(),
   })
 }
