@@ -99,7 +99,7 @@ afterAll(() => {
 
 describe('two processes at full speed, one killed again and again', () => {
   async function survive(path: string, plan: Runtime[], acknowledgements: number, atOnce = 1) {
-    const steady = start('node', 'database_writer.ts', [urlOf(path), 'steady'])
+    const steady = start('node', 'database_writer.ts', [urlOf(path), 'steady', '1', '1'])
     await steady.reached(1)
     const acknowledged: string[] = []
     for (const [i, runtime] of plan.entries()) {
