@@ -5,8 +5,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Context } from './context.ts'
 import { decodeBase64url, encodeBase64url, mac, seal, sha256, unseal, verifyMac } from './crypto.ts'
-import type { Statement } from './db/sql.ts'
-import { sql } from './db/sql.ts'
+import { type Statement, sql } from './db/sql.ts'
 import { type FieldError, PROBLEM_STATUS, Problem, type ProblemType } from './errors.ts'
 import type { Env, Http } from './http.ts'
 
@@ -246,8 +245,7 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const path = new URL(c.req.url).pathname
   const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))
   const request_hash = mac(cx, 'idempotency', new TextDecoder().decode(body))
-  const [rows] = await cx.db.write(rememberRequest(cx, hash, request_hash))
-  const known = rows[0]
+  const [known] = await cx.db.write(rememberRequest(cx, hash, request_hash))
   if (known === undefined) throw new Error('the idempotency key was not stored')
   if (known.request_hash !== request_hash) {
     throw new Problem('idempotency_mismatch', 'this Idempotency-Key came with another body before')

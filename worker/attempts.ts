@@ -3,15 +3,14 @@
 // guesses cannot slip through, and only failures count. (Design §7.8)
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
-import type { Statement } from './db/sql.ts'
-import { sql } from './db/sql.ts'
+import { type Condition, condition, type Statement, sql } from './db/sql.ts'
 
 export type Limit = {
   max: number
   /** Counts one attempt and answers how many there are now, this one included. */
   take: Statement<{ count: number }>
   /** A condition, for what follows `take` in its batch: the attempt was within the limit. */
-  isWithin: Statement
+  isWithin: Condition
   /** Gives the attempt back after success. */
   giveBack: Statement<never>
 }
@@ -31,7 +30,7 @@ export function limit(
         count = case when resets_at <= ${now} then 1 else count + 1 end,
         resets_at = case when resets_at <= ${now} then ${now + window} else resets_at end
       returning count`,
-    isWithin: sql`exists (select 1 from attempt where key = ${hashed} and count <= ${max})`,
+    isWithin: condition`exists (select 1 from attempt where key = ${hashed} and count <= ${max})`,
     giveBack: sql`update attempt set count = count - 1 where key = ${hashed} and count > 0`,
   }
 }

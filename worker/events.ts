@@ -4,12 +4,17 @@
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/schema.ts'
-import type { Statement } from './db/sql.ts'
-import { insertInto, insertWhere, sql } from './db/sql.ts'
+import {
+  type ConditionOrStatement,
+  insertInto,
+  insertWhere,
+  type Statement,
+  sql,
+} from './db/sql.ts'
 import type { NewEvent } from './event_catalogue.ts'
 
-/** The insert of one event; `condition` makes it depend on what the batch did before (by `rid`). */
-export function appendEvent(cx: Context, given: NewEvent, condition?: Statement): Statement {
+/** The insert of one event; `when` makes it depend on what the batch did before (by `rid`). */
+export function appendEvent(cx: Context, given: NewEvent, when?: ConditionOrStatement): Statement {
   const row = {
     id: randomId(cx, 'evt'),
     at: cx.now(),
@@ -23,7 +28,5 @@ export function appendEvent(cx: Context, given: NewEvent, condition?: Statement)
   } as const
   // The batch may be repeated after a lost answer; the id was drawn once.
   const once = sql<never>`on conflict (id) do nothing`
-  return condition === undefined
-    ? insertInto(event, row, once)
-    : insertWhere(event, row, condition, once)
+  return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
 }

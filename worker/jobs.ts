@@ -23,13 +23,13 @@ export const JOBS: readonly Job[] = [
     name: 'forget',
     every: 300,
     async run(cx) {
-      await cx.db.write(
+      await cx.db.write([
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
-      )
+      ])
     },
   },
   {
@@ -48,7 +48,7 @@ export async function runJobs(cx: Context): Promise<void> {
   for (const job of JOBS) {
     try {
       // The lease is left to run out: it is what spaces the runs.
-      const [mine] = await cx.db.write(sql<{ holder: string }>`
+      const mine = await cx.db.write(sql<{ holder: string }>`
         insert into lease (name, holder, expires_at) values (${job.name}, ${cx.rid}, ${cx.now() + job.every})
         on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at
           where lease.expires_at <= ${cx.now()} or lease.holder = excluded.holder

@@ -268,7 +268,7 @@ function parse(stored: string): unknown {
 export async function loadSettings(cx: Context): Promise<Settings> {
   const known = recall<Settings>(cx, 'settings')
   if (known !== undefined) return known
-  const [rows] = await cx.db.read(listSettings())
+  const rows = await cx.db.read(listSettings())
   return acceptSettings(cx, rows)
 }
 

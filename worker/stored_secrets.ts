@@ -42,11 +42,15 @@ async function findOrMake(cx: Context, name: string, context: string): Promise<R
   if (remembered !== undefined) return remembered
   const value = await seal(cx, context, encodeBase64url(cx.random(32)))
   const created_at = cx.now()
-  const [, rows] = await cx.db.write(
+  const { rows } = await cx.db.write({
     // Whoever is first makes it, also when this batch runs twice.
-    insertInto(stored_secret, { name, value, created_at }, sql`on conflict (name) do nothing`),
-    listStoredSecrets(),
-  )
+    change: insertInto(
+      stored_secret,
+      { name, value, created_at },
+      sql`on conflict (name) do nothing`,
+    ),
+    rows: listStoredSecrets(),
+  })
   const made = acceptStoredSecrets(cx, rows).find(isIt)
   if (made === undefined) throw new Error(`the stored secret ${name} was not stored`)
   return made

@@ -76,8 +76,8 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
   const objects = [...new Set(given.map((grant) => grant.object))]
   const groups = objects.filter((object) => object in BELOW)
   const device = own && DEVICES[own.id]
-  return [
-    given.map(({ object, templates }, i) => ({
+  return {
+    grants: given.map(({ object, templates }, i) => ({
       id: `grt_${i}`,
       role: `role${i}`,
       object_id: object,
@@ -86,8 +86,10 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
       permissions: '[]',
       acl: JSON.stringify(templates),
     })),
-    groups.flatMap((root) => (BELOW[root] ?? []).map((group_id) => ({ root, group_id }))),
-    [
+    groupsBelow: groups.flatMap((root) =>
+      (BELOW[root] ?? []).map((group_id) => ({ root, group_id })),
+    ),
+    devices: [
       ...groups.flatMap((root) =>
         Object.entries(DEVICES).flatMap(([id, { groups }]) =>
           groups
@@ -102,19 +104,20 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
           return (groups.length > 0 ? groups : [null]).map((group) => deviceRow(id, group, id))
         }),
     ],
-    own && device
-      ? [
-          {
-            id: own.id,
-            type: 't',
-            mqtt_client_id: 'cli',
-            metadata: JSON.stringify(device.metadata),
-            type_acl: JSON.stringify(own.acl),
-          },
-        ]
-      : [],
-    (device?.groups ?? []).map((group_id) => ({ group_id })),
-  ]
+    ownDevice:
+      own && device
+        ? [
+            {
+              id: own.id,
+              type: 't',
+              mqtt_client_id: 'cli',
+              metadata: JSON.stringify(device.metadata),
+              type_acl: JSON.stringify(own.acl),
+            },
+          ]
+        : [],
+    ownGroups: (device?.groups ?? []).map((group_id) => ({ group_id })),
+  }
 }
 
 /** Every (group, device) of an object, by brute force. */

@@ -84,7 +84,7 @@ export async function startHouse() {
     async user(id: string, status: 'active' | 'disabled' = 'active') {
       const cx = worker.context()
       const email = `${id}@example.com`
-      await cx.db.write(
+      await cx.db.write([
         insertPrincipal(cx, id, 'user'),
         insertInto(user, {
           id,
@@ -95,11 +95,11 @@ export async function startHouse() {
           metadata: '{}',
           ...stamps(),
         }),
-      )
+      ])
     },
     async client(id: string, scope = '', status: 'active' | 'disabled' = 'active') {
       const cx = worker.context()
-      await cx.db.write(
+      await cx.db.write([
         insertPrincipal(cx, id, 'client'),
         insertInto(client, {
           id,
@@ -115,7 +115,7 @@ export async function startHouse() {
           first_party: 0,
           ...stamps(),
         }),
-      )
+      ])
     },
     async deviceType(name: string, acl: unknown[]) {
       const cx = worker.context()
@@ -134,7 +134,7 @@ export async function startHouse() {
       } = {},
     ) {
       const cx = worker.context()
-      await cx.db.write(
+      await cx.db.write([
         insertPrincipal(cx, id, 'device'),
         insertInto(device, {
           id,
@@ -144,11 +144,11 @@ export async function startHouse() {
           mqtt_client_id: given.mqtt_client_id ?? null,
           ...stamps(),
         }),
-      )
+      ])
       for (const group of given.groups ?? []) await make(`POST /v1/groups/${group}/members`, { id })
     },
     async events(type: string) {
-      const [rows] = await worker.context().db.read(
+      const rows = await worker.context().db.read(
         sql<{ subject_id: string | null; data: string }>`select subject_id, data from event
             where type = ${type} order by rowid`,
       )

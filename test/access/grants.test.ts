@@ -115,7 +115,7 @@ describe('roles', () => {
       if (granted.status === 201) outcomes.granted++
       else outcomes.deleted++
     }
-    const [rows] = await worker
+    const rows = await worker
       .context()
       .db.read(sql`select 1 from "grant" where role not in (select name from role)`)
     expect(rows).toEqual([])
@@ -266,9 +266,9 @@ describe('grants', () => {
     await make('POST /v1/grants', { subject: 'ann', role: 'resident', object: 'dim' })
     const kept = await make('POST /v1/grants', { subject: 'ann', role: 'resident', object: 'site' })
     const cx = worker.context()
-    await cx.db.write(...forgetRights('dim'))
+    await cx.db.write(forgetRights('dim'))
     expect(((await make('GET /v1/grants'))['items'] as unknown[]).length).toBe(3) // it is still there
-    await cx.db.write(buryPrincipal(cx, 'dim'), ...forgetRights('dim'))
+    await cx.db.write([buryPrincipal(cx, 'dim'), ...forgetRights('dim')])
     expect((await make('GET /v1/grants'))['items']).toEqual([kept])
     expect((await make('GET /v1/groups/site/members'))['items']).toEqual([])
   })
@@ -291,12 +291,15 @@ describe('plans', () => {
     const granted = await planGrant(cx, entry, undefined)
     // In one batch, which may be repeated: the grant finds the role that was made before it.
     const batch = [...made.statements, ...granted.statements]
-    await cx.db.write(...batch)
-    await cx.db.write(...batch)
-    const [[roleRow], grants] = await cx.db.read(
-      findRolesByNames(['resident']),
-      findGrantsByKeys(keys),
-    )
+    await cx.db.write(batch)
+    await cx.db.write(batch)
+    const {
+      roleRow: [roleRow],
+      grants,
+    } = await cx.db.read({
+      roleRow: findRolesByNames(['resident']),
+      grants: findGrantsByKeys(keys),
+    })
     expect(grants.length).toBe(1)
     expect(grants[0]).toMatchObject({ subject_id: 'ann', object_id: 'site', position: 0 })
     expect((await planRole(cx, role, roleRow)).change).toBe('unchanged')
@@ -306,7 +309,7 @@ describe('plans', () => {
     expect([changed.change, changed.fields]).toEqual(['updated', ['permissions']])
     const moved = await planGrant(cx, { ...entry, expires_at: 1_900_000_000 }, grants[0])
     expect([moved.change, moved.fields]).toEqual(['updated', ['expires_at']])
-    await cx.db.write(...changed.statements, ...moved.statements)
+    await cx.db.write([...changed.statements, ...moved.statements])
     expect((await make('GET /v1/roles/resident'))['permissions']).toEqual([])
     expect((await make('GET /v1/grants'))['items']).toMatchObject([{ expires_at: 1_900_000_000 }])
   })
@@ -314,7 +317,7 @@ describe('plans', () => {
   test('a blueprint that changes a built-in role is refused, one that repeats it is not', async () => {
     const { worker } = await startHouse()
     const cx = worker.context()
-    const [[operator]] = await cx.db.read(findRolesByNames(['operator']))
+    const [operator] = await cx.db.read(findRolesByNames(['operator']))
     await expect(planRole(cx, { name: 'operator', permissions: [] }, operator)).rejects.toThrow(
       'built in',
     )

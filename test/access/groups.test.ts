@@ -280,19 +280,22 @@ describe('plans', () => {
     const cx = worker.context()
     const created = await planGroup(cx, entry, undefined)
     expect(created.change).toBe('created')
-    await cx.db.write(...created.statements)
-    await cx.db.write(...created.statements) // a batch may be repeated
-    const [[row]] = await cx.db.read(findGroup('site'))
+    await cx.db.write(created.statements)
+    await cx.db.write(created.statements) // a batch may be repeated
+    const [row] = await cx.db.read(findGroup('site'))
     expect(row).toMatchObject({ ...entry, version: 1 })
     expect((await planGroup(cx, entry, row)).change).toBe('unchanged')
     const updated = await planGroup(cx, { id: 'site', name: 'Other' }, row)
     expect([updated.change, updated.fields]).toEqual(['updated', ['name']])
-    await cx.db.write(...updated.statements)
-    await cx.db.write(...updated.statements)
-    const [[after], [{ events } = { events: 0 }]] = await cx.db.read(
-      findGroup('site'),
-      sql<{ events: number }>`select count(*) as events from event`,
-    )
+    await cx.db.write(updated.statements)
+    await cx.db.write(updated.statements)
+    const {
+      after: [after],
+      events: [{ events } = { events: 0 }],
+    } = await cx.db.read({
+      after: findGroup('site'),
+      events: sql<{ events: number }>`select count(*) as events from event`,
+    })
     expect(after).toMatchObject({ name: 'Other', kind: 'site', version: 2 })
     expect(events).toBe(2)
   })
@@ -303,8 +306,8 @@ describe('plans', () => {
     await device('dim', { groups: ['a', 'b'] })
     const cx = worker.context()
     const plan = await planMemberships(cx, 'dim', ['b', 'c'], ['a', 'b'])
-    await cx.db.write(...plan.statements)
-    const [rows] = await cx.db.read(
+    await cx.db.write(plan.statements)
+    const rows = await cx.db.read(
       sql<{ group_id: string }>`select group_id from membership where member_id = 'dim' order by 1`,
     )
     expect(rows.map((row) => row.group_id)).toEqual(['b', 'c'])

@@ -12,7 +12,7 @@ import {
 } from '../../worker/access/rights_store.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
 import { findGrantsByKeys, leavesAnOperator } from '../../worker/access/store.ts'
-import { type Statement, sql } from '../../worker/db/sql.ts'
+import { type Statement, scalar, sql } from '../../worker/db/sql.ts'
 import { startWorker } from '../context.ts'
 import { actor } from './fixture.ts'
 
@@ -26,18 +26,20 @@ test('no statement of rights, decisions or power walks through a whole table', a
     action: 'device:read',
     resource: { type: 'device', id: 'lamp' },
   }
-  const conferred = listConferred(sql`${'g'}`, sql`${'m'}`, 1)
+  const conferred = listConferred(scalar`${'g'}`, scalar`${'m'}`, 1)
   const statements: Statement<unknown>[] = [
-    ...rightsOf('ann', 1),
-    ...narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1),
+    ...Object.values(rightsOf('ann', 1)),
+    ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findDecision(question, 1),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     findGrantsByKeys([{ subject: 'ann', email_key: null, role: 'r', object: '*' }]),
   ]
-  const plans = await cx.db.read(
-    ...statements.map((statement) => sql<{ detail: string }>`explain query plan ${statement}`),
+  const plans = await Promise.all(
+    statements.map((statement) =>
+      cx.db.read(sql<{ detail: string }>`explain query plan ${statement}`),
+    ),
   )
   const aliases = [...TABLES, 'g', 'm', 'd', 'u', 'c', 'p', 'o', 'r', 't']
   const scans = plans.flatMap((rows, i) =>

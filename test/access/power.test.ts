@@ -5,6 +5,7 @@ import { addMember, updateGroup } from '../../worker/access/groups.ts'
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../worker/access/power.ts'
 import { updateRole } from '../../worker/access/roles.ts'
 import type { Actor, Context } from '../../worker/context.ts'
+import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips } from '../context.ts'
 import { actor, details, startHouse } from './fixture.ts'
 
@@ -339,10 +340,10 @@ describe('at the same moment', () => {
     return {
       ...cx,
       db: {
-        read: (...statements) => db.read(...statements),
-        write: async (...statements) => {
+        ...db,
+        write: async (batch) => {
           await happens()
-          return db.write(...statements)
+          return db.write(batch)
         },
       },
     }
@@ -406,7 +407,7 @@ test('a refused change leaves no event and no row behind', async () => {
   const { asAnn, worker } = await startSites()
   const cx = worker.context()
   const state = async () => {
-    const [events] = await cx.db.read({ sql: 'select count(*) as n from event', args: [] })
+    const [events] = await cx.db.read(sql`select count(*) as n from event`)
     return events
   }
   const before = await state()

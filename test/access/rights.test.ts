@@ -27,7 +27,7 @@ const deny = (topic: string, more: Partial<Rule> = {}) => ({
 
 async function claimOf({ worker }: House, id: string, maxRules = 100) {
   const cx = worker.context()
-  const compiled = compileAcl(cx, id, await cx.db.read(...rightsOf(id, cx.now())), maxRules)
+  const compiled = compileAcl(cx, id, await cx.db.read(rightsOf(id, cx.now())), maxRules)
   if (!('fault' in compiled)) expect(parseAcl(compiled.rules)).toHaveProperty('acl')
   return compiled
 }
@@ -190,11 +190,11 @@ describe('rights', () => {
       await cx.db.write(
         sql`update role set acl = ${acl} where acl like '%deny%' or name = 'broken'`,
       )
-      await cx.db.write(
+      await cx.db.write([
         sql`update role set name = 'broken' where acl = ${acl}`,
         sql`update "grant" set role = 'broken'
         where role not in (select name from role)`,
-      )
+      ])
       const claim = await claimOf(house, 'ann')
       expect(claim).toEqual({ rules: [], expires_at: null, is_void: true })
     }
@@ -288,7 +288,7 @@ describe('rights', () => {
     await make('POST /v1/grants', { subject: 'ann', role: 'operator', object: 'site-1' })
     const cx = worker.context()
     const everywhere = async (id: string) =>
-      [...permissionsEverywhere(await cx.db.read(...rightsOf(id, cx.now())))].sort()
+      [...permissionsEverywhere(await cx.db.read(rightsOf(id, cx.now())))].sort()
     expect(await everywhere('ann')).toEqual([])
     expect(await everywhere('lamp')).toEqual(['device:read', 'users:read'])
     await make('POST /v1/grants', { subject: 'ann@example.com', role: 'operator', object: '*' })
@@ -301,11 +301,11 @@ describe('rights', () => {
     const cx = house.worker.context()
     const subject = sql`select id from user where email_key = ${'ann@example.com'}`
     const { value, roundTrips } = await countRoundTrips(house.worker, () =>
-      cx.db.read(...rightsOf(subject, cx.now())),
+      cx.db.read(rightsOf(subject, cx.now())),
     )
     expect(roundTrips).toBe(1)
     expect(compileAcl(cx, 'ann', value, 10)).toMatchObject({ rules: [allow('s/site-1')] })
-    const nobody = await cx.db.read(...rightsOf(sql`select id from user where false`, cx.now()))
+    const nobody = await cx.db.read(rightsOf(sql`select id from user where false`, cx.now()))
     expect(compileAcl(cx, 'x', nobody, 10)).toEqual({ rules: [], expires_at: null })
   })
 })

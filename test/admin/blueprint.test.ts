@@ -43,7 +43,7 @@ async function faultsOf(document: unknown, variables: Record<string, string> = e
     await applyBlueprint(cx, document, variables)
   } catch (error) {
     if (!(error instanceof BlueprintFault)) throw error
-    const [rows] = await cx.db.read(sql<{ n: number }>`select count(*) as n from principal`)
+    const rows = await cx.db.read(sql<{ n: number }>`select count(*) as n from principal`)
     expect(rows[0]?.n, 'nothing is applied').toBe(0)
     return error.faults.map(({ path, reason }) => `${path}: ${reason}`)
   }
@@ -70,12 +70,10 @@ test('a blueprint is applied whole, in one read and one write, and a second time
     'created grant resident for ann@EXAMPLE.com on site-12',
   ])
   expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
-  const [grants, events] = await worker
-    .context()
-    .db.read(
-      sql<{ email: string }>`select email from "grant" g join user u on u.id = g.subject_id`,
-      sql<{ data: string }>`select data from event`,
-    )
+  const { grants, events } = await worker.context().db.read({
+    grants: sql<{ email: string }>`select email from "grant" g join user u on u.id = g.subject_id`,
+    events: sql<{ data: string }>`select data from event`,
+  })
   expect(grants).toEqual([{ email: 'Ann@example.com' }])
   expect(events.length).toBeGreaterThanOrEqual(9)
   expect(JSON.stringify(events)).not.toMatch(new RegExp(`${PASSWORD}|${SECRET}`))
@@ -85,9 +83,10 @@ test('what differs is changed and named; passwords and secrets stay as they were
   const worker = await startWorker()
   await applyBlueprint(worker.context(), site(), env)
   const hashes = () =>
-    worker
-      .context()
-      .db.read(sql`select password from user`, sql`select hash from client_secret order by hash`)
+    worker.context().db.read({
+      passwords: sql`select password from user`,
+      secrets: sql`select hash from client_secret order by hash`,
+    })
   const before = await hashes()
   const changed = site()
   changed.groups[1]!.name = '12a Garden Street'
@@ -110,9 +109,11 @@ test('two instances that apply it at once make everything once', async () => {
   )
   expect(both.some(({ status }) => status === 'fulfilled')).toBe(true)
   expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
-  const [devices, grants, users] = await worker
-    .context()
-    .db.read(sql`select id from device`, sql`select id from "grant"`, sql`select id from user`)
+  const { devices, grants, users } = await worker.context().db.read({
+    devices: sql`select id from device`,
+    grants: sql`select id from "grant"`,
+    users: sql`select id from user`,
+  })
   expect([devices.length, grants.length, users.length]).toEqual([1, 1, 1])
 })
 
@@ -208,10 +209,10 @@ test('an id that belonged to something deleted is not used again', async () => {
   const worker = await startWorker()
   const cx = worker.context()
   await applyBlueprint(cx, { groups: [{ id: 'old', kind: 'site', name: 'Old' }] }, {})
-  await cx.db.write(
+  await cx.db.write([
     sql`delete from "group" where id = 'old'`,
     sql`update principal set deleted_at = 1 where id = 'old'`,
-  )
+  ])
   const again = applyBlueprint(
     worker.context(),
     { device_types: [{ name: 't', acl: [] }], devices: [{ id: 'old', type: 't' }] },

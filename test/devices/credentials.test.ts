@@ -13,7 +13,7 @@ const LIST = '/v1/devices/d/credentials'
 async function startDevice() {
   const { worker, api } = await startDevices()
   await api('POST', '/v1/devices', { id: 'd', type: 'dimmer' })
-  const rows = async () => (await worker.context().db.read(credentialsOf('d')))[0]
+  const rows = async () => await worker.context().db.read(credentialsOf('d'))
   const live = async () => liveCredentials(worker.context(), await rows())
   return { worker, api, rows, live }
 }
@@ -32,7 +32,7 @@ test('a generated secret is shown once, kept as a hash, and verified', async () 
   expect(body.secret).toMatch(/^ads_[A-Za-z0-9_-]{43}$/)
   const list = await api('GET', LIST)
   expect(list.body.items).toEqual([{ ...body, secret: undefined }])
-  const [stored] = await worker
+  const stored = await worker
     .context()
     .db.read(sql`select * from device_credential, event, device, principal`)
   expect(stored.length).toBeGreaterThan(0)

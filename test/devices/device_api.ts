@@ -63,10 +63,10 @@ export async function startDevices(groups: readonly string[] = []) {
 export async function addGroup(worker: TestWorker, id: string, parent_id: string | null = null) {
   const cx = worker.context()
   const times = { created_at: cx.now(), updated_at: cx.now() }
-  await cx.db.write(
+  await cx.db.write([
     insertInto(principal, { id, kind: 'group', rid: cx.rid, created_at: cx.now() }),
     insertInto(group, { id, kind: 'site', name: id, parent_id, ...times, version: 1 }),
-  )
+  ])
 }
 
 export async function addMember(worker: TestWorker, group_id: string, member_id: string) {
@@ -100,7 +100,7 @@ export async function newJwk(
 
 /** The types of the events about a subject, in order. */
 export async function eventsOf(worker: TestWorker, subject_id: string) {
-  const [rows] = await worker
+  const rows = await worker
     .context()
     .db.read(
       sql<{ type: string }>`select type from event where subject_id = ${subject_id} order by rowid`,

@@ -14,9 +14,9 @@ import { addMember, newJwk, startDevices } from './device_api.ts'
 async function apply(worker: TestWorker, entry: unknown): Promise<Plan> {
   const cx = worker.context()
   const input = deviceInput.parse(entry)
-  const [rows] = await cx.db.read(findDevicesByIds([input.id ?? '', 'another']))
+  const rows = await cx.db.read(findDevicesByIds([input.id ?? '', 'another']))
   const plan = await planDevice(cx, input, rows[0])
-  if (plan.statements.length > 0) await cx.db.write(...plan.statements)
+  if (plan.statements.length > 0) await cx.db.write(plan.statements)
   return plan
 }
 
@@ -119,12 +119,12 @@ test('the current rows of many devices come in one statement, with groups and cr
     worker.context().db.read(findDevicesByIds(ids)),
   )
   expect(roundTrips).toBe(1)
-  expect(value[0].map(({ id, groups }) => [id, groups]).sort()).toEqual([
+  expect(value.map(({ id, groups }) => [id, groups]).sort()).toEqual([
     ['d-0', '[]'],
     ['d-1', '["site-1"]'],
     ['d-2', '[]'],
   ])
   expect(JSON.stringify(value)).not.toContain('hash')
-  expect(JSON.parse(value[0][0]?.credentials ?? '')).toHaveLength(1)
+  expect(JSON.parse(value[0]?.credentials ?? '')).toHaveLength(1)
   expect((await getDevice(worker.context(), 'd-1')).version).toBe(1)
 })

@@ -132,9 +132,9 @@ test('types are listed in pages; reading costs one round trip, writing two at mo
 
 async function apply(worker: TestWorker, entry: DeviceTypeInput): Promise<Plan> {
   const cx = worker.context()
-  const [rows] = await cx.db.read(findDeviceTypesByNames([entry.name]))
+  const rows = await cx.db.read(findDeviceTypesByNames([entry.name]))
   const plan = await planDeviceType(cx, deviceTypeInput.parse(entry), rows[0])
-  if (plan.statements.length > 0) await cx.db.write(...plan.statements)
+  if (plan.statements.length > 0) await cx.db.write(plan.statements)
   return plan
 }
 

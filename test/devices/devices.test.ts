@@ -73,7 +73,7 @@ test('a device is registered, read, changed and deleted, and each change leaves 
     'device.updated',
     'device.deleted',
   ])
-  const [left] = await worker.context().db.read(
+  const left = await worker.context().db.read(
     sql`select 1 from device_credential union all select 1 from membership
         union all select 1 from principal where id = 'dim-1' and deleted_at is null`,
   )
@@ -129,13 +129,13 @@ test('a batch that is sent twice after a lost answer makes one device, once', as
   const twice = {
     ...cx,
     db: {
-      read: cx.db.read,
-      write: (async (...statements: Parameters<typeof cx.db.write>) => {
-        await cx.db.write(...statements)
-        return cx.db.write(...statements)
-      }) as typeof cx.db.write,
+      ...cx.db,
+      write: async (batch) => {
+        await cx.db.write(batch)
+        return cx.db.write(batch)
+      },
     },
-  }
+  } satisfies typeof cx
   const input: DeviceInput = {
     id: 'dim-1',
     type: 'dimmer',
@@ -151,7 +151,7 @@ test('a batch that is sent twice after a lost answer makes one device, once', as
     'device.updated',
     'device.suspended',
   ])
-  const [rows] = await cx.db.read(sql`select 1 from device_credential`)
+  const rows = await cx.db.read(sql`select 1 from device_credential`)
   expect(rows).toHaveLength(1)
 })
 
@@ -209,7 +209,7 @@ test('an MQTT client id within the space of another principal is refused, whoeve
   const cx = worker.context()
   const plan = await planDevice(cx, { id: 'd', type: 'dimmer', mqtt_client_id: 'e:1' }, undefined)
   await api('POST', '/v1/devices', { id: 'e', type: 'dimmer' })
-  await expect(cx.db.write(...plan.statements)).rejects.toMatchObject({
+  await expect(cx.db.write(plan.statements)).rejects.toMatchObject({
     constraint: 'device.updated_at',
   })
   expect((await api('POST', '/v1/devices', { id: 'd', type: 'dimmer' })).status).toBe(201)

@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS } from '../../worker/context.ts'
+import { databaseOver } from '../../worker/db/database.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
 import { JOBS, runJobs } from '../../worker/jobs.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
@@ -89,10 +90,10 @@ test('a fault of ours is logged and answered without detail', async () => {
   const broken = createApp(() => ({
     ...worker.context(ANONYMOUS),
     memory: new Map(),
-    db: {
+    db: databaseOver({
       read: () => Promise.reject(new Error('a secret detail')),
       write: () => Promise.reject(new Error('a secret detail')),
-    },
+    }),
   }))
   const answer = await broken.request('http://localhost:8787/.well-known/jwks.json')
   expect(answer.status).toBe(500)

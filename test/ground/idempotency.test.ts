@@ -15,11 +15,11 @@ test('a request that lost its database is refused while it may still be worked o
   const app = new Hono<Env>()
   app.use(async (c, next) => {
     const cx = worker.context()
-    const write = ((...statements) => {
+    const write: Context['db']['write'] = (batch) => {
       if (database === 'gone') throw new DatabaseUnavailable('gone')
-      return cx.db.write(...statements)
-    }) as Context['db']['write']
-    c.set('cx', { ...cx, db: { read: cx.db.read, write } })
+      return cx.db.write(batch)
+    }
+    c.set('cx', { ...cx, db: { ...cx.db, write } })
     await next()
   })
   app.post('/v1/things', idempotency, (c) => {

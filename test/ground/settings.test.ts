@@ -15,7 +15,7 @@ test('a stored setting that cannot be read, or is none, counts as absent and is 
     ['access_token_ttl', '120'],
   ]
   await cx.db.write(
-    ...rows.map(
+    rows.map(
       ([name = '', value = '']) =>
         sql`insert into setting (name, value, updated_at) values (${name}, ${value}, 1)`,
     ),

@@ -2,8 +2,8 @@
 
 import { integer, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { describe, expect, test } from 'vitest'
-import type { Rows } from '../../worker/db/database.ts'
-import { insertInto, insertWhere, join, list, type RowOf, sql } from '../../worker/db/sql.ts'
+import { type Answers, databaseOver } from '../../worker/db/database.ts'
+import { condition, insertInto, insertWhere, join, list, scalar, sql } from '../../worker/db/sql.ts'
 
 const thing = sqliteTable('thing', {
   id: text().primaryKey(),
@@ -111,9 +111,29 @@ describe('an insertion', () => {
 test('the type of a row goes from the statement to the answer', () => {
   const byId = sql<{ id: string }>`select id from thing`
   const returning = insertInto(thing, { id: 'a' }, sql<{ n: number }>`returning made_at as n`)
-  const row: RowOf<typeof byId> = { id: 'a' }
-  const rows: Rows<[typeof byId, typeof returning]> = [[row], [{ n: 1 }]]
+  const row: Answers<typeof byId>[number] = { id: 'a' }
+  const batch = { found: byId, made: { returning } }
+  const rows: Answers<typeof batch> = { found: [row], made: { returning: [{ n: 1 }] } }
   // @ts-expect-error a number is no string
-  const wrong: RowOf<typeof byId> = { id: 1 }
+  const wrong: Answers<typeof byId> = [{ id: 1 }]
   expect([rows, wrong]).toHaveLength(2)
+})
+
+test('a condition, a scalar and a statement do not stand for each other', async () => {
+  const holds = condition`1 = ${1}`
+  const one = scalar`(select ${1})`
+  const query = sql<{ n: number }>`select 1 as n where ${holds} and ${one}`
+  const db = databaseOver({
+    read: async (statements) => statements.map(({ args }) => [{ args }]),
+    write: async () => [],
+  })
+  expect(await db.read({ query })).toEqual({ query: [{ args: [1, 1] }] })
+  // @ts-expect-error a condition is no query
+  await db.read(holds)
+  // @ts-expect-error nor is it one under a name
+  await db.read({ holds })
+  // @ts-expect-error a scalar is no query
+  await db.read([one])
+  // @ts-expect-error a condition is no part of a list of columns
+  join([holds], ', ')
 })

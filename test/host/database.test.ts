@@ -59,17 +59,17 @@ describe.each(drivers)('%s', (_, open) => {
   beforeAll(async () => {
     opened = await open()
     db = opened.db
-    await db.write(
+    await db.write([
       sql`create table person (id text primary key, email text unique, age integer check (age > 0),
           name text not null default '')`,
       sql`create table pet (owner text references person (id), name text, unique (owner, name))`,
-    )
+    ])
     return () => opened.close()
   })
 
   test('values come back as they went in, blobs as Uint8Array, integers as integers', async () => {
     const bytes = new Uint8Array([0, 255, 1])
-    const [[row]] = await db.read(
+    const [row] = await db.read(
       sql`select ${'ü\n'} as text, ${5} as integer, typeof(${5}) as kind, ${-1.5} as float,
           typeof(${5.5}) as float_kind, ${null} as absent, ${true} as yes, ${false} as no,
           ${bytes} as bytes, ${bytes.buffer} as buffer, ${new Uint8Array()} as none,
@@ -93,32 +93,32 @@ describe.each(drivers)('%s', (_, open) => {
   })
 
   test('answers come in the order of the statements, and none for none', async () => {
-    const [ones, twos, threes] = await db.read(
-      sql<{ n: number }>`select 1 as n`,
-      sql<{ n: string }>`select 'two' as n where 0`,
-      sql<{ n: number }>`select 3 as n union all select 4`,
-    )
+    const { ones, twos, threes } = await db.read({
+      ones: sql<{ n: number }>`select 1 as n`,
+      twos: sql<{ n: string }>`select 'two' as n where 0`,
+      threes: sql<{ n: number }>`select 3 as n union all select 4`,
+    })
     expect([ones, twos, threes]).toEqual([[{ n: 1 }], [], [{ n: 3 }, { n: 4 }]])
-    expect(await db.read()).toEqual([])
-    expect(await db.write()).toEqual([])
+    expect(await db.read([])).toEqual([])
+    expect(await db.write({})).toEqual({})
   })
 
   test('a batch that fails half-way leaves nothing, and the next one works', async () => {
-    const failed = db.write(
+    const failed = db.write([
       sql`insert into person (id) values ('half')`,
       sql`insert into pet values ('nobody', 'Rex')`,
-    )
+    ])
     await expect(failed).rejects.toMatchObject({ name: 'ConstraintViolation' })
-    const [rows] = await db.write(sql<{ id: string }>`select id from person where id = 'half'`)
+    const rows = await db.write(sql<{ id: string }>`select id from person where id = 'half'`)
     expect(rows).toEqual([])
   })
 
   test('a statement that would write is refused in a read', async () => {
     const insert = sql`insert into person (id) values ('sneaked in')`
     await expect(db.read(insert)).rejects.toThrow(/readonly/)
-    await expect(db.read(sql`select 1`, insert)).rejects.toThrow(/readonly/)
+    await expect(db.read([sql`select 1`, insert])).rejects.toThrow(/readonly/)
     const found = sql`select id from person where id = 'sneaked in'`
-    expect(await db.read(found)).toEqual([[]])
+    expect(await db.read(found)).toEqual([])
   })
 
   const violations = [
@@ -130,10 +130,10 @@ describe.each(drivers)('%s', (_, open) => {
     [sql`insert into pet values ('nobody', 'Rex')`, 'foreign_key', ''],
   ] as const
   test('constraints are named by kind and column', async () => {
-    await db.write(
+    await db.write([
       sql`insert into person (id, email) values ('ann', 'ann@x')`,
       sql`insert into pet values ('ann', 'Tom')`,
-    )
+    ])
     for (const [statement, kind, constraint] of violations) {
       const failed = await db.write(statement).catch((error: unknown) => error)
       expect(failed, statement.sql).toMatchObject({ name: 'ConstraintViolation', kind, constraint })
@@ -147,24 +147,25 @@ describe.each(drivers)('%s', (_, open) => {
   })
 
   test('a read of several statements sees one state, whatever others write', async () => {
-    await db.write(sql`create table pair (a integer)`, sql`insert into pair values (0)`)
+    await db.write([sql`create table pair (a integer)`, sql`insert into pair values (0)`])
     const writing = (async () => {
       for (let i = 0; i < 100; i++) await db.write(sql`update pair set a = a + 1`)
     })()
     for (let i = 0; i < 50; i++) {
-      const [first, second] = await db.read(sql`select a from pair`, sql`select a from pair`)
+      const { first, second } = await db.read({
+        first: sql`select a from pair`,
+        second: sql`select a from pair`,
+      })
       expect(first).toEqual(second)
     }
     await writing
-    expect(await db.read(sql`select a from pair`)).toEqual([[{ a: 100 }]])
+    expect(await db.read(sql`select a from pair`)).toEqual([{ a: 100 }])
   })
 
   test('a list is bound value by value, and an empty one matches nothing', async () => {
     const among = (ids: string[]) => sql`select id from person where id in (${list(ids)})`
-    expect(await db.read(among(['ann', "x') or ('1'='1"]), among([]))).toEqual([
-      [{ id: 'ann' }],
-      [],
-    ])
+    const batch = { some: among(['ann', "x') or ('1'='1"]), none: among([]) }
+    expect(await db.read(batch)).toEqual({ some: [{ id: 'ann' }], none: [] })
   })
 
   test('a script is one transaction', async () => {
@@ -173,9 +174,9 @@ describe.each(drivers)('%s', (_, open) => {
         `create table half (x); insert into half values (';'); insert into nope values (1)`,
       ),
     ).rejects.toThrow('no such table')
-    expect(await db.read(sql`select name from sqlite_schema where name = 'half'`)).toEqual([[]])
+    expect(await db.read(sql`select name from sqlite_schema where name = 'half'`)).toEqual([])
     await db.runScript(`create table whole (x); insert into whole values (';') -- the end`)
-    expect(await db.read(sql`select x from whole`)).toEqual([[{ x: ';' }]])
+    expect(await db.read(sql`select x from whole`)).toEqual([{ x: ';' }])
   })
 })
 
@@ -195,8 +196,8 @@ describe.each(drivers)('migrations, %s', (_, open) => {
       expect(await migrate(db, [first, second])).toEqual([])
       const crlf = { ...first, sql: first.sql.replaceAll('\n', '\r\n') }
       expect(await migrate(db, [crlf, second])).toEqual([])
-      expect(await db.read(sql`select x from a`)).toEqual([[{ x: 2 }]])
-      const [rows] = await db.read(sql<{ applied_at: number }>`select applied_at from migration`)
+      expect(await db.read(sql`select x from a`)).toEqual([{ x: 2 }])
+      const rows = await db.read(sql<{ applied_at: number }>`select applied_at from migration`)
       for (const { applied_at } of rows) {
         expect(Math.abs(applied_at - Date.now() / 1000)).toBeLessThan(60)
       }
@@ -206,8 +207,8 @@ describe.each(drivers)('migrations, %s', (_, open) => {
     fresh(async (db) => {
       const broken = { name: '0002_broken', sql: 'create table c (x); insert into nope values (1)' }
       await expect(migrate(db, [first, broken])).rejects.toThrow('no such table: nope')
-      expect(await db.read(sql`select name from migration`)).toEqual([[{ name: '0001_first' }]])
-      expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([[]])
+      expect(await db.read(sql`select name from migration`)).toEqual([{ name: '0001_first' }])
+      expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([])
       expect(await migrate(db, [first, second])).toEqual(['0002_second'])
     }))
 
@@ -225,7 +226,7 @@ describe.each(drivers)('migrations, %s', (_, open) => {
         await expect(failed).rejects.toThrow(message)
         await expect(failed).rejects.toMatchObject({ name: 'MigrationRefused' })
       }
-      expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([[]])
+      expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([])
     }))
 
   test('asked for by eight callers at once are applied once', () =>
@@ -234,7 +235,7 @@ describe.each(drivers)('migrations, %s', (_, open) => {
         Array.from({ length: 8 }, () => migrate(db, [first, second])),
       )
       expect(answers.flat().sort()).toEqual(['0001_first', '0002_second'])
-      expect(await db.read(sql`select x from a`)).toEqual([[{ x: 2 }]])
+      expect(await db.read(sql`select x from a`)).toEqual([{ x: 2 }])
     }))
 })
 
@@ -288,9 +289,9 @@ describe('on the way to a remote database', () => {
     for (const size of [1, 2, 40]) {
       const db = connect()
       const before = endpoint.requests()
-      await db.read(...Array.from({ length: size }, (_, i) => sql`select ${i}, ${size}`))
+      await db.read(Array.from({ length: size }, (_, i) => sql`select ${i}, ${size}`))
       expect(endpoint.requests() - before).toBe(1)
-      await db.write(...Array.from({ length: size }, (_, i) => insert(`size ${size} ${i}`)))
+      await db.write(Array.from({ length: size }, (_, i) => insert(`size ${size} ${i}`)))
       expect(endpoint.requests() - before).toBe(2)
       db.close()
     }
@@ -300,7 +301,7 @@ describe('on the way to a remote database', () => {
     const lossy = losing(1)
     await connect({ fetch: lossy }).write(insert('lost'))
     expect(lossy.sent).toBe(2)
-    expect(await connect().read(found('lost'))).toEqual([[{ rid: 'lost' }]])
+    expect(await connect().read(found('lost'))).toEqual([{ rid: 'lost' }])
   })
 
   test('a second lost answer makes it unavailable', async () => {
@@ -356,10 +357,8 @@ describe('on the way to a remote database', () => {
     setTimeout(() => rival.exec('COMMIT'), 150)
     await long
     rival.close()
-    expect(await connect().read(found('waited'), found('locked out'))).toEqual([
-      [{ rid: 'waited' }],
-      [],
-    ])
+    const batch = { waited: found('waited'), lockedOut: found('locked out') }
+    expect(await connect().read(batch)).toEqual({ waited: [{ rid: 'waited' }], lockedOut: [] })
   })
 
   test('a path is kept and an address that is none is refused', async () => {

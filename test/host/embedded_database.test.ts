@@ -180,17 +180,17 @@ describe('after a lock', () => {
   test('that stays, the caller is told that the database is unavailable, and it recovers', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 10, attempts: 2 })
-    await db.write(
+    await db.write([
       sql`create table entry (n integer primary key, id text not null)`,
       sql`create table child (n integer references entry (n))`,
-    )
+    ])
     const rival = new Database(path, {})
     rival.exec('BEGIN IMMEDIATE')
     await expect(db.write(sql`insert into entry (id) values ('a')`)).rejects.toMatchObject({
       name: 'DatabaseUnavailable',
     })
     await expect(db.runScript('drop table entry')).rejects.toThrow('stayed locked')
-    expect(await db.read(sql`select id from entry`)).toEqual([[]]) // readers never wait
+    expect(await db.read(sql`select id from entry`)).toEqual([]) // readers never wait
     rival.exec('COMMIT')
     rival.close()
     for (const id of ['a', 'b']) await db.write(sql`insert into entry (id) values (${id})`)
@@ -226,10 +226,12 @@ describe('prepared statements', () => {
 
   test('do not hand what was bound to them to a request that binds less', async () => {
     const db = await openEmbeddedDatabase(urlOf(freshPath()))
-    const { sql: text, args } = sql`select ${'secret'} as a, ${'public'} as b`
-    expect(await db.read({ sql: text, args })).toEqual([[{ a: 'secret', b: 'public' }]])
-    expect(await db.read({ sql: text, args: ['mine'] })).toEqual([[{ a: 'mine', b: null }]])
-    expect(await db.read({ sql: text, args: [] })).toEqual([[{ a: null, b: null }]])
+    const whole = sql`select ${'secret'} as a, ${'public'} as b`
+    const binding = (...args: string[]): typeof whole =>
+      Object.assign(Object.create(Object.getPrototypeOf(whole)), { sql: whole.sql, args })
+    expect(await db.read(whole)).toEqual([{ a: 'secret', b: 'public' }])
+    expect(await db.read(binding('mine'))).toEqual([{ a: 'mine', b: null }])
+    expect(await db.read(binding())).toEqual([{ a: null, b: null }])
     await db.close()
   })
 
@@ -246,10 +248,13 @@ describe('prepared statements', () => {
       const all = sql`select * from thing`
       const put = sql`insert into thing (a) values ('x') returning *`
       const both = async () => {
-        const [made] = await db.write(put)
-        const [rows, same] = await db.read(all, all)
+        const made = await db.write(put)
+        const { rows, same } = await db.read({
+          rows: all,
+          same: all,
+        })
         expect(same).toEqual(rows)
-        expect(await db.read(all)).toEqual([rows])
+        expect(await db.read(all)).toEqual(rows)
         return [made, rows]
       }
       await db.write(sql`create table thing (a text)`)
@@ -270,10 +275,9 @@ describe('prepared statements', () => {
 })
 
 describe('a batch that fails leaves no lock and no snapshot behind', () => {
-  const before = [
-    sql`insert into child values (1, null)`,
-    sql`update child set n = n + 1 returning n`,
-  ]
+  const made = sql`insert into child values (1, null)`
+  const moved = sql`update child set n = n + 1 returning n`
+  const before = [made, moved]
   const failures: [string, string, ReturnType<typeof sql>][] = [
     ['a taken key', 'ConstraintViolation', sql`insert into entry values (1, 'taken')`],
     [
@@ -309,14 +313,14 @@ describe('a batch that fails leaves no lock and no snapshot behind', () => {
       insert into entry values (1, 'first')`)
     const rival = new Database(path, { timeout: 0 })
     for (let i = 0; i < 3; i++) {
-      await expect(db.write(...before, failing, ...before)).rejects.toMatchObject({ name })
-      await expect(db.read(sql`select * from entry`, failing)).rejects.toThrow()
+      await expect(db.write([...before, failing, ...before])).rejects.toMatchObject({ name })
+      await expect(db.read([sql`select * from entry`, failing])).rejects.toThrow()
       expect(rival.prepare('select count(*) as n from child').all([])).toEqual([{ n: 0 }])
       rival.exec(`insert into entry (id) values ('rival')`)
       // Answers `busy` if any connection still reads from the log.
       expect(rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])).toMatchObject([{ busy: 0 }])
-      const [, moved] = await db.write(...before, sql`delete from child`)
-      expect(moved).toEqual([{ n: 2 }])
+      const answers = await db.write({ made, moved, change: sql`delete from child` })
+      expect(answers).toEqual({ made: [], moved: [{ n: 2 }], change: [] })
     }
     rival.close()
     await db.close()
@@ -367,7 +371,7 @@ describe('writes asked for at once', () => {
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
     const ids = Array.from({ length: 40 }, (_, i) => `at-once-${i}`)
     const answers = await Promise.all(ids.map((id) => db.write(put(id))))
-    expect(answers).toEqual(ids.map((id) => [[{ id }]]))
+    expect(answers).toEqual(ids.map((id) => [{ id }]))
     const shared = frames()
     rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])
     for (const id of ids) await db.write(put(`${id} alone`))
@@ -382,7 +386,7 @@ describe('writes asked for at once', () => {
   test('do not suffer from those among them that are refused', async () => {
     const path = freshPath()
     const db = await openEmbeddedDatabase(urlOf(path))
-    await db.write(entry, put('taken'))
+    await db.write([entry, put('taken')])
     const refused: [string, ReturnType<typeof sql>][] = [
       ['ConstraintViolation', put('taken')],
       ['ConstraintViolation', sql`insert or rollback into entry (id) values ('taken')`],
@@ -396,8 +400,8 @@ describe('writes asked for at once', () => {
       Array.from({ length: 30 }, (_, i) => {
         const [, bad] = refusedAt(i) ?? []
         return bad === undefined
-          ? db.write(put(`good-${i}`), put(`too-${i}`))
-          : db.write(put(`half-${i}`), bad, put(`other-half-${i}`))
+          ? db.write([put(`good-${i}`), put(`too-${i}`)])
+          : db.write([put(`half-${i}`), bad, put(`other-half-${i}`)])
       }),
     )
     const expected = ['taken']
@@ -406,7 +410,7 @@ describe('writes asked for at once', () => {
       if (name !== undefined) {
         expect(result, name).toMatchObject({ status: 'rejected', reason: { name } })
       } else {
-        const value = [[{ id: `good-${i}` }], [{ id: `too-${i}` }]]
+        const value = [{ id: `good-${i}` }, { id: `too-${i}` }]
         expect(result).toEqual({ status: 'fulfilled', value })
         expected.push(`good-${i}`, `too-${i}`)
       }
@@ -424,7 +428,7 @@ describe('writes asked for at once', () => {
       db.write(put('second')),
       db.runScript(`update entry set id = id || ' seen'`),
       db.write(put('third')),
-      db.write(...Array.from({ length: 150 }, (_, i) => put(`many-${i}`)), put('fourth')),
+      db.write([...Array.from({ length: 150 }, (_, i) => put(`many-${i}`)), put('fourth')]),
       db.write(put('fifth')),
     ]
     const closed = db.close()
@@ -491,7 +495,7 @@ test('a hundred overlapping writes and reads of one process succeed', async () =
   await Promise.all(
     Array.from({ length: 100 }, async (_, i) => {
       await db.write(sql`insert into entry (id) values (${String(i)})`)
-      const [[row]] = await db.read(
+      const [row] = await db.read(
         sql<{ n: number }>`select count(*) as n from entry where id = ${String(i)}`,
       )
       expect(row).toEqual({ n: 1 })

@@ -34,7 +34,7 @@ export type EventRow = {
 
 /** All events, in the order in which they were written. */
 export async function eventsOf(worker: TestWorker): Promise<EventRow[]> {
-  const [rows] = await worker.context().db.read(
+  const rows = await worker.context().db.read(
     sql<EventRow>`select type, outcome, actor_kind, actor_id, subject_id, address, data
         from event order by rowid`,
   )

@@ -158,7 +158,7 @@ describe('what is refused, with every field that is wrong', () => {
       expect({ name, ...problem(answer) }).toEqual(expected)
     }
     console.log(`bodies refused: ${faults.length}`)
-    const [rows] = await worker.context().db.read(sql`select 1 from user`)
+    const rows = await worker.context().db.read(sql`select 1 from user`)
     expect(rows).toEqual([])
   })
 
@@ -232,7 +232,7 @@ describe('what is refused, with every field that is wrong', () => {
     )
     const count = (status: number) => answers.filter((one) => one.status === status).length
     expect([count(201), count(409)]).toEqual([1, 9])
-    const [rows] = await worker.context().db.read(sql`select 1 from principal where kind = 'user'`)
+    const rows = await worker.context().db.read(sql`select 1 from principal where kind = 'user'`)
     expect(rows).toHaveLength(1)
   })
 })
@@ -362,13 +362,11 @@ test('deleting a user takes memberships and grants along, and the id stays taken
     )
   await createGrant(worker.context(), { subject: 'ann', role: 'operator', object: 'site-12' })
   expect((await api('DELETE', '/v1/users/ann')).status).toBe(204)
-  const [members, grants, principals] = await worker
-    .context()
-    .db.read(
-      sql`select 1 from membership`,
-      sql`select 1 from "grant"`,
-      sql<{ deleted_at: number }>`select deleted_at from principal where id = 'ann'`,
-    )
+  const { members, grants, principals } = await worker.context().db.read({
+    members: sql`select 1 from membership`,
+    grants: sql`select 1 from "grant"`,
+    principals: sql<{ deleted_at: number }>`select deleted_at from principal where id = 'ann'`,
+  })
   expect([members, grants]).toEqual([[], []])
   expect(principals).toEqual([{ deleted_at: worker.clock.now }])
 })
@@ -418,9 +416,9 @@ describe('an entry of a blueprint', () => {
 
   async function apply(worker: TestWorker, given: typeof entry) {
     const cx = worker.context()
-    const [[current]] = await cx.db.read(findUsersByEmails([given.email]))
+    const [current] = await cx.db.read(findUsersByEmails([given.email]))
     const plan = await planUser(cx, given, current)
-    if (plan.statements.length > 0) await cx.db.write(...plan.statements)
+    if (plan.statements.length > 0) await cx.db.write(plan.statements)
     return plan
   }
 

@@ -21,8 +21,8 @@ const NOW = 1_800_000_000
 const CLIENTS = 50
 
 interface Opened {
-  read(...statements: Statement<unknown>[]): Promise<unknown>
-  write(...statements: Statement<unknown>[]): Promise<unknown>
+  read(statements: Statement<unknown>[]): Promise<unknown>
+  write(statements: Statement<unknown>[]): Promise<unknown>
   close(): unknown
 }
 type Open = (url: string) => Promise<Opened>
@@ -36,8 +36,8 @@ const openOther: Open =
           (await client.batch(statements.map(toDriver), mode)).map(rowsFromDriver)
         const [read, write] = [run('deferred'), run('write')]
         return {
-          read: (...statements) => read(statements),
-          write: (...statements) => write(statements),
+          read,
+          write,
           close: () => client.close(),
         }
       }
@@ -71,29 +71,29 @@ async function seed(url: string) {
         ${NOW}, 1)`,
     )
   }
-  await db.write(...rows)
+  await db.write(rows)
   await db.close()
 }
 
 let drawn = 0
 const read = (db: Opened, i: number) => {
   const id = `c${i % CLIENTS}`
-  return db.read(
+  return db.read([
     sql`select * from client c join principal p on p.id = c.id
       where c.id = ${id} and p.deleted_at is null`,
     sql`select hash, expires_at from client_secret where client_id = ${id}`,
     sql`select name, value from setting`,
-    ...rightsOf(id, NOW),
-  )
+    ...Object.values(rightsOf(id, NOW)),
+  ])
 }
 const write = (db: Opened, i: number) => {
   const id = `c${i % CLIENTS}`
-  return db.write(
+  return db.write([
     sql`update client set updated_at = ${NOW + i}, version = version + 1 where id = ${id}
       returning version`,
     sql`insert into event values (${`e${++drawn}`}, ${NOW}, 'client.updated', 'success', 'user',
       'u0', ${id}, '127.0.0.1', '{}')`,
-  )
+  ])
 }
 
 const AT_ONCE = 16

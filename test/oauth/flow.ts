@@ -45,8 +45,8 @@ export async function signIn(
     user_agent: 'test',
     replaces: browser.cookies.get('session'),
   })
-  const answers = await cx.db.write(...statements, started)
-  if (answers.at(-1)?.length !== 1) throw new Error(`${user_id} got no session`)
+  const answers = await cx.db.write({ statements, started })
+  if (answers.started.length !== 1) throw new Error(`${user_id} got no session`)
   browser.cookies.set('session', cookie)
 }
 
@@ -143,6 +143,6 @@ export async function rowsOf(
   worker: TestWorker,
   table: keyof typeof TABLES,
 ): Promise<Record<string, unknown>[]> {
-  const [rows] = await worker.context().db.read(TABLES[table])
+  const rows = await worker.context().db.read(TABLES[table])
   return rows as Record<string, unknown>[]
 }

@@ -146,7 +146,7 @@ export async function isSignedIn(browser: Browser): Promise<boolean> {
 
 /** The events of a type, their data read. */
 export async function eventsOf(worker: TestWorker, type: string) {
-  const [rows] = await worker.context(ANONYMOUS).db.read(sql<{
+  const rows = await worker.context(ANONYMOUS).db.read(sql<{
     outcome: string
     actor_kind: string
     actor_id: string | null
@@ -158,7 +158,7 @@ export async function eventsOf(worker: TestWorker, type: string) {
 }
 
 export async function deliveriesOf(worker: TestWorker) {
-  const [rows] = await worker.context().db.read(
+  const rows = await worker.context().db.read(
     sql<{ client_id: string; attempts: number; next_at: number }>`
         select client_id, attempts, next_at from logout_delivery order by client_id`,
   )

@@ -5,8 +5,9 @@ import * as oauth from 'oauth4webapi'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { randomId, randomToken, sha256 } from '../../worker/crypto.ts'
+import type { Batch } from '../../worker/db/database.ts'
 import * as schema from '../../worker/db/schema.ts'
-import { insertInto, type Statement, sql } from '../../worker/db/sql.ts'
+import { insertInto, isSqlText, type Statement, sql } from '../../worker/db/sql.ts'
 import { dpopNonce } from '../../worker/oauth/client_authentication/dpop.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -28,17 +29,17 @@ export const AS: oauth.AuthorizationServer = {
 }
 
 export const write = (worker: TestWorker, ...statements: Statement[]) =>
-  worker.context().db.write(...statements)
+  worker.context().db.write(statements)
 
 /** The first row of a query. */
 export async function row<T>(worker: TestWorker, query: Statement<T>): Promise<T> {
-  const [rows] = await worker.context().db.read(query)
+  const rows = await worker.context().db.read(query)
   if (rows[0] === undefined) throw new Error(`no row: ${query.sql}`)
   return rows[0]
 }
 
 export async function count(worker: TestWorker, query: Statement<unknown>): Promise<number> {
-  const [rows] = await worker.context().db.read(sql<{ n: number }>`select count(*) as n ${query}`)
+  const rows = await worker.context().db.read(sql<{ n: number }>`select count(*) as n ${query}`)
   return rows[0]?.n ?? 0
 }
 
@@ -309,17 +310,14 @@ export const claimsOf = (jwt: string | undefined) =>
 export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
-type Send = () => Promise<unknown>
+type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
 /** The same worker, with something around each write. */
-function aroundWrites(
-  worker: TestWorker,
-  around: (send: Send) => Promise<unknown>,
-): Pick<TestWorker, 'request'> {
+function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    const write = (...statements: Statement<unknown>[]) => around(() => cx.db.write(...statements))
-    return { ...cx, db: { read: cx.db.read, write: write as Context['db']['write'] } }
+    const write: Context['db']['write'] = (batch) => around(() => cx.db.write(batch))
+    return { ...cx, db: { ...cx.db, write } }
   })
   return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
 }
@@ -328,7 +326,10 @@ function aroundWrites(
  * The same worker, but the answer of every write is lost once: its batch is sent again, after what happens
  * `between`.
  */
-export const losingAnswers = (worker: TestWorker, between: Send = async () => {}) =>
+export const losingAnswers = (
+  worker: TestWorker,
+  between: () => Promise<unknown> = async () => {},
+) =>
   aroundWrites(worker, async (send) => {
     await send()
     await between()
@@ -336,22 +337,29 @@ export const losingAnswers = (worker: TestWorker, between: Send = async () => {}
   })
 
 /** The same worker, but something happens between what a request reads and what it writes. */
-export const overtaken = (worker: TestWorker, before: Send) =>
+export const overtaken = (worker: TestWorker, before: () => Promise<unknown>) =>
   aroundWrites(worker, async (send) => {
     await before()
     return send()
   })
+
+const countStatements = (batch: Batch): number =>
+  batch === null
+    ? 0
+    : isSqlText(batch)
+      ? 1
+      : Object.values<Batch>(batch).reduce((sum, part) => sum + countStatements(part), 0)
 
 /** The same worker, which says how many statements the last batch had that was read. */
 export function countingReads(worker: TestWorker) {
   let statements = 0
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    const read = (...batch: Statement<unknown>[]) => {
-      statements = batch.length
-      return cx.db.read(...batch)
+    const read: Context['db']['read'] = (batch) => {
+      statements = countStatements(batch)
+      return cx.db.read(batch)
     }
-    return { ...cx, db: { read: read as Context['db']['read'], write: cx.db.write } }
+    return { ...cx, db: { ...cx.db, read } }
   })
   return {
     request: async (path: string, init?: RequestInit) =>

@@ -89,7 +89,7 @@ function decide(row: DecisionRow | undefined): Decision {
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Decision> {
   const { subject, action, resource } = request
   const question = { subject, action: action.name, resource }
-  const [[row]] = await cx.db.read(findDecision(question, cx.now()))
+  const [row] = await cx.db.read(findDecision(question, cx.now()))
   return decide(row)
 }
 
@@ -106,11 +106,11 @@ export async function evaluateAll(
     if (subject === undefined || action === undefined || resource === undefined) return null
     return findDecision({ subject, action: action.name, resource }, cx.now())
   })
-  const asked = statements.filter((statement) => statement !== null)
-  const answers = asked.length === 0 ? [] : await cx.db.read(...asked)
-  let next = 0
-  const decisions = statements.map((statement): Decision => {
-    if (statement !== null) return decide(answers[next++]?.[0])
+  // Named by their places, since any number of them can be asked.
+  const answers = await cx.db.read(Object.fromEntries(statements.entries()))
+  const decisions = statements.map((statement, place): Decision => {
+    const [row] = answers[place] ?? []
+    if (statement !== null) return decide(row)
     const message = 'subject, action and resource are needed, here or as defaults'
     return { decision: false, context: { error: { status: 400, message } } }
   })

@@ -4,7 +4,7 @@
 import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
@@ -112,10 +112,10 @@ const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
 const creation = (
   cx: Context,
   row: NewGrant,
-  subject: { id: string | null; sql: Statement },
-  condition?: Statement,
+  subject: { id: string | null; sql: Scalar },
+  when?: Condition,
 ): [Statement, Statement] => [
-  insertGrant(row, subject.sql, condition),
+  insertGrant(row, subject.sql, when),
   appendEvent(
     cx,
     {
@@ -140,9 +140,9 @@ const change = (
   cx: Context,
   row: GrantRow,
   fields: string[],
-  condition?: Statement,
+  when?: Condition,
 ): [Statement, Statement] => [
-  updateGrantRow(row, condition),
+  updateGrantRow(row, when),
   appendEvent(
     cx,
     { type: 'grant.updated', subject_id: row.subject_id, data: { grant: row.id, fields } },
@@ -186,12 +186,17 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   const { role, object_id } = wanted
   const lacking = lackingToGrant(cx, role, object_id, wanted.expires_at)
   const subject = idOfSubject(input.subject, emailKeyOf(input.subject))
-  const [[subjectRow], [roleRow], [objectRow], lacks] = await cx.db.read(
-    sql<{ id: string }>`select id from principal where id = ${subject}`,
-    findRole(role),
-    findPrincipal(object_id),
-    lacking,
-  )
+  const {
+    subjectRow: [subjectRow],
+    roleRow: [roleRow],
+    objectRow: [objectRow],
+    lacks,
+  } = await cx.db.read({
+    subjectRow: sql<{ id: string }>`select id from principal where id = ${subject}`,
+    roleRow: findRole(role),
+    objectRow: findPrincipal(object_id),
+    lacks: lacking,
+  })
   const errors: FieldError[] = []
   if (subjectRow === undefined) {
     errors.push({ pointer: '/subject', detail: 'there is no such user, client, device or group' })
@@ -206,21 +211,23 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
-  const answers = await cx.db.write(
-    ...creation(cx, wanted, { id, sql: subject }, nothingLacks(lacking)),
-    findGrant(wanted.id),
-    sql<{ same: number }>`select exists (select 1 from "grant" where subject_id = ${id}
+  const {
+    row: [row],
+    state: [state],
+  } = await cx.db.write({
+    changes: creation(cx, wanted, { id, sql: subject }, nothingLacks(lacking)),
+    row: findGrant(wanted.id),
+    state: sql<{ same: number }>`select exists (select 1 from "grant" where subject_id = ${id}
       and role = ${role} and object_id = ${object_id} and not_before is ${wanted.not_before}
       and expires_at is ${wanted.expires_at}) as same`,
-  )
-  const row = answers[2][0]
+  })
   if (row !== undefined) return row
-  if (answers[3][0]?.same === 1) throw new Problem('conflict', 'there is the same grant already')
+  if (state?.same === 1) throw new Problem('conflict', 'there is the same grant already')
   throw changedMeanwhile()
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
-  const [[row]] = await cx.db.read(findGrant(id))
+  const [row] = await cx.db.read(findGrant(id))
   if (row === undefined) throw noGrant()
   return row
 }
@@ -249,18 +256,23 @@ export async function updateGrant(
         : Math.max(current.expires_at, row.expires_at)
     const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
     const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
-    const remains = lasts ? sql`true` : leavesAnOperator(cx.now(), { grant: id })
-    const [lacks, [state]] = await cx.db.read(
-      lacking,
-      sql<{ remains: number }>`select ${remains} as remains`,
-    )
+    const remains = lasts ? TRUE : leavesAnOperator(cx.now(), { grant: id })
+    const {
+      lacks,
+      state: [state],
+    } = await cx.db.read({
+      lacks: lacking,
+      state: sql<{ remains: number }>`select ${remains} as remains`,
+    })
     assertNothingLacks(lacks)
     if (state?.remains !== 1) throw lastOperator()
-    const answers = await cx.db.write(
-      ...change(cx, row, fields, sql`${nothingLacks(lacking)} and ${remains}`),
-      sql<{ done: number }>`select ${grantIs(row)} as done`,
-    )
-    if (answers[2][0]?.done === 1) return row
+    const {
+      after: [after],
+    } = await cx.db.write({
+      changes: change(cx, row, fields, condition`${nothingLacks(lacking)} and ${remains}`),
+      after: sql<{ done: number }>`select ${grantIs(row)} as done`,
+    })
+    if (after?.done === 1) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -274,21 +286,27 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   // Nobody loses anything by a grant that has run out.
   const lacking = ended ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
   const remains = leavesAnOperator(cx.now(), { grant: id })
-  const [lacks, [state]] = await cx.db.read(
-    lacking,
-    sql<{ remains: number }>`select ${remains} as remains`,
-  )
+  const {
+    lacks,
+    state: [state],
+  } = await cx.db.read({
+    lacks: lacking,
+    state: sql<{ remains: number }>`select ${remains} as remains`,
+  })
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
-  const condition = sql`${nothingLacks(lacking)} and ${remains} and exists (
+  const when = condition`${nothingLacks(lacking)} and ${remains} and exists (
     select 1 from "grant" where id = ${id} and version = ${row.version})`
   const data = { grant: id, role: row.role, object: row.object_id }
-  const answers = await cx.db.write(
-    appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, condition),
-    deleteGrantRow(id, condition),
-    findGrant(id),
-  )
-  const left = answers[2][0]
+  const {
+    left: [left],
+  } = await cx.db.write({
+    changes: [
+      appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, when),
+      deleteGrantRow(id, when),
+    ],
+    left: findGrant(id),
+  })
   if (left === undefined) return
   if (demanded !== null && left.version !== demanded) throw otherVersion()
   throw left.version === row.version ? lastOperator() : changedMeanwhile()

@@ -3,7 +3,15 @@
 import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
@@ -117,7 +125,7 @@ function creation(
   cx: Context,
   entry: GroupInput,
   id: string,
-  condition?: Statement,
+  when?: Condition,
 ): [Statement, Statement, Statement] {
   const now = cx.now()
   const row: GroupRow = {
@@ -131,7 +139,7 @@ function creation(
   }
   const data = { kind: row.kind, parent_id: row.parent_id }
   return [
-    insertPrincipal(cx, id, 'group', condition),
+    insertPrincipal(cx, id, 'group', when),
     insertGroup(cx, row),
     appendEvent(cx, { type: 'group.created', subject_id: id, data }, principalIsMine(cx, id)),
   ]
@@ -151,9 +159,9 @@ const change = (
   cx: Context,
   row: GroupRow,
   fields: string[],
-  condition?: Statement,
+  when?: Condition,
 ): [Statement, Statement] => [
-  updateGroupRow(row, condition),
+  updateGroupRow(row, when),
   appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }, groupIs(row)),
 ]
 
@@ -180,13 +188,13 @@ export async function planGroup(
   return { change: 'updated', fields, statements: change(cx, row, fields) }
 }
 
-/** Makes the member's groups those of `groups`. `condition` is that of the batch it joins. */
+/** Makes the member's groups those of `groups`. `when` is that of the batch it joins. */
 export async function planMemberships(
   cx: Context,
   member_id: string,
   groups: readonly string[],
   current: readonly string[],
-  condition: Statement = sql`true`,
+  when: Condition = TRUE,
 ): Promise<Plan> {
   const added = groups.filter((group) => !current.includes(group))
   const removed = current.filter((group) => !groups.includes(group))
@@ -197,12 +205,12 @@ export async function planMemberships(
     change: 'updated',
     fields: ['groups'],
     statements: [
-      ...added.map((group) => insertMembership(cx, group, member_id, condition)),
-      ...removed.map((group) => deleteMembership(group, member_id, condition)),
+      ...added.map((group) => insertMembership(cx, group, member_id, when)),
+      ...removed.map((group) => deleteMembership(group, member_id, when)),
       appendEvent(
         cx,
         { type: 'groups.changed', subject_id: member_id, data: { added, removed } },
-        condition,
+        when,
       ),
     ],
   }
@@ -214,22 +222,29 @@ export async function planMemberships(
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
   const id = input.id ?? randomId(cx, 'grp')
   const parent_id = input.parent_id ?? null
-  let condition: Statement = sql`true`
+  let when: Condition = TRUE
   if (parent_id !== null) {
     // A new group is an object to whoever holds a role on those above: as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
-    const [[place], lacks] = await cx.db.read(findPlace(id, parent_id), lacking)
+    const {
+      place: [place],
+      lacks,
+    } = await cx.db.read({
+      place: findPlace(id, parent_id),
+      lacks: lacking,
+    })
     assertPlace(place)
     assertNothingLacks(lacks)
-    condition = sql`${mayHangBelow(id, parent_id)} and ${nothingLacks(lacking)}`
+    when = condition`${mayHangBelow(id, parent_id)} and ${nothingLacks(lacking)}`
   }
-  const answers = await cx.db.write(
-    ...creation(cx, input, id, condition),
-    findPrincipal(id),
-    findGroup(id),
-  )
-  const principal = answers[3][0]
-  const row = answers[4][0]
+  const {
+    principal: [principal],
+    row: [row],
+  } = await cx.db.write({
+    changes: creation(cx, input, id, when),
+    principal: findPrincipal(id),
+    row: findGroup(id),
+  })
   if (principal === undefined && parent_id !== null) throw changedMeanwhile()
   if (principal?.rid !== cx.rid || row === undefined) {
     throw new Problem('conflict', 'this id is taken, or was', [
@@ -240,7 +255,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
 }
 
 export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
-  const [[row]] = await cx.db.read(findGroup(id))
+  const [row] = await cx.db.read(findGroup(id))
   if (row === undefined) throw noGroup()
   return row
 }
@@ -256,36 +271,44 @@ export async function updateGroup(
   const leaving =
     patch.parent_id === undefined
       ? NOTHING
-      : lackingToMove(cx, sql`(select parent_id from "group" where id = ${id})`, id)
+      : lackingToMove(cx, scalar`(select parent_id from "group" where id = ${id})`, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
   const remains =
-    patch.parent_id === undefined ? sql`true` : leavesAnOperator(cx.now(), { moved: id, parent_id })
+    patch.parent_id === undefined ? TRUE : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [[current], [place], lacksThere, lacksHere, [state]] = await cx.db.read(
-      findGroup(id),
-      findPlace(id, parent_id ?? ''),
-      leaving,
-      entering,
-      sql<{ remains: number }>`select ${remains} as remains`,
-    )
+    const {
+      current: [current],
+      place: [place],
+      lacksThere,
+      lacksHere,
+      state: [state],
+    } = await cx.db.read({
+      current: findGroup(id),
+      place: findPlace(id, parent_id ?? ''),
+      lacksThere: leaving,
+      lacksHere: entering,
+      state: sql<{ remains: number }>`select ${remains} as remains`,
+    })
     if (current === undefined) throw noGroup()
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
-    let condition: Statement = sql`true`
+    let when: Condition = TRUE
     if (fields.includes('parent_id')) {
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
       // In the condition, so that two moves at once cannot close a circle.
-      condition = sql`${parent_id === null ? sql`true` : mayHangBelow(id, parent_id)}
+      when = condition`${parent_id === null ? TRUE : mayHangBelow(id, parent_id)}
         and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
     }
-    const answers = await cx.db.write(
-      ...change(cx, row, fields, condition),
-      sql<{ done: number }>`select ${groupIs(row)} as done`,
-    )
-    if (answers[2][0]?.done === 1) return row
+    const {
+      after: [after],
+    } = await cx.db.write({
+      changes: change(cx, row, fields, when),
+      after: sql<{ done: number }>`select ${groupIs(row)} as done`,
+    })
+    if (after?.done === 1) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -295,10 +318,13 @@ const otherVersion = () => new Problem('precondition_failed', 'the group is at a
 
 /** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
 export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
-  const [[row], [use]] = await cx.db.read(
-    findGroup(id),
-    sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
-  )
+  const {
+    row: [row],
+    use: [use],
+  } = await cx.db.read({
+    row: findGroup(id),
+    use: sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
+  })
   if (row === undefined) throw noGroup()
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   const inUse = () =>
@@ -307,19 +333,22 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
       'the group is in use: take away its members, the groups below it and the grants to it or on it first',
     )
   if (use?.unused !== 1) throw inUse()
-  const condition = sql`${groupIsUnused(id)} and ${
+  const when = condition`${groupIsUnused(id)} and ${
     demanded === null
-      ? sql`true`
-      : sql`exists (select 1 from "group" where id = ${id} and version = ${demanded})`
+      ? TRUE
+      : condition`exists (select 1 from "group" where id = ${id} and version = ${demanded})`
   }`
-  const there = sql`exists (select 1 from "group" where id = ${id}) and ${condition}`
-  const answers = await cx.db.write(
-    appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
-    deleteGroupRow(id, condition),
-    buryPrincipal(cx, id, sql`not exists (select 1 from "group" where id = ${id})`),
-    findGroup(id),
-  )
-  const left = answers[3][0]
+  const there = condition`exists (select 1 from "group" where id = ${id}) and ${when}`
+  const {
+    left: [left],
+  } = await cx.db.write({
+    changes: [
+      appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
+      deleteGroupRow(id, when),
+      buryPrincipal(cx, id, condition`not exists (select 1 from "group" where id = ${id})`),
+    ],
+    left: findGroup(id),
+  })
   if (left === undefined) return
   if (demanded !== null && left.version !== demanded) throw otherVersion()
   throw inUse()
@@ -335,7 +364,7 @@ export const memberSchema = z
 
 type Candidate = { id: string; kind: PrincipalKind; is_member: number }
 
-const findCandidate = (group_id: string, member: Statement): Statement<Candidate> =>
+const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =>
   sql`select p.id, p.kind, exists (
       select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
     from principal p where p.id = ${member} and p.deleted_at is null`
@@ -347,11 +376,15 @@ export async function addMember(
   reference: string,
 ): Promise<{ member: MemberRow; added: boolean }> {
   const member = idOfSubject(reference, emailKeyOf(reference))
-  const [[group], [candidate], lacks] = await cx.db.read(
-    findGroup(group_id),
-    findCandidate(group_id, member),
-    lackingToMove(cx, group_id, member),
-  )
+  const {
+    group: [group],
+    candidate: [candidate],
+    lacks,
+  } = await cx.db.read({
+    group: findGroup(group_id),
+    candidate: findCandidate(group_id, member),
+    lacks: lackingToMove(cx, group_id, member),
+  })
   if (group === undefined) throw noGroup()
   const wrong = (detail: string) =>
     new Problem('invalid_request', 'this cannot be a member', [{ pointer: '/id', detail }])
@@ -362,15 +395,18 @@ export async function addMember(
   const { id, kind } = candidate
   assertMayMoveKind(cx, kind)
   assertNothingLacks(lacks)
-  const condition = sql`${mayBeMember(group_id, id)}
+  const when = condition`${mayBeMember(group_id, id)}
     and ${nothingLacks(lackingToMove(cx, group_id, id))}`
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
-  const answers = await cx.db.write(
-    appendEvent(cx, event, sql`${condition} and not ${isMember(group_id, id)}`),
-    insertMembership(cx, group_id, id, condition),
-    findMember(group_id, id),
-  )
-  const row = answers[2][0]
+  const {
+    row: [row],
+  } = await cx.db.write({
+    changes: [
+      appendEvent(cx, event, condition`${when} and not ${isMember(group_id, id)}`),
+      insertMembership(cx, group_id, id, when),
+    ],
+    row: findMember(group_id, id),
+  })
   if (row === undefined) throw changedMeanwhile()
   return { member: row, added: candidate.is_member === 0 }
 }
@@ -379,23 +415,32 @@ export async function addMember(
 export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
   const lacking = lackingToMove(cx, group_id, id)
   const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
-  const [[group], [candidate], lacks, [state]] = await cx.db.read(
-    findGroup(group_id),
-    findCandidate(group_id, sql`${id}`),
-    lacking,
-    sql<{ remains: number }>`select ${remains} as remains`,
-  )
+  const {
+    group: [group],
+    candidate: [candidate],
+    lacks,
+    state: [state],
+  } = await cx.db.read({
+    group: findGroup(group_id),
+    candidate: findCandidate(group_id, scalar`${id}`),
+    lacks: lacking,
+    state: sql<{ remains: number }>`select ${remains} as remains`,
+  })
   if (group === undefined) throw noGroup()
   if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
   assertMayMoveKind(cx, candidate.kind)
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
-  const condition = sql`${nothingLacks(lacking)} and ${remains}`
+  const when = condition`${nothingLacks(lacking)} and ${remains}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
-  const answers = await cx.db.write(
-    appendEvent(cx, event, sql`${isMember(group_id, id)} and ${condition}`),
-    deleteMembership(group_id, id, condition),
-    sql<{ left: number }>`select ${isMember(group_id, id)} as left`,
-  )
-  if (answers[2][0]?.left !== 0) throw changedMeanwhile()
+  const {
+    after: [after],
+  } = await cx.db.write({
+    changes: [
+      appendEvent(cx, event, condition`${isMember(group_id, id)} and ${when}`),
+      deleteMembership(group_id, id, when),
+    ],
+    after: sql<{ left: number }>`select ${isMember(group_id, id)} as left`,
+  })
+  if (after?.left !== 0) throw changedMeanwhile()
 }

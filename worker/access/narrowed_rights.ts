@@ -3,8 +3,8 @@
 // of their rules that speak of nothing else than the named object.
 import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
-import type { Rows } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import type { Answers } from '../db/database.ts'
+import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
 import { type CompiledAcl, compileAcl, narrowsTo, type RightsRows } from './rights.ts'
 import {
@@ -22,27 +22,26 @@ export type Narrowing = {
 }
 
 /**
- * Statements that go beside `rightsOf` into a read batch. `narrowings` is a JSON array of Narrowing, as SQL that
+ * A group of statements that goes beside `rightsOf` into a read batch. `narrowings` is a JSON array of Narrowing, as SQL that
  * gives one text; null gives no rows.
  */
 export const narrowedRightsOf = (
-  subject: Statement<unknown>,
-  narrowings: Statement<unknown>,
+  subject: Scalar | Statement<unknown>,
+  narrowings: Scalar | Statement<unknown>,
   now: number,
-) =>
-  [
-    listNarrowedGrants(sql`(${subject})`, sql`(${narrowings})`, now),
-    listNarrowedPlaces(sql`(${narrowings})`),
-  ] as const
+) => ({
+  grants: listNarrowedGrants(scalar`(${subject})`, scalar`(${narrowings})`, now),
+  places: listNarrowedPlaces(scalar`(${narrowings})`),
+})
 
-export type NarrowedRows = Rows<ReturnType<typeof narrowedRightsOf>>
+export type NarrowedRows = Answers<ReturnType<typeof narrowedRightsOf>>
 
 const VERBS = ['publish', 'subscribe']
 
 /** The same narrowings with only those actions and objects that the subject holds; what is empty is left out. */
 export function heldNarrowings<N extends Narrowing>(
   narrowings: readonly N[],
-  [grants]: NarrowedRows,
+  { grants }: Pick<NarrowedRows, 'grants'>,
 ): N[] {
   const held = (object_id: string, action: string) =>
     grants.some((grant) => {
@@ -82,13 +81,17 @@ export function compileNarrowedAcl(
   subject_id: string,
   narrowings: readonly Narrowing[],
   rights: RightsRows,
-  [grants, places]: NarrowedRows,
+  { grants, places }: NarrowedRows,
   maxRules: number,
 ): CompiledAcl {
-  const [held, ...others] = rights
   const tooMany = [grants, places].some((some) => some.length > ROWS_MAX)
   if (tooMany) return { fault: 'too_many_rules' }
-  const denials = compileAcl(cx, subject_id, [held.map(onlyDenials), ...others], maxRules)
+  const denials = compileAcl(
+    cx,
+    subject_id,
+    { ...rights, grants: rights.grants.map(onlyDenials) },
+    maxRules,
+  )
   const narrowed = grants.map((grant) => {
     const named = narrowings
       .filter(({ devices, groups }) =>
@@ -102,17 +105,17 @@ export function compileNarrowedAcl(
   const allowances = compileAcl(
     cx,
     subject_id,
-    [
-      narrowed,
-      groups.map(({ root, group_id }) => ({ root, group_id: group_id ?? '' })),
-      devices.map((row) => ({
+    {
+      grants: narrowed,
+      groupsBelow: groups.map(({ root, group_id }) => ({ root, group_id: group_id ?? '' })),
+      devices: devices.map((row) => ({
         ...row,
         device_id: row.device_id ?? '',
         metadata: row.metadata ?? '{}',
       })),
-      [],
-      [],
-    ],
+      ownDevice: [],
+      ownGroups: [],
+    },
     maxRules,
   )
   if ('fault' in denials) return denials

@@ -13,7 +13,15 @@
 // an `assert...` function alone, a role that is taken from the actor at that very moment still counts.
 import { API_SCOPES } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import {
   type Lack,
@@ -47,10 +55,10 @@ export const lackingToGrant = (
 /** What lacks to let a member (or a group with all below) enter or leave a group. */
 export const lackingToMove = (
   cx: Context,
-  group: string | Statement<unknown>,
-  member: string | Statement<unknown>,
+  group: string | Scalar,
+  member: string | Scalar,
 ): Statement<Lack> => {
-  const value = (one: string | Statement<unknown>) => (typeof one === 'string' ? sql`${one}` : one)
+  const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
   return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
 }
 
@@ -58,17 +66,17 @@ export const lackingToMove = (
 export const lackingToDefine = (
   cx: Context,
   role: string,
-  permissions: string | Statement<unknown>,
-  acl: string | Statement<unknown>,
+  permissions: string | Scalar,
+  acl: string | Scalar,
 ): Statement<Lack> => {
   if (mayAll(cx)) return NOTHING
-  const value = (one: string | Statement<unknown>) => (typeof one === 'string' ? sql`${one}` : one)
+  const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
   return listLackingContent(cx.actor, role, value(permissions), value(acl), cx.now())
 }
 
 /** The condition of a write. */
-export const nothingLacks = (lacking: Statement<Lack>): Statement =>
-  lacking === NOTHING ? sql`true` : sql`not exists (${lacking})`
+export const nothingLacks = (lacking: Statement<Lack>): Condition =>
+  lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
 
 /** Throws Problem forbidden that names what the actor would have to hold. */
 export function assertNothingLacks(lacks: readonly Lack[]): void {
@@ -123,10 +131,10 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
  */
 export async function assertMayEditPrincipal(cx: Context, id: string): Promise<void> {
   if (mayAll(cx)) return
-  const [lacks, clients] = await cx.db.read(
-    lackingFor(cx, listNeededForPrincipal(id, cx.now())),
-    sql<{ scope: string }>`select scope from client where id = ${id}`,
-  )
+  const { lacks, clients } = await cx.db.read({
+    lacks: lackingFor(cx, listNeededForPrincipal(id, cx.now())),
+    clients: sql<{ scope: string }>`select scope from client where id = ${id}`,
+  })
   assertNothingLacks(lacks)
   assertMayHandOnScopes(
     cx,

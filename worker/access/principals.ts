@@ -4,7 +4,17 @@
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { principal } from '../db/schema.ts'
-import { insertWhere, type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  type ConditionOrStatement,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 
 export type PrincipalRow = typeof principal.$inferSelect
 export type PrincipalKind = PrincipalRow['kind']
@@ -21,51 +31,51 @@ export const idSchema = z
  * A condition: the id is the MQTT client id of a device, or begins its space. Who had it as its own id could take
  * over that device's connection. `;` is the character after `:`.
  */
-export const isMqttClientId = (id: string | Statement<unknown>): Statement => {
-  const value = typeof id === 'string' ? sql`${id}` : id
-  return sql`exists (select 1 from device where device.id <> ${value}
+export const isMqttClientId = (id: string | Scalar): Condition => {
+  const value = typeof id === 'string' ? scalar`${id}` : id
+  return condition`exists (select 1 from device where device.id <> ${value}
     and (device.mqtt_client_id = ${value}
       or (device.mqtt_client_id >= ${value} || ':' and device.mqtt_client_id < ${value} || ';')))`
 }
 
 /**
  * Takes the id unless it is taken, or was, or is a device's MQTT client id (devices judge that themselves). With
- * `condition`, only if that holds: else no id is spent.
+ * `when`, only if that holds: else no id is spent.
  */
 export const insertPrincipal = (
   cx: Context,
   id: string,
   kind: PrincipalKind,
-  condition: Statement = sql`true`,
+  when: ConditionOrStatement = TRUE,
 ): Statement =>
   insertWhere(
     principal,
     { id, kind, rid: cx.rid, created_at: cx.now(), deleted_at: null },
-    kind === 'device' ? condition : sql`(${condition}) and not ${isMqttClientId(id)}`,
+    kind === 'device' ? when : condition`(${when}) and not ${isMqttClientId(id)}`,
     sql`on conflict (id) do nothing`,
   )
 
 /** A condition: this request made the principal, in this batch or in an earlier run of it. */
-export const principalIsMine = (cx: Context, id: string): Statement =>
-  sql`exists (select 1 from principal where id = ${id} and rid = ${cx.rid})`
+export const principalIsMine = (cx: Context, id: string): Condition =>
+  condition`exists (select 1 from principal where id = ${id} and rid = ${cx.rid})`
 
 export const findPrincipal = (
   id: string,
 ): Statement<Pick<PrincipalRow, 'id' | 'kind' | 'rid' | 'deleted_at'>> =>
   sql`select id, kind, rid, deleted_at from principal where id = ${id}`
 
-/** The principal is gone; its id stays taken. `condition` makes it depend on what the batch did before. */
+/** The principal is gone; its id stays taken. `when` makes it depend on what the batch did before. */
 export const buryPrincipal = (
   cx: Context,
   id: string,
-  condition: Statement = sql`true`,
+  when: ConditionOrStatement = TRUE,
 ): Statement =>
   sql`update principal set deleted_at = coalesce(deleted_at, ${cx.now()})
-    where id = ${id} and (${condition})`
+    where id = ${id} and (${when})`
 
 /** A condition: the principal is gone. */
-export const isBuried = (id: string): Statement =>
-  sql`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
+export const isBuried = (id: string): Condition =>
+  condition`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
 
 /**
  * What else a room adds when it deletes a principal, after `buryPrincipal`: its memberships and every grant to it

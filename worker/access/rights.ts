@@ -3,8 +3,8 @@
 import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
 import { coversFilter } from '../../policy/topic_filter.ts'
 import type { Context } from '../context.ts'
-import type { Rows } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import type { Answers } from '../db/database.ts'
+import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import {
   type AclTemplate,
   type Bind,
@@ -31,25 +31,24 @@ import {
 } from './rights_store.ts'
 
 /**
- * The statements of a principal's rights, to be spread into a read batch; the rows that answer them are
- * `RightsRows`. `subject` is an id, or SQL in parentheses or not that gives one.
+ * The statements of a principal's rights, a group for a read batch; the rows that answer them are
+ * `RightsRows`. `subject` is an id, or SQL that gives one.
  */
-export function rightsOf(subject: string | Statement<unknown>, now: number) {
-  const who = typeof subject === 'string' ? sql`${subject}` : sql`(${subject})`
-  return [
-    listHeldGrants(who, now),
-    listGroupsBelow(who, now),
-    listObjectDevices(who, now),
-    findOwnDevice(who),
-    listOwnGroups(who),
-  ] as const
+export function rightsOf(subject: string | Scalar | Statement<unknown>, now: number) {
+  const who = typeof subject === 'string' ? scalar`${subject}` : scalar`(${subject})`
+  return {
+    grants: listHeldGrants(who, now),
+    groupsBelow: listGroupsBelow(who, now),
+    devices: listObjectDevices(who, now),
+    ownDevice: findOwnDevice(who),
+    ownGroups: listOwnGroups(who),
+  }
 }
 
-export type RightsRows = Rows<ReturnType<typeof rightsOf>>
+export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
 /** The permissions of roles held on `*`. Those named like scopes of the management API give these scopes. */
-export function permissionsEverywhere(rows: RightsRows): Set<string> {
-  const [grants] = rows
+export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
       .filter((grant) => grant.object_id === '*')
@@ -79,13 +78,14 @@ export function compileAcl(
   rows: RightsRows,
   maxRules: number,
 ): CompiledAcl {
-  const [grants, below, devices, [own], ownGroups] = rows
-  if ([grants, below, devices, ownGroups].some((some) => some.length > ROWS_MAX)) {
+  const { grants, groupsBelow, devices, ownGroups } = rows
+  const [own] = rows.ownDevice
+  if ([grants, groupsBelow, devices, ownGroups].some((some) => some.length > ROWS_MAX)) {
     return { fault: 'too_many_rules' }
   }
   const subject = { subject_id, own }
   const groupsOf = new Map<string, string[]>()
-  for (const { root, group_id } of below) push(groupsOf, root, group_id)
+  for (const { root, group_id } of groupsBelow) push(groupsOf, root, group_id)
   const devicesOf = new Map<string, Place[]>()
   const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
   for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {

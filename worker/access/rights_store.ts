@@ -2,13 +2,22 @@
 // is part of, and what an actor lacks. Statements only; what they mean is said in rights, evaluation and power.
 import { API_SCOPES } from '../api.ts'
 import type { Actor } from '../context.ts'
-import { list, type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One more tells that there are too many. */
 export const ROWS_MAX = 4000
 
 /** A CTE `within(id)`: the groups that hold the subject, directly or as groups above those. */
-const within = (subject: Statement<unknown>): Statement => sql`within(id) as (
+const within = (subject: Scalar): Statement => sql`within(id) as (
   select group_id from membership where member_id = ${subject}
   union
   select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
@@ -17,7 +26,7 @@ const within = (subject: Statement<unknown>): Statement => sql`within(id) as (
  * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. Materialized, or the
  * planner may begin at the objects and look through every grant there is.
  */
-const held = (subject: Statement<unknown>, now: number): Statement => sql`held as materialized (
+const held = (subject: Scalar, now: number): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))
@@ -25,9 +34,9 @@ const held = (subject: Statement<unknown>, now: number): Statement => sql`held a
     and (g.expires_at is null or g.expires_at > ${now})
     and (g.object_id = '*' or o.id is not null))`
 
-const ids = sql`(select id from subject)`
+const ids = scalar`(select id from subject)`
 
-const rights = (subject: Statement<unknown>, now: number): Statement =>
+const rights = (subject: Scalar, now: number): Statement =>
   sql`subject(id) as (select (${subject})), ${within(ids)}, ${held(ids, now)}`
 
 export type HeldGrantRow = {
@@ -40,7 +49,7 @@ export type HeldGrantRow = {
   acl: string
 }
 
-export const listHeldGrants = (subject: Statement<unknown>, now: number): Statement<HeldGrantRow> =>
+export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGrantRow> =>
   sql`with recursive ${rights(subject, now)}
     select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
       role.permissions, role.acl
@@ -50,10 +59,7 @@ export const listHeldGrants = (subject: Statement<unknown>, now: number): Statem
 export type GroupBelowRow = { root: string; group_id: string }
 
 /** For each group on which a role with `${group.id}` is held: that group and all below. */
-export const listGroupsBelow = (
-  subject: Statement<unknown>,
-  now: number,
-): Statement<GroupBelowRow> =>
+export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
   sql`with recursive ${rights(subject, now)}, below(root, id) as (
       select held.object_id, held.object_id from held join role on role.name = held.role
       where held.object_kind = 'group' and instr(role.acl, ${'${group.id}'})
@@ -73,10 +79,7 @@ export type ObjectDeviceRow = {
  * `group_id` where the device is) and those on which a role is held itself (a row for each group it is in).
  * In no order, so that a fleet that is too large ends at the limit.
  */
-export const listObjectDevices = (
-  subject: Statement<unknown>,
-  now: number,
-): Statement<ObjectDeviceRow> =>
+export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
   sql`with recursive ${rights(subject, now)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role
       where held.object_kind = 'group' and exists (
@@ -101,15 +104,15 @@ export const listObjectDevices = (
 // --- narrowed to named objects ----------------------------------------------------------------
 
 /** A CTE `named(kind, id)`: the objects that a JSON array of narrowings names. */
-const named = (narrowings: Statement<unknown>): Statement => sql`named(kind, id) as (
+const named = (narrowings: Scalar): Statement => sql`named(kind, id) as (
   select 'device', t.value from json_each(${narrowings}) e, json_each(e.value, '$.devices') t
   union
   select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
 
 /** The grants in force on a named object or on what it is part of, each as if it were on the named object alone. */
 export const listNarrowedGrants = (
-  subject: Statement<unknown>,
-  narrowings: Statement<unknown>,
+  subject: Scalar,
+  narrowings: Scalar,
   now: number,
 ): Statement<HeldGrantRow> =>
   sql`with recursive ${named(narrowings)}, ${rights(subject, now)}, above(object_id, id) as (
@@ -130,7 +133,7 @@ export const listNarrowedGrants = (
 
 /** The groups below named groups (without device), the devices in these, and the named devices in their groups. */
 export const listNarrowedPlaces = (
-  narrowings: Statement<unknown>,
+  narrowings: Scalar,
 ): Statement<{
   root: string
   group_id: string | null
@@ -161,12 +164,12 @@ export type OwnDeviceRow = {
 }
 
 /** The subject itself, when it is a device, with its type's templates. */
-export const findOwnDevice = (subject: Statement<unknown>): Statement<OwnDeviceRow> =>
+export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
   sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */
-export const listOwnGroups = (subject: Statement<unknown>): Statement<{ group_id: string }> =>
+export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> =>
   sql`select group_id from membership where member_id = (${subject})
     order by group_id limit ${ROWS_MAX + 1}`
 
@@ -192,13 +195,13 @@ export const findDecision = (
   now: number,
 ): Statement<DecisionRow> => {
   const { subject, action, resource } = question
-  const who = sql`${subject.id}`
-  const what = sql`${resource.id}`
+  const who = scalar`${subject.id}`
+  const what = scalar`${resource.id}`
   const ours = OBJECT_KINDS.includes(resource.type)
   // What we do not keep lies in no group and is reached through `*` alone, whatever its id.
   const reached = ours
-    ? sql`held.object_id = '*' or held.object_id in (select id from above)`
-    : sql`held.object_id = '*'`
+    ? condition`held.object_id = '*' or held.object_id in (select id from above)`
+    : condition`held.object_id = '*'`
   const known = sql`select 1 from principal
     where id = ${what} and kind = ${resource.type} and deleted_at is null`
   return sql`with recursive ${within(who)}, ${held(who, now)},
@@ -208,7 +211,7 @@ export const findDecision = (
       union select g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
     select ${usable(subject)} as usable,
-      ${ours ? sql`exists (${known})` : sql`1`} as object_known,
+      ${ours ? condition`exists (${known})` : TRUE} as object_known,
       (select held.id from held join role on role.name = held.role
         where (${reached}) and exists (
           select 1 from json_each(role.permissions) p where p.value in (${action}, 'manage'))
@@ -216,7 +219,7 @@ export const findDecision = (
 }
 
 /** 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this kind. */
-const usable = ({ type, id }: { type: string; id: string }): Statement => sql`(
+const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
   select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
     left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
   where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`
@@ -232,7 +235,7 @@ export type Lack = { role: string; object_id: string; missing: string }
 const RESERVED = ['manage', ...API_SCOPES]
 
 /** A CTE-free condition on `p.value`: the actor's token carries this permission of the management API. */
-const tokenCarries = (actor: Actor): Statement => sql`p.value in (${list([...actor.scopes])})`
+const tokenCarries = (actor: Actor): Condition => condition`p.value in (${list([...actor.scopes])})`
 
 /** What of the needed roles the actor does not hold on those objects for as long. No rows: nothing is lacking. */
 export const listLacking = (
@@ -240,10 +243,10 @@ export const listLacking = (
   needed: Statement<NeededRow>,
   now: number,
 ): Statement<Lack> => {
-  const who = sql`${actor.id}`
+  const who = scalar`${actor.id}`
   const isClient = actor.kind === 'client'
-  const same = sql`x.role = n.role and x.object_id = n.object_id and x.until is n.until`
-  const reachGives = sql`exists (
+  const same = condition`x.role = n.role and x.object_id = n.object_id and x.until is n.until`
+  const reachGives = condition`exists (
     select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
     where ${same} and q.value in (p.value, 'manage'))`
   return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
@@ -276,13 +279,13 @@ export const listLacking = (
 export const listLackingContent = (
   actor: Actor,
   role: string,
-  permissions: Statement<unknown>,
-  acl: Statement<unknown>,
+  permissions: Scalar,
+  acl: Scalar,
   now: number,
 ): Statement<Lack> => {
-  const who = sql`${actor.id}`
+  const who = scalar`${actor.id}`
   const isClient = actor.kind === 'client'
-  const everywhereGives = sql`exists (
+  const everywhereGives = condition`exists (
     select 1 from everywhere e, json_each(e.permissions) q where q.value in (p.value, 'manage'))`
   return sql<Lack>`with recursive ${within(who)}, ${held(who, now)},
     everywhere(permissions, acl) as (
@@ -300,18 +303,14 @@ export const listLackingContent = (
     limit 20`
 }
 
-const inForceOrLater = (now: number): Statement =>
-  sql`(g.expires_at is null or g.expires_at > ${now})`
+const inForceOrLater = (now: number): Condition =>
+  condition`(g.expires_at is null or g.expires_at > ${now})`
 
 /**
  * What moves when `member` enters or leaves the group: the grants of the group and of those above, and, for what
  * can be an object, the roles that others hold on them, now on it. Before it exists, `member` is the group.
  */
-export const listConferred = (
-  group: Statement<unknown>,
-  member: Statement<unknown>,
-  now: number,
-): Statement<NeededRow> => {
+export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
   const upward = sql`(with recursive upward(id) as (
       select (${group})
       union select g.parent_id from upward join "group" g on g.id = upward.id
@@ -330,4 +329,4 @@ export const listConferred = (
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
   sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
     where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
-      with recursive ${within(sql`${id}`)} select id from within))`
+      with recursive ${within(scalar`${id}`)} select id from within))`

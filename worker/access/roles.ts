@@ -2,7 +2,7 @@
 // something. Built-in roles stand as they are; a role in use cannot be deleted.
 import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
@@ -93,8 +93,8 @@ function rowOf(cx: Context, input: RoleInput): RoleRow {
   }
 }
 
-const creation = (cx: Context, row: RoleRow, condition?: Statement): [Statement, Statement] => [
-  insertRole(row, condition),
+const creation = (cx: Context, row: RoleRow, when?: Condition): [Statement, Statement] => [
+  insertRole(row, when),
   appendEvent(cx, { type: 'role.created', data: { role: row.name } }, roleIs(row)),
 ]
 
@@ -116,9 +116,9 @@ const change = (
   cx: Context,
   row: RoleRow,
   fields: string[],
-  condition?: Statement,
+  when?: Condition,
 ): [Statement, Statement] => [
-  updateRoleRow(row, condition),
+  updateRoleRow(row, when),
   appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }, roleIs(row)),
 ]
 
@@ -161,22 +161,30 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
     new Problem('conflict', 'there is a role of this name', [
       { pointer: '/name', detail: 'choose another name, or change that role' },
     ])
-  const [lacks, [known]] = await cx.db.read(lacking, findRole(name))
+  const {
+    lacks,
+    known: [known],
+  } = await cx.db.read({
+    lacks: lacking,
+    known: findRole(name),
+  })
   assertNothingLacks(lacks)
   if (known !== undefined) throw taken()
-  const answers = await cx.db.write(
-    ...creation(cx, wanted, nothingLacks(lacking)),
-    findRole(name),
-    sql<{ done: number }>`select ${roleIs(wanted)} as done`,
-  )
-  const row = answers[2][0]
+  const {
+    row: [row],
+    after: [after],
+  } = await cx.db.write({
+    changes: creation(cx, wanted, nothingLacks(lacking)),
+    row: findRole(name),
+    after: sql<{ done: number }>`select ${roleIs(wanted)} as done`,
+  })
   if (row === undefined) throw changedMeanwhile()
-  if (answers[3][0]?.done !== 1) throw taken()
+  if (after?.done !== 1) throw taken()
   return row
 }
 
 export async function getRole(cx: Context, name: string): Promise<RoleRow> {
-  const [[row]] = await cx.db.read(findRole(name))
+  const [row] = await cx.db.read(findRole(name))
   if (row === undefined) throw noRole()
   return row
 }
@@ -194,8 +202,8 @@ export async function updateRole(
   const before = lackingToDefine(
     cx,
     name,
-    sql`(select permissions from role where name = ${name})`,
-    sql`(select acl from role where name = ${name})`,
+    scalar`(select permissions from role where name = ${name})`,
+    scalar`(select acl from role where name = ${name})`,
   )
   const after = lackingToDefine(
     cx,
@@ -204,19 +212,29 @@ export async function updateRole(
     storedAcl(patch.acl ?? []),
   )
   for (let attempt = 0; attempt < 5; attempt++) {
-    const [[current], lacksBefore, lacksAfter] = await cx.db.read(findRole(name), before, after)
+    const {
+      current: [current],
+      lacksBefore,
+      lacksAfter,
+    } = await cx.db.read({
+      current: findRole(name),
+      lacksBefore: before,
+      lacksAfter: after,
+    })
     if (current === undefined) throw noRole()
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
     if (current.builtin === 1) throw isBuiltin(name)
     assertNothingLacks([...lacksBefore, ...lacksAfter])
-    const condition = sql`${nothingLacks(before)} and ${nothingLacks(after)}`
-    const answers = await cx.db.write(
-      ...change(cx, row, fields, condition),
-      sql<{ done: number }>`select ${roleIs(row)} as done`,
-    )
-    if (answers[2][0]?.done === 1) return row
+    const when = condition`${nothingLacks(before)} and ${nothingLacks(after)}`
+    const {
+      after: [done],
+    } = await cx.db.write({
+      changes: change(cx, row, fields, when),
+      after: sql<{ done: number }>`select ${roleIs(row)} as done`,
+    })
+    if (done?.done === 1) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -228,24 +246,32 @@ export async function deleteRole(
   name: string,
   demanded: number | null,
 ): Promise<void> {
-  const [[row], [use]] = await cx.db.read(
-    findRole(name),
-    sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
-  )
+  const {
+    row: [row],
+    use: [use],
+  } = await cx.db.read({
+    row: findRole(name),
+    use: sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
+  })
   if (row === undefined) throw noRole()
   if (row.builtin === 1) throw isBuiltin(name)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   const inUse = () => new Problem('conflict', 'the role is in use: delete the grants of it first')
   if (use?.unused !== 1) throw inUse()
-  const condition =
-    demanded === null ? roleIsUnused(name) : sql`${roleIsUnused(name)} and version = ${demanded}`
-  const there = sql`exists (select 1 from role where name = ${name} and builtin = 0 and ${condition})`
-  const answers = await cx.db.write(
-    appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
-    deleteRoleRow(name, condition),
-    findRole(name),
-  )
-  const left = answers[2][0]
+  const when =
+    demanded === null
+      ? roleIsUnused(name)
+      : condition`${roleIsUnused(name)} and version = ${demanded}`
+  const there = condition`exists (select 1 from role where name = ${name} and builtin = 0 and ${when})`
+  const {
+    left: [left],
+  } = await cx.db.write({
+    changes: [
+      appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
+      deleteRoleRow(name, when),
+    ],
+    left: findRole(name),
+  })
   if (left === undefined) return
   if (demanded !== null && left.version !== demanded) throw otherVersion()
   throw inUse()

@@ -119,7 +119,7 @@ function groupRoutes(api: Api): void {
       const { limit, cursor, kind, parent_id } = c.req.valid('query')
       const { cx } = c.var
       const after = decodeCursor(cx, 'groups', cursor)
-      const [rows] = await cx.db.read(listGroups(after, limit, { kind, parent_id }))
+      const rows = await cx.db.read(listGroups(after, limit, { kind, parent_id }))
       return c.json(
         page(cx, 'groups', rows, limit, (row) => row.id, describeGroup),
         200,
@@ -199,7 +199,13 @@ function memberRoutes(api: Api): void {
       const { limit, cursor, kind } = c.req.valid('query')
       const { cx } = c.var
       const after = decodeCursor(cx, `members ${id}`, cursor)
-      const [[group], rows] = await cx.db.read(findGroup(id), listMembers(id, after, limit, kind))
+      const {
+        group: [group],
+        rows,
+      } = await cx.db.read({
+        group: findGroup(id),
+        rows: listMembers(id, after, limit, kind),
+      })
       if (group === undefined) throw new Problem('not_found', 'there is no such group')
       return c.json(
         page(
@@ -289,7 +295,7 @@ function roleRoutes(api: Api): void {
     async (c) => {
       const { limit, cursor } = c.req.valid('query')
       const { cx } = c.var
-      const [rows] = await cx.db.read(listRoles(decodeCursor(cx, 'roles', cursor), limit))
+      const rows = await cx.db.read(listRoles(decodeCursor(cx, 'roles', cursor), limit))
       return c.json(
         page(cx, 'roles', rows, limit, (row) => row.name, describeRole),
         200,
@@ -389,7 +395,7 @@ function grantRoutes(api: Api): void {
       const { limit, cursor, subject, role, object } = c.req.valid('query')
       const { cx } = c.var
       const after = decodeCursor(cx, 'grants', cursor)
-      const [rows] = await cx.db.read(listGrants(after, limit, { subject, role, object }))
+      const rows = await cx.db.read(listGrants(after, limit, { subject, role, object }))
       return c.json(
         page(cx, 'grants', rows, limit, (row) => row.id, describeGrant),
         200,

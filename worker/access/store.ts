@@ -3,7 +3,18 @@
 // at the next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
 import type { Context } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
-import { insertWhere, join, list, type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  join,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { principalIsMine } from './principals.ts'
 
 export type GroupRow = typeof group.$inferSelect
@@ -13,8 +24,8 @@ export type GrantRow = typeof grant.$inferSelect
 /** Groups lie at most so deep below one without a parent, itself counted. */
 export const DEPTH_MAX = 16
 
-const all = (conditions: readonly Statement<unknown>[]): Statement =>
-  conditions.length === 0 ? sql`true` : sql`${join(conditions, ' and ')}`
+const all = (conditions: readonly Condition[]): Condition =>
+  conditions.length === 0 ? TRUE : condition`${join(conditions, ' and ')}`
 
 // --- group ------------------------------------------------------------------------------------
 
@@ -29,9 +40,9 @@ export const listGroups = (
   limit: number,
   filter: { kind?: string | undefined; parent_id?: string | undefined },
 ): Statement<GroupRow> => {
-  const conditions = [sql`id > ${after}`]
-  if (filter.kind !== undefined) conditions.push(sql`kind = ${filter.kind}`)
-  if (filter.parent_id !== undefined) conditions.push(sql`parent_id = ${filter.parent_id}`)
+  const conditions = [condition`id > ${after}`]
+  if (filter.kind !== undefined) conditions.push(condition`kind = ${filter.kind}`)
+  if (filter.parent_id !== undefined) conditions.push(condition`parent_id = ${filter.parent_id}`)
   return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
@@ -57,10 +68,10 @@ export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
       select max(depth) from down) as depth`
 
 /** A condition: the group may hang below the parent. Judged in the transaction that moves it. */
-export const mayHangBelow = (id: string, parent_id: string | null): Statement =>
+export const mayHangBelow = (id: string, parent_id: string | null): Condition =>
   parent_id === null
-    ? sql`true`
-    : sql`exists (select 1 from (${findPlace(id, parent_id)})
+    ? TRUE
+    : condition`exists (select 1 from (${findPlace(id, parent_id)})
         where parent_exists and not makes_circle and depth <= ${DEPTH_MAX})`
 
 /** Inserts the group if this request made its principal. */
@@ -68,25 +79,25 @@ export const insertGroup = (cx: Context, row: GroupRow): Statement =>
   insertWhere(group, row, principalIsMine(cx, row.id), sql`on conflict (id) do nothing`)
 
 /** A condition: the group stands as wanted. */
-export const groupIs = (row: GroupRow): Statement =>
-  sql`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
+export const groupIs = (row: GroupRow): Condition =>
+  condition`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
     and parent_id is ${row.parent_id})`
 
 /** Writes `row` over the group that stands one version before. */
-export const updateGroup = (row: GroupRow, condition: Statement = sql`true`): Statement =>
+export const updateGroup = (row: GroupRow, when: Condition = TRUE): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
       updated_at = ${row.updated_at}, version = ${row.version}
-    where id = ${row.id} and version = ${row.version - 1} and (${condition})`
+    where id = ${row.id} and version = ${row.version - 1} and (${when})`
 
 /** A condition: nothing is in the group, below it, granted to it or on it. */
-export const groupIsUnused = (id: string): Statement =>
-  sql`not exists (select 1 from "group" where parent_id = ${id})
+export const groupIsUnused = (id: string): Condition =>
+  condition`not exists (select 1 from "group" where parent_id = ${id})
     and not exists (select 1 from membership where group_id = ${id})
     and not exists (select 1 from "grant" where subject_id = ${id} or object_id = ${id})`
 
-export const deleteGroup = (id: string, condition: Statement): Statement =>
-  sql`delete from "group" where id = ${id} and ${condition}`
+export const deleteGroup = (id: string, when: Condition): Statement =>
+  sql`delete from "group" where id = ${id} and ${when}`
 
 // --- membership -------------------------------------------------------------------------------
 
@@ -107,12 +118,12 @@ export const findMember = (group_id: string, member_id: string): Statement<Membe
   sql`select p.id, p.kind, m.created_at from membership m join principal p on p.id = m.member_id
     where m.group_id = ${group_id} and m.member_id = ${member_id}`
 
-export const isMember = (group_id: string, member_id: string): Statement =>
-  sql`exists (select 1 from membership where group_id = ${group_id} and member_id = ${member_id})`
+export const isMember = (group_id: string, member_id: string): Condition =>
+  condition`exists (select 1 from membership where group_id = ${group_id} and member_id = ${member_id})`
 
 /** A condition: there are such a group and such a user, device or client. */
-export const mayBeMember = (group_id: string, member_id: string): Statement =>
-  sql`exists (select 1 from "group" where id = ${group_id})
+export const mayBeMember = (group_id: string, member_id: string): Condition =>
+  condition`exists (select 1 from "group" where id = ${group_id})
     and exists (select 1 from principal where id = ${member_id} and kind <> 'group'
       and deleted_at is null)`
 
@@ -120,18 +131,18 @@ export const insertMembership = (
   cx: Context,
   group_id: string,
   member_id: string,
-  condition: Statement,
+  when: Condition,
 ): Statement =>
   sql`insert into membership (group_id, member_id, created_at)
-    select ${group_id}, ${member_id}, ${cx.now()} where ${condition} on conflict do nothing`
+    select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
 
 export const deleteMembership = (
   group_id: string,
   member_id: string,
-  condition: Statement = sql`true`,
+  when: Condition = TRUE,
 ): Statement =>
   sql`delete from membership
-    where group_id = ${group_id} and member_id = ${member_id} and (${condition})`
+    where group_id = ${group_id} and member_id = ${member_id} and (${when})`
 
 // --- role -------------------------------------------------------------------------------------
 
@@ -144,25 +155,25 @@ export const findRolesByNames = (names: readonly string[]): Statement<RoleRow> =
 export const listRoles = (after: string, limit: number): Statement<RoleRow> =>
   sql`select * from role where name > ${after} order by name limit ${limit + 1}`
 
-export const insertRole = (row: RoleRow, condition: Statement = sql`true`): Statement =>
-  insertWhere(role, row, condition, sql`on conflict (name) do nothing`)
+export const insertRole = (row: RoleRow, when: Condition = TRUE): Statement =>
+  insertWhere(role, row, when, sql`on conflict (name) do nothing`)
 
 /** A condition: the role stands as wanted. */
-export const roleIs = (row: RoleRow): Statement =>
-  sql`exists (select 1 from role where name = ${row.name} and version = ${row.version}
+export const roleIs = (row: RoleRow): Condition =>
+  condition`exists (select 1 from role where name = ${row.name} and version = ${row.version}
     and updated_at = ${row.updated_at} and description = ${row.description}
     and permissions = ${row.permissions} and acl = ${row.acl})`
 
-export const updateRole = (row: RoleRow, condition: Statement = sql`true`): Statement =>
+export const updateRole = (row: RoleRow, when: Condition = TRUE): Statement =>
   sql`update role set description = ${row.description}, permissions = ${row.permissions},
       acl = ${row.acl}, updated_at = ${row.updated_at}, version = ${row.version}
-    where name = ${row.name} and version = ${row.version - 1} and builtin = 0 and (${condition})`
+    where name = ${row.name} and version = ${row.version - 1} and builtin = 0 and (${when})`
 
-export const roleIsUnused = (name: string): Statement =>
-  sql`not exists (select 1 from "grant" where role = ${name})`
+export const roleIsUnused = (name: string): Condition =>
+  condition`not exists (select 1 from "grant" where role = ${name})`
 
-export const deleteRole = (name: string, condition: Statement): Statement =>
-  sql`delete from role where name = ${name} and builtin = 0 and ${condition}`
+export const deleteRole = (name: string, when: Condition): Statement =>
+  sql`delete from role where name = ${name} and builtin = 0 and ${when}`
 
 // --- grant ------------------------------------------------------------------------------------
 
@@ -174,18 +185,18 @@ export const listGrants = (
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
 ): Statement<GrantRow> => {
-  const conditions = [sql`id > ${after}`]
-  if (filter.subject !== undefined) conditions.push(sql`subject_id = ${filter.subject}`)
-  if (filter.role !== undefined) conditions.push(sql`role = ${filter.role}`)
-  if (filter.object !== undefined) conditions.push(sql`object_id = ${filter.object}`)
+  const conditions = [condition`id > ${after}`]
+  if (filter.subject !== undefined) conditions.push(condition`subject_id = ${filter.subject}`)
+  if (filter.role !== undefined) conditions.push(condition`role = ${filter.role}`)
+  if (filter.object !== undefined) conditions.push(condition`object_id = ${filter.object}`)
   return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
 /** The id of a user, device, client or group; of a user also by the key of its e-mail address. */
-export const idOfSubject = (subject: string, email_key: string | null): Statement =>
+export const idOfSubject = (subject: string, email_key: string | null): Scalar =>
   email_key === null
-    ? sql`(select id from principal where id = ${subject} and deleted_at is null)`
-    : sql`(select id from user where email_key = ${email_key})`
+    ? scalar`(select id from principal where id = ${subject} and deleted_at is null)`
+    : scalar`(select id from user where email_key = ${email_key})`
 
 export type NamedGrantRow = GrantRow & { position: number }
 
@@ -202,44 +213,44 @@ export const findGrantsByKeys = (
 }
 
 /** A condition: role and object of a grant exist. */
-const grantIsPossible = (row: Omit<GrantRow, 'subject_id'>): Statement =>
-  sql`exists (select 1 from role where name = ${row.role}) and (${row.object_id} = '*'
+const grantIsPossible = (row: Omit<GrantRow, 'subject_id'>): Condition =>
+  condition`exists (select 1 from role where name = ${row.role}) and (${row.object_id} = '*'
     or exists (select 1 from principal where id = ${row.object_id}
       and kind in ('device', 'group') and deleted_at is null))`
 
 /** Inserts the grant, unless the same one is there already. `subject` is SQL, so that it may be made just before. */
 export const insertGrant = (
   row: Omit<GrantRow, 'subject_id'>,
-  subject: Statement,
-  condition: Statement = sql`true`,
+  subject: Scalar,
+  when: Condition = TRUE,
 ): Statement =>
   sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
       updated_at, version)
     select ${row.id}, s.id, ${row.role}, ${row.object_id}, ${row.not_before}, ${row.expires_at},
       ${row.created_at}, ${row.updated_at}, ${row.version}
     from (select ${subject} as id) s
-    where s.id is not null and ${grantIsPossible(row)} and (${condition}) and not exists (
+    where s.id is not null and ${grantIsPossible(row)} and (${when}) and not exists (
       select 1 from "grant" g where g.subject_id = s.id and g.role = ${row.role}
         and g.object_id = ${row.object_id} and g.not_before is ${row.not_before}
         and g.expires_at is ${row.expires_at})
     on conflict (id) do nothing`
 
-export const grantExists = (id: string): Statement =>
-  sql`exists (select 1 from "grant" where id = ${id})`
+export const grantExists = (id: string): Condition =>
+  condition`exists (select 1 from "grant" where id = ${id})`
 
 /** A condition: the grant stands as wanted. */
-export const grantIs = (row: GrantRow): Statement =>
-  sql`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
+export const grantIs = (row: GrantRow): Condition =>
+  condition`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and not_before is ${row.not_before}
     and expires_at is ${row.expires_at})`
 
-export const updateGrant = (row: GrantRow, condition: Statement = sql`true`): Statement =>
+export const updateGrant = (row: GrantRow, when: Condition = TRUE): Statement =>
   sql`update "grant" set not_before = ${row.not_before}, expires_at = ${row.expires_at},
       updated_at = ${row.updated_at}, version = ${row.version}
-    where id = ${row.id} and version = ${row.version - 1} and (${condition})`
+    where id = ${row.id} and version = ${row.version - 1} and (${when})`
 
-export const deleteGrant = (id: string, condition: Statement): Statement =>
-  sql`delete from "grant" where id = ${id} and (${condition})`
+export const deleteGrant = (id: string, when: Condition): Statement =>
+  sql`delete from "grant" where id = ${id} and (${when})`
 
 /** What a change takes away: a grant, a user who can sign in, a membership, or the place of a group in the tree. */
 export type Loss =
@@ -270,5 +281,5 @@ const lastingOperators = (now: number, loss?: Loss): Statement => {
 }
 
 /** A condition: there would still be an operator, or there is none as it is. */
-export const leavesAnOperator = (now: number, loss: Loss): Statement =>
-  sql`(exists (${lastingOperators(now, loss)}) or not exists (${lastingOperators(now)}))`
+export const leavesAnOperator = (now: number, loss: Loss): Condition =>
+  condition`(exists (${lastingOperators(now, loss)}) or not exists (${lastingOperators(now)}))`

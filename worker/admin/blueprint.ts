@@ -80,7 +80,7 @@ export async function applyBlueprint(
   const statements = planned.flatMap(({ plan }) => plan.statements)
   if (!dryRun && statements.length > 0) {
     try {
-      await cx.db.write(...statements)
+      await cx.db.write(statements)
     } catch (error) {
       if (!(error instanceof ConstraintViolation)) throw error
       const what = refusalOf(error)?.detail ?? `${error.constraint || 'a reference'} is in the way`
@@ -181,7 +181,7 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
     ...users.map(({ email }) => email),
     ...grants.flatMap(({ subject }) => (subject.includes('@') ? subject : [])),
   ]
-  const [
+  const {
     settings,
     roleRows,
     groupRows,
@@ -196,15 +196,15 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
     memberships,
     roleNames,
     typeNames,
-  ] = await cx.db.read(
-    listSettings(),
-    findRolesByNames(roles.map(keyOf.roles)),
-    findGroupsByIds(groups.map(keyOf.groups)),
-    findDeviceTypesByNames(device_types.map(keyOf.device_types)),
-    findUsersByEmails(emails),
-    findClientsByIds(clients.map(keyOf.clients)),
-    findDevicesByIds(devices.map(keyOf.devices)),
-    findGrantsByKeys(
+  } = await cx.db.read({
+    settings: listSettings(),
+    roleRows: findRolesByNames(roles.map(keyOf.roles)),
+    groupRows: findGroupsByIds(groups.map(keyOf.groups)),
+    typeRows: findDeviceTypesByNames(device_types.map(keyOf.device_types)),
+    userRows: findUsersByEmails(emails),
+    clientRows: findClientsByIds(clients.map(keyOf.clients)),
+    deviceRows: findDevicesByIds(devices.map(keyOf.devices)),
+    grantRows: findGrantsByKeys(
       grants.map(({ subject, role, object }) => ({
         subject,
         email_key: emailKeyOf(subject),
@@ -212,13 +212,13 @@ async function readStanding(cx: Context, blueprint: Blueprint) {
         object,
       })),
     ),
-    listPrincipals(ids),
-    listMqttClientIds(ids),
-    listTree(),
-    listMembershipsOf(users.map(keyOf.users)),
-    listNamedRoles(grants.map(({ role }) => role)),
-    listNamedTypes(devices.map(({ type }) => type)),
-  )
+    principals: listPrincipals(ids),
+    mqttClientIds: listMqttClientIds(ids),
+    tree: listTree(),
+    memberships: listMembershipsOf(users.map(keyOf.users)),
+    roleNames: listNamedRoles(grants.map(({ role }) => role)),
+    typeNames: listNamedTypes(devices.map(({ type }) => type)),
+  })
   return {
     settings: acceptSettings(cx, settings),
     roles: byKey(roleRows, (row) => row.name),

@@ -1,19 +1,18 @@
 // Looking up the entries that a blueprint may name.
 import { isMqttClientId } from '../access/principals.ts'
-import type { Statement } from '../db/sql.ts'
-import { sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
-const among = (column: Statement, names: readonly string[]): Statement =>
-  sql`${column} in (select value from json_each(${JSON.stringify(names)}))`
+const among = (column: Scalar, names: readonly string[]): Condition =>
+  condition`${column} in (select value from json_each(${JSON.stringify(names)}))`
 
 export const listPrincipals = (
   ids: readonly string[],
 ): Statement<{ id: string; kind: string; deleted_at: number | null }> =>
-  sql`select id, kind, deleted_at from principal where ${among(sql`id`, ids)}`
+  sql`select id, kind, deleted_at from principal where ${among(scalar`id`, ids)}`
 
 /** Those of the ids that are a device's MQTT client id, or begin its space. */
 export const listMqttClientIds = (ids: readonly string[]): Statement<{ id: string }> =>
-  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(sql`value`)}`
+  sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(scalar`value`)}`
 
 export const listTree = (): Statement<{ id: string; parent_id: string | null }> =>
   sql`select id, parent_id from "group"`
@@ -22,10 +21,10 @@ export const listMembershipsOf = (
   email_keys: readonly string[],
 ): Statement<{ group_id: string; member_id: string }> =>
   sql`select group_id, member_id from membership join user on user.id = member_id
-    where ${among(sql`email_key`, email_keys)}`
+    where ${among(scalar`email_key`, email_keys)}`
 
 export const listNamedRoles = (names: readonly string[]): Statement<{ name: string }> =>
-  sql`select name from role where ${among(sql`name`, names)}`
+  sql`select name from role where ${among(scalar`name`, names)}`
 
 export const listNamedTypes = (names: readonly string[]): Statement<{ name: string }> =>
-  sql`select name from device_type where ${among(sql`name`, names)}`
+  sql`select name from device_type where ${among(scalar`name`, names)}`

@@ -49,11 +49,11 @@ export async function mintDeviceToken(
       { pointer: '/expires_in', detail: `at most ${settings.minted_token_max_ttl} seconds` },
     ])
   }
-  const [devices, ...rights] = await cx.db.read(
-    findDeviceById(device_id),
-    ...rightsOf(device_id, cx.now()),
-  )
-  const device = devices[0]
+  const { devices, rights } = await cx.db.read({
+    devices: findDeviceById(device_id),
+    rights: rightsOf(device_id, cx.now()),
+  })
+  const [device] = devices
   if (device === undefined) throw new Problem('not_found', 'there is no such device')
   if (device.status !== 'active') {
     throw new Problem('conflict', `the device is ${device.status}, so it gets no token`)
@@ -78,7 +78,7 @@ export async function mintDeviceToken(
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
-  await cx.db.write(
+  await cx.db.write([
     insertDeviceToken(row),
     keepKeyUntil(kid, expires_at),
     appendEvent(cx, {
@@ -86,21 +86,20 @@ export async function mintDeviceToken(
       subject_id: device_id,
       data: { id, expires_at },
     }),
-  )
+  ])
   return { ...row, access_token }
 }
 
 /** Revokes a minted token. Throws Problem not_found. */
 export async function revokeMintedToken(cx: Context, device_id: string, id: string): Promise<void> {
   await assertMayEditPrincipal(cx, device_id)
-  const [rows] = await cx.db.read(findDeviceToken(device_id, id))
-  const row = rows[0]
+  const [row] = await cx.db.read(findDeviceToken(device_id, id))
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')
   if (row.revoked_at !== null) return
-  await cx.db.write(
+  await cx.db.write([
     revokeDeviceToken(cx, id),
     appendEvent(cx, { type: 'device_token.revoked', subject_id: device_id, data: { id } }),
-  )
+  ])
 }
 
 export async function listMintedTokens(
@@ -109,10 +108,10 @@ export async function listMintedTokens(
   after: string,
   limit: number,
 ): Promise<DeviceTokenRow[]> {
-  const [devices, tokens] = await cx.db.read(
-    findDeviceById(device_id),
-    listDeviceTokens(device_id, after, limit),
-  )
+  const { devices, tokens } = await cx.db.read({
+    devices: findDeviceById(device_id),
+    tokens: listDeviceTokens(device_id, after, limit),
+  })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
   return tokens
 }

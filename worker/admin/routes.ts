@@ -145,7 +145,7 @@ export function adminRoutes(): Api {
     const { cx } = c.var
     const { limit, cursor, ...filter } = c.req.valid('query')
     const before = decodeCursor(cx, 'events', cursor)
-    const [rows] = await cx.db.read(listEvents({ ...filter, before }, limit + 1))
+    const rows = await cx.db.read(listEvents({ ...filter, before }, limit + 1))
     const item = (row: (typeof rows)[number]) => ({ ...row, data: JSON.parse(row.data) })
     return c.json(
       page(cx, 'events', rows, limit, (row) => row.id, item),

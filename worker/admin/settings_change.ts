@@ -60,8 +60,8 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
 
 /** Applies a merge patch. Other instances follow within a minute. */
 export async function updateSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
-  const [rows] = await cx.db.read(listSettings())
+  const rows = await cx.db.read(listSettings())
   const plan = planSettings(cx, patch, acceptSettings(cx, rows))
-  const answers = await cx.db.write(...plan.statements, listSettings())
-  return acceptSettings(cx, answers.at(-1) as { name: string; value: string }[])
+  const { after } = await cx.db.write({ changes: plan.statements, after: listSettings() })
+  return acceptSettings(cx, after)
 }

@@ -1,26 +1,83 @@
 // The database as the rooms see it: statements go in, rows come out, one round trip each way.
 // Which driver carries them, and how it recovers, is known to worker/entry alone.
+import { isSqlText, type Statement } from './sql.ts'
 
-import type { RowOf, Statement } from './sql.ts'
+/**
+ * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
+ * whose single answers nobody asks for. Null is a place that stays empty.
+ */
+export type Batch = Statement<unknown> | readonly Statement<unknown>[] | Group | null
+type Group = { readonly [name: string]: Batch }
 
-/** The rows of each statement, in the order of the statements. */
-export type Rows<S extends readonly Statement<unknown>[]> = {
-  -readonly [K in keyof S]: RowOf<S[K]>[]
-}
+/** The answer to a batch, of the same names: the rows of a statement, those of a list all together, none for null. */
+export type Answers<B> =
+  B extends Statement<infer Row>
+    ? Row[]
+    : B extends readonly Statement<infer Row>[]
+      ? Row[]
+      : // Not `extends Group`: a group with a member of generic type would then be of no known type.
+        B extends object
+        ? { -readonly [Name in keyof B]: Answers<B[Name]> }
+        : never[]
 
 /**
  * Rows are plain objects keyed by column name. Integers are numbers (one beyond 2^53 is a
  * RangeError), blobs are Uint8Array.
  */
 export interface Database {
-  /** One round trip, one consistent snapshot. A statement that would write is refused. */
-  read<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
   /**
-   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing. Repeated by itself after a
-   * lock or a lost answer, so the caller's batch must be safe to repeat: conditional on a `rid`
+   * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })` answers
+   * `{ user: [...], rights: { ... } }`. A statement that would write is refused.
+   */
+  read<const B extends Batch>(batch: B): Promise<Answers<B>>
+  /**
+   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members. Repeated by
+   * itself after a lock or a lost answer, so the caller's batch must be safe to repeat: conditional on a `rid`
    * that the request drew once.
    */
-  write<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
+  write<const B extends Batch>(batch: B): Promise<Answers<B>>
+}
+
+type Row = Record<string, unknown>
+
+/** A driver: statements in order, the rows of each in the same order. */
+export interface Driver {
+  read(statements: readonly Statement<unknown>[]): Promise<Row[][]>
+  write(statements: readonly Statement<unknown>[]): Promise<Row[][]>
+}
+
+/** The database over a driver: the one place where names and positions meet. */
+export function databaseOver(driver: Driver): Database {
+  const run = async <B extends Batch>(send: Driver['read'], batch: B): Promise<Answers<B>> => {
+    const statements = [...statementsIn(batch)]
+    const rows = statements.length === 0 ? [] : await send(statements)
+    return named(batch, rows.values())
+  }
+  return {
+    read: (batch) => run(driver.read, batch),
+    write: (batch) => run(driver.write, batch),
+  }
+}
+
+const isList = (batch: Batch): batch is readonly Statement<unknown>[] => Array.isArray(batch)
+
+function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
+  if (batch === null) return
+  // An object that only looks like a statement.
+  if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
+  if (isSqlText(batch)) yield batch
+  else if (isList(batch)) yield* batch
+  else for (const part of Object.values(batch)) yield* statementsIn(part)
+}
+
+/** Gives the rows back under the names of the batch, taking them in the order of `statementsIn`. */
+function named<B extends Batch>(batch: B, rows: Iterator<Row[]>): Answers<B>
+function named(batch: Batch, rows: Iterator<Row[]>): unknown {
+  const next = (): Row[] => rows.next().value ?? []
+  if (batch === null) return []
+  if (isSqlText(batch)) return next()
+  if (isList(batch)) return batch.flatMap(next)
+  return Object.fromEntries(Object.entries(batch).map(([name, part]) => [name, named(part, rows)]))
 }
 
 /** The database could not be reached, or stayed locked. Transient: the same call may work later. */

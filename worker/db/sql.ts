@@ -6,23 +6,35 @@ import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
 
 export type SqlValue = string | number | bigint | null | Uint8Array | ArrayBuffer
 
-declare const row: unique symbol
+declare const kind: unique symbol
 
-/** One SQL statement, or a part of one, with its arguments. `Row` is the shape it answers. */
-export interface Statement<Row = unknown> {
+/** SQL text with its arguments; of which kind it is, the types below say. */
+interface Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
-  readonly [row]?: () => Row
 }
 
-export type RowOf<S> = S extends { readonly [row]?: () => infer Row } ? Row : never
+/** One whole SQL statement. `Row` is the shape of a row that it answers. */
+export interface Statement<Row = unknown> extends Text {
+  readonly [kind]?: { readonly statement: () => Row }
+}
+
+/** A part that is true or false, for `where`; made with `condition`. No database runs it by itself. */
+export interface Condition extends Text {
+  readonly [kind]?: { readonly condition: true }
+}
+
+/** A part that stands for one value, such as a query in parentheses; made with `scalar`. */
+export interface Scalar extends Text {
+  readonly [kind]?: { readonly scalar: true }
+}
 
 // A class and not a plain object, so that no value that came in from outside, whatever its shape,
 // is ever taken for SQL text.
-class Fragment implements Statement<never> {
+class Fragment implements Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
-  declare readonly [row]?: () => never
+  declare readonly [kind]?: never
 
   constructor(sql: string, args: readonly SqlValue[]) {
     this.sql = sql
@@ -30,7 +42,7 @@ class Fragment implements Statement<never> {
   }
 }
 
-export type Interpolation = SqlValue | boolean | Statement<unknown>
+export type Interpolation = SqlValue | boolean | Statement<unknown> | Condition | Scalar
 
 /**
  * sql<{ id: string }>`select id from user where email = ${email}`
@@ -41,6 +53,29 @@ export function sql<Row = unknown>(
   strings: TemplateStringsArray,
   ...values: readonly Interpolation[]
 ): Statement<Row> {
+  return fill(strings, values)
+}
+
+/** condition`exists (select 1 from user where id = ${id})`: as `sql`, for what is true or false. */
+export function condition(
+  strings: TemplateStringsArray,
+  ...values: readonly Interpolation[]
+): Condition {
+  return fill(strings, values)
+}
+
+/** scalar`(select user_id from session where sid = ${sid})`: as `sql`, for what is one value. */
+export function scalar(strings: TemplateStringsArray, ...values: readonly Interpolation[]): Scalar {
+  return fill(strings, values)
+}
+
+/** The condition that always holds. */
+export const TRUE: Condition = condition`true`
+
+/** Whether a value is SQL text and not a value to bind. */
+export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
+
+function fill(strings: TemplateStringsArray, values: readonly Interpolation[]): Fragment {
   let text = strings[0] ?? ''
   const args: SqlValue[] = []
   values.forEach((value, i) => {
@@ -61,15 +96,23 @@ export function list(values: readonly (SqlValue | boolean)[]): Statement<never> 
   return new Fragment(values.map(() => '?').join(', '), values.map(sqlValue))
 }
 
+/** Goes away: a condition, or one that is still typed as a statement. */
+export type ConditionOrStatement = Condition | Statement<unknown>
+
 /**
- * Statements one after the other with `separator` between them. Conditions joined with ` and ` or
+ * Parts one after the other with `separator` between them. Conditions joined with ` and ` or
  * ` or ` come in parentheses, each and all, so that they mean the same wherever they are inlined;
  * none at all are true for ` and `, false for ` or `.
  */
 export function join(
-  parts: readonly Statement<unknown>[],
-  separator: ' and ' | ' or ' | ', ' | ' ' | ' union all ',
-): Statement<never> {
+  parts: readonly ConditionOrStatement[],
+  separator: ' and ' | ' or ',
+): Condition & Statement<never>
+export function join(
+  parts: readonly (Statement<unknown> | Scalar)[],
+  separator: ', ' | ' ' | ' union all ',
+): Statement<never>
+export function join(parts: readonly Text[], separator: string): Fragment {
   const isCondition = separator === ' and ' || separator === ' or '
   const texts = parts.map(({ sql }) => (isCondition ? `(${sql})` : sql))
   if (isCondition && texts.length === 0) texts.push(separator === ' and ' ? '1' : '0')
@@ -98,7 +141,7 @@ export function insertInto<T extends SQLiteTable, Row = never>(
 export function insertWhere<T extends SQLiteTable, Row = never>(
   table: T,
   row: T['$inferInsert'],
-  condition: Statement<unknown>,
+  condition: ConditionOrStatement,
   tail?: Statement<Row>,
 ): Statement<Row> {
   const { into, values } = insertion(table, row)

@@ -13,7 +13,6 @@ import {
   credentialExists,
   credentialIsUnrevoked,
   credentialsOf,
-  type DeviceRow,
   findCredential,
   findDeviceById,
   hasRoomForCredential,
@@ -200,18 +199,20 @@ export async function createCredential(
   await assertSoundCredentials([input], () => '')
   const made = newCredential(cx, device_id, input)
   const lacks = lacking(cx, device_id, [])
-  const [devices, stored, present] = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
-      ...demandPower(device_id, lacks),
-      ...credentialAddition(cx, made),
-      findDeviceById(device_id),
-      findCredential(device_id, made.row.id),
-      credentialsOf(device_id),
-    )
-    return answers.slice(-3) as [DeviceRow[], CredentialRow[], CredentialRow[]]
-  })
+  const {
+    device: [device],
+    stored,
+    present,
+  } = await guarded(cx, lacks, () =>
+    cx.db.write({
+      power: demandPower(device_id, lacks),
+      changes: credentialAddition(cx, made),
+      device: findDeviceById(device_id),
+      stored: findCredential(device_id, made.row.id),
+      present: credentialsOf(device_id),
+    }),
+  )
   if (stored.length === 1) return made
-  const device = devices[0]
   if (device === undefined) throw noSuchDevice()
   if (device.status === 'retired') throw retiredTakesNone()
   const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
@@ -230,11 +231,14 @@ export async function listCredentials(
   query: { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [devices, rows] = await cx.db.read(
-    findDeviceById(device_id),
-    listCredentialsAfter(device_id, after, query.limit),
-  )
-  if (devices[0] === undefined) throw noSuchDevice()
+  const {
+    device: [device],
+    rows,
+  } = await cx.db.read({
+    device: findDeviceById(device_id),
+    rows: listCredentialsAfter(device_id, after, query.limit),
+  })
+  if (device === undefined) throw noSuchDevice()
   return page(
     cx,
     CURSOR,
@@ -256,14 +260,15 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
     subject_id: device_id,
     data: { credential_id: id },
   } as const
-  const rows = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
-      ...demandPower(device_id, lacks),
-      appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
-      revokeRow(cx, device_id, id),
-      findCredential(device_id, id),
-    )
-    return answers.at(-1) as CredentialRow[]
-  })
-  if (rows[0] === undefined) throw new Problem('not_found', 'there is no such credential')
+  const { after } = await guarded(cx, lacks, () =>
+    cx.db.write({
+      power: demandPower(device_id, lacks),
+      changes: [
+        appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
+        revokeRow(cx, device_id, id),
+      ],
+      after: findCredential(device_id, id),
+    }),
+  )
+  if (after.length === 0) throw new Problem('not_found', 'there is no such credential')
 }

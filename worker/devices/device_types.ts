@@ -5,7 +5,7 @@ import { ID_PATTERN } from '../access/principals.ts'
 import { decodeCursor, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { ConstraintViolation } from '../db/database.ts'
-import { sql } from '../db/sql.ts'
+import { condition, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
@@ -99,7 +99,7 @@ function planCreation(cx: Context, row: DeviceTypeRow, fields: readonly string[]
     change: 'created',
     fields,
     statements: [
-      appendEvent(cx, created, sql`not ${deviceTypeExists(row.name)}`),
+      appendEvent(cx, created, condition`not ${deviceTypeExists(row.name)}`),
       insertDeviceType(row, sql`on conflict (name) do nothing`),
     ],
   }
@@ -145,7 +145,7 @@ async function assertMayWriteRules(cx: Context, name: string, ...acls: string[])
     .filter((acl) => acl !== '[]')
     .map((acl) => lackingToDefine(cx, name, '[]', acl))
     .filter((check) => check !== NOTHING)
-  if (checks.length === 0 || (await cx.db.read(...checks)).flat().length === 0) return
+  if (checks.length === 0 || (await cx.db.read(checks)).length === 0) return
   throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
     {
       pointer: '/acl',
@@ -163,10 +163,10 @@ export async function createDeviceType(
   const row = newRow(cx, input)
   await assertMayWriteRules(cx, row.name, row.acl)
   try {
-    await cx.db.write(
+    await cx.db.write([
       insertDeviceType(row),
       appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
-    )
+    ])
   } catch (error) {
     if (!(error instanceof ConstraintViolation)) throw error
     throw new Problem('conflict', 'there is a device type of this name', [
@@ -178,8 +178,7 @@ export async function createDeviceType(
 
 /** Round trips: 1 read. */
 export async function getDeviceType(cx: Context, name: string): Promise<DeviceTypeRow> {
-  const [rows] = await cx.db.read(findDeviceTypesByNames([name]))
-  const row = rows[0]
+  const [row] = await cx.db.read(findDeviceTypesByNames([name]))
   if (row === undefined) throw noType()
   return row
 }
@@ -190,7 +189,7 @@ export async function listDeviceTypes(
   query: { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [rows] = await cx.db.read(listDeviceTypesAfter(after, query.limit))
+  const rows = await cx.db.read(listDeviceTypesAfter(after, query.limit))
   return page(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
@@ -211,11 +210,11 @@ export async function updateDeviceType(
   if (plan.fields.includes('acl')) {
     await assertMayWriteRules(cx, name, current.acl, storedAcl(wanted.acl ?? []))
   }
-  const rows = await guarded(async () => {
-    const answers = await cx.db.write(...plan.statements, findDeviceTypesByNames([name]))
-    return answers.at(-1) as DeviceTypeRow[]
-  })
-  const row = rows[0]
+  const {
+    row: [row],
+  } = await guarded(() =>
+    cx.db.write({ changes: plan.statements, row: findDeviceTypesByNames([name]) }),
+  )
   if (row === undefined) throw noType()
   return row
 }
@@ -229,15 +228,16 @@ export async function deleteDeviceType(
   const current = await getDeviceType(cx, name)
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device_type.deleted', subject_id: name } as const
-  const left = await guarded(async () => {
-    const answers = await cx.db.write(
-      ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
-      appendEvent(cx, deleted, deviceTypeIsUnused(name)),
-      deleteRow(name),
-      findDeviceTypesByNames([name]),
-    )
-    return answers.at(-1) as DeviceTypeRow[]
-  })
+  const { left } = await guarded(() =>
+    cx.db.write({
+      changes: [
+        ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
+        appendEvent(cx, deleted, deviceTypeIsUnused(name)),
+        deleteRow(name),
+      ],
+      left: findDeviceTypesByNames([name]),
+    }),
+  )
   if (left.length > 0) throw new Problem('conflict', 'there are devices of this type')
 }
 

@@ -392,18 +392,19 @@ export async function createDevice(
   await assertSoundCredentials(credentials, placeOf)
   if (input.status === 'retired' && credentials.length > 0) throw retiredTakesNone()
   const [references] = await cx.db.read(findReferences(id, type, groups, mqtt_client_id))
-  assertReferences(references[0], groups)
+  assertReferences(references, groups)
   const { plan, made, lacks } = planCreation(cx, { ...input, id })
-  const [principals, devices] = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
-      ...plan.statements,
-      findPrincipal(id),
-      findDeviceWithGroups(id),
-    )
-    return answers.slice(-2) as [{ rid: string }[], DeviceWithGroups[]]
-  })
-  const device = devices[0]
-  if (principals[0]?.rid !== cx.rid || device === undefined) {
+  const {
+    principal: [principal],
+    device: [device],
+  } = await guarded(cx, lacks, () =>
+    cx.db.write({
+      changes: plan.statements,
+      principal: findPrincipal(id),
+      device: findDeviceWithGroups(id),
+    }),
+  )
+  if (principal?.rid !== cx.rid || device === undefined) {
     throw new Problem('conflict', 'the id is taken, or was', [
       { pointer: '/id', detail: 'choose another id, or leave it out' },
     ])
@@ -422,8 +423,7 @@ export const describeCreatedDevice = (
 
 /** Round trips: 1 read. */
 export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
-  const [rows] = await cx.db.read(findDeviceWithGroups(id))
-  const row = rows[0]
+  const [row] = await cx.db.read(findDeviceWithGroups(id))
   if (row === undefined) throw noSuchDevice()
   return row
 }
@@ -434,7 +434,7 @@ export async function listDevices(
   query: DeviceFilter & { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const [rows] = await cx.db.read(listDevicesAfter(after, query.limit, query))
+  const rows = await cx.db.read(listDevicesAfter(after, query.limit, query))
   return page(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
@@ -448,31 +448,38 @@ export async function updateDevice(
   patch: DevicePatch,
   version: number | null,
 ): Promise<DeviceWithGroups> {
-  const [rows, references] = await cx.db.read(
-    findDeviceWithGroups(id),
-    findReferences(id, patch.type ?? '', patch.groups ?? [], patch.mqtt_client_id ?? null),
-  )
-  const current = rows[0]
+  const {
+    current: [current],
+    references: [references],
+  } = await cx.db.read({
+    current: findDeviceWithGroups(id),
+    references: findReferences(
+      id,
+      patch.type ?? '',
+      patch.groups ?? [],
+      patch.mqtt_client_id ?? null,
+    ),
+  })
   if (current === undefined) throw noSuchDevice()
   if (version !== null && version !== current.version) throw otherVersion()
   const metadata = patch.metadata === null ? replacing(current, {}) : patch.metadata
   const change = changeOf(current, { ...patch, metadata })
   if (change.fields.length === 0) return current
-  const found = references[0] && {
-    ...references[0],
-    type_exists: change.row.type === undefined ? 1 : references[0].type_exists,
+  const found: References | undefined = references && {
+    ...references,
+    type_exists: change.row.type === undefined ? 1 : references.type_exists,
     id_is_client_id: 0,
   }
-  assertReferences(found as References | undefined, patch.groups ?? [])
+  assertReferences(found, patch.groups ?? [])
   const lacks = lacking(cx, id, movesOf(change))
-  const after = await guarded(cx, lacks, async () => {
-    const answers = await cx.db.write(
-      ...statementsOf(cx, current, change, version, lacks),
-      findDeviceWithGroups(id),
-    )
-    return answers.at(-1) as DeviceWithGroups[]
-  })
-  const device = after[0]
+  const {
+    device: [device],
+  } = await guarded(cx, lacks, () =>
+    cx.db.write({
+      changes: statementsOf(cx, current, change, version, lacks),
+      device: findDeviceWithGroups(id),
+    }),
+  )
   if (device === undefined) throw noSuchDevice()
   return device
 }
@@ -484,13 +491,13 @@ export async function deleteDevice(cx: Context, id: string, version: number | nu
   const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
   const lacks = lacking(cx, id, [])
   await guarded(cx, lacks, () =>
-    cx.db.write(
+    cx.db.write([
       ...demandPower(id, lacks),
       ...(version === null ? [] : [demandDeviceVersion(id, version)]),
       appendEvent(cx, deleted, deviceExists(id)),
       ...deleteRows(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
-    ),
+    ]),
   )
 }

@@ -2,7 +2,7 @@
 // oauth; revoking is also oauth's (RFC 7009).
 import type { Context } from '../context.ts'
 import { device_token } from '../db/schema.ts'
-import { insertInto, type Statement, sql } from '../db/sql.ts'
+import { type ConditionOrStatement, insertInto, type Statement, sql, TRUE } from '../db/sql.ts'
 
 export type DeviceTokenRow = typeof device_token.$inferSelect
 
@@ -22,10 +22,10 @@ export const findDeviceToken = (device_id: string, id: string): Statement<Device
 export const revokeDeviceToken = (
   cx: Context,
   id: string,
-  condition: Statement = sql`true`,
+  when: ConditionOrStatement = TRUE,
 ): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}
-    where id = ${id} and revoked_at is null and (${condition})`
+    where id = ${id} and revoked_at is null and (${when})`
 
 /** For the timer: a minted token that has run out says nothing any more, nor one of a device that is gone. */
 export const deleteOldDeviceTokens = (cx: Context): Statement =>

@@ -4,8 +4,7 @@ import { assertNothingLacks, lackingFor, lackingToMove, nothingLacks } from '../
 import { type Lack, listNeededForPrincipal } from '../access/rights_store.ts'
 import type { Context } from '../context.ts'
 import { ConstraintViolation } from '../db/database.ts'
-import type { Statement } from '../db/sql.ts'
-import { join } from '../db/sql.ts'
+import { join, type Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { demandOfDevice } from './store.ts'
 
@@ -86,7 +85,7 @@ export async function guarded<T>(
   } catch (error) {
     const refusal = refusalOf(error)
     if (refusal?.type === 'forbidden' && lacks.length > 0) {
-      assertNothingLacks((await cx.db.read(...lacks)).flat())
+      assertNothingLacks(await cx.db.read(lacks))
     }
     throw refusal ?? error
   }

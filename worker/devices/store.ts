@@ -4,8 +4,15 @@
 // the violation names tells why (refusals.ts).
 import type { Context } from '../context.ts'
 import { type device, device_credential, device_type } from '../db/schema.ts'
-import type { Statement } from '../db/sql.ts'
-import { insertInto, insertWhere, join, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertInto,
+  insertWhere,
+  join,
+  type Statement,
+  sql,
+} from '../db/sql.ts'
 
 export type DeviceTypeRow = typeof device_type.$inferSelect
 export type DeviceRow = typeof device.$inferSelect
@@ -47,11 +54,11 @@ export const listDevicesAfter = (
   limit: number,
   { type, group, status }: DeviceFilter,
 ): Statement<DeviceWithGroups> => {
-  const conditions = [sql`id > ${after}`]
-  if (type !== undefined) conditions.push(sql`type = ${type}`)
-  if (status !== undefined) conditions.push(sql`status = ${status}`)
+  const conditions = [condition`id > ${after}`]
+  if (type !== undefined) conditions.push(condition`type = ${type}`)
+  if (status !== undefined) conditions.push(condition`status = ${status}`)
   if (group !== undefined) {
-    conditions.push(sql`id in (select member_id from membership where group_id = ${group})`)
+    conditions.push(condition`id in (select member_id from membership where group_id = ${group})`)
   }
   return sql`select device.*, ${groups} from device where ${join(conditions, ' and ')}
     order by id limit ${limit + 1}`
@@ -80,14 +87,14 @@ export const findReferences = (
 
 // mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. Were these of two
 // principals the same, one would take over the other's session.
-function clientIdIsForeign(id: string, mqtt_client_id: string | null): Statement {
+function clientIdIsForeign(id: string, mqtt_client_id: string | null): Condition {
   const space = mqtt_client_id?.split(':', 1)[0] ?? ''
-  return sql`exists (select 1 from principal where id = ${space} and id <> ${id})`
+  return condition`exists (select 1 from principal where id = ${space} and id <> ${id})`
 }
 
 /** `;` is the character after `:`, so the range is everything within the space of the id. */
-const idIsClientId = (id: string): Statement =>
-  sql`exists (select 1 from device where id <> ${id} and (mqtt_client_id = ${id}
+const idIsClientId = (id: string): Condition =>
+  condition`exists (select 1 from device where id <> ${id} and (mqtt_client_id = ${id}
     or (mqtt_client_id >= ${id + ':'} and mqtt_client_id < ${id + ';'})))`
 
 /**
@@ -156,15 +163,15 @@ export const demandDeviceVersion = (id: string, version: number): Statement =>
   sql`update device set version = case when version = ${version} then version end where id = ${id}`
 
 /** Undoes the batch (`device.created_at`) unless the condition holds, or the device is gone. */
-export const demandOfDevice = (id: string, condition: Statement): Statement =>
-  sql`update device set created_at = case when ${condition} then created_at end where id = ${id}`
+export const demandOfDevice = (id: string, when: Condition): Statement =>
+  sql`update device set created_at = case when ${when} then created_at end where id = ${id}`
 
-export const deviceExists = (id: string): Statement =>
-  sql`exists (select 1 from device where id = ${id})`
+export const deviceExists = (id: string): Condition =>
+  condition`exists (select 1 from device where id = ${id})`
 
 /** A condition: the group is still there, and what the batch hangs on holds. */
-export const groupIsThere = (group_id: string, condition: Statement): Statement =>
-  sql`exists (select 1 from "group" where id = ${group_id}) and ${condition}`
+export const groupIsThere = (group_id: string, when: Condition): Condition =>
+  condition`exists (select 1 from "group" where id = ${group_id}) and ${when}`
 
 export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
@@ -189,8 +196,8 @@ export const listCredentialsAfter = (
 export const findCredential = (device_id: string, id: string): Statement<CredentialRow> =>
   sql`select * from device_credential where id = ${id} and device_id = ${device_id}`
 
-export const insertCredential = (row: CredentialRow, condition: Statement): Statement =>
-  insertWhere(device_credential, row, condition, sql`on conflict (id) do nothing`)
+export const insertCredential = (row: CredentialRow, when: Condition): Statement =>
+  insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
 
 /**
  * A condition: the device is there and not retired, has fewer than `max` credentials that were neither revoked
@@ -201,24 +208,24 @@ export const hasRoomForCredential = (
   device_id: string,
   max: number,
   key: { kid: string; key_text: string } | null,
-): Statement => {
-  const present = sql`device_id = ${device_id} and revoked_at is null
+): Condition => {
+  const present = condition`device_id = ${device_id} and revoked_at is null
     and (expires_at is null or expires_at > ${cx.now()})`
   const same =
     key === null
-      ? sql`0`
-      : sql`(json_extract(jwk, '$.kid') = ${key.kid}
+      ? condition`0`
+      : condition`(json_extract(jwk, '$.kid') = ${key.kid}
           or json_remove(jwk, '$.kid', '$.alg') = ${key.key_text})`
-  return sql`exists (select 1 from device where id = ${device_id} and status <> 'retired')
+  return condition`exists (select 1 from device where id = ${device_id} and status <> 'retired')
     and (select count(*) from device_credential where ${present}) < ${max}
     and not exists (select 1 from device_credential where ${present} and ${same})`
 }
 
-export const credentialExists = (id: string): Statement =>
-  sql`exists (select 1 from device_credential where id = ${id})`
+export const credentialExists = (id: string): Condition =>
+  condition`exists (select 1 from device_credential where id = ${id})`
 
-export const credentialIsUnrevoked = (device_id: string, id: string): Statement =>
-  sql`exists (select 1 from device_credential
+export const credentialIsUnrevoked = (device_id: string, id: string): Condition =>
+  condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
 export const revokeCredential = (cx: Context, device_id: string, id: string): Statement =>
@@ -233,8 +240,8 @@ export const findDeviceTypesByNames = (names: readonly string[]): Statement<Devi
 export const listDeviceTypesAfter = (after: string, limit: number): Statement<DeviceTypeRow> =>
   sql`select * from device_type where name > ${after} order by name limit ${limit + 1}`
 
-export const deviceTypeExists = (name: string): Statement =>
-  sql`exists (select 1 from device_type where name = ${name})`
+export const deviceTypeExists = (name: string): Condition =>
+  condition`exists (select 1 from device_type where name = ${name})`
 
 /** With `tail` empty, a type of this name violates `device_type.name`. */
 export const insertDeviceType = (row: DeviceTypeRow, tail?: Statement<never>): Statement =>
@@ -258,8 +265,8 @@ export const demandDeviceTypeVersion = (name: string, version: number): Statemen
     where name = ${name}`
 
 /** A condition: the type is there and no device is of it. */
-export const deviceTypeIsUnused = (name: string): Statement =>
-  sql`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
+export const deviceTypeIsUnused = (name: string): Condition =>
+  condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
 
 export const deleteDeviceType = (name: string): Statement =>
   sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`

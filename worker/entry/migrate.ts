@@ -83,7 +83,7 @@ interface Applied {
 }
 
 async function findApplied(db: Database): Promise<boolean> {
-  const [tables] = await db.read(
+  const tables = await db.read(
     sql<{
       name: string
     }>`select name from sqlite_schema where type = 'table' and name = 'migration'`,
@@ -101,8 +101,7 @@ function createTable(db: Database): Promise<unknown> {
 }
 
 async function listApplied(db: Database): Promise<Applied[]> {
-  const [rows] = await db.read(sql<Applied>`select name, sha256 from migration order by name`)
-  return rows
+  return db.read(sql<Applied>`select name, sha256 from migration order by name`)
 }
 
 /** What was applied must be the first of what we have, unchanged. */

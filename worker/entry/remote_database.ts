@@ -3,7 +3,7 @@
 // that made it: shared, it waits for an answer in another request's context and hangs for good.
 
 import { type Client, createClient } from '@libsql/client/web'
-import { type Database, DatabaseUnavailable, type Rows } from '../db/database.ts'
+import { type Database, DatabaseUnavailable, databaseOver } from '../db/database.ts'
 import type { Statement } from '../db/sql.ts'
 import {
   asConstraintViolation,
@@ -74,15 +74,12 @@ export function openRemoteDatabase({
     }
   }
 
+  const send = (mode: 'read' | 'write') => async (statements: readonly Statement<unknown>[]) => {
+    const results = await run(() => client.batch(statements.map(toDriver), mode))
+    return results.map(rowsFromDriver)
+  }
   return {
-    async read<const S extends readonly Statement<unknown>[]>(...statements: S) {
-      const results = await run(() => client.batch(statements.map(toDriver), 'read'))
-      return results.map(rowsFromDriver) as unknown as Rows<S>
-    },
-    async write<const S extends readonly Statement<unknown>[]>(...statements: S) {
-      const results = await run(() => client.batch(statements.map(toDriver), 'write'))
-      return results.map(rowsFromDriver) as unknown as Rows<S>
-    },
+    ...databaseOver({ read: send('read'), write: send('write') }),
     runScript: (script) =>
       run(() => client.executeMultiple(`BEGIN IMMEDIATE;\n${script}\n;COMMIT;`)),
     close: () => client.close(),

@@ -2,7 +2,7 @@
 // given back on success; whether an account exists shows in nothing: neither answer, nor work, nor count.
 import { limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { condition, type Statement, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { emailKey } from './emails.ts'
@@ -45,11 +45,15 @@ export async function signIn(
       { max: settings.login_attempts_per_address, window },
     ),
   ] as const
-  const [byAccount, byAddress, [user]] = await cx.db.write(
-    limits[0].take,
-    limits[1].take,
-    findUserByEmailKey(key),
-  )
+  const {
+    byAccount,
+    byAddress,
+    user: [user],
+  } = await cx.db.write({
+    byAccount: limits[0].take,
+    byAddress: limits[1].take,
+    user: findUserByEmailKey(key),
+  })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
     // Noted once per window, so that guessing does not fill the record.
@@ -73,19 +77,21 @@ export async function signIn(
     replaces: given.replaces,
   })
   // Conditional, so that a repeated batch does not give back twice.
-  const pending = sql`not ${sessionExists(session.id_hash)}`
-  const rows = await cx.db.write(
-    session.displaced,
-    sql`${limits[0].giveBack} and ${pending}`,
-    sql`${limits[1].giveBack} and ${pending}`,
-    ...(await strengthened(cx, user, given.password)),
-    ...session.statements,
-    session.started,
-  )
+  const pending = condition`not ${sessionExists(session.id_hash)}`
+  const {
+    displaced: [displaced],
+    started,
+  } = await cx.db.write({
+    displaced: session.displaced,
+    attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
+    password: await strengthened(cx, user, given.password),
+    session: session.statements,
+    started: session.started,
+  })
   // Disabled or deleted since the first round trip.
-  if (rows.at(-1)?.length !== 1) return { outcome: 'refused' }
-  const displaced = rows[0][0]?.user_id ?? null
-  return { outcome: 'signed_in', cookie: session.cookie, user, displaced }
+  if (started.length !== 1) return { outcome: 'refused' }
+  const { cookie } = session
+  return { outcome: 'signed_in', cookie, user, displaced: displaced?.user_id ?? null }
 }
 
 const failure = (

@@ -119,10 +119,13 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   routes.get('/account', page, async (c) => {
     const { cx } = c.var
     const cookie = readSessionCookie(c)
-    const [[session], sessions] =
-      cookie === undefined
-        ? [[], []]
-        : await cx.db.read(findSession(cx, cookie), listSessionsOf(cx, cookie))
+    const {
+      session: [session],
+      sessions,
+    } = await cx.db.read({
+      session: cookie === undefined ? null : findSession(cx, cookie),
+      sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+    })
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
     const touch = touchSession(cx, session)
     if (touch !== null) await cx.db.write(touch)
@@ -156,9 +159,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
     // A session of somebody else is left alone.
-    await cx.db.write(
-      ...(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash)),
-    )
+    await cx.db.write(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash))
     await ended(cx, user_id)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
     deleteSessionCookie(c)
@@ -190,7 +191,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     if (session !== undefined) {
       const { user_id, id_hash } = session
       const acting = as(cx, { kind: 'user', id: user_id })
-      await cx.db.write(...endSession(acting, user_id, id_hash))
+      await cx.db.write(endSession(acting, user_id, id_hash))
       await ended(acting, user_id)
     }
     deleteSessionCookie(c)
@@ -242,7 +243,7 @@ async function liveSession(c: Http): Promise<LiveSession | undefined> {
   const cookie = readSessionCookie(c)
   if (cookie === undefined) return undefined
   const { cx } = c.var
-  const [[session]] = await cx.db.read(findSession(cx, cookie))
+  const [session] = await cx.db.read(findSession(cx, cookie))
   cx.parties.sub = session?.user_id ?? null
   return session
 }

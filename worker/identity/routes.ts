@@ -198,7 +198,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     const { limit, cursor, email, status } = c.req.valid('query')
     const after = decodeCursor(cx, 'users', cursor)
     const email_key = email === undefined ? undefined : emailKey(email)
-    const [rows] = await cx.db.read(listUsers(after, limit, { email_key, status }))
+    const rows = await cx.db.read(listUsers(after, limit, { email_key, status }))
     return c.json(
       page(cx, 'users', rows, limit, (row) => row.id, describe),
       200,
@@ -206,7 +206,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
   })
 
   api.openapi(getUserRoute, async (c) => {
-    const [[row]] = await c.var.cx.db.read(findUserById(c.req.valid('param').id))
+    const [row] = await c.var.cx.db.read(findUserById(c.req.valid('param').id))
     if (row === undefined) throw noSuchUser()
     tag(c, row.version)
     return c.json(describe(row), 200)
@@ -227,7 +227,10 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
   api.openapi(listSessionsRoute, async (c) => {
     const { cx } = c.var
     const { id } = c.req.valid('param')
-    const [users, sessions] = await cx.db.read(findUserById(id), listLiveSessions(cx, id))
+    const { users, sessions } = await cx.db.read({
+      users: findUserById(id),
+      sessions: listLiveSessions(cx, id),
+    })
     if (users.length === 0) throw noSuchUser()
     return c.json({ items: sessions.map(describeSession), next_cursor: null }, 200)
   })
@@ -236,8 +239,11 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     const { cx } = c.var
     const { id } = c.req.valid('param')
     await assertMayEditPrincipal(cx, id)
-    const rows = await cx.db.write(...endAllSessions(cx, id), findUserById(id))
-    if (rows.at(-1)?.length !== 1) throw noSuchUser()
+    const { users } = await cx.db.write({
+      changes: endAllSessions(cx, id),
+      users: findUserById(id),
+    })
+    if (users.length !== 1) throw noSuchUser()
     await ended(cx, id)
     return c.body(null, 204)
   })
@@ -246,11 +252,11 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     const { cx } = c.var
     const { id, session_id } = c.req.valid('param')
     await assertMayEditPrincipal(cx, id)
-    const [live] = await cx.db.read(listLiveSessions(cx, id))
+    const live = await cx.db.read(listLiveSessions(cx, id))
     if (!live.some((row) => row.id_hash === session_id)) {
       throw new Problem('not_found', 'this user has no such session')
     }
-    await cx.db.write(...endSession(cx, id, session_id))
+    await cx.db.write(endSession(cx, id, session_id))
     await ended(cx, id)
     return c.body(null, 204)
   })

@@ -3,7 +3,7 @@
 
 import { as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { type Http, readCookie, writeCookie } from '../http.ts'
 import {
@@ -47,7 +47,7 @@ export const findSession = (cx: Context, cookie: string | undefined): Statement<
 
 /** All live sessions of the person whom a cookie belongs to. */
 export const listSessionsOf = (cx: Context, cookie: string | undefined): Statement<SessionRow> =>
-  listLiveSessions(cx, sql`(select user_id from (${findSession(cx, cookie)}))`)
+  listLiveSessions(cx, scalar`(select user_id from (${findSession(cx, cookie)}))`)
 
 /**
  * A new session in place of the one of `replaces` (the browser's present cookie). When that was the same person's,
@@ -114,7 +114,7 @@ export const touchSession = (
 
 /** Ends one session, with its event. `user_id` is the owner; another user's session is left alone. */
 export const endSession = (cx: Context, user_id: string, id_hash: string): readonly Statement[] => {
-  const is = sql`exists (select 1 from session where id_hash = ${id_hash} and user_id = ${user_id})`
+  const is = condition`exists (select 1 from session where id_hash = ${id_hash} and user_id = ${user_id})`
   return [
     appendEvent(cx, { type: 'session.ended', subject_id: user_id }, is),
     sql`delete from session where id_hash = ${id_hash} and user_id = ${user_id}`,
@@ -133,12 +133,12 @@ export const endAllSessions = (cx: Context, user_id: string): readonly Statement
   deleteSessionsOf(user_id),
 ]
 
-/** Ends all sessions of a user. `condition` makes it depend on what the batch did before. */
-export const endSessionsOf = (user_id: string, condition?: Statement): Statement =>
-  deleteSessionsOf(user_id, condition)
+/** Ends all sessions of a user. `when` makes it depend on what the batch did before. */
+export const endSessionsOf = (user_id: string, when?: Condition): Statement =>
+  deleteSessionsOf(user_id, when)
 
 /** For the timer. */
 export const deleteOldSessions = (cx: Context): Statement => deleteEndedSessions(cx)
 
-export const userOf = (cx: Context, cookie: string | undefined): Statement =>
-  sql`(select user_id from (${findSession(cx, cookie)}))`
+export const userOf = (cx: Context, cookie: string | undefined): Scalar =>
+  scalar`(select user_id from (${findSession(cx, cookie)}))`

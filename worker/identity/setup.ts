@@ -6,7 +6,7 @@ import { fieldErrors } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { condition, type Statement, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { emailKey } from './emails.ts'
 import { startSession } from './sessions.ts'
@@ -28,17 +28,16 @@ const LINK_TTL = 3600
 export async function createSetupLink(cx: Context): Promise<string | null> {
   const token = randomToken(cx)
   const hash = sha256(token)
-  const rows = await cx.db.write(
-    deleteOldSetupLinks(cx),
-    insertSetupLink(cx, hash, LINK_TTL),
-    findSetupLink(cx, hash),
-  )
-  return rows[2].length === 0 ? null : `${cx.config.issuer}/setup?token=${token}`
+  const { made } = await cx.db.write({
+    changes: [deleteOldSetupLinks(cx), insertSetupLink(cx, hash, LINK_TTL)],
+    made: findSetupLink(cx, hash),
+  })
+  return made.length === 0 ? null : `${cx.config.issuer}/setup?token=${token}`
 }
 
 /** Whether the link can still be redeemed. */
 export async function isSetupLinkGood(cx: Context, token: string): Promise<boolean> {
-  const [rows] = await cx.db.read(findSetupLink(cx, sha256(token)))
+  const rows = await cx.db.read(findSetupLink(cx, sha256(token)))
   return rows.length === 1
 }
 
@@ -72,14 +71,14 @@ export async function redeemSetupLink(
     replaces: given.replaces,
   })
   try {
-    const rows = await cx.db.write(
-      consumeSetupLink(cx, hash),
-      ...userCreation(cx, row, setupLinkIsMine(cx, hash)),
-      ...(await operatorGrant(cx, row.id)),
-      ...session.statements,
-      session.started,
-    )
-    return rows.at(-1)?.length === 1
+    const { started } = await cx.db.write({
+      link: consumeSetupLink(cx, hash),
+      user: userCreation(cx, row, setupLinkIsMine(cx, hash)),
+      grant: await operatorGrant(cx, row.id),
+      session: session.statements,
+      started: session.started,
+    })
+    return started.length === 1
       ? { outcome: 'redeemed', cookie: session.cookie }
       : { outcome: 'dead' }
   } catch (error) {
@@ -106,10 +105,13 @@ export async function ensureFirstOperator(
       fieldErrors(input.error),
     )
   }
-  const [operators, [known]] = await cx.db.read(
-    sql<{ found: number }>`select ${operatorExists(cx)} as found`,
-    findUserByEmailKey(emailKey(input.data.email)),
-  )
+  const {
+    operators,
+    known: [known],
+  } = await cx.db.read({
+    operators: sql<{ found: number }>`select ${operatorExists(cx)} as found`,
+    known: findUserByEmailKey(emailKey(input.data.email)),
+  })
   if (operators[0]?.found === 1) return false
   if (known !== undefined) {
     cx.log('warn', 'there is no operator, and ADMIN_EMAIL names a user who is none', {
@@ -119,12 +121,12 @@ export async function ensureFirstOperator(
   }
   const row = await newUser(cx, input.data)
   try {
-    const rows = await cx.db.write(
-      ...userCreation(cx, row, sql`not ${operatorExists(cx)}`),
-      ...(await operatorGrant(cx, row.id)),
-      sql<{ id: string }>`select id from user where id = ${row.id}`,
-    )
-    return rows.at(-1)?.length === 1
+    const { made } = await cx.db.write({
+      user: userCreation(cx, row, condition`not ${operatorExists(cx)}`),
+      grant: await operatorGrant(cx, row.id),
+      made: sql<{ id: string }>`select id from user where id = ${row.id}`,
+    })
+    return made.length === 1
   } catch (error) {
     if (isEmailTaken(error)) return false // another instance was quicker
     throw error

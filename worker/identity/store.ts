@@ -2,7 +2,17 @@
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
-import { insertWhere, list, type Statement, sql } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { DEFAULT_SETTINGS, type NumberSetting } from '../settings.ts'
 
 export type UserRow = typeof user.$inferSelect
@@ -49,45 +59,41 @@ export const insertUser = (cx: Context, row: UserRow): Statement =>
   insertWhere(
     user,
     row,
-    sql`${principalIsMine(cx, row.id)} and not exists (select 1 from user where id = ${row.id})`,
+    condition`${principalIsMine(cx, row.id)} and not exists (select 1 from user where id = ${row.id})`,
   )
 
 /** A condition: the user exists. */
-export const userExists = (id: string): Statement =>
-  sql`exists (select 1 from user where id = ${id})`
+export const userExists = (id: string): Condition =>
+  condition`exists (select 1 from user where id = ${id})`
 
 /** A condition: the user stands at this version. */
-export const userIsAt = (id: string, version: number): Statement =>
-  sql`exists (select 1 from user where id = ${id} and version = ${version})`
+export const userIsAt = (id: string, version: number): Condition =>
+  condition`exists (select 1 from user where id = ${id} and version = ${version})`
 
 /** Writes the columns of `row` over the user's if it still stands at `version`. */
-export const updateUser = (
-  row: UserRow,
-  version: number,
-  condition: Statement = sql`true`,
-): Statement =>
+export const updateUser = (row: UserRow, version: number, when: Condition = TRUE): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
       status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile}, updated_at = ${row.updated_at},
       version = ${row.version}
-    where id = ${row.id} and version = ${version} and (${condition})`
+    where id = ${row.id} and version = ${version} and (${when})`
 
 /** Replaces a password hash by a stronger one of the same password. */
 export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
-export const deleteUser = (id: string, version: number, condition: Statement): Statement =>
-  sql`delete from user where id = ${id} and version = ${version} and (${condition})`
+export const deleteUser = (id: string, version: number, when: Condition): Statement =>
+  sql`delete from user where id = ${id} and version = ${version} and (${when})`
 
 // --- session ----------------------------------------------------------------------------------
 
 // The settings are read by the statement itself, so a session costs no extra round trip, cold or warm.
-const duration = (name: NumberSetting): Statement<never> =>
-  sql`coalesce((select cast(value as integer) from setting where name = ${name}),
+const duration = (name: NumberSetting): Scalar =>
+  scalar`coalesce((select cast(value as integer) from setting where name = ${name}),
     ${DEFAULT_SETTINGS[name]})`
 
-const live = (cx: Context): Statement<never> =>
-  sql`session.expires_at > ${cx.now()}
+const live = (cx: Context): Condition =>
+  condition`session.expires_at > ${cx.now()}
     and session.created_at + ${duration('session_ttl')} > ${cx.now()}
     and session.last_seen_at + ${duration('session_idle_ttl')} > ${cx.now()}`
 
@@ -100,7 +106,7 @@ export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSes
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 
 /** The live sessions of a user (a scalar), newest first. */
-export const listLiveSessions = (cx: Context, user_id: string | Statement): Statement<SessionRow> =>
+export const listLiveSessions = (cx: Context, user_id: string | Scalar): Statement<SessionRow> =>
   sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}
     order by session.created_at desc, session.id_hash limit 200`
 
@@ -122,8 +128,8 @@ export const insertSession = (
     on conflict (id_hash) do nothing`
 
 /** A condition: the session is stored. */
-export const sessionExists = (id_hash: string): Statement =>
-  sql`exists (select 1 from session where id_hash = ${id_hash})`
+export const sessionExists = (id_hash: string): Condition =>
+  condition`exists (select 1 from session where id_hash = ${id_hash})`
 
 export const updateSessionSeen = (id_hash: string, now: number): Statement =>
   sql`update session set last_seen_at = ${now} where id_hash = ${id_hash} and last_seen_at < ${now}`
@@ -131,8 +137,8 @@ export const updateSessionSeen = (id_hash: string, now: number): Statement =>
 export const deleteSession = (id_hash: string): Statement =>
   sql`delete from session where id_hash = ${id_hash}`
 
-export const deleteSessionsOf = (user_id: string, condition: Statement = sql`1`): Statement =>
-  sql`delete from session where user_id = ${user_id} and (${condition})`
+export const deleteSessionsOf = (user_id: string, when: Condition = TRUE): Statement =>
+  sql`delete from session where user_id = ${user_id} and (${when})`
 
 /** Sessions that ended by themselves. */
 export const deleteEndedSessions = (cx: Context): Statement =>
@@ -141,8 +147,8 @@ export const deleteEndedSessions = (cx: Context): Statement =>
 // --- setup_link -------------------------------------------------------------------------------
 
 /** A condition: some person, directly or through a group, is an operator of everything. */
-export const operatorExists = (cx: Context): Statement =>
-  sql`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
+export const operatorExists = (cx: Context): Condition =>
+  condition`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
     where "grant".role = 'operator' and "grant".object_id = '*'
       and principal.kind in ('user', 'group') and principal.deleted_at is null
       and ("grant".expires_at is null or "grant".expires_at > ${cx.now()}))`
@@ -151,7 +157,7 @@ export const insertSetupLink = (cx: Context, hash: string, ttl: number): Stateme
   insertWhere(
     setup_link,
     { hash, created_at: cx.now(), expires_at: cx.now() + ttl, redeemed_by: null },
-    sql`not ${operatorExists(cx)}`,
+    condition`not ${operatorExists(cx)}`,
     sql`on conflict (hash) do nothing`,
   )
 
@@ -168,8 +174,8 @@ export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: s
     returning hash`
 
 /** A condition: this request consumed the link. */
-export const setupLinkIsMine = (cx: Context, hash: string): Statement =>
-  sql`exists (select 1 from setup_link where hash = ${hash} and redeemed_by = ${cx.rid})`
+export const setupLinkIsMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from setup_link where hash = ${hash} and redeemed_by = ${cx.rid})`
 
 export const deleteOldSetupLinks = (cx: Context): Statement =>
   sql`delete from setup_link where expires_at <= ${cx.now()}`

@@ -15,7 +15,7 @@ import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
-import { type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { isObject } from '../json.ts'
@@ -140,13 +140,13 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   }
 }
 
-/** Principal, user and event. `condition` makes the user depend on what the batch did before. */
+/** Principal, user and event. `when` makes the user depend on what the batch did before. */
 export const userCreation = (
   cx: Context,
   row: UserRow,
-  condition?: Statement,
+  when?: Condition,
 ): readonly [Statement, Statement, Statement] => [
-  insertPrincipal(cx, row.id, 'user', condition),
+  insertPrincipal(cx, row.id, 'user', when),
   insertUser(cx, row),
   appendEvent(cx, { type: 'user.created', subject_id: row.id }, principalIsMine(cx, row.id)),
 ]
@@ -176,11 +176,16 @@ export async function planUser(
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
 export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
   const row = await newUser(cx, input)
-  const written = await asProblem(
-    cx.db.write(...userCreation(cx, row), findPrincipal(row.id), findUserById(row.id)),
+  const {
+    principal: [principal],
+    stored: [stored],
+  } = await asProblem(
+    cx.db.write({
+      changes: userCreation(cx, row),
+      principal: findPrincipal(row.id),
+      stored: findUserById(row.id),
+    }),
   )
-  const [principal] = written[3]
-  const [stored] = written[4]
   if (principal?.rid !== cx.rid || stored === undefined) {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id, or leave it out' },
@@ -204,11 +209,15 @@ export async function updateUser(
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
     const disables = changed.includes('status') && !isUsable(row)
-    const condition = disables ? await demandOperator(cx, id) : sql`true`
-    const written = await asProblem(
-      cx.db.write(...userChange(cx, current, row, changed, condition), findUserById(id)),
+    const remains = disables ? await demandOperator(cx, id) : TRUE
+    const {
+      stored: [stored],
+    } = await asProblem(
+      cx.db.write({
+        changes: userChange(cx, current, row, changed, remains),
+        stored: findUserById(id),
+      }),
     )
-    const [stored] = written[3]
     return stored !== undefined && same(stored, row) ? stored : null
   })
 }
@@ -217,23 +226,25 @@ export async function updateUser(
 export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
-    const present = sql`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
-    const written = await cx.db.write(
-      appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
-      endSessionsOf(id, present),
-      buryPrincipal(cx, id, present),
-      ...forgetRights(id),
-      deleteUserRow(id, current.version, isBuried(id)),
-      findUserById(id),
-    )
-    return written.at(-1)?.length === 0 ? current : null
+    const present = condition`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
+    const { left } = await cx.db.write({
+      changes: [
+        appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
+        endSessionsOf(id, present),
+        buryPrincipal(cx, id, present),
+        ...forgetRights(id),
+        deleteUserRow(id, current.version, isBuried(id)),
+      ],
+      left: findUserById(id),
+    })
+    return left.length === 0 ? current : null
   })
 }
 
 /** The condition that somebody else remains an operator. One round trip. Throws Problem when nobody does now. */
-async function demandOperator(cx: Context, id: string): Promise<Statement> {
+async function demandOperator(cx: Context, id: string): Promise<Condition> {
   const remains = leavesAnOperator(cx.now(), { user: id })
-  const [[state]] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
+  const [state] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
   if (state?.remains !== 1) throw lastOperator()
   return remains
 }
@@ -248,7 +259,7 @@ async function whileOthersWrite(
   write: (current: UserRow) => Promise<UserRow | null>,
 ): Promise<UserRow> {
   for (let i = 0; i < ATTEMPTS; i++) {
-    const [[current]] = await cx.db.read(findUserById(id))
+    const [current] = await cx.db.read(findUserById(id))
     if (current === undefined) throw new Problem('not_found', 'there is no such user')
     if (demanded !== null && demanded !== current.version) break
     const row = await write(current)
@@ -266,7 +277,7 @@ const userChange = (
   current: UserRow,
   row: UserRow,
   changed: readonly string[],
-  condition: Statement = sql`true`,
+  when: Condition = TRUE,
 ): readonly [Statement, Statement, Statement] => [
   appendEvent(
     cx,
@@ -275,12 +286,12 @@ const userChange = (
       subject_id: row.id,
       data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
     },
-    sql`${userIsAt(row.id, current.version)} and ${condition}`,
+    condition`${userIsAt(row.id, current.version)} and ${when}`,
   ),
-  updateUserRow(row, current.version, condition),
+  updateUserRow(row, current.version, when),
   endSessionsOf(
     row.id,
-    sql`exists (select 1 from user where id = ${row.id} and status <> 'active')`,
+    condition`exists (select 1 from user where id = ${row.id} and status <> 'active')`,
   ),
 ]
 

@@ -28,11 +28,11 @@ const MEMORY = 'signing keys'
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   const known = recall<readonly KeyRow[]>(cx, MEMORY)
   if (known !== undefined) return known
-  const [keys, settings, secrets] = await cx.db.read(
-    listKeys(),
-    listSettings(),
-    listStoredSecrets(),
-  )
+  const { keys, settings, secrets } = await cx.db.read({
+    keys: listKeys(),
+    settings: listSettings(),
+    secrets: listStoredSecrets(),
+  })
   acceptSettings(cx, settings)
   acceptStoredSecrets(cx, secrets)
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
@@ -60,7 +60,10 @@ export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
   if (known !== undefined) return known
   // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
-  const [, after] = await cx.db.write(insertFirstKey(await makeKey(cx, alg, cx.now())), listKeys())
+  const { after } = await cx.db.write({
+    change: insertFirstKey(await makeKey(cx, alg, cx.now())),
+    after: listKeys(),
+  })
   const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
   if (made === undefined) throw new Error(`no ${alg} key after making one`)
   return made
@@ -76,7 +79,7 @@ export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyR
   const looked = `looked for ${alg} keys`
   if (known.length > 0 || recall(cx, looked) !== undefined) return known
   remember(cx, looked, true, 1)
-  const [keys] = await cx.db.read(listKeys())
+  const keys = await cx.db.read(listKeys())
   return ofAlg(remember(cx, MEMORY, keys, KEY_MEMORY_TTL))
 }
 
@@ -84,8 +87,8 @@ async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
   const now = cx.now()
   // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
   const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const answers = await cx.db.write(...made.map(insertFirstKey), listKeys())
-  return remember(cx, MEMORY, answers.at(-1) as KeyRow[], KEY_MEMORY_TTL)
+  const { after } = await cx.db.write({ changes: made.map(insertFirstKey), after: listKeys() })
+  return remember(cx, MEMORY, after, KEY_MEMORY_TTL)
 }
 
 /** Of those who race to make the first key of an algorithm one succeeds. */
@@ -114,13 +117,14 @@ export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
   const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
-  const answers = await cx.db.write(
-    insertKeyUnlessPending(row, cx.now()),
-    ...outdated.map((key) => deleteKey(key.kid)),
-    appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }),
-    listKeys(),
-  )
-  const after = answers.at(-1) as KeyRow[]
+  const { after } = await cx.db.write({
+    changes: [
+      insertKeyUnlessPending(row, cx.now()),
+      ...outdated.map((key) => deleteKey(key.kid)),
+      appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }),
+    ],
+    after: listKeys(),
+  })
   remember(cx, MEMORY, after, KEY_MEMORY_TTL)
   const next = after.findLast((key) => key.alg === alg)
   if (next === undefined) throw new Error(`no ${alg} key after a rotation`)

@@ -1,7 +1,6 @@
 // The table `signing_key`.
 import { signing_key } from '../db/schema.ts'
-import type { Statement } from '../db/sql.ts'
-import { insertWhere, sql } from '../db/sql.ts'
+import { condition, insertWhere, type Statement, sql } from '../db/sql.ts'
 
 export type KeyRow = typeof signing_key.$inferSelect
 
@@ -13,7 +12,7 @@ export const insertKeyUnlessPending = (row: KeyRow, after: number): Statement =>
   insertWhere(
     signing_key,
     row,
-    sql`not exists (select 1 from signing_key where alg = ${row.alg} and signs_at > ${after})`,
+    condition`not exists (select 1 from signing_key where alg = ${row.alg} and signs_at > ${after})`,
   )
 
 /** A token that outlives the usual lifetimes keeps its key published. */

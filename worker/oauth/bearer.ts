@@ -2,7 +2,7 @@
 // Origin, principals and rights are looked at anew on each request, so that revocation works at once.
 // Which scope a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
-import { permissionsEverywhere, type RightsRows, rightsOf } from '../access/rights.ts'
+import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
@@ -53,14 +53,16 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   cx.parties.sub = read.sub
   // People alone: of clients none but the token's own acts here (RFC 8693).
   const acting = actorsOf(read.act).filter((one) => one !== read.client_id)
-  const [[origin], [row], ...others] = await readOnce(
-    cx,
-    proofs,
-    findLiveOrigin(read, now),
-    findClientById(read.client_id),
-    ...rightsOf(read.sub, now),
-    ...acting.map((one) => rightsOf(one, now)[0]),
-  )
+  const rows = await readOnce(cx, proofs, {
+    origin: findLiveOrigin(read, now),
+    client: findClientById(read.client_id),
+    // Of each person's rights the grants are enough here: the rest is for the acl claim.
+    grants: Object.fromEntries(
+      [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
+    ),
+  })
+  const [origin] = rows.origin
+  const [row] = rows.client
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = parseClient(row)
   // What the client is registered for bounds its own tokens, and those that people gave it.
@@ -73,12 +75,9 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   if (origin.kind !== 'authorization') throw invalid('token_of_device')
-  const rights = others.slice(0, 5) as unknown as RightsRows
-  const ofActors = others.slice(5) as RightsRows[0][]
-  const held = [
-    permissionsEverywhere(rights),
-    ...ofActors.map((grants) => permissionsEverywhere([grants, [], [], [], []])),
-  ]
-  const left = scopes.filter((one) => held.every((permissions) => holdsScope(permissions, one)))
+  const everyones = Object.values(rows.grants).map((grants) => permissionsEverywhere({ grants }))
+  const left = scopes.filter((one) =>
+    everyones.every((permissions) => holdsScope(permissions, one)),
+  )
   return { kind: 'user', id: read.sub, scopes: new Set(left) }
 }

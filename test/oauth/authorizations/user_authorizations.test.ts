@@ -204,10 +204,10 @@ describe('an operator', () => {
       })
     await worker
       .context()
-      .db.write(put('anns', 'ann', null), put('spent', 'ann', 'x'), put('bobs', 'bob', null))
+      .db.write([put('anns', 'ann', null), put('spent', 'ann', 'x'), put('bobs', 'bob', null)])
     const api = await apiOf(worker, 'manage')
     await api('DELETE', '/v1/users/ann/authorizations?client_id=garden')
-    const [rows] = await worker
+    const rows = await worker
       .context()
       .db.read(sql<{ hash: string; status: string }>`select hash, status from device_authorization`)
     expect(Object.fromEntries(rows.map(({ hash, status }) => [hash, status]))).toEqual({
@@ -263,13 +263,13 @@ describe('a person', () => {
     const details = [
       { type: 'device', actions: ['device:read'], devices: ['lamp-1'], groups: [] },
     ] as never
-    await worker.context().db.write(
+    await worker.context().db.write([
       sql`update authorization set authorization_details = ${JSON.stringify(details)}
         where client_id = 'garden'`,
       sql`insert into allowed_scope (user_id, client_id, resource, scope, created_at)
         values ('ann', 'garden', '', ${digestOf(details)}, ${worker.clock.now}),
           ('ann', 'garden', '', 'claims"birthdate', ${worker.clock.now})`,
-    )
+    ])
     const { html } = await browser.get(PATH)
     expect(html).toContain('use devices and groups that it named when it asked you')
     expect(html).toMatch(/see your (?:date of birth|birthdate|birthday)/)

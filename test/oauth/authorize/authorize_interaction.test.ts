@@ -352,7 +352,7 @@ test('authorize takes 2 round trips to a code, by handle too', async () => {
   await outcome(requestPath())
   worker.clock.now += 45
   const touching = await countRoundTrips(worker, () => outcome(requestPath()))
-  const [[seen]] = await worker
+  const [seen] = await worker
     .context()
     .db.read(sql<{ at: number }>`select last_seen_at as at from session`)
   expect(seen?.at).toBe(worker.clock.now)

@@ -602,7 +602,7 @@ test('a deleted client ends what people allowed it and what it was given, and it
     flow.worker.clock.now,
   )
   expect(await rowsOf(flow.worker, 'authorization_code')).toEqual([])
-  const [grants] = await flow.worker.context().db.read(sql`select * from "grant"`)
+  const grants = await flow.worker.context().db.read(sql`select * from "grant"`)
   expect(grants).toEqual([])
   await expect(createClient(flow.worker.context(), APP)).rejects.toMatchObject({ type: 'conflict' })
 })
@@ -610,7 +610,7 @@ test('a deleted client ends what people allowed it and what it was given, and it
 describe('a plan', () => {
   const planFor = async (entry: Parameters<typeof planClient>[1]) => {
     const cx = worker.context()
-    const [[current]] = await cx.db.read(findClientById(entry.client_id ?? ''))
+    const [current] = await cx.db.read(findClientById(entry.client_id ?? ''))
     return planClient(cx, entry, current)
   }
 
@@ -623,16 +623,16 @@ describe('a plan', () => {
     }
     const created = await planFor(entry)
     expect(created.change).toBe('created')
-    await worker.context().db.write(...created.statements)
+    await worker.context().db.write(created.statements)
     // Made by another request's rid: the statements carry their own, so they can be written by any.
     expect(await planFor(entry)).toEqual({ change: 'unchanged', fields: [], statements: [] })
     const other = { ...entry, client_secret: `${SECRET}x`, scope: 'openid', client_name: 'P' }
     const changed = await planFor(other)
     expect(changed).toMatchObject({ change: 'updated', fields: ['client_name', 'scope'] })
-    await worker.context().db.write(...changed.statements)
+    await worker.context().db.write(changed.statements)
     // Written again, as after a lost answer, it changes nothing more.
-    await worker.context().db.write(...changed.statements)
-    const [[row]] = await worker.context().db.read(findClientById('planned'))
+    await worker.context().db.write(changed.statements)
+    const [row] = await worker.context().db.read(findClientById('planned'))
     expect(row).toMatchObject({ scope: 'openid', client_name: 'P', version: 2 })
     const secrets = (await rowsOf(worker, 'client_secret')).filter(
       (one) => one['client_id'] === 'planned',
@@ -670,7 +670,7 @@ test('round trips: create 1, change 2, unchanged 1', async () => {
   }
   console.log('round trips of clients', counts)
   expect(counts).toEqual({ create: 1, change: 2, unchanged: 1 })
-  const [[row]] = await cx.db.read(
+  const [row] = await cx.db.read(
     sql<{ kind: string }>`select kind from principal where id = 'counted'`,
   )
   expect(row?.kind).toBe('client')

@@ -341,7 +341,7 @@ describe('a sector_identifier_uri', () => {
 describe('the salt', () => {
   const SALT = 'pairwise subjects'
   const stored = async () => {
-    const [rows] = await worker
+    const rows = await worker
       .context()
       .db.read(sql<{ name: string; value: string }>`select name, value from stored_secret`)
     return rows

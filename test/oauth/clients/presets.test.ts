@@ -182,8 +182,8 @@ describe('a preset', () => {
       scope: 'openid email',
     })
     const first = await planClient(cx, entry, undefined)
-    await cx.db.write(...first.statements)
-    const [[row]] = await cx.db.read(findClientById('assistant'))
+    await cx.db.write(first.statements)
+    const [row] = await cx.db.read(findClientById('assistant'))
     expect(await planClient(worker.context(), entry, row)).toMatchObject({ change: 'unchanged' })
   })
 

@@ -266,11 +266,11 @@ describe('of several at once', () => {
     await worker.context().db.write(sql`delete from session`)
     const lossy = (): Context => {
       const cx = worker.context()
-      const write = async (...statements: Statement<unknown>[]) => {
-        await cx.db.write(...statements)
-        return cx.db.write(...statements)
+      const write: Context['db']['write'] = async (batch) => {
+        await cx.db.write(batch)
+        return cx.db.write(batch)
       }
-      return { ...cx, db: { read: cx.db.read, write: write as Context['db']['write'] } }
+      return { ...cx, db: { ...cx.db, write } }
     }
     await Promise.all(Array.from({ length: 6 }, () => sweepSessions(lossy(), null)))
     expect(await deliveriesOf(worker)).toHaveLength(2)
@@ -285,13 +285,13 @@ describe('of several at once', () => {
     const late: Context = {
       ...cx,
       db: {
-        read: cx.db.read,
+        ...cx.db,
         // Another one sweeps and delivers between this one's read and write.
-        write: (async (...statements: Statement<unknown>[]) => {
+        write: async (batch) => {
           await sweepSessions(worker.context(), null)
           await deliverLogoutTokens(worker.context())
-          return cx.db.write(...statements)
-        }) as Context['db']['write'],
+          return cx.db.write(batch)
+        },
       },
     }
     await sweepSessions(late, null)
@@ -326,7 +326,7 @@ test('many hanging authorizations are all ended, and their client is told once',
   const { id_token } = await visit(worker, browser, 'bank')
   await browser.get(`/oauth/logout?${new URLSearchParams({ id_token_hint: id_token })}`)
   await worker.settled()
-  const [rows] = await worker
+  const rows = await worker
     .context()
     .db.read(sql<{ n: number }>`select count(*) as n from authorization where revoked_at is null`)
   expect(rows[0]?.n).toBe(0)
@@ -405,15 +405,15 @@ test('a client hears of a session that lasted longer than its tokens are remembe
     await runTimer(worker, 8 * 3600)
     await browser.get('/account')
   }
-  await worker.context().db.write(...deleteEnded(worker.context()))
-  const [rows] = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
+  await worker.context().db.write(deleteEnded(worker.context()))
+  const rows = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
   // The last one only.
   expect(rows).toHaveLength(1)
   await signOut(worker, browser)
   expect(toldOf(receivers)).toEqual(['shop'])
   worker.clock.now += 2 * 86_400
-  await worker.context().db.write(...deleteEnded(worker.context()))
-  const [left] = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
+  await worker.context().db.write(deleteEnded(worker.context()))
+  const left = await worker.context().db.read(sql<{ id: string }>`select id from authorization`)
   expect(left).toEqual([])
 })
 
@@ -473,8 +473,10 @@ test('no statement about sessions and what hangs on them walks through a whole t
     sql`select * from authorization_code where user_id = ${'a'} and redeemed_by is null`,
     sql`select * from allowed_scope where user_id = ${'a'} and client_id = ${'b'}`,
   ]
-  const plans = await cx.db.read(
-    ...statements.map((statement) => sql<{ detail: string }>`explain query plan ${statement}`),
+  const plans = await Promise.all(
+    statements.map((statement) =>
+      cx.db.read(sql<{ detail: string }>`explain query plan ${statement}`),
+    ),
   )
   const details = plans.map((rows) => rows.map(({ detail }) => detail))
   expect(details.flat().filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))).toEqual([])

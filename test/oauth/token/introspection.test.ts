@@ -233,9 +233,7 @@ test('an operator-minted token is inactive once it is revoked or its device susp
   await setStatus(worker, 'device', 'dim-1', 'suspended')
   const { origin, sub, client_id } = (await readAccessToken(worker.context(), text))!
   const states = async () =>
-    (
-      await worker.context().db.read(findLiveOrigin({ origin, sub, client_id }, worker.clock.now))
-    )[0]
+    await worker.context().db.read(findLiveOrigin({ origin, sub, client_id }, worker.clock.now))
   expect(await states()).toEqual([])
   await setStatus(worker, 'device', 'dim-1', 'active')
   expect(await states()).toEqual([{ kind: 'device_token' }])
@@ -254,7 +252,7 @@ test('an origin counts only for its own subject and client, and a minted one onl
     .origin
   const kindOf = async (origin: string, sub: string, client_id: string, later = 0) => {
     const origins = findLiveOrigin({ origin, sub, client_id }, worker.clock.now + later)
-    const [rows] = await worker.context().db.read(origins)
+    const rows = await worker.context().db.read(origins)
     return rows.map((one) => one.kind).join()
   }
   expect(await kindOf(azn, 'ann', 'app')).toBe('authorization')

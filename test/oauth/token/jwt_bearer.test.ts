@@ -553,11 +553,9 @@ describe('the setting', () => {
       grant_types: ['client_credentials'],
       scope: 'settings:write settings:read',
     })
-    const [ops] = (
-      await worker
-        .context()
-        .db.read(sql<{ id: string }>`select id from client where id like 'ops-%'`)
-    )[0]
+    const [ops] = await worker
+      .context()
+      .db.read(sql<{ id: string }>`select id from client where id like 'ops-%'`)
     const { body } = await token(
       worker,
       { grant_type: 'client_credentials' },

@@ -8,7 +8,7 @@
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Database, DatabaseUnavailable, type Rows } from '../../db/database.ts'
+import { type Database, DatabaseUnavailable, databaseOver } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { EmbeddedConnection } from './connection.ts'
 import {
@@ -62,10 +62,10 @@ export async function openEmbeddedDatabase(
 
   return {
     path,
-    read: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      reader.run((connection) => connection.read(statements) as unknown as Rows<S>),
-    write: <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      writer.write(statements) as unknown as Promise<Rows<S>>,
+    ...databaseOver({
+      read: (statements) => reader.run((connection) => connection.read(statements)),
+      write: (statements) => writer.write(statements),
+    }),
     runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
     async close() {
       await reader.close()

@@ -23,7 +23,7 @@ export async function checkLinking(
   issuer: string,
   signal: AbortSignal,
 ): Promise<Checked> {
-  const [[row]] = await cx.db.read(findClientById(client_id))
+  const [row] = await cx.db.read(findClientById(client_id))
   if (row === undefined) throw new CannotStart(`There is no client ${client_id}.`)
   const client = parseClient(row)
   if (client.status !== 'active') throw new CannotStart(`The client ${client_id} is disabled.`)

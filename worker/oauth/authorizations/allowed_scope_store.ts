@@ -1,12 +1,12 @@
 // The table `allowed_scope`: scopes that a person allowed a client, remembered so that they are asked once.
 import { allowed_scope } from '../../db/schema.ts'
-import { insertWhere, list, type Statement, sql } from '../../db/sql.ts'
+import { insertWhere, list, type Scalar, type Statement, sql } from '../../db/sql.ts'
 
 export type AllowedScope = { resource: string; scope: string }
 
 /** What the user (a scalar) allowed the client (a scalar) before. */
 export const listAllowedScopes = (
-  user_id: Statement,
+  user_id: Scalar | Statement,
   client_id: Statement,
 ): Statement<AllowedScope> =>
   sql`select resource, scope from allowed_scope

@@ -25,11 +25,12 @@ export function applicationRoutes(): Hono<Env> {
       const cookie = readSessionCookie(c)
       const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
       const user_id = userOf(cx, cookie)
-      const [[session], allowed, live] = await cx.db.read(
-        findSession(cx, cookie),
-        listAllowedOf(user_id),
-        listLiveAuthorizations(cx, user_id, { after: '', limit: LOOKED_AT, idle_ttl }),
-      )
+      const { sessions, allowed, live } = await cx.db.read({
+        sessions: findSession(cx, cookie),
+        allowed: listAllowedOf(user_id),
+        live: listLiveAuthorizations(cx, user_id, { after: '', limit: LOOKED_AT, idle_ttl }),
+      })
+      const [session] = sessions
       pageHeaders(c)
       if (session === undefined) return c.redirect(LOGIN, 303)
       return c.html(
@@ -56,11 +57,11 @@ export function applicationRoutes(): Hono<Env> {
           reason: 'unknown_action',
         })
       }
-      const [[session]] = await cx.db.read(findSession(cx, readSessionCookie(c)))
+      const [session] = await cx.db.read(findSession(cx, readSessionCookie(c)))
       pageHeaders(c)
       if (session === undefined) return c.redirect(LOGIN, 303)
       const { user_id } = session
-      await cx.db.write(...withdraw(as(cx, { kind: 'user', id: user_id }), user_id, client_id))
+      await cx.db.write(withdraw(as(cx, { kind: 'user', id: user_id }), user_id, client_id))
       return c.redirect(APPLICATIONS, 303)
     })
 }

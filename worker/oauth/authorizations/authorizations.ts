@@ -115,7 +115,7 @@ export function entitle(
   { client, cnf }: { client: Client; cnf: Confirmation | null },
   rights: RightsRows,
   settings: Settings,
-  narrowed: NarrowedRows = [[], []],
+  narrowed: NarrowedRows = { grants: [], places: [] },
 ): Entitled {
   const asked_details = narrowDetails(
     storedDetails(covered.authorization_details),

@@ -101,13 +101,13 @@ export function authorizationRoutes(): Api {
     const kind = `authorizations of ${id}`
     const after = decodeCursor(cx, kind, cursor)
     const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
-    const [users, rows] = await cx.db.read(
-      findUserById(id),
-      listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
-    )
+    const { users, live } = await cx.db.read({
+      users: findUserById(id),
+      live: listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
+    })
     if (users.length === 0) throw noSuchUser()
     return c.json(
-      page(cx, kind, rows, limit, (row) => row.id, describe),
+      page(cx, kind, live, limit, (row) => row.id, describe),
       200,
     )
   })
@@ -116,11 +116,11 @@ export function authorizationRoutes(): Api {
     const { cx } = c.var
     const { id, authorization_id } = c.req.valid('param')
     await assertMayEditPrincipal(cx, id)
-    const [[row]] = await cx.db.read(findAuthorization(authorization_id))
+    const [row] = await cx.db.read(findAuthorization(authorization_id))
     if (row === undefined || row.user_id !== id || row.revoked_at !== null) {
       throw new Problem('not_found', 'this user has no such authorization')
     }
-    await cx.db.write(...withdrawOne(cx, row))
+    await cx.db.write(withdrawOne(cx, row))
     return c.body(null, 204)
   })
 
@@ -129,8 +129,11 @@ export function authorizationRoutes(): Api {
     const { id } = c.req.valid('param')
     await assertMayEditPrincipal(cx, id)
     const { client_id = null } = c.req.valid('query')
-    const rows = await cx.db.write(...withdraw(cx, id, client_id), findUserById(id))
-    if (rows.at(-1)?.length !== 1) throw noSuchUser()
+    const { users } = await cx.db.write({
+      changes: withdraw(cx, id, client_id),
+      users: findUserById(id),
+    })
+    if (users.length !== 1) throw noSuchUser()
     return c.body(null, 204)
   })
 

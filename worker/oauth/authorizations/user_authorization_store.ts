@@ -1,7 +1,7 @@
 // What a person gave to clients, read and taken back as a whole: the tables `authorization`, `allowed_scope`,
 // `authorization_code` and `device_authorization` by user. Statements, no rules.
 import type { Context } from '../../context.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type Scalar, type Statement, sql } from '../../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { NO_END } from './store.ts'
 
@@ -32,7 +32,7 @@ const isLive = (cx: Context, idle_ttl: number): Statement => sql`a.revoked_at is
 /** A page of a user's (a scalar) live authorizations behind the id `after`. */
 export const listLiveAuthorizations = (
   cx: Context,
-  user_id: string | Statement,
+  user_id: string | Scalar | Statement,
   { after, limit, idle_ttl }: { after: string; limit: number; idle_ttl: number },
 ): Statement<UserAuthorization> => sql`
   select a.id, a.client_id, c.client_name, a.scope, a.resource, a.authorization_details,
@@ -42,7 +42,7 @@ export const listLiveAuthorizations = (
   order by a.id limit ${limit}`
 
 /** What a user (a scalar) allowed, of all clients. */
-export const listAllowedOf = (user_id: Statement): Statement<AllowedRow> => sql`
+export const listAllowedOf = (user_id: Scalar | Statement): Statement<AllowedRow> => sql`
   select s.client_id, c.client_name, s.scope, s.created_at
   from allowed_scope s join client c on c.id = s.client_id
   where s.user_id = ${user_id} order by s.client_id, s.scope limit 2000`

@@ -80,19 +80,20 @@ export async function authorize(
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const [clients, sessions, allowed, grants] = await cx.db.read(
-    findClientById(client_id),
-    findSession(cx, cookie),
-    listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
-    listGrantsOf(cx, cookie),
-  )
-  const client = usableClient(await currentClient(cx, client_id, clients[0]))
+  const rows = await cx.db.read({
+    client: findClientById(client_id),
+    session: findSession(cx, cookie),
+    allowed: listAllowedScopes(userOf(cx, cookie), sql`${client_id}`),
+    rights: grantsOf(cx, cookie),
+  })
+  const { allowed } = rows
+  const client = usableClient(await currentClient(cx, client_id, rows.client[0]))
   const opened = await openForm(cx, client, form, allowed, settings)
   if ('to' in opened) return opened
   const target = readTarget(client, opened)
   return tellClient(cx, client, target, allowed, async () => {
     const request = await checkRequest(cx, client, target, opened)
-    const [session] = sessions
+    const [session] = rows.session
     cx.parties.sub = session?.user_id ?? null
     return proceed(cx, {
       client,
@@ -100,7 +101,7 @@ export async function authorize(
       stored: null,
       session,
       allowed,
-      permissions: permissionsOf(grants),
+      permissions: permissionsEverywhere(rows.rights),
       isExpected: await isExpected(cx, client, request, session),
       held: [],
     })
@@ -133,37 +134,37 @@ export async function lookAt(
 ): Promise<Situation> {
   const id_hash = sha256(reference)
   const user = userOf(cx, cookie)
-  const [requests, clients, sessions, allowed, grants, narrowed] = await cx.db.read(
-    findRequest(cx, id_hash),
-    findClientOfRequest(id_hash),
-    findSession(cx, cookie),
-    listAllowedScopes(
+  const rows = await cx.db.read({
+    request: findRequest(cx, id_hash),
+    client: findClientOfRequest(id_hash),
+    session: findSession(cx, cookie),
+    allowed: listAllowedScopes(
       user,
       sql`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
-    listGrantsOf(cx, cookie),
-    narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now())[0],
-  )
-  const [row] = requests
-  cx.parties.sub = sessions[0]?.user_id ?? null
+    rights: grantsOf(cx, cookie),
+    narrowed: { grants: narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants },
+  })
+  const [row] = rows.request
+  cx.parties.sub = rows.session[0]?.user_id ?? null
   if (row === undefined) throw requestEnded()
   cx.parties.client_id = row.client_id
-  const client = usableClient(clients[0])
+  const client = usableClient(rows.client[0])
   const { session_hash, ...request } = JSON.parse(row.parameters) as KeptRequest
   // The client may have been changed since, for instance because an address was taken over.
   if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
   const { created_at } = row
   const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
-  const [session] = sessions
+  const [session] = rows.session
   return {
     client,
     request,
     stored,
     session,
-    allowed,
-    permissions: permissionsOf(grants),
+    allowed: rows.allowed,
+    permissions: permissionsEverywhere(rows.rights),
     isExpected: await isExpected(cx, client, request, session),
-    held: heldNarrowings(request.authorization_details ?? [], [narrowed, []]),
+    held: heldNarrowings(request.authorization_details ?? [], rows.narrowed),
   }
 }
 
@@ -182,11 +183,9 @@ function usableClient(row: ClientRow | undefined): Client {
 }
 
 // Of a person's rights the grants are enough here: the rest is for the acl claim.
-const listGrantsOf = (cx: Context, cookie: string | undefined) =>
-  rightsOf(userOf(cx, cookie), cx.now())[0]
-
-const permissionsOf = (grants: Parameters<typeof permissionsEverywhere>[0][0]) =>
-  permissionsEverywhere([grants, [], [], [], []])
+const grantsOf = (cx: Context, cookie: string | undefined) => ({
+  grants: rightsOf(userOf(cx, cookie), cx.now()).grants,
+})
 
 // --- going on ---------------------------------------------------------------------------------
 
@@ -331,14 +330,14 @@ export async function issueCode(
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
-  const answers = await cx.db.write(
-    insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
-    ...(remember ? rememberAllowed(cx, request, given, details, issued) : []),
-    ...(stored === null ? [] : [deleteRequest(stored.id_hash)]),
-    ...(touch === null ? [] : [touch]),
-    findCodeHash(hash),
-  )
-  return answers.at(-1)?.length === 1 ? outcome : null
+  const answers = await cx.db.write({
+    insert: insertCode(row, stored === null ? sql`1` : isOpen(cx, stored.id_hash)),
+    remember: remember ? rememberAllowed(cx, request, given, details, issued) : null,
+    request: stored === null ? null : deleteRequest(stored.id_hash),
+    touch,
+    code: findCodeHash(hash),
+  })
+  return answers.code.length === 1 ? outcome : null
 }
 
 function rememberAllowed(

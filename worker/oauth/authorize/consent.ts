@@ -34,7 +34,7 @@ export type Asked = {
 export async function describeDetails(cx: Context, held: readonly Detail[]) {
   if (held.length === 0) return []
   const ids = held.flatMap(({ devices, groups }) => [...devices, ...groups])
-  const [names] = await cx.db.read(listObjectNames(ids))
+  const names = await cx.db.read(listObjectNames(ids))
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
   return held.map(({ actions, devices, groups }) => ({
     name: actions.join(' '),
@@ -156,14 +156,15 @@ async function deny(cx: Context, { client, request, stored }: Situation, { sessi
   if (stored === null) throw new TypeError('a consent without a stored request')
   const { user_id } = session
   const { client_id } = request
-  await cx.db.write(
-    appendEvent(
+  await cx.db.write({
+    // The event first: its condition ends with the request.
+    event: appendEvent(
       as(cx, { kind: 'user', id: user_id }),
       { type: 'authorization.denied', subject_id: user_id, data: { client_id } },
       isOpen(cx, stored.id_hash),
     ),
-    deleteRequest(stored.id_hash),
-  )
+    request: deleteRequest(stored.id_hash),
+  })
   return toClient(cx, client, request, {
     error: 'access_denied',
     error_description: 'the person did not allow it',

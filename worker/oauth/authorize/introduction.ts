@@ -25,6 +25,6 @@ export async function introduceSender(
   const request_uri = searchParams.get('request_uri')
   if (pathname !== '/oauth/authorize' || !request_uri?.startsWith(REQUEST_URI_PREFIX)) return null
   const reference = request_uri.slice(REQUEST_URI_PREFIX.length)
-  const [[row]] = await cx.db.read(findClientOfRequest(sha256(reference)))
+  const [row] = await cx.db.read(findClientOfRequest(sha256(reference)))
   return row?.status === 'active' ? introduce(parseClient(row)) : null
 }

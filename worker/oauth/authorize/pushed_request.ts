@@ -43,7 +43,7 @@ export async function pushRequest(
   const proven = await authenticate(
     cx,
     presented,
-    await cx.db.read(...callerReads(presented.client_id)),
+    await cx.db.read(callerReads(presented.client_id)),
   )
   const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {
@@ -92,11 +92,11 @@ export async function bringPushedRequest(
   settings: Settings,
 ): Promise<boolean> {
   const expires_at = cx.now() + settings.request_ttl
-  const [, rows] = await cx.db.write(
-    openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
-    findRequest(cx, id_hash),
-  )
-  return rows.length === 1
+  const { requests } = await cx.db.write({
+    open: openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
+    requests: findRequest(cx, id_hash),
+  })
+  return requests.length === 1
 }
 
 /** RFC 9126 §5 and §6, FAPI 2.0 §5.3.2.2. Throws OAuthError where a request has to be pushed. */

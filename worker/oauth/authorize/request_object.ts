@@ -130,8 +130,8 @@ async function fetchObject(
 async function countFetch(cx: Context): Promise<Limit> {
   const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
   const attempt = limit(cx, key, { max: FETCHES_MAX, window: 3600 })
-  const [[taken]] = await cx.db.write(attempt.take)
-  if ((taken?.count ?? 0) > attempt.max) {
+  const [counted] = await cx.db.write(attempt.take)
+  if ((counted?.count ?? 0) > attempt.max) {
     throw refuse(
       'too_many_requests',
       'too many requests were fetched for this address; try again in an hour',

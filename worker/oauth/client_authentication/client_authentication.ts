@@ -7,7 +7,7 @@
 import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import type { Rows } from '../../db/database.ts'
+import type { Answers, Batch } from '../../db/database.ts'
 import { join, type Statement } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
@@ -61,19 +61,15 @@ const IAT_AHEAD_MAX = 60
 
 // --- who it is --------------------------------------------------------------------------------
 
-/** What `authenticate` needs, for the request's one read batch. */
-export const callerReads = (client_id: string) =>
-  [
-    findClientById(client_id),
-    secretsOf(client_id),
-    findDeviceById(client_id),
-    credentialsOf(client_id),
-  ] as const
+/** All that `authenticate` needs, for the request's one read batch. */
+export const callerReads = (client_id: string) => ({
+  client: findClientById(client_id),
+  secrets: secretsOf(client_id),
+  device: findDeviceById(client_id),
+  credentials: credentialsOf(client_id),
+})
 
-export type CallerRows = Rows<ReturnType<typeof callerReads>>
-
-/** How many statements `callerReads` has: what a batch reads besides comes after them. */
-export const CALLER_READS = 4
+export type CallerRows = Answers<ReturnType<typeof callerReads>>
 
 /**
  * Verifies what was presented. Consumes nothing: an assertion is consumed with the rest, by `writeAs`.
@@ -82,11 +78,11 @@ export const CALLER_READS = 4
 export async function authenticate(
   cx: Context,
   presented: Presented,
-  [clients, secrets, devices, credentials]: CallerRows,
+  rows: CallerRows,
 ): Promise<Caller> {
   const { method, client_id: id } = presented
-  const row = await currentClient(cx, id, clients[0])
-  const [device] = devices
+  const row = await currentClient(cx, id, rows.client[0])
+  const [device] = rows.device
   if (row !== undefined) {
     const client = parseClient(row)
     if (client.status !== 'active') throw invalidClient('client_disabled')
@@ -103,7 +99,7 @@ export async function authenticate(
     // FAPI 2.0 §5.3.2.1; no such client is registered, but one may have been
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
-      if (!verifyClientSecret(cx, secrets, presented.client_secret))
+      if (!verifyClientSecret(cx, rows.secrets, presented.client_secret))
         throw invalidClient('wrong_secret')
     }
     const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
@@ -111,7 +107,7 @@ export async function authenticate(
   }
   if (device === undefined) throw invalidClient('unknown_client')
   if (device.status !== 'active') throw invalidClient('device_not_active')
-  const live = liveCredentials(cx, credentials)
+  const live = liveCredentials(cx, rows.credentials)
   if ('assertion' in presented) {
     const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as Jwk]))
     const assertion = await verifyAssertion(cx, presented, null, keys)
@@ -238,23 +234,23 @@ export const isProven = (cx: Context, caller: Caller): Statement =>
   )
 
 /**
- * The request's write batch: consumes the caller's proofs, if there are any, and sends `statements`, which
+ * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`, which
  * must be conditional on `isProven`. Without either, nothing is sent.
  * Throws OAuthError when one was used before: invalid_client, or invalid_dpop_proof.
  */
-export async function writeAs<const S extends readonly Statement<unknown>[]>(
+export async function writeAs<const B extends Batch>(
   cx: Context,
   caller: Caller,
-  ...statements: S
-): Promise<Rows<S>> {
+  batch: B,
+): Promise<Answers<B>> {
   const { proofs } = caller
-  if (proofs.length === 0) {
-    return statements.length === 0 ? ([] as unknown as Rows<S>) : cx.db.write(...statements)
-  }
-  const consume = consumeProofs(cx, proofs)
-  const answers = await cx.db.write(...consume, ...statements)
+  if (proofs.length === 0) return cx.db.write(batch)
+  const { proofs: consumption, answers } = await cx.db.write({
+    proofs: consumeProofs(cx, proofs),
+    answers: batch,
+  })
   // Not "rows affected": the rows themselves say whose they are (Fosite CVE-2020-15222).
-  const mine = (answers[consume.length - 1] as { hash: string }[]).map(({ hash }) => hash)
+  const mine = consumption.mine.map(({ hash }) => hash)
   const used = proofs.find(({ hash }) => !mine.includes(hash))
   if (used?.kind === 'dpop') {
     throw new OAuthError('invalid_dpop_proof', {
@@ -263,5 +259,5 @@ export async function writeAs<const S extends readonly Statement<unknown>[]>(
     })
   }
   if (used !== undefined) throw invalidClient('assertion_replayed')
-  return answers.slice(consume.length) as unknown as Rows<S>
+  return answers
 }

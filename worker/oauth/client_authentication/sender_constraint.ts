@@ -2,8 +2,7 @@
 // of the token endpoint gets the key that its tokens are bound to, and whoever presents a token shows that it has the key.
 
 import type { Context } from '../../context.ts'
-import type { Rows } from '../../db/database.ts'
-import type { Statement } from '../../db/sql.ts'
+import type { Answers, Batch } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
@@ -117,24 +116,23 @@ export async function proveHolder(
 /**
  * Reads, and in the same round trip consumes the proofs. Throws OAuthError invalid_dpop_proof when one was used before.
  */
-export async function readOnce<const S extends readonly Statement<unknown>[]>(
+export async function readOnce<const B extends Batch>(
   cx: Context,
   proofs: readonly Proof[],
-  ...statements: S
-): Promise<Rows<S>> {
-  if (proofs.length === 0) return cx.db.read(...statements)
-  const consume = consumeProofs(
-    cx,
-    proofs.map(({ use }) => use),
-  )
-  const answers = await cx.db.write(...consume, ...statements)
-  const mine = answers[consume.length - 1] as { hash: string }[]
-  if (mine.length !== proofs.length) {
+  batch: B,
+): Promise<Answers<B>> {
+  if (proofs.length === 0) return cx.db.read(batch)
+  const uses = proofs.map(({ use }) => use)
+  const { proofs: consumption, answers } = await cx.db.write({
+    proofs: consumeProofs(cx, uses),
+    answers: batch,
+  })
+  if (consumption.mine.length !== proofs.length) {
     throw new OAuthError('invalid_dpop_proof', {
       description: 'the DPoP proof is not valid',
       reason: 'proof_replayed',
       scheme: 'DPoP',
     })
   }
-  return answers.slice(consume.length) as unknown as Rows<S>
+  return answers
 }

@@ -3,7 +3,7 @@ import type { Context } from '../../context.ts'
 import { used_assertion } from '../../db/schema.ts'
 import { insertWhere, list, type Statement, sql } from '../../db/sql.ts'
 
-/** Something good once: a client assertion, or a DPoP proof. */
+/** A single-use value: a client assertion, or a DPoP proof. */
 export type Assertion = { hash: string; expires_at: number; kind?: 'assertion' | 'dpop' }
 
 export const consumeAssertion = (
@@ -22,9 +22,9 @@ export const consumeAssertion = (
 export const isAssertionMine = (cx: Context, { hash }: Assertion): Statement =>
   sql`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
 
-/** Consumes several; the last statement answers those that this very request has. */
-export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => [
-  ...proofs.map((proof) => consumeAssertion(cx, proof)),
-  sql<{ hash: string }>`select hash from used_assertion
+/** Consumes several; `mine` answers those that this very request has. */
+export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => ({
+  changes: proofs.map((proof) => consumeAssertion(cx, proof)),
+  mine: sql<{ hash: string }>`select hash from used_assertion
     where rid = ${cx.rid} and hash in (${list(proofs.map(({ hash }) => hash))})`,
-]
+})

@@ -12,7 +12,7 @@ import {
 import type { Plan } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
@@ -129,7 +129,7 @@ export async function creationOf(
   }: {
     client_secret: string | undefined
     registration?: Registration
-    condition?: Statement
+    condition?: ConditionOrStatement
   },
 ): Promise<readonly Statement[]> {
   const now = cx.now()
@@ -220,13 +220,13 @@ export async function createClient(
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
   const plan = await planClient(cx, entry, undefined)
-  const answers = await cx.db.write(
-    ...plan.statements,
-    findPrincipal(client_id),
-    findClientById(client_id),
-  )
-  const [principal] = answers.at(-2) as { rid: string }[]
-  const [row] = answers.at(-1) as ClientRow[]
+  const { principals, clients } = await cx.db.write({
+    changes: plan.statements,
+    principals: findPrincipal(client_id),
+    clients: findClientById(client_id),
+  })
+  const [principal] = principals
+  const [row] = clients
   if (principal?.rid !== cx.rid || row === undefined) {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/client_id', detail: 'is taken, or was' },
@@ -246,15 +246,18 @@ export async function changeClient(
   demanded: number | null,
 ): Promise<Client> {
   for (let attempt = 0; attempt < 4; attempt++) {
-    const [[current]] = await cx.db.read(findClientById(id))
+    const [current] = await cx.db.read(findClientById(id))
     if (current === undefined) throw clientNotFound()
     if (demanded !== null && current.version !== demanded) break
     const before = parseClient(current)
     const next = withChanges(cx, before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
-    const answers = await cx.db.write(...plan.statements, findClientById(id))
-    const [after] = answers.at(-1) as ClientRow[]
+    const { clients } = await cx.db.write({
+      changes: plan.statements,
+      clients: findClientById(id),
+    })
+    const [after] = clients
     if (after === undefined) throw clientNotFound()
     if (isChanged(current, next, after)) return parseClient(after)
   }
@@ -285,12 +288,15 @@ export async function deleteClient(
   id: string,
   demanded: number | null,
 ): Promise<void> {
-  const [[current]] = await cx.db.read(findClientById(id))
+  const [current] = await cx.db.read(findClientById(id))
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
   await assertMayShape(cx, current)
-  const answers = await cx.db.write(...deletionOf(cx, current), findClientById(id))
-  if (answers.at(-1)?.length !== 0) throw changedMeanwhile(demanded)
+  const { clients } = await cx.db.write({
+    changes: deletionOf(cx, current),
+    clients: findClientById(id),
+  })
+  if (clients.length !== 0) throw changedMeanwhile(demanded)
 }
 
 /** The statements that delete a client, at the version that was judged: another one may hold more. */

@@ -183,7 +183,7 @@ export function clientRoutes(): Api {
   api.openapi(listClientsRoute, async (c) => {
     const { cx } = c.var
     const { limit, cursor } = c.req.valid('query')
-    const [rows] = await cx.db.read(listClients(decodeCursor(cx, 'clients', cursor), limit + 1))
+    const rows = await cx.db.read(listClients(decodeCursor(cx, 'clients', cursor), limit + 1))
     const item = (row: ClientRow) => describeClient(parseClient(row))
     return c.json(
       page(cx, 'clients', rows, limit, (row) => row.id, item),
@@ -192,7 +192,7 @@ export function clientRoutes(): Api {
   })
 
   api.openapi(getClientRoute, async (c) => {
-    const [[row]] = await c.var.cx.db.read(findClientById(c.req.valid('param').id))
+    const [row] = await c.var.cx.db.read(findClientById(c.req.valid('param').id))
     if (row === undefined) throw clientNotFound()
     tag(c, row.version)
     return c.json(describeClient(parseClient(row)), 200)
@@ -222,8 +222,8 @@ export function clientRoutes(): Api {
 
   api.openapi(listSecretsRoute, async (c) => {
     const { id } = c.req.valid('param')
-    const [[client], secrets] = await c.var.cx.db.read(findClientById(id), secretsOf(id))
-    if (client === undefined) throw clientNotFound()
+    const { clients, secrets } = await c.var.cx.db.read(withSecrets(id))
+    if (clients.length === 0) throw clientNotFound()
     const items = secrets.map(({ id, created_at, expires_at }) => ({ id, created_at, expires_at }))
     return c.json({ items, next_cursor: null }, 200)
   })
@@ -231,7 +231,8 @@ export function clientRoutes(): Api {
   api.openapi(deleteSecretRoute, async (c) => {
     const { cx } = c.var
     const { id, secret_id } = c.req.valid('param')
-    const [[client], secrets] = await cx.db.read(findClientById(id), secretsOf(id))
+    const { clients, secrets } = await cx.db.read(withSecrets(id))
+    const [client] = clients
     if (client === undefined) throw clientNotFound()
     await assertMayShape(cx, client)
     const secret = secrets.find((one) => one.id === secret_id)
@@ -243,9 +244,11 @@ export function clientRoutes(): Api {
   return api
 }
 
+const withSecrets = (id: string) => ({ clients: findClientById(id), secrets: secretsOf(id) })
+
 /** The client, if the actor may give it a secret: whoever knows a secret of a client can act as it. */
 async function clientToShape(cx: Context, id: string): Promise<ClientRow> {
-  const [[client]] = await cx.db.read(findClientById(id))
+  const [client] = await cx.db.read(findClientById(id))
   if (client === undefined) throw clientNotFound()
   await assertMayShape(cx, client)
   return client

@@ -89,17 +89,17 @@ export async function addSecret(
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
   // Where the others end at once there is room.
   const room = endOthersAt === now ? sql`1` : hasRoomForSecret(client.id, SECRETS_MAX, now)
-  const answers = await cx.db.write(
-    insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
-    ...(endOthersAt === null ? [] : [expireOtherSecrets(client.id, row.id, endOthersAt)]),
-    appendEvent(
+  const { secrets } = await cx.db.write({
+    insert: insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
+    expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),
+    event: appendEvent(
       cx,
       { type: 'client.secret_created', subject_id: client.id, data: { secret_id: row.id } },
       stored,
     ),
-    secretsOf(client.id),
-  )
-  const secret = (answers.at(-1) as SecretRow[]).find((one) => one.id === row.id)
+    secrets: secretsOf(client.id),
+  })
+  const secret = secrets.find((one) => one.id === row.id)
   if (secret === undefined) {
     throw new Problem(
       'conflict',
@@ -116,8 +116,8 @@ export async function removeSecret(cx: Context, { client_id, id }: SecretRow): P
     subject_id: client_id,
     data: { secret_id: id },
   } as const
-  await cx.db.write(
-    appendEvent(cx, event, secretExists(client_id, id)),
-    deleteSecret(client_id, id),
-  )
+  await cx.db.write({
+    event: appendEvent(cx, event, secretExists(client_id, id)),
+    secret: deleteSecret(client_id, id),
+  })
 }

@@ -1,6 +1,6 @@
 // The tables `client` and `client_secret`, and what goes with a client when it is deleted.
 import { client, client_secret } from '../../db/schema.ts'
-import type { Statement } from '../../db/sql.ts'
+import type { ConditionOrStatement, Statement } from '../../db/sql.ts'
 import { insertWhere, join, list, sql } from '../../db/sql.ts'
 
 export type ClientRow = typeof client.$inferSelect
@@ -27,7 +27,7 @@ export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =
 export const listClients = (after: string, limit: number): Statement<ClientRow> =>
   sql`select * from client where id > ${after} order by id limit ${limit}`
 
-export const insertClient = (row: ClientRow, condition: Statement): Statement =>
+export const insertClient = (row: ClientRow, condition: ConditionOrStatement): Statement =>
   insertWhere(client, row, condition, sql<never>`on conflict (id) do nothing`)
 
 /** A condition: the client exists at this version. */
@@ -94,7 +94,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
 export const secretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 
-export const insertSecret = (row: SecretRow, condition: Statement): Statement =>
+export const insertSecret = (row: SecretRow, condition: ConditionOrStatement): Statement =>
   insertWhere(client_secret, row, condition, sql<never>`on conflict (id) do nothing`)
 
 /** A condition: fewer than `max` secrets of the client are good at `now`. */

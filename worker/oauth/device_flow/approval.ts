@@ -2,16 +2,13 @@
 // is typed is a guess until a row answers to it, so it is counted before it is looked up. The decision is that of
 // the person and browser session the question was shown to: nobody approves what he has not seen (better-auth
 // CVE-2026-45337). The pages are pages/device_page.ts.
-import {
-  heldNarrowings,
-  type NarrowedRows,
-  narrowedRightsOf,
-} from '../../access/narrowed_rights.ts'
-import { permissionsEverywhere, type RightsRows, rightsOf } from '../../access/rights.ts'
+import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
+import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
-import { sql } from '../../db/sql.ts'
+import type { Answers } from '../../db/database.ts'
+import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
@@ -22,7 +19,7 @@ import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
 import { holdsScope, isRegisteredScope } from '../authorizations/authorizations.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
-import { type Client, type ClientRow, parseClient } from '../clients/clients.ts'
+import { type Client, parseClient } from '../clients/clients.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { isManagementScope, parseScope } from '../scopes.ts'
 import { readUserCode, userCodeMac } from './device_authorization.ts'
@@ -55,7 +52,7 @@ export function loginPath(code: string): string {
 /** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
+  const sessions = await cx.db.read(findSession(cx, cookie))
   return sessions.length > 0
 }
 
@@ -68,8 +65,7 @@ export async function enterUserCode(
   typed: string | undefined,
   cookie: string | undefined,
 ): Promise<Step> {
-  const [sessions] = await cx.db.read(findSession(cx, cookie))
-  const [session] = sessions
+  const [session] = await cx.db.read(findSession(cx, cookie))
   cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const code = readUserCode(typed)
@@ -92,18 +88,17 @@ export async function enterUserCode(
   )
   const tag = userCodeMac(cx, code)
   const right = isWaiting(cx, tag)
-  const [ofPerson, ofAddress, , , rows, clients, grants, narrowed] = await cx.db.write(
-    byPerson.take,
-    byAddress.take,
+  const { attempts, question: rows } = await cx.db.write({
+    attempts: { person: byPerson.take, address: byAddress.take },
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
-    sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
-    sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
-    findWaiting(cx, tag),
-    findClientOfUserCode(tag),
-    rightsOf(user_id, cx.now())[0],
-    narrowedRightsOf(sql`${user_id}`, detailsOfUserCode(tag), cx.now())[0],
-  )
-  const [person, address] = [ofPerson[0]?.count ?? Infinity, ofAddress[0]?.count ?? Infinity]
+    giveBack: [
+      sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
+      sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
+    ],
+    question: questionReads(cx, tag, sql`${user_id}`),
+  })
+  const person = attempts.person[0]?.count ?? Infinity
+  const address = attempts.address[0]?.count ?? Infinity
   if (person > byPerson.max || address > byAddress.max) {
     // Noted once per window, so that guessing does not fill the record.
     if (person === byPerson.max + 1 || address === byAddress.max + 1) {
@@ -118,7 +113,7 @@ export async function enterUserCode(
     }
     return { step: 'too_many_attempts', retry_after: window }
   }
-  const question = questionOf({ code, session, rows, clients, grants, narrowed })
+  const question = questionOf(code, session, rows)
   if (question === null) return { step: 'refused' }
   const details = await describeDetails(cx, question.held ?? [])
   if (question.scope.length === 0 && details.length === 0) {
@@ -139,17 +134,14 @@ export async function answerDevice(
   const code = readUserCode(given.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = sql`select user_id from (${findSession(cx, cookie)})`
-  const [sessions, rows, clients, grants, narrowed] = await cx.db.read(
-    findSession(cx, cookie),
-    findWaiting(cx, tag),
-    findClientOfUserCode(tag),
-    rightsOf(user, cx.now())[0],
-    narrowedRightsOf(user, detailsOfUserCode(tag), cx.now())[0],
-  )
-  const [session] = sessions
+  const rows = await cx.db.read({
+    session: findSession(cx, cookie),
+    question: questionReads(cx, tag, user),
+  })
+  const [session] = rows.session
   cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
-  const question = questionOf({ code: code ?? '', session, rows, clients, grants, narrowed })
+  const question = questionOf(code ?? '', session, rows.question)
   // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.
   if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {
     return { step: 'enter' }
@@ -157,9 +149,9 @@ export async function answerDevice(
   const { row, client, scope, held } = question
   const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
-  const [, , decided] = await cx.db.write(
+  const answers = await cx.db.write({
     // The event first: its condition ends with the decision.
-    appendEvent(
+    event: appendEvent(
       as(cx, { kind: 'user', id: session.user_id }),
       {
         type: `authorization.${decision}`,
@@ -168,15 +160,15 @@ export async function answerDevice(
       },
       isDecidable(cx, row.hash, session),
     ),
-    decideDeviceAuthorization(cx, row.hash, session, {
+    decide: decideDeviceAuthorization(cx, row.hash, session, {
       status: decision,
       scope: scope.join(' '),
       authorization_details: held === undefined ? null : JSON.stringify(held),
     }),
-    findDecision(row.hash, session, decision),
-    ...(touch === null ? [] : [touch]),
-  )
-  return decided.length > 0 ? { step: 'done', decision } : { step: 'refused' }
+    decision: findDecision(row.hash, session, decision),
+    touch,
+  })
+  return answers.decision.length > 0 ? { step: 'done', decision } : { step: 'refused' }
 }
 
 // --- the question -----------------------------------------------------------------------------
@@ -194,25 +186,25 @@ type Question = {
   held: readonly Detail[] | undefined
 }
 
-function questionOf({
-  code,
-  session,
-  rows: [row],
-  clients: [clientRow],
-  grants,
-  narrowed,
-}: {
-  code: string
-  session: LiveSession
-  rows: readonly DeviceAuthorizationRow[]
-  clients: readonly ClientRow[]
-  grants: RightsRows[0]
-  narrowed: NarrowedRows[0]
-}): Question | null {
+/** All that the question to a user is made from, for a batch. Of the rights the grants are enough. */
+const questionReads = (cx: Context, tag: string, user_id: Statement) => ({
+  waiting: findWaiting(cx, tag),
+  client: findClientOfUserCode(tag),
+  rights: { grants: rightsOf(user_id, cx.now()).grants },
+  narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
+})
+
+function questionOf(
+  code: string,
+  session: LiveSession,
+  rows: Answers<ReturnType<typeof questionReads>>,
+): Question | null {
+  const [row] = rows.waiting
+  const [clientRow] = rows.client
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(DEVICE_CODE)) return null
-  const permissions = permissionsEverywhere([grants, [], [], [], []])
+  const permissions = permissionsEverywhere(rows.rights)
   const asked = parseScope(row.scope)
   const scope = asked.filter(
     (one) =>
@@ -220,7 +212,7 @@ function questionOf({
   )
   const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
   const details = storedDetails(row.authorization_details)
-  const held = details === undefined ? undefined : heldNarrowings(details, [narrowed, []])
+  const held = details === undefined ? undefined : heldNarrowings(details, rows.narrowed)
   return { code, session, row, client, scope: managed ? [] : scope, held }
 }
 

@@ -10,8 +10,6 @@ import { loadSettings } from '../../settings.ts'
 import { checkDetails, checkResource, checkScope } from '../authorize/request.ts'
 import {
   authenticate,
-  CALLER_READS,
-  type CallerRows,
   callerReads,
   isProven,
   writeAs,
@@ -45,8 +43,8 @@ export async function startDeviceAuthorization(
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const rows: CallerRows = await cx.db.read(...callerReads(presented.client_id))
-  const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
+  const rows = await cx.db.read(callerReads(presented.client_id))
+  const caller = await authenticate(cx, presented, rows)
   if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {
       description: 'the client is not registered for this grant type',
@@ -65,10 +63,8 @@ export async function startDeviceAuthorization(
   const expires_in = settings.device_code_ttl
   for (;;) {
     const user_code = randomUserCode(cx)
-    const answers = await writeAs(
-      cx,
-      caller,
-      insertDeviceAuthorization(
+    const { row } = await writeAs(cx, caller, {
+      insert: insertDeviceAuthorization(
         {
           hash,
           user_code_mac: userCodeMac(cx, user_code),
@@ -92,10 +88,10 @@ export async function startDeviceAuthorization(
         },
         isProven(cx, caller),
       ),
-      findDeviceAuthorization(hash),
-    )
+      row: findDeviceAuthorization(hash),
+    })
     // Somebody else has that user code: another is drawn.
-    if (answers[1].length === 0) continue
+    if (row.length === 0) continue
     const verification_uri = `${cx.config.issuer}/device`
     return {
       device_code,

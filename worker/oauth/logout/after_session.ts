@@ -64,8 +64,8 @@ export function endHanging(cx: Context, rows: readonly Hanging[]): readonly Stat
 export async function sweepSessions(cx: Context, user_id: string | null): Promise<boolean> {
   let isTold = false
   for (let i = 0; i < BATCHES_MAX; i++) {
-    const [rows] = await cx.db.read(listHanging(user_id))
-    if (rows.length > 0) await cx.db.write(...endHanging(cx, rows))
+    const rows = await cx.db.read(listHanging(user_id))
+    await cx.db.write(endHanging(cx, rows))
     isTold ||= rows.some((row) => row.is_told === 1)
     if (rows.length < HANGING_MAX) break
   }

@@ -28,15 +28,14 @@ export async function deliverLogoutTokens(given: Context): Promise<void> {
   const cx: Context = { ...given, actor, address: '' }
   for (let sent = 0; sent < RUN_MAX; sent += AT_ONCE) {
     const lease = randomToken(cx, 16)
-    const [taken] = await cx.db.write(takeDeliveries(cx, lease, BACKOFF, AT_ONCE))
+    const taken = await cx.db.write(takeDeliveries(cx, lease, BACKOFF, AT_ONCE))
     if (taken.length === 0) return
-    const [clients] = await cx.db.read(findClientsByIds(taken.map((row) => row.client_id)))
+    const clients = await cx.db.read(findClientsByIds(taken.map((row) => row.client_id)))
     const known = new Map(clients.map((row) => [row.id, parseClient(row)]))
     const settled = await Promise.all(
       taken.map((row) => deliver(cx, row, known.get(row.client_id))),
     )
-    const statements = settled.flat()
-    if (statements.length > 0) await cx.db.write(...statements)
+    await cx.db.write(settled.flat())
     if (taken.length < AT_ONCE) return
   }
 }

@@ -117,31 +117,34 @@ export async function endSession(
   cookie: string | undefined,
   { confirmed }: { confirmed: boolean },
 ): Promise<LogoutOutcome> {
-  const [sessions, clients, hanging] = await cx.db.read(
-    findSession(cx, cookie),
-    findClientById(request.client_id ?? ''),
-    listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
-  )
-  const location = locationOf(request, clients[0])
+  const { sessions, clients, hanging } = await cx.db.read({
+    sessions: findSession(cx, cookie),
+    clients: findClientById(request.client_id ?? ''),
+    hanging: listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
+  })
   const [session] = sessions
+  const [client] = clients
   cx.parties.sub = session?.user_id ?? null
+  const location = locationOf(request, client)
   if (session === undefined) {
     // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
-    const unseen =
-      location !== null && clients[0] !== undefined && parseClient(clients[0]).anonymous
+    const unseen = location !== null && client !== undefined && parseClient(client).anonymous
     return unseen ? { step: 'offer', location } : { step: 'done', location }
   }
-  if (!confirmed && !(await isOf(cx, request, clients[0], session))) {
+  if (!confirmed && !(await isOf(cx, request, client, session))) {
     return {
       step: 'ask',
       session,
-      client_name: nameOf(clients[0]),
+      client_name: nameOf(client),
       form_target: location === null ? null : formTargetOf(location),
     }
   }
   const { user_id, id_hash } = session
   const acting = as(cx, { kind: 'user', id: user_id })
-  await cx.db.write(...endBrowserSession(acting, user_id, id_hash), ...endHanging(acting, hanging))
+  await cx.db.write({
+    session: endBrowserSession(acting, user_id, id_hash),
+    hanging: endHanging(acting, hanging),
+  })
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
   else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))
   return { step: 'done', location }

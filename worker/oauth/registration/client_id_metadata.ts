@@ -71,27 +71,30 @@ async function renew(
     }
     const next = judge(cx, url, null, client)
     if (next === null) return undefined
-    const made = await creationOf(acting, url, next, { client_secret: undefined, registration })
-    return (await cx.db.write(...made, findClientById(url))).at(-1)?.[0] as ClientRow | undefined
+    const { clients } = await cx.db.write({
+      changes: await creationOf(acting, url, next, { client_secret: undefined, registration }),
+      clients: findClientById(url),
+    })
+    return clients[0]
   }
   const next = judge(cx, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(acting, row, next)
-  const answers = await cx.db.write(
-    ...statements,
-    keepDocumentUntil(url, metadata_expires_at),
-    attempts.giveBack,
-    findClientById(url),
-  )
-  return answers.at(-1)?.[0] as ClientRow | undefined
+  const { clients } = await cx.db.write({
+    changes: statements,
+    lifetime: keepDocumentUntil(url, metadata_expires_at),
+    giveBack: attempts.giveBack,
+    clients: findClientById(url),
+  })
+  return clients[0]
 }
 
 /** Anybody may name any address: from one of his own he makes us fetch so many. */
 async function countFetch(cx: Context) {
   const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
   const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
-  const [[taken]] = await cx.db.write(attempts.take)
-  if ((taken?.count ?? 0) > attempts.max) {
+  const [attempt] = await cx.db.write(attempts.take)
+  if ((attempt?.count ?? 0) > attempts.max) {
     throw new OAuthError('too_many_requests', {
       description: 'too many applications were asked for from this address; try again in an hour',
       reason: 'documents_per_address',

@@ -104,7 +104,7 @@ export function initialAccessTokenRoutes(): Api {
     const { cx } = c.var
     const { limit, cursor } = c.req.valid('query')
     const kind = 'initial access tokens'
-    const [rows] = await cx.db.read(
+    const rows = await cx.db.read(
       listInitialAccessTokens(decodeCursor(cx, kind, cursor), limit + 1),
     )
     return c.json(
@@ -114,7 +114,7 @@ export function initialAccessTokenRoutes(): Api {
   })
 
   api.openapi(getTokenRoute, async (c) => {
-    const [[row]] = await c.var.cx.db.read(findInitialAccessTokenById(c.req.valid('param').id))
+    const [row] = await c.var.cx.db.read(findInitialAccessTokenById(c.req.valid('param').id))
     if (row === undefined) throw tokenNotFound()
     return c.json(describeInitialAccessToken(row), 200)
   })

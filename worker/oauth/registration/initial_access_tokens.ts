@@ -77,14 +77,14 @@ export async function createInitialAccessToken(
     created_at: cx.now(),
     expires_at,
   }
-  await cx.db.write(
-    insertInitialAccessToken(row),
-    appendEvent(cx, {
+  await cx.db.write({
+    token: insertInitialAccessToken(row),
+    event: appendEvent(cx, {
       type: 'initial_access_token.created',
       subject_id: row.id,
       data: { scope, max_uses, expires_at },
     }),
-  )
+  })
   return { ...describeInitialAccessToken({ ...row, uses: 0 }), initial_access_token }
 }
 
@@ -102,15 +102,15 @@ function readScope(text: string): string[] {
  * round trips.
  */
 export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenById(id))
+  const [row] = await cx.db.read(findInitialAccessTokenById(id))
   if (row === undefined) throw tokenNotFound()
   assertMayHandOnScopes(cx, parseScope(row.scope))
-  await cx.db.write(
-    appendEvent(
+  await cx.db.write({
+    event: appendEvent(
       cx,
       { type: 'initial_access_token.deleted', subject_id: id },
       initialAccessTokenExists(id),
     ),
-    ...deleteInitialAccessToken(id),
-  )
+    changes: deleteInitialAccessToken(id),
+  })
 }

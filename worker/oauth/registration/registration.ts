@@ -6,7 +6,7 @@ import { fieldErrors } from '../../api.ts'
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Statement, sql } from '../../db/sql.ts'
+import { type ConditionOrStatement, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { addressKey } from '../../identity/login.ts'
@@ -106,9 +106,9 @@ export async function registerClient(
   const registration_access_token = randomToken(cx)
   const client_secret = usesSecret(client.token_endpoint_auth_method) ? randomToken(cx) : undefined
   const { take, condition } = counted(cx, permit)
-  const answers = await cx.db.write(
+  const { principals, clients } = await cx.db.write({
     take,
-    ...(await creationOf(as(cx, { kind: 'client', id }), id, client, {
+    changes: await creationOf(as(cx, { kind: 'client', id }), id, client, {
       client_secret,
       registration: {
         registration_token_hash: sha256(registration_access_token),
@@ -116,12 +116,12 @@ export async function registerClient(
         metadata_expires_at: null,
       },
       condition,
-    })),
-    findPrincipal(id),
-    findClientById(id),
-  )
-  const [principal] = answers.at(-2) as { rid: string }[]
-  const [row] = answers.at(-1) as ClientRow[]
+    }),
+    principals: findPrincipal(id),
+    clients: findClientById(id),
+  })
+  const [principal] = principals
+  const [row] = clients
   // Of many at once, those beyond the last use or the limit were not made.
   if (principal?.rid !== cx.rid || row === undefined) {
     throw permit.id === null ? tooMany() : badToken('initial_access_token_used_up')
@@ -131,7 +131,7 @@ export async function registerClient(
 
 /** Throws OAuthError invalid_token. One round trip. */
 async function permitOf(cx: Context, token: string): Promise<Permit> {
-  const [[row]] = await cx.db.read(findInitialAccessTokenByHash(sha256(token)))
+  const [row] = await cx.db.read(findInitialAccessTokenByHash(sha256(token)))
   if (row === undefined) throw badToken('unknown_initial_access_token')
   if (row.expires_at !== null && row.expires_at <= cx.now()) {
     throw badToken('initial_access_token_expired')
@@ -144,7 +144,10 @@ async function permitOf(cx: Context, token: string): Promise<Permit> {
 }
 
 /** The statement that counts this registration, and the condition that it was within bounds. */
-function counted(cx: Context, permit: Permit): { take: Statement; condition: Statement } {
+function counted(
+  cx: Context,
+  permit: Permit,
+): { take: Statement; condition: ConditionOrStatement } {
   if (permit.id !== null) {
     return { take: useInitialAccessToken(cx, permit.id), condition: isUseMine(cx) }
   }
@@ -285,7 +288,11 @@ async function clientOf(
   token: string,
 ): Promise<{ row: ClientRow; secrets: SecretRow[] }> {
   if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
-  const [[row], secrets] = await cx.db.read(findClientById(id), secretsOf(id))
+  const { clients, secrets } = await cx.db.read({
+    clients: findClientById(id),
+    secrets: secretsOf(id),
+  })
+  const [row] = clients
   const hash = row?.registration_token_hash
   if (row === undefined || hash == null) throw badToken('not_registered_by_itself')
   if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')
@@ -339,8 +346,12 @@ export async function replaceRegistration(
     if (statements.length + plan.statements.length === 0) {
       return { client: current, registration_access_token }
     }
-    const answers = await cx.db.write(...statements, ...plan.statements, findClientById(id))
-    const [after] = answers.at(-1) as ClientRow[]
+    const { clients } = await cx.db.write({
+      secrets: statements,
+      changes: plan.statements,
+      clients: findClientById(id),
+    })
+    const [after] = clients
     if (after === undefined) continue
     const done =
       plan.change === 'unchanged' ? after.version === row.version : isChanged(row, next, after)
@@ -399,11 +410,11 @@ function exchangeSecrets(
 export async function deleteRegistration(cx: Context, id: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row } = await clientOf(cx, id, token)
-    const answers = await cx.db.write(
-      ...deletionOf(as(cx, { kind: 'client', id }), row),
-      findClientById(id),
-    )
-    if (answers.at(-1)?.length === 0) return
+    const { clients } = await cx.db.write({
+      changes: deletionOf(as(cx, { kind: 'client', id }), row),
+      clients: findClientById(id),
+    })
+    if (clients.length === 0) return
   }
   throw busy()
 }

@@ -14,9 +14,7 @@ import { findLiveRefreshToken } from '../authorizations/refresh_token_store.ts'
 import { NO_END } from '../authorizations/store.ts'
 import {
   authenticate,
-  CALLER_READS,
   type Caller,
-  type CallerRows,
   callerReads,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
@@ -61,12 +59,13 @@ export async function introspectToken(
   const settings = await loadSettings(cx)
   const read = await readAccessToken(cx, token)
   const now = cx.now()
-  const [origins, families, ...rows] = await cx.db.read(
-    findLiveOrigin(read ?? NO_TOKEN, now),
-    findLiveRefreshToken(read === null ? sha256(token) : '', now, settings.refresh_token_idle_ttl),
-    ...callerReads(presented.client_id),
-  )
-  const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
+  const hash = read === null ? sha256(token) : ''
+  const rows = await cx.db.read({
+    origin: findLiveOrigin(read ?? NO_TOKEN, now),
+    family: findLiveRefreshToken(hash, now, settings.refresh_token_idle_ttl),
+    caller: callerReads(presented.client_id),
+  })
+  const caller = await authenticate(cx, presented, rows.caller)
   // RFC 7662 §2.1: to whoever does not prove itself nothing is told
   if (caller.method === 'none') {
     throw new OAuthError('invalid_client', {
@@ -74,13 +73,13 @@ export async function introspectToken(
       reason: 'public_client',
     })
   }
-  await writeAs(cx, caller)
+  await writeAs(cx, caller, null)
 
   if (read !== null) {
-    const isGood = origins.length > 0 && mayLookAt(caller, read)
+    const isGood = rows.origin.length > 0 && mayLookAt(caller, read)
     return { introspection: isGood ? describe(caller, read) : { active: false }, caller }
   }
-  const [family] = families
+  const [family] = rows.family
   if (family === undefined || caller.kind !== 'client' || family.client_id !== caller.id) {
     return { introspection: { active: false }, caller }
   }

@@ -15,8 +15,6 @@ import { findRefreshToken } from '../authorizations/refresh_token_store.ts'
 import { findAuthorization } from '../authorizations/store.ts'
 import {
   authenticate,
-  CALLER_READS,
-  type CallerRows,
   callerReads,
   isProven,
   writeAs,
@@ -35,23 +33,23 @@ export async function revokeToken(cx: Context, form: Form, presented: Presented)
   }
   await signingKeys(cx)
   const read = await readAccessToken(cx, token)
-  const [authorizations, mintedTokens, refreshTokens, ...rows] = await cx.db.read(
-    findAuthorization(read?.origin ?? ''),
-    findDeviceToken(read?.sub ?? '', read?.origin ?? ''),
-    findRefreshToken(read === null ? sha256(token) : ''),
-    ...callerReads(presented.client_id),
-  )
-  const caller = await authenticate(cx, presented, rows.slice(0, CALLER_READS) as CallerRows)
+  const rows = await cx.db.read({
+    authorization: findAuthorization(read?.origin ?? ''),
+    mintedToken: findDeviceToken(read?.sub ?? '', read?.origin ?? ''),
+    refreshToken: findRefreshToken(read === null ? sha256(token) : ''),
+    caller: callerReads(presented.client_id),
+  })
+  const caller = await authenticate(cx, presented, rows.caller)
   const acting = as(cx, caller)
   const proven = isProven(cx, caller)
   const statements: Statement[] = []
-  for (const authorization of [...authorizations, ...refreshTokens]) {
+  for (const authorization of [...rows.authorization, ...rows.refreshToken]) {
     if (authorization.client_id === caller.id && authorization.revoked_at === null) {
       statements.push(...endAuthorization(acting, authorization, 'token_revoked', proven))
     }
   }
   if (read !== null && read.sub === caller.id) {
-    const [minted] = mintedTokens
+    const [minted] = rows.mintedToken
     if (minted !== undefined && minted.revoked_at === null) {
       statements.push(
         revokeDeviceToken(cx, minted.id, proven),
@@ -63,5 +61,5 @@ export async function revokeToken(cx: Context, form: Form, presented: Presented)
       )
     }
   }
-  await writeAs(cx, caller, ...statements)
+  await writeAs(cx, caller, statements)
 }

@@ -2,16 +2,13 @@
 // Client authentication comes before every grant and cannot be left out by one.
 
 import { as, type Context } from '../../context.ts'
-import type { Rows } from '../../db/database.ts'
-import type { Statement } from '../../db/sql.ts'
+import type { Answers, Batch } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import {
   authenticate,
-  CALLER_READS,
   type Caller,
-  type CallerRows,
   callerReads,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
@@ -27,11 +24,16 @@ import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import * as token_exchange from './grants/token_exchange.ts'
 
-/** What a file in grants/ exports. `reads` go into the one read batch, and come back as `rows`. */
-type Grant<P extends { readonly reads: readonly Statement<unknown>[] }> = {
+/** The exports of a file in grants/. `reads` goes into the one read batch; `rows` is its answer. */
+type Grant<P extends { readonly reads: Batch }> = {
   grant_type: string
   parameters(cx: Context, form: Form, presented: Presented): P | Promise<P>
-  redeem(cx: Context, caller: Caller, parameters: P, rows: Rows<P['reads']>): Promise<TokenAnswer>
+  redeem(
+    cx: Context,
+    caller: Caller,
+    parameters: P,
+    rows: Answers<P['reads']>,
+  ): Promise<TokenAnswer>
 }
 
 type Exchange = (
@@ -44,14 +46,13 @@ type Exchange = (
 ) => Promise<TokenAnswer>
 
 const exchange =
-  <P extends { readonly reads: readonly Statement<unknown>[] }>(grant: Grant<P>): Exchange =>
+  <P extends { readonly reads: Batch }>(grant: Grant<P>): Exchange =>
   async (cx, form, presented, proof, found) => {
     const parameters = await grant.parameters(cx, form, presented)
-    const { client_id } = presented
-    const answers = await cx.db.read(...callerReads(client_id), ...parameters.reads)
-    const callerRows = answers.slice(0, CALLER_READS) as CallerRows
-    found(callerRows[0][0])
-    const proven = await authenticate(cx, presented, callerRows)
+    const reads: P['reads'] = parameters.reads
+    const rows = await cx.db.read({ caller: callerReads(presented.client_id), grant: reads })
+    found(rows.caller.client[0])
+    const proven = await authenticate(cx, presented, rows.caller)
     const caller = bindCaller(cx, proven, proof)
     if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
       throw new OAuthError('unauthorized_client', {
@@ -59,8 +60,7 @@ const exchange =
         reason: 'grant_type_not_registered',
       })
     }
-    const rows = answers.slice(CALLER_READS) as Rows<P['reads']>
-    return grant.redeem(as(cx, caller), caller, parameters, rows)
+    return grant.redeem(as(cx, caller), caller, parameters, rows.grant)
   }
 
 const isAllowed = (caller: Caller & { kind: 'client' }, grant_type: string) =>
@@ -106,8 +106,10 @@ export async function exchangeToken(
 }
 
 /** For a request that was refused before anybody was looked up. */
-const findClient = async (cx: Context, { client_id }: Presented) =>
-  (await cx.db.read(findClientById(client_id)))[0][0]
+async function findClient(cx: Context, { client_id }: Presented): Promise<ClientRow | undefined> {
+  const [row] = await cx.db.read(findClientById(client_id))
+  return row
+}
 
 async function exchangeAny(
   cx: Context,

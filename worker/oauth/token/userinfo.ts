@@ -41,15 +41,17 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
       scheme,
     })
   }
-  const [[origin], [authorization], [user], [row]] = await readOnce(
-    cx,
-    proofs,
-    findLiveOrigin(read, cx.now()),
-    findAuthorization(read.origin),
+  const rows = await readOnce(cx, proofs, {
+    origin: findLiveOrigin(read, cx.now()),
+    authorization: findAuthorization(read.origin),
     // By the authorization: the subject of a pairwise client's token is no user's id.
-    findUserOf(subjectOfAuthorization(read.origin)),
-    findClientById(read.client_id),
-  )
+    user: findUserOf(subjectOfAuthorization(read.origin)),
+    client: findClientById(read.client_id),
+  })
+  const [origin] = rows.origin
+  const [authorization] = rows.authorization
+  const [user] = rows.user
+  const [row] = rows.client
   if (origin?.kind !== 'authorization') throw refused('origin_ended')
   if (authorization === undefined || user === undefined || row === undefined) {
     throw refused('origin_ended')

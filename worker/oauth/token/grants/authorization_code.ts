@@ -1,10 +1,10 @@
 // grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code becomes an
 // authorization with its first tokens, once. The code is consumed before anything is signed.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { equalText, sha256 } from '../../../crypto.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import { sql } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
@@ -50,12 +50,12 @@ export function parameters(cx: Context, form: Form) {
   }
   const hash = sha256(code)
   const subject = subjectOfCode(hash)
-  const reads = [
-    findCode(hash),
-    findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
-  ] as const
+  const reads = {
+    code: findCode(hash),
+    user: findUserOf(subject),
+    narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
+    rights: rightsOf(subject, cx.now()),
+  }
   // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
   const asked = { ...readAsked(form), scope: null }
   return { hash, redirect_uri, code_verifier, asked, reads }
@@ -71,11 +71,11 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { hash, redirect_uri, code_verifier, asked }: Parameters,
-  [codes, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
+  rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
-  const [code] = codes
+  const [code] = rows.code
   if (code === undefined) throw refused('unknown_code')
   // RFC 6749 §5.2; Zitadel CVE-2026-55672
   if (code.client_id !== client.client_id) throw refused('code_of_another_client')
@@ -85,7 +85,7 @@ export async function redeem(
   cx.parties.sub = code.user_id
   // Only now is a second use a sign of theft: a leaked spent code alone revokes nothing.
   if (code.redeemed_by !== null && code.redeemed_by !== cx.rid) {
-    await writeAs(cx, caller, ...reuse(cx, caller, code))
+    await writeAs(cx, caller, reuse(cx, caller, code))
     throw refused('code_reused')
   }
   // RFC 6749 §4.1.3. Where the client has one address, both requests may leave it out (§3.1.2.3).
@@ -94,22 +94,20 @@ export async function redeem(
     throw refused('other_redirect_uri')
   }
   if (code.expires_at <= cx.now()) throw refused('code_expired')
-  const [user] = users
+  const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
-  const entitled = entitle(cx, covered, asked, caller, rights as RightsRows, settings, narrowed)
+  const { rights, narrowed } = rows
+  const entitled = entitle(cx, covered, asked, caller, rights, settings, narrowed)
   const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
-  const [consumed] = await writeAs(
-    cx,
-    caller,
-    consumeCode(cx, hash, cx.now(), isProven(cx, caller)),
-    ...started.statements,
-    ...reuse(cx, caller, code),
-  )
-  if (consumed.length === 0) throw refused('code_not_consumed')
+  const answers = await writeAs(cx, caller, {
+    code: consumeCode(cx, hash, cx.now(), isProven(cx, caller)),
+    authorization: started.statements,
+    reuse: reuse(cx, caller, code),
+  })
+  if (answers.code.length === 0) throw refused('code_not_consumed')
 
   const { refresh_token } = started
   const { nonce } = code

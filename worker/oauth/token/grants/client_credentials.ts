@@ -4,7 +4,7 @@
 // it: that of the named resource, else all but the management scopes, or these when it has no others.
 import { compileAcl, type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
@@ -40,8 +40,8 @@ export function parameters(cx: Context, form: Form, presented: Presented) {
     })
   }
   // The rights are for the acl claim, and dear to read: only where mProxy may become the audience.
-  const reads = mayReachMqtt(cx, asked) ? rightsOf(presented.client_id, cx.now()) : ([] as const)
-  return { asked, reads }
+  const rights = mayReachMqtt(cx, asked) ? rightsOf(presented.client_id, cx.now()) : null
+  return { asked, reads: { rights } }
 }
 
 /** Known before it is known who asks. A device with any other wish is refused. */
@@ -51,7 +51,8 @@ function mayReachMqtt(cx: Context, { scope, resource }: Asked): boolean {
 }
 
 type Parameters = ReturnType<typeof parameters>
-type MaybeRights = Rows<Parameters['reads']>
+/** Empty where they were not read. */
+type MaybeRights = Answers<Parameters['reads']>['rights']
 
 const badScope = (description: string, reason: Reason) =>
   new OAuthError('invalid_scope', { description, reason })
@@ -67,7 +68,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { asked }: Parameters,
-  rights: MaybeRights,
+  { rights }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   // RFC 6749 §4.4: confidential clients alone
   if (caller.method === 'none') {
@@ -81,7 +82,7 @@ export async function redeem(
     caller.kind === 'device'
       ? deviceClaims(cx, caller, asked, rights, settings)
       : clientClaims(cx, caller, asked, rights, settings)
-  await writeAs(cx, caller)
+  await writeAs(cx, caller, null)
   return answerToken(cx, claims)
 }
 
@@ -153,7 +154,7 @@ function clientClaims(
 }
 
 function read(rights: MaybeRights): RightsRows {
-  if (rights.length === 0) throw new TypeError('an acl claim without rights that were read')
+  if (Array.isArray(rights)) throw new TypeError('an acl claim without rights that were read')
   return rights
 }
 

@@ -1,10 +1,10 @@
 // grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and again whether a
 // person has allowed it, and gets an authorization with its first tokens, once.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
@@ -43,12 +43,12 @@ export function parameters(cx: Context, form: Form) {
   }
   const hash = sha256(device_code)
   const subject = subjectOfDeviceAuthorization(hash)
-  const reads = [
-    findDeviceAuthorization(hash),
-    findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
-  ] as const
+  const reads = {
+    device_authorization: findDeviceAuthorization(hash),
+    user: findUserOf(subject),
+    narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
+    rights: rightsOf(subject, cx.now()),
+  }
   // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
   return { hash, asked: { ...readAsked(form), scope: null }, reads }
 }
@@ -63,11 +63,11 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { hash, asked }: Parameters,
-  [rows, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
+  rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
-  const [row] = rows
+  const [row] = rows.device_authorization
   if (row === undefined) throw refused('unknown_device_code')
   if (row.client_id !== client.client_id) throw refused('device_code_of_another_client')
   cx.parties.sub = row.user_id
@@ -85,16 +85,17 @@ export async function redeem(
       status: 400, // RFC 6749 §5.2
     })
   }
-  if (row.status === 'pending') throw await toldToWait(cx, caller, row)
-  const [user] = users
+  if (row.status === 'pending') throw await refusalToWait(cx, caller, row)
+  const [user] = rows.user
   // Keycloak CVE-2026-88770
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
 
   const settings = await loadSettings(cx)
   const { user_id, auth_time, amr } = row
-  if (user_id === null || auth_time === null || amr === null)
+  if (user_id === null || auth_time === null || amr === null) {
     throw refused('device_code_not_decided')
-  const given = {
+  }
+  const signIn = {
     id: row.authorization_id,
     user_id,
     client_id: client.client_id,
@@ -109,29 +110,27 @@ export async function redeem(
     claims: null,
     authorization_details: row.authorization_details,
   }
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
-  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings, narrowed)
+  const { rights, narrowed } = rows
+  const entitled = entitle(cx, signIn, asked, caller, rights, settings, narrowed)
   const isMine = isDeviceAuthorizationMine(cx, hash)
-  const started = startAuthorization(cx, caller, given, settings, isMine)
-  const [consumed] = await writeAs(
-    cx,
-    caller,
-    consumeDeviceAuthorization(cx, hash, isProven(cx, caller)),
-    ...started.statements,
-  )
-  if (consumed.length === 0) throw refused('device_code_not_consumed')
+  const started = startAuthorization(cx, caller, signIn, settings, isMine)
+  const answers = await writeAs(cx, caller, {
+    code: consumeDeviceAuthorization(cx, hash, isProven(cx, caller)),
+    authorization: started.statements,
+  })
+  if (answers.code.length === 0) throw refused('device_code_not_consumed')
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
+  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token })
 }
 
 /** RFC 8628 §3.5. Of parallel polls the first alone is in time. */
-async function toldToWait(
+async function refusalToWait(
   cx: Context,
   caller: Caller,
   { hash, interval }: DeviceAuthorizationRow,
 ): Promise<OAuthError> {
-  const [polled] = await writeAs(cx, caller, notePoll(cx, hash, isProven(cx, caller)))
-  const now = polled[0]?.interval
+  const [poll] = await writeAs(cx, caller, notePoll(cx, hash, isProven(cx, caller)))
+  const now = poll?.interval
   // Decided in this very moment: the next poll tells.
   return now !== undefined && now > interval
     ? new OAuthError('slow_down', {

@@ -1,10 +1,10 @@
 // grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word of another issuer
 // about a person, and gets what that person allowed it before, or what it may have without asking. It becomes an
 // authorization like any sign-in, so it can be seen and revoked. The assertion is good once.
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import { sql } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
@@ -60,11 +60,11 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   const { trusted_issuers } = await loadSettings(cx)
   const issuer = issuerOf(cx, trusted_issuers, claims)
   const subject = subjectNamedBy(issuer, claims)
-  const reads = [
-    findUserOf(subject),
-    listAllowedScopes(subject, sql`${presented.client_id}`),
-    ...rightsOf(subject, cx.now()),
-  ] as const
+  const reads = {
+    user: findUserOf(subject),
+    allowed: listAllowedScopes(subject, sql`${presented.client_id}`),
+    rights: rightsOf(subject, cx.now()),
+  }
   return { form, assertion, claims, issuer, reads }
 }
 
@@ -75,7 +75,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { form, assertion, claims, issuer }: Parameters,
-  [[user], allowed, ...rights]: Rows<Parameters['reads']>,
+  { user: users, allowed, rights }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
@@ -83,6 +83,7 @@ export async function redeem(
   if (issuer === undefined) throw refused('unknown_issuer')
   if (issuer.clients?.includes(client_id) === false) throw refused('issuer_not_for_client')
   const proof = await verifyAssertion(cx, issuer, assertion)
+  const [user] = users
   if (user === undefined) throw refused('unknown_person')
   cx.parties.sub = user.id
   if (!isUsable(user)) throw refused('user_not_usable')
@@ -97,7 +98,7 @@ export async function redeem(
     })
   }
   const settings = await loadSettings(cx)
-  const given = {
+  const signIn = {
     id: randomId(cx, 'azn'),
     user_id: user.id,
     client_id,
@@ -114,20 +115,18 @@ export async function redeem(
   }
   // The scope was just asked; there is nothing to narrow.
   const asked = { scope: null, resource: [] }
-  const entitled = entitle(cx, given, asked, caller, rights as RightsRows, settings)
-  const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(given)}
+  const entitled = entitle(cx, signIn, asked, caller, rights, settings)
+  const isMine = sql`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
-  const started = startAuthorization(cx, caller, given, settings, isMine)
-  const answers = await writeAs(
-    cx,
-    caller,
-    consumeAssertion(cx, proof, isProven(cx, caller)),
-    ...started.statements,
-    findAuthorization(given.id),
-  )
-  if (answers.at(-1)?.length !== 1) throw refused('assertion_not_consumed')
+  const started = startAuthorization(cx, caller, signIn, settings, isMine)
+  const { authorization } = await writeAs(cx, caller, {
+    assertion: consumeAssertion(cx, proof, isProven(cx, caller)),
+    changes: started.statements,
+    authorization: findAuthorization(signIn.id),
+  })
+  if (authorization.length !== 1) throw refused('assertion_not_consumed')
   const { refresh_token } = started
-  return answerSignIn(cx, settings, entitled, given, { user, refresh_token })
+  return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token })
 }
 
 function covers(

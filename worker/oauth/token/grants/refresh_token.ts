@@ -1,11 +1,11 @@
 // grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
 // those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
 // any other genuine token of the family revokes the family. So a lost answer strands nobody.
-import { type NarrowedRows, narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { type RightsRows, rightsOf } from '../../../access/rights.ts'
+import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import type { Statement } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import { appendEvent } from '../../../events.ts'
@@ -44,12 +44,12 @@ export function parameters(cx: Context, form: Form) {
   }
   const hash = sha256(presented)
   const subject = subjectOfRefreshToken(hash)
-  const reads = [
-    findRefreshToken(hash),
-    findUserOf(subject),
-    ...narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
-    ...rightsOf(subject, cx.now()),
-  ] as const
+  const reads = {
+    token: findRefreshToken(hash),
+    user: findUserOf(subject),
+    narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
+    rights: rightsOf(subject, cx.now()),
+  }
   return { asked: readAsked(form), reads }
 }
 
@@ -66,11 +66,11 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { asked }: Parameters,
-  [tokens, users, grantsNamed, placesNamed, ...rights]: Rows<Parameters['reads']>,
+  rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
   const { client } = caller
-  const [token] = tokens
+  const [token] = rows.token
   if (token === undefined) throw refused('unknown_refresh_token')
   if (token.client_id !== client.client_id) throw refused('refresh_token_of_another_client')
   if (!provesBinding(caller, token.cnf)) throw refused('key_of_another')
@@ -81,32 +81,28 @@ export async function redeem(
   if (token.revoked_at !== null) throw refused('refresh_token_revoked')
   if (token.expires_at === null || token.expires_at <= now) throw refused('refresh_token_expired')
   if (isIdle(token, now, idle_ttl)) throw refused('refresh_token_idle')
-  const [user] = users
+  const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const narrowed = [grantsNamed, placesNamed] as NarrowedRows
-  const entitled = isStray
-    ? null
-    : entitle(cx, token, asked, caller, rights as RightsRows, settings, narrowed)
+  const { rights, narrowed } = rows
+  const entitled = isStray ? null : entitle(cx, token, asked, caller, rights, settings, narrowed)
 
   const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
-  const answers = await writeAs(
-    cx,
-    caller,
-    use.advance,
+  const answers = await writeAs(cx, caller, {
+    advance: use.advance,
     // Before the rest: a token whose child is there is no stray. A client that keeps its token has none.
-    ...(child === null ? [] : [use.insertChild, use.findChild]),
-    endedEvent(cx, token, 'refresh_token_reused', use.isReused),
-    use.revokeStray,
-    ...(isLink(client) ? [refreshedEvent(cx, token, use.isUsed)] : []),
-  )
-  // What `advance` answered, or `findChild`.
-  const isUsed = (answers[child === null ? 0 : 2]?.length ?? 0) > 0
-  if (!isUsed || entitled === null) throw refused('refresh_token_stray')
+    insertChild: child === null ? null : use.insertChild,
+    child: child === null ? null : use.findChild,
+    reuse: endedEvent(cx, token, 'refresh_token_reused', use.isReused),
+    revokeStray: use.revokeStray,
+    refresh: isLink(client) ? refreshedEvent(cx, token, use.isUsed) : null,
+  })
+  const uses = child === null ? answers.advance : answers.child
+  if (uses.length === 0 || entitled === null) throw refused('refresh_token_stray')
 
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
   return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })

@@ -6,7 +6,6 @@ import type { AclRule } from '../../../../policy/acl.ts'
 import {
   compileNarrowedAcl,
   heldNarrowings,
-  type NarrowedRows,
   narrowedRightsOf,
 } from '../../../access/narrowed_rights.ts'
 import {
@@ -14,11 +13,10 @@ import {
   compileAcl,
   intersectAcl,
   permissionsEverywhere,
-  type RightsRows,
   rightsOf,
 } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
-import type { Rows } from '../../../db/database.ts'
+import type { Answers } from '../../../db/database.ts'
 import { sql } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
@@ -81,17 +79,20 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   const asked = readAsked(form)
   const now = cx.now()
   const details = sql`${JSON.stringify(subject.authorization_details ?? null)}`
-  const reads = [
-    findLiveOrigin(subject, now),
-    findLiveOrigin(actor ?? NO_TOKEN, now),
-    findClientById(subject.client_id),
-    ...narrowedRightsOf(sql`${subject.sub}`, details, now),
-    ...narrowedRightsOf(sql`${presented.client_id}`, details, now),
-    ...narrowedRightsOf(sql`${actor?.sub ?? ''}`, details, now),
-    ...rightsOf(subject.sub, now),
-    ...rightsOf(presented.client_id, now),
-    ...rightsOf(actor?.sub ?? '', now),
-  ] as const
+  const powersOf = (sub: string) => ({
+    rights: rightsOf(sub, now),
+    narrowed: narrowedRightsOf(sql`${sub}`, details, now),
+  })
+  const reads = {
+    origins: {
+      subject: findLiveOrigin(subject, now),
+      actor: findLiveOrigin(actor ?? NO_TOKEN, now),
+    },
+    subjectClient: findClientById(subject.client_id),
+    subject: powersOf(subject.sub),
+    client: powersOf(presented.client_id),
+    actor: powersOf(actor?.sub ?? ''),
+  }
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered serves.
   const target = [...new Set([...asked.resource, ...form.all('audience')])]
   return { subject, actor, asked, target, reads }
@@ -124,10 +125,13 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { subject, actor, asked, target }: Parameters,
-  [[origin], [actorOrigin], [origClient], ...others]: Rows<Parameters['reads']>,
+  rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
+  const [origin] = rows.origins.subject
+  const [actorOrigin] = rows.origins.actor
+  const [origClient] = rows.subjectClient
   if (origin === undefined || origClient === undefined) throw unfit('subject', 'subject_ended')
   // Things speak for themselves alone.
   if (origin.kind !== 'authorization' && origin.kind !== 'client') {
@@ -153,37 +157,27 @@ export async function redeem(
   if (subject.may_act !== null && subject.may_act.sub !== acting) throw unfit('subject', 'may_act')
 
   const settings = await loadSettings(cx)
-  const [g1, p1, g2, p2, g3, p3, ...rights] = others
-  const narrowed = [
-    [g1, p1],
-    [g2, p2],
-    [g3, p3],
-  ] as [NarrowedRows, NarrowedRows, NarrowedRows]
-  const ofSubject = rights.slice(0, 5) as unknown as RightsRows
-  const ofClient = rights.slice(5, 10) as unknown as RightsRows
   // The third party, where it is a person and not the client once more.
-  const ofActor =
-    actor === null || acting === client.client_id
-      ? null
-      : (rights.slice(10, 15) as unknown as RightsRows)
+  const third = actor === null || acting === client.client_id ? null : rows.actor
 
   const wanted = wantedScope(subject, asked.scope, [
     (one) => isRegisteredScope(client, one),
     (one) => isRegisteredScope(parseClient(origClient), one),
-    (one) => ofActor === null || actor?.scope.includes(one) === true,
+    (one) => third === null || actor?.scope.includes(one) === true,
   ])
   const covered = narrowDetails(subject.authorization_details, asked.authorization_details)
   const details =
     covered === undefined
       ? undefined
-      : narrowed
-          .slice(0, ofActor === null ? 2 : 3)
-          .reduce((left, held) => heldNarrowings(left, held), covered)
+      : [rows.subject, rows.client, ...(third === null ? [] : [third])].reduce(
+          (left, { narrowed }) => heldNarrowings(left, narrowed),
+          covered,
+        )
 
   const { mqtt_audience } = cx.config
   const reaches = ({ scope, audience }: ReadToken) =>
     scope.includes('mqtt') || audience.includes(mqtt_audience)
-  const reachesMqtt = reaches(subject) && (ofActor === null || (actor !== null && reaches(actor)))
+  const reachesMqtt = reaches(subject) && (third === null || (actor !== null && reaches(actor)))
   const leading =
     details !== undefined && target.length === 0 && reachesMqtt ? [...wanted, 'mqtt'] : wanted
   const resolved = resolveAudience(cx, [...new Set(leading)], target)
@@ -198,9 +192,11 @@ export async function redeem(
   const isMqtt = audience.includes(mqtt_audience)
   if (isMqtt && !reachesMqtt) throw badTarget('mqtt_not_covered')
   if (audience.includes(managementAudience(cx))) {
-    const held = [ofSubject, ...(ofActor === null ? [] : [ofActor])].map(permissionsEverywhere)
+    const permissions = [rows.subject, ...(third === null ? [] : [third])].map(({ rights }) =>
+      permissionsEverywhere(rights),
+    )
     scope = scope.filter(
-      (one) => isManagementScope(one) && held.every((has) => holdsScope(has, one)),
+      (one) => isManagementScope(one) && permissions.every((has) => holdsScope(has, one)),
     )
     if (scope.length === 0 || origin.kind !== 'authorization') {
       throw badScope('the subject holds none of the management scopes', 'no_management_role')
@@ -211,10 +207,17 @@ export async function redeem(
   const rules = (max: number): CompiledAcl => {
     const compiled = [
       details === undefined
-        ? compileAcl(cx, subject.sub, ofSubject, max)
-        : compileNarrowedAcl(cx, subject.sub, details, ofSubject, narrowed[0], max),
-      compileAcl(cx, client.client_id, ofClient, max),
-      ...(ofActor === null ? [] : [compileAcl(cx, acting, ofActor, max)]),
+        ? compileAcl(cx, subject.sub, rows.subject.rights, max)
+        : compileNarrowedAcl(
+            cx,
+            subject.sub,
+            details,
+            rows.subject.rights,
+            rows.subject.narrowed,
+            max,
+          ),
+      compileAcl(cx, client.client_id, rows.client.rights, max),
+      ...(third === null ? [] : [compileAcl(cx, acting, third.rights, max)]),
       // Whoever acted before took something away: what that was, the token alone says.
       ...(subject.act === null ? [] : [{ rules: rulesIn(subject), expires_at: null }]),
     ]
@@ -238,7 +241,7 @@ export async function redeem(
     // §4.1: who acted before stands within
     act: { sub: acting, ...(subject.act === null ? {} : { act: subject.act }) },
   })
-  await writeAs(cx, caller)
+  await writeAs(cx, caller, null)
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
 }
 
