@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Three hosts for the tests. The rooms of the worker run inside workerd. All that starts a program or waits
-// for real time runs on Node, each file in a process of its own. The rest, which is pure, shares one. The
-// name of a project decides when it runs: `a` before `b`.
+// Three projects. The rooms of the worker run inside workerd. All that starts a program or waits for real
+// time runs on Node, and so does the rest, which is pure. The name of a project decides when it runs: `a`
+// before `b`.
 const root = new URL('..', import.meta.url).pathname
 
 /** Tests of the MQTT door that start programs, or wait for the ends of real intervals. */
@@ -27,7 +27,7 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
-          // One workerd for all files: each starts for itself in its own database.
+          // Files share a workerd, so modules are loaded once: a fixture must not register hooks by itself.
           isolate: false,
           include: ['test/{ground,keys,pages,access,identity,devices,oauth,admin}/**/*.test.ts'],
           globalSetup: ['test/database_farm.ts'],
@@ -50,7 +50,6 @@ export default defineConfig({
         test: {
           name: 'pure',
           environment: 'node',
-          isolate: false,
           include: ['test/{policy,proxy-node}/**/*.test.ts', 'test/*.test.ts'],
           exclude: ['**/node_modules/**', SLOW_AT_THE_DOOR],
           testTimeout: 30_000,
