@@ -1,6 +1,7 @@
 // The commands of the command line that no other suite types: each on an empty folder, for people and in JSON.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runCli, temporaryFolder } from './programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { runCli } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeAll(() => {

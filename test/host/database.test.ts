@@ -1,10 +1,9 @@
 // What every room may rely on, the same over the embedded file and over HTTP; then what only happens
 // on the way to a remote database: lost answers, silence, refusals.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Libsql from 'libsql'
@@ -16,12 +15,13 @@ import type { ScriptRunner } from '../../worker/entry/embedded/libsql.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { type Migration, migrate, readMigrations } from '../../worker/entry/migrate.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'database-'))
+const { path: folder, remove } = temporaryFolder()
 let count = 0
 const freshPath = () => join(folder, `${++count}.db`)
 
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(remove)
 
 interface Opened {
   db: Database & ScriptRunner

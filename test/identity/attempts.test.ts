@@ -4,9 +4,10 @@ import { sql } from '../../worker/db/sql.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { DEFAULT_SETTINGS } from '../../worker/settings.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser, type Page } from './browser.ts'
 import { countHashes } from './hashes.ts'
-import { ANN, comparable, eventsOf, PASSWORD, startWithAnn, WRONG } from './people.ts'
+import { comparable, eventsOf, startWithAnn, WRONG } from './people.ts'
 
 const LIMIT = DEFAULT_SETTINGS.login_attempts_per_account
 const ADDRESS_LIMIT = DEFAULT_SETTINGS.login_attempts_per_address
