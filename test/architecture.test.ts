@@ -309,6 +309,26 @@ function owners(): Map<string, string> {
   return found
 }
 
+test('answers of a batch are read by name: no cast, no slice, no index, no list of answers', () => {
+  const text = (file: string) => readFileSync(join(root, file), 'utf8')
+  const lines = worker.flatMap((file) =>
+    text(file)
+      .split('\n')
+      .map((line) => `${file}: ${line.trim()}`),
+  )
+  const casts = lines.filter((line) => /\bas unknown as\b/.test(line) && !/WebAssembly/.test(line))
+  expect(casts).toEqual([])
+  expect(lines.filter((line) => /\b(readAll|writeAll)\b/.test(line))).toEqual([])
+  const places = /\b(answers|others|batch|written|results)(\.(slice|at)\(|\[\d)|\w\[\d\]\[\d\]/
+  const ofDrivers = /^worker\/(entry|keys\/(blake2b|paseto))/
+  expect(lines.filter((line) => places.test(line) && !ofDrivers.test(line))).toEqual([])
+  // `const [user, rights] = await cx.db.read({ ... })` or `read([...])`, and a cast of what was answered.
+  const taken = /(const|let) \[[^\]=]+,[^\]=]*\] = await [\w.]*db\.(read|write)\(/
+  const cast = /await [\w.]*db\.(read|write)\([^\n]*\) as\s/
+  const files = worker.filter((file) => taken.test(text(file)) || cast.test(text(file)))
+  expect(files).toEqual([])
+})
+
 test('only the room that owns a table writes it', () => {
   const owner = owners()
   expect(owner.size).toBeGreaterThan(15)

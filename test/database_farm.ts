@@ -9,6 +9,7 @@ import type { TestProject } from 'vitest/node'
 import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
 import { serveHrana } from '../worker/entry/hrana/hrana.ts'
 import { migrate, readMigrations } from '../worker/entry/migrate.ts'
+import { findUnprepared, findUnsent, templatesOfStores } from './sql_record.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -23,6 +24,8 @@ export default async function setup(project: TestProject) {
   await migrate(database, readMigrations(new URL('../migrations/', import.meta.url).pathname))
   await database.close()
 
+  const texts = new Set<string>()
+  const onStatement = (sql: string) => texts.add(sql)
   const endpoints = new Map<string, Awaited<ReturnType<typeof serveHrana>>>()
   const server = createServer(async (request, response) => {
     const url = new URL(request.url ?? '/', 'http://farm')
@@ -34,7 +37,7 @@ export default async function setup(project: TestProject) {
     if (url.pathname === '/new') {
       const file = join(folder, `${crypto.randomUUID()}.db`)
       cpSync(template, file)
-      const endpoint = await serveHrana({ file })
+      const endpoint = await serveHrana({ file, onStatement })
       endpoints.set(endpoint.url, endpoint)
       answer({ url: endpoint.url })
     } else if (url.pathname === '/count') answer({ requests: known?.requests() })
@@ -50,6 +53,27 @@ export default async function setup(project: TestProject) {
     server.closeAllConnections()
     server.close()
     await Promise.all([...endpoints.values()].map((endpoint) => endpoint.close()))
+    const faults = (await isWholeRun(project)) ? faultsOf(template, texts) : []
     rmSync(folder, { recursive: true, force: true })
+    // An error here fails the run, and its message is what is printed.
+    if (faults.length > 0) throw new Error(`SQL of the run:\n${faults.join('\n')}`)
   }
+}
+
+/** Only a run of every file and every test tells what nothing sends. */
+async function isWholeRun(project: TestProject): Promise<boolean> {
+  const { config, vitest } = project
+  if (vitest.config.watch || config.testNamePattern !== undefined) return false
+  const ran = new Set(vitest.state.getFiles().map(({ filepath }) => filepath))
+  const { testFiles } = await project.globTestFiles()
+  return testFiles.every((file) => ran.has(file))
+}
+
+function faultsOf(template: string, texts: ReadonlySet<string>): string[] {
+  const templates = templatesOfStores()
+  console.log(`SQL of the run: ${texts.size} texts, ${templates.length} templates of stores`)
+  return [
+    ...findUnprepared(template, texts).map((fault) => `does not prepare: ${fault}`),
+    ...findUnsent(templates, texts).map((place) => `was never sent: ${place}`),
+  ]
 }

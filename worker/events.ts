@@ -4,11 +4,11 @@
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/schema.ts'
-import { type ConditionOrStatement, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
+import { type Condition, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
 import type { NewEvent } from './event_catalogue.ts'
 
 /** The insert of one event; `when` makes it depend on what the batch did before (by `rid`). */
-export function appendEvent(cx: Context, given: NewEvent, when?: ConditionOrStatement): Statement {
+export function appendEvent(cx: Context, given: NewEvent, when?: Condition): Statement {
   const row = {
     id: randomId(cx, 'evt'),
     at: cx.now(),

@@ -8,7 +8,7 @@ test('an event has the outcome and the data that it was appended with', async ()
   const worker = await startWorker()
   const cx = worker.context()
   const reason = 'password'
-  await cx.db.write(
+  await cx.db.write([
     appendEvent(cx, { type: 'key.rotated', data: { alg: 'ES256' } }),
     appendEvent(cx, {
       type: 'login.failed',
@@ -16,8 +16,8 @@ test('an event has the outcome and the data that it was appended with', async ()
       subject_id: null,
       data: { reason },
     }),
-  )
-  const [rows] = await cx.db.read(
+  ])
+  const rows = await cx.db.read(
     sql<{ type: string; outcome: string; data: string }>`
       select type, outcome, data from event order by type`,
   )

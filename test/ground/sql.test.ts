@@ -43,7 +43,7 @@ describe('a template', () => {
   })
 
   test('keeps joined conditions together wherever they are inlined', () => {
-    const either = join([sql`a = ${1} and b`, sql`c = ${2}`], ' or ')
+    const either = join([condition`a = ${1} and b`, condition`c = ${2}`], ' or ')
     expect(plain(sql`owner = ${'ann'} and ${either}`)).toEqual([
       'owner = ? and ((a = ? and b) or (c = ?))',
       ['ann', 1, 2],
@@ -88,9 +88,9 @@ describe('an insertion', () => {
   })
 
   test('under a condition selects its values, and binds row, condition and tail in this order', () => {
-    const condition = sql`exists (select 1 from code where rid = ${'r'}) or ${0}`
+    const isMine = condition`exists (select 1 from code where rid = ${'r'}) or ${0}`
     const tail = sql<{ id: string }>`on conflict do update set made_at = ${9} returning id`
-    expect(plain(insertWhere(thing, { id: 'a', made_at: 1 }, condition, tail))).toEqual([
+    expect(plain(insertWhere(thing, { id: 'a', made_at: 1 }, isMine, tail))).toEqual([
       'insert into "thing" ("id", "made_at") select ?, ? ' +
         'where (exists (select 1 from code where rid = ?) or ?) ' +
         'on conflict do update set made_at = ? returning id',
@@ -134,6 +134,10 @@ test('a condition, a scalar and a statement do not stand for each other', async 
   await db.read({ holds })
   // @ts-expect-error a scalar is no query
   await db.read([one])
+  // @ts-expect-error a query is no condition
+  insertWhere(thing, { id: 'a' }, query)
+  // @ts-expect-error nor is it one among others
+  join([holds, query], ' and ')
   // @ts-expect-error a condition is no part of a list of columns
   join([holds], ', ')
 })

@@ -1330,6 +1330,44 @@ const PARAMETERS: readonly Guard[] = [
   },
 ]
 
+const THE_LOG: readonly Guard[] = [
+  {
+    name: 'request-id-of-its-own',
+    attack: 'the id of an earlier request sent along, on which single use hangs',
+    file: 'worker/app.ts',
+    from: "c.set('cx', ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path))",
+    to: "c.set('cx', { ...ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path), ...(c.req.header('x-request-id') === undefined ? {} : { rid: c.req.header('x-request-id') ?? '' }) })",
+    test: 'ground/refusals',
+    title: 'a spent code good again',
+  },
+  {
+    name: 'claimed-client-cut',
+    attack: 'lines without end and characters that a terminal obeys, written into the log',
+    file: 'worker/errors.ts',
+    from: 'client_id: legible(client_id)',
+    to: 'client_id',
+    test: 'ground/refusals',
+    title: 'cuts what a stranger says',
+  },
+  {
+    name: 'log-without-query',
+    attack: 'tokens and codes of addresses in the log (RFC 6750 §5.3)',
+    file: 'worker/app.ts',
+    from: 'waitUntil), c.req.path))',
+    to: 'waitUntil), c.req.url))',
+    test: 'ground/refusal_secrets',
+  },
+  {
+    name: 'access-tokens-run-out',
+    attack: 'an access token that ran out (RFC 9068 §4)',
+    file: 'worker/oauth/tokens/access_token.ts',
+    from: "  if (exp <= cx.now()) return { fault: 'token_expired' }\n",
+    to: '',
+    test: 'ground/refusals',
+    title: 'a token that ran out',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...CODES,
   ...REFRESH_TOKENS,
@@ -1342,4 +1380,5 @@ export const GUARDS: readonly Guard[] = [
   ...ACTING_FOR_OTHERS,
   ...OUTSIDE,
   ...PARAMETERS,
+  ...THE_LOG,
 ]

@@ -7,7 +7,7 @@ import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { randomId, randomToken, sha256 } from '../../worker/crypto.ts'
 import type { Batch } from '../../worker/db/database.ts'
 import * as schema from '../../worker/db/schema.ts'
-import { insertInto, isText, type Statement, sql } from '../../worker/db/sql.ts'
+import { insertInto, isSqlText, type Statement, sql } from '../../worker/db/sql.ts'
 import { dpopNonce } from '../../worker/oauth/client_authentication/dpop.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -311,15 +311,14 @@ export const headerOf = (jwt: string | undefined) =>
   JSON.parse(atob((jwt ?? '').split('.')[0]!.replaceAll('-', '+').replaceAll('_', '/')))
 
 type Send = () => Promise<unknown>
+type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
 /** The same worker, with something around each write. */
-function aroundWrites(
-  worker: TestWorker,
-  around: <T>(send: () => Promise<T>) => Promise<T>,
-): Pick<TestWorker, 'request'> {
+function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'request'> {
   const app = createApp(() => {
     const cx = worker.context(ANONYMOUS)
-    return { ...cx, db: { ...cx.db, write: (batch) => around(() => cx.db.write(batch)) } }
+    const write: Context['db']['write'] = (batch) => around(() => cx.db.write(batch))
+    return { ...cx, db: { ...cx.db, write } }
   })
   return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
 }
@@ -345,7 +344,7 @@ export const overtaken = (worker: TestWorker, before: Send) =>
 const countStatements = (batch: Batch): number =>
   batch === null
     ? 0
-    : isText(batch)
+    : isSqlText(batch)
       ? 1
       : Object.values<Batch>(batch).reduce((sum, part) => sum + countStatements(part), 0)
 

@@ -3,7 +3,7 @@
 // of their rules that speak of nothing else than the named object.
 import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
-import type { Answers, Rows } from '../db/database.ts'
+import type { Answers } from '../db/database.ts'
 import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
 import { type CompiledAcl, compileAcl, narrowsTo, type RightsRows } from './rights.ts'
@@ -35,18 +35,6 @@ export const narrowedRightsOf = (
 })
 
 export type NarrowedRows = Answers<ReturnType<typeof narrowedRightsOf>>
-
-/** Goes away: the same by position. */
-export function narrowedListOf(...asked: Parameters<typeof narrowedRightsOf>) {
-  const { grants, places } = narrowedRightsOf(...asked)
-  return [grants, places] as const
-}
-
-/** Goes away. */
-export const namedNarrowed = ([grants, places]: Rows<ReturnType<typeof narrowedListOf>>) => ({
-  grants,
-  places,
-})
 
 const VERBS = ['publish', 'subscribe']
 

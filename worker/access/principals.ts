@@ -6,7 +6,6 @@ import type { Context } from '../context.ts'
 import { principal } from '../db/schema.ts'
 import {
   type Condition,
-  type ConditionOrStatement,
   condition,
   insertWhere,
   type Scalar,
@@ -46,7 +45,7 @@ export const insertPrincipal = (
   cx: Context,
   id: string,
   kind: PrincipalKind,
-  when: ConditionOrStatement = TRUE,
+  when: Condition = TRUE,
 ): Statement =>
   insertWhere(
     principal,
@@ -65,11 +64,7 @@ export const findPrincipal = (
   sql`select id, kind, rid, deleted_at from principal where id = ${id}`
 
 /** The principal is gone; its id stays taken. `when` makes it depend on what the batch did before. */
-export const buryPrincipal = (
-  cx: Context,
-  id: string,
-  when: ConditionOrStatement = TRUE,
-): Statement =>
+export const buryPrincipal = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update principal set deleted_at = coalesce(deleted_at, ${cx.now()})
     where id = ${id} and (${when})`
 

@@ -3,7 +3,7 @@
 import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
 import { coversFilter } from '../../policy/topic_filter.ts'
 import type { Context } from '../context.ts'
-import type { Answers, Rows } from '../db/database.ts'
+import type { Answers } from '../db/database.ts'
 import { type Scalar, type Statement, scalar } from '../db/sql.ts'
 import {
   type AclTemplate,
@@ -46,24 +46,6 @@ export function rightsOf(subject: string | Scalar | Statement<unknown>, now: num
 }
 
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
-
-/** Goes away: the same by position. */
-export function rightsListOf(subject: string | Scalar | Statement<unknown>, now: number) {
-  const { grants, groupsBelow, devices, ownDevice, ownGroups } = rightsOf(subject, now)
-  return [grants, groupsBelow, devices, ownDevice, ownGroups] as const
-}
-
-/** Goes away. */
-export type RightsList = Rows<ReturnType<typeof rightsListOf>>
-
-/** Goes away. */
-export const namedRights = ([grants, groupsBelow, devices, ownDevice, ownGroups]: RightsList) => ({
-  grants,
-  groupsBelow,
-  devices,
-  ownDevice,
-  ownGroups,
-})
 
 /** The permissions of roles held on `*`. Those named like scopes of the management API give these scopes. */
 export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {

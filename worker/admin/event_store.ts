@@ -1,7 +1,6 @@
 // Reading events.
 import type { event } from '../db/schema.ts'
-import type { Statement } from '../db/sql.ts'
-import { join, sql } from '../db/sql.ts'
+import { condition, join, type Statement, sql, TRUE } from '../db/sql.ts'
 
 export type EventRow = typeof event.$inferSelect
 
@@ -10,9 +9,9 @@ export function listEvents(
   filter: { type?: string | undefined; subject_id?: string | undefined; before: string },
   limit: number,
 ): Statement<EventRow> {
-  const conditions = [sql`1`]
-  if (filter.before !== '') conditions.push(sql`id < ${filter.before}`)
-  if (filter.type !== undefined) conditions.push(sql`type = ${filter.type}`)
-  if (filter.subject_id !== undefined) conditions.push(sql`subject_id = ${filter.subject_id}`)
+  const conditions = [TRUE]
+  if (filter.before !== '') conditions.push(condition`id < ${filter.before}`)
+  if (filter.type !== undefined) conditions.push(condition`type = ${filter.type}`)
+  if (filter.subject_id !== undefined) conditions.push(condition`subject_id = ${filter.subject_id}`)
   return sql`select * from event where ${join(conditions, ' and ')} order by id desc limit ${limit}`
 }

@@ -1,6 +1,6 @@
 // The database as the rooms see it: statements go in, rows come out, one round trip each way.
 // Which driver carries them, and how it recovers, is known to worker/entry alone.
-import { isText, reasonOf, type Statement } from './sql.ts'
+import { isSqlText, reasonOf, type Statement } from './sql.ts'
 
 /**
  * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
@@ -36,15 +36,6 @@ export interface Database {
    * that the request drew once.
    */
   write<const B extends Batch>(batch: B): Promise<Answers<B>>
-  /** Goes away: answers by position. */
-  readAll<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
-  /** Goes away: answers by position. */
-  writeAll<const S extends readonly Statement<unknown>[]>(...statements: S): Promise<Rows<S>>
-}
-
-/** Goes away. */
-export type Rows<S extends readonly Statement<unknown>[]> = {
-  -readonly [K in keyof S]: S[K] extends Statement<infer Row> ? Row[] : never
 }
 
 type Row = Record<string, unknown>
@@ -65,10 +56,6 @@ export function databaseOver(driver: Driver): Database {
   return {
     read: (batch) => run(driver.read, batch),
     write: (batch) => run(driver.write, batch),
-    readAll: async <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      (await driver.read(statements)) as unknown as Rows<S>,
-    writeAll: async <const S extends readonly Statement<unknown>[]>(...statements: S) =>
-      (await driver.write(statements)) as unknown as Rows<S>,
   }
 }
 
@@ -91,7 +78,7 @@ function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
   if (batch === null) return
   // An object that only looks like a statement.
   if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
-  if (isText(batch)) yield batch
+  if (isSqlText(batch)) yield batch
   else if (isList(batch)) yield* batch
   else for (const part of Object.values(batch)) yield* statementsIn(part)
 }
@@ -101,7 +88,7 @@ function named<B extends Batch>(batch: B, rows: Iterator<Row[]>): Answers<B>
 function named(batch: Batch, rows: Iterator<Row[]>): unknown {
   const next = (): Row[] => rows.next().value ?? []
   if (batch === null) return []
-  if (isText(batch)) return next()
+  if (isSqlText(batch)) return next()
   if (isList(batch)) return batch.flatMap(next)
   return Object.fromEntries(Object.entries(batch).map(([name, part]) => [name, named(part, rows)]))
 }

@@ -96,7 +96,7 @@ export const reasonOf = (statement: Statement<unknown> | undefined): string | nu
   statement instanceof Refusal ? statement.reason : null
 
 /** Whether a value is SQL text and not a value to bind. */
-export const isText = (value: unknown): value is Statement => value instanceof Fragment
+export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
 
 function fill(strings: TemplateStringsArray, values: readonly Interpolation[]): Fragment {
   let text = strings[0] ?? ''
@@ -119,18 +119,12 @@ export function list(values: readonly (SqlValue | boolean)[]): Statement<never> 
   return new Fragment(values.map(() => '?').join(', '), values.map(sqlValue))
 }
 
-/** Goes away: a condition, or one that is still typed as a statement. */
-export type ConditionOrStatement = Condition | Statement<unknown>
-
 /**
  * Parts one after the other with `separator` between them. Conditions joined with ` and ` or
  * ` or ` come in parentheses, each and all, so that they mean the same wherever they are inlined;
  * none at all are true for ` and `, false for ` or `.
  */
-export function join(
-  parts: readonly ConditionOrStatement[],
-  separator: ' and ' | ' or ',
-): Condition & Statement<never>
+export function join(parts: readonly Condition[], separator: ' and ' | ' or '): Condition
 export function join(
   parts: readonly (Statement<unknown> | Scalar)[],
   separator: ', ' | ' ' | ' union all ',
@@ -164,7 +158,7 @@ export function insertInto<T extends SQLiteTable, Row = never>(
 export function insertWhere<T extends SQLiteTable, Row = never>(
   table: T,
   row: T['$inferInsert'],
-  condition: ConditionOrStatement,
+  condition: Condition,
   tail?: Statement<Row>,
 ): Statement<Row> {
   const { into, values } = insertion(table, row)

@@ -31,12 +31,11 @@ import {
 import { line, typeNameSchema } from './device_types.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
 import {
-  clientIdTaken,
+  assertReferences,
   demandPower,
   guarded,
   lacking,
   lackingToRegister,
-  missingReferences,
   noSuchDevice,
   otherVersion,
   retiredTakesNone,
@@ -363,25 +362,6 @@ function statementsOf(
 }
 
 // --- use cases --------------------------------------------------------------------------------
-
-/** `groups` are those that are named, in the order of the body. */
-function assertReferences(found: References | undefined, groups: readonly string[]): void {
-  if (found === undefined) throw new Error('references were not looked up')
-  const missing = JSON.parse(found.missing_groups) as string[]
-  const errors = groups.flatMap((id, n) =>
-    missing.includes(id) ? [{ pointer: `/groups/${n}`, detail: 'there is no such group' }] : [],
-  )
-  if (!found.type_exists) {
-    errors.unshift({ pointer: '/type', detail: 'there is no such device type' })
-  }
-  if (errors.length > 0) throw missingReferences(errors)
-  if (found.client_id_is_foreign) throw clientIdTaken()
-  if (found.id_is_client_id) {
-    throw new Problem('conflict', 'the id is within the MQTT client id of another device', [
-      { pointer: '/id', detail: 'choose another id' },
-    ])
-  }
-}
 
 /**
  * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1 write.

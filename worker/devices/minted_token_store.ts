@@ -2,7 +2,7 @@
 // oauth; revoking is also oauth's (RFC 7009).
 import type { Context } from '../context.ts'
 import { device_token } from '../db/schema.ts'
-import { type ConditionOrStatement, insertInto, type Statement, sql, TRUE } from '../db/sql.ts'
+import { type Condition, insertInto, type Statement, sql, TRUE } from '../db/sql.ts'
 
 export type DeviceTokenRow = typeof device_token.$inferSelect
 
@@ -19,11 +19,7 @@ export const listDeviceTokens = (
 export const findDeviceToken = (device_id: string, id: string): Statement<DeviceTokenRow> =>
   sql`select * from device_token where device_id = ${device_id} and id = ${id}`
 
-export const revokeDeviceToken = (
-  cx: Context,
-  id: string,
-  when: ConditionOrStatement = TRUE,
-): Statement =>
+export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}
     where id = ${id} and revoked_at is null and (${when})`
 

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { join, type Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { demandPowerOver } from './store.ts'
+import { demandPowerOver, type References } from './store.ts'
 
 export const noSuchDevice = () => new Problem('not_found', 'there is no such device')
 
@@ -31,6 +31,25 @@ export const clientIdTaken = () =>
       detail: 'must not be the id of another principal, nor begin with one and a colon',
     },
   ])
+
+/** Throws Problem. `groups` are those that are named, in the order of the body. */
+export function assertReferences(found: References | undefined, groups: readonly string[]): void {
+  if (found === undefined) throw new Error('references were not looked up')
+  const missing = JSON.parse(found.missing_groups) as string[]
+  const errors = groups.flatMap((id, n) =>
+    missing.includes(id) ? [{ pointer: `/groups/${n}`, detail: 'there is no such group' }] : [],
+  )
+  if (!found.type_exists) {
+    errors.unshift({ pointer: '/type', detail: 'there is no such device type' })
+  }
+  if (errors.length > 0) throw missingReferences(errors)
+  if (found.client_id_is_foreign) throw clientIdTaken()
+  if (found.id_is_client_id) {
+    throw new Problem('conflict', 'the id is within the MQTT client id of another device', [
+      { pointer: '/id', detail: 'choose another id' },
+    ])
+  }
+}
 
 /** The Problem for which a batch with statements of this room was undone, or null when there is another cause. */
 export function refusalOf(error: unknown): Problem | null {

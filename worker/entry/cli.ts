@@ -24,6 +24,7 @@ const USAGE = `npm run allauth -- <command>
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
                                        a person and a secret are made for it, and deleted again
   setup-link                           a link for making the first operator, good for an hour
+  refusal REASON                       the sentence behind a reason in the log
 
   --json                               answer in JSON
 `
@@ -88,6 +89,7 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
     const client_id = one(words.slice(1), 'which client: its id is missing')
     return onDatabase((cx) => linkingCheck(cx, client_id, values))
   }
+  if (noun === 'refusal') return explainRefusal(one(words.slice(1), 'which reason of the log'))
   throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
 
@@ -351,4 +353,11 @@ async function setupLink(cx: Context): Promise<Answer> {
   const link = await createSetupLink(cx)
   if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
   return { text: link, json: { setup_link: link } }
+}
+
+async function explainRefusal(reason: string): Promise<Answer> {
+  const { SENTENCES } = await import('../refusal_sentences.ts')
+  const [, sentence] = Object.entries(SENTENCES).find(([known]) => known === reason) ?? []
+  if (sentence === undefined) throw new CannotStart(`The log has no reason "${reason}".`)
+  return { text: sentence, json: { reason, sentence } }
 }

@@ -25,6 +25,8 @@ export interface HranaOptions {
   lockTimeout?: number
   /** In bytes. */
   maxBodySize?: number
+  /** Hears of each text that is to be executed. */
+  onStatement?: (sql: string) => void
 }
 
 export interface HranaEndpoint {
@@ -54,9 +56,10 @@ export async function serveHrana({
   idleTimeout = 10_000,
   lockTimeout = 5_000,
   maxBodySize = 16 * 1024 * 1024,
+  onStatement = () => {},
 }: HranaOptions): Promise<HranaEndpoint> {
   mkdirSync(dirname(resolve(file)), { recursive: true })
-  const connections = new Connections(resolve(file), lockTimeout)
+  const connections = new Connections(resolve(file), lockTimeout, onStatement)
   const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
   const expired = new Set<string>()
   let count = 0

@@ -23,10 +23,13 @@ export class Connections {
   readonly #idle: Native[] = []
   readonly #waiting: (() => void)[] = []
   #isClosed = false
+  /** Hears of each text that is to be executed. */
+  readonly onStatement: (sql: string) => void
 
-  constructor(file: string, lockTimeout: number) {
+  constructor(file: string, lockTimeout: number, onStatement: (sql: string) => void = () => {}) {
     this.#file = file
     this.lockTimeout = lockTimeout
+    this.onStatement = onStatement
     // Kept open, for when a file's last connection goes, SQLite folds and deletes the log.
     const first = this.acquire()
     first.exec('PRAGMA journal_mode = WAL')
@@ -258,6 +261,7 @@ export class Stream {
     if (/^(PRAGMA|ATTACH|CREATE (TEMP|TEMPORARY)) /.test(words.join(' ') + ' ')) {
       this.#hasState = true
     }
+    this.#connections.onStatement(sql)
     const prepared = prepare(db, sql)
     const before = counters(db)
     if (!prepared.reader) {
@@ -307,6 +311,7 @@ export class Stream {
 
   #describe({ sql, parameters, words }: ScannedStatement): object {
     const db = this.#native()
+    this.#connections.onStatement(sql)
     const prepared = prepare(db, sql)
     const isExplain = words[0] === 'EXPLAIN'
     const program = isExplain ? [] : (prepare(db, `EXPLAIN ${sql}`).all([]) as Opcode[])

@@ -124,8 +124,8 @@ export async function endSession(
   })
   const [session] = sessions
   const [client] = clients
-  const location = locationOf(request, client)
   cx.parties.sub = session?.user_id ?? null
+  const location = locationOf(request, client)
   if (session === undefined) {
     // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
     const unseen = location !== null && client !== undefined && parseClient(client).anonymous

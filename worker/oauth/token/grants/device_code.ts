@@ -92,8 +92,9 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const { user_id, auth_time, amr } = row
-  if (user_id === null || auth_time === null || amr === null)
+  if (user_id === null || auth_time === null || amr === null) {
     throw refused('device_code_not_decided')
+  }
   const signIn = {
     id: row.authorization_id,
     user_id,
