@@ -1,11 +1,7 @@
 import { expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
-import {
-  createDevice,
-  type DeviceInput,
-  planDevice,
-  updateDevice,
-} from '../../worker/devices/devices.ts'
+import type { DeviceInput } from '../../worker/devices/device_schema.ts'
+import { createDevice, planDevice, updateDevice } from '../../worker/devices/devices.ts'
 import { countRoundTrips } from '../context.ts'
 import { type Answer, eventsOf, newJwk, startDevices } from './device_api.ts'
 

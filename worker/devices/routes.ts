@@ -21,6 +21,14 @@ import {
   revokeCredential,
 } from './credentials.ts'
 import {
+  createdDeviceSchema,
+  describeCreatedDevice,
+  describeDevice,
+  deviceInput,
+  devicePatch,
+  deviceSchema,
+} from './device_schema.ts'
+import {
   createDeviceType,
   deleteDeviceType,
   describeDeviceType,
@@ -31,19 +39,7 @@ import {
   listDeviceTypes,
   updateDeviceType,
 } from './device_types.ts'
-import {
-  createDevice,
-  createdDeviceSchema,
-  deleteDevice,
-  describeCreatedDevice,
-  describeDevice,
-  deviceInput,
-  devicePatch,
-  deviceSchema,
-  getDevice,
-  listDevices,
-  updateDevice,
-} from './devices.ts'
+import { createDevice, deleteDevice, getDevice, listDevices, updateDevice } from './devices.ts'
 
 // Any text: what is no id is nobody's, so it is not found. Only what the database cannot be asked is refused.
 const anyText = z
