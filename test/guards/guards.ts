@@ -669,7 +669,7 @@ const DEVICES: readonly Guard[] = [
     name: 'device-approval-of-what-was-shown',
     attack: 'anybody approves a pending user code (better-auth CVE-2026-45337)',
     file: 'worker/oauth/device_flow/approval.ts',
-    from: "if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {",
+    from: "if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), answer.request ?? '')) {",
     to: 'if (question === null) {',
     test: 'oauth/device_flow/device_authorization',
     title: 'nobody allows what was not shown',

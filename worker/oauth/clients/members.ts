@@ -1,7 +1,7 @@
-// The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named beside each): one entry
-// holds all that is true of one. The schemas of the API and of registration, the defaults and the stored form derive
-// from it (metadata.ts); which members do not go together is member_faults.ts's. What a member does is decided
-// where it is obeyed.
+// The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named
+// beside each): one entry holds all that is true of one. The schemas of the API and of
+// registration, the defaults and the stored form derive from it (metadata.ts); which members do not
+// go together is member_faults.ts's. What a member does is decided where it is obeyed.
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
@@ -58,14 +58,16 @@ const requestUri = z
   .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
 
 /**
- * Who may say a member. `client`: the client of itself, as it tells what it is. `initial_access_token`: the operator, in the
- * defaults of such a token too. `operator`: the operator for one client alone, as it tells what that client may.
+ * Who may say a member. `client`: the client of itself, as it tells what it is.
+ * `initial_access_token`: the operator, in the defaults of such a token too. `operator`: the
+ * operator for one client alone, as it tells what that client may.
  */
 export type SaidBy = 'client' | 'initial_access_token' | 'operator'
 
 /**
- * Members with a column of their own. Those that are optional may be null: a merge patch with null takes one away.
- * `shown` is the schema of answers where it is laxer, so that a stored client of an earlier rule is shown as well.
+ * Members with a column of their own. Those that are optional may be null: a merge patch with null
+ * takes one away. `shown` is the schema of answers where it is laxer, so that a stored client of an
+ * earlier rule is shown as well.
  */
 export const COLUMN_MEMBERS = {
   client_name: {
@@ -140,7 +142,10 @@ const member = <const By extends SaidBy, S extends z.ZodType>(
 
 const ourAlgorithm = z.enum(OUR_ALGORITHMS)
 
-/** Members kept together in one JSON column, those at their initial value left out; null: not registered. */
+/**
+ * Members kept together in one JSON column, those at their initial value left out; null: not
+ * registered.
+ */
 export const JSON_MEMBERS = {
   // RFC 7591 §2
   client_uri: member('client', webUri.nullable(), null),

@@ -1,8 +1,9 @@
-// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and out, no rules.
+// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and
+// out, no rules.
 //   /oauth/token /oauth/introspect /oauth/revoke /oauth/userinfo
-// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken through its steps
-// by token_request.ts, and grants/ has one file for each grant_type. Who calls is client_authentication/'s,
-// how a token is written tokens/'s.
+// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken
+// through its steps by token_request.ts, and grants/ has one file for each grant_type. Who calls is
+// client_authentication/'s, how a token is written tokens/'s.
 import { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../../errors.ts'
@@ -66,7 +67,10 @@ const wantsSigned = (c: Http): boolean =>
   accepts(c, { header: 'Accept', supports: [JSON_TYPE, SIGNED_TYPE], default: JSON_TYPE }) ===
   SIGNED_TYPE
 
-/** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send `?schema=openid`. */
+/**
+ * RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send
+ * `?schema=openid`.
+ */
 async function readUserInfoToken(c: Http): Promise<Credential> {
   if (new URL(c.req.url).searchParams.has('access_token')) refuseQuery(c)
   const header = c.req.header('authorization')

@@ -1,5 +1,5 @@
-// The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant redeem.
-// Client authentication comes before every grant and cannot be left out by one.
+// The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant
+// redeem. Client authentication comes before every grant and cannot be left out by one.
 
 import { as, type Context } from '../../context.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -88,8 +88,8 @@ const EXCHANGES: { readonly [Name in GrantTypeName]: Exchange } = {
 }
 
 /**
- * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without a DPoP
- * proof, 1. A cold process adds 1 for keys and settings. Throws OAuthError.
+ * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without a
+ * DPoP proof, 1. A cold process adds 1 for keys and settings. Throws OAuthError.
  */
 export async function exchangeToken(
   cx: Context,

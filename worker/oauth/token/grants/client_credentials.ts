@@ -1,7 +1,8 @@
-// grant_type=client_credentials (RFC 6749 §4.4): clients and devices act for themselves. With a secret it is one
-// read and writes nothing; with an assertion the id of the assertion is written.
-// Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one audience holds
-// it: that of the named resource, else all but the management scopes, or these when it has no others.
+// grant_type=client_credentials (RFC 6749 §4.4): clients and devices act for themselves. With a
+// secret it is one read and writes nothing; with an assertion the id of the assertion is written.
+// Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one
+// audience holds it: that of the named resource, else all but the management scopes, or these when
+// it has no others.
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -28,7 +29,8 @@ export const grant_type = 'client_credentials'
 /** Throws OAuthError. */
 export function parameters(cx: Context, form: Form, presented: Presented) {
   const wish = readWish(form)
-  // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than was asked.
+  // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than
+  // was asked.
   if (wish.authorization_details !== undefined) {
     throw new OAuthError('invalid_authorization_details', {
       description: 'this grant has no authorization_details',
