@@ -1,23 +1,23 @@
 // The dependency rules of docs/architecture.md, held by reading every import in the source.
+
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 import * as schema from '../worker/db/schema.ts'
-
-const root = new URL('..', import.meta.url).pathname
+import { ROOT } from './support/tree.ts'
 
 type Import = { from: string; to: string }
 
 const sources = (folder: string): string[] =>
-  readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' })
+  readdirSync(join(ROOT, folder), { recursive: true, encoding: 'utf8' })
     .filter((file) => /^(?!.*\bnode_modules\b).*(?<!\.d)\.ts$/.test(file))
     .map((file) => join(folder, file))
 
 /** Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the root. */
 function importsOf(file: string): Import[] {
-  const text = readFileSync(join(root, file), 'utf8')
+  const text = readFileSync(join(ROOT, file), 'utf8')
   const found = [
     ...text.matchAll(/^\s*(?:import|export)\s[^'"]*?\sfrom\s+'([^']+)'/gm),
     ...text.matchAll(/^\s*import\s+'([^']+)'/gm),
@@ -50,7 +50,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return room === 'db' ? 'ground' : room
+  if (rest.length > 0) return room === 'db' || room === 'api' ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -102,7 +102,7 @@ test('imports go down the sub-rooms of oauth, never up', () => {
 
 /** Lines at the head of a file, before anything else. */
 const plateOf = (file: string): string[] => {
-  const lines = readFileSync(join(root, file), 'utf8').split('\n')
+  const lines = readFileSync(join(ROOT, file), 'utf8').split('\n')
   return lines.slice(
     0,
     lines.findIndex((line) => !line.startsWith('//')),
@@ -127,7 +127,7 @@ test('a folder has at most 20 source files beside each other, a file at most 500
   const beside = new Map<string, number>()
   for (const file of everything) {
     beside.set(dirname(file), (beside.get(dirname(file)) ?? 0) + 1)
-    const lines = readFileSync(join(root, file), 'utf8').split('\n').length - 1
+    const lines = readFileSync(join(ROOT, file), 'utf8').split('\n').length - 1
     expect(lines, file).toBeLessThanOrEqual(500)
   }
   const full = [...beside].filter(([, count]) => count > 20)
@@ -173,11 +173,11 @@ test('each room of mProxy opens with a plate, and its main file names the other 
   const rooms = PROXY_FLOORS.filter((floor) => !floor.endsWith('.ts'))
   expect(Object.keys(plates).sort()).toEqual(rooms.sort())
   for (const [room, main] of Object.entries(plates)) {
-    const lines = readFileSync(join(root, 'proxy-node', room, main), 'utf8').split('\n')
+    const lines = readFileSync(join(ROOT, 'proxy-node', room, main), 'utf8').split('\n')
     const end = lines.findIndex((line) => !line.startsWith('//'))
     expect(end, room).toBeLessThanOrEqual(10)
     const plate = lines.slice(0, end).join('\n')
-    const unnamed = readdirSync(join(root, 'proxy-node', room)).filter(
+    const unnamed = readdirSync(join(ROOT, 'proxy-node', room)).filter(
       (file) => !plate.includes(file) && !(file.endsWith('_codec.ts') && plate.includes('*_codec')),
     )
     expect(unnamed, room).toEqual([])
@@ -191,12 +191,12 @@ test('mProxy has no crowded folder, no long file, and no exported name that stan
   expect([...beside].filter(([, count]) => count > 20)).toEqual([])
   const lengths = own.map((file) => [
     file,
-    readFileSync(join(root, file), 'utf8').split('\n').length,
+    readFileSync(join(ROOT, file), 'utf8').split('\n').length,
   ])
   expect(lengths.filter(([, length]) => Number(length) > 500)).toEqual([])
   const places = new Map<string, string[]>()
   for (const file of everything) {
-    const text = readFileSync(join(root, file), 'utf8')
+    const text = readFileSync(join(ROOT, file), 'utf8')
     const names = text.matchAll(/^export (?:async )?(?:const|let|function\*?|class|type) (\w+)/gm)
     for (const [, name = ''] of names) places.set(name, [...(places.get(name) ?? []), file])
   }
@@ -209,7 +209,7 @@ test('mProxy has no crowded folder, no long file, and no exported name that stan
 test('the gate of mProxy is pure: it knows no stream, no clock and no state', () => {
   const targets = importsOf('proxy-node/gate.ts').map(({ to }) => to)
   expect(targets.filter((to) => !/^(policy|proxy-node\/(tokens|wire))\//.test(to))).toEqual([])
-  const text = readFileSync(join(root, 'proxy-node/gate.ts'), 'utf8')
+  const text = readFileSync(join(ROOT, 'proxy-node/gate.ts'), 'utf8')
   expect(text).not.toMatch(/^(let|var)\b|\bnew (Map|Set)\b|\basync\b|\bnow\(\)/m)
 })
 
@@ -261,7 +261,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )
@@ -270,7 +270,7 @@ test('Hono is known to routes, pages and the wiring alone', () => {
 
 test('no file opens the fence around a program with a triple-slash reference', () => {
   const opened = [...everything, ...sources('test')].filter((file) =>
-    /^\/\/\/\s*<reference/m.test(readFileSync(join(root, file), 'utf8')),
+    /^\/\/\/\s*<reference/m.test(readFileSync(join(ROOT, file), 'utf8')),
   )
   expect(opened).toEqual([])
 })
@@ -287,10 +287,39 @@ test('routes hold no SQL, and no folder is a drawer for whatever fits nowhere', 
   expect(drawers).toEqual([])
 })
 
+const routes = worker.filter((file) => file.endsWith('routes.ts'))
+const usesOperation = (file: string) =>
+  importsOf(file).some(({ to }) => to === 'worker/api/operation.ts')
+
+test('a use case stands between each operation of the management API and its store', () => {
+  const management = routes.filter(usesOperation)
+  expect(management.length).toBeGreaterThanOrEqual(9)
+  const shortcuts = management.filter(
+    (file) =>
+      /\.db\b|\bdb\.(read|write)\b/.test(readFileSync(join(ROOT, file), 'utf8')) ||
+      importsOf(file).some(({ to }) => /(^|\/|_)store\.ts$/.test(to)),
+  )
+  expect(shortcuts).toEqual([])
+})
+
+test('all of /v1 and /access/v1 is said with `operation`', () => {
+  const knowsOpenApi = imports.filter(({ to }) => to === '@hono/zod-openapi')
+  expect([...new Set(knowsOpenApi.map(({ from }) => from))].sort()).toEqual([
+    'worker/api.ts',
+    'worker/api/operation.ts',
+    'worker/app.ts',
+  ])
+  const otherwise = routes.filter((file) => {
+    const text = readFileSync(join(ROOT, file), 'utf8')
+    return /\.(on|all|get|post|put|patch|delete)\(\s*['"`]\/(access\/)?v1\//.test(text)
+  })
+  expect(otherwise).toEqual([])
+})
+
 test('time and randomness come from the context below entry', () => {
   const direct = worker.filter((file) => {
     if (file.startsWith('worker/entry/')) return false
-    const text = readFileSync(join(root, file), 'utf8')
+    const text = readFileSync(join(ROOT, file), 'utf8')
     return /\bDate\.now\(|\bnew Date\(\)|Math\.random\(|getRandomValues|randomUUID/.test(text)
   })
   expect(direct).toEqual([])
@@ -298,7 +327,7 @@ test('time and randomness come from the context below entry', () => {
 
 /** Which room a table belongs to, as the section comments of schema.ts say. */
 function owners(): Map<string, string> {
-  const text = readFileSync(join(root, 'worker/db/schema.ts'), 'utf8')
+  const text = readFileSync(join(ROOT, 'worker/db/schema.ts'), 'utf8')
   const found = new Map<string, string>()
   let room = ''
   for (const line of text.split('\n')) {
@@ -310,7 +339,7 @@ function owners(): Map<string, string> {
 }
 
 test('answers of a batch are read by name: no cast, no slice, no index, no list of answers', () => {
-  const text = (file: string) => readFileSync(join(root, file), 'utf8')
+  const text = (file: string) => readFileSync(join(ROOT, file), 'utf8')
   const lines = worker.flatMap((file) =>
     text(file)
       .split('\n')
@@ -335,7 +364,7 @@ test('only the room that owns a table writes it', () => {
   const trespasses: string[] = []
   for (const file of worker) {
     if (file.startsWith('worker/entry/')) continue
-    const text = readFileSync(join(root, file), 'utf8')
+    const text = readFileSync(join(ROOT, file), 'utf8')
     const written = [
       ...text.matchAll(/\b(?:insert\s+into|update|delete\s+from)\s+"?(\w+)"?/gi),
       ...text.matchAll(/\binsert(?:Into|Where)\(\s*(\w+)/g),
@@ -351,7 +380,7 @@ test('only the room that owns a table writes it', () => {
 })
 
 test('docs/data.md names every table with its owner', () => {
-  const text = readFileSync(join(root, 'docs/data.md'), 'utf8')
+  const text = readFileSync(join(ROOT, 'docs/data.md'), 'utf8')
   for (const [table, room] of owners()) {
     expect(text, `${table} of ${room}`).toMatch(new RegExp(`\\| \`${table}\` \\| ${room} \\|`))
   }
@@ -360,9 +389,9 @@ test('docs/data.md names every table with its owner', () => {
 test('the migrations make exactly the tables and columns that schema.ts describes', async () => {
   const { default: Sqlite } = await import('libsql')
   const database = new Sqlite(':memory:')
-  for (const file of readdirSync(join(root, 'migrations')).sort()) {
+  for (const file of readdirSync(join(ROOT, 'migrations')).sort()) {
     if (file.endsWith('.sql')) {
-      database.exec(readFileSync(join(root, 'migrations', file), 'utf8'))
+      database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
   const tables = Object.values(schema).filter((value) => value instanceof SQLiteTable)

@@ -14,8 +14,9 @@ import {
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
 import { guardFetch } from '../worker/outside.ts'
+import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
-export const ISSUER = 'http://localhost:8787'
+export { ISSUER } from './support/environment.ts'
 
 /** The system itself: what the blueprint and the command line act as. */
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
@@ -25,20 +26,39 @@ export type TestWorker = Awaited<ReturnType<typeof startWorker>>
 /** What answers at an address outside. */
 export type Outside = Record<string, (request: Request) => Response | Promise<Response>>
 
+export type WorkerOptions = {
+  outside?: Outside
+  /** Whether the database has signing keys already, sealed with the key of `ENVIRONMENT`. */
+  hasKeys?: boolean
+}
+
+/** Databases that are open. Test files run one after the other, so all are those of the present file. */
+const opened = new Set<string>()
+
+/** Gives back the databases that the test file has used. */
+export async function closeDatabases(): Promise<void> {
+  const farm = inject('databaseFarm')
+  const close = (url: string) => fetch(`${farm}/close?url=${encodeURIComponent(url)}`)
+  const urls = [...opened]
+  opened.clear()
+  for (const url of urls) await (await close(url)).text()
+}
+
 export async function startWorker(
   env: Record<string, string> = {},
-  { outside = {} }: { outside?: Outside } = {},
+  { outside = {}, hasKeys = env['SECRET_KEY'] === undefined }: WorkerOptions = {},
 ) {
   const farm = inject('databaseFarm')
-  const { url } = (await (await fetch(`${farm}/new`)).json()) as { url: string }
+  const query = hasKeys ? '?keys' : ''
+  const { url } = (await (await fetch(`${farm}/new${query}`)).json()) as { url: string }
+  opened.add(url)
   const { config, faults } = readEnvironment({
-    ISSUER,
-    SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+    ...ENVIRONMENT,
     DATABASE_URL: url,
     ...env,
   })
   if (config === undefined) throw new Error(faults.map((fault) => fault.name).join())
-  const clock = { now: 1_800_000_000 }
+  const clock = { now: EPOCH }
   const memory: Memory = new Map()
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []

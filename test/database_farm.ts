@@ -1,15 +1,23 @@
 // Databases for the tests that run inside workerd, which has no files: a control server hands out fresh,
-// migrated databases, each behind an endpoint of its own that counts its requests.
-import { cpSync, mkdtempSync, rmSync } from 'node:fs'
+// migrated databases, each behind an endpoint of its own that counts its requests. Most of them come with
+// signing keys: making an RSA key takes longer than a whole test, so the keys are made once for each run.
+import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestProject } from 'vitest/node'
+import { noParties } from '../worker/context.ts'
+import type { Database } from '../worker/db/database.ts'
 import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
 import { serveHrana } from '../worker/entry/hrana/hrana.ts'
 import { migrate, readMigrations } from '../worker/entry/migrate.ts'
+import { readEnvironment } from '../worker/environment.ts'
+import { signingKeys } from '../worker/keys/signing_keys.ts'
+import { guardFetch } from '../worker/outside.ts'
 import { findUnprepared, findUnsent, templatesOfStores } from './sql_record.ts'
+import { ENVIRONMENT, EPOCH } from './support/environment.ts'
 
 declare module 'vitest' {
   export interface ProvidedContext {
@@ -19,10 +27,15 @@ declare module 'vitest' {
 
 export default async function setup(project: TestProject) {
   const folder = mkdtempSync(join(tmpdir(), 'allauth-farm-'))
-  const template = join(folder, 'template.db')
-  const database = await openEmbeddedDatabase(`file:${template}`)
-  await migrate(database, readMigrations(new URL('../migrations/', import.meta.url).pathname))
-  await database.close()
+  const bare = join(folder, 'bare.db')
+  const withKeys = join(folder, 'with_keys.db')
+  const migrations = readMigrations(new URL('../migrations/', import.meta.url).pathname)
+  for (const template of [bare, withKeys]) {
+    const database = await openEmbeddedDatabase(`file:${template}`)
+    await migrate(database, migrations)
+    if (template === withKeys) await makeKeys(database)
+    await database.close()
+  }
 
   const texts = new Set<string>()
   const onStatement = (sql: string) => texts.add(sql)
@@ -36,12 +49,16 @@ export default async function setup(project: TestProject) {
     const known = endpoints.get(url.searchParams.get('url') ?? '')
     if (url.pathname === '/new') {
       const file = join(folder, `${crypto.randomUUID()}.db`)
-      cpSync(template, file)
-      const endpoint = await serveHrana({ file, onStatement })
+      cpSync(url.searchParams.has('keys') ? withKeys : bare, file)
+      const endpoint = await serveHrana({ file, isDurable: false, onStatement })
       endpoints.set(endpoint.url, endpoint)
       answer({ url: endpoint.url })
     } else if (url.pathname === '/count') answer({ requests: known?.requests() })
-    else {
+    else if (url.pathname === '/close') {
+      endpoints.delete(known?.url ?? '')
+      await known?.close()
+      answer({})
+    } else {
       response.statusCode = 404
       response.end()
     }
@@ -53,7 +70,7 @@ export default async function setup(project: TestProject) {
     server.closeAllConnections()
     server.close()
     await Promise.all([...endpoints.values()].map((endpoint) => endpoint.close()))
-    const faults = (await isWholeRun(project)) ? faultsOf(template, texts) : []
+    const faults = (await isWholeRun(project)) ? faultsOf(bare, texts) : []
     rmSync(folder, { recursive: true, force: true })
     // An error here fails the run, and its message is what is printed.
     if (faults.length > 0) throw new Error(`SQL of the run:\n${faults.join('\n')}`)
@@ -76,4 +93,27 @@ function faultsOf(template: string, texts: ReadonlySet<string>): string[] {
     ...findUnprepared(template, texts).map((fault) => `does not prepare: ${fault}`),
     ...findUnsent(templates, texts).map((place) => `was never sent: ${place}`),
   ]
+}
+
+/** Makes the first signing keys, as a worker of the tests does at its first request. */
+async function makeKeys(database: Database): Promise<void> {
+  const { config } = readEnvironment({ ...ENVIRONMENT, DATABASE_URL: 'file:unused' })
+  if (config === undefined) throw new Error('ENVIRONMENT is not accepted')
+  const argon2 = createRequire(import.meta.url).resolve('@phi-ag/argon2/argon2.wasm')
+  await signingKeys({
+    config,
+    db: database,
+    now: () => EPOCH,
+    random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    log: () => {},
+    fetch: guardFetch(fetch, false),
+    background: () => {},
+    address: '192.0.2.1',
+    client_certificate: null,
+    actor: { kind: 'system', id: null, scopes: new Set(['manage']) },
+    memory: new Map(),
+    argon2: new WebAssembly.Module(readFileSync(argon2)),
+    rid: 'fixture',
+    parties: noParties(),
+  })
 }

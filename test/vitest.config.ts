@@ -1,12 +1,20 @@
+import { availableParallelism } from 'node:os'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Two hosts for the tests: the rooms of the worker run inside workerd, all that spawns runs on Node.
+// Three projects. The rooms of the worker run inside workerd. All that starts a program or waits for real
+// time runs on Node, and so does the rest, which is pure. The name of a project decides when it runs: `a`
+// before `b`.
 const root = new URL('..', import.meta.url).pathname
+
+/** Tests of the MQTT door that start programs, or wait for the ends of real intervals. */
+const SLOW_AT_THE_DOOR = 'test/proxy-node/**/{mosquitto,renewal,upstream}.test.ts'
 
 export default defineConfig({
   root,
   test: {
+    // Programs are waited for most of the time, so two files fit a machine of two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     projects: [
       {
         root,
@@ -19,8 +27,11 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
+          // Files share a workerd, so modules are loaded once: a fixture must not register hooks by itself.
+          isolate: false,
           include: ['test/{ground,keys,pages,access,identity,devices,oauth,admin}/**/*.test.ts'],
           globalSetup: ['test/database_farm.ts'],
+          setupFiles: ['test/support/teardown.ts'],
           testTimeout: 30_000,
         },
       },
@@ -29,7 +40,18 @@ export default defineConfig({
         test: {
           name: 'node',
           environment: 'node',
-          include: ['test/{host,policy,proxy-node}/**/*.test.ts', 'test/*.test.ts'],
+          include: ['test/host/**/*.test.ts', SLOW_AT_THE_DOOR],
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
+        },
+      },
+      {
+        root,
+        test: {
+          name: 'pure',
+          environment: 'node',
+          include: ['test/{policy,proxy-node}/**/*.test.ts', 'test/*.test.ts'],
+          exclude: ['**/node_modules/**', SLOW_AT_THE_DOOR],
           testTimeout: 30_000,
           hookTimeout: 30_000,
         },

@@ -1,15 +1,13 @@
-// What all routes of the management API share: one schema for validation, types and OpenAPI; a scope for each
-// route; problems; cursors; ETags; Idempotency-Key. Each room's routes.ts builds on it. Knows no room.
-import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
-import type { MiddlewareHandler } from 'hono'
-import type { ContentfulStatusCode } from 'hono/utils/http-status'
+// Words that all of the management API shares: schemas for validation, types and OpenAPI; scopes; problems; cursors;
+// ETags. api/operation.ts makes operations of them, in each room's routes.ts. Knows no room.
+import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from './context.ts'
-import { decodeBase64url, encodeBase64url, mac, seal, sha256, unseal, verifyMac } from './crypto.ts'
-import { type Statement, sql } from './db/sql.ts'
+import { decodeBase64url, encodeBase64url, mac, verifyMac } from './crypto.ts'
+import type { Statement } from './db/sql.ts'
 import { type FieldError, PROBLEM_STATUS, Problem, type ProblemType } from './errors.ts'
 import type { Env, Http } from './http.ts'
 
-export { createRoute, z }
+export { z }
 
 /** Longest JSON body, in bytes. */
 export const BODY_MAX = 1_048_576
@@ -25,43 +23,26 @@ export const API_SCOPES: readonly ApiScope[] = RESOURCES.flatMap(
 
 export type Api = OpenAPIHono<Env>
 
-/** A room's part of the API. Validation faults become one Problem with every field error. */
-export function createApi(): Api {
-  return new OpenAPIHono<Env>({
-    defaultHook: (result) => {
-      if (!result.success) {
-        throw new Problem(
-          'invalid_request',
-          'the request does not have the form described in /openapi.json',
-          fieldErrors(result.error),
-        )
-      }
-    },
-  })
-}
+/** A room's part of the API, to which `operation` adds. */
+export const createApi = (): Api => new OpenAPIHono<Env>()
 
 export const fieldErrors = (error: z.ZodError): FieldError[] =>
   error.issues.map((issue) => ({
-    pointer: issue.path
-      .map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`)
-      .join(''),
+    pointer: pointerTo(issue.path),
     detail: issue.message,
   }))
 
-/** Spread into a route: declares its scope in OpenAPI and enforces it. */
-export function scoped(scope: ApiScope) {
-  return { security: [{ oauth2: [scope] }], middleware: requireScope(scope) }
-}
+/** One line of text for people. */
+export const lineSchema = (max: number) =>
+  z
+    .string()
+    .min(1)
+    .max(max)
+    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
 
-function requireScope(scope: ApiScope): MiddlewareHandler<Env> {
-  return async (c, next) => {
-    const { scopes } = c.var.cx.actor
-    if (!scopes.has(scope) && !scopes.has('manage')) {
-      throw new Problem('forbidden', `this needs the scope ${scope}`)
-    }
-    await next()
-  }
-}
+/** RFC 6901. */
+export const pointerTo = (path: readonly PropertyKey[]): string =>
+  path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 /** The scope that a route declared, or undefined: the application refuses to start over such a route. */
 export const declaredScope = (route: RouteConfig): string | undefined =>
@@ -77,8 +58,8 @@ const problemSchema = z
   })
   .openapi('Problem')
 
-/** The responses of a route that are problems, for its description. */
-export function problems<const T extends readonly ProblemType[]>(...types: T) {
+/** The responses of an operation that are problems, for its description. */
+export function problems(...types: readonly ProblemType[]) {
   const responses: Record<number, { description: string; content: object }> = {}
   for (const type of types) {
     const status = PROBLEM_STATUS[type]
@@ -95,11 +76,8 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { 'application/json': { schema } },
 })
 
-/** A required JSON request body. */
-export const jsonBody = <T extends z.ZodType>(schema: T) => ({
-  required: true,
-  content: { 'application/json': { schema } },
-})
+/** The one answer of an operation that has nothing to say but that it is done. */
+export const nothing = (description: string) => ({ 204: { description } })
 
 /** RFC 9457. */
 export function problemBody(problem: Problem) {
@@ -137,6 +115,11 @@ export const listQuery = z.object({
   cursor: z.string().max(500).optional(),
 })
 
+/** Which page is wanted. */
+export type PageQuery = z.output<typeof listQuery>
+
+export type PageOf<Item> = { items: Item[]; next_cursor: string | null }
+
 export const listOf = <T extends z.ZodType>(schema: T) =>
   z.object({ items: z.array(schema), next_cursor: z.string().nullable() })
 
@@ -170,7 +153,7 @@ export function page<Row, Item>(
   limit: number,
   key: (row: Row) => string,
   item: (row: Row) => Item,
-): { items: Item[]; next_cursor: string | null } {
+): PageOf<Item> {
   const shown = rows.slice(0, limit)
   const last = shown.at(-1)
   const more = rows.length > limit && last !== undefined
@@ -199,93 +182,3 @@ export function demandedVersion(c: Http): number | null {
   }
   return Number(match[1])
 }
-
-// --- Idempotency-Key --------------------------------------------------------------------------
-
-const DAY = 86_400
-/** Longer than a request is let run. */
-const PENDING = 60
-
-type Remembered = {
-  rid: string
-  request_hash: string
-  status: number | null
-  response: string | null
-}
-
-type Answer = { scopes: string[]; headers: [string, string][]; body: string }
-
-const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
-  // An entry that has run out is taken over as if it were new. One without an answer soon does: whoever worked on it
-  // is gone, or could not reach the database any more.
-  sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
-    values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + PENDING})
-    on conflict (hash) do update set
-      rid = case when expires_at <= ${cx.now()} then ${cx.rid} else rid end,
-      request_hash = case when expires_at <= ${cx.now()} then ${request_hash} else request_hash end,
-      status = case when expires_at <= ${cx.now()} then null else status end,
-      response = case when expires_at <= ${cx.now()} then null else response end,
-      expires_at = case when expires_at <= ${cx.now()} then ${cx.now() + PENDING} else expires_at end
-    returning rid, request_hash, status, response`
-
-/**
- * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same actor.
- * The answer is kept sealed, since it may hold a secret that is shown once; a token with fewer scopes than the
- * first one's does not get it. A failed request is not kept.
- */
-export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
-  const key = c.req.header('idempotency-key')
-  if (key === undefined || c.req.method !== 'POST') return next()
-  const cx = c.var.cx
-  if (key.length === 0 || key.length > 255) {
-    throw new Problem('invalid_request', 'Idempotency-Key must have 1 to 255 characters')
-  }
-  // Bounded before this by app.ts; Hono keeps what was read for the handler.
-  const body = await c.req.arrayBuffer()
-  const path = new URL(c.req.url).pathname
-  const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))
-  const request_hash = mac(cx, 'idempotency', new TextDecoder().decode(body))
-  const [known] = await cx.db.write(rememberRequest(cx, hash, request_hash))
-  if (known === undefined) throw new Error('the idempotency key was not stored')
-  if (known.request_hash !== request_hash) {
-    throw new Problem('idempotency_mismatch', 'this Idempotency-Key came with another body before')
-  }
-  if (known.rid !== cx.rid) {
-    if (known.status === null || known.response === null) {
-      throw new Problem('conflict', 'a request with this Idempotency-Key is still being worked on')
-    }
-    const text = await unseal(cx, `idempotency_key.response:${hash}`, known.response)
-    const { scopes, headers, body } = JSON.parse(text) as Answer
-    if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
-      throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
-    }
-    for (const [name, value] of headers) c.header(name, value)
-    c.header('Idempotent-Replayed', 'true')
-    if (known.status === 204) return c.body(null, 204)
-    return c.body(body, known.status as ContentfulStatusCode)
-  }
-  await next()
-  if (c.res.ok) {
-    const headers = [...c.res.headers].filter(([name]) =>
-      ['cache-control', 'content-type', 'etag', 'location'].includes(name),
-    )
-    const response = await seal(
-      cx,
-      `idempotency_key.response:${hash}`,
-      JSON.stringify({
-        scopes: [...cx.actor.scopes],
-        headers,
-        body: await c.res.clone().text(),
-      } satisfies Answer),
-    )
-    await cx.db.write(sql`update idempotency_key
-      set status = ${c.res.status}, response = ${response}, expires_at = ${cx.now() + DAY}
-      where hash = ${hash} and rid = ${cx.rid}`)
-  } else {
-    await cx.db.write(sql`delete from idempotency_key where hash = ${hash} and rid = ${cx.rid}`)
-  }
-}
-
-/** For the timer. */
-export const deleteOldIdempotencyKeys = (cx: Context): Statement =>
-  sql`delete from idempotency_key where expires_at <= ${cx.now()}`

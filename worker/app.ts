@@ -7,7 +7,8 @@ import { bodyLimit } from 'hono/body-limit'
 import { evaluationRoutes } from './access/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
-import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope, idempotency } from './api.ts'
+import { idempotency } from './api/idempotency.ts'
+import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { Problem } from './errors.ts'
@@ -83,12 +84,12 @@ export function createApp(open: Open): Hono<Env> {
   ]) {
     v1.route('/', room())
   }
-  assertScopes(v1)
   const api = new OpenAPIHono<Env>()
   api.use('/v1/*', bearerGuard, limitBody, refuseNul, idempotency)
   api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
   api.route('/', v1)
   api.route('/', evaluationRoutes())
+  assertScopes(api)
   app.route('/', api)
   app.get('/openapi.json', (c) => {
     const { cx } = c.var
@@ -159,9 +160,12 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
   return next()
 }
 
-/** A route without a scope of ours would be open to every token: such a program does not start. */
-function assertScopes(v1: Api): void {
-  for (const definition of v1.openAPIRegistry.definitions) {
+/**
+ * A route without a scope of the API would be open to every token: such a program does not start. The metadata of
+ * AuthZEN is for everybody.
+ */
+function assertScopes(api: Api): void {
+  for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue
     const scope = declaredScope(definition.route)
     if (!API_SCOPES.some((known) => known === scope)) {
@@ -170,13 +174,14 @@ function assertScopes(v1: Api): void {
     }
   }
   const described = new Set(
-    v1.openAPIRegistry.definitions.map((one) =>
+    api.openAPIRegistry.definitions.map((one) =>
       one.type === 'route'
         ? `${one.route.method.toUpperCase()} ${one.route.path.replaceAll(/\{(\w+)\}/g, ':$1')}`
         : '',
     ),
   )
-  for (const { method, path } of v1.routes) {
+  for (const { method, path } of api.routes) {
+    if (path.startsWith('/.well-known/')) continue
     if (method !== 'ALL' && !described.has(`${method} ${path}`)) {
       throw new Error(`the route ${method} ${path} is not described, so it has no scope`)
     }

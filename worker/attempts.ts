@@ -1,6 +1,6 @@
 // Limits on failed attempts, counted in the database so that all isolates share them. An attempt is counted
 // before the costly or telling work is done, in one statement, and given back when it succeeded: parallel
-// guesses cannot slip through, and only failures count. (Design §7.8)
+// guesses cannot slip through, and only failures count.
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
 import { type Condition, condition, type Statement, sql } from './db/sql.ts'
@@ -33,6 +33,26 @@ export function limit(
     isWithin: condition`exists (select 1 from attempt where key = ${hashed} and count <= ${max})`,
     giveBack: sql`update attempt set count = count - 1 where key = ${hashed} and count > 0`,
   }
+}
+
+/**
+ * The peer as limits per address count it: an IPv4 address, or the /64 that one IPv6 subscriber has. Null when the
+ * address is unknown.
+ */
+export function addressKey(address: string): string | null {
+  if (address === '') return null
+  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
+  if (mapped?.[1] !== undefined) return mapped[1]
+  if (!address.includes(':')) return address
+  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::')
+  const left = head === '' ? [] : head.split(':')
+  const right = tail === undefined || tail === '' ? [] : tail.split(':')
+  const gap = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length)
+  const groups = [...left, ...Array<string>(gap).fill('0'), ...right]
+  return groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ''))
+    .join(':')
 }
 
 /** For the timer: forgets counters whose window has ended. */

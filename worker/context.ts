@@ -113,16 +113,25 @@ export function recall<T>(cx: Context, key: string): T | undefined {
   return entry.value as T
 }
 
-/** How many values are remembered before those that are too old make room. */
+/** Most values that are remembered at once. */
 const MEMORY_MAX = 1000
 
-/** Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale). */
+/** Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale), or until there is no room. */
 export function remember<T>(cx: Context, key: string, value: T, ttl: number): T {
-  // Some keys are addresses that clients chose, who can name new ones without end.
-  if (cx.memory.size >= MEMORY_MAX) {
-    const now = cx.now()
-    for (const [known, { expires_at }] of cx.memory) if (expires_at <= now) cx.memory.delete(known)
-  }
+  if (cx.memory.size >= MEMORY_MAX && !cx.memory.has(key)) makeRoom(cx)
   cx.memory.set(key, { value, expires_at: cx.now() + ttl })
   return value
+}
+
+/**
+ * Forgets the values that are too old, or, where there is none, the one that has the least time left. Some keys are
+ * addresses that clients chose, and they can name new ones without end.
+ */
+function makeRoom({ memory, now }: Context): void {
+  let next: { key: string; expires_at: number } | undefined
+  for (const [key, { expires_at }] of memory) {
+    if (expires_at <= now()) memory.delete(key)
+    else if (next === undefined || expires_at < next.expires_at) next = { key, expires_at }
+  }
+  if (memory.size >= MEMORY_MAX && next !== undefined) memory.delete(next.key)
 }

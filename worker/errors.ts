@@ -80,6 +80,10 @@ export class OAuthError extends Error {
   }
 }
 
+/** A request that does not have the form it must have, whatever it asks for. */
+export const badRequest = (description: string, reason: Reason) =>
+  new OAuthError('invalid_request', { description, reason })
+
 /** Types of problem (RFC 9457): stable names, sent as `urn:allauth:problem:<name>`. */
 export const PROBLEM_STATUS = {
   invalid_request: 400,

@@ -1,6 +1,5 @@
 // How a failure becomes an answer: the kinds that have one, the challenge that goes with it, and whether it is a page, a
 // problem or the JSON of the protocol. Each is logged with its reason here. Routes say themselves that they are pages.
-import { HTTPException } from 'hono/http-exception'
 import { problemResponse } from './api.ts'
 import { UnsealError } from './crypto.ts'
 import { DatabaseUnavailable } from './db/database.ts'
@@ -62,13 +61,6 @@ function classify(error: Error): OAuthError | Problem {
       reason: 'sealed_with_another_key',
       cause: error,
     })
-  }
-  if (error instanceof HTTPException && error.status === 400) {
-    return new Problem('invalid_request', 'the body is not valid JSON', [], 'no_json_object')
-  }
-  if (error instanceof HTTPException && error.status === 415) {
-    const detail = 'send JSON, with Content-Type: application/json'
-    return new Problem('unsupported_media_type', detail, [], 'unsupported_content_type')
   }
   return new OAuthError('server_error', {
     description: 'an error occurred',

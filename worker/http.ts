@@ -3,7 +3,7 @@
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
-import { logRefusal, OAuthError } from './errors.ts'
+import { badRequest, logRefusal, OAuthError } from './errors.ts'
 import { isObject } from './json.ts'
 import type { Reason } from './refusals.ts'
 
@@ -27,9 +27,6 @@ export type Form = {
   all(name: string): readonly string[]
   names(): readonly string[]
 }
-
-const badRequest = (description: string, reason: Reason) =>
-  new OAuthError('invalid_request', { description, reason })
 
 /**
  * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and NUL are

@@ -1,15 +1,16 @@
 // What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
 // fails is logged and tried again when its lease has run out.
 
-import { deleteOldIdempotencyKeys } from './api.ts'
+import { deleteOldIdempotencyKeys } from './api/idempotency.ts'
 import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
+import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/expiry.ts'
 import { sweepSessions } from './oauth/logout/after_session.ts'
-import { deliverLogoutTokens } from './oauth/logout/backchannel_logout.ts'
+import { logoutTokens } from './oauth/logout/backchannel_logout.ts'
 
 export type Job = {
   name: string
@@ -17,6 +18,9 @@ export type Job = {
   every: number
   run(cx: Context): Promise<void>
 }
+
+/** All that is sent to others and again until it arrives. */
+const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens]
 
 export const JOBS: readonly Job[] = [
   {
@@ -38,9 +42,10 @@ export const JOBS: readonly Job[] = [
     every: 50,
     async run(cx) {
       await sweepSessions(cx, null)
-      await deliverLogoutTokens(cx)
     },
   },
+  // After the jobs that note deliveries, so that these go out in the same minute.
+  { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },
 ]
 
 /** Runs every job that is due and that no other instance has taken. Never throws. */

@@ -208,6 +208,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   resource_not_covered: 'The authorization does not cover this resource.',
   resource_not_registered: 'The client is not registered for this resource or audience.',
   scope_not_covered: 'The token or authorization behind the request does not have this scope.',
+  scope_not_held:
+    'The access token does not have the scope that this route of the management API needs.',
   scope_not_registered: 'The client is not registered for this scope.',
   several_audiences: 'A PASETO has one audience and several were asked for.',
   shared_audience: 'MQTT and the management API share a token with no other resource.',

@@ -171,6 +171,7 @@ type OfEntitlement =
   | 'resource_not_covered'
   | 'resource_not_registered'
   | 'scope_not_covered'
+  | 'scope_not_held'
   | 'scope_not_registered'
   | 'several_audiences'
   | 'shared_audience'

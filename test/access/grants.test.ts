@@ -1,10 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { findGrantsByKeys, planGrant } from '../../worker/access/grants.ts'
-import { buryPrincipal, forgetRights } from '../../worker/access/principals.ts'
+import { buryPrincipal, emailKeyOf, forgetRights } from '../../worker/access/principals.ts'
 import { findRolesByNames, planRole } from '../../worker/access/roles.ts'
-import { emailKeyOf } from '../../worker/access/words.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { emailKey } from '../../worker/identity/emails.ts'
+import { emailKey } from '../../worker/email_address.ts'
 import { details, startHouse } from './fixture.ts'
 
 async function startSite() {

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { signingKeys } from '../../worker/keys/signing_keys.ts'
 import { startWorker } from '../context.ts'
+import { callApi, clientToken } from '../support/operator.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
@@ -42,34 +43,10 @@ async function startManaged() {
     },
     {},
   )
-  const token = async (client_id: string, scope: string) => {
-    const answer = await worker.request('/oauth/token', {
-      method: 'POST',
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
-      headers: { authorization: `Basic ${btoa(`${client_id}:${SECRET}`)}` },
-    })
-    return ((await answer.json()) as { access_token: string }).access_token
-  }
+  const token = (client_id: string, scope: string) => clientToken(worker, client_id, SECRET, scope)
   const manage = await token('ops', 'manage')
-  const call = async (method: string, path: string, body?: unknown, more: HeadersInit = {}) => {
-    const answer = await worker.request(path, {
-      method,
-      headers: {
-        authorization: `Bearer ${manage}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...more,
-      },
-      ...(body === undefined
-        ? {}
-        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
-    const text = await answer.text()
-    return {
-      status: answer.status,
-      headers: answer.headers,
-      body: (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>,
-    }
-  }
+  const call = (method: string, path: string, body?: unknown, more: HeadersInit = {}) =>
+    callApi(worker, manage, method, path, body, more)
   return { worker, call, token }
 }
 

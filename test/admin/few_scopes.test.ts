@@ -2,6 +2,7 @@
 import { expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { startWorker } from '../context.ts'
+import { callApi, clientToken } from '../support/operator.ts'
 
 const SECRET = 'few-secret-of-at-least-32-characters-0001'
 
@@ -26,26 +27,9 @@ async function startFew(document: Record<string, unknown> = {}) {
     {},
   )
   const actor = async (client_id: string, scope: string) => {
-    const answer = await worker.request('/oauth/token', {
-      method: 'POST',
-      body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
-      headers: { authorization: `Basic ${btoa(`${client_id}:${SECRET}`)}` },
-    })
-    const { access_token } = (await answer.json()) as { access_token: string }
-    return async (method: string, path: string, body?: unknown, more: HeadersInit = {}) => {
-      const answer = await worker.request(path, {
-        method,
-        headers: {
-          authorization: `Bearer ${access_token}`,
-          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-          ...more,
-        },
-        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-      })
-      const text = await answer.text()
-      const parsed = (text === '' ? {} : JSON.parse(text)) as Record<string, unknown>
-      return { status: answer.status, headers: answer.headers, body: parsed }
-    }
+    const access_token = await clientToken(worker, client_id, SECRET, scope)
+    return (method: string, path: string, body?: unknown, more: HeadersInit = {}) =>
+      callApi(worker, access_token, method, path, body, more)
   }
   return { worker, actor }
 }

@@ -1,21 +1,11 @@
 // Bodies that are odd or enormous get an answer, and never "an error occurred".
 import { expect, test } from 'vitest'
-import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { startWorker } from '../context.ts'
+import { newClientToken } from '../support/operator.ts'
 
 test('deep, wide and broken JSON is refused or stored, never a fault of ours', async () => {
   const worker = await startWorker()
-  const { client_secret = '' } = await createClient(worker.context(), {
-    client_id: 'ops',
-    grant_types: ['client_credentials'],
-    scope: 'manage',
-  })
-  const issued = await worker.request('/oauth/token', {
-    method: 'POST',
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'manage' }),
-    headers: { authorization: `Basic ${btoa(`ops:${client_secret}`)}` },
-  })
-  const { access_token } = (await issued.json()) as { access_token: string }
+  const access_token = await newClientToken(worker)
   const deep = `${'['.repeat(200_000)}${']'.repeat(200_000)}`
   const wide = JSON.stringify(Object.fromEntries(Array.from({ length: 40_000 }, (_, i) => [i, ''])))
   const half = '"\\ud800"'

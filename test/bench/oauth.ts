@@ -1,14 +1,17 @@
 // `npm run bench -- oauth`: this server beside oidc-provider and better-auth, all on Node over a SQLite or libSQL file
 // whose commits are on disk when they are answered. One run, alternating: in each round every server has its turn
 // in every row, and the order changes. Then the CPU time of a request in workerd and on Node.
+
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
 import { join } from 'node:path'
 import * as oauth from 'oauth4webapi'
 import { discover, FormBrowser } from '../host/black_box.ts'
-import { ROOT, type RunningWorker, startWorkerOn, temporaryFolder } from '../host/programs.ts'
+import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
 import { median, servingProcess, statOf } from '../measure/process_stat.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { load, percentile, ROWS, type Row, type Target } from './load.ts'
 
 const CONNECTIONS = 64

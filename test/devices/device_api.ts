@@ -1,6 +1,5 @@
 // The routes of devices behind a guard that lets everybody in as the actor a test names.
 import { OpenAPIHono } from '@hono/zod-openapi'
-import { HTTPException } from 'hono/http-exception'
 import { problemResponse } from '../../worker/api.ts'
 import type { Actor } from '../../worker/context.ts'
 import { group, membership, principal } from '../../worker/db/schema.ts'
@@ -27,9 +26,6 @@ export function deviceApi(worker: TestWorker, actor: Actor = SYSTEM) {
   app.route('/', deviceRoutes())
   app.onError((error, c) => {
     if (error instanceof Problem) return problemResponse(c, error)
-    if (error instanceof HTTPException) {
-      return problemResponse(c, new Problem('invalid_request', error.message))
-    }
     throw error
   })
   return async (

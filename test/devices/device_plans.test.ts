@@ -1,8 +1,8 @@
 import { expect, test } from 'vitest'
 import type { Plan } from '../../worker/api.ts'
+import { deviceInput } from '../../worker/devices/device_schema.ts'
 import {
   createDevice,
-  deviceInput,
   findDevicesByIds,
   getDevice,
   planDevice,

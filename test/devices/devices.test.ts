@@ -1,11 +1,7 @@
 import { expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
-import {
-  createDevice,
-  type DeviceInput,
-  planDevice,
-  updateDevice,
-} from '../../worker/devices/devices.ts'
+import type { DeviceInput } from '../../worker/devices/device_schema.ts'
+import { createDevice, planDevice, updateDevice } from '../../worker/devices/devices.ts'
 import { countRoundTrips } from '../context.ts'
 import { type Answer, eventsOf, newJwk, startDevices } from './device_api.ts'
 
@@ -420,7 +416,8 @@ test('a body that is not JSON, or does not say that it is, is refused', async ()
     const headers = { 'content-type': type }
     for (const path of ['devices', 'devices/d/credentials', 'device-types']) {
       const answer = await api('POST', `/v1/${path}`, new Blob([text]), headers)
-      expect(answer.status, `${path} ${type} ${text}`).toBe(400)
+      const status = type === 'application/json' ? 400 : 415
+      expect(answer.status, `${path} ${type} ${text}`).toBe(status)
     }
   }
   expect((await api('GET', '/v1/devices')).body.items).toHaveLength(1)
@@ -453,14 +450,14 @@ test('the description of the API names every operation, and keys without private
   expect(Object.keys(schemas.DeviceJwk.properties)).not.toContain('d')
 })
 
-test('a path or a filter that no database could be asked for is refused', async () => {
+test('a path that can be nobody is not found, a filter that no database could be asked for is refused', async () => {
   const { api } = await startDevices()
   for (const bad of ['a%00b', 'x'.repeat(201)]) {
     for (const path of [`devices/${bad}`, `devices/${bad}/credentials`, `device-types/${bad}`]) {
-      expect((await api('GET', `/v1/${path}`)).status, path).toBe(400)
+      expect((await api('GET', `/v1/${path}`)).status, path).toBe(404)
     }
-    expect((await api('PATCH', `/v1/devices/${bad}`, {})).status).toBe(400)
-    expect((await api('DELETE', `/v1/devices/d/credentials/${bad}`)).status).toBe(400)
+    expect((await api('PATCH', `/v1/devices/${bad}`, {})).status).toBe(404)
+    expect((await api('DELETE', `/v1/devices/d/credentials/${bad}`)).status).toBe(404)
     for (const filter of ['type', 'group']) {
       expect((await api('GET', `/v1/devices?${filter}=${bad}`)).status, filter).toBe(400)
     }

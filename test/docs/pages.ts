@@ -5,6 +5,7 @@ import { z } from 'zod'
 import { PROXY_VARIABLES } from '../../proxy-node/config.ts'
 import { VARIABLES } from '../../worker/environment.ts'
 import { EVENTS } from '../../worker/event_catalogue.ts'
+import { SENTENCES } from '../../worker/refusal_sentences.ts'
 import { SETTINGS } from '../../worker/settings.ts'
 
 type Page = {
@@ -25,6 +26,7 @@ export const PAGES: readonly Page[] = [
     },
   },
   { file: 'events.md', tables: { 'worker/event_catalogue.ts': eventsTable } },
+  { file: 'refusals.md', tables: { 'worker/refusal_sentences.ts': refusalsTable } },
 ]
 
 export const fileOf = ({ file }: Page): string =>
@@ -106,4 +108,13 @@ function eventsTable(): string {
       .join('<br>'),
   ])
   return table(['type', 'meaning', '`subject_id`', '`data`'], rows)
+}
+
+/** In the order of the alphabet, for the table is looked up by reason. */
+function refusalsTable(): string {
+  const rows = Object.entries(SENTENCES).map(([reason, sentence]) => [code(reason), sentence])
+  return table(
+    ['reason', 'sentence'],
+    rows.sort(([a = ''], [b = '']) => (a < b ? -1 : 1)),
+  )
 }

@@ -117,7 +117,7 @@ test('a violation that no rule foresaw is a 500, with its cause in the log', asy
 
 test('of many instances one runs a job, and again when its time has come', async () => {
   const worker = await startWorker()
-  // Of `forget` one, of `sessions` two.
+  // One of each: `forget`, `sessions`, `deliveries`.
   const work = 3
   const longest = Math.max(...JOBS.map((job) => job.every))
   const leases = async () => {

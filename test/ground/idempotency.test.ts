@@ -1,7 +1,8 @@
 // Idempotency-Key before a route of a test's own.
 import { Hono } from 'hono'
 import { expect, test } from 'vitest'
-import { idempotency, problemResponse } from '../../worker/api.ts'
+import { idempotency } from '../../worker/api/idempotency.ts'
+import { problemResponse } from '../../worker/api.ts'
 import type { Context } from '../../worker/context.ts'
 import { DatabaseUnavailable } from '../../worker/db/database.ts'
 import { Problem } from '../../worker/errors.ts'

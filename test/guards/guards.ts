@@ -788,7 +788,7 @@ const KINDS: readonly Guard[] = [
   {
     name: 'kid-of-clients',
     attack: 'a `kid` that names no key of the client (RFC 8725 §3.10)',
-    file: 'worker/oauth/clients/keys.ts',
+    file: 'worker/keys/remote_jwks.ts',
     from: 'kid === undefined ? keys : keys.filter((key) => key.kid === undefined || key.kid === kid)',
     to: 'keys',
     test: 'oauth/attacks',
@@ -1007,7 +1007,7 @@ const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'jwks-uri-pace',
     attack: 'made-up key ids that make us ask a client’s server without end',
-    file: 'worker/oauth/clients/keys.ts',
+    file: 'worker/keys/remote_jwks.ts',
     from: 'if (known === undefined || (isOld && isLacking)) {',
     to: 'if (known === undefined || isLacking) {',
     test: 'oauth/clients/client_keys',
@@ -1330,6 +1330,36 @@ const PARAMETERS: readonly Guard[] = [
   },
 ]
 
+const MANAGEMENT: readonly Guard[] = [
+  {
+    name: 'strict-query',
+    attack: 'a misspelt filter, by which a list or a deletion is of everything',
+    file: 'worker/api/operation.ts',
+    from: "refuse('is no query parameter of this operation')",
+    to: 'continue',
+    test: 'admin/described_answers',
+    title: 'a query parameter that is unknown',
+  },
+  {
+    name: 'query-parameter-once',
+    attack: 'a parameter that comes twice, of which two readers take different ones',
+    file: 'worker/api/operation.ts',
+    from: "else if (values.has(name)) refuse('is given more than once')",
+    to: '',
+    test: 'admin/described_answers',
+    title: 'a query parameter that is unknown',
+  },
+  {
+    name: 'scope-of-operation',
+    attack: 'a token that uses an operation whose scope it does not have (RFC 6750 §3.1)',
+    file: 'worker/api/operation.ts',
+    from: 'assertScope(c.var.cx, scope)\n',
+    to: '\n',
+    test: 'admin/described_answers',
+    title: 'without the scope',
+  },
+]
+
 const THE_LOG: readonly Guard[] = [
   {
     name: 'request-id-of-its-own',
@@ -1380,5 +1410,6 @@ export const GUARDS: readonly Guard[] = [
   ...ACTING_FOR_OTHERS,
   ...OUTSIDE,
   ...PARAMETERS,
+  ...MANAGEMENT,
   ...THE_LOG,
 ]

@@ -4,7 +4,8 @@
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createVitest, type TestSpecification, type Vitest } from 'vitest/node'
-import { ROOT, temporaryFolder } from '../host/programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { GUARDS, type Guard } from './guards.ts'
 
 const COPIED = ['worker', 'policy', 'proxy-node', 'migrations', 'test', 'public']

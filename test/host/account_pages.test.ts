@@ -1,14 +1,14 @@
 // Signing out and the account pages as people see them: Chromium without script, at two sizes; clients that end the
 // session by the browser; and a receiver of logout tokens over real HTTP.
+
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { createRemoteJWKSet, jwtVerify } from 'jose'
 import * as oauth from 'oauth4webapi'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { discover, PASSWORD } from './black_box.ts'
-import { DESKTOP, openBrowser, PHONE, SCREENSHOTS } from './chromium.ts'
+import { openBrowser, shoot } from './chromium.ts'
 import { until } from './mproxy_fixtures/until.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
@@ -117,15 +117,6 @@ async function signInAt(page: Page, client_id: string, scope: string) {
   )
   const tokens = await oauth.processAuthorizationCodeResponse(as, client, answer)
   return { as, tokens, id_token: tokens.id_token ?? '' }
-}
-
-const shoot = async (page: Page, name: string) => {
-  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-    await page.setViewportSize(size)
-    await page.screenshot({ path: join(SCREENSHOTS, `${name}_${width}.png`), fullPage: true })
-    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
-    expect(wide, `${name} on a ${width}`).toBe(false)
-  }
 }
 
 test('a person looks at browsers and applications, takes access away, and signs out everywhere', async () => {

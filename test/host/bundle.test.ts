@@ -3,7 +3,9 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
-import { ROOT, run, temporaryFolder } from './programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
+import { run } from './programs.ts'
 
 const LIMIT_KB = 300
 

@@ -1,8 +1,9 @@
 // A real browser for tests: Debian's Chromium, a fresh profile, no talk with the world.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Browser, chromium } from 'playwright-core'
-import { ROOT } from './programs.ts'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { expect } from 'vitest'
+import { ROOT } from '../support/tree.ts'
 
 export const PHONE = { width: 390, height: 844 }
 export const DESKTOP = { width: 1280, height: 800 }
@@ -25,4 +26,14 @@ export function openBrowser(): Promise<Browser> {
       '--disable-sync',
     ],
   })
+}
+
+/** Takes pictures of a page on a phone and a desktop, on neither of which it may need sideways scrolling. */
+export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
+  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
+    await page.setViewportSize(size)
+    await page.screenshot({ path: join(SCREENSHOTS, `${name}_${width}.png`), fullPage })
+    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
+    expect(wide, `${name} on a ${width}`).toBe(false)
+  }
 }

@@ -1,6 +1,7 @@
 // The commands of the command line that no other suite types: each on an empty folder, for people and in JSON.
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { runCli, temporaryFolder } from './programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { runCli } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeAll(() => {
@@ -22,7 +23,8 @@ test('migrate brings an empty database up to date, and a second time changes not
       '0003_profile',
       '0004_client_id_metadata',
       '0005_withdrawal',
-      '0006_batch_refusal',
+      '0006_delivery',
+      '0007_batch_refusal',
     ],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
@@ -65,6 +67,15 @@ test('registration-token create gives a token once; numbers that are none are re
   expect([plain.code, plain.output.trim()]).toEqual([0, expect.stringMatching(/^[\w-]{43}$/)])
   const refused = await runCli(['registration-token', 'create', '--max-uses', 'many'], folder.path)
   expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('--max-uses many')])
+})
+
+test('refusal says the sentence of a reason in the log, and knows no other', async () => {
+  expect(await answer('refusal', 'wrong_secret')).toMatchObject({
+    reason: 'wrong_secret',
+    sentence: expect.stringMatching(/secret/),
+  })
+  const unknown = await runCli(['refusal', 'nothing'], folder.path)
+  expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('nothing')])
 })
 
 test('setup-link gives a link as long as there is no operator', async () => {

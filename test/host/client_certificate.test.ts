@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { afterAll, describe, expect, test } from 'vitest'
 import { certificateOfCloudflare, readClientCert } from '../../worker/entry/client_certificate.ts'
 import { certificateOfPeer } from '../../worker/entry/host.ts'
-import { type RunningWorker, run, startWorkerOn, temporaryFolder } from './programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { type RunningWorker, run, startWorkerOn } from './programs.ts'
 
 const folder = temporaryFolder()
 afterAll(() => folder.remove())

@@ -1,10 +1,9 @@
 // What every room may rely on, the same over the embedded file and over HTTP; then what only happens
 // on the way to a remote database: lost answers, silence, refusals.
 
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Libsql from 'libsql'
@@ -16,12 +15,13 @@ import type { ScriptRunner } from '../../worker/entry/embedded/libsql.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { type Migration, migrate, readMigrations } from '../../worker/entry/migrate.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'database-'))
+const { path: folder, remove } = temporaryFolder()
 let count = 0
 const freshPath = () => join(folder, `${++count}.db`)
 
-afterAll(() => rmSync(folder, { recursive: true }))
+afterAll(remove)
 
 interface Opened {
   db: Database & ScriptRunner
@@ -262,6 +262,41 @@ describe.each(drivers)('migrations, %s', (_, open) => {
         await expect(failed).rejects.toMatchObject({ name: 'MigrationRefused' })
       }
       expect(await db.read(sql`select 1 from sqlite_schema where name = 'c'`)).toEqual([])
+    }))
+
+  test('that end the table of logout tokens carry over those that wait', () =>
+    fresh(async (db) => {
+      const all = readMigrations(join(import.meta.dirname, '../../migrations'))
+      const end = all.findIndex(({ name }) => name === '0006_delivery')
+      await migrate(db, all.slice(0, end))
+      await db.write([
+        sql`insert into logout_delivery values ('lgd_1', 'shop', 'ann', 's1', 2, 'lease', 60, 7)`,
+        sql`insert into logout_delivery values ('lgd_2', 'bank', 'ann', 's1', 0, null, 50, 7)`,
+      ])
+      await migrate(db, all.slice(0, end + 1))
+      const carried = { kind: 'logout_token', about: 's1', payload: '{"user_id":"ann"}' }
+      const rows = await db.read(sql`select * from delivery order by id`)
+      expect(rows).toEqual([
+        {
+          ...carried,
+          id: 'lgd_1',
+          recipient: 'shop',
+          attempts: 2,
+          taken_by: 'lease',
+          next_at: 60,
+          created_at: 7,
+        },
+        {
+          ...carried,
+          id: 'lgd_2',
+          recipient: 'bank',
+          attempts: 0,
+          taken_by: null,
+          next_at: 50,
+          created_at: 7,
+        },
+      ])
+      expect(await db.read(sql`select 1 from sqlite_schema where name like 'logout_%'`)).toEqual([])
     }))
 
   test('asked for by eight callers at once are applied once', () =>

@@ -1,10 +1,8 @@
-// The device grant in a real browser: openid-client is the device, Chromium the person's phone and desktop.
-import { join } from 'node:path'
 import * as client from 'openid-client'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makeBlueprint, PASSWORD } from './black_box.ts'
-import { DESKTOP, openBrowser, PHONE, SCREENSHOTS } from './chromium.ts'
+import { openBrowser, shoot } from './chromium.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 let worker: RunningWorker
@@ -41,20 +39,6 @@ afterAll(async () => {
 
 const press = (action: string) => page.click(`button[name=action][value=${action}]`)
 
-async function shoot(name: string) {
-  for (const [size, viewport] of [
-    ['phone', PHONE],
-    ['desktop', DESKTOP],
-  ] as const) {
-    await page.setViewportSize(viewport)
-    const path = join(SCREENSHOTS, `${name}_${size}.png`)
-    await page.screenshot({ path, fullPage: true })
-    const wide = await page.evaluate('[document.documentElement.scrollWidth, window.innerWidth]')
-    const [scroll, inner] = wide as [number, number]
-    expect([name, size, scroll <= inner]).toEqual([name, size, true])
-  }
-}
-
 test('a person signs in, compares the code and allows it, and the device has its tokens', async () => {
   const begun = await client.initiateDeviceAuthorization(config, {
     scope: 'openid profile offline_access mqtt',
@@ -66,12 +50,12 @@ test('a person signs in, compares the code and allows it, and the device has its
   await press('login')
   expect(new URL(page.url()).pathname).toBe('/device')
   expect(await page.inputValue('input[name=code]')).toBe(begun.user_code)
-  await shoot('device')
+  await shoot(page, 'device')
 
   await page.fill('input[name=code]', 'bbbb bbbb')
   await press('continue')
   expect(await page.textContent('[role=alert]')).toContain('not right')
-  await shoot('device_refused')
+  await shoot(page, 'device_refused')
 
   // As people type it.
   await page.fill('input[name=code]', begun.user_code.toLowerCase().replace('-', ''))
@@ -80,10 +64,10 @@ test('a person signs in, compares the code and allows it, and the device has its
   for (const part of ['Living Room TV', begun.user_code, 'see your name and language']) {
     expect(text).toContain(part)
   }
-  await shoot('device_consent')
+  await shoot(page, 'device_consent')
   await press('allow')
   expect(await page.textContent('h1')).toBe('The device is connected')
-  await shoot('device_done')
+  await shoot(page, 'device_done')
 
   const tokens = await client.pollDeviceAuthorizationGrant(config, { ...begun, interval: 0.1 })
   expect(tokens.claims()?.aud).toBe('tv')

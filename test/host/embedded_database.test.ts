@@ -2,17 +2,7 @@
 
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs'
-import { tmpdir } from 'node:os'
+import { chmodSync, copyFileSync, existsSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import Database from 'libsql'
@@ -21,8 +11,9 @@ import { sql } from '../../worker/db/sql.ts'
 import { EmbeddedConnection } from '../../worker/entry/embedded/connection.ts'
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import { readMigrations } from '../../worker/entry/migrate.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'embedded-'))
+const { path: folder, remove } = temporaryFolder()
 const children = new Set<ChildProcess>()
 let count = 0
 const freshPath = () => join(folder, `${++count}.db`)
@@ -94,12 +85,12 @@ function stored(path: string): string[] {
 
 afterAll(() => {
   for (const child of children) child.kill('SIGKILL')
-  rmSync(folder, { recursive: true })
+  remove()
 })
 
 describe('two processes at full speed, one killed again and again', () => {
   async function survive(path: string, plan: Runtime[], acknowledgements: number, atOnce = 1) {
-    const steady = start('node', 'database_writer.ts', [urlOf(path), 'steady'])
+    const steady = start('node', 'database_writer.ts', [urlOf(path), 'steady', '1', '1'])
     await steady.reached(1)
     const acknowledged: string[] = []
     for (const [i, runtime] of plan.entries()) {

@@ -4,9 +4,11 @@ import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { makeBlueprint } from './black_box.ts'
 import { findFreePort } from './mproxy_fixtures/programs.ts'
-import { ROOT, run, runCli, temporaryFolder } from './programs.ts'
+import { run, runCli } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {

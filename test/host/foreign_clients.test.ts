@@ -1,6 +1,7 @@
 // Libraries that people log in with today, each in a real browser, against a worker behind TLS: oidc-client-ts,
 // auth0-spa-js and keycloak-js as single-page applications, passport-openidconnect as a server's. What they do with
 // tokens is their own code, unchanged.
+
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
@@ -11,9 +12,10 @@ import passport from 'passport'
 import { Strategy } from 'passport-openidconnect'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest'
+import { ROOT } from '../support/tree.ts'
 import { openBrowser } from './chromium.ts'
 import { findFreePort } from './mproxy_fixtures/programs.ts'
-import { ROOT, type RunningWorker, startWorkerOn } from './programs.ts'
+import { type RunningWorker, startWorkerOn } from './programs.ts'
 import { startTlsFront } from './tls_front.ts'
 
 const PASSWORD = 'zażółć gęślą jaźń 2026'

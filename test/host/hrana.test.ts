@@ -3,8 +3,6 @@
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Client, createClient } from '@libsql/client/web'
@@ -14,8 +12,9 @@ import { blob, integer, real, sqliteTable, text } from 'drizzle-orm/sqlite-core'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { scanSql } from '../../worker/entry/hrana/sql_text.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'hrana-'))
+const { path: folder, remove } = temporaryFolder()
 let endpoint: HranaEndpoint
 const clients: Client[] = []
 
@@ -58,7 +57,7 @@ afterEach(() => {
 
 afterAll(async () => {
   await endpoint.close()
-  rmSync(folder, { recursive: true })
+  remove()
 })
 
 describe('values', () => {

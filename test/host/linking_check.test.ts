@@ -3,15 +3,10 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { until } from './mproxy_fixtures/until.ts'
-import {
-  ROOT,
-  type RunningWorker,
-  runCli,
-  run as runProgram,
-  startWorkerOn,
-  temporaryFolder,
-} from './programs.ts'
+import { type RunningWorker, runCli, run as runProgram, startWorkerOn } from './programs.ts'
 
 const SECRET = 'linking-secret-of-at-least-32-characters'
 const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'

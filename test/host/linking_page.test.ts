@@ -1,8 +1,6 @@
-// Linking in Chromium: the page that asks, at the sizes of a phone and of a desk, and the way back to the vendor.
-import { join } from 'node:path'
 import type { Browser } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { DESKTOP, openBrowser, PHONE, SCREENSHOTS } from './chromium.ts'
+import { openBrowser, shoot } from './chromium.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -55,15 +53,7 @@ test.each([
     await page.fill('input[name=password]', PASSWORD)
     await page.click('button[name=action][value=login]')
     expect(await page.title()).toBe(`Link your account with ${title}`)
-    for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-      await page.setViewportSize(size)
-      await page.screenshot({
-        path: join(SCREENSHOTS, `linking_${client_id}_${width}.png`),
-        fullPage: true,
-      })
-      const isWide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
-      expect(isWide, `${client_id} on a ${width}`).toBe(false)
-    }
+    await shoot(page, `linking_${client_id}`)
     await page.click('button[name=action][value=allow]')
     await page.waitForURL((url) => url.href.startsWith(redirect_uri))
     const answer = new URL(page.url()).searchParams

@@ -3,12 +3,11 @@
 // Mosquitto; a device logs in with its own key and is heard; what the grants do not give is refused.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import * as oauth from 'oauth4webapi'
 import type { Browser, BrowserContext, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { claimsOf, deviceToken, discover, makeBlueprint, PASSWORD } from './black_box.ts'
-import { DESKTOP, openBrowser, PHONE, SCREENSHOTS } from './chromium.ts'
+import { openBrowser, shoot } from './chromium.ts'
 import { connect, tryConnect } from './mproxy_fixtures/clients.ts'
 import {
   type Broker,
@@ -87,16 +86,6 @@ async function finish(page: Page, flow: Awaited<ReturnType<typeof begin>>) {
     expectedNonce: flow.nonce,
     requireIdToken: true,
   })
-}
-
-const shoot = async (page: Page, name: string) => {
-  for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
-    await page.setViewportSize(size)
-    await page.screenshot({ path: join(SCREENSHOTS, `${name}_${width}.png`) })
-    // Nothing is cut off or needs sideways scrolling.
-    const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
-    expect(wide, `${name} on a ${width}`).toBe(false)
-  }
 }
 
 test('a person signs in and consents in Chromium, then hears over mProxy what a device published, and no more', async () => {
@@ -194,19 +183,19 @@ test('login, consent and error pages fit a phone and a desktop', async () => {
   const page = await context.newPage()
   const flow = await begin('openid profile email offline_access')
   await page.goto(flow.url.href)
-  await shoot(page, 'login')
+  await shoot(page, 'login', false)
   await page.fill('input[name=username]', 'ann@example.com')
   await page.fill('input[name=password]', 'not the password, certainly')
   await page.click('button[name=action][value=login]')
-  await shoot(page, 'login_refused')
+  await shoot(page, 'login_refused', false)
   await page.fill('input[name=username]', 'ann@example.com')
   await page.fill('input[name=password]', PASSWORD)
   await page.click('button[name=action][value=login]')
-  await shoot(page, 'consent')
+  await shoot(page, 'consent', false)
   flow.url.searchParams.set('redirect_uri', 'https://attacker.example/callback')
   const answer = await page.goto(flow.url.href)
   expect(answer?.status()).toBe(400)
   expect(page.url().startsWith(worker.issuer)).toBe(true)
-  await shoot(page, 'error')
+  await shoot(page, 'error', false)
   await context.close()
 })

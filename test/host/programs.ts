@@ -1,11 +1,10 @@
 // Starting our own programs in tests: each in a folder of its own, on free ports, stopped by process id.
 import { type ChildProcess, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { findFreePort } from './mproxy_fixtures/programs.ts'
-
-export const ROOT = new URL('../..', import.meta.url).pathname
 
 /** Programs are started by the dozen: what Node compiled is kept, beside npm's modules. */
 const COMPILE_CACHE = join(ROOT, 'node_modules/.cache/node')
@@ -19,12 +18,6 @@ export type Program = {
   exit: Promise<number | null>
   /** SIGTERM, and SIGKILL for it and all it started when it does not heed that. */
   stop(): Promise<number | null>
-}
-
-/** A folder that is gone when the test file has ended. */
-export function temporaryFolder(): { path: string; remove(): void } {
-  const path = mkdtempSync(join(tmpdir(), 'allauth-test-'))
-  return { path, remove: () => rmSync(path, { recursive: true, force: true }) }
 }
 
 /** The environment without anything of ours, so that a developer's own settings do not reach the tests. */

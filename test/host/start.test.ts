@@ -1,14 +1,17 @@
 // `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub and the same
 // with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
+
 import { cpSync, readFileSync, symlinkSync } from 'node:fs'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import mqtt from 'mqtt'
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { startBroker } from '../../worker/entry/broker.ts'
+import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { findFreePort } from './mproxy_fixtures/programs.ts'
 import { until } from './mproxy_fixtures/until.ts'
-import { ROOT, run, temporaryFolder } from './programs.ts'
+import { run } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {

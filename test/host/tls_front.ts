@@ -5,7 +5,7 @@ import { request } from 'node:http'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
-import { temporaryFolder } from './programs.ts'
+import { temporaryFolder } from '../support/folder.ts'
 
 export async function startTlsFront() {
   const folder = temporaryFolder()

@@ -2,8 +2,9 @@
 import { expect, test } from 'vitest'
 import { createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser, type Page } from './browser.ts'
-import { ANN, eventsOf, isSignedIn, PASSWORD, startWithAnn } from './people.ts'
+import { eventsOf, isSignedIn, startWithAnn } from './people.ts'
 
 const PATH = '/account/sessions'
 const csrfOf = (page: Page) => /name="csrf" value="([^"]*)"/.exec(page.html)?.[1] ?? ''

@@ -1,13 +1,13 @@
 import { expect, test } from 'vitest'
+import { addressKey } from '../../worker/attempts.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { addressKey } from '../../worker/identity/login.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { DEFAULT_SETTINGS } from '../../worker/settings.ts'
-import type { TestWorker } from '../context.ts'
-import { countRoundTrips } from '../context.ts'
+import { countRoundTrips, type TestWorker } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser, type Page } from './browser.ts'
 import { countHashes } from './hashes.ts'
-import { ANN, comparable, eventsOf, PASSWORD, startWithAnn, WRONG } from './people.ts'
+import { comparable, eventsOf, startWithAnn, WRONG } from './people.ts'
 
 const LIMIT = DEFAULT_SETTINGS.login_attempts_per_account
 const ADDRESS_LIMIT = DEFAULT_SETTINGS.login_attempts_per_address

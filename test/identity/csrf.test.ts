@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { createSetupLink } from '../../worker/identity/setup.ts'
 import { ISSUER } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser, formFields } from './browser.ts'
-import { ANN, isSignedIn, PASSWORD, startWithAnn } from './people.ts'
+import { isSignedIn, startWithAnn } from './people.ts'
 
 const credentials = { username: ANN, password: PASSWORD, action: 'login' }
 

@@ -4,9 +4,10 @@ import { sql } from '../../worker/db/sql.ts'
 import { hashPassword } from '../../worker/identity/passwords.ts'
 import { createUser, updateUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields } from './browser.ts'
 import { countHashes } from './hashes.ts'
-import { ANN, comparable, eventsOf, isSignedIn, PASSWORD, startWithAnn, WRONG } from './people.ts'
+import { comparable, eventsOf, isSignedIn, startWithAnn, WRONG } from './people.ts'
 
 test('a person signs in, is led on by 303, sees the account, and signs out again', async () => {
   const { browser } = await startWithAnn()

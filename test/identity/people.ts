@@ -1,16 +1,14 @@
 // What the tests of signing in share: a worker with Ann, and the events that were written.
 import { sql } from '../../worker/db/sql.ts'
-import { createUser } from '../../worker/identity/users.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { Browser, type Page } from './browser.ts'
 
-export const ANN = 'ann@example.com'
-export const PASSWORD = 'correct horse battery staple'
 export const WRONG = 'incorrect horse battery staple'
 
 export async function startWithAnn(env: Record<string, string> = {}) {
   const worker = await startWorker(env)
-  const ann = await createUser(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
+  const ann = await createPerson(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
   return { worker, ann, browser: new Browser(worker) }
 }
 

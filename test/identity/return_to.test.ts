@@ -1,7 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { safeReturnTo } from '../../worker/identity/return_to.ts'
 import { startWorker } from '../context.ts'
-import { ANN, PASSWORD, startWithAnn } from './people.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
+import { startWithAnn } from './people.ts'
 
 const LEADS_ELSEWHERE = [
   'https://evil.example',

@@ -11,8 +11,9 @@ import {
 import { createUser, deleteUser, updateUser } from '../../worker/identity/users.ts'
 import { DEFAULT_SETTINGS } from '../../worker/settings.ts'
 import { countRoundTrips } from '../context.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser } from './browser.ts'
-import { ANN, isSignedIn, PASSWORD, startWithAnn } from './people.ts'
+import { isSignedIn, startWithAnn } from './people.ts'
 
 const IDLE = DEFAULT_SETTINGS.session_idle_ttl
 const LONGEST = DEFAULT_SETTINGS.session_ttl

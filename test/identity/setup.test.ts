@@ -7,9 +7,10 @@ import { createSetupLink, ensureFirstOperator } from '../../worker/identity/setu
 import { consumeSetupLink } from '../../worker/identity/store.ts'
 import { createUser, updateUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
+import { PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields, type Page } from './browser.ts'
 import { countHashes } from './hashes.ts'
-import { eventsOf, isSignedIn, PASSWORD } from './people.ts'
+import { eventsOf, isSignedIn } from './people.ts'
 
 const BOSS = 'boss@example.com'
 

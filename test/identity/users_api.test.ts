@@ -4,53 +4,24 @@ import { createGrant } from '../../worker/access/grants.ts'
 import { createGroup } from '../../worker/access/groups.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createUser, findUsersByEmails, planUser, userInput } from '../../worker/identity/users.ts'
-import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { startWorker, type TestWorker } from '../context.ts'
+import { type ApiAnswer, callApi, newClientToken } from '../support/operator.ts'
+import { ANN, PASSWORD } from '../support/people.ts'
 import { Browser } from './browser.ts'
-import { ANN, eventsOf, isSignedIn, PASSWORD, startWithAnn } from './people.ts'
+import { eventsOf, isSignedIn, startWithAnn } from './people.ts'
 
 type Json = Record<string, unknown>
-type Answer = { status: number; headers: Headers; body: Json & { items: Json[] } }
 
 /** Calls the API with a token of a new client that has `scope`. */
 async function startApi(worker: TestWorker, scope = 'manage') {
   const client_id = `ops-${crypto.randomUUID()}`
-  const { client_secret = '' } = await createClient(worker.context(), {
-    client_id,
-    grant_types: ['client_credentials'],
-    scope,
-  })
-  const issued = await worker.request('/oauth/token', {
-    method: 'POST',
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope }),
-    headers: { authorization: `Basic ${btoa(`${client_id}:${client_secret}`)}` },
-  })
-  const { access_token } = (await issued.json()) as { access_token: string }
-  const api = async (
-    method: string,
-    path: string,
-    body?: unknown,
-    headers: Record<string, string> = {},
-  ): Promise<Answer> => {
-    const answer = await worker.request(path, {
-      method,
-      headers: {
-        authorization: `Bearer ${access_token}`,
-        ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-        ...headers,
-      },
-      ...(body === undefined
-        ? {}
-        : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-    })
-    const text = await answer.text()
-    const parsed = text === '' ? {} : (JSON.parse(text) as Json)
-    return { status: answer.status, headers: answer.headers, body: parsed as Answer['body'] }
-  }
+  const access_token = await newClientToken(worker, scope, client_id)
+  const api = (method: string, path: string, body?: unknown, headers: HeadersInit = {}) =>
+    callApi(worker, access_token, method, path, body, headers)
   return Object.assign(api, { client_id })
 }
 
-const problem = (answer: Answer) => ({
+const problem = (answer: ApiAnswer) => ({
   status: answer.status,
   type: String(answer.body['type']).replace('urn:allauth:problem:', ''),
   at: ((answer.body['errors'] ?? []) as { pointer: string }[]).map((error) => error.pointer),
@@ -329,7 +300,7 @@ test('lists go page by page, and are narrowed by e-mail address and status', asy
   let next: string | null = '/v1/users?limit=3'
   const sizes: number[] = []
   while (next !== null) {
-    const { body }: Answer = await api('GET', next)
+    const { body }: ApiAnswer = await api('GET', next)
     seen.push(...body.items.map((user) => user['id']))
     sizes.push(body.items.length)
     const cursor = body['next_cursor'] as string | null

@@ -13,7 +13,7 @@ async function publishedKids(worker: Awaited<ReturnType<typeof startWorker>>) {
 }
 
 test('the published keys are cacheable, hold no private part, and verify what we sign', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   const { answer, keys } = await publishedKids(worker)
   expect(answer.headers.get('cache-control')).toBe('public, max-age=300')
   expect(keys.map((key) => key.alg).sort()).toEqual(['ES256', 'RS256'])
@@ -37,7 +37,7 @@ test('the published keys are cacheable, hold no private part, and verify what we
 })
 
 test('the published keys cost no database round trip once warm, and one when cold', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   await publishedKids(worker)
   expect((await countRoundTrips(worker, () => publishedKids(worker))).roundTrips).toBe(0)
   worker.memory.clear()
@@ -45,7 +45,7 @@ test('the published keys cost no database round trip once warm, and one when col
 })
 
 test('private keys are sealed at rest', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   for (const key of await signingKeys(worker.context())) {
     expect(key.private_jwk).toMatch(/^v1\./)
     expect(key.public_jwk).not.toContain('"d"')
@@ -53,7 +53,7 @@ test('private keys are sealed at rest', async () => {
 })
 
 test('a new key is published before it signs, and the old one stays until its last token has run out', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   const cx = worker.context()
   const old = currentKey(cx, await signingKeys(cx), 'ES256')!
   const next = await rotateKey(cx, 'ES256')
@@ -78,7 +78,7 @@ test('a new key is published before it signs, and the old one stays until its la
 })
 
 test('two instances that start at once, and then rotate at once, end with one current key', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   const instances = Array.from({ length: 8 }, () => ({ ...worker.context(), memory: new Map() }))
   const first = await Promise.all(instances.map((cx) => signingKeys(cx)))
   expect(new Set(first.flat().map((key) => key.kid)).size).toBe(2)
@@ -92,7 +92,7 @@ test('two instances that start at once, and then rotate at once, end with one cu
 })
 
 test('the first key of another algorithm waits too, until no cache is without it', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   const cx = worker.context()
   await publishedKids(worker)
   const made = await rotateKey(cx, 'EdDSA')
@@ -104,7 +104,7 @@ test('the first key of another algorithm waits too, until no cache is without it
 })
 
 test('a token signed with a key of another kind under the same kid, or with none, is refused', async () => {
-  const worker = await startWorker()
+  const worker = await startWorker({}, { hasKeys: false })
   const cx = worker.context()
   const { jwt } = await signJwt(cx, 'ES256', 'at+jwt', {
     sub: 'x',

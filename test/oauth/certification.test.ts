@@ -1,11 +1,12 @@
 // The Basic OP plan of the OpenID Foundation's suite, and the Form Post OP plan, which is the same with
 // response_mode=form_post: what each module looks at, by a client that the suite registers itself.
+
 import { createLocalJWKSet, decodeProtectedHeader, jwtVerify, UnsecuredJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { ISSUER } from '../context.ts'
 import { formFields } from '../identity/browser.ts'
-import { ANN } from '../identity/people.ts'
+import { ANN } from '../support/people.ts'
 import {
   CALLBACK,
   type Changes,

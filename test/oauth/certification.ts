@@ -2,11 +2,11 @@
 // browser that signs in and allows, takes answers from the address or the form, and checks tokens strictly
 // (oauth4webapi).
 import * as oauth from 'oauth4webapi'
-import { createUser, updateUser } from '../../worker/identity/users.ts'
+import { updateUser } from '../../worker/identity/users.ts'
 import type { InitialAccessTokenInput } from '../../worker/oauth/registration/initial_access_tokens.ts'
 import { ISSUER, type Outside, startWorker, type TestWorker } from '../context.ts'
 import { Browser, formFields, type Page } from '../identity/browser.ts'
-import { ANN, PASSWORD } from '../identity/people.ts'
+import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { pathOf } from './flow.ts'
 import { addInitialAccessToken } from './registration_fixtures.ts'
 import { foreign, makeSigner } from './token_fixtures.ts'
@@ -66,7 +66,7 @@ export async function startSuite({
   const worker = await startWorker({}, { outside })
   const cx = worker.context()
   const about = { name: 'Ann Ex', locale: 'de-AT', profile: PROFILE }
-  await createUser(cx, { id: 'ann', email: ANN, password: PASSWORD })
+  await createPerson(cx, { id: 'ann', email: ANN, password: PASSWORD })
   await updateUser(cx, 'ann', about, null)
   const { initial_access_token } = await addInitialAccessToken(worker, GIVEN)
   const transport = foreign(worker)

@@ -1,8 +1,10 @@
 // The client profile of the FAPI 2.0 Security Profile, at registration and at the token endpoint.
+
 import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
+import { reasonOf } from '../support/log.ts'
 import {
   type AssertionOptions,
   addClient,
@@ -39,8 +41,6 @@ const withKeys = (...signers: Signer[]): ClientInput => ({
   ...BANK,
   jwks: { keys: signers.map(({ jwk }) => jwk as never) },
 })
-
-const reasonOf = (worker: TestWorker) => worker.log.at(-1)?.fields['reason']
 
 async function ask(
   worker: TestWorker,

@@ -1,13 +1,12 @@
 // What the tests of account linking share: a worker with Ann and a client for each vendor, and the vendors
 // themselves, as far as their published descriptions say what they send and when.
-import { createUser } from '../../worker/identity/users.ts'
 import type { Preset } from '../../worker/oauth/clients/presets.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser, type Page } from '../identity/browser.ts'
+import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { follow, locationOf } from './flow.ts'
 import { addClient, basic, post } from './token_fixtures.ts'
 
-export const PASSWORD = 'correct horse battery staple'
 export const GOOGLE = { name: 'google-home', project_id: 'lamps-12345' } as const
 export const ALEXA = { name: 'alexa', vendor_id: 'M2AB3CD4EF5GH' } as const
 export const GOOGLE_URI = 'https://oauth-redirect.googleusercontent.com/r/lamps-12345'
@@ -48,7 +47,7 @@ export const alexa: Vendor = {
 
 export async function startLinking(vendor: Vendor, env: Record<string, string> = {}) {
   const worker = await startWorker(env)
-  await createUser(worker.context(), { id: 'ann', email: 'ann@example.com', password: PASSWORD })
+  await createPerson(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
   const secret = await addClient(worker, {
     client_id: vendor.client_id,
     preset: vendor.preset,
@@ -89,7 +88,7 @@ export async function question(browser: Browser, vendor: Vendor): Promise<Page> 
   const first = await follow(browser, await browser.get(requestOf(vendor)))
   if (first.status !== 303) return first
   const { pathname, search } = locationOf(first)
-  const signedIn = await browser.signIn('ann@example.com', PASSWORD, pathname + search)
+  const signedIn = await browser.signIn(ANN, PASSWORD, pathname + search)
   return follow(browser, signedIn)
 }
 

@@ -3,12 +3,11 @@
 import { createLocalJWKSet, type JWTPayload, jwtVerify } from 'jose'
 import { ANONYMOUS } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { createUser } from '../../worker/identity/users.ts'
 import { runJobs } from '../../worker/jobs.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
 import { Browser, type Page } from '../identity/browser.ts'
-import { ANN, PASSWORD } from '../identity/people.ts'
+import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { answerOf, pathOf, requestPath, VERIFIER } from './flow.ts'
 import { claimsOf, token } from './token_fixtures.ts'
 
@@ -56,8 +55,8 @@ export async function startSessions(
   )
   const worker = await startWorker(env, { outside })
   const cx = worker.context()
-  await createUser(cx, { id: 'ann', email: ANN, password: PASSWORD, name: 'Ann' })
-  await createUser(cx, { id: 'bob', email: BOB, password: PASSWORD })
+  await createPerson(cx, { id: 'ann', email: ANN, password: PASSWORD, name: 'Ann' })
+  await createPerson(cx, { id: 'bob', email: BOB, password: PASSWORD })
   for (const client_id of ['shop', 'bank']) {
     await createClient(cx, { ...clientOf(client_id), first_party: true, ...changes })
   }
@@ -161,7 +160,7 @@ export async function eventsOf(worker: TestWorker, type: string) {
 export async function deliveriesOf(worker: TestWorker) {
   const rows = await worker.context().db.read(
     sql<{ client_id: string; attempts: number; next_at: number }>`
-        select client_id, attempts, next_at from logout_delivery order by client_id`,
+        select recipient as client_id, attempts, next_at from delivery order by client_id`,
   )
   return rows
 }

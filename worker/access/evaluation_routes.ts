@@ -1,5 +1,6 @@
 // /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding), and where they are.
-import { type Api, createApi, createRoute, json, jsonBody, problems, scoped } from '../api.ts'
+import { operation } from '../api/operation.ts'
+import { type Api, createApi, json } from '../api.ts'
 import { Problem } from '../errors.ts'
 import type { Http } from '../http.ts'
 import {
@@ -11,33 +12,8 @@ import {
   evaluationsResponse,
 } from './evaluation.ts'
 
-const evaluation = createRoute({
-  method: 'post',
-  path: '/access/v1/evaluation',
-  operationId: 'evaluateAccess',
-  summary: 'May this subject do this on that resource? (AuthZEN)',
-  tags: ['access'],
-  ...scoped('access:read'),
-  request: { body: jsonBody(evaluationRequest) },
-  responses: {
-    200: json(evaluationResponse, 'The decision, with the grant that made it'),
-    ...problems('invalid_request', 'unauthorized', 'forbidden'),
-  },
-})
-
-const evaluations = createRoute({
-  method: 'post',
-  path: '/access/v1/evaluations',
-  operationId: 'evaluateAccessBatch',
-  summary: 'Several such questions at once (AuthZEN)',
-  tags: ['access'],
-  ...scoped('access:read'),
-  request: { body: jsonBody(evaluationsRequest) },
-  responses: {
-    200: json(evaluationsResponse, 'The decisions, in the order of the questions'),
-    ...problems('invalid_request', 'unauthorized', 'forbidden'),
-  },
-})
+const EVALUATION = '/access/v1/evaluation'
+const EVALUATIONS = '/access/v1/evaluations'
 
 /** A decision holds for now; a caller that gave its request an id gets it back. */
 function prepare(c: Http): void {
@@ -55,26 +31,41 @@ export function evaluationRoutes(): Api {
     c.header('Cache-Control', 'public, max-age=3600')
     return c.json({
       policy_decision_point: issuer,
-      access_evaluation_endpoint: issuer + evaluation.path,
-      access_evaluations_endpoint: issuer + evaluations.path,
+      access_evaluation_endpoint: issuer + EVALUATION,
+      access_evaluations_endpoint: issuer + EVALUATIONS,
     })
   })
-  api.openapi(evaluation, async (c) => {
-    prepare(c)
-    return c.json(await evaluate(c.var.cx, c.req.valid('json')), 200)
+  operation(api, {
+    id: 'evaluateAccess',
+    at: `POST ${EVALUATION}`,
+    summary: 'May this subject do this on that resource? (AuthZEN)',
+    scope: 'access:read',
+    body: evaluationRequest,
+    answers: { 200: json(evaluationResponse, 'The decision, with the grant that made it') },
+    async run(c, { body }) {
+      prepare(c)
+      return c.json(await evaluate(c.var.cx, body), 200)
+    },
   })
-  api.openapi(evaluations, async (c) => {
-    prepare(c)
-    const request = c.req.valid('json')
-    if ((request.evaluations ?? []).length > 0) {
-      return c.json(await evaluateAll(c.var.cx, request), 200)
-    }
-    // AuthZEN §7.1: without evaluations it is a single one.
-    const { subject, action, resource } = request
-    if (subject === undefined || action === undefined || resource === undefined) {
-      throw new Problem('invalid_request', 'subject, action and resource are needed')
-    }
-    return c.json(await evaluate(c.var.cx, { subject, action, resource }), 200)
+  operation(api, {
+    id: 'evaluateAccessBatch',
+    at: `POST ${EVALUATIONS}`,
+    summary: 'Several such questions at once (AuthZEN)',
+    scope: 'access:read',
+    body: evaluationsRequest,
+    answers: { 200: json(evaluationsResponse, 'The decisions, in the order of the questions') },
+    async run(c, { body }) {
+      prepare(c)
+      if ((body.evaluations ?? []).length > 0) {
+        return c.json(await evaluateAll(c.var.cx, body), 200)
+      }
+      // AuthZEN §7.1: without evaluations it is a single one.
+      const { subject, action, resource } = body
+      if (subject === undefined || action === undefined || resource === undefined) {
+        throw new Problem('invalid_request', 'subject, action and resource are needed')
+      }
+      return c.json(await evaluate(c.var.cx, { subject, action, resource }), 200)
+    },
   })
   return api
 }

@@ -1,7 +1,7 @@
 // Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
 // or group (its members and those of the groups below); object a device, a group (its devices and those of the
 // groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
@@ -9,13 +9,20 @@ import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   assertNothingLacks,
+  changedMeanwhile,
   lackingToGrant,
   lastOperator,
   leavesAnOperator,
   NOTHING,
   nothingLacks,
 } from './power.ts'
-import { findPrincipal, ID_PATTERN, idSchema } from './principals.ts'
+import {
+  emailKeyOf,
+  findPrincipal,
+  ID_PATTERN,
+  idSchema,
+  principalReference,
+} from './principals.ts'
 import {
   deleteGrant as deleteGrantRow,
   findGrant,
@@ -25,9 +32,9 @@ import {
   grantIs,
   idOfSubject,
   insertGrant,
+  listGrantsAfter,
   updateGrant as updateGrantRow,
 } from './store.ts'
-import { emailKeyOf, principalReference, timeSchema } from './words.ts'
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
 
@@ -47,6 +54,9 @@ const isWindow = (grant: {
   expires_at?: number | null | undefined
 }): boolean =>
   grant.not_before == null || grant.expires_at == null || grant.not_before < grant.expires_at
+
+/** Epoch seconds. */
+const timeSchema = z.int().min(0).max(253_402_300_799).openapi({ example: 1_800_000_000 })
 
 export const grantInput = z
   .strictObject({
@@ -177,9 +187,6 @@ export async function planGrant(
 
 const noGrant = () => new Problem('not_found', 'there is no such grant')
 const otherVersion = () => new Problem('precondition_failed', 'the grant is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createGrant(cx: Context, input: GrantInput): Promise<GrantRow> {
   const wanted = rowOf(cx, input)
@@ -230,6 +237,16 @@ export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
   const [row] = await cx.db.read(findGrant(id))
   if (row === undefined) throw noGrant()
   return row
+}
+
+/** Throws Problem for a forged cursor. */
+export async function listGrants(
+  cx: Context,
+  { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGrantsAfter>[2],
+): Promise<PageOf<z.infer<typeof grantSchema>>> {
+  const after = decodeCursor(cx, 'grants', cursor)
+  const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
+  return page(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
 /** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */

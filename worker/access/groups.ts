@@ -1,6 +1,6 @@
 // Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
 // it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import {
@@ -17,6 +17,7 @@ import { appendEvent } from '../events.ts'
 import {
   assertMayMoveKind,
   assertNothingLacks,
+  changedMeanwhile,
   lackingToMove,
   lastOperator,
   leavesAnOperator,
@@ -25,11 +26,13 @@ import {
 } from './power.ts'
 import {
   buryPrincipal,
+  emailKeyOf,
   findPrincipal,
   idSchema,
   insertPrincipal,
   type PrincipalKind,
   principalIsMine,
+  principalReference,
 } from './principals.ts'
 import {
   DEPTH_MAX,
@@ -45,13 +48,14 @@ import {
   insertGroup,
   insertMembership,
   isMember,
+  listGroupsAfter,
+  listMembersAfter,
   type MemberRow,
   mayBeMember,
   mayHangBelow,
   type PlaceRow,
   updateGroup as updateGroupRow,
 } from './store.ts'
-import { emailKeyOf, nameSchema, principalReference } from './words.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
 
@@ -59,6 +63,13 @@ const kindSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
+
+/** A name for people: one line. */
+const nameSchema = z
+  .string()
+  .min(1)
+  .max(200)
+  .regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters')
 
 export const groupInput = z
   .strictObject({
@@ -90,9 +101,9 @@ export const groupSchema = z
 
 export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
+type Group = z.infer<typeof groupSchema>
 
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+export const describeGroup = ({ version: _, ...group }: GroupRow): Group => group
 
 const noGroup = () => new Problem('not_found', 'there is no such group')
 
@@ -260,6 +271,16 @@ export async function getGroup(cx: Context, id: string): Promise<GroupRow> {
   return row
 }
 
+/** Throws Problem for a forged cursor. */
+export async function listGroups(
+  cx: Context,
+  { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGroupsAfter>[2],
+): Promise<PageOf<Group>> {
+  const after = decodeCursor(cx, 'groups', cursor)
+  const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
+  return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+}
+
 /** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
 export async function updateGroup(
   cx: Context,
@@ -368,6 +389,29 @@ const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =
   sql`select p.id, p.kind, exists (
       select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
     from principal p where p.id = ${member} and p.deleted_at is null`
+
+/** The direct members. Throws Problem. */
+export async function listMembers(
+  cx: Context,
+  id: string,
+  { limit, cursor, kind }: PageQuery & { kind?: MemberRow['kind'] | undefined },
+): Promise<PageOf<MemberRow>> {
+  const list = `members ${id}`
+  const after = decodeCursor(cx, list, cursor)
+  const {
+    group: [group],
+    rows,
+  } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
+  if (group === undefined) throw noGroup()
+  return page(
+    cx,
+    list,
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => row,
+  )
+}
 
 /** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
 export async function addMember(

@@ -92,6 +92,7 @@ export function assertNothingLacks(lacks: readonly Lack[]): void {
     'forbidden',
     'this would hand on or take away more than the actor holds',
     errors,
+    'power_not_held',
   )
 }
 
@@ -101,10 +102,15 @@ export const lastOperator = () =>
     'this takes away the last lasting grant of operator on * that a user has: nobody could run the system',
   )
 
+/** The batch found another state than the read before it, and nothing of it was stored. */
+export const changedMeanwhile = () =>
+  new Problem('conflict', 'something this depends on was changed at the same time; try again')
+
 /** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
 export function assertMayMoveKind(cx: Context, kind: string): void {
   if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return
-  throw new Problem('forbidden', 'to put devices into groups needs the scope devices:write too')
+  const detail = 'to put devices into groups needs the scope devices:write too'
+  throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
 /** A registered client acts with its scopes: nobody gives one more scopes of the management API than his own. */
@@ -122,6 +128,7 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
       pointer: '/scope',
       detail: `the scope ${scope} is not held by the actor`,
     })),
+    'power_not_held',
   )
 }
 

@@ -14,6 +14,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { emailKey } from '../email_address.ts'
 
 export type PrincipalRow = typeof principal.$inferSelect
 export type PrincipalKind = PrincipalRow['kind']
@@ -25,6 +26,19 @@ export const idSchema = z
   .string()
   .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
   .openapi({ example: 'site-12' })
+
+/** The id of a principal, or of a user the e-mail address. */
+export const principalReference = z
+  .string()
+  .max(254)
+  .refine((text) => ID_PATTERN.test(text) || /^[^\s@\0]+@[^\s@\0]+$/.test(text), {
+    message: 'must be the id of a user, client, device or group, or the e-mail address of a user',
+  })
+  .openapi({ example: 'ann@example.com' })
+
+/** The key by which identity keeps the e-mail address of a reference, or null for an id. No id has an `@`. */
+export const emailKeyOf = (reference: string): string | null =>
+  reference.includes('@') ? emailKey(reference) : null
 
 /**
  * A condition: the id is the MQTT client id of a device, or begins its space. Who had it as its own id could take

@@ -1,23 +1,23 @@
 // Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
 // something. Built-in roles stand as they are; a role in use cannot be deleted.
-import { type Plan, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
-import { assertNothingLacks, lackingToDefine, nothingLacks } from './power.ts'
+import { assertNothingLacks, changedMeanwhile, lackingToDefine, nothingLacks } from './power.ts'
 import { idSchema } from './principals.ts'
 import {
   deleteRole as deleteRoleRow,
   findRole,
   insertRole,
+  listRolesAfter,
   type RoleRow,
   roleIs,
   roleIsUnused,
   updateRole as updateRoleRow,
 } from './store.ts'
-import { descriptionSchema } from './words.ts'
 
 export { findRolesByNames } from './store.ts'
 
@@ -31,6 +31,11 @@ export const permissionSchema = z
   .openapi({ example: 'device:read' })
 
 const permissionsSchema = z.array(permissionSchema).max(200)
+
+const descriptionSchema = z
+  .string()
+  .max(1000)
+  .regex(/^[^\0]*$/, 'must not contain NUL')
 
 export const roleInput = z
   .strictObject({
@@ -149,9 +154,6 @@ export async function planRole(
 
 const noRole = () => new Problem('not_found', 'there is no such role')
 const otherVersion = () => new Problem('precondition_failed', 'the role is at another version')
-const changedMeanwhile = () =>
-  new Problem('conflict', 'something this depends on was changed at the same time; try again')
-
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow> {
   const wanted = rowOf(cx, input)
@@ -187,6 +189,15 @@ export async function getRole(cx: Context, name: string): Promise<RoleRow> {
   const [row] = await cx.db.read(findRole(name))
   if (row === undefined) throw noRole()
   return row
+}
+
+/** Throws Problem for a forged cursor. */
+export async function listRoles(
+  cx: Context,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<z.infer<typeof roleSchema>>> {
+  const rows = await cx.db.read(listRolesAfter(decodeCursor(cx, 'roles', cursor), limit))
+  return page(cx, 'roles', rows, limit, (row) => row.name, describeRole)
 }
 
 /**

@@ -35,7 +35,7 @@ export const findGroup = (id: string): Statement<GroupRow> =>
 export const findGroupsByIds = (ids: readonly string[]): Statement<GroupRow> =>
   sql`select * from "group" where id in (${list(ids)})`
 
-export const listGroups = (
+export const listGroupsAfter = (
   after: string,
   limit: number,
   filter: { kind?: string | undefined; parent_id?: string | undefined },
@@ -103,7 +103,7 @@ export const deleteGroup = (id: string, when: Condition): Statement =>
 
 export type MemberRow = { id: string; kind: 'user' | 'client' | 'device'; created_at: number }
 
-export const listMembers = (
+export const listMembersAfter = (
   group_id: string,
   after: string,
   limit: number,
@@ -152,7 +152,7 @@ export const findRole = (name: string): Statement<RoleRow> =>
 export const findRolesByNames = (names: readonly string[]): Statement<RoleRow> =>
   sql`select * from role where name in (${list(names)})`
 
-export const listRoles = (after: string, limit: number): Statement<RoleRow> =>
+export const listRolesAfter = (after: string, limit: number): Statement<RoleRow> =>
   sql`select * from role where name > ${after} order by name limit ${limit + 1}`
 
 export const insertRole = (row: RoleRow, when: Condition = TRUE): Statement =>
@@ -180,7 +180,7 @@ export const deleteRole = (name: string, when: Condition): Statement =>
 export const findGrant = (id: string): Statement<GrantRow> =>
   sql`select * from "grant" where id = ${id}`
 
-export const listGrants = (
+export const listGrantsAfter = (
   after: string,
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },

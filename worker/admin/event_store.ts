@@ -5,7 +5,7 @@ import { condition, join, type Statement, sql, TRUE } from '../db/sql.ts'
 export type EventRow = typeof event.$inferSelect
 
 /** The newest first; `before` is the last id of the page before, '' for the first page. */
-export function listEvents(
+export function listEventsBefore(
   filter: { type?: string | undefined; subject_id?: string | undefined; before: string },
   limit: number,
 ): Statement<EventRow> {

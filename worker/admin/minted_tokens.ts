@@ -2,7 +2,7 @@
 // kept is the id that stands in the token's `jti`, never the token.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
-import { z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { findDeviceById } from '../devices/devices.ts'
@@ -102,16 +102,25 @@ export async function revokeMintedToken(cx: Context, device_id: string, id: stri
   ])
 }
 
+/** Throws Problem. One round trip. */
 export async function listMintedTokens(
   cx: Context,
   device_id: string,
-  after: string,
-  limit: number,
-): Promise<DeviceTokenRow[]> {
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<DeviceTokenRow>> {
+  const kind = `tokens of ${device_id}`
+  const after = decodeCursor(cx, kind, cursor)
   const { devices, tokens } = await cx.db.read({
     devices: findDeviceById(device_id),
-    tokens: listDeviceTokens(device_id, after, limit),
+    tokens: listDeviceTokens(device_id, after, limit + 1),
   })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
-  return tokens
+  return page(
+    cx,
+    kind,
+    tokens,
+    limit,
+    (row) => row.id,
+    (row) => row,
+  )
 }

@@ -72,6 +72,26 @@ export const stored_secret = sqliteTable('stored_secret', {
   created_at: integer().notNull(),
 })
 
+/** A message that somebody has yet to get; deliveries.ts says how each kind is sent. */
+export const delivery = sqliteTable(
+  'delivery',
+  {
+    id: text().primaryKey(),
+    kind: text().notNull(), // the name of an entry, such as `logout_token`
+    recipient: text().notNull(), // of a logout token the client
+    about: text().notNull(), // of a logout token the `sid`
+    payload: text().notNull(), // JSON object, without secrets
+    attempts: integer().notNull(),
+    taken_by: text(), // the lease under which it is being sent
+    next_at: integer().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    index('delivery_due').on(t.kind, t.next_at),
+    uniqueIndex('delivery_once').on(t.recipient, t.kind, t.about),
+  ],
+)
+
 // --- keys -------------------------------------------------------------------------------------
 
 export const signing_key = sqliteTable('signing_key', {
@@ -449,23 +469,4 @@ export const initial_access_token_use = sqliteTable(
     created_at: integer().notNull(),
   },
   (t) => [index('initial_access_token_use_token').on(t.token_id)],
-)
-
-/** A client that has yet to hear that a session ended (OpenID Connect Back-Channel Logout). */
-export const logout_delivery = sqliteTable(
-  'logout_delivery',
-  {
-    id: text().primaryKey(),
-    client_id: text().notNull(),
-    user_id: text().notNull(),
-    sid: text().notNull(),
-    attempts: integer().notNull(),
-    taken_by: text(), // the lease under which it is being sent
-    next_at: integer().notNull(),
-    created_at: integer().notNull(),
-  },
-  (t) => [
-    index('logout_delivery_next').on(t.next_at),
-    uniqueIndex('logout_delivery_once').on(t.client_id, t.sid),
-  ],
 )

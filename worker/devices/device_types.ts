@@ -2,7 +2,7 @@
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
-import { decodeCursor, type Plan, page, z } from '../api.ts'
+import { decodeCursor, lineSchema, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, sql } from '../db/sql.ts'
@@ -24,14 +24,6 @@ export { type DeviceTypeRow, findDeviceTypesByNames } from './store.ts'
 
 const CURSOR = 'device types'
 
-/** One line of text for people. */
-export const line = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
-
 export const typeNameSchema = z
   .string()
   .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
@@ -40,7 +32,7 @@ export const typeNameSchema = z
 export const deviceTypeInput = z
   .strictObject({
     name: typeNameSchema,
-    description: line(500).or(z.literal('')).optional(),
+    description: lineSchema(500).or(z.literal('')).optional(),
     acl: aclSchema.optional(),
   })
   .openapi('NewDeviceType')
@@ -147,13 +139,18 @@ async function assertMayWriteRules(cx: Context, name: string, ...acls: string[])
     .map((acl) => lackingToDefine(cx, name, '[]', acl))
     .filter((check) => check !== NOTHING)
   if (checks.length === 0 || (await cx.db.read(checks)).length === 0) return
-  throw new Problem('forbidden', 'this would hand on or take away more than the actor holds', [
-    {
-      pointer: '/acl',
-      detail:
-        'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
-    },
-  ])
+  throw new Problem(
+    'forbidden',
+    'this would hand on or take away more than the actor holds',
+    [
+      {
+        pointer: '/acl',
+        detail:
+          'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
+      },
+    ],
+    'power_not_held',
+  )
 }
 
 /** Round trips: 1 write. Throws Problem conflict when there is one of this name. */

@@ -69,7 +69,12 @@ export function refusalOf(error: unknown): Problem | null {
     case 'device_version':
       return otherVersion()
     case 'power_not_held':
-      return new Problem('forbidden', 'this would hand on or take away more than the actor holds')
+      return new Problem(
+        'forbidden',
+        'this would hand on or take away more than the actor holds',
+        [],
+        'power_not_held',
+      )
     case 'mqtt_client_id_taken':
       return clientIdTaken()
     default:

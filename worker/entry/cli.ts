@@ -141,7 +141,7 @@ function apply(file: string, values: Values): Promise<Answer> {
 async function deviceCreate(id: string, values: Values): Promise<Answer> {
   const { type } = values
   if (type === undefined) throw new CannotStart('Say which kind of device it is: --type T')
-  const { deviceInput } = await import('../devices/devices.ts')
+  const { deviceInput } = await import('../devices/device_schema.ts')
   const entry = { id, type, name: values.name, groups: values.group ?? [] }
   // The id names a file too, so it is judged before anything is written.
   const judged = deviceInput.safeParse(entry)

@@ -1,11 +1,11 @@
 // Signing in with e-mail and password. Attempts are counted before the hash, per account and per address, and
 // given back on success; whether an account exists shows in nothing: neither answer, nor work, nor count.
-import { limit } from '../attempts.ts'
+import { addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
+import { emailKey } from '../email_address.ts'
 import { appendEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
-import { emailKey } from './emails.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
 import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
@@ -105,21 +105,4 @@ const failure = (
 async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
   if (user.password === null || !isOutdated(user.password)) return []
   return [strengthenPassword(user.id, user.password, await hashPassword(cx, password))]
-}
-
-/** Whom the address limit counts: an IPv4 address, or the /64 that one IPv6 subscriber has; null: unknown. */
-export function addressKey(address: string): string | null {
-  if (address === '') return null
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)
-  if (mapped?.[1] !== undefined) return mapped[1]
-  if (!address.includes(':')) return address
-  const [head = '', tail] = (address.split('%')[0] ?? '').toLowerCase().split('::')
-  const left = head === '' ? [] : head.split(':')
-  const right = tail === undefined || tail === '' ? [] : tail.split(':')
-  const gap = tail === undefined ? 0 : Math.max(0, 8 - left.length - right.length)
-  const groups = [...left, ...Array<string>(gap).fill('0'), ...right]
-  return groups
-    .slice(0, 4)
-    .map((group) => group.replace(/^0+(?=.)/, ''))
-    .join(':')
 }

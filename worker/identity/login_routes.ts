@@ -2,6 +2,7 @@
 // work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
 import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
+import { emailFault } from '../email_address.ts'
 import { logRefusal, OAuthError } from '../errors.ts'
 import {
   type Env,
@@ -21,7 +22,6 @@ import { english, messagesFor } from '../pages/messages.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
-import { emailFault } from './emails.ts'
 import { signIn } from './login.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
 import { type Journey, readJourney } from './return_to.ts'

@@ -1,15 +1,8 @@
 // What the standard claims say of a person (OpenID Connect Core §5.1) beyond name, language and e-mail, which have
 // columns of their own: kept as one JSON object in the order below, so that equal profiles are equal text. One
 // schema for the API, the blueprint and OpenAPI. Pure.
-import { z } from '../api.ts'
+import { lineSchema, z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
-
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
 
 /** Addresses have lines. */
 const lines = z
@@ -31,22 +24,22 @@ const webAddress = z
 const addressFields = {
   formatted: lines,
   street_address: lines,
-  locality: text(200),
-  region: text(200),
-  postal_code: text(50),
-  country: text(100),
+  locality: lineSchema(200),
+  region: lineSchema(200),
+  postal_code: lineSchema(50),
+  country: lineSchema(100),
 }
 
 const fields = {
-  given_name: text(200),
-  family_name: text(200),
-  middle_name: text(200),
-  nickname: text(200),
-  preferred_username: text(200),
+  given_name: lineSchema(200),
+  family_name: lineSchema(200),
+  middle_name: lineSchema(200),
+  nickname: lineSchema(200),
+  preferred_username: lineSchema(200),
   profile: webAddress,
   picture: webAddress,
   website: webAddress,
-  gender: text(50),
+  gender: lineSchema(50),
   /** `0000-MM-DD` without the year, `YYYY` the year alone. */
   birthdate: z.string().refine(isBirthdate, 'must be a date YYYY-MM-DD, 0000-MM-DD or YYYY'),
   zoneinfo: z

@@ -7,8 +7,8 @@ import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
+import { emailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { emailKey } from './emails.ts'
 import { startSession } from './sessions.ts'
 import {
   consumeSetupLink,

@@ -41,7 +41,7 @@ export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow
   sql`select * from user where email_key in (${list(keys)})`
 
 /** A page of users behind the id `after`, and one more. */
-export const listUsers = (
+export const listUsersAfter = (
   after: string,
   limit: number,
   filter: { email_key?: string | undefined; status?: UserRow['status'] | undefined },

@@ -11,21 +11,30 @@ import {
   isBuried,
   principalIsMine,
 } from '../access/principals.ts'
-import { type Plan, z } from '../api.ts'
+import {
+  decodeCursor,
+  lineSchema,
+  type PageOf,
+  type PageQuery,
+  type Plan,
+  page,
+  z,
+} from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
+import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { isObject } from '../json.ts'
-import { emailKey, emailSchema } from './emails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
   profileFaults,
   profilePatch,
   profileSchema,
+  readProfile,
   withProfile,
   writeProfile,
 } from './profile.ts'
@@ -35,22 +44,16 @@ import {
   findUserById,
   findUsersByEmailKeys,
   insertUser,
+  listUsersAfter,
   type UserRow,
   updateUser as updateUserRow,
   userIsAt,
 } from './store.ts'
 
-export { emailKey, findUserById, type UserRow }
+export { findUserById, type UserRow }
 
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8
-
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
 
 const passwordSchema = z
   .string()
@@ -71,7 +74,7 @@ const metadataSchema = z
 const fields = {
   email: emailSchema,
   email_verified: z.boolean(),
-  name: text(200),
+  name: lineSchema(200),
   locale: z.string().regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag'),
   status: z.enum(['active', 'disabled']),
   metadata: metadataSchema,
@@ -105,8 +108,38 @@ export const userPatch = z
   })
   .openapi('UserPatch')
 
+export const userSchema = z
+  .object({
+    id: z.string(),
+    email: z.string(),
+    email_verified: z.boolean(),
+    name: z.string().nullable(),
+    locale: z.string().nullable(),
+    status: z.enum(['active', 'disabled']),
+    metadata: z.record(z.string(), z.unknown()),
+    profile: profileSchema,
+    created_at: z.int(),
+    updated_at: z.int(),
+  })
+  .openapi('User')
+
+type User = z.infer<typeof userSchema>
 export type UserInput = z.infer<typeof userInput>
 export type UserPatch = z.infer<typeof userPatch>
+
+/** The password hash is not in it, nor anything that could become one. */
+export const describeUser = (row: UserRow): User => ({
+  id: row.id,
+  email: row.email,
+  email_verified: row.email_verified === 1,
+  name: row.name,
+  locale: row.locale,
+  status: row.status,
+  metadata: JSON.parse(row.metadata),
+  profile: readProfile(row.profile),
+  created_at: row.created_at,
+  updated_at: row.updated_at,
+})
 
 /** Whether the person may sign in and get tokens. */
 export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status === 'active'
@@ -171,6 +204,27 @@ export async function planUser(
   const { row, changed } = applyPatch(cx, current, patch, 'replace')
   if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
   return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
+}
+
+export const noSuchUser = () => new Problem('not_found', 'there is no such user')
+
+/** Throws Problem not_found. */
+export async function getUser(cx: Context, id: string): Promise<UserRow> {
+  const [row] = await cx.db.read(findUserById(id))
+  if (row === undefined) throw noSuchUser()
+  return row
+}
+
+/** Throws Problem for a forged cursor. */
+export async function listUsers(
+  cx: Context,
+  query: PageQuery & { email?: string | undefined; status?: UserRow['status'] | undefined },
+): Promise<PageOf<User>> {
+  const { limit, cursor, email, status } = query
+  const after = decodeCursor(cx, 'users', cursor)
+  const email_key = email === undefined ? undefined : emailKey(email)
+  const rows = await cx.db.read(listUsersAfter(after, limit, { email_key, status }))
+  return page(cx, 'users', rows, limit, (row) => row.id, describeUser)
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
@@ -260,7 +314,7 @@ async function whileOthersWrite(
 ): Promise<UserRow> {
   for (let i = 0; i < ATTEMPTS; i++) {
     const [current] = await cx.db.read(findUserById(id))
-    if (current === undefined) throw new Problem('not_found', 'there is no such user')
+    if (current === undefined) throw noSuchUser()
     if (demanded !== null && demanded !== current.version) break
     const row = await write(current)
     if (row !== null) return row

@@ -1,10 +1,11 @@
 // The published keys, and their part of the management API. Private keys leave the room for nobody.
 import { Hono } from 'hono'
-import { type Api, createApi, createRoute, json, problems, scoped, z } from '../api.ts'
+import { operation } from '../api/operation.ts'
+import { type Api, createApi, json, z } from '../api.ts'
 import type { Env } from '../http.ts'
+import { describeKey, describeKeys, keySchema } from './key_status.ts'
 import { paserks } from './paseto.ts'
-import { currentKey, JWKS_MAX_AGE, jwks, rotateKey, signingKeys } from './signing_keys.ts'
-import type { KeyRow } from './store.ts'
+import { JWKS_MAX_AGE, jwks, rotateKey } from './signing_keys.ts'
 
 /** Database round trips: 0 warm, 1 cold; the PASERKs one more while there is no such key. */
 export function jwksRoutes(): Hono<Env> {
@@ -25,61 +26,30 @@ export function jwksRoutes(): Hono<Env> {
     })
 }
 
-const keySchema = z
-  .object({
-    kid: z.string(),
-    alg: z.enum(['ES256', 'RS256', 'EdDSA']),
-    status: z.enum(['waiting', 'current', 'retired']),
-    created_at: z.int(),
-    signs_at: z.int(),
-  })
-  .openapi('Key')
-
-const listKeysRoute = createRoute({
-  method: 'get',
-  path: '/v1/keys',
-  operationId: 'listKeys',
-  tags: ['keys'],
-  summary: 'All signing keys, without their private parts',
-  ...scoped('keys:read'),
-  responses: {
-    200: json(z.object({ items: z.array(keySchema), next_cursor: z.null() }), 'the keys'),
-    ...problems('unauthorized', 'forbidden'),
-  },
-})
-
-const rotateKeyRoute = createRoute({
-  method: 'post',
-  path: '/v1/keys/{alg}/rotate',
-  operationId: 'rotateKey',
-  tags: ['keys'],
-  summary: 'Make the next signing key; it is published now and signs once every cache has seen it',
-  ...scoped('keys:write'),
-  request: { params: z.object({ alg: z.enum(['ES256', 'RS256', 'EdDSA']) }) },
-  responses: {
-    201: json(keySchema, 'the key that signs next'),
-    ...problems('unauthorized', 'forbidden'),
-  },
-})
-
 export function keyRoutes(): Api {
   const api = createApi()
-  api.openapi(listKeysRoute, async (c) => {
-    const { cx } = c.var
-    const keys = await signingKeys(cx)
-    const items = keys.map((key) => describe(key, currentKey(cx, keys, key.alg)))
-    return c.json({ items, next_cursor: null }, 200)
+  operation(api, {
+    id: 'listKeys',
+    at: 'GET /v1/keys',
+    summary: 'All signing keys, without their private parts',
+    scope: 'keys:read',
+    answers: {
+      200: json(z.object({ items: z.array(keySchema), next_cursor: z.null() }), 'the keys'),
+    },
+    run: async (c) => c.json({ items: await describeKeys(c.var.cx), next_cursor: null }, 200),
   })
-  api.openapi(rotateKeyRoute, async (c) => {
-    const { cx } = c.var
-    const next = await rotateKey(cx, c.req.valid('param').alg)
-    return c.json(describe(next, currentKey(cx, await signingKeys(cx), next.alg)), 201)
+  operation(api, {
+    id: 'rotateKey',
+    at: 'POST /v1/keys/{alg}/rotate',
+    summary:
+      'Make the next signing key; it is published now and signs once every cache has seen it',
+    scope: 'keys:write',
+    params: z.object({ alg: z.enum(['ES256', 'RS256', 'EdDSA']) }),
+    answers: { 201: json(keySchema, 'the key that signs next') },
+    async run(c, { params }) {
+      const { cx } = c.var
+      return c.json(await describeKey(cx, await rotateKey(cx, params.alg)), 201)
+    },
   })
   return api
-}
-
-function describe({ kid, alg, created_at, signs_at }: KeyRow, current: KeyRow | undefined) {
-  const status =
-    kid === current?.kid ? 'current' : signs_at > (current?.signs_at ?? 0) ? 'waiting' : 'retired'
-  return { kid, alg, status, created_at, signs_at } as const
 }

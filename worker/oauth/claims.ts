@@ -1,10 +1,9 @@
 // What is told about a person: which claims there are, which scope asks for which (OpenID Connect Core §5.1, §5.4),
 // and the `claims` parameter, which asks for single ones (§5.5). Pure.
-import { OAuthError } from '../errors.ts'
+import { badRequest } from '../errors.ts'
 import { readProfile } from '../identity/profile.ts'
 import type { UserRow } from '../identity/users.ts'
 import { isObject } from '../json.ts'
-import type { Reason } from '../refusals.ts'
 
 /** OpenID Connect Core §5.4. */
 const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
@@ -56,18 +55,15 @@ export type ClaimsRequest = {
 /** Longest `claims` parameter, in characters. */
 export const CLAIMS_MAX = 4096
 
-const refuse = (description: string, reason: Reason) =>
-  new OAuthError('invalid_request', { description, reason })
-
 /** The `claims` parameter. What is not understood in it is ignored (§5.5). Throws OAuthError invalid_request. */
 export function readClaimsParameter(text: string): ClaimsRequest {
   let value: unknown
   try {
     value = JSON.parse(text)
   } catch {
-    throw refuse('claims is not JSON', 'claims_not_json')
+    throw badRequest('claims is not JSON', 'claims_not_json')
   }
-  if (!isObject(value)) throw refuse('claims is not a JSON object', 'claims_no_object')
+  if (!isObject(value)) throw badRequest('claims is not a JSON object', 'claims_no_object')
   return { userinfo: readMember(value, 'userinfo'), id_token: readMember(value, 'id_token') }
 }
 
@@ -77,7 +73,7 @@ function readMember(
 ): Record<string, ClaimRequest> {
   const member = claims[name]
   if (member === undefined) return {}
-  if (!isObject(member)) throw refuse(`${name} in claims is not an object`, 'claims_member')
+  if (!isObject(member)) throw badRequest(`${name} in claims is not an object`, 'claims_member')
   const known = [...SIGN_IN_CLAIMS, ...PERSON_CLAIMS].filter((claim) =>
     Object.hasOwn(member, claim),
   )
@@ -87,7 +83,7 @@ function readMember(
 function readOne(claim: string, asked: unknown): ClaimRequest {
   if (asked === null) return { essential: false }
   const fault = () =>
-    refuse(`claims asks for ${claim} in a form that it may not have`, 'claim_form')
+    badRequest(`claims asks for ${claim} in a form that it may not have`, 'claim_form')
   if (!isObject(asked)) throw fault()
   const { essential = false, value, values } = asked
   if (typeof essential !== 'boolean') throw fault()

@@ -148,6 +148,10 @@ describe('an operator', () => {
     const { worker, browser, shop, bank, garden, bob } = await startAllowed()
     const api = await apiOf(worker, 'manage')
     const path = '/v1/users/ann/authorizations'
+    for (const misspelt of ['clientid=bank', 'client_id=bank&client_id=shop']) {
+      expect((await api('DELETE', `${path}?${misspelt}`)).status, misspelt).toBe(400)
+    }
+    expect(await isGood(worker, bank.access_token)).toBe(true)
     expect((await api('DELETE', `${path}?client_id=bank`)).status).toBe(204)
     expect(await isGood(worker, bank.access_token)).toBe(false)
     expect(await isGood(worker, shop.access_token)).toBe(true)

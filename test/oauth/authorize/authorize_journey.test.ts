@@ -1,8 +1,8 @@
 // The whole way as a browser and a foreign client go it: request, login page, question, code, tokens.
 import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
-import { createUser } from '../../../worker/identity/users.ts'
 import { ISSUER } from '../../context.ts'
+import { createPerson, PASSWORD } from '../../support/people.ts'
 import {
   answerOf,
   CALLBACK,
@@ -14,11 +14,9 @@ import {
   startFlow,
 } from '../flow.ts'
 
-const PASSWORD = 'correct horse battery staple'
-
 test('a person signs in with a password, allows, and the client gets tokens for that person', async () => {
   const { worker, browser } = await startFlow()
-  await createUser(worker.context(), { id: 'cid', email: 'cid@example.com', password: PASSWORD })
+  await createPerson(worker.context(), { id: 'cid', email: 'cid@example.com', password: PASSWORD })
   const transport = {
     [oauth.allowInsecureRequests]: true,
     [oauth.customFetch]: async (url: string, init: object) =>
@@ -91,7 +89,7 @@ test('the login page takes a form target only with its proof', async () => {
 test('another person signs in from the question, and the question is then theirs', async () => {
   const { worker, browser } = await startFlow()
   for (const id of ['cid', 'dora']) {
-    await createUser(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
+    await createPerson(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
   }
   const login = pathOf(await browser.get(requestPath()))
   const question = await follow(browser, await browser.signIn('cid@example.com', PASSWORD, login))

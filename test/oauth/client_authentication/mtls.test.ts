@@ -1,5 +1,6 @@
 // Certificates (RFC 8705): clients that prove themselves by one, and tokens that are worth nothing without it. Which
 // certificate a connection has is entry's word; here it is given.
+
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
 import type { ClientCertificate } from '../../../worker/context.ts'
@@ -8,6 +9,7 @@ import { sql } from '../../../worker/db/sql.ts'
 import type { ClientInput } from '../../../worker/oauth/clients/clients.ts'
 import { createClient } from '../../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../../context.ts'
+import { reasonOf } from '../../support/log.ts'
 import {
   AS,
   addApp,
@@ -50,8 +52,6 @@ const by = (certificate: Partial<ClientCertificate> | null): Record<string, stri
 
 const ask = (worker: TestWorker, certificate: Partial<ClientCertificate> | null, more = {}) =>
   token(worker, { ...own, ...more }, by(certificate))
-
-const reasonOf = (worker: TestWorker) => worker.log.at(-1)?.fields['reason']
 
 async function spkiOf({ jwk, alg }: Signer): Promise<string> {
   const algorithm = {

@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import type { ClientInput } from '../../../worker/oauth/clients/clients.ts'
 import { type Outside, startWorker, type TestWorker } from '../../context.ts'
+import { reasonOf } from '../../support/log.ts'
 import {
   addApp,
   addClient,
@@ -50,8 +51,6 @@ async function ask(worker: TestWorker, signer: Signer, header: Record<string, un
   })
   return token(worker, { ...own, ...asserted(signed) })
 }
-
-const reasonOf = (worker: TestWorker) => worker.log.at(-1)?.fields['reason']
 
 test('a client signs with a key from its jwks_uri, which is fetched once in a minute', async () => {
   const signer = await makeSigner('ES256', 'k1')

@@ -9,6 +9,7 @@ import {
 } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
+import { callApi, newClientToken } from '../../support/operator.ts'
 import {
   APP,
   answerOf,
@@ -30,17 +31,7 @@ beforeAll(async () => {
   operator = await bearer('ops', 'manage')
 })
 
-/** A token of a new client with this scope. */
-async function bearer(client_id: string, scope: string): Promise<string> {
-  const { client_secret = '' } = await createClient(worker.context(), {
-    client_id,
-    grant_types: ['client_credentials'],
-    scope,
-  })
-  const { status, body } = await tokenOf(client_id, client_secret)
-  if (status !== 200) throw new Error(JSON.stringify(body))
-  return body['access_token'] as string
-}
+const bearer = (client_id: string, scope: string) => newClientToken(worker, scope, client_id)
 
 async function tokenOf(client_id: string, client_secret: string) {
   const answer = await worker.request('/oauth/token', {
@@ -54,25 +45,12 @@ async function tokenOf(client_id: string, client_secret: string) {
   return { status: answer.status, body: (await answer.json()) as Record<string, unknown> }
 }
 
-async function call(
+const call = (
   method: string,
   path: string,
   body?: unknown,
   { token = operator, headers = {} }: { token?: string; headers?: Record<string, string> } = {},
-) {
-  const answer = await worker.request(path, {
-    method,
-    headers: {
-      authorization: `Bearer ${token}`,
-      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
-      ...headers,
-    },
-    ...(body === undefined ? {} : { body: typeof body === 'string' ? body : JSON.stringify(body) }),
-  })
-  const text = await answer.text()
-  const json = text === '' ? {} : JSON.parse(text)
-  return { status: answer.status, headers: answer.headers, body: json as Record<string, unknown> }
-}
+) => callApi(worker, token, method, path, body, headers)
 
 const pointers = (body: Record<string, unknown>) =>
   ((body['errors'] ?? []) as { pointer: string }[]).map((one) => one.pointer)

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Context } from '../../../worker/context.ts'
 import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
+import { deliver, takeDeliveries } from '../../../worker/deliveries.ts'
 import { deleteUser, updateUser } from '../../../worker/identity/users.ts'
 import { rotateKey } from '../../../worker/keys/signing_keys.ts'
 import { deleteEnded } from '../../../worker/oauth/authorizations/store.ts'
@@ -13,8 +14,8 @@ import {
 } from '../../../worker/oauth/authorizations/user_authorization_store.ts'
 import { changeClient, deleteClient } from '../../../worker/oauth/clients/clients.ts'
 import { sweepSessions } from '../../../worker/oauth/logout/after_session.ts'
-import { BACKOFF, deliverLogoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
-import { listHanging, listOfSession, takeDeliveries } from '../../../worker/oauth/logout/store.ts'
+import { logoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
+import { listHanging, listOfSession } from '../../../worker/oauth/logout/store.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'
 import { SYSTEM, startWorker, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
@@ -33,6 +34,9 @@ import {
   visit,
 } from '../session_fixtures.ts'
 import { claimsOf, headerOf, overtaken, refresh } from '../token_fixtures.ts'
+
+const BACKOFF = logoutTokens.backoff
+const deliverLogoutTokens = (cx: Context) => deliver(cx, [logoutTokens])
 
 const signOut = async (worker: TestWorker, browser: Browser) => {
   await browser.submit(await browser.get('/logout'), { action: 'logout' })
@@ -305,10 +309,10 @@ test('a sender that died is made up for when its lease has run out', async () =>
   await signInAt(worker, browser, 'shop')
   await worker.context().db.write(sql`delete from session`)
   await sweepSessions(worker.context(), null)
-  await worker.context().db.write(takeDeliveries(worker.context(), 'of the dead', BACKOFF, 10))
+  await worker.context().db.write(takeDeliveries(worker.context(), logoutTokens, 'of the dead'))
   await deliverLogoutTokens(worker.context())
   expect(receivers.got).toEqual([])
-  worker.clock.now += BACKOFF[0]
+  worker.clock.now += BACKOFF[0] ?? 0
   await deliverLogoutTokens(worker.context())
   expect(receivers.got).toHaveLength(1)
 })
@@ -469,7 +473,8 @@ test('no statement about sessions and what hangs on them walks through a whole t
     listAllowedOf(scalar`${'ann'}`),
     sql`select ${hasGiven('ann', null)}, ${hasGiven('ann', 'shop')}`,
     // How `takeDeliveries` and `forgetAllowed` find their rows: the farm explains no writes.
-    sql`select id from logout_delivery where next_at <= ${1} order by next_at limit ${10}`,
+    sql`select id from delivery where kind = ${'x'} and next_at <= ${1}
+      order by next_at limit ${10}`,
     sql`select * from authorization_code where user_id = ${'a'} and redeemed_by is null`,
     sql`select * from allowed_scope where user_id = ${'a'} and client_id = ${'b'}`,
   ]
@@ -482,6 +487,6 @@ test('no statement about sessions and what hangs on them walks through a whole t
   expect(details.flat().filter((detail) => /^SCAN (?!CONSTANT)/.test(detail))).toEqual([])
   expect(details[0]?.join()).toContain('authorization_sid (sid>?)')
   expect(details[1]?.join()).toContain('authorization_user (user_id=?)')
-  expect(details[6]?.join()).toContain('logout_delivery_next (next_at<?)')
+  expect(details[6]?.join()).toContain('delivery_due (kind=? AND next_at<?)')
   expect(details.flat().join()).toContain('authorization_code_waiting (user_id=?)')
 })

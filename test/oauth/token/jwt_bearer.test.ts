@@ -496,6 +496,32 @@ describe('the keys of an issuer', () => {
     expect(await count(worker, sql`from authorization`)).toBe(0)
   })
 
+  test('are fetched again for a new key id, but not at the pace of made-up ones', async () => {
+    await trust({ jwks_uri: KEYS })
+    expect((await bring(await say())).status).toBe(200)
+    const next = await makeSigner('ES256', 'k2')
+    keys = () => Response.json({ keys: [partner.jwk, next.jwk] })
+    for (let i = 0; i < 3; i++) {
+      expect(told(await bring(await say({ header: { kid: `made-up-${i}` } })))).toEqual(DULL)
+    }
+    expect(fetched).toBe(1)
+    worker.clock.now += 10
+    expect((await bring(await say({ by: next, header: { kid: 'k2' } }))).status).toBe(200)
+    expect(fetched).toBe(2)
+  })
+
+  test('count on for their minute while the address cannot be read, and no longer', async () => {
+    await trust({ jwks_uri: KEYS })
+    expect((await bring(await say())).status).toBe(200)
+    keys = () => new Response('slow down', { status: 429 })
+    worker.clock.now += 50
+    expect(told(await bring(await say({ header: { kid: 'made-up' } })))).toEqual(DULL)
+    expect((await bring(await say())).status).toBe(200)
+    expect(fetched).toBe(2)
+    worker.clock.now += 10
+    expect((await bring(await say())).body.error).toBe('temporarily_unavailable')
+  })
+
   test('are not fetched for callers that did not prove themselves, nor for issuers nobody configured', async () => {
     await trust({ jwks_uri: KEYS })
     const body = { grant_type: GRANT, assertion: await say(), scope: 'openid' }

@@ -6,15 +6,9 @@ import { describe, expect, test } from 'vitest'
 import { until } from '../fixtures/mosquitto.ts'
 import { allow, defaultLimits, identify } from '../fixtures/proxy.ts'
 import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
-import { publish, type Wire } from '../fixtures/wire.ts'
+import { publish, subscribe, type Wire } from '../fixtures/wire.ts'
 
 const arrived = (wire: Wire) => Buffer.concat(wire.bytes).length
-const subscribe = (messageId: number, ...topics: string[]): Packet => ({
-  cmd: 'subscribe',
-  messageId,
-  subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })),
-})
-
 describe.each(both)('while half a large PUBLISH is out, at level %i', (version) => {
   const large = mqtt.generate(publish('ok', { payload: Buffer.alloc(200_000, 0xe0) }), {
     protocolVersion: version,

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest'
 import { until } from '../fixtures/mosquitto.ts'
 import { allow, identify, startProxy } from '../fixtures/proxy.ts'
 import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
-import { login, publish, type Wire } from '../fixtures/wire.ts'
+import { login, publish, subscribe, type Wire } from '../fixtures/wire.ts'
 
 const inOneHour = () => Math.floor(Date.now() / 1000) + 3600
 const soon = (seconds: number) => Math.ceil(Date.now() / 1000) + seconds
@@ -19,11 +19,6 @@ const auth = (token: string, properties = {}): Packet => ({
 const withAuth = {
   connect: { properties: { ...method, authenticationData: Buffer.from('token') } },
 }
-const subscribe = (messageId: number, ...topics: string[]): Packet => ({
-  cmd: 'subscribe',
-  messageId,
-  subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })),
-})
 
 async function subscribeTo(client: Wire, broker: Wire, ...topics: string[]) {
   client.send(subscribe(1, ...topics))

@@ -7,7 +7,7 @@ import { createDial } from '../../../proxy-node/transport/upstream.ts'
 import { until } from '../fixtures/mosquitto.ts'
 import { allow, deny, identify } from '../fixtures/proxy.ts'
 import { begin, both, knock, marker, ok, open, proxy, scripted, wires } from '../fixtures/stage.ts'
-import { connectPacket, dialWire, publish, type Wire } from '../fixtures/wire.ts'
+import { connectPacket, dialWire, publish, subscribe, type Wire } from '../fixtures/wire.ts'
 
 describe.each(both)('CONNECT at level %i', (version) => {
   test('the broker gets no token, and sub as the user name', async () => {
@@ -659,12 +659,6 @@ describe('topic aliases', () => {
 
 describe.each(both)('SUBSCRIBE at level %i', (version) => {
   const failure = (code: number) => (version === 5 ? code : 0x80)
-  const subscribe = (messageId: number, ...topics: string[]): Packet => ({
-    cmd: 'subscribe',
-    messageId,
-    subscriptions: topics.map((topic) => ({ topic, qos: 1 as const })),
-  })
-
   test('a partly allowed one is forwarded in part and answered once, in order', async () => {
     const { client, broker } = await open(version, [allow('subscribe', 'a/#', { qos: [0, 1] })])
     client.send(subscribe(21, 'b', 'a/1', '#', 'a/#/x', 'a/2', '$share/g/a/3', '$share//a'))

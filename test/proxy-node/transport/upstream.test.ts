@@ -2,13 +2,13 @@
 
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createServer as createTlsServer } from 'node:tls'
 import { expect, test } from 'vitest'
 import { createDial } from '../../../proxy-node/transport/upstream.ts'
+import { temporaryFolder } from '../../support/folder.ts'
 
 const never = new AbortController().signal
 const dead = { host: '127.0.0.1', port: 1, tls: false }
@@ -82,7 +82,7 @@ test('a dial that was given up leaves no connection behind', async () => {
 })
 
 test('mqtts: a certificate is verified, and one that is not trusted refused', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'mproxy-tls-'))
+  const { path: folder, remove } = temporaryFolder()
   const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')]
   const request = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes']
   const name = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost', '-days', '1']
@@ -101,5 +101,5 @@ test('mqtts: a certificate is verified, and one that is not trusted refused', as
   stream.destroy()
   await expect(createDial([address])(never)).rejects.toThrow('no broker is reachable')
   server.close()
-  rmSync(folder, { recursive: true })
+  remove()
 })

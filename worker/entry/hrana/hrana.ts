@@ -27,6 +27,8 @@ export interface HranaOptions {
   maxBodySize?: number
   /** Hears of each text that is to be executed. */
   onStatement?: (sql: string) => void
+  /** Whether the file is to outlive a crash of the machine. Without that, the disk is never waited for. */
+  isDurable?: boolean
 }
 
 export interface HranaEndpoint {
@@ -56,10 +58,11 @@ export async function serveHrana({
   idleTimeout = 10_000,
   lockTimeout = 5_000,
   maxBodySize = 16 * 1024 * 1024,
+  isDurable = true,
   onStatement = () => {},
 }: HranaOptions): Promise<HranaEndpoint> {
   mkdirSync(dirname(resolve(file)), { recursive: true })
-  const connections = new Connections(resolve(file), lockTimeout, onStatement)
+  const connections = new Connections(resolve(file), lockTimeout, isDurable, onStatement)
   const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
   const expired = new Set<string>()
   let count = 0

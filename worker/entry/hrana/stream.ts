@@ -20,14 +20,21 @@ type Native = InstanceType<typeof Database>
 export class Connections {
   readonly lockTimeout: number
   readonly #file: string
+  readonly #synchronous: 'NORMAL' | 'OFF'
   readonly #idle: Native[] = []
   readonly #waiting: (() => void)[] = []
   #isClosed = false
   /** Hears of each text that is to be executed. */
   readonly onStatement: (sql: string) => void
 
-  constructor(file: string, lockTimeout: number, onStatement: (sql: string) => void = () => {}) {
+  constructor(
+    file: string,
+    lockTimeout: number,
+    isDurable: boolean,
+    onStatement: (sql: string) => void = () => {},
+  ) {
     this.#file = file
+    this.#synchronous = isDurable ? 'NORMAL' : 'OFF'
     this.lockTimeout = lockTimeout
     this.onStatement = onStatement
     // Kept open, for when a file's last connection goes, SQLite folds and deletes the log.
@@ -42,7 +49,8 @@ export class Connections {
     if (idle !== undefined) return idle
     const db = new Database(this.#file, { timeout: 0 })
     db.exec('PRAGMA foreign_keys = ON')
-    db.exec('PRAGMA synchronous = NORMAL') // development and tests: no fsync for each commit
+    // Development and tests: no fsync for each commit.
+    db.exec(`PRAGMA synchronous = ${this.#synchronous}`)
     return db
   }
 

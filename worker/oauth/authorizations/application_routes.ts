@@ -7,6 +7,7 @@ import { type Env, page, pageHeaders, readForm } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { findSession, readSessionCookie, userOf } from '../../identity/sessions.ts'
 import { applicationsPage } from '../../pages/applications_page.ts'
+import { english } from '../../pages/messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { listAllowedOf, listLiveAuthorizations } from './user_authorization_store.ts'
 import { allowedInWords, applicationsOf, withdraw } from './user_authorizations.ts'
@@ -53,7 +54,7 @@ export function applicationRoutes(): Hono<Env> {
       const client_id = form.get('client_id')
       if (form.get('action') !== 'withdraw' || client_id === undefined) {
         throw new OAuthError('invalid_request', {
-          description: 'the form was sent without a known button',
+          description: english.form.action,
           reason: 'unknown_action',
         })
       }

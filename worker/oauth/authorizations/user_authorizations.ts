@@ -1,21 +1,56 @@
 // What a person allowed clients, for the person and for operators: a list, and taking it back. Taking back ends the
 // tokens and forgets the answer to the question, so that the client has to ask again.
 
+import { assertMayEditPrincipal } from '../../access/power.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
+import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findUserById, noSuchUser } from '../../identity/users.ts'
 import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/consent_words.ts'
+import { loadSettings } from '../../settings.ts'
 import { isDigest } from '../authorization_details.ts'
 import { claimAllowed } from '../claims.ts'
 import { endAuthorization } from './authorizations.ts'
-import { isAuthorizationLive } from './store.ts'
+import { findAuthorization, isAuthorizationLive } from './store.ts'
 import {
   type AllowedRow,
   forgetAllowed,
   hasGiven,
+  listLiveAuthorizations,
   takeBack,
   type UserAuthorization,
 } from './user_authorization_store.ts'
+
+export const authorizationSchema = z
+  .object({
+    id: z.string(),
+    client_id: z.string(),
+    client_name: z.string().nullable(),
+    scope: z.string(),
+    resource: z.array(z.string()),
+    /** RFC 9396; null where none were asked. */
+    authorization_details: z.array(z.record(z.string(), z.unknown())).nullable(),
+    created_at: z.int(),
+    last_used_at: z.int(),
+    offline: z.boolean(),
+  })
+  .openapi('Authorization')
+
+type Authorization = z.infer<typeof authorizationSchema>
+
+const describe = ({
+  resource,
+  authorization_details,
+  offline,
+  ...row
+}: UserAuthorization): Authorization => ({
+  ...row,
+  resource: JSON.parse(resource),
+  authorization_details: authorization_details === null ? null : JSON.parse(authorization_details),
+  offline: offline === 1,
+})
 
 /** One application as a person sees it. */
 export type Application = {
@@ -96,4 +131,51 @@ export function allowedInWords(allowed: string): string {
   if (isDigest(allowed)) return DETAILS_IN_WORDS
   const claim = claimAllowed(allowed)
   return claim === null ? scopeInWords(allowed) : claimInWords(claim)
+}
+
+// --- for operators ----------------------------------------------------------------------------
+
+/** The live authorizations of a user. Throws Problem. One round trip. */
+export async function listUserAuthorizations(
+  cx: Context,
+  id: string,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<Authorization>> {
+  const kind = `authorizations of ${id}`
+  const after = decodeCursor(cx, kind, cursor)
+  const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
+  const { users, live } = await cx.db.read({
+    users: findUserById(id),
+    live: listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
+  })
+  if (users.length === 0) throw noSuchUser()
+  return page(cx, kind, live, limit, (row) => row.id, describe)
+}
+
+/** Ends one of them. Throws Problem not_found, forbidden. */
+export async function endUserAuthorization(
+  cx: Context,
+  id: string,
+  authorization_id: string,
+): Promise<void> {
+  await assertMayEditPrincipal(cx, id)
+  const [row] = await cx.db.read(findAuthorization(authorization_id))
+  if (row === undefined || row.user_id !== id || row.revoked_at !== null) {
+    throw new Problem('not_found', 'this user has no such authorization')
+  }
+  await cx.db.write(withdrawOne(cx, row))
+}
+
+/** Ends those for one client, or all where `client_id` is null. Throws Problem not_found, forbidden. */
+export async function endUserAuthorizations(
+  cx: Context,
+  id: string,
+  client_id: string | null,
+): Promise<void> {
+  await assertMayEditPrincipal(cx, id)
+  const { users } = await cx.db.write({
+    changes: withdraw(cx, id, client_id),
+    users: findUserById(id),
+  })
+  if (users.length !== 1) throw noSuchUser()
 }

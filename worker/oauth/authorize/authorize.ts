@@ -11,7 +11,6 @@ import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { findSession, touchSession, userOf } from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
-import type { Reason } from '../../refusals.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
@@ -42,6 +41,7 @@ import {
   readClientId,
   readReference,
   readTarget,
+  refuse,
 } from './request.ts'
 import { openRequestObject } from './request_object.ts'
 import {
@@ -53,9 +53,6 @@ import {
   isOpen,
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
-
-const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
-  new OAuthError(error, { description, reason })
 
 // --- looking ----------------------------------------------------------------------------------
 

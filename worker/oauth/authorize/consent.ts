@@ -7,6 +7,7 @@ import { appendEvent } from '../../events.ts'
 import type { ConsentValues } from '../../pages/consent_page.ts'
 import { actionInWords, claimInWords, scopeInWords } from '../../pages/consent_words.ts'
 import type { LinkingValues } from '../../pages/linking_page.ts'
+import { english } from '../../pages/messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import { type Preset, VENDORS } from '../clients/presets.ts'
@@ -113,7 +114,7 @@ export async function answerConsent(
   const [reference = '', tag = ''] = (request ?? '').split('.')
   if (action !== 'allow' && action !== 'deny') {
     throw new OAuthError('invalid_request', {
-      description: 'the form was sent without a known button',
+      description: english.form.action,
       reason: 'unknown_action',
     })
   }

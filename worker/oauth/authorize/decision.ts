@@ -1,9 +1,7 @@
 // The next step of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each look,
 // from the stored request, the session and what was allowed before; nothing is read or written here.
 import type { Context } from '../../context.ts'
-import { OAuthError } from '../../errors.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
-import type { Reason } from '../../refusals.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
@@ -13,10 +11,7 @@ import type { Client } from '../clients/clients.ts'
 import { isLink } from '../clients/presets.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { isManagementScope } from '../scopes.ts'
-import type { AuthorizationRequest } from './request.ts'
-
-const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
-  new OAuthError(error, { description, reason })
+import { type AuthorizationRequest, refuse } from './request.ts'
 
 /** A request that was stored, and where it stands. */
 export type Stored = {

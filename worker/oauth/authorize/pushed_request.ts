@@ -3,10 +3,8 @@
 // and is consumed with the code; so a page that is loaded anew does not end it.
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
-import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
-import type { Reason } from '../../refusals.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import {
   authenticate,
@@ -19,12 +17,15 @@ import type { Presented } from '../client_authentication/presented.ts'
 import { readProof, withProof } from '../client_authentication/sender_constraint.ts'
 import type { Client } from '../clients/metadata.ts'
 import { isLink } from '../clients/presets.ts'
-import { checkRequest, type KeptRequest, REQUEST_URI_PREFIX, readTarget } from './request.ts'
+import {
+  checkRequest,
+  type KeptRequest,
+  REQUEST_URI_PREFIX,
+  readTarget,
+  refuse,
+} from './request.ts'
 import { openRequestObject } from './request_object.ts'
 import { findRequest, insertRequestWhere, openPushedRequest } from './request_store.ts'
-
-const refuse = (error: OAuthError['error'], description: string, reason: Reason) =>
-  new OAuthError(error, { description, reason })
 
 /** RFC 9126 §2.2. */
 export type Pushed = { request_uri: string; expires_in: number }

@@ -80,7 +80,7 @@ export type AuthorizationRequest = Target & {
 /** The same as it is stored: with the session that was there when a browser brought it. */
 export type KeptRequest = AuthorizationRequest & { session_hash: string | null }
 
-const refuse = (error: OAuthErrorCode, description: string, reason: Reason) =>
+export const refuse = (error: OAuthErrorCode, description: string, reason: Reason) =>
   new OAuthError(error, { description, reason })
 
 /** The value of a parameter that comes once at most. Throws OAuthError. */

@@ -3,11 +3,10 @@
 // request.ts, whatever way they came.
 
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
-import { type Limit, limit } from '../../attempts.ts'
+import { addressKey, type Limit, limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Form, formOf } from '../../http.ts'
-import { addressKey } from '../../identity/login.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'

@@ -2,7 +2,7 @@
 // Nothing of it is believed here; client_authentication.ts verifies it.
 import { decodeJwt } from 'jose'
 import { ID_PATTERN } from '../../access/principals.ts'
-import { OAuthError } from '../../errors.ts'
+import { badRequest, OAuthError } from '../../errors.ts'
 import { type Form, type Http, readForm } from '../../http.ts'
 import type { Reason } from '../../refusals.ts'
 import { isClientUrl } from '../clients/client_url.ts'
@@ -20,9 +20,6 @@ export type Presented =
 /** One dull answer, whatever was wrong. */
 export const invalidClient = (reason: Reason) =>
   new OAuthError('invalid_client', { description: 'client authentication failed', reason })
-
-const badRequest = (description: string, reason: Reason) =>
-  new OAuthError('invalid_request', { description, reason })
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 

@@ -9,7 +9,7 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../../access/principals.ts'
-import type { Plan } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, page } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
 import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
@@ -24,6 +24,7 @@ import {
   type ClientPatch,
   columnsOf,
   type Description,
+  describeClient,
   parseClient,
   usesSecret,
   withChanges,
@@ -37,6 +38,7 @@ import {
   findClientById,
   insertClient,
   insertSecret,
+  listClientsAfter,
   updateClient,
 } from './store.ts'
 import { sectorFaults } from './subject_identifier.ts'
@@ -233,6 +235,24 @@ export async function createClient(
     ])
   }
   return { client: parseClient(row), ...(client_secret === undefined ? {} : { client_secret }) }
+}
+
+/** Throws Problem not_found. One round trip. */
+export async function getClient(cx: Context, id: string): Promise<Client> {
+  const [row] = await cx.db.read(findClientById(id))
+  if (row === undefined) throw clientNotFound()
+  return parseClient(row)
+}
+
+/** Throws Problem for a forged cursor. One round trip. */
+export async function listClients(
+  cx: Context,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<ReturnType<typeof describeClient>>> {
+  const after = decodeCursor(cx, 'clients', cursor)
+  const rows = await cx.db.read(listClientsAfter(after, limit + 1))
+  const item = (row: ClientRow) => describeClient(parseClient(row))
+  return page(cx, 'clients', rows, limit, (row) => row.id, item)
 }
 
 /**

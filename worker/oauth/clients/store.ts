@@ -9,6 +9,7 @@ import {
   type Statement,
   sql,
 } from '../../db/sql.ts'
+import { deleteDeliveriesTo } from '../../deliveries.ts'
 
 export type ClientRow = typeof client.$inferSelect
 export type SecretRow = typeof client_secret.$inferSelect
@@ -31,7 +32,7 @@ export const findClientById = (id: string): Statement<ClientRow> =>
 export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =>
   sql`select * from client where id in (${list(ids)})`
 
-export const listClients = (after: string, limit: number): Statement<ClientRow> =>
+export const listClientsAfter = (after: string, limit: number): Statement<ClientRow> =>
   sql`select * from client where id > ${after} order by id limit ${limit}`
 
 export const insertClient = (row: ClientRow, condition: Condition): Statement =>
@@ -91,7 +92,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
     sql`delete from authorization_request where client_id = ${id} and ${isGone}`,
     sql`delete from allowed_scope where client_id = ${id} and ${isGone}`,
     sql`delete from client_secret where client_id = ${id} and ${isGone}`,
-    sql`delete from logout_delivery where client_id = ${id} and ${isGone}`,
+    deleteDeliveriesTo(id, isGone),
   ]
 }
 

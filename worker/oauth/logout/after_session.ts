@@ -3,18 +3,11 @@
 // do not outlive the session are revoked, and each client that wants to hear of it is noted for
 // backchannel_logout.ts. It runs at once behind a sign-out, and on a timer for every other way a session ends.
 import type { Context } from '../../context.ts'
-import { randomId } from '../../crypto.ts'
 import type { Statement } from '../../db/sql.ts'
+import { deliver, insertDelivery } from '../../deliveries.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
-import { deliverLogoutTokens } from './backchannel_logout.ts'
-import {
-  forgetSid,
-  HANGING_MAX,
-  type Hanging,
-  insertDelivery,
-  isHanging,
-  listHanging,
-} from './store.ts'
+import { logoutTokens } from './backchannel_logout.ts'
+import { forgetSid, HANGING_MAX, type Hanging, isHanging, listHanging } from './store.ts'
 
 /** Batches in one run; what is left then waits for the next. */
 const BATCHES_MAX = 100
@@ -35,22 +28,8 @@ export function endHanging(cx: Context, rows: readonly Hanging[]): readonly Stat
     const name = `${sid} ${client_id}`
     if (is_told === 1 && !told.has(name)) {
       told.add(name)
-      const now = cx.now()
-      made.push(
-        insertDelivery(
-          {
-            id: randomId(cx, 'lgd'),
-            client_id,
-            user_id,
-            sid,
-            attempts: 0,
-            taken_by: null,
-            next_at: now,
-            created_at: now,
-          },
-          condition,
-        ),
-      )
+      const delivery = { recipient: client_id, about: sid, payload: { user_id } }
+      made.push(insertDelivery(cx, logoutTokens, delivery, condition))
     }
     return made
   })
@@ -78,7 +57,7 @@ export async function sweepSessions(cx: Context, user_id: string | null): Promis
  */
 export async function afterSessionsEnded(cx: Context, user_id: string): Promise<void> {
   try {
-    if (await sweepSessions(cx, user_id)) cx.background(deliverLogoutTokens(cx))
+    if (await sweepSessions(cx, user_id)) cx.background(deliver(cx, [logoutTokens]))
   } catch (error) {
     cx.log('error', 'what hangs on an ended session was not ended yet', { error: String(error) })
   }

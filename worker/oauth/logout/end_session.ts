@@ -3,7 +3,8 @@
 // no link signs anybody out. The answer goes to an address that the client registered, or nowhere.
 import { as, type Context } from '../../context.ts'
 import { seal, UnsealError, unseal } from '../../crypto.ts'
-import { OAuthError } from '../../errors.ts'
+import { deliver } from '../../deliveries.ts'
+import { badRequest } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import {
   endSession as endBrowserSession,
@@ -12,14 +13,13 @@ import {
   sessionHash,
 } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
-import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { afterSessionsEnded, endHanging } from './after_session.ts'
-import { deliverLogoutTokens } from './backchannel_logout.ts'
+import { logoutTokens } from './backchannel_logout.ts'
 import { HANGING_MAX, listOfSession } from './store.ts'
 
 /** What was asked, with the hint verified already. */
@@ -46,13 +46,10 @@ export type LogoutOutcome =
 const STATE_MAX = 4096
 const HINT_MAX = 8192
 
-const refuse = (description: string, reason: Reason) =>
-  new OAuthError('invalid_request', { description, reason })
-
 function read(form: Form, name: string, max: number): string | null {
   const value = form.get(name)
   if (value !== undefined && value.length > max) {
-    throw refuse(`${name} is too long`, 'parameter_too_long')
+    throw badRequest(`${name} is too long`, 'parameter_too_long')
   }
   return value ?? null
 }
@@ -70,7 +67,7 @@ export async function readLogoutRequest(cx: Context, form: Form): Promise<Logout
   if (hint === null) {
     // §2: else nobody knows whose address it would be.
     if (post_logout_redirect_uri !== null && given === null) {
-      throw refuse('client_id or id_token_hint is missing', 'redirect_without_client')
+      throw badRequest('client_id or id_token_hint is missing', 'redirect_without_client')
     }
     return { client_id: given, post_logout_redirect_uri, state, hinted: null }
   }
@@ -78,10 +75,10 @@ export async function readLogoutRequest(cx: Context, form: Form): Promise<Logout
   const claims = await verifyJwt(cx, hint, { typ: 'JWT', ignoreExpiry: true })
   const { sub, aud, sid } = claims ?? {}
   if (typeof sub !== 'string' || typeof aud !== 'string') {
-    throw refuse('id_token_hint is not an ID token of this issuer', 'bad_id_token_hint')
+    throw badRequest('id_token_hint is not an ID token of this issuer', 'bad_id_token_hint')
   }
   if (given !== null && given !== aud) {
-    throw refuse('id_token_hint was issued to another client', 'hint_of_another_client')
+    throw badRequest('id_token_hint was issued to another client', 'hint_of_another_client')
   }
   const hinted = { sub, sid: typeof sid === 'string' ? sid : null }
   return { client_id: aud, post_logout_redirect_uri, state, hinted }
@@ -97,7 +94,7 @@ export async function sealLogoutRequest(cx: Context, request: LogoutRequest): Pr
 
 /** Throws OAuthError, which is shown here. */
 export async function openLogoutRequest(cx: Context, sealed: string): Promise<LogoutRequest> {
-  const ended = refuse('this sign-out has ended; start again', 'request_unknown')
+  const ended = badRequest('this sign-out has ended; start again', 'request_unknown')
   try {
     const { request, expires_at } = JSON.parse(await unseal(cx, SEALED, sealed))
     if (expires_at <= cx.now()) throw ended
@@ -146,7 +143,7 @@ export async function endSession(
     hanging: endHanging(acting, hanging),
   })
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
-  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliverLogoutTokens(cx))
+  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliver(cx, [logoutTokens]))
   return { step: 'done', location }
 }
 
@@ -171,11 +168,11 @@ function locationOf(request: LogoutRequest, row: ClientRow | undefined): string 
   const { post_logout_redirect_uri: uri, state } = request
   if (uri === null) return null
   if (row === undefined || row.status !== 'active') {
-    throw refuse('the application is not known here', 'client_unknown')
+    throw badRequest('the application is not known here', 'client_unknown')
   }
   const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
   if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {
-    throw refuse(
+    throw badRequest(
       'post_logout_redirect_uri is not one that this client registered',
       'redirect_uri_mismatch',
     )

@@ -1,6 +1,6 @@
 // Logout: clients end the browser session, and hear of sessions that ended.
 //   /oauth/logout /oauth/logout/confirm
-// Owns the table logout_delivery (store.ts). end_session.ts is RP-Initiated Logout, after_session.ts revokes what a
+// Owns no table. end_session.ts is RP-Initiated Logout, after_session.ts revokes what a
 // session leaves behind, backchannel_logout.ts tells the clients. Sessions themselves are identity's.
 // Answers are pages and redirects by 303, as at authorize.
 import { Hono } from 'hono'
@@ -9,6 +9,7 @@ import { type Env, type Http, page, pageHeaders, readForm, readQuery } from '../
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
 import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
+import { english } from '../../pages/messages.ts'
 import {
   endSession,
   type LogoutOutcome,
@@ -49,7 +50,7 @@ export function endSessionRoutes(): Hono<Env> {
       const action = form.get('action')
       if (action !== 'logout' && action !== 'cancel') {
         throw new OAuthError('invalid_request', {
-          description: 'the form was sent without a known button',
+          description: english.form.action,
           reason: 'unknown_action',
         })
       }

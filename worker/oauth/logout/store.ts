@@ -1,11 +1,6 @@
-// What hangs on browser sessions: authorizations by their `sid`, and the table `logout_delivery`. Statements, no
-// rules. `authorization.sid` is taken away once the end of the session was dealt with, so it names sessions that
+// Authorizations that hang on browser sessions, by their `sid`. Statements, no rules. `authorization.sid` is taken away once the end of the session was dealt with, so it names sessions that
 // live or have just ended, and looking for the latter costs as much as there are of the former.
-import type { Context } from '../../context.ts'
-import { logout_delivery } from '../../db/schema.ts'
-import { type Condition, condition, insertWhere, list, type Statement, sql } from '../../db/sql.ts'
-
-export type DeliveryRow = typeof logout_delivery.$inferSelect
+import { type Condition, condition, list, type Statement, sql } from '../../db/sql.ts'
 
 /** An authorization that was given in a browser session. */
 export type Hanging = {
@@ -51,32 +46,3 @@ export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Condition =
 export const forgetSid = (ids: readonly string[]): Statement =>
   sql`update authorization set sid = null where id in (${list(ids)})
     and not exists (select 1 from session where session.sid = authorization.sid)`
-
-// --- logout_delivery --------------------------------------------------------------------------
-
-export const insertDelivery = (row: DeliveryRow, condition: Condition): Statement =>
-  insertWhere(logout_delivery, row, condition, sql<never>`on conflict do nothing`)
-
-/**
- * Takes up to `most` deliveries that are due, each for the seconds that `leases` has at the place of its attempts
- * so far: nobody else takes it before. What was taken and not settled is due again then.
- */
-export const takeDeliveries = (
-  cx: Context,
-  lease: string,
-  leases: readonly number[],
-  most: number,
-): Statement<DeliveryRow> =>
-  sql`update logout_delivery set taken_by = ${lease}, attempts = attempts + 1,
-      next_at = ${cx.now()} + coalesce(
-        json_extract(${JSON.stringify(leases)}, '$[' || attempts || ']'), ${leases.at(-1) ?? 60})
-    where id in (select id from logout_delivery where next_at <= ${cx.now()}
-      order by next_at limit ${most})
-    returning *`
-
-/** A condition: the delivery is still the one that was taken. */
-export const isTaken = ({ id, taken_by }: DeliveryRow): Condition =>
-  condition`exists (select 1 from logout_delivery where id = ${id} and taken_by = ${taken_by})`
-
-export const deleteDelivery = ({ id, taken_by }: DeliveryRow): Statement =>
-  sql`delete from logout_delivery where id = ${id} and taken_by = ${taken_by}`

@@ -3,11 +3,10 @@
 // no longer counts; between, the client is a row like others, and has the address as its id everywhere. That is more
 // than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
 // alone.
-import { limit } from '../../attempts.ts'
+import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context, legible } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
-import { addressKey } from '../../identity/login.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'

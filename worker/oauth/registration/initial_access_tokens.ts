@@ -2,7 +2,7 @@
 // until when, for which scopes and with which members. How a client is registered is told in registration.ts.
 
 import { assertMayHandOnScopes } from '../../access/power.ts'
-import { z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
@@ -16,6 +16,7 @@ import {
   type InitialAccessTokenRow,
   initialAccessTokenExists,
   insertInitialAccessToken,
+  listInitialAccessTokensAfter,
 } from './store.ts'
 
 const fields = {
@@ -43,7 +44,7 @@ export function describeInitialAccessToken(row: InitialAccessTokenRow): InitialA
   return { ...rest, defaults: JSON.parse(defaults) as ClientDefaults }
 }
 
-export const tokenNotFound = () =>
+const tokenNotFound = () =>
   new Problem('not_found', 'there is no such initial access token, or it has run out')
 
 const invalid = (pointer: string, detail: string) =>
@@ -95,6 +96,24 @@ function readScope(text: string): string[] {
     if (error instanceof OAuthError) throw invalid('/scope', error.description)
     throw error
   }
+}
+
+/** Throws Problem not_found. One round trip. */
+export async function getInitialAccessToken(cx: Context, id: string): Promise<InitialAccessToken> {
+  const [row] = await cx.db.read(findInitialAccessTokenById(id))
+  if (row === undefined) throw tokenNotFound()
+  return describeInitialAccessToken(row)
+}
+
+/** Throws Problem for a forged cursor. One round trip. */
+export async function listInitialAccessTokens(
+  cx: Context,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<InitialAccessToken>> {
+  const kind = 'initial access tokens'
+  const after = decodeCursor(cx, kind, cursor)
+  const rows = await cx.db.read(listInitialAccessTokensAfter(after, limit + 1))
+  return page(cx, kind, rows, limit, (row) => row.id, describeInitialAccessToken)
 }
 
 /**

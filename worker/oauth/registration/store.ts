@@ -18,7 +18,7 @@ export const findInitialAccessTokenByHash = (hash: string): Statement<InitialAcc
 export const findInitialAccessTokenById = (id: string): Statement<InitialAccessTokenRow> =>
   sql`${withUses} where t.id = ${id}`
 
-export const listInitialAccessTokens = (
+export const listInitialAccessTokensAfter = (
   after: string,
   limit: number,
 ): Statement<InitialAccessTokenRow> =>

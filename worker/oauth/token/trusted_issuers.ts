@@ -1,13 +1,22 @@
 // Issuers whose word about a person is taken (setting `trusted_issuers`): whether an assertion is one of theirs, for
 // us, now, and whom it names (RFC 7521, RFC 7523 §3). Whether it is used once is for its grant to see to.
-import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, jwtVerify } from 'jose'
-import { type Context, recall, remember } from '../../context.ts'
+import {
+  createLocalJWKSet,
+  decodeJwt,
+  decodeProtectedHeader,
+  errors,
+  type JSONWebKeySet,
+  type JWK,
+  jwtVerify,
+} from 'jose'
+import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Scalar, scalar } from '../../db/sql.ts'
+import { emailFault, emailKey } from '../../email_address.ts'
 import { OAuthError } from '../../errors.ts'
-import { emailFault, emailKey } from '../../identity/emails.ts'
+import { isObject } from '../../json.ts'
 import { timeFault } from '../../keys/jwt.ts'
-import { OutsideRefused } from '../../outside.ts'
+import { type KeySetReader, remoteKeys } from '../../keys/remote_jwks.ts'
 import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
 import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
@@ -18,9 +27,6 @@ const TTL_MAX = 3600
 
 /** How far ahead the issuer's clock may be, in seconds. */
 const CLOCK_TOLERANCE = 30
-
-/** Seconds for which fetched keys are remembered. */
-const KEYS_TTL = 60
 
 const ASSERTION_MAX = 16_384
 
@@ -99,7 +105,7 @@ async function verifySignature(
   issuer: TrustedIssuer,
   assertion: string,
 ): Promise<Claims> {
-  const keys = createLocalJWKSet(await keysOf(cx, issuer))
+  const keys = createLocalJWKSet(await keysOf(cx, issuer, kidOf(assertion)))
   const options = {
     algorithms: [...(issuer.algorithms ?? SIGNING_ALGORITHMS)],
     currentDate: new Date(cx.now() * 1000),
@@ -135,24 +141,37 @@ async function verifySignature(
   }
 }
 
-/** The issuer's public keys. */
-async function keysOf(cx: Context, { jwks, jwks_uri = '' }: TrustedIssuer): Promise<JSONWebKeySet> {
+const READER: KeySetReader<JWK> = {
+  name: 'issuer keys',
+  // Which key fits is for jose to say; one member that is no key at all makes it no set.
+  read: (keys) => (keys.every(isObject) ? keys : null),
+  // Only clients that proved themselves have an address asked that the operator named: the next may try again at once.
+  remembersFaults: false,
+}
+
+/** The issuer's public keys. Throws OAuthError temporarily_unavailable when they are to be fetched and cannot be. */
+async function keysOf(
+  cx: Context,
+  { jwks, jwks_uri = '' }: TrustedIssuer,
+  kid: string | undefined,
+): Promise<JSONWebKeySet> {
   if (jwks !== undefined) return jwks as JSONWebKeySet
-  const name = `key set ${jwks_uri}`
-  const known = recall<JSONWebKeySet>(cx, name)
-  if (known !== undefined) return known
-  try {
-    const { status, text } = await cx.fetch(jwks_uri, { headers: { accept: 'application/json' } })
-    const keys = status === 200 ? (JSON.parse(text) as JSONWebKeySet) : null
-    const isSet = Array.isArray(keys?.keys) && keys.keys.every((key) => key instanceof Object)
-    if (!isSet) throw new SyntaxError('not a key set')
-    return remember(cx, name, keys as JSONWebKeySet, KEYS_TTL)
-  } catch (cause) {
-    if (!(cause instanceof OutsideRefused || cause instanceof SyntaxError)) throw cause
+  const found = await remoteKeys(cx, READER, jwks_uri, kid)
+  if ('fault' in found) {
     throw new OAuthError('temporarily_unavailable', {
       description: 'the keys of the issuer cannot be had; try again',
       reason: 'issuer_keys',
-      cause,
+      cause: new Error(`${jwks_uri}: ${found.words ?? found.fault}`),
     })
+  }
+  return { keys: [...found.keys] }
+}
+
+/** The key id that an assertion names; its header is as little believed as its claims. */
+function kidOf(assertion: string): string | undefined {
+  try {
+    return decodeProtectedHeader(assertion).kid
+  } catch {
+    return undefined
   }
 }

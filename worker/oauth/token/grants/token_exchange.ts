@@ -18,7 +18,7 @@ import {
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
-import { OAuthError } from '../../../errors.ts'
+import { badRequest, OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
@@ -50,9 +50,6 @@ import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 export const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange'
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
-
-const badRequest = (description: string, reason: Reason) =>
-  new OAuthError('invalid_request', { description, reason })
 
 /** RFC 8693 §2.2.2: one dull answer for a token that does not serve, whatever is wrong with it. */
 const unfit = (whose: 'subject' | 'actor', reason: Reason) =>

@@ -1,5 +1,5 @@
 // E-mail addresses as names of accounts: which are accepted, and when two are the same.
-import { z } from '../api.ts'
+import { z } from './api.ts'
 
 const MAX = 254
 

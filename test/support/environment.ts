@@ -1,0 +1,10 @@
+// The settings that a worker of the tests starts with, and the time that its clock shows then.
+
+export const ISSUER = 'http://localhost:8787'
+
+export const ENVIRONMENT = {
+  ISSUER,
+  SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+}
+
+export const EPOCH = 1_800_000_000

@@ -1,0 +1,3 @@
+// The place of the project on the disk.
+
+export const ROOT = new URL('../..', import.meta.url).pathname

@@ -1,0 +1,96 @@
+// Idempotency-Key: a POST that comes again gets the first answer. Owns the table idempotency_key.
+import type { MiddlewareHandler } from 'hono'
+import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Context } from '../context.ts'
+import { mac, seal, sha256, unseal } from '../crypto.ts'
+import { type Statement, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import type { Env } from '../http.ts'
+
+const DAY = 86_400
+/** Longer than a request is let run. */
+const PENDING = 60
+
+type Remembered = {
+  rid: string
+  request_hash: string
+  status: number | null
+  response: string | null
+}
+
+type Answer = { scopes: string[]; headers: [string, string][]; body: string }
+
+const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
+  // An entry that has run out is taken over as if it were new. One without an answer soon does: whoever worked on it
+  // is gone, or could not reach the database any more.
+  sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
+    values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + PENDING})
+    on conflict (hash) do update set
+      rid = case when expires_at <= ${cx.now()} then ${cx.rid} else rid end,
+      request_hash = case when expires_at <= ${cx.now()} then ${request_hash} else request_hash end,
+      status = case when expires_at <= ${cx.now()} then null else status end,
+      response = case when expires_at <= ${cx.now()} then null else response end,
+      expires_at = case when expires_at <= ${cx.now()} then ${cx.now() + PENDING} else expires_at end
+    returning rid, request_hash, status, response`
+
+/**
+ * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same actor.
+ * The answer is kept sealed, since it may hold a secret that is shown once; a token with fewer scopes than the
+ * first one's does not get it. A failed request is not kept.
+ */
+export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
+  const key = c.req.header('idempotency-key')
+  if (key === undefined || c.req.method !== 'POST') return next()
+  const cx = c.var.cx
+  if (key.length === 0 || key.length > 255) {
+    throw new Problem('invalid_request', 'Idempotency-Key must have 1 to 255 characters')
+  }
+  // Bounded before this by app.ts; Hono keeps what was read for the handler.
+  const body = await c.req.arrayBuffer()
+  const path = new URL(c.req.url).pathname
+  const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))
+  const request_hash = mac(cx, 'idempotency', new TextDecoder().decode(body))
+  const [known] = await cx.db.write(rememberRequest(cx, hash, request_hash))
+  if (known === undefined) throw new Error('the idempotency key was not stored')
+  if (known.request_hash !== request_hash) {
+    throw new Problem('idempotency_mismatch', 'this Idempotency-Key came with another body before')
+  }
+  if (known.rid !== cx.rid) {
+    if (known.status === null || known.response === null) {
+      throw new Problem('conflict', 'a request with this Idempotency-Key is still being worked on')
+    }
+    const text = await unseal(cx, `idempotency_key.response:${hash}`, known.response)
+    const { scopes, headers, body } = JSON.parse(text) as Answer
+    if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
+      throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
+    }
+    for (const [name, value] of headers) c.header(name, value)
+    c.header('Idempotent-Replayed', 'true')
+    if (known.status === 204) return c.body(null, 204)
+    return c.body(body, known.status as ContentfulStatusCode)
+  }
+  await next()
+  if (c.res.ok) {
+    const headers = [...c.res.headers].filter(([name]) =>
+      ['cache-control', 'content-type', 'etag', 'location'].includes(name),
+    )
+    const response = await seal(
+      cx,
+      `idempotency_key.response:${hash}`,
+      JSON.stringify({
+        scopes: [...cx.actor.scopes],
+        headers,
+        body: await c.res.clone().text(),
+      } satisfies Answer),
+    )
+    await cx.db.write(sql`update idempotency_key
+      set status = ${c.res.status}, response = ${response}, expires_at = ${cx.now() + DAY}
+      where hash = ${hash} and rid = ${cx.rid}`)
+  } else {
+    await cx.db.write(sql`delete from idempotency_key where hash = ${hash} and rid = ${cx.rid}`)
+  }
+}
+
+/** For the timer. */
+export const deleteOldIdempotencyKeys = (cx: Context): Statement =>
+  sql`delete from idempotency_key where expires_at <= ${cx.now()}`

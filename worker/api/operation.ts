@@ -1,0 +1,178 @@
+// One operation of the management API, said in one place: id, method and path, scope, input, answers and problems,
+// with the code that answers beside them. All of /v1 and /access/v1 is made of these, so that no operation lacks a
+// scope, none takes a query parameter that it does not know, and each answer that can come is described.
+import type { RouteHandler } from '@hono/zod-openapi'
+import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { type FieldError, Problem, type ProblemType } from '../errors.ts'
+import type { Env, Http } from '../http.ts'
+
+type Answers = {
+  [status: number]: {
+    description: string
+    content?: { 'application/json': { schema: z.ZodType } }
+  }
+}
+
+/** The response that the answers allow: the body has to fit the schema of its status. */
+type ResponseOf<A extends Answers> = ReturnType<
+  RouteHandler<{ method: 'get'; path: string; responses: A }, Env>
+>
+
+type Nothing = z.ZodObject<Record<never, never>>
+
+type Operation<
+  P extends z.ZodObject,
+  Q extends z.ZodObject,
+  B extends z.ZodType,
+  A extends Answers,
+> = {
+  /** The operation id: a name in every SDK, so it stays. */
+  id: string
+  /** Method and path, such as `GET /v1/groups/{id}`. */
+  at: `${'GET' | 'POST' | 'PATCH' | 'DELETE'} /${string}`
+  summary: string
+  /** The scope that a token needs. Its noun is the tag too. */
+  scope: ApiScope
+  /** The parts of the path. One that does not fit is not found. */
+  params?: P
+  /** All parameters that the query may have. */
+  query?: Q
+  /** The JSON body. */
+  body?: B
+  answers: A
+  /** Problems beside those that `usualProblems` derives. */
+  problems?: readonly ProblemType[]
+  run(c: Http, input: { params: z.output<P>; query: z.output<Q>; body: z.output<B> }): ResponseOf<A>
+}
+
+/** Adds an operation to a room's part of the API: its description, its checks and its answer. */
+export function operation<
+  A extends Answers,
+  P extends z.ZodObject = Nothing,
+  Q extends z.ZodObject = Nothing,
+  B extends z.ZodType = z.ZodUndefined,
+>(api: Api, entry: Operation<P, Q, B, A>): void {
+  const [method = '', path = ''] = entry.at.split(' ')
+  const { id, summary, scope, params, query, body } = entry
+  api.openAPIRegistry.registerPath({
+    method: method.toLowerCase() as 'get' | 'post' | 'patch' | 'delete',
+    path,
+    operationId: id,
+    tags: [scope.slice(0, scope.indexOf(':'))],
+    summary,
+    security: [{ oauth2: [scope] }],
+    request: {
+      ...(params === undefined ? {} : { params }),
+      ...(query === undefined ? {} : { query }),
+      ...(body === undefined
+        ? {}
+        : { body: { required: true, content: { 'application/json': { schema: body } } } }),
+    },
+    responses: {
+      ...entry.answers,
+      ...problems(...usualProblems(method, path, entry), ...(entry.problems ?? [])),
+    },
+  })
+  api.on([method], [path.replaceAll(/\{(\w+)\}/g, ':$1')], async (c: Http) => {
+    assertScope(c.var.cx, scope)
+    return entry.run(c, {
+      params: await readParams(c, params),
+      query: await readQuery(c, query),
+      body: await readBody(c, body),
+    })
+  })
+}
+
+/** The problems that come from what stands before a handler: the guards of app.ts, the readers below, the database. */
+function usualProblems(
+  method: string,
+  path: string,
+  { params, body }: { params?: unknown; body?: unknown },
+): ProblemType[] {
+  return [
+    ...(['invalid_request', 'unauthorized', 'forbidden', 'internal', 'unavailable'] as const),
+    ...(params === undefined ? [] : (['not_found'] as const)),
+    ...(method === 'GET' ? [] : (['too_large'] as const)),
+    ...(body === undefined ? [] : (['unsupported_media_type'] as const)),
+    // Idempotency-Key
+    ...(method === 'POST' && path.startsWith('/v1/')
+      ? (['conflict', 'idempotency_mismatch'] as const)
+      : []),
+  ]
+}
+
+function assertScope({ actor }: Context, scope: ApiScope): void {
+  if (actor.scopes.has(scope) || actor.scopes.has('manage')) return
+  throw new Problem('forbidden', `this needs the scope ${scope}`)
+}
+
+/** The parts of the path. No resource has an id that cannot be one. Throws Problem not_found. */
+async function readParams<P extends z.ZodType>(
+  c: Http,
+  schema: P | undefined,
+): Promise<z.output<P>> {
+  if (schema === undefined) return {} as z.output<P>
+  const read = await schema.safeParseAsync(c.req.param())
+  if (!read.success) throw new Problem('not_found', 'there is nothing at this path')
+  return read.data
+}
+
+/**
+ * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt filter into a list of
+ * everything, or into a deletion of everything. Throws Problem invalid_request, which names each wrong one.
+ */
+async function readQuery<Q extends z.ZodObject>(
+  c: Http,
+  schema: Q | undefined,
+): Promise<z.output<Q>> {
+  const known = schema?.shape ?? {}
+  const values = new Map<string, string>()
+  const faults = new Map<string, FieldError>()
+  for (const [name, value] of new URL(c.req.url).searchParams) {
+    const refuse = (detail: string) => faults.set(name, { pointer: pointerTo([name]), detail })
+    if (!Object.hasOwn(known, name)) refuse('is no query parameter of this operation')
+    else if (values.has(name)) refuse('is given more than once')
+    values.set(name, value)
+  }
+  if (faults.size > 0) throw misformed([...faults.values()])
+  return schema === undefined ? ({} as z.output<Q>) : accept(schema, Object.fromEntries(values))
+}
+
+/** JSON in a Content-Type header, with or without parameters such as charset. */
+const JSON_TYPE = /^application\/([a-z.-]+\+)?json(;\s*[a-z0-9-]+=[^;]+)*$/i
+
+/**
+ * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where the operation takes
+ * no body. Throws Problem invalid_request, unsupported_media_type.
+ */
+async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Promise<z.output<B>> {
+  if (schema === undefined) return undefined as z.output<B>
+  const type = c.req.header('content-type') ?? ''
+  const isAbsent = type === '' && (await c.req.arrayBuffer()).byteLength === 0
+  if (isAbsent) return accept(schema, {})
+  if (!JSON_TYPE.test(type)) {
+    const detail = 'send JSON, with Content-Type: application/json'
+    throw new Problem('unsupported_media_type', detail, [], 'unsupported_content_type')
+  }
+  let value: unknown
+  try {
+    value = await c.req.json()
+  } catch {
+    throw new Problem('invalid_request', 'the body is not valid JSON', [], 'no_json_object')
+  }
+  return accept(schema, value)
+}
+
+async function accept<S extends z.ZodType>(schema: S, value: unknown): Promise<z.output<S>> {
+  const read = await schema.safeParseAsync(value)
+  if (!read.success) throw misformed(fieldErrors(read.error))
+  return read.data
+}
+
+const misformed = (errors: readonly FieldError[]) =>
+  new Problem(
+    'invalid_request',
+    'the request does not have the form described in /openapi.json',
+    errors,
+  )

@@ -1,0 +1,162 @@
+// Messages that others must get although they may be away for a while: logout tokens, later mails and webhooks. A room
+// notes a delivery in the batch that it tells of. Here it is taken, sent, sent again after longer and longer pauses, and
+// given up in the end. Each delivery is taken before it is sent, by one conditional update, so that of several
+// instances one sends it; after a crash it may be sent twice. A kind is an entry that its room makes; jobs.ts has the
+// list of them.
+import { as, type Context } from './context.ts'
+import { randomId, randomToken } from './crypto.ts'
+import { delivery } from './db/schema.ts'
+import { type Condition, condition, insertWhere, type Statement, sql } from './db/sql.ts'
+import type { NewEvent } from './event_catalogue.ts'
+import { appendEvent } from './events.ts'
+
+/** Sent at once, and in one run of one kind; the rest waits for the next run. */
+const AT_ONCE = 10
+const RUN_MAX = 200
+
+type DeliveryRow = typeof delivery.$inferSelect
+
+/** A message to one recipient. It holds no secret: a sender makes what is secret when it sends. */
+export type Delivery = {
+  /** The client, user or other receiver it goes to; all that waits for it goes when that is deleted. */
+  recipient: string
+  /** The thing it tells of. A recipient has one delivery of a kind about it. */
+  about: string
+  payload: Readonly<Record<string, string | number | boolean | null>>
+  /** How often it was sent, this time included. */
+  attempts: number
+}
+
+/** `reason`: a literal for the log and the event. */
+export type DeliveryOutcome =
+  | { outcome: 'done' }
+  /** Sent again after the next pause; after the last one it is given up. */
+  | { outcome: 'again'; reason: string }
+  /** No further attempt could help. */
+  | { outcome: 'give_up'; reason: string }
+  /** Nobody wants it any more: it is forgotten, without an event. */
+  | { outcome: 'unwanted' }
+
+export type DeliveryKind = {
+  /** Stands in the table: it stays the same for ever. */
+  name: string
+  /** Seconds from each attempt to the next; the last is how long the final attempt may take. */
+  backoff: readonly number[]
+  /** Reads what some deliveries need, in one round trip, and answers the function that sends one of them. */
+  prepare(
+    cx: Context,
+    taken: readonly Delivery[],
+  ): Promise<(one: Delivery) => Promise<DeliveryOutcome>>
+  /** The event that is written when the recipient took it. */
+  delivered(one: Delivery): NewEvent
+  /** The event that is written when it is given up. */
+  abandoned(one: Delivery, reason: string): NewEvent
+}
+
+/** Notes a delivery where the condition holds, unless the recipient is to hear of the same already. */
+export const insertDelivery = (
+  cx: Context,
+  kind: DeliveryKind,
+  { recipient, about, payload }: Omit<Delivery, 'attempts'>,
+  when: Condition,
+): Statement =>
+  insertWhere(
+    delivery,
+    {
+      id: randomId(cx, 'dlv'),
+      kind: kind.name,
+      recipient,
+      about,
+      payload: JSON.stringify(payload),
+      attempts: 0,
+      taken_by: null,
+      next_at: cx.now(),
+      created_at: cx.now(),
+    },
+    when,
+    sql<never>`on conflict do nothing`,
+  )
+
+/** Forgets all that waits for a recipient that is no more. */
+export const deleteDeliveriesTo = (recipient: string, when: Condition): Statement =>
+  sql`delete from delivery where recipient = ${recipient} and ${when}`
+
+/**
+ * Takes some deliveries that are due, each until its next attempt: nobody else takes it before. One that was taken and
+ * not settled is due again then.
+ */
+export const takeDeliveries = (
+  cx: Context,
+  { name, backoff }: DeliveryKind,
+  lease: string,
+): Statement<DeliveryRow> =>
+  sql`update delivery set taken_by = ${lease}, attempts = attempts + 1,
+      next_at = ${cx.now()} + coalesce(
+        json_extract(${JSON.stringify(backoff)}, '$[' || attempts || ']'), ${backoff.at(-1) ?? 60})
+    where id in (select id from delivery where kind = ${name} and next_at <= ${cx.now()}
+      order by next_at limit ${AT_ONCE})
+    returning *`
+
+/** A condition: the delivery is still the one that was taken. */
+const isTaken = ({ id, taken_by }: DeliveryRow): Condition =>
+  condition`exists (select 1 from delivery where id = ${id} and taken_by = ${taken_by})`
+
+const deleteDelivery = ({ id, taken_by }: DeliveryRow): Statement =>
+  sql`delete from delivery where id = ${id} and taken_by = ${taken_by}`
+
+/**
+ * Sends all that is due of these kinds, which do not wait for each other. Three round trips for each ten deliveries.
+ * One that is not taken by its recipient is kept for later; only a fault of our own is thrown.
+ */
+export async function deliver(cx: Context, kinds: readonly DeliveryKind[]): Promise<void> {
+  // Behind the request of a person it is still the system that tells others.
+  const system: Context = { ...as(cx, { kind: 'system', id: null }), address: '' }
+  const runs = await Promise.allSettled(kinds.map((kind) => deliverKind(system, kind)))
+  for (const run of runs) if (run.status === 'rejected') throw run.reason
+}
+
+async function deliverKind(cx: Context, kind: DeliveryKind): Promise<void> {
+  for (let sent = 0; sent < RUN_MAX; sent += AT_ONCE) {
+    const taken = await cx.db.write(takeDeliveries(cx, kind, randomToken(cx, 16)))
+    if (taken.length === 0) return
+    const deliveries = taken.map((row) => ({ row, one: deliveryOf(row) }))
+    const send = await kind.prepare(
+      cx,
+      deliveries.map(({ one }) => one),
+    )
+    const settled = await Promise.all(
+      deliveries.map(async ({ row, one }) => {
+        const outcome = await send(one).catch((error: unknown) => fault(cx, kind, error))
+        return settle(cx, kind, row, one, outcome)
+      }),
+    )
+    await cx.db.write(settled.flat())
+    if (taken.length < AT_ONCE) return
+  }
+}
+
+const deliveryOf = ({ recipient, about, payload, attempts }: DeliveryRow): Delivery => ({
+  recipient,
+  about,
+  payload: JSON.parse(payload) as Delivery['payload'],
+  attempts,
+})
+
+function fault(cx: Context, { name }: DeliveryKind, error: unknown): DeliveryOutcome {
+  cx.log('error', 'a delivery was not sent', { kind: name, error: String(error) })
+  return { outcome: 'again', reason: 'bug' }
+}
+
+/** The statements that write down what became of a delivery: none when it is to be sent again. */
+function settle(
+  cx: Context,
+  kind: DeliveryKind,
+  row: DeliveryRow,
+  one: Delivery,
+  result: DeliveryOutcome,
+): readonly Statement[] {
+  if (result.outcome === 'unwanted') return [deleteDelivery(row)]
+  if (result.outcome === 'again' && one.attempts < kind.backoff.length) return []
+  const event = result.outcome === 'done' ? kind.delivered(one) : kind.abandoned(one, result.reason)
+  return [appendEvent(cx, event, isTaken(row)), deleteDelivery(row)]
+}
