@@ -25,7 +25,7 @@ import {
   refuse,
 } from './request.ts'
 import { openRequestObject } from './request_object.ts'
-import { findRequest, insertRequestWhere, openPushedRequest } from './request_store.ts'
+import { findRequest, insertRequestWhere, updatePushedRequest } from './request_store.ts'
 
 /** RFC 9126 §2.2. */
 export type Pushed = { request_uri: string; expires_in: number }
@@ -94,7 +94,7 @@ export async function bringPushedRequest(
 ): Promise<boolean> {
   const expires_at = cx.now() + settings.request_ttl
   const { requests } = await cx.db.write({
-    open: openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
+    open: updatePushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
     requests: findRequest(cx, id_hash),
   })
   return requests.length === 1

@@ -13,7 +13,7 @@ import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../device
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
-import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
+import { type Client, findClientById, listSecretsOf, parseClient } from '../clients/clients.ts'
 import { clientKeys } from '../clients/keys.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
@@ -64,7 +64,7 @@ const IAT_AHEAD_MAX = 60
 /** All that `authenticate` needs, for the request's one read batch. */
 export const callerReads = (client_id: string) => ({
   client: findClientById(client_id),
-  secrets: secretsOf(client_id),
+  secrets: listSecretsOf(client_id),
   device: findDeviceById(client_id),
   credentials: credentialsOf(client_id),
 })

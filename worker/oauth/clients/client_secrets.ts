@@ -5,7 +5,7 @@ import type { Context } from '../../context.ts'
 import { Problem } from '../../errors.ts'
 import { assertMayShape, clientNotFound } from './clients.ts'
 import { addSecret, type newSecretInput, removeSecret } from './secrets.ts'
-import { findClientById, type SecretRow, secretsOf } from './store.ts'
+import { findClientById, listSecretsOf, type SecretRow } from './store.ts'
 
 export const secretShape = z
   .object({ id: z.string(), created_at: z.int(), expires_at: z.int().nullable() })
@@ -28,7 +28,7 @@ export async function listClientSecrets(cx: Context, id: string): Promise<Secret
   const {
     client: [client],
     secrets,
-  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
+  } = await cx.db.read({ client: findClientById(id), secrets: listSecretsOf(id) })
   if (client === undefined) throw clientNotFound()
   return secrets.map(describe)
 }
@@ -50,7 +50,7 @@ export async function createClientSecret(
 }
 
 /** Throws Problem not_found, forbidden. Two round trips, one more for an actor without `manage`. */
-export async function deleteClientSecret(
+export async function removeClientSecret(
   cx: Context,
   id: string,
   secret_id: string,
@@ -58,7 +58,7 @@ export async function deleteClientSecret(
   const {
     client: [client],
     secrets,
-  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
+  } = await cx.db.read({ client: findClientById(id), secrets: listSecretsOf(id) })
   if (client === undefined) throw clientNotFound()
   await assertMayShape(cx, client)
   const secret = secrets.find((one) => one.id === secret_id)

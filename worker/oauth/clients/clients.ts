@@ -48,8 +48,8 @@ export {
   type ClientRow,
   findClientById,
   findClientsByIds,
+  listSecretsOf,
   type SecretRow,
-  secretsOf,
 } from './store.ts'
 
 /**
@@ -303,7 +303,7 @@ export const clientNotFound = () => new Problem('not_found', 'there is no such c
  * Deletes a client with its secrets, and ends what people allowed it: its tokens are good no longer. Throws
  * Problem not_found, forbidden, precondition_failed, conflict. Two round trips.
  */
-export async function deleteClient(
+export async function removeClient(
   cx: Context,
   id: string,
   demanded: number | null,

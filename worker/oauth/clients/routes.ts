@@ -18,12 +18,12 @@ import { noStore } from '../../http.ts'
 import {
   createClientSecret,
   createdSecretSchema,
-  deleteClientSecret,
   listClientSecrets,
+  removeClientSecret,
   secretShape,
 } from './client_secrets.ts'
 import { CLIENT_URL_MAX } from './client_url.ts'
-import { changeClient, createClient, deleteClient, getClient, listClients } from './clients.ts'
+import { changeClient, createClient, getClient, listClients, removeClient } from './clients.ts'
 import { clientInput, clientPatch, clientSchema, describeClient } from './metadata.ts'
 import { newSecretInput } from './secrets.ts'
 
@@ -103,7 +103,7 @@ export function clientRoutes(): Api {
     answers: nothing('deleted'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteClient(c.var.cx, params.id, demandedVersion(c))
+      await removeClient(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -145,7 +145,7 @@ export function clientRoutes(): Api {
     params: params.extend({ secret_id: z.string().max(64) }),
     answers: nothing('deleted'),
     async run(c, { params }) {
-      await deleteClientSecret(c.var.cx, params.id, params.secret_id)
+      await removeClientSecret(c.var.cx, params.id, params.secret_id)
       return c.body(null, 204)
     },
   })

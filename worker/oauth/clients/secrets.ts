@@ -13,9 +13,9 @@ import {
   expireOtherSecrets,
   hasRoomForSecret,
   insertSecret,
+  listSecretsOf,
   type SecretRow,
   secretExists,
-  secretsOf,
 } from './store.ts'
 
 /** Secrets of one client that are good at a time. */
@@ -97,7 +97,7 @@ export async function addSecret(
       { type: 'client.secret_created', subject_id: client.id, data: { secret_id: row.id } },
       stored,
     ),
-    secrets: secretsOf(client.id),
+    secrets: listSecretsOf(client.id),
   })
   const secret = secrets.find((one) => one.id === row.id)
   if (secret === undefined) {

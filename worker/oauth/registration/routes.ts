@@ -13,11 +13,11 @@ import {
   wrongMethod,
 } from '../../http.ts'
 import {
-  deleteRegistration,
+  changeRegistration,
+  createRegistration,
   describeRegistration,
   readRegistration,
-  registerClient,
-  replaceRegistration,
+  removeRegistration,
 } from './registration.ts'
 
 const ONE = '/oauth/register/:client_id'
@@ -31,7 +31,7 @@ export function registrationRoutes(): Hono<Env> {
       const header = c.req.header('authorization')
       const token = header === undefined ? undefined : readBearer(header)
       const { cx } = c.var
-      const registered = await registerClient(cx, token, await readJson(c))
+      const registered = await createRegistration(cx, token, await readJson(c))
       return c.json(describeRegistration(cx, registered), 201)
     })
     .all('/oauth/register', (c) => wrongMethod(c, 'POST'))
@@ -47,12 +47,12 @@ export function registrationRoutes(): Hono<Env> {
       noStore(c)
       const { cx } = c.var
       const id = clientOf(c)
-      const registered = await replaceRegistration(cx, id, tokenOf(c), await readJson(c))
+      const registered = await changeRegistration(cx, id, tokenOf(c), await readJson(c))
       return c.json(describeRegistration(cx, registered))
     })
     .delete(ONE, async (c) => {
       noStore(c)
-      await deleteRegistration(c.var.cx, clientOf(c), tokenOf(c))
+      await removeRegistration(c.var.cx, clientOf(c), tokenOf(c))
       return c.body(null, 204)
     })
     .all(ONE, (c) => wrongMethod(c, 'GET, PUT, DELETE'))
