@@ -4,8 +4,8 @@ import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize/routes.ts'
 import { deviceFlowRoutes } from './device_flow/routes.ts'
 import { logoutRoutes } from './logout/routes.ts'
-import { metadataRoutes } from './metadata_routes.ts'
 import { registrationRoutes } from './registration/routes.ts'
+import { metadataRoutes } from './server_metadata_routes.ts'
 import { tokenRoutes } from './token/routes.ts'
 
 export function protocolRoutes(): Hono<Env> {

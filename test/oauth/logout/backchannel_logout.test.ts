@@ -13,9 +13,9 @@ import {
   listLiveAuthorizations,
 } from '../../../worker/oauth/authorizations/user_authorization_store.ts'
 import { changeClient, removeClient } from '../../../worker/oauth/clients/clients.ts'
-import { sweepSessions } from '../../../worker/oauth/logout/after_session.ts'
 import { logoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
 import { listHanging, listHangingOfSession } from '../../../worker/oauth/logout/store.ts'
+import { sweepSessions } from '../../../worker/oauth/logout/tokens_of_ended_sessions.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'
 import { SYSTEM, startWorker, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'

@@ -26,7 +26,7 @@ import {
 } from '../authorization_details.ts'
 import type { Caller } from '../client_authentication/client_authentication.ts'
 import { refreshTokenBinding } from '../client_authentication/sender_constraint.ts'
-import { type Client, isResource } from '../clients/metadata.ts'
+import { type Client, isResource } from '../clients/client_metadata.ts'
 import { isLink } from '../clients/presets.ts'
 import { isManagementScope, managementAudience, parseScope, resolveAudience } from '../scopes.ts'
 import {

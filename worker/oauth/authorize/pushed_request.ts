@@ -13,9 +13,9 @@ import {
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { readProof, withProof } from '../client_authentication/sender_constraint.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 import { isLink } from '../clients/presets.ts'
 import {
   checkRequest,
@@ -34,7 +34,7 @@ export type Pushed = { request_uri: string; expires_in: number }
 export async function pushRequest(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   proofRequest: ProofRequest,
 ): Promise<Pushed> {
   const proof = await readProof(cx, proofRequest)

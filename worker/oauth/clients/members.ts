@@ -1,6 +1,6 @@
 // The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named beside each): one entry
 // holds all that is true of one. The schemas of the API and of registration, the defaults and the stored form derive
-// from it (metadata.ts); which members do not go together is member_faults.ts's. What a member does is decided
+// from it (client_metadata.ts); which members do not go together is member_faults.ts's. What a member does is decided
 // where it is obeyed.
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'

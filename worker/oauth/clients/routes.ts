@@ -1,6 +1,6 @@
 // Clients: what one may be, how it is made, changed and deleted, its secrets and keys.
 //   /v1/clients
-// Owns the tables client and client_secret (store.ts). metadata.ts and members.ts have the members, clients.ts the changes.
+// Owns the tables client and client_secret (store.ts). client_metadata.ts and members.ts have the members, clients.ts the changes.
 // Registration by software is registration/'s, how a client proves who it is client_authentication/'s.
 import { operation } from '../../api/operation.ts'
 import {
@@ -15,17 +15,17 @@ import {
   z,
 } from '../../api.ts'
 import { noStore } from '../../http.ts'
+import { clientInput, clientPatch, clientSchema, describeClient } from './client_metadata.ts'
 import {
   createClientSecret,
   createdSecretSchema,
   listClientSecrets,
+  newSecretInput,
   removeClientSecret,
   secretShape,
 } from './client_secrets.ts'
 import { CLIENT_URL_MAX } from './client_url.ts'
 import { changeClient, createClient, getClient, listClients, removeClient } from './clients.ts'
-import { clientInput, clientPatch, clientSchema, describeClient } from './metadata.ts'
-import { newSecretInput } from './secrets.ts'
 
 const params = z.object({ id: z.string().max(CLIENT_URL_MAX) })
 

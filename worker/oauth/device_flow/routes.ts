@@ -19,7 +19,7 @@ import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
 import { english } from '../../pages/messages.ts'
-import { readRequest } from '../client_authentication/presented.ts'
+import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { answerDevice, deviceLoginPath, enterUserCode, isSignedIn, type Step } from './approval.ts'
 import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'
 
@@ -29,7 +29,7 @@ export function deviceFlowRoutes(): Hono<Env> {
     .use('/oauth/device_authorization', crossOrigin(['POST']))
     .post('/oauth/device_authorization', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
+      const { form, presented } = await readClientRequest(c, ['resource'])
       return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
     })
     .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))

@@ -1,6 +1,6 @@
 // Logout: clients end the browser session, and hear of sessions that ended.
 //   /oauth/logout /oauth/logout/confirm
-// Owns no table. end_session.ts is RP-Initiated Logout, after_session.ts revokes what a
+// Owns no table. end_session.ts is RP-Initiated Logout, tokens_of_ended_sessions.ts revokes what a
 // session leaves behind, backchannel_logout.ts tells the clients. Sessions themselves are identity's.
 // Answers are pages and redirects by 303, as at authorize.
 import { Hono } from 'hono'

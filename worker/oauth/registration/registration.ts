@@ -1,5 +1,5 @@
 // Clients that software registers (RFC 7591, OpenID Connect Registration) and that look after themselves (RFC 7592).
-// What a client may be is clients/metadata.ts's; here is what it may say of itself, and who may say it. A client gets
+// What a client may be is clients/client_metadata.ts's; here is what it may say of itself, and who may say it. A client gets
 // no power that an operator did not put into the initial access token, and never widens what it has.
 import { findPrincipal, ID_PATTERN } from '../../access/principals.ts'
 import { fieldErrors } from '../../api.ts'
@@ -12,8 +12,6 @@ import { appendEvent } from '../../events.ts'
 import { isObject } from '../../json.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
-import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
-import { INITIAL } from '../clients/members.ts'
 import {
   type Client,
   type ClientDefaults,
@@ -25,8 +23,10 @@ import {
   startOver,
   usesSecret,
   withChanges,
-} from '../clients/metadata.ts'
-import { newSecretRow, verifyClientSecret } from '../clients/secrets.ts'
+} from '../clients/client_metadata.ts'
+import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
+import { INITIAL } from '../clients/members.ts'
+import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
 import {
   type ClientRow,
   clientIsAt,

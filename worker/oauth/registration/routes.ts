@@ -1,7 +1,7 @@
 // Clients that software registers (RFC 7591), that look after themselves (RFC 7592), or that are a document at an address.
 //   /oauth/register /oauth/register/{client_id} /v1/initial-access-tokens
 // Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts says what software
-// may say of a client, client_id_metadata.ts reads documents. The client itself is clients/'s.
+// may say of a client, client_id_metadata_document.ts reads documents. The client itself is clients/'s.
 import { Hono } from 'hono'
 import {
   crossOrigin,

@@ -17,7 +17,7 @@ import {
   readAsked,
 } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   IDENTITY_SCOPES,
   isManagementScope,
@@ -30,7 +30,7 @@ import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 export const grant_type = 'client_credentials'
 
 /** Throws OAuthError. */
-export function parameters(cx: Context, form: Form, presented: Presented) {
+export function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const asked = readAsked(form)
   // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than was asked.
   if (asked.authorization_details !== undefined) {

@@ -24,7 +24,7 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   consumeAssertion,
   isAssertionMine,
@@ -42,7 +42,7 @@ import {
 export const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
 
 /** Throws OAuthError. What the assertion says serves to read by, and is believed only in `redeem`. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const assertion = form.get('assertion')
   if (assertion === undefined) {
     throw new OAuthError('invalid_request', {

@@ -36,7 +36,7 @@ import {
   type Caller,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
 import { isManagementScope, managementAudience, resolveAudience } from '../../scopes.ts'
 import {
@@ -65,7 +65,7 @@ const badTarget = (reason: Reason) =>
   })
 
 /** Throws OAuthError. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const subject = await readToken(cx, form, 'subject')
   if (subject === null) throw badRequest('subject_token is needed', 'missing_parameter')
   const actor = await readToken(cx, form, 'actor')

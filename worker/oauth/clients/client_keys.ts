@@ -3,7 +3,7 @@
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type KeySetReader, keysNamed, remoteKeys } from '../../keys/remote_jwks.ts'
-import type { Client } from './metadata.ts'
+import type { Client } from './client_metadata.ts'
 import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 
 const READER: KeySetReader<Jwk> = {

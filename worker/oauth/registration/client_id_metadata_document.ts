@@ -10,10 +10,15 @@ import { parseJsonObject } from '../../http.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
+import {
+  type Client,
+  type Description,
+  parseClient,
+  startOver,
+} from '../clients/client_metadata.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
-import { type Client, type Description, parseClient, startOver } from '../clients/metadata.ts'
 import { type ClientRow, findClientById, updateDocumentExpiry } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
