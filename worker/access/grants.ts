@@ -4,17 +4,19 @@
 import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
+import { unlessRefused } from '../db/database.ts'
+import { condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   assertNothingLacks,
   changedMeanwhile,
+  demandNothingLacks,
+  demandOperatorLeft,
   lackingToGrant,
   lastOperator,
   leavesAnOperator,
   NOTHING,
-  nothingLacks,
 } from './power.ts'
 import {
   emailKeyOf,
@@ -25,6 +27,10 @@ import {
 } from './principals.ts'
 import {
   deleteGrant as deleteGrantRow,
+  demandGrantBefore,
+  demandGrantVersion,
+  demandNoSameGrant,
+  demandPartiesOfGrant,
   findGrant,
   findRole,
   type GrantRow,
@@ -119,13 +125,18 @@ const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
   version: 1,
 })
 
-const creation = (
-  cx: Context,
-  row: NewGrant,
-  subject: { id: string | null; sql: Scalar },
-  when?: Condition,
-): [Statement, Statement] => [
-  insertGrant(row, subject.sql, when),
+type Subject = { id: string | null; sql: Scalar }
+
+function subjectOf(entry: GrantInput): Subject {
+  const email_key = emailKeyOf(entry.subject)
+  return {
+    id: email_key === null ? entry.subject : null,
+    sql: idOfSubject(entry.subject, email_key),
+  }
+}
+
+const creation = (cx: Context, row: NewGrant, subject: Subject): Statement[] => [
+  insertGrant(row, subject.sql),
   appendEvent(
     cx,
     {
@@ -146,18 +157,18 @@ function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
   return { row, fields }
 }
 
-const change = (
-  cx: Context,
-  row: GrantRow,
-  fields: string[],
-  when?: Condition,
-): [Statement, Statement] => [
-  updateGrantRow(row, when),
-  appendEvent(
-    cx,
-    { type: 'grant.updated', subject_id: row.subject_id, data: { grant: row.id, fields } },
-    grantIs(row),
-  ),
+/** Makes the grant if its subject is there when the batch runs. For batches of single use. */
+export const grantCreation = (cx: Context, entry: GrantInput): readonly Statement[] =>
+  creation(cx, rowOf(cx, entry), subjectOf(entry))
+
+const change = (cx: Context, row: GrantRow, fields: string[]): Statement[] => [
+  demandGrantBefore(row),
+  updateGrantRow(row),
+  appendEvent(cx, {
+    type: 'grant.updated',
+    subject_id: row.subject_id,
+    data: { grant: row.id, fields },
+  }),
 ]
 
 /**
@@ -170,12 +181,9 @@ export async function planGrant(
   current: GrantRow | undefined,
 ): Promise<Plan> {
   if (current === undefined) {
-    const email_key = emailKeyOf(entry.subject)
-    const subject = {
-      id: email_key === null ? entry.subject : null,
-      sql: idOfSubject(entry.subject, email_key),
-    }
-    const statements = creation(cx, rowOf(cx, entry), subject)
+    const row = rowOf(cx, entry)
+    const subject = subjectOf(entry)
+    const statements = [demandPartiesOfGrant(row, subject.sql), ...creation(cx, row, subject)]
     return { change: 'created', fields: Object.keys(entry), statements }
   }
   const { row, fields } = patched(cx, current, entry)
@@ -218,19 +226,17 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
-  const {
-    row: [row],
-    state: [state],
-  } = await cx.db.write({
-    changes: creation(cx, wanted, { id, sql: subject }, nothingLacks(lacking)),
-    row: findGrant(wanted.id),
-    state: sql<{ same: number }>`select exists (select 1 from "grant" where subject_id = ${id}
-      and role = ${role} and object_id = ${object_id} and not_before is ${wanted.not_before}
-      and expires_at is ${wanted.expires_at}) as same`,
+  const write = cx.db.write([
+    demandNoSameGrant(wanted, subject),
+    demandPartiesOfGrant(wanted, subject),
+    ...demandNothingLacks(grantExists(wanted.id), lacking),
+    ...creation(cx, wanted, { id, sql: subject }),
+  ])
+  await unlessRefused(write, (reason) => {
+    if (reason !== 'grant_exists') throw changedMeanwhile()
+    throw new Problem('conflict', 'there is the same grant already')
   })
-  if (row !== undefined) return row
-  if (state?.same === 1) throw new Problem('conflict', 'there is the same grant already')
-  throw changedMeanwhile()
+  return { ...wanted, subject_id: id }
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
@@ -283,13 +289,13 @@ export async function updateGrant(
     })
     assertNothingLacks(lacks)
     if (state?.remains !== 1) throw lastOperator()
-    const {
-      after: [after],
-    } = await cx.db.write({
-      changes: change(cx, row, fields, condition`${nothingLacks(lacking)} and ${remains}`),
-      after: sql<{ done: number }>`select ${grantIs(row)} as done`,
-    })
-    if (after?.done === 1) return row
+    const done = grantIs(row)
+    const write = cx.db.write([
+      ...demandNothingLacks(done, lacking),
+      demandOperatorLeft(done, remains),
+      ...change(cx, row, fields),
+    ])
+    if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -312,19 +318,18 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   })
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
-  const when = condition`${nothingLacks(lacking)} and ${remains} and exists (
-    select 1 from "grant" where id = ${id} and version = ${row.version})`
+  const isThere = grantExists(id)
+  const isGone = condition`not ${isThere}`
   const data = { grant: id, role: row.role, object: row.object_id }
-  const {
-    left: [left],
-  } = await cx.db.write({
-    changes: [
-      appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, when),
-      deleteGrantRow(id, when),
-    ],
-    left: findGrant(id),
+  const write = cx.db.write([
+    demandGrantVersion(id, row.version),
+    ...demandNothingLacks(isGone, lacking),
+    demandOperatorLeft(isGone, remains),
+    appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, isThere),
+    deleteGrantRow(id),
+  ])
+  await unlessRefused(write, (reason) => {
+    if (reason === 'last_operator') throw lastOperator()
+    throw reason === 'grant_version' && demanded !== null ? otherVersion() : changedMeanwhile()
   })
-  if (left === undefined) return
-  if (demanded !== null && left.version !== demanded) throw otherVersion()
-  throw left.version === row.version ? lastOperator() : changedMeanwhile()
 }

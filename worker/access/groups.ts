@@ -3,6 +3,7 @@
 import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import { unlessRefused } from '../db/database.ts'
 import {
   type Condition,
   condition,
@@ -18,30 +19,37 @@ import {
   assertMayMoveKind,
   assertNothingLacks,
   changedMeanwhile,
+  demandNothingLacks,
+  demandOperatorLeft,
   lackingToMove,
   lastOperator,
   leavesAnOperator,
   NOTHING,
-  nothingLacks,
 } from './power.ts'
 import {
   buryPrincipal,
+  demandFreeId,
   emailKeyOf,
-  findPrincipal,
   idSchema,
   insertPrincipal,
   type PrincipalKind,
-  principalIsMine,
   principalReference,
 } from './principals.ts'
 import {
   DEPTH_MAX,
   deleteGroup as deleteGroupRow,
   deleteMembership,
+  demandGroupBefore,
+  demandGroupUnused,
+  demandGroupVersion,
+  demandMayBeMember,
+  demandPlace,
+  demandPlaceOfNew,
   findGroup,
   findMember,
   findPlace,
   type GroupRow,
+  groupExists,
   groupIs,
   groupIsUnused,
   idOfSubject,
@@ -51,8 +59,6 @@ import {
   listGroupsAfter,
   listMembersAfter,
   type MemberRow,
-  mayBeMember,
-  mayHangBelow,
   type PlaceRow,
   updateGroup as updateGroupRow,
 } from './store.ts'
@@ -132,14 +138,9 @@ export function findTreeFault(parents: ReadonlyMap<string, string | null>): stri
 
 // --- plans ------------------------------------------------------------------------------------
 
-function creation(
-  cx: Context,
-  entry: GroupInput,
-  id: string,
-  when?: Condition,
-): [Statement, Statement, Statement] {
+function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
   const now = cx.now()
-  const row: GroupRow = {
+  return {
     id,
     kind: entry.kind ?? 'group',
     name: entry.name ?? id,
@@ -148,11 +149,15 @@ function creation(
     updated_at: now,
     version: 1,
   }
-  const data = { kind: row.kind, parent_id: row.parent_id }
+}
+
+function creation(cx: Context, row: GroupRow): Statement[] {
+  const { id, kind, parent_id } = row
   return [
-    insertPrincipal(cx, id, 'group', when),
-    insertGroup(cx, row),
-    appendEvent(cx, { type: 'group.created', subject_id: id, data }, principalIsMine(cx, id)),
+    demandFreeId(cx, id),
+    insertPrincipal(cx, id, 'group'),
+    insertGroup(row),
+    appendEvent(cx, { type: 'group.created', subject_id: id, data: { kind, parent_id } }),
   ]
 }
 
@@ -166,14 +171,10 @@ function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
   return { row, fields }
 }
 
-const change = (
-  cx: Context,
-  row: GroupRow,
-  fields: string[],
-  when?: Condition,
-): [Statement, Statement] => [
-  updateGroupRow(row, when),
-  appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }, groupIs(row)),
+const change = (cx: Context, row: GroupRow, fields: string[]): Statement[] => [
+  demandGroupBefore(row),
+  updateGroupRow(row),
+  appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }),
 ]
 
 /**
@@ -190,7 +191,7 @@ export async function planGroup(
     return {
       change: 'created',
       fields,
-      statements: creation(cx, entry, entry.id ?? randomId(cx, 'grp')),
+      statements: creation(cx, rowOf(cx, entry, entry.id ?? randomId(cx, 'grp'))),
     }
   }
   const { id: _, ...patch } = entry
@@ -233,7 +234,7 @@ export async function planMemberships(
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
   const id = input.id ?? randomId(cx, 'grp')
   const parent_id = input.parent_id ?? null
-  let when: Condition = TRUE
+  const demands: Statement[] = []
   if (parent_id !== null) {
     // A new group is an object to whoever holds a role on those above: as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
@@ -246,22 +247,15 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
     })
     assertPlace(place)
     assertNothingLacks(lacks)
-    when = condition`${mayHangBelow(id, parent_id)} and ${nothingLacks(lacking)}`
+    demands.push(demandPlaceOfNew(id, parent_id), ...demandNothingLacks(groupExists(id), lacking))
   }
-  const {
-    principal: [principal],
-    row: [row],
-  } = await cx.db.write({
-    changes: creation(cx, input, id, when),
-    principal: findPrincipal(id),
-    row: findGroup(id),
-  })
-  if (principal === undefined && parent_id !== null) throw changedMeanwhile()
-  if (principal?.rid !== cx.rid || row === undefined) {
+  const row = rowOf(cx, input, id)
+  await unlessRefused(cx.db.write([...demands, ...creation(cx, row)]), (reason) => {
+    if (reason !== 'id_taken') throw changedMeanwhile()
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id: ids are never given twice' },
     ])
-  }
+  })
   return row
 }
 
@@ -314,22 +308,21 @@ export async function updateGroup(
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
-    let when: Condition = TRUE
+    const demands: Statement[] = []
     if (fields.includes('parent_id')) {
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
-      // In the condition, so that two moves at once cannot close a circle.
-      when = condition`${parent_id === null ? TRUE : mayHangBelow(id, parent_id)}
-        and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
+      const done = groupIs(row)
+      demands.push(
+        // Judged again here, so that two moves at once cannot close a circle.
+        demandPlace(row),
+        ...demandNothingLacks(done, leaving, entering),
+        demandOperatorLeft(done, remains),
+      )
     }
-    const {
-      after: [after],
-    } = await cx.db.write({
-      changes: change(cx, row, fields, when),
-      after: sql<{ done: number }>`select ${groupIs(row)} as done`,
-    })
-    if (after?.done === 1) return row
+    const write = cx.db.write([...demands, ...change(cx, row, fields)])
+    if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -354,25 +347,17 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
       'the group is in use: take away its members, the groups below it and the grants to it or on it first',
     )
   if (use?.unused !== 1) throw inUse()
-  const when = condition`${groupIsUnused(id)} and ${
-    demanded === null
-      ? TRUE
-      : condition`exists (select 1 from "group" where id = ${id} and version = ${demanded})`
-  }`
-  const there = condition`exists (select 1 from "group" where id = ${id}) and ${when}`
-  const {
-    left: [left],
-  } = await cx.db.write({
-    changes: [
-      appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
-      deleteGroupRow(id, when),
-      buryPrincipal(cx, id, condition`not exists (select 1 from "group" where id = ${id})`),
-    ],
-    left: findGroup(id),
+  const event = { type: 'group.deleted', subject_id: id, data: { kind: row.kind } } as const
+  const write = cx.db.write([
+    ...(demanded === null ? [] : [demandGroupVersion(id, demanded)]),
+    demandGroupUnused(id),
+    appendEvent(cx, event, groupExists(id)),
+    deleteGroupRow(id),
+    buryPrincipal(cx, id),
+  ])
+  await unlessRefused(write, (reason) => {
+    throw reason === 'group_version' ? otherVersion() : inUse()
   })
-  if (left === undefined) return
-  if (demanded !== null && left.version !== demanded) throw otherVersion()
-  throw inUse()
 }
 
 // --- members ----------------------------------------------------------------------------------
@@ -439,18 +424,24 @@ export async function addMember(
   const { id, kind } = candidate
   assertMayMoveKind(cx, kind)
   assertNothingLacks(lacks)
-  const when = condition`${mayBeMember(group_id, id)}
-    and ${nothingLacks(lackingToMove(cx, group_id, id))}`
+  const isThere = isMember(group_id, id)
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const {
     row: [row],
-  } = await cx.db.write({
-    changes: [
-      appendEvent(cx, event, condition`${when} and not ${isMember(group_id, id)}`),
-      insertMembership(cx, group_id, id, when),
-    ],
-    row: findMember(group_id, id),
-  })
+  } = await unlessRefused(
+    cx.db.write({
+      changes: [
+        demandMayBeMember(group_id, id),
+        ...demandNothingLacks(isThere, lackingToMove(cx, group_id, id)),
+        appendEvent(cx, event, condition`not ${isThere}`),
+        insertMembership(cx, group_id, id),
+      ],
+      row: findMember(group_id, id),
+    }),
+    () => {
+      throw changedMeanwhile()
+    },
+  )
   if (row === undefined) throw changedMeanwhile()
   return { member: row, added: candidate.is_member === 0 }
 }
@@ -475,16 +466,16 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   assertMayMoveKind(cx, candidate.kind)
   assertNothingLacks(lacks)
   if (state?.remains !== 1) throw lastOperator()
-  const when = condition`${nothingLacks(lacking)} and ${remains}`
+  const isThere = isMember(group_id, id)
+  const isGone = condition`not ${isThere}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
-  const {
-    after: [after],
-  } = await cx.db.write({
-    changes: [
-      appendEvent(cx, event, condition`${isMember(group_id, id)} and ${when}`),
-      deleteMembership(group_id, id, when),
-    ],
-    after: sql<{ left: number }>`select ${isMember(group_id, id)} as left`,
+  const write = cx.db.write([
+    ...demandNothingLacks(isGone, lacking),
+    demandOperatorLeft(isGone, remains),
+    appendEvent(cx, event, isThere),
+    deleteMembership(group_id, id),
+  ])
+  await unlessRefused(write, () => {
+    throw changedMeanwhile()
   })
-  if (after?.left !== 0) throw changedMeanwhile()
 }

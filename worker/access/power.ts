@@ -8,14 +8,15 @@
 //   would else loosen it.
 // To take needs the same as to give, so that nobody unseats who stands above him.
 //
-// Each check is a statement. Use cases read it for the answer, and put `nothingLacks` into the condition of the
-// write, in whose transaction it is judged again: what changed in between cannot be used. Where a room checks with
+// Each check is a statement. Use cases read it for the answer, and put a demand of it (`demandNothingLacks`) before
+// what they write, in whose transaction it is judged again: what changed in between cannot be used. Where a room checks with
 // an `assert...` function alone, a role that is taken from the actor at that very moment still counts.
 import { API_SCOPES } from '../api.ts'
 import type { Context } from '../context.ts'
 import {
   type Condition,
   condition,
+  refuseUnless,
   type Scalar,
   type Statement,
   scalar,
@@ -77,6 +78,19 @@ export const lackingToDefine = (
 /** The condition of a write. */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
   lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
+
+/** Demands that the actor lacks nothing. `done` holds when this very request has made its change already. */
+export const demandNothingLacks = (
+  done: Condition,
+  ...lacking: readonly Statement<Lack>[]
+): Statement[] =>
+  lacking
+    .filter((one) => one !== NOTHING)
+    .map((one) => refuseUnless(condition`${done} or ${nothingLacks(one)}`, 'power_not_held'))
+
+/** Demands that an operator is left (`leavesAnOperator`). `done` as above. */
+export const demandOperatorLeft = (done: Condition, isLeft: Condition): Statement =>
+  refuseUnless(condition`${done} or ${isLeft}`, 'last_operator')
 
 /** Throws Problem forbidden that names what the actor would have to hold. */
 export function assertNothingLacks(lacks: readonly Lack[]): void {

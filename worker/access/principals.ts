@@ -8,6 +8,7 @@ import {
   type Condition,
   condition,
   insertWhere,
+  refuseUnless,
   type Scalar,
   type Statement,
   scalar,
@@ -71,6 +72,14 @@ export const insertPrincipal = (
 /** A condition: this request made the principal, in this batch or in an earlier run of it. */
 export const principalIsMine = (cx: Context, id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and rid = ${cx.rid})`
+
+/** Demands that the id is free for a new principal (no device), or that this request took it. Stands before `insertPrincipal`. */
+export const demandFreeId = (cx: Context, id: string): Statement =>
+  refuseUnless(
+    condition`${principalIsMine(cx, id)} or not (
+      exists (select 1 from principal where id = ${id}) or ${isMqttClientId(id)})`,
+    'id_taken',
+  )
 
 export const findPrincipal = (
   id: string,

@@ -2,18 +2,29 @@
 // something. Built-in roles stand as they are; a role in use cannot be deleted.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
+import { unlessRefused } from '../db/database.ts'
+import { type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
-import { assertNothingLacks, changedMeanwhile, lackingToDefine, nothingLacks } from './power.ts'
+import {
+  assertNothingLacks,
+  changedMeanwhile,
+  demandNothingLacks,
+  lackingToDefine,
+} from './power.ts'
 import { idSchema } from './principals.ts'
 import {
   deleteRole as deleteRoleRow,
+  demandFreeRoleName,
+  demandRoleBefore,
+  demandRoleUnused,
+  demandRoleVersion,
   findRole,
   insertRole,
   listRolesAfter,
   type RoleRow,
+  roleExists,
   roleIs,
   roleIsUnused,
   updateRole as updateRoleRow,
@@ -98,9 +109,10 @@ function rowOf(cx: Context, input: RoleInput): RoleRow {
   }
 }
 
-const creation = (cx: Context, row: RoleRow, when?: Condition): [Statement, Statement] => [
-  insertRole(row, when),
-  appendEvent(cx, { type: 'role.created', data: { role: row.name } }, roleIs(row)),
+const creation = (cx: Context, row: RoleRow): Statement[] => [
+  demandFreeRoleName(row),
+  insertRole(row),
+  appendEvent(cx, { type: 'role.created', data: { role: row.name } }),
 ]
 
 function patched(cx: Context, current: RoleRow, patch: RolePatch) {
@@ -117,14 +129,10 @@ function patched(cx: Context, current: RoleRow, patch: RolePatch) {
   return { row, fields }
 }
 
-const change = (
-  cx: Context,
-  row: RoleRow,
-  fields: string[],
-  when?: Condition,
-): [Statement, Statement] => [
-  updateRoleRow(row, when),
-  appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }, roleIs(row)),
+const change = (cx: Context, row: RoleRow, fields: string[]): Statement[] => [
+  demandRoleBefore(row),
+  updateRoleRow(row),
+  appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }),
 ]
 
 const isBuiltin = (name: string) =>
@@ -172,17 +180,11 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
   })
   assertNothingLacks(lacks)
   if (known !== undefined) throw taken()
-  const {
-    row: [row],
-    after: [after],
-  } = await cx.db.write({
-    changes: creation(cx, wanted, nothingLacks(lacking)),
-    row: findRole(name),
-    after: sql<{ done: number }>`select ${roleIs(wanted)} as done`,
+  const demands = demandNothingLacks(roleIs(wanted), lacking)
+  await unlessRefused(cx.db.write([...demands, ...creation(cx, wanted)]), (reason) => {
+    throw reason === 'role_exists' ? taken() : changedMeanwhile()
   })
-  if (row === undefined) throw changedMeanwhile()
-  if (after?.done !== 1) throw taken()
-  return row
+  return wanted
 }
 
 export async function getRole(cx: Context, name: string): Promise<RoleRow> {
@@ -238,14 +240,9 @@ export async function updateRole(
     if (fields.length === 0) return current
     if (current.builtin === 1) throw isBuiltin(name)
     assertNothingLacks([...lacksBefore, ...lacksAfter])
-    const when = condition`${nothingLacks(before)} and ${nothingLacks(after)}`
-    const {
-      after: [done],
-    } = await cx.db.write({
-      changes: change(cx, row, fields, when),
-      after: sql<{ done: number }>`select ${roleIs(row)} as done`,
-    })
-    if (done?.done === 1) return row
+    const demands = demandNothingLacks(roleIs(row), before, after)
+    const write = cx.db.write([...demands, ...change(cx, row, fields)])
+    if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()
   }
   throw changedMeanwhile()
@@ -269,21 +266,13 @@ export async function deleteRole(
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   const inUse = () => new Problem('conflict', 'the role is in use: delete the grants of it first')
   if (use?.unused !== 1) throw inUse()
-  const when =
-    demanded === null
-      ? roleIsUnused(name)
-      : condition`${roleIsUnused(name)} and version = ${demanded}`
-  const there = condition`exists (select 1 from role where name = ${name} and builtin = 0 and ${when})`
-  const {
-    left: [left],
-  } = await cx.db.write({
-    changes: [
-      appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
-      deleteRoleRow(name, when),
-    ],
-    left: findRole(name),
+  const write = cx.db.write([
+    ...(demanded === null ? [] : [demandRoleVersion(name, demanded)]),
+    demandRoleUnused(name),
+    appendEvent(cx, { type: 'role.deleted', data: { role: name } }, roleExists(name)),
+    deleteRoleRow(name),
+  ])
+  await unlessRefused(write, (reason) => {
+    throw reason === 'role_version' ? otherVersion() : inUse()
   })
-  if (left === undefined) return
-  if (demanded !== null && left.version !== demanded) throw otherVersion()
-  throw inUse()
 }

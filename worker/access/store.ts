@@ -1,21 +1,21 @@
 // The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases decide what goes
-// together. A write that changes a row names the version it was read at, and counts as done when the row stands
-// at the next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
+// together. A batch that changes a row demands the version at which it was read, or that the row stands at the
+// next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
 import type { Context } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
 import {
   type Condition,
   condition,
-  insertWhere,
+  insertInto,
   join,
   list,
+  refuseUnless,
   type Scalar,
   type Statement,
   scalar,
   sql,
   TRUE,
 } from '../db/sql.ts'
-import { principalIsMine } from './principals.ts'
 
 export type GroupRow = typeof group.$inferSelect
 export type RoleRow = typeof role.$inferSelect
@@ -74,9 +74,19 @@ export const mayHangBelow = (id: string, parent_id: string | null): Condition =>
     : condition`exists (select 1 from (${findPlace(id, parent_id)})
         where parent_exists and not makes_circle and depth <= ${DEPTH_MAX})`
 
-/** Inserts the group if this request made its principal. */
-export const insertGroup = (cx: Context, row: GroupRow): Statement =>
-  insertWhere(group, row, principalIsMine(cx, row.id), sql`on conflict (id) do nothing`)
+/** Demands that the group may hang below the parent, or that it is there already. Stands before `insertGroup`. */
+export const demandPlaceOfNew = (id: string, parent_id: string): Statement =>
+  refuseUnless(condition`${groupExists(id)} or ${mayHangBelow(id, parent_id)}`, 'group_place')
+
+/** Demands that the group may hang where `row` says, or that it stands so already. */
+export const demandPlace = (row: GroupRow): Statement =>
+  refuseUnless(condition`${groupIs(row)} or ${mayHangBelow(row.id, row.parent_id)}`, 'group_place')
+
+export const insertGroup = (row: GroupRow): Statement =>
+  insertInto(group, row, sql<never>`on conflict (id) do nothing`)
+
+export const groupExists = (id: string): Condition =>
+  condition`exists (select 1 from "group" where id = ${id})`
 
 /** A condition: the group stands as wanted. */
 export const groupIs = (row: GroupRow): Condition =>
@@ -84,11 +94,25 @@ export const groupIs = (row: GroupRow): Condition =>
     and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
     and parent_id is ${row.parent_id})`
 
-/** Writes `row` over the group that stands one version before. */
-export const updateGroup = (row: GroupRow, when: Condition = TRUE): Statement =>
+/** Demands that the group stands one version before `row`, or as `row` already. */
+export const demandGroupBefore = (row: GroupRow): Statement =>
+  refuseUnless(
+    condition`${groupIs(row)}
+      or exists (select 1 from "group" where id = ${row.id} and version = ${row.version - 1})`,
+    'group_version',
+  )
+
+export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
       updated_at = ${row.updated_at}, version = ${row.version}
-    where id = ${row.id} and version = ${row.version - 1} and (${when})`
+    where id = ${row.id}`
+
+/** Demands that the group is at this version, or gone. */
+export const demandGroupVersion = (id: string, version: number): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from "group" where id = ${id} and version <> ${version})`,
+    'group_version',
+  )
 
 /** A condition: nothing is in the group, below it, granted to it or on it. */
 export const groupIsUnused = (id: string): Condition =>
@@ -96,8 +120,11 @@ export const groupIsUnused = (id: string): Condition =>
     and not exists (select 1 from membership where group_id = ${id})
     and not exists (select 1 from "grant" where subject_id = ${id} or object_id = ${id})`
 
-export const deleteGroup = (id: string, when: Condition): Statement =>
-  sql`delete from "group" where id = ${id} and ${when}`
+/** Demands that the group is unused, or gone. */
+export const demandGroupUnused = (id: string): Statement =>
+  refuseUnless(condition`not ${groupExists(id)} or (${groupIsUnused(id)})`, 'group_in_use')
+
+export const deleteGroup = (id: string): Statement => sql`delete from "group" where id = ${id}`
 
 // --- membership -------------------------------------------------------------------------------
 
@@ -127,11 +154,18 @@ export const mayBeMember = (group_id: string, member_id: string): Condition =>
     and exists (select 1 from principal where id = ${member_id} and kind <> 'group'
       and deleted_at is null)`
 
+/** Demands that it may be a member, or that it is one. */
+export const demandMayBeMember = (group_id: string, member_id: string): Statement =>
+  refuseUnless(
+    condition`${isMember(group_id, member_id)} or (${mayBeMember(group_id, member_id)})`,
+    'member_unknown',
+  )
+
 export const insertMembership = (
   cx: Context,
   group_id: string,
   member_id: string,
-  when: Condition,
+  when: Condition = TRUE,
 ): Statement =>
   sql`insert into membership (group_id, member_id, created_at)
     select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
@@ -155,8 +189,15 @@ export const findRolesByNames = (names: readonly string[]): Statement<RoleRow> =
 export const listRolesAfter = (after: string, limit: number): Statement<RoleRow> =>
   sql`select * from role where name > ${after} order by name limit ${limit + 1}`
 
-export const insertRole = (row: RoleRow, when: Condition = TRUE): Statement =>
-  insertWhere(role, row, when, sql`on conflict (name) do nothing`)
+/** Demands that no role has this name, or that it stands as wanted. */
+export const demandFreeRoleName = (row: RoleRow): Statement =>
+  refuseUnless(condition`${roleIs(row)} or not ${roleExists(row.name)}`, 'role_exists')
+
+export const insertRole = (row: RoleRow): Statement =>
+  insertInto(role, row, sql<never>`on conflict (name) do nothing`)
+
+export const roleExists = (name: string): Condition =>
+  condition`exists (select 1 from role where name = ${name})`
 
 /** A condition: the role stands as wanted. */
 export const roleIs = (row: RoleRow): Condition =>
@@ -164,16 +205,35 @@ export const roleIs = (row: RoleRow): Condition =>
     and updated_at = ${row.updated_at} and description = ${row.description}
     and permissions = ${row.permissions} and acl = ${row.acl})`
 
-export const updateRole = (row: RoleRow, when: Condition = TRUE): Statement =>
+/** Demands that the role stands one version before `row`, or as `row` already. */
+export const demandRoleBefore = (row: RoleRow): Statement =>
+  refuseUnless(
+    condition`${roleIs(row)}
+      or exists (select 1 from role where name = ${row.name} and version = ${row.version - 1})`,
+    'role_version',
+  )
+
+export const updateRole = (row: RoleRow): Statement =>
   sql`update role set description = ${row.description}, permissions = ${row.permissions},
       acl = ${row.acl}, updated_at = ${row.updated_at}, version = ${row.version}
-    where name = ${row.name} and version = ${row.version - 1} and builtin = 0 and (${when})`
+    where name = ${row.name} and builtin = 0`
+
+/** Demands that the role is at this version, or gone. */
+export const demandRoleVersion = (name: string, version: number): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from role where name = ${name} and version <> ${version})`,
+    'role_version',
+  )
 
 export const roleIsUnused = (name: string): Condition =>
   condition`not exists (select 1 from "grant" where role = ${name})`
 
-export const deleteRole = (name: string, when: Condition): Statement =>
-  sql`delete from role where name = ${name} and builtin = 0 and ${when}`
+/** Demands that no grant is of the role, or that it is gone. */
+export const demandRoleUnused = (name: string): Statement =>
+  refuseUnless(condition`not ${roleExists(name)} or ${roleIsUnused(name)}`, 'role_in_use')
+
+export const deleteRole = (name: string): Statement =>
+  sql`delete from role where name = ${name} and builtin = 0`
 
 // --- grant ------------------------------------------------------------------------------------
 
@@ -212,24 +272,37 @@ export const findGrantsByKeys = (
     order by k.key, g.id`
 }
 
-/** A condition: role and object of a grant exist. */
-const grantIsPossible = (row: Omit<GrantRow, 'subject_id'>): Condition =>
-  condition`exists (select 1 from role where name = ${row.role}) and (${row.object_id} = '*'
-    or exists (select 1 from principal where id = ${row.object_id}
-      and kind in ('device', 'group') and deleted_at is null))`
+type NewGrantRow = Omit<GrantRow, 'subject_id'>
 
-/** Inserts the grant, unless the same one is there already. `subject` is SQL, so that it may be made just before. */
-export const insertGrant = (
-  row: Omit<GrantRow, 'subject_id'>,
-  subject: Scalar,
-  when: Condition = TRUE,
-): Statement =>
+/** Demands that subject, role and object of a new grant exist, or that the grant is there. */
+export const demandPartiesOfGrant = (row: NewGrantRow, subject: Scalar): Statement =>
+  refuseUnless(
+    condition`${grantExists(row.id)} or (${subject} is not null and ${roleExists(row.role)}
+      and (${row.object_id} = '*' or exists (select 1 from principal where id = ${row.object_id}
+        and kind in ('device', 'group') and deleted_at is null)))`,
+    'grant_parties',
+  )
+
+/** Demands that there is no other grant of the same content. */
+export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from "grant" where id <> ${row.id} and subject_id = ${subject}
+      and role = ${row.role} and object_id = ${row.object_id} and not_before is ${row.not_before}
+      and expires_at is ${row.expires_at})`,
+    'grant_exists',
+  )
+
+/**
+ * Inserts the grant, unless its subject is missing or the same one is there already. `subject` is SQL, so that it
+ * may be made just before.
+ */
+export const insertGrant = (row: NewGrantRow, subject: Scalar): Statement =>
   sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
       updated_at, version)
     select ${row.id}, s.id, ${row.role}, ${row.object_id}, ${row.not_before}, ${row.expires_at},
       ${row.created_at}, ${row.updated_at}, ${row.version}
     from (select ${subject} as id) s
-    where s.id is not null and ${grantIsPossible(row)} and (${when}) and not exists (
+    where s.id is not null and not exists (
       select 1 from "grant" g where g.subject_id = s.id and g.role = ${row.role}
         and g.object_id = ${row.object_id} and g.not_before is ${row.not_before}
         and g.expires_at is ${row.expires_at})
@@ -244,13 +317,27 @@ export const grantIs = (row: GrantRow): Condition =>
     and updated_at = ${row.updated_at} and not_before is ${row.not_before}
     and expires_at is ${row.expires_at})`
 
-export const updateGrant = (row: GrantRow, when: Condition = TRUE): Statement =>
+/** Demands that the grant stands one version before `row`, or as `row` already. */
+export const demandGrantBefore = (row: GrantRow): Statement =>
+  refuseUnless(
+    condition`${grantIs(row)}
+      or exists (select 1 from "grant" where id = ${row.id} and version = ${row.version - 1})`,
+    'grant_version',
+  )
+
+export const updateGrant = (row: GrantRow): Statement =>
   sql`update "grant" set not_before = ${row.not_before}, expires_at = ${row.expires_at},
       updated_at = ${row.updated_at}, version = ${row.version}
-    where id = ${row.id} and version = ${row.version - 1} and (${when})`
+    where id = ${row.id}`
 
-export const deleteGrant = (id: string, when: Condition): Statement =>
-  sql`delete from "grant" where id = ${id} and (${when})`
+/** Demands that the grant is at this version, or gone. */
+export const demandGrantVersion = (id: string, version: number): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from "grant" where id = ${id} and version <> ${version})`,
+    'grant_version',
+  )
+
+export const deleteGrant = (id: string): Statement => sql`delete from "grant" where id = ${id}`
 
 /** What a change takes away: a grant, a user who can sign in, a membership, or the place of a group in the tree. */
 export type Loss =

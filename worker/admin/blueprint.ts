@@ -14,7 +14,7 @@ import { findRolesByNames, planRole, roleInput } from '../access/roles.ts'
 import { type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { ConstraintViolation } from '../db/database.ts'
+import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import type { Statement } from '../db/sql.ts'
 import { deviceInput } from '../devices/device_schema.ts'
 import { deviceTypeInput, findDeviceTypesByNames, planDeviceType } from '../devices/device_types.ts'
@@ -85,7 +85,9 @@ export async function applyBlueprint(
       const inTheWay =
         error instanceof ConstraintViolation
           ? `${error.constraint || 'a reference'} is in the way`
-          : undefined
+          : error instanceof BatchRefused
+            ? `the demand ${error.reason} is not met`
+            : undefined
       const what = refusalOf(error)?.detail ?? inTheWay
       if (what === undefined) throw error
       const reason = `${what} (changed by somebody else meanwhile; apply again)`

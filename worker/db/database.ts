@@ -136,3 +136,16 @@ export class BatchRefused extends Error {
     this.reason = reason
   }
 }
+
+/** The answer to a write or, when a `refuseUnless` undid it, that of `refused` to its reason. Every other failure passes. */
+export async function unlessRefused<T, R>(
+  write: Promise<T>,
+  refused: (reason: string) => R,
+): Promise<T | R> {
+  try {
+    return await write
+  } catch (error) {
+    if (error instanceof BatchRefused) return refused(error.reason)
+    throw error
+  }
+}

@@ -1,7 +1,7 @@
 // How the first operator comes to be: through a one-time link that a fresh system prints, or from ADMIN_EMAIL and
 // ADMIN_PASSWORD. Both end for good as soon as there is an operator (Design §7.10).
 
-import { planGrant } from '../access/grants.ts'
+import { grantCreation } from '../access/grants.ts'
 import { fieldErrors } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
@@ -74,7 +74,7 @@ export async function redeemSetupLink(
     const { started } = await cx.db.write({
       link: consumeSetupLink(cx, hash),
       user: userCreation(cx, row, setupLinkIsMine(cx, hash)),
-      grant: await operatorGrant(cx, row.id),
+      grant: operatorGrant(cx, row.id),
       session: session.statements,
       started: session.started,
     })
@@ -123,7 +123,7 @@ export async function ensureFirstOperator(
   try {
     const { made } = await cx.db.write({
       user: userCreation(cx, row, condition`not ${operatorExists(cx)}`),
-      grant: await operatorGrant(cx, row.id),
+      grant: operatorGrant(cx, row.id),
       made: sql<{ id: string }>`select id from user where id = ${row.id}`,
     })
     return made.length === 1
@@ -137,7 +137,5 @@ const isEmailTaken = (error: unknown): boolean =>
   error instanceof ConstraintViolation && error.constraint === 'user.email_key'
 
 // Its subject is looked up when the batch runs: without the user there is no grant.
-async function operatorGrant(cx: Context, user_id: string): Promise<readonly Statement[]> {
-  const entry = { subject: user_id, role: 'operator', object: '*' }
-  return (await planGrant(cx, entry, undefined)).statements
-}
+const operatorGrant = (cx: Context, user_id: string): readonly Statement[] =>
+  grantCreation(cx, { subject: user_id, role: 'operator', object: '*' })
