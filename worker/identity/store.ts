@@ -7,6 +7,7 @@ import {
   condition,
   insertWhere,
   list,
+  refuseUnless,
   type Scalar,
   type Statement,
   scalar,
@@ -66,24 +67,41 @@ export const insertUser = (cx: Context, row: UserRow): Statement =>
 export const userExists = (id: string): Condition =>
   condition`exists (select 1 from user where id = ${id})`
 
-/** A condition: the user stands at this version. */
-export const userIsAt = (id: string, version: number): Condition =>
-  condition`exists (select 1 from user where id = ${id} and version = ${version})`
+/** A condition: the user stands as wanted. The password is not compared. */
+export const userIs = (row: UserRow): Condition =>
+  condition`exists (select 1 from user where id = ${row.id} and version = ${row.version}
+    and updated_at = ${row.updated_at} and email = ${row.email}
+    and email_verified = ${row.email_verified} and name is ${row.name} and locale is ${row.locale}
+    and status = ${row.status} and metadata = ${row.metadata} and profile = ${row.profile})`
 
-/** Writes the columns of `row` over the user's if it still stands at `version`. */
-export const updateUser = (row: UserRow, version: number, when: Condition = TRUE): Statement =>
+/** Demands that the user stands one version before `row`, or as `row` already. */
+export const demandUserBefore = (row: UserRow): Statement =>
+  refuseUnless(
+    condition`${userIs(row)}
+      or exists (select 1 from user where id = ${row.id} and version = ${row.version - 1})`,
+    'user_version',
+  )
+
+/** Demands that the user is at this version, or gone. */
+export const demandUserVersion = (id: string, version: number): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from user where id = ${id} and version <> ${version})`,
+    'user_version',
+  )
+
+/** Writes the columns of `row`, but for the password, over the user's. */
+export const updateUser = (row: UserRow): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
       status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile}, updated_at = ${row.updated_at},
       version = ${row.version}
-    where id = ${row.id} and version = ${version} and (${when})`
+    where id = ${row.id}`
 
 /** Replaces a password hash by a stronger one of the same password. */
 export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
-export const deleteUser = (id: string, version: number, when: Condition): Statement =>
-  sql`delete from user where id = ${id} and version = ${version} and (${when})`
+export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`
 
 // --- session ----------------------------------------------------------------------------------
 

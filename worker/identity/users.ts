@@ -1,14 +1,18 @@
 // Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are not here
 // (access), nor how they prove who they are (login, passwords).
 
-import { assertMayEditPrincipal, lastOperator, leavesAnOperator } from '../access/power.ts'
+import {
+  assertMayEditPrincipal,
+  demandOperatorLeft,
+  lastOperator,
+  leavesAnOperator,
+} from '../access/power.ts'
 import {
   buryPrincipal,
-  findPrincipal,
+  demandFreeId,
   forgetRights,
   idSchema,
   insertPrincipal,
-  isBuried,
   principalIsMine,
 } from '../access/principals.ts'
 import {
@@ -22,8 +26,8 @@ import {
 } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { ConstraintViolation } from '../db/database.ts'
-import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
+import { ConstraintViolation, unlessRefused } from '../db/database.ts'
+import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
@@ -41,13 +45,16 @@ import {
 import { endSessionsOf } from './sessions.ts'
 import {
   deleteUser as deleteUserRow,
+  demandUserBefore,
+  demandUserVersion,
   findUserById,
   findUsersByEmailKeys,
   insertUser,
   listUsersAfter,
   type UserRow,
   updateUser as updateUserRow,
-  userIsAt,
+  userExists,
+  userIs,
 } from './store.ts'
 
 export { findUserById, type UserRow }
@@ -193,7 +200,8 @@ export async function planUser(
   if (current === undefined) {
     const row = await newUser(cx, input)
     const given = Object.keys(input).filter((name) => name !== 'password')
-    return { change: 'created', fields: given, statements: userCreation(cx, row) }
+    const statements = [demandFreeId(cx, row.id), ...userCreation(cx, row)]
+    return { change: 'created', fields: given, statements }
   }
   if (input.id !== undefined && input.id !== current.id) {
     throw new Problem('conflict', 'the account with this e-mail address has another id', [
@@ -203,7 +211,7 @@ export async function planUser(
   const { id: _id, password: _password, ...patch } = input
   const { row, changed } = applyPatch(cx, current, patch, 'replace')
   if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
-  return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
+  return { change: 'updated', fields: changed, statements: userChange(cx, row, changed) }
 }
 
 export const noSuchUser = () => new Problem('not_found', 'there is no such user')
@@ -230,22 +238,13 @@ export async function listUsers(
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
 export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
   const row = await newUser(cx, input)
-  const {
-    principal: [principal],
-    stored: [stored],
-  } = await asProblem(
-    cx.db.write({
-      changes: userCreation(cx, row),
-      principal: findPrincipal(row.id),
-      stored: findUserById(row.id),
-    }),
-  )
-  if (principal?.rid !== cx.rid || stored === undefined) {
+  const write = cx.db.write([demandFreeId(cx, row.id), ...userCreation(cx, row)])
+  await unlessRefused(asProblem(write), () => {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id, or leave it out' },
     ])
-  }
-  return stored
+  })
+  return row
 }
 
 /**
@@ -263,16 +262,12 @@ export async function updateUser(
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
     const disables = changed.includes('status') && !isUsable(row)
-    const remains = disables ? await demandOperator(cx, id) : TRUE
-    const {
-      stored: [stored],
-    } = await asProblem(
-      cx.db.write({
-        changes: userChange(cx, current, row, changed, remains),
-        stored: findUserById(id),
-      }),
+    const remains = disables ? [demandOperatorLeft(userIs(row), await demandOperator(cx, id))] : []
+    const write = cx.db.write([...remains, ...userChange(cx, row, changed)])
+    return unlessRefused(
+      asProblem(write).then(() => row),
+      () => null,
     )
-    return stored !== undefined && same(stored, row) ? stored : null
   })
 }
 
@@ -280,18 +275,20 @@ export async function updateUser(
 export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
-    const present = condition`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
-    const { left } = await cx.db.write({
-      changes: [
-        appendEvent(cx, { type: 'user.deleted', subject_id: id }, present),
-        endSessionsOf(id, present),
-        buryPrincipal(cx, id, present),
-        ...forgetRights(id),
-        deleteUserRow(id, current.version, isBuried(id)),
-      ],
-      left: findUserById(id),
-    })
-    return left.length === 0 ? current : null
+    const isGone = condition`not ${userExists(id)}`
+    const write = cx.db.write([
+      demandUserVersion(id, current.version),
+      demandOperatorLeft(isGone, await demandOperator(cx, id)),
+      appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
+      endSessionsOf(id),
+      buryPrincipal(cx, id),
+      ...forgetRights(id),
+      deleteUserRow(id),
+    ])
+    return unlessRefused(
+      write.then(() => current),
+      () => null,
+    )
   })
 }
 
@@ -325,28 +322,19 @@ async function whileOthersWrite(
   throw new Problem('conflict', 'the user is being changed by others; try again')
 }
 
-/** Event first: it and the update stand or fall by the version that the row still has. */
 const userChange = (
   cx: Context,
-  current: UserRow,
   row: UserRow,
   changed: readonly string[],
-  when: Condition = TRUE,
-): readonly [Statement, Statement, Statement] => [
-  appendEvent(
-    cx,
-    {
-      type: 'user.updated',
-      subject_id: row.id,
-      data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
-    },
-    condition`${userIsAt(row.id, current.version)} and ${when}`,
-  ),
-  updateUserRow(row, current.version, when),
-  endSessionsOf(
-    row.id,
-    condition`exists (select 1 from user where id = ${row.id} and status <> 'active')`,
-  ),
+): readonly Statement[] => [
+  demandUserBefore(row),
+  appendEvent(cx, {
+    type: 'user.updated',
+    subject_id: row.id,
+    data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
+  }),
+  updateUserRow(row),
+  ...(isUsable(row) ? [] : [endSessionsOf(row.id)]),
 ]
 
 /** The row with the patch applied, and the names of what is different then. */
@@ -413,9 +401,6 @@ function depth(value: unknown, left: number): boolean {
   if (typeof value !== 'object' || value === null) return true
   return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
 }
-
-const same = (a: UserRow, b: UserRow): boolean =>
-  (Object.keys(b) as (keyof UserRow)[]).every((name) => name === 'password' || a[name] === b[name])
 
 async function asProblem<T>(written: Promise<T>): Promise<T> {
   try {
