@@ -6,7 +6,7 @@
 import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
 import { delivery } from './db/schema.ts'
-import { type Condition, condition, insertWhere, type Statement, sql } from './db/sql.ts'
+import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from './db/sql.ts'
 import type { NewEvent } from './event_catalogue.ts'
 import { appendEvent } from './events.ts'
 
@@ -78,7 +78,7 @@ export const insertDelivery = (
   )
 
 /** Forgets all that waits for a recipient that is no more. */
-export const deleteDeliveriesTo = (recipient: string, when: Condition): Statement =>
+export const deleteDeliveriesTo = (recipient: string, when: Condition = TRUE): Statement =>
   sql`delete from delivery where recipient = ${recipient} and ${when}`
 
 /**

@@ -4,18 +4,18 @@
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
-import { join, TRUE } from '../../db/sql.ts'
+import { unlessRefused } from '../../db/database.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { assertMayShape, clientNotFound } from './clients.ts'
 import { newSecretRow, secretSchema } from './secret_rules.ts'
 import {
   type ClientRow,
-  clientIsAt,
   deleteSecret,
+  demandClientOfSecret,
+  demandRoomForSecret,
   expireOtherSecrets,
   findClientById,
-  hasRoomForSecret,
   insertSecret,
   listSecretsOf,
   type SecretRow,
@@ -111,28 +111,25 @@ export async function addSecret(
   }
   const client_secret = input.client_secret ?? randomToken(cx)
   const row = newSecretRow(cx, client.id, client_secret, expires_at)
-  const stored = secretExists(client.id, row.id)
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
-  // Where the others end at once there is room.
-  const room = endOthersAt === now ? TRUE : hasRoomForSecret(client.id, SECRETS_MAX, now)
-  const { secrets } = await cx.db.write({
-    insert: insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
+  const data = { secret_id: row.id }
+  const write = cx.db.write({
+    demands: [
+      demandClientOfSecret(row, client.version),
+      // Where the others end at once there is room.
+      ...(endOthersAt === now ? [] : [demandRoomForSecret(row, SECRETS_MAX, now)]),
+    ],
+    insert: insertSecret(row),
     expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),
-    event: appendEvent(
-      cx,
-      { type: 'client.secret_created', subject_id: client.id, data: { secret_id: row.id } },
-      stored,
-    ),
-    secrets: listSecretsOf(client.id),
+    event: appendEvent(cx, { type: 'client.secret_created', subject_id: client.id, data }),
   })
-  const secret = secrets.find((one) => one.id === row.id)
-  if (secret === undefined) {
+  await unlessRefused(write, () => {
     throw new Problem(
       'conflict',
       `the client was changed in the meantime, or has ${SECRETS_MAX} secrets: delete one, or let others expire`,
     )
-  }
-  return { secret, client_secret }
+  })
+  return { secret: row, client_secret }
 }
 
 /** Deletes one secret at once. One round trip. */

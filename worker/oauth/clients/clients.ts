@@ -4,7 +4,7 @@
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
 import {
   buryPrincipal,
-  findPrincipal,
+  demandFreeId,
   forgetRights,
   insertPrincipal,
   principalIsMine,
@@ -12,6 +12,7 @@ import {
 import { decodeCursor, type PageOf, type PageQuery, type Plan, page } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
+import { unlessRefused } from '../../db/database.ts'
 import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
@@ -33,8 +34,11 @@ import { newSecretRow } from './secret_rules.ts'
 import {
   type ClientColumns,
   type ClientRow,
+  clientExists,
   clientIsAt,
   deleteClientRows,
+  demandClientBefore,
+  demandClientVersion,
   findClientById,
   insertClient,
   insertSecret,
@@ -103,7 +107,8 @@ export async function planClient(
     throw new Problem('invalid_request', 'the client cannot be so', errors)
   }
   await assertIsOfSector(cx, client)
-  const statements = await creationOf(cx, client_id, client, { client_secret })
+  const creation = await creationOf(cx, client_id, client, { client_secret })
+  const statements = [demandFreeId(cx, client_id), ...creation]
   return { change: 'created', fields: Object.keys(entry), statements }
 }
 
@@ -164,7 +169,10 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
     next.sector_identifier_uri !== before.sector_identifier_uri ||
     JSON.stringify(next.redirect_uris) !== current.redirect_uris
   if (isMoved) await assertIsOfSector(cx, next)
-  return changeOf(cx, current, next)
+  const plan = await changeOf(cx, current, next)
+  if (plan.change === 'unchanged') return plan
+  const demand = demandClientBefore(current, columnsOf(next))
+  return { ...plan, statements: [demand, ...plan.statements] }
 }
 
 /** The difference between the stored client and `next`, conditional on the version that was read. */
@@ -222,18 +230,14 @@ export async function createClient(
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
   const plan = await planClient(cx, entry, undefined)
-  const { principals, clients } = await cx.db.write({
-    changes: plan.statements,
-    principals: findPrincipal(client_id),
-    clients: findClientById(client_id),
-  })
-  const [principal] = principals
-  const [row] = clients
-  if (principal?.rid !== cx.rid || row === undefined) {
+  const write = cx.db.write({ changes: plan.statements, clients: findClientById(client_id) })
+  const { clients } = await unlessRefused(write, () => {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/client_id', detail: 'is taken, or was' },
     ])
-  }
+  })
+  const [row] = clients
+  if (row === undefined) throw clientNotFound()
   return { client: parseClient(row), ...(client_secret === undefined ? {} : { client_secret }) }
 }
 
@@ -273,13 +277,10 @@ export async function changeClient(
     const next = withChanges(cx, before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
-    const { clients } = await cx.db.write({
-      changes: plan.statements,
-      clients: findClientById(id),
-    })
-    const [after] = clients
-    if (after === undefined) throw clientNotFound()
-    if (isChanged(current, next, after)) return parseClient(after)
+    const write = cx.db.write({ changes: plan.statements, clients: findClientById(id) })
+    const written = await unlessRefused(write, () => null)
+    const after = written?.clients[0]
+    if (after !== undefined) return parseClient(after)
   }
   throw changedMeanwhile(demanded)
 }
@@ -312,20 +313,18 @@ export async function removeClient(
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
   await assertMayShape(cx, current)
-  const { clients } = await cx.db.write({
-    changes: deletionOf(cx, current),
-    clients: findClientById(id),
+  await unlessRefused(cx.db.write(deletionOf(cx, current)), () => {
+    throw changedMeanwhile(demanded)
   })
-  if (clients.length !== 0) throw changedMeanwhile(demanded)
 }
 
 /** The statements that delete a client, at the version that was judged: another one may hold more. */
 export function deletionOf(cx: Context, { id, version }: ClientRow): readonly Statement[] {
-  const judged = clientIsAt(id, version)
   return [
-    appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
-    buryPrincipal(cx, id, judged),
-    ...deleteClientRows(id, version, cx.now()),
+    demandClientVersion(id, version),
+    appendEvent(cx, { type: 'client.deleted', subject_id: id }, clientExists(id)),
+    buryPrincipal(cx, id),
+    ...deleteClientRows(id, cx.now()),
     ...forgetRights(id),
   ]
 }

@@ -6,8 +6,10 @@ import {
   insertWhere,
   join,
   list,
+  refuseUnless,
   type Statement,
   sql,
+  TRUE,
 } from '../../db/sql.ts'
 import { deleteDeliveriesTo } from '../../deliveries.ts'
 
@@ -41,6 +43,33 @@ export const insertClient = (row: ClientRow, condition: Condition): Statement =>
 /** A condition: the client exists at this version. */
 export const clientIsAt = (id: string, version: number): Condition =>
   condition`exists (select 1 from client where id = ${id} and version = ${version})`
+
+export const clientExists = (id: string): Condition =>
+  condition`exists (select 1 from client where id = ${id})`
+
+/** Demands that the client is at this version, or gone. */
+export const demandClientVersion = (id: string, version: number): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from client where id = ${id} and version <> ${version})`,
+    'client_version',
+  )
+
+/** Demands that the client stands as it was read, or one version behind it as wanted. */
+export const demandClientBefore = ({ id, version }: ClientRow, wanted: ClientColumns): Statement =>
+  refuseUnless(
+    condition`${clientIsAt(id, version)} or exists (
+      select 1 from client where id = ${id} and version = ${version + 1}
+        and client_name is ${wanted.client_name} and status = ${wanted.status}
+        and token_endpoint_auth_method = ${wanted.token_endpoint_auth_method}
+        and application_type = ${wanted.application_type}
+        and redirect_uris = ${wanted.redirect_uris}
+        and post_logout_redirect_uris = ${wanted.post_logout_redirect_uris}
+        and grant_types = ${wanted.grant_types} and scope = ${wanted.scope}
+        and resources = ${wanted.resources} and jwks is ${wanted.jwks}
+        and first_party = ${wanted.first_party} and access_token_ttl is ${wanted.access_token_ttl}
+        and members = ${wanted.members})`,
+    'client_version',
+  )
 
 /** Changes the named columns if the client is still at `version`. */
 export function updateClient(
@@ -78,21 +107,16 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   members: (value) => sql`members = ${value}`,
 }
 
-/**
- * Deletes the client if it is still at `version`, its secrets, and all that people allowed it. Its principal
- * stays, as a tombstone.
- */
-export function deleteClientRows(id: string, version: number, now: number): readonly Statement[] {
-  const isGone = condition`not exists (select 1 from client where id = ${id})`
+/** Deletes the client, its secrets, and all that people allowed it. Its principal stays, as a tombstone. */
+export function deleteClientRows(id: string, now: number): readonly Statement[] {
   return [
-    sql`delete from client where id = ${id} and version = ${version}`,
-    sql`update authorization set revoked_at = ${now}
-      where client_id = ${id} and revoked_at is null and ${isGone}`,
-    sql`delete from authorization_code where client_id = ${id} and ${isGone}`,
-    sql`delete from authorization_request where client_id = ${id} and ${isGone}`,
-    sql`delete from allowed_scope where client_id = ${id} and ${isGone}`,
-    sql`delete from client_secret where client_id = ${id} and ${isGone}`,
-    deleteDeliveriesTo(id, isGone),
+    sql`delete from client where id = ${id}`,
+    sql`update authorization set revoked_at = ${now} where client_id = ${id} and revoked_at is null`,
+    sql`delete from authorization_code where client_id = ${id}`,
+    sql`delete from authorization_request where client_id = ${id}`,
+    sql`delete from allowed_scope where client_id = ${id}`,
+    sql`delete from client_secret where client_id = ${id}`,
+    deleteDeliveriesTo(id),
   ]
 }
 
@@ -102,19 +126,28 @@ export function deleteClientRows(id: string, version: number, now: number): read
 export const listSecretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 
-export const insertSecret = (row: SecretRow, condition: Condition): Statement =>
+export const insertSecret = (row: SecretRow, condition: Condition = TRUE): Statement =>
   insertWhere(client_secret, row, condition, sql<never>`on conflict (id) do nothing`)
 
-/** A condition: fewer than `max` secrets of the client are good at `now`. */
-export const hasRoomForSecret = (client_id: string, max: number, now: number): Condition =>
-  condition`(select count(*) from client_secret
-    where client_id = ${client_id} and (expires_at is null or expires_at > ${now})) < ${max}`
+/** Demands that the new secret is stored, or that its client is at this version. */
+export const demandClientOfSecret = ({ client_id, id }: SecretRow, version: number): Statement =>
+  refuseUnless(
+    condition`${secretExists(client_id, id)} or ${clientIsAt(client_id, version)}`,
+    'client_version',
+  )
+
+/** Demands that the new secret is stored, or that fewer than `max` others of its client are good at `now`. */
+export const demandRoomForSecret = ({ client_id, id }: SecretRow, max: number, now: number) =>
+  refuseUnless(
+    condition`${secretExists(client_id, id)} or (select count(*) from client_secret
+      where client_id = ${client_id} and (expires_at is null or expires_at > ${now})) < ${max}`,
+    'client_secrets_full',
+  )
 
 /** Lets all secrets of a client but one run out at `at`, unless they do so sooner. */
 export const expireOtherSecrets = (client_id: string, but: string, at: number): Statement =>
   sql`update client_secret set expires_at = ${at}
-    where client_id = ${client_id} and id <> ${but} and (expires_at is null or expires_at > ${at})
-      and exists (select 1 from client_secret where id = ${but})`
+    where client_id = ${client_id} and id <> ${but} and (expires_at is null or expires_at > ${at})`
 
 /** A condition: the secret exists. */
 export const secretExists = (client_id: string, id: string): Condition =>

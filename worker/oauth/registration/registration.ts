@@ -6,6 +6,7 @@ import { fieldErrors } from '../../api.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { unlessRefused } from '../../db/database.ts'
 import { type Condition, type Statement, sql } from '../../db/sql.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
@@ -406,11 +407,8 @@ function exchangeSecrets(
 export async function removeRegistration(cx: Context, id: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row } = await clientOf(cx, id, token)
-    const { clients } = await cx.db.write({
-      changes: deletionOf(as(cx, { kind: 'client', id }), row),
-      clients: findClientById(id),
-    })
-    if (clients.length === 0) return
+    const write = cx.db.write(deletionOf(as(cx, { kind: 'client', id }), row))
+    if ((await unlessRefused(write, () => null)) !== null) return
   }
   throw busy()
 }
