@@ -10,6 +10,7 @@ const sources = readdirSync(join(root, 'worker'), { recursive: true, encoding: '
   .filter((file) => /(?<!\.d)\.ts$/.test(file))
   .map((file) => ({ file, text: readFileSync(join(root, 'worker', file), 'utf8') }))
 
+/** Why an address outside is not fetched. */
 const OUTSIDE = [
   ...['bad_url', 'private_address', 'redirect', 'too_large', 'not_text', 'timeout'],
   'unreachable',

@@ -76,9 +76,9 @@ export const storedDetails = (stored: string | null): Detail[] | undefined =>
 
 /** What a token request asks of what was granted, all of it if it asks nothing. Throws OAuthError. */
 export function narrowDetails(
-  granted: Detail[] | undefined,
-  asked: Detail[] | undefined,
-): Detail[] | undefined {
+  granted: readonly Detail[] | undefined,
+  asked: readonly Detail[] | undefined,
+): readonly Detail[] | undefined {
   if (asked === undefined) return granted
   const covered = (one: Detail) =>
     granted?.some(

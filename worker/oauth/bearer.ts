@@ -8,7 +8,6 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
-import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
 import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
 import {
@@ -19,6 +18,7 @@ import {
 import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
+import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
 
 /** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
 export function readCredential(c: Http): Credential {

@@ -1,7 +1,7 @@
 // What becomes of a request for authorization: what a decision is made from is read here, and what was decided
 // (decision.ts) is done. Login and consent lead back here; they do not know each other. HTTP is
 // routes.ts's.
-import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
+import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
@@ -24,9 +24,9 @@ import { type Client, type ClientRow, findClientById, parseClient } from '../cli
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata.ts'
 import {
+  type Allowance,
   amrOf,
   decide,
-  type Given,
   isExpected,
   type Situation,
   toAllow,
@@ -100,7 +100,7 @@ export async function authorize(
       allowed,
       permissions: permissionsEverywhere(rows.rights),
       isExpected: await isExpected(cx, client, request, session),
-      held: [],
+      narrowed: null,
     })
   })
 }
@@ -161,7 +161,7 @@ export async function lookAt(
     allowed: rows.allowed,
     permissions: permissionsEverywhere(rows.rights),
     isExpected: await isExpected(cx, client, request, session),
-    held: heldNarrowings(request.authorization_details ?? [], rows.narrowed),
+    narrowed: rows.narrowed,
   }
 }
 
@@ -287,8 +287,8 @@ export function loginPath(
  */
 export async function issueCode(
   cx: Context,
-  { client, request, stored, held }: Situation,
-  given: Given,
+  { client, request, stored }: Situation,
+  allowance: Allowance,
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
   const code = encodeBase64url(cx.random(32))
@@ -297,10 +297,10 @@ export async function issueCode(
   const settings = await loadSettings(cx)
   const now = cx.now()
   const hash = sha256(code)
-  const { session, scope } = given
+  const { session, scope } = allowance
   const { user_id } = session
-  const asked = request.authorization_details
-  const details = remember && asked !== undefined ? held : asked
+  const requested = request.authorization_details
+  const details = remember && requested !== undefined ? allowance.details : requested
   const row = {
     hash,
     client_id: client.client_id,
@@ -329,7 +329,7 @@ export async function issueCode(
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
-    remember: remember ? rememberAllowed(cx, request, given, details, issued) : null,
+    remember: remember ? rememberAllowed(cx, request, allowance, details, issued) : null,
     request: stored === null ? null : deleteRequest(stored.id_hash),
     touch,
     code: findCodeHash(hash),
@@ -340,16 +340,16 @@ export async function issueCode(
 function rememberAllowed(
   cx: Context,
   request: AuthorizationRequest,
-  given: Given,
+  allowance: Allowance,
   details: readonly Detail[] | undefined,
   issued: Condition,
 ): Statement[] {
   const { client_id } = request
-  const { scope, claims } = given
-  const { user_id } = given.session
+  const { scope, claims } = allowance
+  const { user_id } = allowance.session
   const created_at = cx.now()
   return [
-    ...toAllow(request, given, details).map((one) =>
+    ...toAllow(request, allowance, details).map((one) =>
       insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
     ),
     appendEvent(

@@ -29,7 +29,7 @@ import { readProofRequest } from '../client_authentication/dpop.ts'
 import { readRequest } from '../client_authentication/presented.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
 import { authorize } from './authorize.ts'
-import { type Asked, answerConsent, askConsent } from './consent.ts'
+import { answerConsent, askConsent, type ConsentQuestion } from './consent.ts'
 import { pushRequest } from './pushed_request.ts'
 import { PARAMETERS, REQUEST_MAX } from './request.ts'
 import type { Outcome } from './response.ts'
@@ -85,7 +85,7 @@ export function authorizeRoutes(): Hono<Env> {
   )
 }
 
-const imagesOf = (asked: Asked): readonly string[] =>
+const imagesOf = (asked: ConsentQuestion): readonly string[] =>
   asked.page === 'consent' ? imageSources(asked.values.introduction ?? null) : []
 
 function assertFits(query: string): void {

@@ -13,8 +13,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import {
   endAuthorization,
-  entitle,
-  readAsked,
+  entitleClient,
+  readWish,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
 import {
@@ -57,8 +57,8 @@ export function parameters(cx: Context, form: Form) {
     rights: rightsOf(subject, cx.now()),
   }
   // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
-  const asked = { ...readAsked(form), scope: null }
-  return { hash, redirect_uri, code_verifier, asked, reads }
+  const wish = { ...readWish(form), scope: null }
+  return { hash, redirect_uri, code_verifier, wish, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -70,7 +70,7 @@ const refused = (reason: Reason) =>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { hash, redirect_uri, code_verifier, asked }: Parameters,
+  { hash, redirect_uri, code_verifier, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -99,8 +99,7 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }
-  const { rights, narrowed } = rows
-  const entitled = entitle(cx, covered, asked, caller, rights, settings, narrowed)
+  const entitled = entitleClient(cx, covered, wish, caller, settings, rows)
   const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
   const answers = await writeAs(cx, caller, {
     code: consumeCode(cx, hash, cx.now(), isProven(cx, caller)),

@@ -11,7 +11,7 @@ import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { acrFor } from '../../acr.ts'
-import { entitle, readAsked, startAuthorization } from '../../authorizations/authorizations.ts'
+import { entitleClient, readWish, startAuthorization } from '../../authorizations/authorizations.ts'
 import { findUserOf } from '../../authorizations/store.ts'
 import {
   type Caller,
@@ -50,7 +50,7 @@ export function parameters(cx: Context, form: Form) {
     rights: rightsOf(subject, cx.now()),
   }
   // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
-  return { hash, asked: { ...readAsked(form), scope: null }, reads }
+  return { hash, wish: { ...readWish(form), scope: null }, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -62,7 +62,7 @@ const refused = (reason: Reason) =>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { hash, asked }: Parameters,
+  { hash, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -110,8 +110,7 @@ export async function redeem(
     claims: null,
     authorization_details: row.authorization_details,
   }
-  const { rights, narrowed } = rows
-  const entitled = entitle(cx, signIn, asked, caller, rights, settings, narrowed)
+  const entitled = entitleClient(cx, signIn, wish, caller, settings, rows)
   const isMine = isDeviceAuthorizationMine(cx, hash)
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const answers = await writeAs(cx, caller, {

@@ -13,7 +13,7 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
-import { endedEvent, entitle, readAsked } from '../../authorizations/authorizations.ts'
+import { endedEvent, entitleClient, readWish } from '../../authorizations/authorizations.ts'
 import {
   detailsOfRefreshToken,
   findRefreshToken,
@@ -50,7 +50,7 @@ export function parameters(cx: Context, form: Form) {
     narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
   }
-  return { asked: readAsked(form), reads }
+  return { wish: readWish(form), reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -65,7 +65,7 @@ const refused = (reason: Reason) =>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { asked }: Parameters,
+  { wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -85,8 +85,7 @@ export async function redeem(
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const { rights, narrowed } = rows
-  const entitled = isStray ? null : entitle(cx, token, asked, caller, rights, settings, narrowed)
+  const entitled = isStray ? null : entitleClient(cx, token, wish, caller, settings, rows)
 
   const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
