@@ -669,7 +669,7 @@ const DEVICES: readonly Guard[] = [
     name: 'device-approval-of-what-was-shown',
     attack: 'anybody approves a pending user code (better-auth CVE-2026-45337)',
     file: 'worker/oauth/device_flow/approval.ts',
-    from: "if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {",
+    from: "if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), answer.request ?? '')) {",
     to: 'if (question === null) {',
     test: 'oauth/device_flow/device_authorization',
     title: 'nobody allows what was not shown',
@@ -1274,7 +1274,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'metadata-of-another',
     attack: 'a metadata document that speaks for another client',
-    file: 'worker/oauth/registration/client_id_metadata.ts',
+    file: 'worker/oauth/registration/client_id_metadata_document.ts',
     from: "if (client['client_id'] !== url) return unusable('document_other_client_id')",
     to: '',
     test: 'oauth/registration/client_id_metadata',
@@ -1295,7 +1295,7 @@ const PARAMETERS: readonly Guard[] = [
   {
     name: 'query-and-body',
     attack: 'a parameter in the query beside the body (RFC 6749 §3.2)',
-    file: 'worker/oauth/client_authentication/presented.ts',
+    file: 'worker/oauth/client_authentication/presented_credentials.ts',
     from: "if (new URL(c.req.url).search === '') return",
     to: "if (c.req.url !== '') return",
     test: 'oauth/attacks',

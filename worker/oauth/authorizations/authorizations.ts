@@ -1,5 +1,5 @@
-// Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of its refresh
-// tokens. What one covers, what a token of it may hold at this moment, how it ends and when it is forgotten.
+// Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of
+// its refresh tokens. How one begins, which access token it gives at this moment, and how it ends.
 import type { NarrowedRows } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, type RightsRows } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
@@ -12,7 +12,7 @@ import type { Settings } from '../../settings.ts'
 import { parseDetails, storedDetails } from '../authorization_details.ts'
 import type { Caller } from '../client_authentication/client_authentication.ts'
 import { refreshTokenBinding } from '../client_authentication/sender_constraint.ts'
-import { type Client, isResource } from '../clients/metadata.ts'
+import { type Client, isResource } from '../clients/client_metadata.ts'
 import { isLink } from '../clients/presets.ts'
 import { parseScope } from '../scopes.ts'
 import {
@@ -34,7 +34,10 @@ import {
 
 export { findAuthorization }
 
-/** The wish of a token request, as its parameters say.  Throws OAuthError invalid_scope or invalid_target. */
+/**
+ * The wish of a token request, as its parameters say. Throws OAuthError invalid_scope or
+ * invalid_target.
+ */
 export function readWish(form: Form): Wish {
   const scope = form.get('scope')
   const resource = [...new Set(form.all('resource'))]
@@ -65,10 +68,11 @@ type Covered = {
 export type Entitled = { claims: AccessTokenClaims; openid: boolean; client: Client }
 
 /**
- * The access token that an authorization gives now, narrowed to the wish. Management scopes last only as long as the
- * person holds a role that gives them, and every scope as long as the client is registered for it. `narrowed` has what
- * the person holds of the covered authorization_details, where there are any.
- * Throws OAuthError invalid_scope, invalid_target or invalid_authorization_details.
+ * The access token that an authorization gives now, narrowed to the wish. Management scopes last
+ * only as long as the person holds a role that gives them, and every scope as long as the client is
+ * registered for it. `narrowed` has what the person holds of the covered authorization_details,
+ * where there are any. Throws OAuthError invalid_scope, invalid_target or
+ * invalid_authorization_details.
  */
 export function entitleClient(
   cx: Context,
@@ -89,7 +93,7 @@ export function entitleClient(
     parties: [{ id: user_id, permissions: permissionsEverywhere(rights), rights, narrowed }],
     acl_max_rules: settings.acl_max_rules,
   })
-  const { openid, ...held } = assertEntitled(found)
+  const { openid, ...content } = assertEntitled(found)
   const claims = accessTokenClaims(cx, {
     origin: id,
     sub: user_id,
@@ -97,7 +101,7 @@ export function entitleClient(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf,
-    ...held,
+    ...content,
   })
   return { claims, openid, client }
 }
@@ -111,8 +115,9 @@ export type Approval = Covered &
   }
 
 /**
- * The statements by which it does, with a refresh token where the client may have one. `condition` is that this
- * request consumed what the authorization is made from: it holds again when the batch is repeated.
+ * The statements by which it does, with a refresh token where the client may have one. `condition`
+ * is that this request consumed what the authorization is made from: it holds again when the batch
+ * is repeated.
  */
 export function startAuthorization(
   cx: Context,
@@ -178,7 +183,9 @@ export function startAuthorization(
 const endOf = (client: Client, now: number, { refresh_token_ttl }: Settings): number =>
   isLink(client) ? NO_END : now + refresh_token_ttl
 
-/** Ends an authorization with all its tokens. Its event comes first: its condition holds until then. */
+/**
+ * Ends an authorization with all its tokens. Its event comes first: its condition holds until then.
+ */
 export function endAuthorization(
   cx: Context,
   authorization: { id: string; user_id: string; client_id: string },

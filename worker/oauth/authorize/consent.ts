@@ -1,5 +1,5 @@
-// Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
-// in decision.ts; the page is pages/consent_page.ts.
+// Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask
+// is decided in decision.ts; the page is pages/consent_page.ts.
 import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -32,20 +32,20 @@ export type ConsentQuestion = {
 )
 
 /** RFC 9396 §2: details that the person holds, in words. A round trip when there are any. */
-export async function describeDetails(cx: Context, held: readonly Detail[]) {
-  if (held.length === 0) return []
-  const ids = held.flatMap(({ devices, groups }) => [...devices, ...groups])
+export async function describeDetails(cx: Context, details: readonly Detail[]) {
+  if (details.length === 0) return []
+  const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
   const names = await cx.db.read(listObjectNames(ids))
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
-  return held.map(({ actions, devices, groups }) => ({
+  return details.map(({ actions, devices, groups }) => ({
     name: actions.join(' '),
     text: `${actions.map((one) => actionInWords(one)).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
   }))
 }
 
 /**
- * What to ask, or where to go when there is nothing to ask. One round trip, two with `authorization_details`.
- * Throws OAuthError, shown here.
+ * The question to ask, or the address to go to when there is none. One round trip, two with
+ * `authorization_details`. Throws OAuthError, shown here.
  */
 export async function askConsent(
   cx: Context,
@@ -95,7 +95,7 @@ export async function askConsent(
   return { page: 'consent', values, form_target, ui_locales }
 }
 
-/** Who is linked with whom, in the words of the vendor and of the operator. */
+/** The two sides of the link, in the words of the vendor and of the operator. */
 async function describeLink(cx: Context, preset: Preset, policy_uri: string | null) {
   const settings = await loadSettings(cx)
   return {
@@ -133,7 +133,10 @@ export async function answerConsent(
 
 type ToAsk = Extract<NextStep, { step: 'consent' }>
 
-/** The decision, if it is to ask. Everything else, errors for the client included, is authorize's to tell. */
+/**
+ * The decision, if it is to ask. Everything else, errors for the client included, is authorize's to
+ * tell.
+ */
 function consentDecision(cx: Context, situation: Situation): ToAsk | null {
   try {
     const decision = decide(cx, situation)

@@ -1,5 +1,6 @@
-// The next step of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each look,
-// from the stored request, the session and what was allowed before; nothing is read or written here.
+// The next step of a request for authorization: sign in first, ask first, refuse, or a code.
+// Decided anew at each look, from the stored request, the session and the allowances of before;
+// nothing is read or written here.
 import type { NarrowedRows } from '../../access/narrowed_rights.ts'
 import type { Context } from '../../context.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
@@ -35,7 +36,9 @@ export type Situation = {
   permissions: ReadonlySet<string>
   /** Whether the answer may be about who is signed in; true when nobody is. */
   isExpected: boolean
-  /** Grants of the person on whatever `authorization_details` names; null where they were not read. */
+  /**
+   * Grants of the person on whatever `authorization_details` names; null where they were not read.
+   */
   narrowed: Pick<NarrowedRows, 'grants'> | null
 }
 
@@ -44,7 +47,10 @@ export type NextStep =
   | ({ step: 'consent' } & Allowance)
   | ({ step: 'issue' } & Allowance)
 
-/** A person's allowance: scopes, single claims that no scope brings, and details as far as the person holds them. */
+/**
+ * A person's allowance: scopes, single claims that no scope brings, and details as far as the
+ * person holds them.
+ */
 export type Allowance = {
   session: LiveSession
   scope: string[]
@@ -53,8 +59,8 @@ export type Allowance = {
 }
 
 /**
- * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also where a
- * person would have to do something.
+ * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also
+ * where a person would have to do something.
  */
 export function decide(cx: Context, situation: Situation): NextStep {
   const { session, request, client } = situation
@@ -84,7 +90,8 @@ export function decide(cx: Context, situation: Situation): NextStep {
   }
   const { scope, details } = grantable(cx, situation)
   const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }
-  // A person who was lured here must see that this links the account to an assistant, perhaps another person's.
+  // A person who was lured here must see that this links the account to an assistant, perhaps
+  // another person's.
   const isAgreed = client.first_party || (!isLink(client) && isAllowed(situation, allowance))
   if (!isAgreed || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
@@ -97,8 +104,8 @@ export const amrOf = (session: LiveSession): string[] => JSON.parse(session.amr)
 
 /** The classes one of which the sign-in has to meet, or null. */
 function demandedAcr({ claims }: AuthorizationRequest): string[] | null {
-  const asked = acrRequest(claims)
-  return asked?.essential === true ? asked.values : null
+  const request = acrRequest(claims)
+  return request?.essential === true ? request.values : null
 }
 
 /** The classes that are wished: by the claim, or else by `acr_values` or the client's default. */
@@ -127,7 +134,9 @@ function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession
   return max_age !== undefined && cx.now() - session.auth_time > max_age
 }
 
-/** Since the request came: the time has whole seconds only, hence the look at the session itself. */
+/**
+ * Since the request came: the time has whole seconds only, hence the look at the session itself.
+ */
 const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
   stored !== null &&
   !stored.pushed &&
@@ -135,10 +144,10 @@ const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean 
   session.id_hash !== stored.session_hash
 
 /**
- * The part of the request that can be granted. Of the scopes these are those the client is still registered for and, of
- * the management API, those the person holds. The rest is left out and the answer of the token endpoint says so
- * (RFC 6749 §3.3), so that a console can ask for all and a helper gets the helper's part. Throws OAuthError when
- * nothing is left.
+ * The part of the request that can be granted. Of the scopes these are those the client is still
+ * registered for and, of the management API, those the person holds. The rest is left out and the
+ * answer of the token endpoint says so (RFC 6749 §3.3), so that a console can ask for all and a
+ * helper gets the helper's part. Throws OAuthError when nothing is left.
  */
 function grantable(cx: Context, { request, client, permissions, narrowed, session }: Situation) {
   const { scope, resource, authorization_details } = request
@@ -160,7 +169,7 @@ function grantable(cx: Context, { request, client, permissions, narrowed, sessio
     description: 'the account does not hold what is asked for',
     reason: 'power_not_held',
   }
-  const held = assertEntitled(found, {
+  const { scope: left, authorization_details: details = [] } = assertEntitled(found, {
     resource_not_registered: {
       description: 'this client may not name this resource',
       reason: 'foreign_resource',
@@ -168,14 +177,14 @@ function grantable(cx: Context, { request, client, permissions, narrowed, sessio
     no_management_role: NOT_HELD,
     no_scope: NOT_HELD,
   })
-  return { scope: held.scope, details: held.authorization_details ?? [] }
+  return { scope: left, details }
 }
 
 /** Where consent is kept: for each resource that was named, or for none. */
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
-/** What the person is asked to allow, as rows of what was allowed. */
+/** The question to the person, as rows of the table of allowed scopes. */
 export const toAllow = (
   request: AuthorizationRequest,
   { scope, claims }: Allowance,

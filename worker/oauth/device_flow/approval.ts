@@ -1,7 +1,8 @@
-// The person's side of the device grant (RFC 8628 §3.3): typing a code, seeing who asks for what, deciding. What
-// is typed is a guess until a row answers to it, so it is counted before it is looked up. The decision is that of
-// the person and browser session the question was shown to: nobody approves what he has not seen (better-auth
-// CVE-2026-45337). The pages are pages/device_page.ts.
+// The person's side of the device grant (RFC 8628 §3.3): typing a code, seeing which device asks
+// for what, deciding. A typed code is a guess until a row answers to it, so it is counted before it
+// is looked up. The decision is that of the person and browser session to which the question was
+// shown: nobody approves a question that they have not seen (better-auth CVE-2026-45337). The pages
+// are pages/device_page.ts.
 import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { addressKey, limit } from '../../attempts.ts'
@@ -27,13 +28,13 @@ import {
   decideDeviceAuthorization,
   detailsOfUserCode,
   findClientOfUserCode,
-  findDecision,
-  findWaiting,
+  findDeviceDecision,
+  findWaitingDeviceAuthorization,
   isDecidable,
   isWaiting,
 } from './store.ts'
 
-/** What the person sees next. */
+/** The next page for the person. */
 export type Step =
   | { step: 'login' }
   | { step: 'enter' }
@@ -43,12 +44,12 @@ export type Step =
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
 /** The login page, which leads back here with the code, if there is one. */
-export function loginPath(code: string): string {
+export function deviceLoginPath(code: string): string {
   const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
   return `/login?${new URLSearchParams({ return_to })}`
 }
 
-/** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
+/** Whether somebody is signed in. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
   const sessions = await cx.db.read(findSession(cx, cookie))
@@ -56,8 +57,8 @@ export async function isSignedIn(cx: Context, cookie: string | undefined): Promi
 }
 
 /**
- * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details. Throws OAuthError, which is shown here, when the
- * person has nothing of what the device asks for.
+ * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details.
+ * Throws OAuthError, which is shown here, when the person has nothing of what the device asks for.
  */
 export async function enterUserCode(
   cx: Context,
@@ -127,10 +128,10 @@ export async function enterUserCode(
 /** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */
 export async function answerDevice(
   cx: Context,
-  given: { code: string | undefined; request: string | undefined; action: 'allow' | 'deny' },
+  answer: { code: string | undefined; request: string | undefined; action: 'allow' | 'deny' },
   cookie: string | undefined,
 ): Promise<Step> {
-  const code = readUserCode(given.code)
+  const code = readUserCode(answer.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
@@ -141,12 +142,13 @@ export async function answerDevice(
   cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
   const question = questionOf(cx, code ?? '', session, rows.question)
-  // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.
-  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {
+  // One answer for a code that nobody has and for a question that was not asked so: the form, to
+  // begin with again.
+  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), answer.request ?? '')) {
     return { step: 'enter' }
   }
   const { row, client, scope, details } = question
-  const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
+  const decision = answer.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     // The event first: its condition ends with the decision.
@@ -164,7 +166,7 @@ export async function answerDevice(
       scope: scope.join(' '),
       authorization_details: details === undefined ? null : JSON.stringify(details),
     }),
-    decision: findDecision(row.hash, session, decision),
+    decision: findDeviceDecision(row.hash, session, decision),
     touch,
   })
   return answers.decision.length > 0 ? { step: 'done', decision } : { step: 'refused' }
@@ -185,9 +187,11 @@ type Question = {
   details: readonly Detail[] | undefined
 }
 
-/** All that the question to a user is made from, for a batch. Of the rights the grants are enough. */
+/**
+ * All that the question to a user is made from, for a batch. Of the rights the grants are enough.
+ */
 const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
-  waiting: findWaiting(cx, tag),
+  waiting: findWaitingDeviceAuthorization(cx, tag),
   client: findClientOfUserCode(tag),
   rights: { grants: rightsOf(user_id, cx.now()).grants },
   narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
@@ -239,15 +243,15 @@ function valuesOf(
 ): Omit<DeviceConsentValues, 'csrf'> {
   const { code, session, row, client, scope } = question
   const resources = JSON.parse(row.resource) as string[]
-  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
+  const shown = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     email: session.user_email,
-    scopes: [...told, ...details],
+    scopes: [...shown, ...details],
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(question)),
-    switch_account: loginPath(code),
+    switch_account: deviceLoginPath(code),
   }
 }

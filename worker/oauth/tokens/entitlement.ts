@@ -1,7 +1,8 @@
-// The entitlement: what a token may hold. Scope, audience, details, rules and end come together here, for every grant
-// and for the two questions to a person (consent, device approval). It decides from what its caller read and knows,
-// and answers a fault by name, which `assertEntitled` says in words. Whether the code, token or assertion is good, the
-// grant sees before; how the token is written, access_token.ts does after.
+// The entitlement of a token: all that it may hold. Scope, audience, details, rules and end come
+// together here, for every grant and for the two questions to a person (consent, device approval).
+// It decides from what its caller read and knows, and answers a fault by name, which
+// `assertEntitled` says in words. Whether the code, token or assertion is good, the grant sees
+// before; how the token is written, access_token.ts does after.
 import type { AclRule } from '../../../policy/acl.ts'
 import {
   compileNarrowedAcl,
@@ -37,7 +38,9 @@ export type Party = {
   permissions: ReadonlySet<string> | null
   /** Needed where mProxy may become the audience. */
   rights?: RightsRows | undefined
-  /** Grants on what the details name, and the places of those; absent: details do not hang on it. */
+  /**
+   * Grants on what the details name, and the places of those; absent: details do not hang on it.
+   */
   narrowed?: { grants: NarrowedRows['grants']; places?: NarrowedRows['places'] } | undefined
   /** The token by which it takes part, which bounds the new one. */
   token?: { scope: readonly string[]; audience: readonly string[] } | undefined
@@ -45,8 +48,9 @@ export type Party = {
 
 export type Basis = {
   /**
-   * The most there is. Resource: null where the client may name what it is registered for; empty where the authorization
-   * named none, and covers those of our own to which its scope leads.
+   * The most there is. Resource: null where the client may name all that it is registered for;
+   * empty where the authorization named none, and covers the resources of this server to which its
+   * scope leads.
    */
   covered: {
     scope: readonly string[]
@@ -59,9 +63,15 @@ export type Basis = {
   /** The subject first, then whoever acts for it. */
   parties: readonly [Party, ...Party[]]
   acl_max_rules: number
-  /** Whether each scope of the wish has to be had; else those that are not had are left out, and the answer says so. */
+  /**
+   * Whether a scope of the wish that cannot be had is a fault; else it is left out, and the answer
+   * says so.
+   */
   isStrict?: boolean
-  /** A question to a person: about all tokens that may come of it, so no audience is chosen and no rule compiled. */
+  /**
+   * A question to a person: about all tokens that may come of it, so no audience is chosen and no
+   * rule compiled.
+   */
   isQuestion?: boolean
   /** Rules beyond which none go, whatever the parties hold. */
   within?: readonly AclRule[] | undefined
@@ -80,7 +90,7 @@ export type Entitlement = {
   not_after: number | null
 }
 
-/** Why a token may hold nothing; `max` is the number of rules that there may be, where they are too many. */
+/** A fault; `max` is the number of rules that a token may have, where there are more. */
 type Refused = { fault: Fault; max?: number }
 
 export type Fault =
@@ -107,8 +117,9 @@ const isHeld = (parties: readonly Party[], scope: string): boolean =>
   parties.every(({ permissions }) => permissions === null || holdsScope(permissions, scope))
 
 /**
- * Whether a client may have tokens for a resource. A client that is registered for `authorization_details` alone reaches mProxy
- * with these alone (`isDetailed`): without them its token would hold all the rules of its subject.
+ * Whether a client may have tokens for a resource. A client that is registered for
+ * `authorization_details` alone reaches mProxy with these alone (`isDetailed`): without them its
+ * token would hold all the rules of its subject.
  */
 export function mayNameResource(
   cx: Context,
@@ -124,8 +135,9 @@ export function mayNameResource(
 }
 
 /**
- * What a token may hold, or why it may hold nothing. Throws OAuthError invalid_authorization_details when the wish has
- * details that are not covered, and invalid_scope or invalid_target when no one audience can hold what is left.
+ * The entitlement of a token, or the fault for which there is none. Throws OAuthError
+ * invalid_authorization_details when the wish has details that are not covered, and invalid_scope
+ * or invalid_target when no one audience can hold what is left.
  */
 export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   const { covered, wish, clients, parties } = basis
@@ -173,7 +185,10 @@ export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   return { ...bounds, acl: compiled.rules, not_after: compiled.expires_at }
 }
 
-/** For a person to allow: resources that the client may name, and of the scopes those that the person holds. */
+/**
+ * For a person to allow: resources that the client may name, and of the scopes those that the
+ * person holds.
+ */
 function askable(
   cx: Context,
   { covered, clients: [client], parties }: Basis,
@@ -232,7 +247,10 @@ function coveredResource(cx: Context, { covered, wish }: Basis): readonly string
   return wish.resource.every((one) => reachable.includes(one)) ? wish.resource : null
 }
 
-/** The rules that all parties have: denials of each, and allowances that one allowance of every other covers. */
+/**
+ * The rules of all parties together: denials of each, and allowances that one allowance of every
+ * other covers.
+ */
 function rulesOf(
   cx: Context,
   { parties, within, acl_max_rules }: Basis,
@@ -312,7 +330,10 @@ const WORDS: Readonly<Record<Fault, FaultWords & { error: 'invalid_scope' | 'inv
   },
 }
 
-/** The entitlement, or OAuthError invalid_scope or invalid_target, in the grant's own `words` where it has some. */
+/**
+ * The entitlement, or OAuthError invalid_scope or invalid_target, in the grant's own `words` where
+ * it has some.
+ */
 export function assertEntitled(
   found: Entitlement | Refused,
   words: Partial<Record<Fault, FaultWords>> = {},

@@ -1,5 +1,6 @@
-// grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code becomes an
-// authorization with its first tokens, once. The code is consumed before anything is signed.
+// grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code
+// becomes an authorization with its first tokens, once. The code is consumed before anything is
+// signed.
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
@@ -56,7 +57,8 @@ export function parameters(cx: Context, form: Form) {
     narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
   }
-  // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
+  // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707
+  // §2.2, RFC 9396 §6).
   const wish = { ...readWish(form), scope: null }
   return { hash, redirect_uri, code_verifier, wish, reads }
 }
@@ -122,7 +124,10 @@ const reuse = (cx: Context, caller: Caller, code: CodeRow) =>
     condition`${isCodeReused(cx, code.hash)} and ${isProven(cx, caller)}`,
   )
 
-/** RFC 7636 §4.6, S256 alone. A code without challenge is for clients that prove themselves otherwise. */
+/**
+ * RFC 7636 §4.6, S256 alone. A code without challenge is for clients that prove themselves
+ * otherwise.
+ */
 function provesPossession(
   code: CodeRow,
   code_verifier: string | undefined,

@@ -1,7 +1,8 @@
-// grant_type=client_credentials (RFC 6749 §4.4): clients and devices act for themselves. With a secret it is one
-// read and writes nothing; with an assertion the id of the assertion is written.
-// Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one audience holds
-// it: that of the named resource, else all but the management scopes, or these when it has no others.
+// grant_type=client_credentials (RFC 6749 §4.4): clients and devices act for themselves. With a
+// secret it is one read and writes nothing; with an assertion the id of the assertion is written.
+// Without `scope` a device gets `mqtt`; a client gets what it is registered for, as far as one
+// audience holds it: that of the named resource, else all but the management scopes, or these when
+// it has no others.
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -11,8 +12,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings, type Settings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
-import type { Client } from '../../clients/metadata.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
+import type { Client } from '../../clients/client_metadata.ts'
 import { IDENTITY_SCOPES, isManagementScope } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
@@ -26,9 +27,10 @@ import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 export const grant_type = 'client_credentials'
 
 /** Throws OAuthError. */
-export function parameters(cx: Context, form: Form, presented: Presented) {
+export function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const wish = readWish(form)
-  // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than was asked.
+  // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than
+  // was asked.
   if (wish.authorization_details !== undefined) {
     throw new OAuthError('invalid_authorization_details', {
       description: 'this grant has no authorization_details',

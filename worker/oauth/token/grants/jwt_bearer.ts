@@ -1,6 +1,7 @@
-// grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word of another issuer
-// about a person, and gets what that person allowed it before, or what it may have without asking. It becomes an
-// authorization like any sign-in, so it can be seen and revoked. The assertion is good once.
+// grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word
+// of another issuer about a person, and gets the access that this person allowed it before, or that
+// it may have without asking. It becomes an authorization like any sign-in, so it can be seen and
+// revoked. The assertion is good once.
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
@@ -24,7 +25,7 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   consumeAssertion,
   isAssertionMine,
@@ -42,8 +43,11 @@ import {
 
 export const grant_type = JWT_BEARER
 
-/** Throws OAuthError. What the assertion says serves to read by, and is believed only in `redeem`. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+/**
+ * Throws OAuthError. The claims of the assertion serve to read by, and are believed only in
+ * `redeem`.
+ */
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const assertion = form.get('assertion')
   if (assertion === undefined) {
     throw new OAuthError('invalid_request', {
@@ -141,6 +145,6 @@ function covers(
 
 /** When the person signed in at the other issuer, as far as it says so. */
 function signedInAt(cx: Context, { auth_time, iat }: Claims): number {
-  const told = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
-  return Math.min(cx.now(), Math.floor((told as number | undefined) ?? cx.now()))
+  const seconds = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
+  return Math.min(cx.now(), Math.floor((seconds as number | undefined) ?? cx.now()))
 }

@@ -1,6 +1,7 @@
-// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
-// those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
-// any other genuine token of the family revokes the family. So a lost answer strands nobody.
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep
+// their token, and so do those whose token is bound to a key; other public ones rotate: a token is
+// good if it, or its parent, is the family's head; using it makes it the head; any other genuine
+// token of the family revokes the family. So a lost answer strands nobody.
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
@@ -61,7 +62,10 @@ const refused = (reason: Reason) =>
     reason,
   })
 
-/** Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms no family. */
+/**
+ * Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms
+ * no family.
+ */
 export async function redeem(
   cx: Context,
   caller: Caller,
@@ -93,7 +97,8 @@ export async function redeem(
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
   const answers = await writeAs(cx, caller, {
     advance: use.advance,
-    // Before the rest: a token whose child is there is no stray. A client that keeps its token has none.
+    // Before the rest: a token whose child is there is no stray. A client that keeps its token has
+    // none.
     insertChild: child === null ? null : use.insertChild,
     child: child === null ? null : use.findChild,
     reuse: endedEvent(cx, token, 'refresh_token_reused', use.isReused),

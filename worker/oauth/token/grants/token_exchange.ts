@@ -1,7 +1,8 @@
-// grant_type=urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): a client acts for whoever a token of ours is
-// about. Delegation alone: the new token names in `act` who acts. It never holds more than both hold, the subject by
-// the token and the one who acts by registration and grants, and ends with the subject token. It hangs on the same
-// origin, so it dies with it. Nothing is written to issue it, and there is no refresh token.
+// grant_type=urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): a client acts for the
+// subject of a token of this issuer. Delegation alone: the new token names in `act` who acts. It
+// never holds more than both hold, the subject by the token and the one who acts by registration
+// and grants, and ends with the subject token. It hangs on the same origin, so it dies with it.
+// Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../../access/rights.ts'
@@ -19,7 +20,7 @@ import {
   type Caller,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
 import { managementAudience } from '../../scopes.ts'
@@ -46,7 +47,7 @@ const unfit = (whose: 'subject' | 'actor', reason: Reason) =>
   badRequest(`the ${whose} token cannot be used`, reason)
 
 /** Throws OAuthError. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const subject = await readToken(cx, form, 'subject')
   if (subject === null) throw badRequest('subject_token is needed', 'missing_parameter')
   const actor = await readToken(cx, form, 'actor')
@@ -71,7 +72,8 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
     client: powersOf(presented.client_id),
     actor: powersOf(actor?.sub ?? ''),
   }
-  // §2.1: `audience` is a name where `resource` is an address; of both only what is registered serves.
+  // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
+  // serves.
   const resource = [...new Set([...wish.resource, ...form.all('audience')])]
   return { subject, actor, wish: { ...wish, resource }, reads }
 }
@@ -129,7 +131,8 @@ export async function redeem(
     parties: [
       {
         id: subject.sub,
-        // Of a client that got the token for itself the registration would be all; nobody acts for it there.
+        // Of a client that got the token for itself the registration would be all; nobody acts for
+        // it there.
         permissions: origin.kind === 'client' ? NONE : permissionsEverywhere(rows.subject.rights),
         token: subject,
         ...rows.subject,
@@ -148,10 +151,10 @@ export async function redeem(
     ],
     acl_max_rules: settings.acl_max_rules,
     isStrict: true,
-    // Whoever acted before took something away: how much, the token alone says.
+    // The principals that acted before took something away: how much, the token alone says.
     within: subject.act === null ? undefined : rulesIn(subject),
   })
-  const { not_after, ...held } = assertEntitled(found, WORDS)
+  const { not_after, ...content } = assertEntitled(found, WORDS)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     sub: subject.sub,
@@ -159,7 +162,7 @@ export async function redeem(
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
     cnf: caller.cnf,
-    ...held,
+    ...content,
     // The new token ends with the tokens that it rests on.
     not_after: Math.min(
       ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
@@ -173,7 +176,9 @@ export async function redeem(
 
 type Exchanging = Extract<Caller, { kind: 'client' }>
 
-/** Throws OAuthError where the subject token does not serve this client, or its origin has ended. */
+/**
+ * Throws OAuthError where the subject token does not serve this client, or its origin has ended.
+ */
 function assertSubject(
   cx: Context,
   { client, cnf }: Exchanging,
@@ -212,8 +217,8 @@ function assertActor(
 }
 
 /**
- * Whoever a token was made for may go on with it: its audience, and the client that got it for one of our own
- * endpoints. A token that somebody else let slip is of no use here.
+ * A token is exchanged by those that it was made for: its audience, and the client that got it for
+ * an endpoint of this server. A token that somebody else let slip is of no use here.
  */
 function mayExchange(cx: Context, client: Client, { audience, client_id }: ReadToken): boolean {
   const { issuer, mqtt_audience } = cx.config
@@ -229,7 +234,10 @@ const isProvenKey = (bound: Confirmation | null, proven: Confirmation | null): b
 /** There is nothing to refresh. */
 const lasting = (scope: readonly string[]) => scope.filter((one) => one !== 'offline_access')
 
-/** The wish without `offline_access`, where the subject token has that; a scope that it lacks is refused. */
+/**
+ * The wish without `offline_access`, where the subject token has that; a scope that it lacks is
+ * refused.
+ */
 const lastingOf = (subject: ReadToken, scope: readonly string[]) =>
   subject.scope.includes('offline_access') ? lasting(scope) : scope
 
