@@ -67,9 +67,9 @@ test('imports go down the floors of the worker, never up', () => {
 /** The sub-rooms of oauth and the files on its own floor, from the top down; all other files there are the ground of it. */
 const OAUTH_FLOORS = [
   'routes.ts',
-  'expiry.ts',
-  'metadata_routes.ts',
-  'metadata.ts',
+  'cleanup.ts',
+  'server_metadata_routes.ts',
+  'server_metadata.ts',
   'logout',
   'token',
   'device_flow',

@@ -6,7 +6,7 @@ import { DatabaseUnavailable } from './db/database.ts'
 import { logRefusal, OAuthError, Problem } from './errors.ts'
 import { type Http, noStore, pageHeaders } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
-import { RESOURCE_METADATA } from './oauth/metadata_routes.ts'
+import { RESOURCE_METADATA } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { english } from './pages/messages.ts'
 

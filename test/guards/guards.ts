@@ -1274,7 +1274,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'metadata-of-another',
     attack: 'a metadata document that speaks for another client',
-    file: 'worker/oauth/registration/client_id_metadata.ts',
+    file: 'worker/oauth/registration/client_id_metadata_document.ts',
     from: "if (client['client_id'] !== url) return unusable('document_other_client_id')",
     to: '',
     test: 'oauth/registration/client_id_metadata',
@@ -1295,7 +1295,7 @@ const PARAMETERS: readonly Guard[] = [
   {
     name: 'query-and-body',
     attack: 'a parameter in the query beside the body (RFC 6749 §3.2)',
-    file: 'worker/oauth/client_authentication/presented.ts',
+    file: 'worker/oauth/client_authentication/presented_credentials.ts',
     from: "if (new URL(c.req.url).search === '') return",
     to: "if (c.req.url !== '') return",
     test: 'oauth/attacks',

@@ -602,8 +602,8 @@ test('a deleted client ends what people allowed it and what it was given, and it
   await giveRole(flow.worker, 'app', 'operator')
 
   const cx = flow.worker.context()
-  const { deleteClient } = await import('../../../worker/oauth/clients/clients.ts')
-  await deleteClient(cx, 'app', null)
+  const { removeClient } = await import('../../../worker/oauth/clients/clients.ts')
+  await removeClient(cx, 'app', null)
   expect((await userinfo()).status).toBe(401)
   expect((await redeem(code)).status).toBe(401)
   expect((await browser.get(path)).status).toBe(400)

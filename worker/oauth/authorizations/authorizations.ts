@@ -12,7 +12,7 @@ import type { Settings } from '../../settings.ts'
 import { parseDetails, storedDetails } from '../authorization_details.ts'
 import type { Caller } from '../client_authentication/client_authentication.ts'
 import { refreshTokenBinding } from '../client_authentication/sender_constraint.ts'
-import { type Client, isResource } from '../clients/metadata.ts'
+import { type Client, isResource } from '../clients/client_metadata.ts'
 import { isLink } from '../clients/presets.ts'
 import { parseScope } from '../scopes.ts'
 import {

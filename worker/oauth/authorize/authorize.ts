@@ -22,7 +22,7 @@ import {
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
-import { currentClient } from '../registration/client_id_metadata.ts'
+import { currentClient } from '../registration/client_id_metadata_document.ts'
 import {
   type Allowance,
   amrOf,

@@ -26,7 +26,7 @@ import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
 import { linkingPage } from '../../pages/linking_page.ts'
 import { messagesFor } from '../../pages/messages.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
-import { readRequest } from '../client_authentication/presented.ts'
+import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
 import { authorize } from './authorize.ts'
 import { answerConsent, askConsent, type ConsentQuestion } from './consent.ts'
@@ -78,7 +78,7 @@ export function authorizeRoutes(): Hono<Env> {
       .use('/oauth/par', crossOrigin(['POST']))
       .post('/oauth/par', async (c) => {
         noStore(c)
-        const { form, presented } = await readRequest(c, ['resource'])
+        const { form, presented } = await readClientRequest(c, ['resource'])
         return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
       })
       .all('/oauth/par', (c) => wrongMethod(c, 'POST'))

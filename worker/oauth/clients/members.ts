@@ -1,12 +1,12 @@
 // The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named
 // beside each): one entry holds all that is true of one. The schemas of the API and of
-// registration, the defaults and the stored form derive from it (metadata.ts); which members do not
+// registration, the defaults and the stored form derive from it (client_metadata.ts); which members do not
 // go together is member_faults.ts's. What a member does is decided where it is obeyed.
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
-import { type Jwk, jwkSchema } from './public_jwk.ts'
+import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
@@ -119,7 +119,7 @@ export const COLUMN_MEMBERS = {
   },
   jwks: {
     by: 'client',
-    schema: z.strictObject({ keys: z.array(jwkSchema).min(1).max(10) }),
+    schema: z.strictObject({ keys: z.array(clientJwkSchema).min(1).max(10) }),
     shown: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     optional: true,
     initial: null as { keys: Jwk[] } | null,

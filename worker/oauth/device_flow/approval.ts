@@ -28,8 +28,8 @@ import {
   decideDeviceAuthorization,
   detailsOfUserCode,
   findClientOfUserCode,
-  findDecision,
-  findWaiting,
+  findDeviceDecision,
+  findWaitingDeviceAuthorization,
   isDecidable,
   isWaiting,
 } from './store.ts'
@@ -44,7 +44,7 @@ export type Step =
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
 /** The login page, which leads back here with the code, if there is one. */
-export function loginPath(code: string): string {
+export function deviceLoginPath(code: string): string {
   const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
   return `/login?${new URLSearchParams({ return_to })}`
 }
@@ -166,7 +166,7 @@ export async function answerDevice(
       scope: scope.join(' '),
       authorization_details: details === undefined ? null : JSON.stringify(details),
     }),
-    decision: findDecision(row.hash, session, decision),
+    decision: findDeviceDecision(row.hash, session, decision),
     touch,
   })
   return answers.decision.length > 0 ? { step: 'done', decision } : { step: 'refused' }
@@ -191,7 +191,7 @@ type Question = {
  * All that the question to a user is made from, for a batch. Of the rights the grants are enough.
  */
 const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
-  waiting: findWaiting(cx, tag),
+  waiting: findWaitingDeviceAuthorization(cx, tag),
   client: findClientOfUserCode(tag),
   rights: { grants: rightsOf(user_id, cx.now()).grants },
   narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
@@ -252,6 +252,6 @@ function valuesOf(
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(question)),
-    switch_account: loginPath(code),
+    switch_account: deviceLoginPath(code),
   }
 }

@@ -6,21 +6,16 @@ import { seal, UnsealError, unseal } from '../../crypto.ts'
 import { deliver } from '../../deliveries.ts'
 import { badRequest } from '../../errors.ts'
 import type { Form } from '../../http.ts'
-import {
-  endSession as endBrowserSession,
-  findSession,
-  type LiveSession,
-  sessionHash,
-} from '../../identity/sessions.ts'
+import { endSession, findSession, type LiveSession, sessionHash } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
 import { loadSettings } from '../../settings.ts'
 import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { afterSessionsEnded, endHanging } from './after_session.ts'
 import { logoutTokens } from './backchannel_logout.ts'
-import { HANGING_MAX, listOfSession } from './store.ts'
+import { HANGING_MAX, listHangingOfSession } from './store.ts'
+import { afterSessionsEnded, endHanging } from './tokens_of_ended_sessions.ts'
 
 /** What was asked, with the hint verified already. */
 export type LogoutRequest = {
@@ -108,7 +103,7 @@ export async function openLogoutRequest(cx: Context, sealed: string): Promise<Lo
  * Ends the session of the browser, or says that the person has to be asked first. `confirmed`: was asked, and wants
  * it. Two round trips, one where nothing ends. Throws OAuthError, which is shown here.
  */
-export async function endSession(
+export async function answerLogoutRequest(
   cx: Context,
   request: LogoutRequest,
   cookie: string | undefined,
@@ -117,7 +112,7 @@ export async function endSession(
   const { sessions, clients, hanging } = await cx.db.read({
     sessions: findSession(cx, cookie),
     clients: findClientById(request.client_id ?? ''),
-    hanging: listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
+    hanging: listHangingOfSession(cookie === undefined ? '' : sessionHash(cookie)),
   })
   const [session] = sessions
   const [client] = clients
@@ -139,7 +134,7 @@ export async function endSession(
   const { user_id, id_hash } = session
   const acting = as(cx, { kind: 'user', id: user_id })
   await cx.db.write({
-    session: endBrowserSession(acting, user_id, id_hash),
+    session: endSession(acting, user_id, id_hash),
     hanging: endHanging(acting, hanging),
   })
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)

@@ -19,7 +19,7 @@ import {
   callerReads,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import {
   type Confirmation,
@@ -47,7 +47,7 @@ export type Introspection =
 export async function introspectToken(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
 ): Promise<{ introspection: Introspection; caller: Caller }> {
   const token = form.get('token')
   if (token === undefined) {

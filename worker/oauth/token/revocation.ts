@@ -20,11 +20,15 @@ import {
   isProven,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { readAccessToken } from '../tokens/access_token.ts'
 
 /** Database round trips, warm: 2; 1 when there is nothing to end. Throws OAuthError. */
-export async function revokeToken(cx: Context, form: Form, presented: Presented): Promise<void> {
+export async function revokeToken(
+  cx: Context,
+  form: Form,
+  presented: PresentedCredentials,
+): Promise<void> {
   const token = form.get('token')
   if (token === undefined) {
     throw new OAuthError('invalid_request', {

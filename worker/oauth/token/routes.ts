@@ -10,7 +10,7 @@ import { OAuthError } from '../../errors.ts'
 import { crossOrigin, type Env, type Http, noStore, readForm, wrongMethod } from '../../http.ts'
 import { readCredential } from '../bearer.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
-import { readRequest, refuseQuery } from '../client_authentication/presented.ts'
+import { readClientRequest, refuseQuery } from '../client_authentication/presented_credentials.ts'
 import type { Credential } from '../client_authentication/sender_constraint.ts'
 import { REPEATABLE_PARAMETERS } from '../grant_types.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
@@ -28,7 +28,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource', ...REPEATABLE_PARAMETERS])
+      const { form, presented } = await readClientRequest(c, ['resource', ...REPEATABLE_PARAMETERS])
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
@@ -36,7 +36,7 @@ export function tokenRoutes(): Hono<Env> {
     .post('/oauth/introspect', async (c) => {
       noStore(c)
       const { cx } = c.var
-      const { form, presented } = await readRequest(c)
+      const { form, presented } = await readClientRequest(c)
       const { introspection, caller } = await introspectToken(cx, form, presented)
       if (!wantsSigned(c)) return c.json(introspection)
       const jwt = await signIntrospection(cx, caller, introspection)
@@ -47,7 +47,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/revoke', crossOrigin(['POST']))
     .post('/oauth/revoke', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c)
+      const { form, presented } = await readClientRequest(c)
       await revokeToken(c.var.cx, form, presented)
       return c.body(null, 200) // RFC 7009 §2.2: the body is not looked at
     })

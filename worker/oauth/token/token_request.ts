@@ -12,7 +12,7 @@ import {
   callerReads,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { bindCaller, readProof } from '../client_authentication/sender_constraint.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { inVendorsWords } from '../clients/presets.ts'
@@ -36,7 +36,7 @@ import * as token_exchange from './grants/token_exchange.ts'
 /** The exports of a file in grants/. `reads` goes into the one read batch; `rows` is its answer. */
 type Grant<P extends { readonly reads: Batch }> = {
   grant_type: GrantTypeName
-  parameters(cx: Context, form: Form, presented: Presented): P | Promise<P>
+  parameters(cx: Context, form: Form, presented: PresentedCredentials): P | Promise<P>
   redeem(
     cx: Context,
     caller: Caller,
@@ -48,7 +48,7 @@ type Grant<P extends { readonly reads: Batch }> = {
 type Exchange = (
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   proof: Proof | null,
   /** Hears of the client as soon as it was looked up. */
   found: (client: ClientRow | undefined) => void,
@@ -94,7 +94,7 @@ const EXCHANGES: { readonly [Name in GrantTypeName]: Exchange } = {
 export async function exchangeToken(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   request: ProofRequest,
 ): Promise<TokenAnswer> {
   let client: ClientRow | undefined | null = null
@@ -113,7 +113,10 @@ export async function exchangeToken(
 }
 
 /** For a request that was refused before anybody was looked up. */
-async function findClient(cx: Context, { client_id }: Presented): Promise<ClientRow | undefined> {
+async function findClient(
+  cx: Context,
+  { client_id }: PresentedCredentials,
+): Promise<ClientRow | undefined> {
   const [row] = await cx.db.read(findClientById(client_id))
   return row
 }
@@ -121,7 +124,7 @@ async function findClient(cx: Context, { client_id }: Presented): Promise<Client
 async function exchangeAny(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   request: ProofRequest,
   found: (client: ClientRow | undefined) => void,
 ): Promise<TokenAnswer> {

@@ -5,7 +5,7 @@ import type { UserRow } from '../../identity/users.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import type { Settings } from '../../settings.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 
 /** One sign-in of a person, as a code or an authorization keeps it. */
 export type SignIn = {

@@ -12,8 +12,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings, type Settings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
-import type { Client } from '../../clients/metadata.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
+import type { Client } from '../../clients/client_metadata.ts'
 import { IDENTITY_SCOPES, isManagementScope } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
@@ -27,7 +27,7 @@ import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 export const grant_type = 'client_credentials'
 
 /** Throws OAuthError. */
-export function parameters(cx: Context, form: Form, presented: Presented) {
+export function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const wish = readWish(form)
   // RFC 9396 §5: what is not obeyed is refused. Left out in silence, the token would hold more than
   // was asked.

@@ -24,8 +24,8 @@ import {
   detailsOfDeviceAuthorization,
   findDeviceAuthorization,
   isDeviceAuthorizationMine,
-  notePoll,
   subjectOfDeviceAuthorization,
+  updatePoll,
 } from '../../device_flow/store.ts'
 import { DEVICE_CODE } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
@@ -130,7 +130,7 @@ async function refusalToWait(
   caller: Caller,
   { hash, interval }: DeviceAuthorizationRow,
 ): Promise<OAuthError> {
-  const [poll] = await writeAs(cx, caller, notePoll(cx, hash, isProven(cx, caller)))
+  const [poll] = await writeAs(cx, caller, updatePoll(cx, hash, isProven(cx, caller)))
   const now = poll?.interval
   // Decided in this very moment: the next poll tells.
   return now !== undefined && now > interval

@@ -25,7 +25,7 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   consumeAssertion,
   isAssertionMine,
@@ -47,7 +47,7 @@ export const grant_type = JWT_BEARER
  * Throws OAuthError. The claims of the assertion serve to read by, and are believed only in
  * `redeem`.
  */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const assertion = form.get('assertion')
   if (assertion === undefined) {
     throw new OAuthError('invalid_request', {

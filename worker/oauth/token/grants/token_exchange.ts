@@ -20,7 +20,7 @@ import {
   type Caller,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
 import { managementAudience } from '../../scopes.ts'
@@ -47,7 +47,7 @@ const unfit = (whose: 'subject' | 'actor', reason: Reason) =>
   badRequest(`the ${whose} token cannot be used`, reason)
 
 /** Throws OAuthError. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const subject = await readToken(cx, form, 'subject')
   if (subject === null) throw badRequest('subject_token is needed', 'missing_parameter')
   const actor = await readToken(cx, form, 'actor')

@@ -23,7 +23,7 @@ import {
 } from './members.ts'
 import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
-import { secretSchema } from './secrets.ts'
+import { secretSchema } from './secret_rules.ts'
 import type { ClientColumns, ClientRow } from './store.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
 
