@@ -241,6 +241,20 @@ describe('the words of the database', () => {
     expect((await app.request(`${ISSUER}/readyz`)).status).toBe(503)
     expect(lastOf(worker)?.fields['cause']).toBe('cannot work: disk I/O error: no space left')
   })
+
+  test('end where a chain of causes leads back to its beginning', async () => {
+    const worker = await startWorker()
+    const first = new Error('the first', { cause: new Error('the second') })
+    Object.assign(first.cause ?? {}, { cause: first })
+    const failing = () => Promise.reject(first)
+    const app = createApp(() => ({
+      ...worker.context(ANONYMOUS),
+      memory: new Map(),
+      db: { read: failing, write: failing },
+    }))
+    expect((await app.request(`${ISSUER}/readyz`)).status).toBe(500)
+    expect(lastOf(worker)?.fields['cause']).toBe('the first: the second')
+  })
 })
 
 describe('a right signature with a wrong time is told from a wrong signature', () => {
