@@ -77,7 +77,7 @@ describe('the id of a request', () => {
     const refused = await browser.get(requestPath({ client_id: 'nobody' }))
     const id = refused.headers.get('x-request-id') ?? ''
     expect(refused.html).toContain(`Request ${id}`)
-    expect(lastOf(worker)?.fields).toMatchObject({ rid: id, reason: 'client_unknown' })
+    expect(lastOf(worker)?.fields).toMatchObject({ rid: id, reason: 'unknown_client' })
     const nowhere = await browser.get('/nowhere', { accept: 'text/html' })
     expect(nowhere.html).toContain(`Request ${nowhere.headers.get('x-request-id')}`)
     const dead = await browser.get('/setup?token=guess')
