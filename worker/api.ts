@@ -146,7 +146,7 @@ export function decodeCursor(cx: Context, kind: string, cursor: string | undefin
 }
 
 /** A page from `limit + 1` rows: the surplus row only tells that there is more. */
-export function page<Row, Item>(
+export function pageOf<Row, Item>(
   cx: Context,
   kind: string,
   rows: readonly Row[],

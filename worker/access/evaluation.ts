@@ -2,7 +2,7 @@
 // questions is one database round trip. What is not known is denied, never an error.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type DecisionRow, findDecision } from './rights_store.ts'
+import { type EvaluationRow, findEvaluation } from './rights_store.ts'
 
 const text = z
   .string()
@@ -70,11 +70,11 @@ export const evaluationsResponse = z
 
 export const evaluationResponse = decisionSchema
 
-export type Decision = z.infer<typeof decisionSchema>
+export type Evaluation = z.infer<typeof decisionSchema>
 export type EvaluationRequest = z.infer<typeof evaluationRequest>
 export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
 
-function decide(row: DecisionRow | undefined): Decision {
+function decide(row: EvaluationRow | undefined): Evaluation {
   const no = (
     reason: 'not_granted' | 'unknown_subject' | 'inactive_subject' | 'unknown_resource',
   ) => ({ decision: false, context: { reason } }) as const
@@ -86,10 +86,10 @@ function decide(row: DecisionRow | undefined): Decision {
 }
 
 /** One round trip. */
-export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Decision> {
+export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
   const { subject, action, resource } = request
   const question = { subject, action: action.name, resource }
-  const [row] = await cx.db.read(findDecision(question, cx.now()))
+  const [row] = await cx.db.read(findEvaluation(question, cx.now()))
   return decide(row)
 }
 
@@ -97,18 +97,18 @@ export async function evaluate(cx: Context, request: EvaluationRequest): Promise
 export async function evaluateAll(
   cx: Context,
   request: EvaluationsRequest,
-): Promise<{ evaluations: Decision[] }> {
+): Promise<{ evaluations: Evaluation[] }> {
   const { evaluations = [], options } = request
   const statements = evaluations.map((one) => {
     const subject = one.subject ?? request.subject
     const action = one.action ?? request.action
     const resource = one.resource ?? request.resource
     if (subject === undefined || action === undefined || resource === undefined) return null
-    return findDecision({ subject, action: action.name, resource }, cx.now())
+    return findEvaluation({ subject, action: action.name, resource }, cx.now())
   })
   // Named by their places, since any number of them can be asked.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
-  const decisions = statements.map((statement, place): Decision => {
+  const decisions = statements.map((statement, place): Evaluation => {
     const [row] = answers[place] ?? []
     if (statement !== null) return decide(row)
     const message = 'subject, action and resource are needed, here or as defaults'

@@ -1,7 +1,7 @@
 // Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
 // or group (its members and those of the groups below); object a device, a group (its devices and those of the
 // groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
@@ -24,7 +24,7 @@ import {
   principalReference,
 } from './principals.ts'
 import {
-  deleteGrant as deleteGrantRow,
+  deleteGrant,
   findGrant,
   findRole,
   type GrantRow,
@@ -33,7 +33,7 @@ import {
   idOfSubject,
   insertGrant,
   listGrantsAfter,
-  updateGrant as updateGrantRow,
+  updateGrant,
 } from './store.ts'
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
@@ -152,7 +152,7 @@ const change = (
   fields: string[],
   when?: Condition,
 ): [Statement, Statement] => [
-  updateGrantRow(row, when),
+  updateGrant(row, when),
   appendEvent(
     cx,
     { type: 'grant.updated', subject_id: row.subject_id, data: { grant: row.id, fields } },
@@ -246,11 +246,11 @@ export async function listGrants(
 ): Promise<PageOf<z.infer<typeof grantSchema>>> {
   const after = decodeCursor(cx, 'grants', cursor)
   const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
-  return page(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
+  return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
 /** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */
-export async function updateGrant(
+export async function changeGrant(
   cx: Context,
   id: string,
   patch: GrantPatch,
@@ -296,7 +296,7 @@ export async function updateGrant(
 }
 
 /** Throws Problem. Round trips: 2 reads, 1 write. */
-export async function deleteGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
   const row = await getGrant(cx, id)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   const ended = row.expires_at !== null && row.expires_at <= cx.now()
@@ -320,7 +320,7 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
   } = await cx.db.write({
     changes: [
       appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, when),
-      deleteGrantRow(id, when),
+      deleteGrant(id, when),
     ],
     left: findGrant(id),
   })

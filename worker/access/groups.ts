@@ -1,6 +1,6 @@
 // Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
 // it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import {
@@ -36,7 +36,7 @@ import {
 } from './principals.ts'
 import {
   DEPTH_MAX,
-  deleteGroup as deleteGroupRow,
+  deleteGroup,
   deleteMembership,
   findGroup,
   findMember,
@@ -54,7 +54,7 @@ import {
   mayBeMember,
   mayHangBelow,
   type PlaceRow,
-  updateGroup as updateGroupRow,
+  updateGroup,
 } from './store.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
@@ -172,7 +172,7 @@ const change = (
   fields: string[],
   when?: Condition,
 ): [Statement, Statement] => [
-  updateGroupRow(row, when),
+  updateGroup(row, when),
   appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }, groupIs(row)),
 ]
 
@@ -278,11 +278,11 @@ export async function listGroups(
 ): Promise<PageOf<Group>> {
   const after = decodeCursor(cx, 'groups', cursor)
   const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
-  return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+  return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
 }
 
 /** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
-export async function updateGroup(
+export async function changeGroup(
   cx: Context,
   id: string,
   patch: GroupPatch,
@@ -338,7 +338,7 @@ export async function updateGroup(
 const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
 
 /** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
-export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
   const {
     row: [row],
     use: [use],
@@ -365,7 +365,7 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
   } = await cx.db.write({
     changes: [
       appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
-      deleteGroupRow(id, when),
+      deleteGroup(id, when),
       buryPrincipal(cx, id, condition`not exists (select 1 from "group" where id = ${id})`),
     ],
     left: findGroup(id),
@@ -403,7 +403,7 @@ export async function listMembers(
     rows,
   } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
   if (group === undefined) throw noGroup()
-  return page(
+  return pageOf(
     cx,
     list,
     rows,

@@ -175,7 +175,7 @@ export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> 
 
 // --- evaluation -------------------------------------------------------------------------------
 
-export type DecisionRow = {
+export type EvaluationRow = {
   /** Null when there is no such subject. */
   usable: number | null
   /** Whether there is such an object; 1 for what this system does not keep. */
@@ -186,14 +186,14 @@ export type DecisionRow = {
 const OBJECT_KINDS = ['user', 'client', 'device', 'group']
 
 /** May the subject do it? One row. Of several grants that permit it, the oldest is named. */
-export const findDecision = (
+export const findEvaluation = (
   question: {
     subject: { type: string; id: string }
     action: string
     resource: { type: string; id: string }
   },
   now: number,
-): Statement<DecisionRow> => {
+): Statement<EvaluationRow> => {
   const { subject, action, resource } = question
   const who = scalar`${subject.id}`
   const what = scalar`${resource.id}`

@@ -12,20 +12,20 @@ import {
   z,
 } from '../api.ts'
 import {
+  changeGrant,
   createGrant,
-  deleteGrant,
   describeGrant,
   getGrant,
   grantInput,
   grantPatch,
   grantSchema,
   listGrants,
-  updateGrant,
+  removeGrant,
 } from './grants.ts'
 import {
   addMember,
+  changeGroup,
   createGroup,
-  deleteGroup,
   describeGroup,
   getGroup,
   groupInput,
@@ -35,20 +35,20 @@ import {
   listMembers,
   memberInput,
   memberSchema,
+  removeGroup,
   removeMember,
-  updateGroup,
 } from './groups.ts'
 import { idSchema } from './principals.ts'
 import {
+  changeRole,
   createRole,
-  deleteRole,
   describeRole,
   getRole,
   listRoles,
+  removeRole,
   roleInput,
   rolePatch,
   roleSchema,
-  updateRole,
 } from './roles.ts'
 
 const byId = z.object({ id: idSchema })
@@ -110,7 +110,7 @@ function groupOperations(api: Api): void {
     answers: { 200: json(groupSchema, 'The group as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateGroup(c.var.cx, params.id, body, demandedVersion(c))
+      const row = await changeGroup(c.var.cx, params.id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeGroup(row), 200)
     },
@@ -124,7 +124,7 @@ function groupOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteGroup(c.var.cx, params.id, demandedVersion(c))
+      await removeGroup(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -221,7 +221,7 @@ function roleOperations(api: Api): void {
     answers: { 200: json(roleSchema, 'The role as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateRole(c.var.cx, params.name, body, demandedVersion(c))
+      const row = await changeRole(c.var.cx, params.name, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeRole(row), 200)
     },
@@ -235,7 +235,7 @@ function roleOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteRole(c.var.cx, params.name, demandedVersion(c))
+      await removeRole(c.var.cx, params.name, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -292,7 +292,7 @@ function grantOperations(api: Api): void {
     answers: { 200: json(grantSchema, 'The grant as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateGrant(c.var.cx, params.id, body, demandedVersion(c))
+      const row = await changeGrant(c.var.cx, params.id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeGrant(row), 200)
     },
@@ -306,7 +306,7 @@ function grantOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteGrant(c.var.cx, params.id, demandedVersion(c))
+      await removeGrant(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })

@@ -2,7 +2,7 @@
 // kept is the id that stands in the token's `jti`, never the token.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { findDeviceById } from '../devices/devices.ts'
@@ -115,7 +115,7 @@ export async function listMintedTokens(
     tokens: listDeviceTokens(device_id, after, limit + 1),
   })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
-  return page(
+  return pageOf(
     cx,
     kind,
     tokens,

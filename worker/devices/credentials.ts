@@ -1,12 +1,19 @@
 // What a device proves itself with: its own public key (`jwk`) or a secret that was generated here and shown
 // once (`secret`, kept as a hash). Judging an assertion or a request is the token endpoint's work.
-import { decodeCursor, page, z } from '../api.ts'
+import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { assertSoundKey, type DeviceJwk, jwkSchema, keptJwk, keyText, thumbprintOf } from './jwk.ts'
+import {
+  assertSoundKey,
+  type DeviceJwk,
+  deviceJwkSchema,
+  keptJwk,
+  keyText,
+  thumbprintOf,
+} from './jwk.ts'
 import { demandPower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
 import {
   type CredentialRow,
@@ -18,7 +25,7 @@ import {
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
-  revokeCredential as revokeRow,
+  updateCredentialRevocation,
 } from './store.ts'
 
 export { type CredentialRow, credentialsOf } from './store.ts'
@@ -32,7 +39,7 @@ const times = { not_before: time.optional(), expires_at: time.optional() }
 
 export const credentialInput = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('jwk'), jwk: jwkSchema, ...times }),
+    z.strictObject({ kind: z.literal('jwk'), jwk: deviceJwkSchema, ...times }),
     z.strictObject({
       kind: z.literal('secret'),
       /** Left out, one is generated and answered once. */
@@ -239,7 +246,7 @@ export async function listCredentials(
     rows: listCredentialsAfter(device_id, after, query.limit),
   })
   if (device === undefined) throw noSuchDevice()
-  return page(
+  return pageOf(
     cx,
     CURSOR,
     rows,
@@ -265,7 +272,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
       power: demandPower(device_id, lacks),
       changes: [
         appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
-        revokeRow(cx, device_id, id),
+        updateCredentialRevocation(cx, device_id, id),
       ],
       after: findCredential(device_id, id),
     }),

@@ -2,7 +2,7 @@
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
-import { decodeCursor, lineSchema, type Plan, page, z } from '../api.ts'
+import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, sql } from '../db/sql.ts'
@@ -10,14 +10,14 @@ import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   type DeviceTypeRow,
-  deleteDeviceType as deleteRow,
+  deleteDeviceType,
   demandDeviceTypeVersion,
   deviceTypeExists,
   deviceTypeIsUnused,
   findDeviceTypesByNames,
   insertDeviceType,
   listDeviceTypesAfter,
-  updateDeviceType as updateRow,
+  updateDeviceType,
 } from './store.ts'
 
 export { type DeviceTypeRow, findDeviceTypesByNames } from './store.ts'
@@ -118,7 +118,7 @@ function planChange(
     fields,
     statements: [
       ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
-      updateRow(cx, name, change),
+      updateDeviceType(cx, name, change),
       appendEvent(cx, updated, deviceTypeExists(name)),
     ],
   }
@@ -189,11 +189,11 @@ export async function listDeviceTypes(
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
   const rows = await cx.db.read(listDeviceTypesAfter(after, query.limit))
-  return page(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
+  return pageOf(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
 /** Round trips: 1 read, 1 write. `version` is what If-Match demands. */
-export async function updateDeviceType(
+export async function changeDeviceType(
   cx: Context,
   name: string,
   patch: DeviceTypePatch,
@@ -219,7 +219,7 @@ export async function updateDeviceType(
 }
 
 /** Round trips: 1 read, 1 write. Throws Problem conflict while a device is of this type. */
-export async function deleteDeviceType(
+export async function removeDeviceType(
   cx: Context,
   name: string,
   version: number | null,
@@ -232,7 +232,7 @@ export async function deleteDeviceType(
       changes: [
         ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
         appendEvent(cx, deleted, deviceTypeIsUnused(name)),
-        deleteRow(name),
+        deleteDeviceType(name),
       ],
       left: findDeviceTypesByNames([name]),
     }),

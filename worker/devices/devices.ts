@@ -9,7 +9,7 @@ import {
   principalIsMine,
 } from '../access/principals.ts'
 import type { Lack } from '../access/rights_store.ts'
-import { decodeCursor, type Plan, page } from '../api.ts'
+import { decodeCursor, type Plan, pageOf } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
@@ -49,7 +49,7 @@ import {
   type DeviceFilter,
   type DeviceRow,
   type DeviceWithGroups,
-  deleteDevice as deleteRows,
+  deleteDevice,
   demandDeviceVersion,
   demandOfChange,
   demandOfNewDevice,
@@ -61,7 +61,7 @@ import {
   insertDevice,
   listDevicesAfter,
   type References,
-  updateDevice as updateRow,
+  updateDevice,
   type WholeDeviceRow,
 } from './store.ts'
 
@@ -270,7 +270,7 @@ function statementsOf(
     ...demandPower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
-    ...(fields.length === 0 ? [] : [updateRow(cx, id, row)]),
+    ...(fields.length === 0 ? [] : [updateDevice(cx, id, row)]),
     ...groups.added.map((group_id) =>
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
     ),
@@ -329,14 +329,14 @@ export async function listDevices(
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
   const rows = await cx.db.read(listDevicesAfter(after, query.limit, query))
-  return page(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
+  return pageOf(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
 /**
  * Changes a device. `version` is what If-Match demands; without it the last of several writers wins, field by
  * field. Round trips: 1 read, 1 write. Throws Problem.
  */
-export async function updateDevice(
+export async function changeDevice(
   cx: Context,
   id: string,
   patch: DevicePatch,
@@ -379,7 +379,7 @@ export async function updateDevice(
 }
 
 /** Forgets a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
-export async function deleteDevice(cx: Context, id: string, version: number | null): Promise<void> {
+export async function removeDevice(cx: Context, id: string, version: number | null): Promise<void> {
   const current = await getDevice(cx, id)
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
@@ -389,7 +389,7 @@ export async function deleteDevice(cx: Context, id: string, version: number | nu
       ...demandPower(id, lacks),
       ...(version === null ? [] : [demandDeviceVersion(id, version)]),
       appendEvent(cx, deleted, deviceExists(id)),
-      ...deleteRows(id),
+      ...deleteDevice(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
     ]),

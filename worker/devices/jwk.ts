@@ -30,7 +30,7 @@ const RSA_BITS = { min: 2048, max: 8192 } as const
 type Fault = { member: string; message: string }
 
 /** A public key, checked as far as that needs no cryptography; `assertSoundKey` does the rest. */
-export const jwkSchema = z
+export const deviceJwkSchema = z
   .looseObject({
     kty: z.string(),
     crv: z.string().optional(),
@@ -55,7 +55,7 @@ export const jwkSchema = z
     example: { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' },
   })
 
-export type JwkInput = z.infer<typeof jwkSchema>
+export type JwkInput = z.infer<typeof deviceJwkSchema>
 
 function faultsOf(jwk: Record<string, unknown>): Fault[] {
   // Before all else: whoever sends a private key must learn that it is one no longer.

@@ -234,7 +234,7 @@ export const credentialIsUnrevoked = (device_id: string, id: string): Condition 
   condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
-export const revokeCredential = (cx: Context, device_id: string, id: string): Statement =>
+export const updateCredentialRevocation = (cx: Context, device_id: string, id: string): Statement =>
   sql`update device_credential set revoked_at = ${cx.now()}
     where id = ${id} and device_id = ${device_id} and revoked_at is null`
 

@@ -11,7 +11,7 @@ import { startSession } from './sessions.ts'
 import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
 import { isUsable } from './users.ts'
 
-export type SignIn =
+export type SignInOutcome =
   /** `displaced`: the person who was signed in in this browser before, if it was another one. */
   | { outcome: 'signed_in'; cookie: string; user: UserRow; displaced: string | null }
   | { outcome: 'refused' }
@@ -28,7 +28,7 @@ export async function signIn(
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
   },
-): Promise<SignIn> {
+): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(given.username)
   const window = settings.login_attempts_window

@@ -28,7 +28,7 @@ import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   endAllSessions,
-  endSession,
+  endBrowserSession,
   findSession,
   type LiveSession,
   listSessionsOf,
@@ -159,7 +159,9 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
     // A session of somebody else is left alone.
-    await cx.db.write(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash))
+    await cx.db.write(
+      everywhere ? endAllSessions(cx, user_id) : endBrowserSession(cx, user_id, id_hash),
+    )
     await ended(cx, user_id)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
     deleteSessionCookie(c)
@@ -191,7 +193,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     if (session !== undefined) {
       const { user_id, id_hash } = session
       const acting = as(cx, { kind: 'user', id: user_id })
-      await cx.db.write(endSession(acting, user_id, id_hash))
+      await cx.db.write(endBrowserSession(acting, user_id, id_hash))
       await ended(acting, user_id)
     }
     deleteSessionCookie(c)

@@ -21,12 +21,12 @@ import {
   sessionSchema,
 } from './user_sessions.ts'
 import {
+  changeUser,
   createUser,
-  deleteUser,
   describeUser,
   getUser,
   listUsers,
-  updateUser,
+  removeUser,
   userInput,
   userPatch,
   userSchema,
@@ -93,7 +93,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     answers: { 200: json(userSchema, 'the user as changed') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params: { id }, body }) {
-      const row = await updateUser(c.var.cx, id, body, demandedVersion(c))
+      const row = await changeUser(c.var.cx, id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeUser(row), 200)
     },
@@ -108,7 +108,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     answers: nothing('the user is gone'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteUser(c.var.cx, params.id, demandedVersion(c))
+      await removeUser(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })

@@ -113,7 +113,11 @@ export const touchSession = (
   cx.now() - row.last_seen_at < TOUCH_EVERY ? null : updateSessionSeen(row.id_hash, cx.now())
 
 /** Ends one session, with its event. `user_id` is the owner; another user's session is left alone. */
-export const endSession = (cx: Context, user_id: string, id_hash: string): readonly Statement[] => {
+export const endBrowserSession = (
+  cx: Context,
+  user_id: string,
+  id_hash: string,
+): readonly Statement[] => {
   const is = condition`exists (select 1 from session where id_hash = ${id_hash} and user_id = ${user_id})`
   return [
     appendEvent(cx, { type: 'session.ended', subject_id: user_id }, is),

@@ -17,7 +17,7 @@ import {
   type PageOf,
   type PageQuery,
   type Plan,
-  page,
+  pageOf,
   z,
 } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -40,13 +40,13 @@ import {
 } from './profile.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
-  deleteUser as deleteUserRow,
+  deleteUser,
   findUserById,
   findUsersByEmailKeys,
   insertUser,
   listUsersAfter,
   type UserRow,
-  updateUser as updateUserRow,
+  updateUser,
   userIsAt,
 } from './store.ts'
 
@@ -224,7 +224,7 @@ export async function listUsers(
   const after = decodeCursor(cx, 'users', cursor)
   const email_key = email === undefined ? undefined : emailKey(email)
   const rows = await cx.db.read(listUsersAfter(after, limit, { email_key, status }))
-  return page(cx, 'users', rows, limit, (row) => row.id, describeUser)
+  return pageOf(cx, 'users', rows, limit, (row) => row.id, describeUser)
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
@@ -252,7 +252,7 @@ export async function createUser(cx: Context, input: UserInput): Promise<UserRow
  * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all sessions.
  * Throws Problem not_found, forbidden, precondition_failed, conflict.
  */
-export async function updateUser(
+export async function changeUser(
   cx: Context,
   id: string,
   patch: UserPatch,
@@ -277,7 +277,7 @@ export async function updateUser(
 }
 
 /** Deletes a user: the row and the sessions go, the id stays taken. */
-export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeUser(cx: Context, id: string, demanded: number | null): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
     const present = condition`${userIsAt(id, current.version)} and ${await demandOperator(cx, id)}`
@@ -287,7 +287,7 @@ export async function deleteUser(cx: Context, id: string, demanded: number | nul
         endSessionsOf(id, present),
         buryPrincipal(cx, id, present),
         ...forgetRights(id),
-        deleteUserRow(id, current.version, isBuried(id)),
+        deleteUser(id, current.version, isBuried(id)),
       ],
       left: findUserById(id),
     })
@@ -342,7 +342,7 @@ const userChange = (
     },
     condition`${userIsAt(row.id, current.version)} and ${when}`,
   ),
-  updateUserRow(row, current.version, when),
+  updateUser(row, current.version, when),
   endSessionsOf(
     row.id,
     condition`exists (select 1 from user where id = ${row.id} and status <> 'active')`,

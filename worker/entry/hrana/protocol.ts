@@ -50,7 +50,7 @@ const batchCond: z.ZodType<BatchCond> = z.lazy(() =>
 const batch = z.object({
   steps: z.array(z.object({ condition: batchCond.nullish(), stmt })),
 })
-export type Batch = z.infer<typeof batch>
+export type HranaBatch = z.infer<typeof batch>
 
 const streamRequest = z.discriminatedUnion('type', [
   z.object({ type: z.literal('close') }),

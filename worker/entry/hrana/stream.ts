@@ -4,10 +4,10 @@
 
 import Database from 'libsql'
 import {
-  type Batch,
   type BatchCond,
   type BoundValue,
   encodeValue,
+  type HranaBatch,
   HranaError,
   type Stmt,
   type StreamRequest,
@@ -186,7 +186,7 @@ export class Stream {
     return this.#run(statement, argumentsOf(stmt, statement.parameters), stmt.want_rows ?? true)
   }
 
-  async #batch({ steps }: Batch): Promise<object> {
+  async #batch({ steps }: HranaBatch): Promise<object> {
     const results: (object | null)[] = []
     const errors: (object | null)[] = []
     const holds = (condition: BatchCond): boolean => {

@@ -3,7 +3,7 @@
 // are put into the database, and taken away at the end, whatever happened. The rules are in rules.ts.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
-import { createUser, deleteUser } from '../../identity/users.ts'
+import { createUser, removeUser } from '../../identity/users.ts'
 import { type Client, findClientById, parseClient } from '../../oauth/clients/clients.ts'
 import { type Preset, presetSchema, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { addSecret, removeSecret } from '../../oauth/clients/secrets.ts'
@@ -51,7 +51,7 @@ export async function checkLinking(
       )
       return { client_id, vendor: VENDORS[preset.name].title, findings }
     } finally {
-      await deleteUser(fresh(cx), user.id, null)
+      await removeUser(fresh(cx), user.id, null)
     }
   } finally {
     await removeSecret(fresh(cx), secret)

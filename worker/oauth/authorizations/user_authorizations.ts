@@ -2,7 +2,7 @@
 // tokens and forgets the answer to the question, so that the client has to ask again.
 
 import { assertMayEditPrincipal } from '../../access/power.ts'
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
@@ -149,7 +149,7 @@ export async function listUserAuthorizations(
     live: listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
   })
   if (users.length === 0) throw noSuchUser()
-  return page(cx, kind, live, limit, (row) => row.id, describe)
+  return pageOf(cx, kind, live, limit, (row) => row.id, describe)
 }
 
 /** Ends one of them. Throws Problem not_found, forbidden. */

@@ -7,7 +7,7 @@ import { deliver } from '../../deliveries.ts'
 import { badRequest } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import {
-  endSession as endBrowserSession,
+  endBrowserSession,
   findSession,
   type LiveSession,
   sessionHash,
