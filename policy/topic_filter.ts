@@ -1,7 +1,7 @@
 // MQTT topic names and topic filters (MQTT 5.0 §4.7 and §4.8.2): which are valid, which topics a
-// filter matches, whether one filter covers or overlaps another. Who may use them is said in acl.ts.
-// mProxy runs this for every packet, so strings are walked by index: nothing is split or allocated.
-// All but the functions that ask for validity expect valid names and filters.
+// filter matches, whether one filter covers or overlaps another. Who may use them is said in
+// acl.ts. mProxy runs this for every packet, so strings are walked by index: nothing is split or
+// allocated. All but the functions that ask for validity expect valid names and filters.
 
 const NUL = 0x00
 const HASH = 0x23
@@ -102,7 +102,9 @@ export function overlapsFilter(a: string, b: string): boolean {
   }
 }
 
-/** `inner` is a topic name, or a filter whose wildcards stand for levels that `outer` must admit. */
+/**
+ * `inner` is a topic name, or a filter whose wildcards stand for levels that `outer` must admit.
+ */
 function containsFilter(outer: string, inner: string): boolean {
   // [MQTT-4.7.2-1]: so `$SYS`, and the spaces some brokers rewrite (`$queue/F`, `$exclusive/F`,
   // `$oshare/G/F`, `$delayed/N/T`), are reached only by a rule that spells their first level.

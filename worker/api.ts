@@ -1,5 +1,6 @@
-// Words that all of the management API shares: schemas for validation, types and OpenAPI; scopes; problems; cursors;
-// ETags. api/operation.ts makes operations of them, in each room's routes.ts. Knows no room.
+// Words that all of the management API shares: schemas for validation, types and OpenAPI; scopes;
+// problems; cursors; ETags. api/operation.ts makes operations of them, in each room's routes.ts.
+// Knows no room.
 import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from './context.ts'
 import { decodeBase64url, encodeBase64url, mac, verifyMac } from './crypto.ts'
@@ -44,7 +45,10 @@ export const lineSchema = (max: number) =>
 export const pointerTo = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
-/** The scope that a route declared, or undefined: the application refuses to start over such a route. */
+/**
+ * The scope that a route declared, or undefined: the application refuses to start over such a
+ * route.
+ */
 export const declaredScope = (route: RouteConfig): string | undefined =>
   route.security?.[0]?.['oauth2']?.[0]
 
@@ -99,8 +103,8 @@ export function problemResponse(c: Http, problem: Problem): Response {
 }
 
 /**
- * What applying an entry (of the blueprint or of the API) would do: the rooms plan, the caller writes all plans
- * in one batch. `fields` names what an update changes.
+ * What applying an entry (of the blueprint or of the API) would do: the rooms plan, the caller
+ * writes all plans in one batch. `fields` names what an update changes.
  */
 export type Plan = {
   change: 'created' | 'updated' | 'unchanged'
@@ -123,15 +127,22 @@ export type PageOf<Item> = { items: Item[]; next_cursor: string | null }
 export const listOf = <T extends z.ZodType>(schema: T) =>
   z.object({ items: z.array(schema), next_cursor: z.string().nullable() })
 
-/** An opaque cursor that names the last item of a page; authenticated, and good for one `kind` of list. */
+/**
+ * An opaque cursor that names the last item of a page; authenticated, and good for one `kind` of
+ * list.
+ */
 export function encodeCursor(cx: Context, kind: string, last: string): string {
   return `${encodeBase64url(new TextEncoder().encode(last))}.${mac(cx, 'cursor', named(kind, last))}`
 }
 
-// The kind may name what a caller asked for: as a purpose, each would leave a derived key in memory for good.
+// The kind may name what a caller asked for: as a purpose, each would leave a derived key in memory
+// for good.
 const named = (kind: string, last: string): string => JSON.stringify([kind, last])
 
-/** The item named by a cursor, '' without one (all ids sort behind it). Throws Problem for a forged one. */
+/**
+ * The item named by a cursor, '' without one (all ids sort behind it). Throws Problem for a forged
+ * one.
+ */
 export function decodeCursor(cx: Context, kind: string, cursor: string | undefined): string {
   if (cursor === undefined) return ''
   const [body = '', tag = ''] = cursor.split('.')
@@ -170,8 +181,9 @@ export function tag(c: Http, version: number): void {
 }
 
 /**
- * The version that If-Match demands, or null when any will do (RFC 9110 §13.1.1). The update's own condition
- * must use it, so that two writers cannot pass at once. Throws Problem precondition_failed when unreadable.
+ * The version that If-Match demands, or null when any will do (RFC 9110 §13.1.1). The update's own
+ * condition must use it, so that two writers cannot pass at once. Throws Problem
+ * precondition_failed when unreadable.
  */
 export function demandedVersion(c: Http): number | null {
   const header = c.req.header('if-match')

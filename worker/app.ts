@@ -1,5 +1,6 @@
-// The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and /access;
-// failures.ts turns every failure into its answer. Rooms know their own paths and nothing of each other's.
+// The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and
+// /access; failures.ts turns every failure into its answer. Rooms know their own paths and nothing
+// of each other's.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
@@ -28,7 +29,10 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 
-/** Makes the context of one request. `host` is what the runtime hands over: env on Workers, sockets on Node. */
+/**
+ * Makes the context of one request. `host` is what the runtime hands over: env on Workers, sockets
+ * on Node.
+ */
 export type Open = (
   request: Request,
   host: unknown,
@@ -66,7 +70,8 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  // What hangs on sessions, and who sends people to sign in, is oauth's, which identity does not know.
+  // What hangs on sessions, and who sends people to sign in, is oauth's, which identity does not
+  // know.
   const ended = afterSessionsEnded
   app.route('/', loginRoutes({ ended, applications: APPLICATIONS, introduce: introduceSender }))
   app.route('/', applicationRoutes())
@@ -161,8 +166,8 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
 }
 
 /**
- * A route without a scope of the API would be open to every token: such a program does not start. The metadata of
- * AuthZEN is for everybody.
+ * A route without a scope of the API would be open to every token: such a program does not start.
+ * The metadata of AuthZEN is for everybody.
  */
 function assertScopes(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
@@ -188,7 +193,10 @@ function assertScopes(api: Api): void {
   }
 }
 
-/** Patterns in JSON Schema have no flags (they are always Unicode); zod's come with theirs behind a slash. */
+/**
+ * Patterns in JSON Schema have no flags (they are always Unicode); zod's come with theirs behind a
+ * slash.
+ */
 const withoutFlags = (name: string, value: unknown) =>
   name === 'pattern' && typeof value === 'string' ? value.replace(/\/[a-z]+$/, '') : value
 

@@ -1,5 +1,6 @@
-// Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived from
-// SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no protocol.
+// Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived
+// from SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no
+// protocol.
 import { hmac } from '@oslojs/crypto/hmac'
 import { SHA256, sha256 as sha256Bytes, sha512 as sha512Bytes } from '@oslojs/crypto/sha2'
 import { constantTimeEqual } from '@oslojs/crypto/subtle'
@@ -39,9 +40,10 @@ export function decodeBase64(text: string): Bytes | null {
 export const randomToken = (cx: Context, n = 32): string => encodeBase64url(cx.random(n))
 
 /**
- * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random bits).
- * Lower-case Crockford base32, so it fits the id alphabet of principals. The clock gives seconds; the rest of the
- * milliseconds counts, so that the ids of one process keep their order within a second.
+ * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random
+ * bits). Lower-case Crockford base32, so it fits the id alphabet of principals. The clock gives
+ * seconds; the rest of the milliseconds counts, so that the ids of one process keep their order
+ * within a second.
  */
 export function randomId(cx: Context, prefix: string): string {
   const second = cx.now()
@@ -79,7 +81,10 @@ export function equalText(a: string, b: string): boolean {
   return constantTimeEqual(utf8.encode(a), utf8.encode(b))
 }
 
-/** HMAC-SHA-256 under the key of a purpose, base64url. For values with too few bits for a plain hash. */
+/**
+ * HMAC-SHA-256 under the key of a purpose, base64url. For values with too few bits for a plain
+ * hash.
+ */
 export function mac(cx: Context, purpose: string, text: string): string {
   const secret = newest(cx)
   return encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text)))
@@ -96,11 +101,11 @@ export function verifyMac(cx: Context, purpose: string, text: string, tag: strin
 export type SealPurpose = 'seal' | 'seal tokens'
 
 /**
- * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of a token)
- * and is authenticated, so that a sealed value cannot be moved to another place.
- * Format: `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which bounds how
- * often one key may seal: what is sealed per request has the purpose `seal tokens`, a key of its own, so that no
- * number of tokens endangers the keys and secrets at rest.
+ * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of
+ * a token) and is authenticated, so that a sealed value cannot be moved to another place. Format:
+ * `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which
+ * bounds how often one key may seal: what is sealed per request has the purpose `seal tokens`, a
+ * key of its own, so that no number of tokens endangers the keys and secrets at rest.
  */
 export async function seal(
   cx: Context,
@@ -122,7 +127,9 @@ export async function seal(
   return `v1.${keyId(cx, secret)}.${encodeBase64url(blob)}`
 }
 
-/** Thrown when a sealed value was made under a SECRET_KEY that is no longer given, or was changed. */
+/**
+ * Thrown when a sealed value was made under a SECRET_KEY that is no longer given, or was changed.
+ */
 export class UnsealError extends Error {}
 
 /** The text of a sealed value. Throws UnsealError. */
@@ -166,7 +173,8 @@ function derive(cx: Context, secret: Bytes, info: string): Bytes {
   const name = `derived ${info} ${cx.config.secret_keys.indexOf(secret)}`
   const known = recall<Bytes>(cx, name)
   if (known !== undefined) return known
-  // RFC 5869 with an empty salt; one block of SHA-256 is the 32 bytes wanted, so Expand is one HMAC.
+  // RFC 5869 with an empty salt; one block of SHA-256 is the 32 bytes wanted, so Expand is one
+  // HMAC.
   const extracted = hmac(SHA256, new Uint8Array(32), secret)
   const key = hmac(SHA256, extracted, utf8.encode(`allauth ${info}\x01`)) as Bytes
   return remember(cx, name, key, Number.MAX_SAFE_INTEGER / 2)

@@ -1,8 +1,8 @@
-// Messages that others must get although they may be away for a while: logout tokens, later mails and webhooks. A room
-// notes a delivery in the batch that it tells of. Here it is taken, sent, sent again after longer and longer pauses, and
-// given up in the end. Each delivery is taken before it is sent, by one conditional update, so that of several
-// instances one sends it; after a crash it may be sent twice. A kind is an entry that its room makes; jobs.ts has the
-// list of them.
+// Messages that others must get although they may be away for a while: logout tokens, later mails
+// and webhooks. A room notes a delivery in the batch that it tells of. Here it is taken, sent, sent
+// again after longer and longer pauses, and given up in the end. Each delivery is taken before it
+// is sent, by one conditional update, so that of several instances one sends it; after a crash it
+// may be sent twice. A kind is an entry that its room makes; jobs.ts has the list of them.
 import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
 import { delivery } from './db/schema.ts'
@@ -18,7 +18,9 @@ type DeliveryRow = typeof delivery.$inferSelect
 
 /** A message to one recipient. It holds no secret: a sender makes what is secret when it sends. */
 export type Delivery = {
-  /** The client, user or other receiver it goes to; all that waits for it goes when that is deleted. */
+  /**
+   * The client, user or other receiver it goes to; all that waits for it goes when that is deleted.
+   */
   recipient: string
   /** The thing it tells of. A recipient has one delivery of a kind about it. */
   about: string
@@ -42,7 +44,10 @@ export type DeliveryKind = {
   name: string
   /** Seconds from each attempt to the next; the last is how long the final attempt may take. */
   backoff: readonly number[]
-  /** Reads what some deliveries need, in one round trip, and answers the function that sends one of them. */
+  /**
+   * Reads what some deliveries need, in one round trip, and answers the function that sends one of
+   * them.
+   */
   prepare(
     cx: Context,
     taken: readonly Delivery[],
@@ -53,7 +58,9 @@ export type DeliveryKind = {
   abandoned(one: Delivery, reason: string): NewEvent
 }
 
-/** Notes a delivery where the condition holds, unless the recipient is to hear of the same already. */
+/**
+ * Notes a delivery where the condition holds, unless the recipient is to hear of the same already.
+ */
 export const insertDelivery = (
   cx: Context,
   kind: DeliveryKind,
@@ -82,8 +89,8 @@ export const deleteDeliveriesTo = (recipient: string, when: Condition): Statemen
   sql`delete from delivery where recipient = ${recipient} and ${when}`
 
 /**
- * Takes some deliveries that are due, each until its next attempt: nobody else takes it before. One that was taken and
- * not settled is due again then.
+ * Takes some deliveries that are due, each until its next attempt: nobody else takes it before. One
+ * that was taken and not settled is due again then.
  */
 export const takeDeliveries = (
   cx: Context,
@@ -105,8 +112,9 @@ const deleteDelivery = ({ id, taken_by }: DeliveryRow): Statement =>
   sql`delete from delivery where id = ${id} and taken_by = ${taken_by}`
 
 /**
- * Sends all that is due of these kinds, which do not wait for each other. Three round trips for each ten deliveries.
- * One that is not taken by its recipient is kept for later; only a fault of our own is thrown.
+ * Sends all that is due of these kinds, which do not wait for each other. Three round trips for
+ * each ten deliveries. One that is not taken by its recipient is kept for later; only a fault of
+ * our own is thrown.
  */
 export async function deliver(cx: Context, kinds: readonly DeliveryKind[]): Promise<void> {
   // Behind the request of a person it is still the system that tells others.

@@ -1,7 +1,8 @@
-// The environment: what a program must know before it starts, as variables on Node, Deno and Bun, and as vars and
-// secrets on Workers. One entry of VARIABLES each, from which docs/environment.md is made. Pure: reads a record of
-// strings, answers a Config or every fault at once; entry decides what becomes of faults. Lifetimes and limits that
-// change while the worker runs are another thing: settings.ts.
+// The environment: what a program must know before it starts, as variables on Node, Deno and Bun,
+// and as vars and secrets on Workers. One entry of VARIABLES each, from which docs/environment.md
+// is made. Pure: reads a record of strings, answers a Config or every fault at once; entry decides
+// what becomes of faults. Lifetimes and limits that change while the worker runs are another thing:
+// settings.ts.
 
 export type Config = {
   issuer: string
@@ -26,7 +27,10 @@ export type Config = {
 export type MutualTls =
   /** Workers: the word of Cloudflare about the connection. */
   | { from: 'cloudflare' }
-  /** Elsewhere: the word of a trusted proxy in these headers (lower case). Without the second, no chain counts as verified. */
+  /**
+   * Elsewhere: the word of a trusted proxy in these headers (lower case). Without the second, no
+   * chain counts as verified.
+   */
   | { from: 'header'; certificate: string; verified: string | null }
 
 /** Whether a chain can be known to be verified, so that names in a certificate count. */
@@ -37,13 +41,17 @@ export type EnvironmentFault = { name: string; problem: string; example: string 
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Reports one fault of the variable; without an example of its own, that of the variable is shown. */
+/**
+ * Reports one fault of the variable; without an example of its own, that of the variable is shown.
+ */
 type Report = (problem: string, example?: string) => void
 
 /** All about one variable. */
 type Variable<value, fallback extends string | undefined> = {
   meaning: string
-  /** Text that is read when none is set, or an empty one; undefined: the value is then undefined. */
+  /**
+   * Text that is read when none is set, or an empty one; undefined: the value is then undefined.
+   */
   default: fallback
   /** The default for people, where it is not just that text. */
   default_in_words?: string
@@ -237,7 +245,10 @@ export function readVariable<name extends Name>(
   return (text === undefined ? undefined : read(text, fault)) as ValueOf<name>
 }
 
-/** The issuer where `ISSUER` is not set. A port that is 0 or cannot be read counts as the default one. */
+/**
+ * The issuer where `ISSUER` is not set. A port that is 0 or cannot be read counts as the default
+ * one.
+ */
 export const localIssuer = (port: number): string =>
   new URL(`http://localhost:${port || VARIABLES.PORT.default}`).origin
 
@@ -305,7 +316,8 @@ function readIssuer(text: string, fault: Report): string {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
     fault('must use https, unless its host is a loopback one')
   }
-  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses: not offered.
+  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses: not
+  // offered.
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
     fault('must be an origin alone, without path, query, fragment or user')
   }

@@ -1,12 +1,13 @@
-// The kinds of failure, told apart by who is at fault, and how a refusal is logged. A protocol peer gets OAuthError, a
-// caller of the API gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
+// The kinds of failure, told apart by who is at fault, and how a refusal is logged. A protocol peer
+// gets OAuthError, a caller of the API gets Problem; everything else is ours: logged, and answered
+// as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Context, legible } from './context.ts'
 import type { Reason } from './refusals.ts'
 
 /**
- * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
- * and its extension "Unmet Authentication Requirements" 1.0 §2.
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2,
+ * OpenID Connect Core §3.1.2.6 and its extension "Unmet Authentication Requirements" 1.0 §2.
  */
 export const OAUTH_STATUS = {
   invalid_request: 400,
@@ -46,8 +47,8 @@ export const OAUTH_STATUS = {
 export type OAuthErrorCode = keyof typeof OAUTH_STATUS
 
 /**
- * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log and for tests
- * and is never sent.
+ * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log
+ * and for tests and is never sent.
  */
 export class OAuthError extends Error {
   readonly error: OAuthErrorCode
@@ -131,8 +132,8 @@ export class Problem extends Error {
 }
 
 /**
- * Logs a refusal: its reason, the parties of the request, and the words of whatever lies behind it, such as those of the
- * database. No parameter, header or body goes into the log.
+ * Logs a refusal: its reason, the parties of the request, and the words of whatever lies behind it,
+ * such as those of the database. No parameter, header or body goes into the log.
  */
 export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
   const { status, reason, cause } = failure

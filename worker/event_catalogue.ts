@@ -1,6 +1,6 @@
-// The catalogue of events: what each type means, whom its `subject_id` names, and the members of its `data`. From it
-// derive the types that `appendEvent` takes, and docs/events.md (`npm run docs`). The worker uses the types alone,
-// so that the sentences do not go into the bundle.
+// The catalogue of events: what each type means, whom its `subject_id` names, and the members of
+// its `data`. From it derive the types that `appendEvent` takes, and docs/events.md (`npm run
+// docs`). The worker uses the types alone, so that the sentences do not go into the bundle.
 
 /** The words of the catalogue for the kinds of values in `data`. */
 type Values = {

@@ -1,6 +1,6 @@
-// The record of what happened. Every change that a person or an operator makes appends one event in the same
-// batch as the change; audit and, later, webhooks read from here. Holds no secret, token or code. The types and
-// their data stand in event_catalogue.ts.
+// The record of what happened. Every change that a person or an operator makes appends one event in
+// the same batch as the change; audit and, later, webhooks read from here. Holds no secret, token
+// or code. The types and their data stand in event_catalogue.ts.
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/schema.ts'

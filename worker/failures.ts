@@ -1,5 +1,6 @@
-// How a failure becomes an answer: the kinds that have one, the challenge that goes with it, and whether it is a page, a
-// problem or the JSON of the protocol. Each is logged with its reason here. Routes say themselves that they are pages.
+// How a failure becomes an answer: the kinds that have one, the challenge that goes with it, and
+// whether it is a page, a problem or the JSON of the protocol. Each is logged with its reason here.
+// Routes say themselves that they are pages.
 import { problemResponse } from './api.ts'
 import { UnsealError } from './crypto.ts'
 import { DatabaseUnavailable } from './db/database.ts'
@@ -81,10 +82,13 @@ function asProblem(failure: OAuthError | Problem): Problem {
 
 const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
 
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
+/**
+ * WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens.
+ */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
-  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
+  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge
+  // for the error.
   if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
   } else if (failure.scheme === 'DPoP') {

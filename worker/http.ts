@@ -29,8 +29,8 @@ export type Form = {
 }
 
 /**
- * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and NUL are
- * refused, an empty value counts as absent. `repeatable` names may come more than once.
+ * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and
+ * NUL are refused, an empty value counts as absent. `repeatable` names may come more than once.
  * Throws OAuthError invalid_request.
  */
 export function parseForm(text: string, repeatable: readonly string[] = []): Form {
@@ -96,7 +96,10 @@ export async function readForm(c: Http, repeatable: readonly string[] = []): Pro
   return parseForm(text, repeatable)
 }
 
-/** The JSON object in the body of a POST or PUT, without NUL or lone surrogate anywhere. Throws OAuthError invalid_request. */
+/**
+ * The JSON object in the body of a POST or PUT, without NUL or lone surrogate anywhere. Throws
+ * OAuthError invalid_request.
+ */
 export async function readJson(c: Http): Promise<Record<string, unknown>> {
   const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
@@ -115,7 +118,8 @@ export function parseJsonObject(given: string | Uint8Array): Record<string, unkn
     const text =
       typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
     const value: unknown = JSON.parse(text, (_, one) => {
-      // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither comes back as it was.
+      // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither comes
+      // back as it was.
       if (typeof one === 'string' && (one.includes('\0') || !one.isWellFormed())) {
         throw new SyntaxError('no text that can be kept')
       }
@@ -166,7 +170,9 @@ export async function readBody(request: Request, max: number): Promise<Uint8Arra
 /** Whether the issuer is reached over https: then cookies are `__Host-` and Secure. */
 const secure = (cx: Context): boolean => cx.config.issuer.startsWith('https:')
 
-/** `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix. */
+/**
+ * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
+ */
 const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
 
 export function readCookie(c: Http, name: string): string | undefined {
@@ -186,8 +192,8 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
 }
 
 /**
- * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
- * `script` is the CSP source of the one script that a page may have.
+ * For pages: no framing, no script, no referrer to others, forms only to ourselves and
+ * `formTargets` (origins). `script` is the CSP source of the one script that a page may have.
  */
 export function pageHeaders(
   c: Http,
@@ -208,21 +214,30 @@ export function pageHeaders(
   c.header('Cache-Control', 'no-store')
 }
 
-/** The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes `;` in one. */
+/**
+ * The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes
+ * `;` in one.
+ */
 export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
   if (shown === null || shown.logo_uri === null) return []
   const { origin, hostname } = new URL(shown.logo_uri)
   return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
 }
 
-/** Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not stored. */
+/**
+ * Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not
+ * stored.
+ */
 export const page: MiddlewareHandler<Env> = (c, next) => {
   c.set('isPage', true)
   pageHeaders(c)
   return next()
 }
 
-/** Headers that every answer has. Before the answer is made: afterwards it would have to be made anew. */
+/**
+ * Headers that every answer has. Before the answer is made: afterwards it would have to be made
+ * anew.
+ */
 export const securityHeaders: MiddlewareHandler<Env> = (c, next) => {
   c.header('X-Content-Type-Options', 'nosniff')
   // Ours alone: single use hangs on it, so that no request may choose it.
@@ -240,16 +255,17 @@ export function noStore(c: Http): void {
 }
 
 /**
- * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
- * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
- * have them too.
+ * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials`
+ * because keycloak-js asks the token endpoint so, and browsers then take no star. Headers are set
+ * before the handler, so that errors have them too.
  */
 export function crossOrigin(
   methods: readonly string[],
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
-    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
+    // A browser's client certificate is a credential too, and says who calls: its answers are for
+    // no other origin.
     const isPlain = c.var.cx.client_certificate === null
     const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
     c.header('Access-Control-Allow-Origin', origin ?? '*')
@@ -258,7 +274,8 @@ export function crossOrigin(
     c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate, X-Request-Id')
     if (c.req.method !== 'OPTIONS') return next()
     c.header('Access-Control-Allow-Methods', methods.join(', '))
-    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
+    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch
+    // §3.3.4).
     c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
     c.header('Access-Control-Max-Age', '86400')
     return c.body(null, 204)

@@ -1,5 +1,5 @@
-// What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
-// fails is logged and tried again when its lease has run out.
+// What runs on a timer. Each job has a lease in the database, so that of many instances one runs
+// it. A job that fails is logged and tried again when its lease has run out.
 
 import { deleteOldIdempotencyKeys } from './api/idempotency.ts'
 import { deleteOldAttempts } from './attempts.ts'

@@ -1,7 +1,8 @@
-// The one way to fetch what others name: keys, sector identifiers, request objects, metadata documents, and the
-// addresses that hear of a logout. Whoever registers a client chooses them, so they must not reach what only we can
-// reach: https alone, no private or loopback addresses, no redirects, bounds on size and time. How a request is
-// sent is the runtime's (entry), which also checks and pins what DNS answers where it can.
+// The one way to fetch what others name: keys, sector identifiers, request objects, metadata
+// documents, and the addresses that hear of a logout. Whoever registers a client chooses them, so
+// they must not reach what only we can reach: https alone, no private or loopback addresses, no
+// redirects, bounds on size and time. How a request is sent is the runtime's (entry), which also
+// checks and pins what DNS answers where it can.
 
 export type OutsideRequest = {
   method?: 'GET' | 'POST'
@@ -27,7 +28,10 @@ export type OutsideReason =
   | 'timeout'
   | 'unreachable'
 
-/** Nothing usable came back. `reason` is for logs and tests: to whoever named the address it tells what is inside. */
+/**
+ * Nothing usable came back. `reason` is for logs and tests: to whoever named the address it tells
+ * what is inside.
+ */
 export class OutsideRefused extends Error {
   override readonly name = 'OutsideRefused'
   readonly reason: OutsideReason
@@ -38,7 +42,10 @@ export class OutsideRefused extends Error {
   }
 }
 
-/** Sends one request and follows no redirect. Throws OutsideRefused, or anything for a connection that failed. */
+/**
+ * Sends one request and follows no redirect. Throws OutsideRefused, or anything for a connection
+ * that failed.
+ */
 export type Send = (
   url: URL,
   init: {
@@ -52,7 +59,10 @@ export type Send = (
 const MAX_BYTES = 65_536
 const TIMEOUT_MS = 5000
 
-/** The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and addresses of our own through. */
+/**
+ * The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and addresses of our
+ * own through.
+ */
 export const guardFetch =
   (send: Send, allowPrivate: boolean): OutsideFetch =>
   async (
@@ -65,7 +75,8 @@ export const guardFetch =
     try {
       const { signal } = controller
       const sent = send(url, { method, headers, body, signal })
-      // Looking up a name cannot be broken off, and who asks must not wait for a name server of somebody's own.
+      // Looking up a name cannot be broken off, and who asks must not wait for a name server of
+      // somebody's own.
       const answer = await Promise.race([sent, aborted(signal)])
       // Redirects would lead around every check above. `opaqueredirect` has status 0.
       if (answer.type === 'opaqueredirect' || (answer.status >= 300 && answer.status < 400)) {
@@ -137,7 +148,10 @@ async function readText(answer: Response, max: number, signal: AbortSignal): Pro
 
 // --- which hosts are public -------------------------------------------------------------------
 
-/** Whether a host of a URL may be one of the public internet: an address by its range, a name by its ending. */
+/**
+ * Whether a host of a URL may be one of the public internet: an address by its range, a name by its
+ * ending.
+ */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith('[')) return isPublicAddress(hostname.slice(1, -1))
   // URL has made plain dotted decimal of every way to write an IPv4 address.
@@ -150,7 +164,10 @@ export function isPublicHost(hostname: string): boolean {
   )
 }
 
-/** IPv4 ranges that are not of the public internet (IANA special-purpose registry), as [network, bits]. */
+/**
+ * IPv4 ranges that are not of the public internet (IANA special-purpose registry), as [network,
+ * bits].
+ */
 const NOT_PUBLIC: readonly [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -180,7 +197,8 @@ export function isPublicAddress(address: string): boolean {
   const groups = readIpv6(address)
   if (groups === null) return false
   const [first = 0, second = 0, third = 0] = groups
-  // Mapped and translated addresses, loopback, unique local, link-local and multicast are all outside 2000::/3.
+  // Mapped and translated addresses, loopback, unique local, link-local and multicast are all
+  // outside 2000::/3.
   if (first >>> 13 !== 1) return false
   if (first === 0x2001 && (second < 0x0200 || second === 0x0db8)) return false // Teredo, ORCHID, documentation
   if (first === 0x3fff) return false

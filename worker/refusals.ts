@@ -1,5 +1,6 @@
-// The reasons of refusals: a private word for the log and for tests, which never goes on the wire. Each has a sentence for
-// operators in refusal_sentences.ts, which stays out of the worker's bundle; docs/refusals.md is made from those.
+// The reasons of refusals: a private word for the log and for tests, which never goes on the wire.
+// Each has a sentence for operators in refusal_sentences.ts, which stays out of the worker's
+// bundle; docs/refusals.md is made from those.
 import type { OutsideReason } from './outside.ts'
 
 /** Reading of requests, whatever they are for. */
@@ -269,7 +270,10 @@ type OfLogout = 'hint_of_another_client' | 'redirect_without_client'
 /** Faults of the service itself. */
 type OfService = 'bug' | 'database_unavailable' | 'sealed_with_another_key'
 
-/** The types of problems (RFC 9457): a problem without a reason of its own has its type, and tells its caller the rest. */
+/**
+ * The types of problems (RFC 9457): a problem without a reason of its own has its type, and tells
+ * its caller the rest.
+ */
 type OfProblems =
   | 'conflict'
   | 'forbidden'

@@ -1,6 +1,7 @@
-// Settings that operators change while the worker runs, by /v1/settings and the blueprint (admin/settings_change.ts):
-// lifetimes and limits, one entry of SETTINGS each. Changed ones are kept in the table `setting`. Read together with
-// the signing keys by a cold process, then remembered for a minute. Variables are another thing: environment.ts.
+// Settings that operators change while the worker runs, by /v1/settings and the blueprint
+// (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed ones are
+// kept in the table `setting`. Read together with the signing keys by a cold process, then
+// remembered for a minute. Variables are another thing: environment.ts.
 import { z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
@@ -25,7 +26,10 @@ const trustedIssuer = z
     jwks: z.strictObject({ keys: z.array(publicKey).min(1).max(10) }).optional(),
     /** The `aud` of its assertions, where that is not our issuer or token endpoint. */
     audience: z.string().min(1).max(2048).optional(),
-    /** Whom `sub` or `email` names: `sub` is an id of a user here, `email` counts when it is verified on both sides. */
+    /**
+     * Whom `sub` or `email` names: `sub` is an id of a user here, `email` counts when it is
+     * verified on both sides.
+     */
     subject: z.enum(['email', 'sub']),
     algorithms: z
       .array(z.enum(['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']))
@@ -41,7 +45,10 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
-/** All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in OpenAPI. */
+/**
+ * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
+ * OpenAPI.
+ */
 type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
@@ -52,7 +59,8 @@ type Setting<schema extends z.ZodType> = {
 const setting = <schema extends z.ZodType>(entry: Setting<schema>) => entry
 
 /**
- * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays published.
+ * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays
+ * published.
  */
 export const SETTINGS = {
   code_ttl: setting({
@@ -240,7 +248,9 @@ export const ACCESS_TOKEN_TTL_MAX = DAY
 export const listSettings = () => sql<{ name: string; value: string }>`
   select name, value from setting`
 
-/** Turns rows into settings and remembers them. Unknown or unreadable rows fall back to the default. */
+/**
+ * Turns rows into settings and remembers them. Unknown or unreadable rows fall back to the default.
+ */
 export function acceptSettings(
   cx: Context,
   rows: readonly { name: string; value: string }[],

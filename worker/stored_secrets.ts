@@ -1,6 +1,7 @@
-// Secrets of the system itself that must stay what they are, such as the salt of pairwise subjects: made on first
-// use, sealed under SECRET_KEY, one row each in `stored_secret`. Read together with the signing keys by a cold
-// process and then remembered as long as it lives, since they never change.
+// Secrets of the system itself that must stay what they are, such as the salt of pairwise subjects:
+// made on first use, sealed under SECRET_KEY, one row each in `stored_secret`. Read together with
+// the signing keys by a cold process and then remembered as long as it lives, since they never
+// change.
 import { type Context, recall, remember } from './context.ts'
 import { decodeBase64url, encodeBase64url, isSealedByNewest, seal, unseal } from './crypto.ts'
 import { stored_secret } from './db/schema.ts'

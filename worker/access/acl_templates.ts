@@ -1,5 +1,6 @@
-// Rule templates of roles and device types: rules of the acl claim whose topic may have variables. Checked when
-// they are saved; filled in when a token is made. To whom a template applies is decided in rights.ts.
+// Rule templates of roles and device types: rules of the acl claim whose topic may have variables.
+// Checked when they are saved; filled in when a token is made. To whom a template applies is
+// decided in rights.ts.
 import { type AclRule, parseRule } from '../../policy/acl.ts'
 import { isTopicLevel } from '../../policy/topic_filter.ts'
 import { z } from '../api.ts'
@@ -125,9 +126,10 @@ export type Filled =
   | { readonly void: string; readonly fatal: boolean }
 
 /**
- * The template with its variables filled in. `any` becomes `+` where the variable is a whole level. A value that
- * is missing, is no topic level, or is `any` within a level: an allowance is void; a denial must not be lost
- * with it nor narrowed, so that level becomes `+` (`widened` names why). `fatal`: a denial that cannot be said.
+ * The template with its variables filled in. `any` becomes `+` where the variable is a whole level.
+ * A value that is missing, is no topic level, or is `any` within a level: an allowance is void; a
+ * denial must not be lost with it nor narrowed, so that level becomes `+` (`widened` names why).
+ * `fatal`: a denial that cannot be said.
  */
 export function fillTemplate(template: AclTemplate, bind: Bind): Filled {
   let problem: string | null = null

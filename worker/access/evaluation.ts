@@ -1,5 +1,5 @@
-// "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API 1.0. Any number of
-// questions is one database round trip. What is not known is denied, never an error.
+// "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API 1.0.
+// Any number of questions is one database round trip. What is not known is denied, never an error.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type EvaluationRow, findEvaluation } from './rights_store.ts'

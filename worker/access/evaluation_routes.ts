@@ -1,4 +1,5 @@
-// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding), and where they are.
+// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding),
+// and where they are.
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json } from '../api.ts'
 import { Problem } from '../errors.ts'

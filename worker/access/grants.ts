@@ -1,6 +1,7 @@
-// Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
-// or group (its members and those of the groups below); object a device, a group (its devices and those of the
-// groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
+// Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user,
+// client, device or group (its members and those of the groups below); object a device, a group
+// (its devices and those of the groups below) or `*`, everything. The only way by which rights come
+// to anyone, but for a device's own type.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -161,8 +162,8 @@ const change = (
 ]
 
 /**
- * What an entry would do. `current` is the oldest grant of the same subject, role and object. The subject is
- * looked up when the batch runs, so it may be made by an earlier statement of it.
+ * What an entry would do. `current` is the oldest grant of the same subject, role and object. The
+ * subject is looked up when the batch runs, so it may be made by an earlier statement of it.
  */
 export async function planGrant(
   cx: Context,
@@ -249,7 +250,10 @@ export async function listGrants(
   return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
-/** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */
+/**
+ * Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the
+ * same time.
+ */
 export async function changeGrant(
   cx: Context,
   id: string,

@@ -1,5 +1,6 @@
-// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
-// it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
+// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below
+// another or above all; it can be moved, but never below itself. Only an empty group that no grant
+// names can be deleted.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -117,7 +118,10 @@ function assertPlace(place: PlaceRow | undefined): void {
   }
 }
 
-/** What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
+/**
+ * What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at
+ * once.
+ */
 export function findTreeFault(parents: ReadonlyMap<string, string | null>): string | null {
   for (const id of parents.keys()) {
     const path = [id]
@@ -177,8 +181,8 @@ const change = (
 ]
 
 /**
- * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry without an id
- * is always a new group.
+ * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry
+ * without an id is always a new group.
  */
 export async function planGroup(
   cx: Context,

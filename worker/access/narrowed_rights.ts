@@ -1,6 +1,7 @@
-// What of a person's rights is left when they are narrowed to named devices and groups, as in a rich authorization
-// request (RFC 9396): the roles held on each named object, whatever larger object they were granted on, and those
-// of their rules that speak of nothing else than the named object.
+// What of a person's rights is left when they are narrowed to named devices and groups, as in a
+// rich authorization request (RFC 9396): the roles held on each named object, whatever larger
+// object they were granted on, and those of their rules that speak of nothing else than the named
+// object.
 import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
@@ -14,7 +15,10 @@ import {
   ROWS_MAX,
 } from './rights_store.ts'
 
-/** Actions on named objects. `publish` and `subscribe` are those of MQTT; all others are permissions of roles. */
+/**
+ * Actions on named objects. `publish` and `subscribe` are those of MQTT; all others are permissions
+ * of roles.
+ */
 export type Narrowing = {
   actions: readonly string[]
   devices: readonly string[]
@@ -22,8 +26,8 @@ export type Narrowing = {
 }
 
 /**
- * A group of statements that goes beside `rightsOf` into a read batch. `narrowings` is a JSON array of Narrowing, as SQL that
- * gives one text; null gives no rows.
+ * A group of statements that goes beside `rightsOf` into a read batch. `narrowings` is a JSON array
+ * of Narrowing, as SQL that gives one text; null gives no rows.
  */
 export const narrowedRightsOf = (
   subject: Scalar | Statement<unknown>,
@@ -38,7 +42,10 @@ export type NarrowedRows = Answers<ReturnType<typeof narrowedRightsOf>>
 
 const VERBS = ['publish', 'subscribe']
 
-/** The same narrowings with only those actions and objects that the subject holds; what is empty is left out. */
+/**
+ * The same narrowings with only those actions and objects that the subject holds; what is empty is
+ * left out.
+ */
 export function heldNarrowings<N extends Narrowing>(
   narrowings: readonly N[],
   { grants }: Pick<NarrowedRows, 'grants'>,
@@ -71,10 +78,11 @@ const allowsVerb = (verb: string) => (template: AclTemplate) =>
   template.permission === 'allow' && (template.action === verb || template.action === 'all')
 
 /**
- * The rules for the `acl` claim of a narrowed token: every denial of the subject's, and of its allowances those
- * that a narrowing names. A role gives its rules for `publish` or `subscribe` where that action is named, and all of
- * them where each of its permissions is. An allowance that does not name the object (`${device.id}`, or for groups
- * `${group.id}`) may reach others too, and is left out.
+ * The rules for the `acl` claim of a narrowed token: every denial of the subject's, and of its
+ * allowances those that a narrowing names. A role gives its rules for `publish` or `subscribe`
+ * where that action is named, and all of them where each of its permissions is. An allowance that
+ * does not name the object (`${device.id}`, or for groups `${group.id}`) may reach others too, and
+ * is left out.
  */
 export function compileNarrowedAcl(
   cx: Context,
@@ -128,7 +136,10 @@ export function compileNarrowedAcl(
     : { rules, expires_at: allowances.expires_at }
 }
 
-/** The grant with other templates. A list that is not understood stays, and leaves no rule at all when compiled. */
+/**
+ * The grant with other templates. A list that is not understood stays, and leaves no rule at all
+ * when compiled.
+ */
 function withTemplates(
   grant: HeldGrantRow,
   change: (template: AclTemplate) => AclTemplate[],

@@ -1,16 +1,18 @@
-// Power over the system: nobody hands on, takes away or changes more than he holds. Whoever acts with `manage` may
-// all. Everyone else needs, for a role on an object,
-// * each permission of the role, from a role held on that object, on a group above it or on `*`, for at least as
-//   long; `manage` held there gives every permission, but those of the management API (named like its scopes) count
-//   only as far as the token carries them, so that a token made for less cannot reach for more;
-// * if the role has acl rules, that same role held there, or `manage` held on `*`: rules may name any topic, so
-//   they cannot be compared object by object. A role that denies needs the latter: whom it binds holds it too, and
-//   would else loosen it.
-// To take needs the same as to give, so that nobody unseats who stands above him.
+// Power over the system: nobody hands on, takes away or changes more than he holds. Whoever acts
+// with `manage` may all. Everyone else needs, for a role on an object,
+// * each permission of the role, from a role held on that object, on a group above it or on `*`,
+//   for at least as long; `manage` held there gives every permission, but those of the management
+//   API (named like its scopes) count only as far as the token carries them, so that a token made
+//   for less cannot reach for more;
+// * if the role has acl rules, that same role held there, or `manage` held on `*`: rules may name
+//   any topic, so they cannot be compared object by object. A role that denies needs the latter:
+//   whom it binds holds it too, and would else loosen it. To take needs the same as to give, so
+//   that nobody unseats who stands above him.
 //
-// Each check is a statement. Use cases read it for the answer, and put `nothingLacks` into the condition of the
-// write, in whose transaction it is judged again: what changed in between cannot be used. Where a room checks with
-// an `assert...` function alone, a role that is taken from the actor at that very moment still counts.
+// Each check is a statement. Use cases read it for the answer, and put `nothingLacks` into the
+// condition of the write, in whose transaction it is judged again: what changed in between cannot
+// be used. Where a room checks with an `assert...` function alone, a role that is taken from the
+// actor at that very moment still counts.
 import { API_SCOPES } from '../api.ts'
 import type { Context } from '../context.ts'
 import {
@@ -62,7 +64,10 @@ export const lackingToMove = (
   return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
 }
 
-/** What lacks to write a role's content: all of it must be held on `*`, for good. Both are JSON texts, or SQL. */
+/**
+ * What lacks to write a role's content: all of it must be held on `*`, for good. Both are JSON
+ * texts, or SQL.
+ */
 export const lackingToDefine = (
   cx: Context,
   role: string,
@@ -106,14 +111,19 @@ export const lastOperator = () =>
 export const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
-/** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
+/**
+ * A device's own rules follow from its groups, so who moves devices needs the scope to run devices.
+ */
 export function assertMayMoveKind(cx: Context, kind: string): void {
   if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
-/** A registered client acts with its scopes: nobody gives one more scopes of the management API than his own. */
+/**
+ * A registered client acts with its scopes: nobody gives one more scopes of the management API than
+ * his own.
+ */
 export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): void {
   if (mayAll(cx)) return
   const reserved: readonly string[] = ['manage', ...API_SCOPES]
@@ -133,8 +143,9 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
 }
 
 /**
- * An actor cannot change, or set a credential of, a principal that holds more than it does: it could act as that
- * principal afterwards. One round trip, none for an actor with `manage`. Throws Problem forbidden.
+ * An actor cannot change, or set a credential of, a principal that holds more than it does: it
+ * could act as that principal afterwards. One round trip, none for an actor with `manage`. Throws
+ * Problem forbidden.
  */
 export async function assertMayEditPrincipal(cx: Context, id: string): Promise<void> {
   if (mayAll(cx)) return

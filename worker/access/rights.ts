@@ -1,5 +1,6 @@
-// What a principal may do: its grants, read in one round trip, and the acl claim compiled from them and from a
-// device's own type. Whether the principal may act at all (disabled, suspended) is for the caller to ask.
+// What a principal may do: its grants, read in one round trip, and the acl claim compiled from them
+// and from a device's own type. Whether the principal may act at all (disabled, suspended) is for
+// the caller to ask.
 import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
 import { coversFilter } from '../../policy/topic_filter.ts'
 import type { Context } from '../context.ts'
@@ -47,7 +48,10 @@ export function rightsOf(subject: string | Scalar | Statement<unknown>, now: num
 
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
-/** The permissions of roles held on `*`. Those named like scopes of the management API give these scopes. */
+/**
+ * The permissions of roles held on `*`. Those named like scopes of the management API give these
+ * scopes.
+ */
 export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
@@ -57,8 +61,9 @@ export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): S
 }
 
 /**
- * `expires_at`: when the first grant behind an allowance ends. A token must not outlive it, or the grant's end
- * would come only with the token's. `is_void`: there are no rules because one was not understood, so none may be had.
+ * `expires_at`: when the first grant behind an allowance ends. A token must not outlive it, or the
+ * grant's end would come only with the token's. `is_void`: there are no rules because one was not
+ * understood, so none may be had.
  */
 export type CompiledAcl =
   | { rules: AclRule[]; expires_at: number | null; is_void?: true }
@@ -68,9 +73,9 @@ export type CompiledAcl =
 const WORK_MAX = 40_000
 
 /**
- * The rules of a principal. Denials come first; an allowance that another one covers is left out. A template with
- * a value that is missing or no topic level is void when it allows; when it denies it is widened. A denial that
- * cannot be read or said leaves no rule at all. All this is logged.
+ * The rules of a principal. Denials come first; an allowance that another one covers is left out. A
+ * template with a value that is missing or no topic level is void when it allows; when it denies it
+ * is widened. A denial that cannot be read or said leaves no rule at all. All this is logged.
  */
 export function compileAcl(
   cx: Context,
@@ -153,7 +158,10 @@ type Device = { id: string; metadata: Record<string, unknown> }
 /** What the variables of one rule stand for. */
 type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
 
-/** Whether every topic of the template is one of the object's: it names the device, or the group or its devices. */
+/**
+ * Whether every topic of the template is one of the object's: it names the device, or the group or
+ * its devices.
+ */
 export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): boolean => {
   const used = variablesOf(template.topic)
   return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
@@ -179,7 +187,8 @@ function placesOf(
     return group ? known : known.slice(0, 1)
   }
   if (grant.object_kind === 'group') {
-    // `+` may stand for the devices of a group where it takes a whole level and the group is in the topic.
+    // `+` may stand for the devices of a group where it takes a whole level and the group is in the
+    // topic.
     const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
     if (listed) return known
     if (!group) return [{ group_id: null, device: null }]
@@ -229,9 +238,13 @@ function report(cx: Context, subject_id: string, notes: ReadonlySet<string>): vo
 
 // --- fewer rules ------------------------------------------------------------------------------
 
-/** Leaves out what another rule of the same permission says already; null when more than `maxRules` are left. */
+/**
+ * Leaves out what another rule of the same permission says already; null when more than `maxRules`
+ * are left.
+ */
 function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] | null {
-  // In this order a rule comes after every one that covers it, so that one pass with few kept is enough.
+  // In this order a rule comes after every one that covers it, so that one pass with few kept is
+  // enough.
   const widestFirst = [...rules].sort(
     (a, b) => breadth(a) - breadth(b) || scopeSize(b) - scopeSize(a),
   )
@@ -245,8 +258,9 @@ function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] 
 }
 
 /**
- * What both of two lists of rules permit: the denials of both, and of each the allowances that one allowance of the
- * other covers. What only several rules together cover is left out: never more, now and then less.
+ * What both of two lists of rules permit: the denials of both, and of each the allowances that one
+ * allowance of the other covers. What only several rules together cover is left out: never more,
+ * now and then less.
  */
 export function intersectAcl(a: readonly AclRule[], b: readonly AclRule[]): AclRule[] {
   const [mine, yours] = [a, b].map((rules) => rules.filter(isAllowance)) as [AclRule[], AclRule[]]

@@ -1,5 +1,6 @@
-// The recursive reads of the access model: who is within which group, which grants a subject holds, what an object
-// is part of, and what an actor lacks. Statements only; what they mean is said in rights, evaluation and power.
+// The recursive reads of the access model: who is within which group, which grants a subject holds,
+// what an object is part of, and what an actor lacks. Statements only; what they mean is said in
+// rights, evaluation and power.
 import { API_SCOPES } from '../api.ts'
 import type { Actor } from '../context.ts'
 import {
@@ -23,8 +24,8 @@ const within = (subject: Scalar): Statement => sql`within(id) as (
   select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
 
 /**
- * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. Materialized, or the
- * planner may begin at the objects and look through every grant there is.
+ * A CTE `held`: the grants in force whose subject is the subject or a group that holds it.
+ * Materialized, or the planner may begin at the objects and look through every grant there is.
  */
 const held = (subject: Scalar, now: number): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
@@ -75,9 +76,9 @@ export type ObjectDeviceRow = {
 }
 
 /**
- * The devices that templates name one by one: those of a group on which a role is held (`root` is the group,
- * `group_id` where the device is) and those on which a role is held itself (a row for each group it is in).
- * In no order, so that a fleet that is too large ends at the limit.
+ * The devices that templates name one by one: those of a group on which a role is held (`root` is
+ * the group, `group_id` where the device is) and those on which a role is held itself (a row for
+ * each group it is in). In no order, so that a fleet that is too large ends at the limit.
  */
 export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
   sql`with recursive ${rights(subject, now)}, listed(id) as (
@@ -109,7 +110,10 @@ const named = (narrowings: Scalar): Statement => sql`named(kind, id) as (
   union
   select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
 
-/** The grants in force on a named object or on what it is part of, each as if it were on the named object alone. */
+/**
+ * The grants in force on a named object or on what it is part of, each as if it were on the named
+ * object alone.
+ */
 export const listNarrowedGrants = (
   subject: Scalar,
   narrowings: Scalar,
@@ -131,7 +135,10 @@ export const listNarrowedGrants = (
       or held.object_id in (select id from above where above.object_id = named.id)
     order by held.id, named.id limit ${ROWS_MAX + 1}`
 
-/** The groups below named groups (without device), the devices in these, and the named devices in their groups. */
+/**
+ * The groups below named groups (without device), the devices in these, and the named devices in
+ * their groups.
+ */
 export const listNarrowedPlaces = (
   narrowings: Scalar,
 ): Statement<{
@@ -218,7 +225,10 @@ export const findEvaluation = (
         order by held.id limit 1) as grant_id`
 }
 
-/** 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this kind. */
+/**
+ * 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this
+ * kind.
+ */
 const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
   select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
     left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
@@ -234,10 +244,16 @@ export type Lack = { role: string; object_id: string; missing: string }
 
 const RESERVED = ['manage', ...API_SCOPES]
 
-/** A CTE-free condition on `p.value`: the actor's token carries this permission of the management API. */
+/**
+ * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
+ * API.
+ */
 const tokenCarries = (actor: Actor): Condition => condition`p.value in (${list([...actor.scopes])})`
 
-/** What of the needed roles the actor does not hold on those objects for as long. No rows: nothing is lacking. */
+/**
+ * What of the needed roles the actor does not hold on those objects for as long. No rows: nothing
+ * is lacking.
+ */
 export const listLacking = (
   actor: Actor,
   needed: Statement<NeededRow>,
@@ -307,8 +323,9 @@ const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`
 
 /**
- * What moves when `member` enters or leaves the group: the grants of the group and of those above, and, for what
- * can be an object, the roles that others hold on them, now on it. Before it exists, `member` is the group.
+ * What moves when `member` enters or leaves the group: the grants of the group and of those above,
+ * and, for what can be an object, the roles that others hold on them, now on it. Before it exists,
+ * `member` is the group.
  */
 export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
   const upward = sql`(with recursive upward(id) as (

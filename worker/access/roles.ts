@@ -1,5 +1,5 @@
-// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
-// something. Built-in roles stand as they are; a role in use cannot be deleted.
+// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it
+// to someone on something. Built-in roles stand as they are; a role in use cannot be deleted.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
@@ -21,7 +21,10 @@ import {
 
 export { findRolesByNames } from './store.ts'
 
-/** `manage` is every permission. Those named like the scopes of the management API give them, on `*`. */
+/**
+ * `manage` is every permission. Those named like the scopes of the management API give them, on
+ * `*`.
+ */
 export const permissionSchema = z
   .string()
   .regex(
@@ -201,8 +204,8 @@ export async function listRoles(
 }
 
 /**
- * The actor needs power over what the role was and what it becomes: all that hold it change with it.
- * Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ * The actor needs power over what the role was and what it becomes: all that hold it change with
+ * it. Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
  */
 export async function changeRole(
   cx: Context,

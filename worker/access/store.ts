@@ -1,6 +1,7 @@
-// The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases decide what goes
-// together. A write that changes a row names the version it was read at, and counts as done when the row stands
-// at the next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
+// The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases
+// decide what goes together. A write that changes a row names the version it was read at, and
+// counts as done when the row stands at the next version with what was wanted: so a batch that is
+// repeated after a lost answer finds its own work.
 import type { Context } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
 import {
@@ -55,7 +56,10 @@ const upward = (id: string): Statement => sql`with recursive up(id, depth) as (
 
 export type PlaceRow = { parent_exists: number; makes_circle: number; depth: number }
 
-/** What would be if the group `id` hung below `parent_id`: `depth` is that of the deepest group below it. */
+/**
+ * What would be if the group `id` hung below `parent_id`: `depth` is that of the deepest group
+ * below it.
+ */
 export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
   sql`select exists (select 1 from "group" where id = ${parent_id}) as parent_exists,
     exists (${upward(parent_id)} select 1 from up where id = ${id}) as makes_circle,
@@ -200,7 +204,10 @@ export const idOfSubject = (subject: string, email_key: string | null): Scalar =
 
 export type NamedGrantRow = GrantRow & { position: number }
 
-/** The grants that entries of a blueprint name, each with the position of its entry; the oldest first. */
+/**
+ * The grants that entries of a blueprint name, each with the position of its entry; the oldest
+ * first.
+ */
 export const findGrantsByKeys = (
   keys: readonly { subject: string; email_key: string | null; role: string; object: string }[],
 ): Statement<NamedGrantRow> => {
@@ -218,7 +225,10 @@ const grantIsPossible = (row: Omit<GrantRow, 'subject_id'>): Condition =>
     or exists (select 1 from principal where id = ${row.object_id}
       and kind in ('device', 'group') and deleted_at is null))`
 
-/** Inserts the grant, unless the same one is there already. `subject` is SQL, so that it may be made just before. */
+/**
+ * Inserts the grant, unless the same one is there already. `subject` is SQL, so that it may be made
+ * just before.
+ */
 export const insertGrant = (
   row: Omit<GrantRow, 'subject_id'>,
   subject: Scalar,
@@ -252,14 +262,20 @@ export const updateGrant = (row: GrantRow, when: Condition = TRUE): Statement =>
 export const deleteGrant = (id: string, when: Condition): Statement =>
   sql`delete from "grant" where id = ${id} and (${when})`
 
-/** What a change takes away: a grant, a user who can sign in, a membership, or the place of a group in the tree. */
+/**
+ * What a change takes away: a grant, a user who can sign in, a membership, or the place of a group
+ * in the tree.
+ */
 export type Loss =
   | { grant: string }
   | { user: string }
   | { member: string; group: string }
   | { moved: string; parent_id: string | null }
 
-/** Grants of `operator` on `*` that hold for good and, were it not for `loss`, reach a user who can sign in. */
+/**
+ * Grants of `operator` on `*` that hold for good and, were it not for `loss`, reach a user who can
+ * sign in.
+ */
 const lastingOperators = (now: number, loss?: Loss): Statement => {
   const lost = { grant: '', user: '', member: '', group: '', ...loss }
   const parent =

@@ -1,6 +1,7 @@
-// The blueprint: what should exist, as one value. Read whole, checked whole, then written in one batch, so that a
-// fault anywhere applies nothing, and a second time changes nothing. What an entry may say and what it would do
-// is each room's; here they come together: variables, natural keys, references from one entry to another.
+// The blueprint: what should exist, as one value. Read whole, checked whole, then written in one
+// batch, so that a fault anywhere applies nothing, and a second time changes nothing. What an entry
+// may say and what it would do is each room's; here they come together: variables, natural keys,
+// references from one entry to another.
 import { findGrantsByKeys, grantInput, planGrant } from '../access/grants.ts'
 import {
   findGroupsByIds,
@@ -63,8 +64,8 @@ export class BlueprintFault extends Error {
 }
 
 /**
- * Makes what the document says exist, or with `dryRun` only says what it would do. Answers one line for each
- * change, none when all is so already. `env` fills `${NAME}`. Throws BlueprintFault.
+ * Makes what the document says exist, or with `dryRun` only says what it would do. Answers one line
+ * for each change, none when all is so already. `env` fills `${NAME}`. Throws BlueprintFault.
  */
 export async function applyBlueprint(
   cx: Context,

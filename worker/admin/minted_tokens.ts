@@ -1,5 +1,5 @@
-// Tokens that an operator mints for a device which cannot speak HTTP: longer-lived, shown once, revocable. What is
-// kept is the id that stands in the token's `jti`, never the token.
+// Tokens that an operator mints for a device which cannot speak HTTP: longer-lived, shown once,
+// revocable. What is kept is the id that stands in the token's `jti`, never the token.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
@@ -36,7 +36,10 @@ export const mintedTokenSchema = z
   })
   .openapi('DeviceToken')
 
-/** Answers the token, this once. It acts as the device, so it is not made for one that holds more. Throws Problem. */
+/**
+ * Answers the token, this once. It acts as the device, so it is not made for one that holds more.
+ * Throws Problem.
+ */
 export async function mintDeviceToken(
   cx: Context,
   device_id: string,

@@ -21,8 +21,8 @@ type Remembered = {
 type Answer = { scopes: string[]; headers: [string, string][]; body: string }
 
 const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
-  // An entry that has run out is taken over as if it were new. One without an answer soon does: whoever worked on it
-  // is gone, or could not reach the database any more.
+  // An entry that has run out is taken over as if it were new. One without an answer soon does:
+  // whoever worked on it is gone, or could not reach the database any more.
   sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
     values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + PENDING})
     on conflict (hash) do update set
@@ -34,9 +34,9 @@ const rememberRequest = (cx: Context, hash: string, request_hash: string): State
     returning rid, request_hash, status, response`
 
 /**
- * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same actor.
- * The answer is kept sealed, since it may hold a secret that is shown once; a token with fewer scopes than the
- * first one's does not get it. A failed request is not kept.
+ * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same
+ * actor. The answer is kept sealed, since it may hold a secret that is shown once; a token with
+ * fewer scopes than the first one's does not get it. A failed request is not kept.
  */
 export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const key = c.req.header('idempotency-key')

@@ -1,6 +1,7 @@
-// One operation of the management API, said in one place: id, method and path, scope, input, answers and problems,
-// with the code that answers beside them. All of /v1 and /access/v1 is made of these, so that no operation lacks a
-// scope, none takes a query parameter that it does not know, and each answer that can come is described.
+// One operation of the management API, said in one place: id, method and path, scope, input,
+// answers and problems, with the code that answers beside them. All of /v1 and /access/v1 is made
+// of these, so that no operation lacks a scope, none takes a query parameter that it does not know,
+// and each answer that can come is described.
 import type { RouteHandler } from '@hono/zod-openapi'
 import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -84,7 +85,10 @@ export function operation<
   })
 }
 
-/** The problems that come from what stands before a handler: the guards of app.ts, the readers below, the database. */
+/**
+ * The problems that come from what stands before a handler: the guards of app.ts, the readers
+ * below, the database.
+ */
 function usualProblems(
   method: string,
   path: string,
@@ -119,8 +123,9 @@ async function readParams<P extends z.ZodType>(
 }
 
 /**
- * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt filter into a list of
- * everything, or into a deletion of everything. Throws Problem invalid_request, which names each wrong one.
+ * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt
+ * filter into a list of everything, or into a deletion of everything. Throws Problem
+ * invalid_request, which names each wrong one.
  */
 async function readQuery<Q extends z.ZodObject>(
   c: Http,
@@ -143,8 +148,8 @@ async function readQuery<Q extends z.ZodObject>(
 const JSON_TYPE = /^application\/([a-z.-]+\+)?json(;\s*[a-z0-9-]+=[^;]+)*$/i
 
 /**
- * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where the operation takes
- * no body. Throws Problem invalid_request, unsupported_media_type.
+ * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where
+ * the operation takes no body. Throws Problem invalid_request, unsupported_media_type.
  */
 async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Promise<z.output<B>> {
   if (schema === undefined) return undefined as z.output<B>

@@ -3,13 +3,16 @@
 import { isSqlText, reasonOf, type Statement } from './sql.ts'
 
 /**
- * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
- * whose single answers nobody asks for. Null is a place that stays empty.
+ * Statements that are sent together, each under a name of its own: one statement, a group of named
+ * ones, or a list whose single answers nobody asks for. Null is a place that stays empty.
  */
 export type Batch = Statement<unknown> | readonly Statement<unknown>[] | Group | null
 type Group = { readonly [name: string]: Batch }
 
-/** The answer to a batch, of the same names: the rows of a statement, those of a list all together, none for null. */
+/**
+ * The answer to a batch, of the same names: the rows of a statement, those of a list all together,
+ * none for null.
+ */
 export type Answers<B> =
   B extends Statement<infer Row>
     ? Row[]
@@ -26,14 +29,14 @@ export type Answers<B> =
  */
 export interface Database {
   /**
-   * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })` answers
-   * `{ user: [...], rights: { ... } }`. A statement that would write is refused.
+   * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })`
+   * answers `{ user: [...], rights: { ... } }`. A statement that would write is refused.
    */
   read<const B extends Batch>(batch: B): Promise<Answers<B>>
   /**
-   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members. Repeated by
-   * itself after a lock or a lost answer, so the caller's batch must be safe to repeat: conditional on a `rid`
-   * that the request drew once.
+   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members.
+   * Repeated by itself after a lock or a lost answer, so the caller's batch must be safe to repeat:
+   * conditional on a `rid` that the request drew once.
    */
   write<const B extends Batch>(batch: B): Promise<Answers<B>>
 }
@@ -59,7 +62,10 @@ export function databaseOver(driver: Driver): Database {
   }
 }
 
-/** The one CHECK of `batch_refusal`, which no row can pass; the statement that met it knows the reason. */
+/**
+ * The one CHECK of `batch_refusal`, which no row can pass; the statement that met it knows the
+ * reason.
+ */
 const REFUSED = 'refused'
 
 const asRefused =

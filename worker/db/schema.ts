@@ -1,6 +1,7 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
-// Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
-// Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
+// Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to
+// here. Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a
+// comment.
 import { sql } from 'drizzle-orm'
 import {
   check,
@@ -65,7 +66,10 @@ export const lease = sqliteTable('lease', {
   expires_at: integer().notNull(),
 })
 
-/** Secrets of the system itself that must outlive a change of SECRET_KEY, such as the salt of pairwise subjects. */
+/**
+ * Secrets of the system itself that must outlive a change of SECRET_KEY, such as the salt of
+ * pairwise subjects.
+ */
 export const stored_secret = sqliteTable('stored_secret', {
   name: text().primaryKey(),
   value: text().notNull(), // sealed
@@ -270,7 +274,10 @@ export const device_credential = sqliteTable(
   (t) => [index('device_credential_device').on(t.device_id)],
 )
 
-/** Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be revoked. */
+/**
+ * Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be
+ * revoked.
+ */
 export const device_token = sqliteTable(
   'device_token',
   {
@@ -376,7 +383,10 @@ export const authorization_code = sqliteTable(
   ],
 )
 
-/** One sign-in of a person to a client: the origin of its tokens and the family of its refresh tokens. */
+/**
+ * One sign-in of a person to a client: the origin of its tokens and the family of its refresh
+ * tokens.
+ */
 export const authorization = sqliteTable(
   'authorization',
   {
@@ -419,7 +429,10 @@ export const refresh_token = sqliteTable(
   (t) => [index('refresh_token_authorization').on(t.authorization_id)],
 )
 
-/** Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449 §11.1). */
+/**
+ * Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449
+ * §11.1).
+ */
 export const used_assertion = sqliteTable('used_assertion', {
   hash: text().primaryKey(),
   rid: text().notNull(),

@@ -19,7 +19,9 @@ export interface Statement<Row = unknown> extends Text {
   readonly [kind]?: { readonly statement: () => Row }
 }
 
-/** A part that is true or false, for `where`; made with `condition`. No database runs it by itself. */
+/**
+ * A part that is true or false, for `where`; made with `condition`. No database runs it by itself.
+ */
 export interface Condition extends Text {
   readonly [kind]?: { readonly condition: true }
 }
@@ -73,8 +75,9 @@ export function scalar(strings: TemplateStringsArray, ...values: readonly Interp
 export const TRUE: Condition = condition`true`
 
 /**
- * The statement that undoes its whole batch unless the condition holds: the write rejects with BatchRefused and
- * this reason. A batch may be repeated after a lost answer, so the condition must hold for what it did itself.
+ * The statement that undoes its whole batch unless the condition holds: the write rejects with
+ * BatchRefused and this reason. A batch may be repeated after a lost answer, so the condition must
+ * hold for what it did itself.
  */
 export function refuseUnless(holds: Condition, reason: string): Statement<never> {
   const { sql: text, args } = sql`insert into batch_refusal (refused)

@@ -1,5 +1,6 @@
-// What a device proves itself with: its own public key (`jwk`) or a secret that was generated here and shown
-// once (`secret`, kept as a hash). Judging an assertion or a request is the token endpoint's work.
+// What a device proves itself with: its own public key (`jwk`) or a secret that was generated here
+// and shown once (`secret`, kept as a hash). Judging an assertion or a request is the token
+// endpoint's work.
 import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
@@ -99,7 +100,10 @@ export function liveCredentials(cx: Context, rows: readonly CredentialRow[]): Cr
   )
 }
 
-/** Whether `secret` is that of one of the (live) credentials. Compares with every one, in constant time. */
+/**
+ * Whether `secret` is that of one of the (live) credentials. Compares with every one, in constant
+ * time.
+ */
 export function verifyDeviceSecret(rows: readonly CredentialRow[], secret: string): boolean {
   const hash = sha256(secret)
   let found = false
@@ -141,8 +145,8 @@ export function newCredential(
 }
 
 /**
- * Throws Problem for a key that cannot verify anything and for one device with the same key or `kid` twice.
- * `pointer` gives the place of the nth.
+ * Throws Problem for a key that cannot verify anything and for one device with the same key or
+ * `kid` twice. `pointer` gives the place of the nth.
  */
 export async function assertSoundCredentials(
   inputs: readonly CredentialInput[],
@@ -162,7 +166,10 @@ export async function assertSoundCredentials(
   }
 }
 
-/** Throws Problem for credentials that have run out before they begin. Not asked of a blueprint, which stays. */
+/**
+ * Throws Problem for credentials that have run out before they begin. Not asked of a blueprint,
+ * which stays.
+ */
 export function assertNotOver(
   cx: Context,
   inputs: readonly CredentialInput[],
@@ -257,8 +264,8 @@ export async function listCredentials(
 }
 
 /**
- * From now on the credential proves nothing. The row stays, so that a blueprint does not bring the key back.
- * Round trips: 1 write. Throws Problem.
+ * From now on the credential proves nothing. The row stays, so that a blueprint does not bring the
+ * key back. Round trips: 1 write. Throws Problem.
  */
 export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
   const lacks = lacking(cx, device_id, [])

@@ -1,4 +1,5 @@
-// Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl rules.
+// Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl
+// rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
@@ -130,8 +131,9 @@ const noType = () => new Problem('not_found', 'there is no such device type')
 const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
 
 /**
- * Rules of a type are rights of every device of it, and rules may name any topic: to write or take them away needs
- * what it needs for a role (power.ts). No round trip for an actor with `manage`, else 1. Throws Problem forbidden.
+ * Rules of a type are rights of every device of it, and rules may name any topic: to write or take
+ * them away needs what it needs for a role (power.ts). No round trip for an actor with `manage`,
+ * else 1. Throws Problem forbidden.
  */
 async function assertMayWriteRules(cx: Context, name: string, ...acls: string[]): Promise<void> {
   const checks = acls

@@ -1,5 +1,5 @@
-// Things as principals: what a device is, and its way from registration to its end. Suspending and retiring
-// are states of the row; whoever issues or accepts tokens looks at them.
+// Things as principals: what a device is, and its way from registration to its end. Suspending and
+// retiring are states of the row; whoever issues or accepts tokens looks at them.
 import { deleteMembership, insertMembership } from '../access/groups.ts'
 import {
   buryPrincipal,
@@ -77,9 +77,10 @@ const CURSOR = 'devices'
 // --- plans ------------------------------------------------------------------------------------
 
 /**
- * What would make the stored device (or, with undefined, none) into what the entry says. What an entry leaves
- * out stays as it is. Of the credentials a key is added when the device never had it, a secret at creation only
- * (Design §7.10), and none is removed: so no second start undoes a revocation. Throws Problem.
+ * What would make the stored device (or, with undefined, none) into what the entry says. What an
+ * entry leaves out stays as it is. Of the credentials a key is added when the device never had it,
+ * a secret at creation only (Design §7.10), and none is removed: so no second start undoes a
+ * revocation. Throws Problem.
  */
 export async function planDevice(
   cx: Context,
@@ -203,7 +204,9 @@ type Change = {
 
 const movesOf = ({ groups }: Change): string[] => [...groups.added, ...groups.removed]
 
-/** What of the wanted is different from the present. Throws Problem for what no device may become. */
+/**
+ * What of the wanted is different from the present. Throws Problem for what no device may become.
+ */
 function changeOf(
   current: DeviceWithGroups,
   wanted: DeviceChange & { groups?: readonly string[] | null | undefined },
@@ -282,8 +285,8 @@ function statementsOf(
 // --- use cases --------------------------------------------------------------------------------
 
 /**
- * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1 write.
- * Throws Problem.
+ * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1
+ * write. Throws Problem.
  */
 export async function createDevice(
   cx: Context,
@@ -322,7 +325,10 @@ export async function getDevice(cx: Context, id: string): Promise<DeviceWithGrou
   return row
 }
 
-/** A page of devices by id. `group` means its members, not those of groups below. Round trips: 1 read. */
+/**
+ * A page of devices by id. `group` means its members, not those of groups below. Round trips: 1
+ * read.
+ */
 export async function listDevices(
   cx: Context,
   query: DeviceFilter & { limit: number; cursor?: string | undefined },
@@ -333,8 +339,8 @@ export async function listDevices(
 }
 
 /**
- * Changes a device. `version` is what If-Match demands; without it the last of several writers wins, field by
- * field. Round trips: 1 read, 1 write. Throws Problem.
+ * Changes a device. `version` is what If-Match demands; without it the last of several writers
+ * wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
  */
 export async function changeDevice(
   cx: Context,

@@ -1,10 +1,13 @@
-// The public key of a device as a JWK (RFC 7517): which kinds are taken, that it is a public one, and how one
-// key is told from another (RFC 7638).
+// The public key of a device as a JWK (RFC 7517): which kinds are taken, that it is a public one,
+// and how one key is told from another (RFC 7638).
 import { z } from '../api.ts'
 import { decodeBase64url, encodeBase64url, sha256 } from '../crypto.ts'
 import { Problem } from '../errors.ts'
 
-/** As it is kept: the members of RFC 7638 in their order, then `kid` and, when the key is bound to one, `alg`. */
+/**
+ * As it is kept: the members of RFC 7638 in their order, then `kid` and, when the key is bound to
+ * one, `alg`.
+ */
 export type DeviceJwk = (
   | { crv: 'Ed25519'; kty: 'OKP'; x: string }
   | { crv: 'P-256'; kty: 'EC'; x: string; y: string }
@@ -124,7 +127,9 @@ function rsaFaults(n: string, e: string): Fault[] {
 }
 
 const P25519 = 2n ** 255n - 19n
-/** The y coordinates of the points of order 1, 2, 4 and 8: their "keys" verify what nobody signed. */
+/**
+ * The y coordinates of the points of order 1, 2, 4 and 8: their "keys" verify what nobody signed.
+ */
 const SMALL_ORDER = [
   0n,
   1n,
@@ -163,7 +168,10 @@ export const keyText = (jwk: JwkInput | DeviceJwk): string => JSON.stringify(req
 /** RFC 7638 §3, SHA-256. */
 export const thumbprintOf = (jwk: JwkInput | DeviceJwk): string => sha256(keyText(jwk))
 
-/** Throws Problem when the runtime's own cryptography refuses the key: a point that is not on its curve. */
+/**
+ * Throws Problem when the runtime's own cryptography refuses the key: a point that is not on its
+ * curve.
+ */
 export async function assertSoundKey(jwk: JwkInput, pointer: string): Promise<void> {
   const algorithm =
     jwk.kty === 'OKP'

@@ -1,5 +1,5 @@
-// Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem that the caller
-// gets for each.
+// Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem
+// that the caller gets for each.
 import { assertNothingLacks, lackingFor, lackingToMove, nothingLacks } from '../access/power.ts'
 import { type Lack, listNeededForPrincipal } from '../access/rights_store.ts'
 import type { Context } from '../context.ts'
@@ -51,7 +51,10 @@ export function assertReferences(found: References | undefined, groups: readonly
   }
 }
 
-/** The Problem for which a batch with statements of this room was undone, or null when there is another cause. */
+/**
+ * The Problem for which a batch with statements of this room was undone, or null when there is
+ * another cause.
+ */
 export function refusalOf(error: unknown): Problem | null {
   // Of rivals who claim one MQTT client id at once, the index lets one through.
   const isRival = error instanceof ConstraintViolation && error.kind === 'unique'
@@ -82,7 +85,10 @@ export function refusalOf(error: unknown): Problem | null {
   }
 }
 
-/** What the actor lacks to change a device, and to let it enter or leave groups. Empty for one with `manage`. */
+/**
+ * What the actor lacks to change a device, and to let it enter or leave groups. Empty for one with
+ * `manage`.
+ */
 export function lacking(cx: Context, id: string, groups: readonly string[]): Statement<Lack>[] {
   if (cx.actor.scopes.has('manage')) return []
   return [
@@ -91,7 +97,10 @@ export function lacking(cx: Context, id: string, groups: readonly string[]): Sta
   ]
 }
 
-/** What the actor lacks to let a new device begin in groups: what a role on each gives there is judged on the group. */
+/**
+ * What the actor lacks to let a new device begin in groups: what a role on each gives there is
+ * judged on the group.
+ */
 export function lackingToRegister(cx: Context, groups: readonly string[]): Statement<Lack>[] {
   return cx.actor.scopes.has('manage') ? [] : groups.map((group) => lackingToMove(cx, group, group))
 }
@@ -100,7 +109,9 @@ export function lackingToRegister(cx: Context, groups: readonly string[]): State
 export const demandPower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
   lacks.length === 0 ? [] : [demandPowerOver(id, join(lacks.map(nothingLacks), ' and '))]
 
-/** Runs a write; if it was undone, throws the Problem. What lacks is then asked for, to be named. */
+/**
+ * Runs a write; if it was undone, throws the Problem. What lacks is then asked for, to be named.
+ */
 export async function guarded<T>(
   cx: Context,
   lacks: readonly Statement<Lack>[],

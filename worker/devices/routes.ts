@@ -41,7 +41,8 @@ import {
 } from './device_types.ts'
 import { changeDevice, createDevice, getDevice, listDevices, removeDevice } from './devices.ts'
 
-// Any text: what is no id is nobody's, so it is not found. Only what the database cannot be asked is refused.
+// Any text: what is no id is nobody's, so it is not found. Only what the database cannot be asked
+// is refused.
 const anyText = z
   .string()
   .min(1)

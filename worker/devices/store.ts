@@ -21,7 +21,10 @@ export type CredentialRow = typeof device_credential.$inferSelect
 
 /** With `groups`: a JSON array of the ids of the groups that the device itself is a member of. */
 export type DeviceWithGroups = DeviceRow & { groups: string }
-/** With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones included. */
+/**
+ * With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones
+ * included.
+ */
 export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
 // --- device -----------------------------------------------------------------------------------
@@ -73,7 +76,9 @@ export type References = {
   id_is_client_id: 0 | 1
 }
 
-/** Whether what a device refers to exists, and whether it would come too near to another principal. */
+/**
+ * Whether what a device refers to exists, and whether it would come too near to another principal.
+ */
 export const findReferences = (
   id: string,
   type: string,
@@ -86,8 +91,8 @@ export const findReferences = (
     ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
     ${idIsClientId(id)} as id_is_client_id`
 
-// mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. Were these of two
-// principals the same, one would take over the other's session.
+// mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. Were
+// these of two principals the same, one would take over the other's session.
 function clientIdIsForeign(id: string, mqtt_client_id: string | null): Condition {
   const space = mqtt_client_id?.split(':', 1)[0] ?? ''
   return condition`exists (select 1 from principal where id = ${space} and id <> ${id})`
@@ -99,8 +104,8 @@ const idIsClientId = (id: string): Condition =>
     or (mqtt_client_id >= ${id + ':'} and mqtt_client_id < ${id + ';'})))`
 
 /**
- * Demands for `insertDevice`, unless the device is there already: the principal is this request's, the type exists,
- * and no MQTT client id would be another's.
+ * Demands for `insertDevice`, unless the device is there already: the principal is this request's,
+ * the type exists, and no MQTT client id would be another's.
  */
 export const demandOfNewDevice = (cx: Context, row: DeviceRow): Statement[] => {
   const isThere = deviceExists(row.id)
@@ -130,7 +135,10 @@ export type DeviceChange = {
   metadata?: Record<string, string | null>
 }
 
-/** Demands for `updateDevice`: a retired device stays so, the type exists, no MQTT client id would be another's. */
+/**
+ * Demands for `updateDevice`: a retired device stays so, the type exists, no MQTT client id would
+ * be another's.
+ */
 export const demandOfChange = (
   id: string,
   { type, status, mqtt_client_id }: DeviceChange,
@@ -206,8 +214,9 @@ export const insertCredential = (row: CredentialRow, when: Condition): Statement
   insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
 
 /**
- * A condition: the device is there and not retired, has fewer than `max` credentials that were neither revoked
- * nor have run out, and none of them has this `kid` or this key (`key_text` as `keyText` gives it).
+ * A condition: the device is there and not retired, has fewer than `max` credentials that were
+ * neither revoked nor have run out, and none of them has this `kid` or this key (`key_text` as
+ * `keyText` gives it).
  */
 export const hasRoomForCredential = (
   cx: Context,

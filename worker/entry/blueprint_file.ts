@@ -1,4 +1,5 @@
-// A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. What it may say is admin's.
+// A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. What it may say
+// is admin's.
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
 import { applyBlueprint, BlueprintFault } from '../admin/blueprint.ts'

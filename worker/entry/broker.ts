@@ -1,6 +1,6 @@
-// A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH, else the
-// embedded aedes. On a free loopback port, with a password that only mProxy is told, so that nothing on the
-// machine gets past mProxy.
+// A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH,
+// else the embedded aedes. On a free loopback port, with a password that only mProxy is told, so
+// that nothing on the machine gets past mProxy.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'

@@ -1,6 +1,7 @@
-// The command line: `npm run allauth -- <command>`. Works on the database of the settings, as the system; only
-// `device token` goes over HTTP, as the device itself would. Results go to standard output, all else to error.
-// What a command needs is imported when it runs: a token should not have to wait for the whole worker.
+// The command line: `npm run allauth -- <command>`. Works on the database of the settings, as the
+// system; only `device token` goes over HTTP, as the device itself would. Results go to standard
+// output, all else to error. What a command needs is imported when it runs: a token should not have
+// to wait for the whole worker.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
@@ -54,7 +55,10 @@ function parse() {
   }
 }
 
-/** What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing is said. */
+/**
+ * What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing
+ * is said.
+ */
 type Answer = { text: string; json: unknown; code?: number }
 
 await runProgram(async () => {

@@ -1,6 +1,7 @@
-// A client certificate (RFC 5280) as the rooms see it, from its DER form. Whoever ended TLS has checked the signatures; this
-// only reads. Not `node:crypto`: its X509Certificate differs between Node, Deno and Bun, workerd lacks it without a
-// compatibility flag, and its subject is not RFC 4514.
+// A client certificate (RFC 5280) as the rooms see it, from its DER form. Whoever ended TLS has
+// checked the signatures; this only reads. Not `node:crypto`: its X509Certificate differs between
+// Node, Deno and Bun, workerd lacks it without a compatibility flag, and its subject is not RFC
+// 4514.
 import type { ClientCertificate } from '../context.ts'
 import { decodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
 
@@ -11,7 +12,8 @@ class Malformed extends Error {}
 
 /** The value of a Client-Cert header (RFC 9440 §2.1); null for anything else. */
 export function readClientCert(header: string, verified: boolean): ClientCertificate | null {
-  // Exactly one byte sequence: two headers, of which a visitor may have sent one, come joined by a comma.
+  // Exactly one byte sequence: two headers, of which a visitor may have sent one, come joined by a
+  // comma.
   const base64 = /^:([^:]+):$/.exec(header.trim())?.[1] ?? ''
   if (base64.length > (CERTIFICATE_MAX * 4) / 3) return null
   const der = decodeBase64(base64)
@@ -23,7 +25,10 @@ export function readClientCert(header: string, verified: boolean): ClientCertifi
   }
 }
 
-/** What Cloudflare tells of the connection, as far as it is of use: texts, also where they are "0" or "". */
+/**
+ * What Cloudflare tells of the connection, as far as it is of use: texts, also where they are "0"
+ * or "".
+ */
 export type TlsClientAuth = {
   certPresented?: string
   certVerified?: string
@@ -80,7 +85,10 @@ function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate 
 
 type Element = { tag: number; content: Uint8Array; whole: Uint8Array }
 
-/** The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has no others. */
+/**
+ * The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has
+ * no others.
+ */
 function elements(bytes: Uint8Array): Element[] {
   const found: Element[] = []
   let at = 0
@@ -149,7 +157,10 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   '1.3.6.1.4.1.311.60.2.1.3': 'jurisdictionC',
 }
 
-/** RFC 4514 §2: the last one first, as OpenSSL has it also among the parts of one; bytes beyond ASCII as hex pairs. */
+/**
+ * RFC 4514 §2: the last one first, as OpenSSL has it also among the parts of one; bytes beyond
+ * ASCII as hex pairs.
+ */
 function distinguishedName(content: Uint8Array): string {
   const names = elements(content).map((set) =>
     elements(expect(set, 0x31).content)

@@ -1,6 +1,6 @@
-// Shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database with its migrations,
-// the first operator, the blueprint, and the context of each request. The server itself is the runtime's own;
-// see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
+// Shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database with its
+// migrations, the first operator, the blueprint, and the context of each request. The server itself
+// is the runtime's own; see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -59,7 +59,9 @@ export type Host = {
 
 type Environment = Record<string, string | undefined>
 
-/** Reads the environment, opens the database and brings its schema up to date. Throws CannotStart. */
+/**
+ * Reads the environment, opens the database and brings its schema up to date. Throws CannotStart.
+ */
 export async function openHost(env: Environment, log: Log): Promise<Host & { open: Opener }> {
   const config = readConfig(env)
   const trusted = trustedProxies(config)
@@ -191,7 +193,10 @@ function readConfig(env: Environment): Config {
   return config
 }
 
-/** The key in `.allauth/`, made on the first start. Of two that start at once, both use the first one's. */
+/**
+ * The key in `.allauth/`, made on the first start. Of two that start at once, both use the first
+ * one's.
+ */
 export function ownSecretKey(): string {
   const file = `${FOLDER}/secret_key`
   try {
@@ -227,7 +232,10 @@ async function openDatabase(config: Config): Promise<OpenDatabase> {
   }
 }
 
-/** Refuses to run under a SECRET_KEY that does not open what is there: it would make keys of its own. */
+/**
+ * Refuses to run under a SECRET_KEY that does not open what is there: it would make keys of its
+ * own.
+ */
 async function proveSecretKey(cx: Context): Promise<void> {
   const keys = await signingKeys(cx)
   for (const alg of FIRST_ALGORITHMS) {
@@ -277,8 +285,8 @@ function trustedProxies(config: Config): BlockList {
 }
 
 /**
- * The address of the peer. X-Forwarded-For is believed only from a trusted proxy, and then read from the right:
- * the last address that is not such a proxy itself.
+ * The address of the peer. X-Forwarded-For is believed only from a trusted proxy, and then read
+ * from the right: the last address that is not such a proxy itself.
  */
 export function peerAddress(request: Request, socketAddress: string, trusted: BlockList): string {
   const isTrusted = (address: string) => {
@@ -298,8 +306,8 @@ export function peerAddress(request: Request, socketAddress: string, trusted: Bl
 }
 
 /**
- * The certificate that a trusted proxy says the peer has. From anybody else the headers are nothing: who connects directly
- * could write whatever name into them.
+ * The certificate that a trusted proxy says the peer has. From anybody else the headers are
+ * nothing: who connects directly could write whatever name into them.
  */
 export function certificateOfPeer(
   request: Request,

@@ -42,8 +42,8 @@ export function readMigrations(folder: string): Migration[] {
 
 /**
  * Applies what is missing and answers the names applied by this call, none if the database is up to
- * date. Throws MigrationRefused, before anything is changed, if a migration was changed after it had
- * been applied, or the database has one that this program does not know. A statement that fails
+ * date. Throws MigrationRefused, before anything is changed, if a migration was changed after it
+ * had been applied, or the database has one that this program does not know. A statement that fails
  * undoes its migration whole; those before it stay.
  */
 export async function migrate(

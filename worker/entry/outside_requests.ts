@@ -1,5 +1,6 @@
-// Requests to the outside from Node, Deno and Bun: every answer of DNS is judged, and the connection goes to an
-// address that was judged, so that a name cannot point elsewhere a moment later (DNS rebinding).
+// Requests to the outside from Node, Deno and Bun: every answer of DNS is judged, and the
+// connection goes to an address that was judged, so that a name cannot point elsewhere a moment
+// later (DNS rebinding).
 import { lookup } from 'node:dns/promises'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'

@@ -1,6 +1,7 @@
-// The database behind libSQL's protocol: sqld, Turso, or the endpoint in hrana/hrana.ts. Made of web
-// standards alone, for this is the one that runs in workerd. There a client belongs to the request
-// that made it: shared, it waits for an answer in another request's context and hangs for good.
+// The database behind libSQL's protocol: sqld, Turso, or the endpoint in hrana/hrana.ts. Made of
+// web standards alone, for this is the one that runs in workerd. There a client belongs to the
+// request that made it: shared, it waits for an answer in another request's context and hangs for
+// good.
 
 import { type Client, createClient } from '@libsql/client/web'
 import { type Database, DatabaseUnavailable, databaseOver } from '../db/database.ts'
@@ -117,7 +118,8 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
       if (status === 408 || status === 429 || status >= 500) {
         throw new AnswerLost(`the server answered ${status}${words === '' ? '' : `: ${words}`}`)
       }
-      // The client of libSQL keeps the words of plain text and of its own JSON; of all else the status alone.
+      // The client of libSQL keeps the words of plain text and of its own JSON; of all else the
+      // status alone.
       return coded
         ? new Response(body, { status, headers: { 'content-type': 'application/json' } })
         : new Response(words, { status, headers: { 'content-type': 'text/plain' } })
@@ -130,7 +132,10 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
 /** Longest words of a server that are kept. */
 const WORDS_MAX = 500
 
-/** The words of a refusal: those in its JSON, else its whole text, cut. `coded`: as libSQL's protocol has them. */
+/**
+ * The words of a refusal: those in its JSON, else its whole text, cut. `coded`: as libSQL's
+ * protocol has them.
+ */
 function readWords(text: string): { words: string; coded: boolean } {
   let found: Record<string, unknown> = {}
   try {

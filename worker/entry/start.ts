@@ -1,6 +1,6 @@
-// `npm start`: the whole system on one machine. Starts a broker (unless MQTT_UPSTREAM names one), the worker on
-// Node and mProxy, each a process of its own, says what to open and what to type next, and stops them together.
-// Spawns processes and imports neither the worker nor mProxy.
+// `npm start`: the whole system on one machine. Starts a broker (unless MQTT_UPSTREAM names one),
+// the worker on Node and mProxy, each a process of its own, says what to open and what to type
+// next, and stops them together. Spawns processes and imports neither the worker nor mProxy.
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker.ts'
@@ -53,8 +53,8 @@ function start(name: string, file: string, env: NodeJS.ProcessEnv): Promise<Read
   })
 }
 
-// npm starts this through a shell, which does not hand on a signal: an npm that was killed is noticed by its
-// absence. (Ctrl-C reaches all of them.)
+// npm starts this through a shell, which does not hand on a signal: an npm that was killed is
+// noticed by its absence. (Ctrl-C reaches all of them.)
 const parent = process.ppid
 setInterval(() => {
   if (process.ppid !== parent) void stop(0)
@@ -85,7 +85,9 @@ try {
   await stop(1)
 }
 
-/** A broker of the user's own may be down or misspelt; without this only a device would find out. */
+/**
+ * A broker of the user's own may be down or misspelt; without this only a device would find out.
+ */
 async function noteMissingBroker(env: NodeJS.ProcessEnv): Promise<void> {
   const metrics = env['METRICS_LISTEN'] ?? '127.0.0.1:9464'
   await new Promise((done) => setTimeout(done, 2000))

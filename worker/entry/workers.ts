@@ -1,5 +1,6 @@
-// The worker on Cloudflare Workers. The environment is vars and secrets; the database is reached over HTTP by a
-// client that belongs to one request. What an isolate remembers are values, keyed by issuer.
+// The worker on Cloudflare Workers. The environment is vars and secrets; the database is reached
+// over HTTP by a client that belongs to one request. What an isolate remembers are values, keyed by
+// issuer.
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { createApp } from '../app.ts'
 import {

@@ -1,6 +1,7 @@
-// Forms are accepted only from our own pages. Each form carries a token bound to the session cookie or, before
-// there is a session, to a cookie made for the visit: so another site can neither send the form nor sign a
-// person in as somebody else. What browsers say about the origin of a request is looked at as well.
+// Forms are accepted only from our own pages. Each form carries a token bound to the session cookie
+// or, before there is a session, to a cookie made for the visit: so another site can neither send
+// the form nor sign a person in as somebody else. What browsers say about the origin of a request
+// is looked at as well.
 import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
@@ -12,7 +13,9 @@ import { readSessionCookie } from './sessions.ts'
 const COOKIE = 'visit'
 const PURPOSE = 'csrf'
 
-/** A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to. */
+/**
+ * A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to.
+ */
 export function csrfToken(c: Http): string {
   const { cx } = c.var
   let bound = boundTo(c)
@@ -30,7 +33,10 @@ function mint(cx: Context, bound: string): string {
   return `${salt}.${mac(cx, PURPOSE, `${salt} ${bound}`)}`
 }
 
-/** Refuses a form that did not come from a page given to this browser. Throws OAuthError access_denied. */
+/**
+ * Refuses a form that did not come from a page given to this browser. Throws OAuthError
+ * access_denied.
+ */
 export function assertCsrf(c: Http, form: Form): void {
   assertOwnOrigin(c)
   const [salt = '', tag = ''] = (form.get('csrf') ?? '').split('.')

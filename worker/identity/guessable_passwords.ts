@@ -1,7 +1,10 @@
-// Long passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The password as a whole is compared: words
-// that are part of a longer one make it no worse.
+// Long passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The password as a whole is
+// compared: words that are part of a longer one make it no worse.
 
-/** Lower case, letters and digits only. Of those that leaks count most often, the ones with 15 and more. */
+/**
+ * Lower case, letters and digits only. Of those that leaks count most often, the ones with 15 and
+ * more.
+ */
 const COMMON = new Set(
   `passwordpassword passwordpassword1 password12345678 password123456789 password1234567890
   passwordpasswordpassword mypasswordispassword thisismypassword thisisapassword thisismypassword1
@@ -30,8 +33,9 @@ const ROWS = [
 const PRODUCT = 'allauth'
 
 /**
- * Whether the password is a common one, a short piece again and again, a row of the keyboard, or made of the name
- * of the account or of the product with next to nothing besides (up to three letters; digits and signs are nothing).
+ * Whether the password is a common one, a short piece again and again, a row of the keyboard, or
+ * made of the name of the account or of the product with next to nothing besides (up to three
+ * letters; digits and signs are nothing).
  */
 export function isGuessable(password: string, email: string): boolean {
   const plain = password.normalize('NFKC').toLowerCase()
@@ -48,7 +52,9 @@ export function isGuessable(password: string, email: string): boolean {
   return left !== text && left.replaceAll(/\P{L}/gu, '').length <= 3
 }
 
-/** One piece of at most a third of the text and eight characters, repeated; the last one may be cut. */
+/**
+ * One piece of at most a third of the text and eight characters, repeated; the last one may be cut.
+ */
 function isRepeated(text: string): boolean {
   for (let size = 1; size <= Math.min(8, text.length / 3); size++) {
     if (text.startsWith(text.slice(size)) && text.length > size) return true

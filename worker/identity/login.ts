@@ -1,5 +1,6 @@
-// Signing in with e-mail and password. Attempts are counted before the hash, per account and per address, and
-// given back on success; whether an account exists shows in nothing: neither answer, nor work, nor count.
+// Signing in with e-mail and password. Attempts are counted before the hash, per account and per
+// address, and given back on success; whether an account exists shows in nothing: neither answer,
+// nor work, nor count.
 import { addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'

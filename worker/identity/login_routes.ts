@@ -1,5 +1,6 @@
-// The pages on which people sign in and out, see their account, and set up the first operator. Plain forms that
-// work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
+// The pages on which people sign in and out, see their account, and set up the first operator.
+// Plain forms that work without script. Where a person came from is an opaque path of ours; what
+// lies behind it is not known here.
 import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
@@ -64,7 +65,9 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     return c.html(loginPage(values, messagesFor(ui_locales)), status)
   }
 
-  /** Database round trips: 0, or 1 for who comes from an application, or with a cookie from nowhere. */
+  /**
+   * Database round trips: 0, or 1 for who comes from an application, or with a cookie from nowhere.
+   */
   routes.get('/login', page, async (c) => {
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
@@ -77,8 +80,8 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /**
-   * Database round trips: 2, one more when the settings are not remembered, or when who came from an application has
-   * to try again.
+   * Database round trips: 2, one more when the settings are not remembered, or when who came from
+   * an application has to try again.
    */
   routes.post('/login', page, async (c) => {
     const { cx } = c.var

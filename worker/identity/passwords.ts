@@ -1,5 +1,6 @@
-// Passwords: the rule they must obey, and argon2id over the WebAssembly module that the context brings. The
-// text is normalised and hashed as UTF-8 bytes, whole. Stored as PHC strings; foreign parameters are bounded.
+// Passwords: the rule they must obey, and argon2id over the WebAssembly module that the context
+// brings. The text is normalised and hashed as UTF-8 bytes, whole. Stored as PHC strings; foreign
+// parameters are bounded.
 import { decodeBase64IgnorePadding, encodeBase64NoPadding } from '@oslojs/encoding'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
@@ -11,7 +12,10 @@ export const PASSWORD_MIN = 15
 /** Far beyond what anybody types; bounds the work of normalising. Bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 4096
 
-/** What is wrong with a new password for the account with this address, for people; null when nothing is. */
+/**
+ * What is wrong with a new password for the account with this address, for people; null when
+ * nothing is.
+ */
 export function passwordFault(password: string, email = ''): string | null {
   if (!password.isWellFormed() || /[\x00-\x1f\x7f]/.test(password)) {
     return 'must not contain control characters'
@@ -26,8 +30,8 @@ export function passwordFault(password: string, email = ''): string | null {
     : null
 }
 
-// RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how they compose
-// the same text. Nothing is trimmed, folded or cut.
+// RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how
+// they compose the same text. Nothing is trimmed, folded or cut.
 const passwordBytes = (password: string): Uint8Array =>
   new TextEncoder().encode(password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC'))
 
@@ -59,8 +63,8 @@ export async function hashPassword(cx: Context, password: string): Promise<strin
 }
 
 /**
- * Whether the password is the one of the hash. Without a hash (no such user, or one without a password) the
- * same work is done and the answer is no (Design §7.8).
+ * Whether the password is the one of the hash. Without a hash (no such user, or one without a
+ * password) the same work is done and the answer is no (Design §7.8).
  */
 export async function verifyPassword(
   cx: Context,
@@ -81,7 +85,9 @@ export async function verifyPassword(
   return same && stored !== null && bytes.byteLength <= PASSWORD_MAX_BYTES
 }
 
-/** Whether the hash was made with other parameters than ours: hash anew once the password is known. */
+/**
+ * Whether the hash was made with other parameters than ours: hash anew once the password is known.
+ */
 export function isOutdated(phc: string): boolean {
   const stored = parsePhc(phc)
   if (stored === null) return false
@@ -166,8 +172,8 @@ function instance(cx: Context): Instance {
   if (known !== undefined) return known
   const exports = new WebAssembly.Instance(cx.argon2).exports as unknown as Argon2
   exports._initialize()
-  // Taken once and first: buffers that come and go would lie in the way of the large block and make the
-  // memory grow to twice the size.
+  // Taken once and first: buffers that come and go would lie in the way of the large block and make
+  // the memory grow to twice the size.
   const at = exports.malloc(BUFFER_BYTES)
   if (at === 0) throw new Error('argon2 has no memory')
   return remember(cx, REMEMBERED, { exports, at }, Number.MAX_SAFE_INTEGER / 2)
@@ -201,7 +207,8 @@ function argon2(
     return buffer().slice(tagAt, tagAt + tagLength)
   } finally {
     buffer().fill(0)
-    // WebAssembly memory never shrinks: what a foreign hash made grow is given back by forgetting it.
+    // WebAssembly memory never shrinks: what a foreign hash made grow is given back by forgetting
+    // it.
     if (!healthy || m > PARAMETERS.m) cx.memory.delete(REMEMBERED)
   }
 }

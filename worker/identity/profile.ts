@@ -1,6 +1,6 @@
-// What the standard claims say of a person (OpenID Connect Core §5.1) beyond name, language and e-mail, which have
-// columns of their own: kept as one JSON object in the order below, so that equal profiles are equal text. One
-// schema for the API, the blueprint and OpenAPI. Pure.
+// What the standard claims say of a person (OpenID Connect Core §5.1) beyond name, language and
+// e-mail, which have columns of their own: kept as one JSON object in the order below, so that
+// equal profiles are equal text. One schema for the API, the blueprint and OpenAPI. Pure.
 import { lineSchema, z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
 

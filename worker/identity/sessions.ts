@@ -1,5 +1,6 @@
-// Browser sessions: the cookie holds 32 random bytes, the table their hash. A session ends when it was idle too
-// long, when it is too old, when it is ended, and with its user. Who may start one is decided by the caller.
+// Browser sessions: the cookie holds 32 random bytes, the table their hash. A session ends when it
+// was idle too long, when it is too old, when it is ended, and with its user. Who may start one is
+// decided by the caller.
 
 import { as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
@@ -50,9 +51,9 @@ export const listSessionsOf = (cx: Context, cookie: string | undefined): Stateme
   listLiveSessions(cx, scalar`(select user_id from (${findSession(cx, cookie)}))`)
 
 /**
- * A new session in place of the one of `replaces` (the browser's present cookie). When that was the same person's,
- * it keeps its `sid`, so that clients go on knowing it. The last statement answers one row if the session came to
- * be: it does not for a user who is disabled or gone by then.
+ * A new session in place of the one of `replaces` (the browser's present cookie). When that was the
+ * same person's, it keeps its `sid`, so that clients go on knowing it. The last statement answers
+ * one row if the session came to be: it does not for a user who is disabled or gone by then.
  */
 export function startSession(
   cx: Context,
@@ -112,7 +113,9 @@ export const touchSession = (
 ): Statement | null =>
   cx.now() - row.last_seen_at < TOUCH_EVERY ? null : updateSessionSeen(row.id_hash, cx.now())
 
-/** Ends one session, with its event. `user_id` is the owner; another user's session is left alone. */
+/**
+ * Ends one session, with its event. `user_id` is the owner; another user's session is left alone.
+ */
 export const endBrowserSession = (
   cx: Context,
   user_id: string,
@@ -126,8 +129,8 @@ export const endBrowserSession = (
 }
 
 /**
- * Called after sessions of a user were ended, with the user's id. What hangs on sessions is not known in this room.
- * Never throws.
+ * Called after sessions of a user were ended, with the user's id. What hangs on sessions is not
+ * known in this room. Never throws.
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
 

@@ -1,5 +1,5 @@
-// How the first operator comes to be: through a one-time link that a fresh system prints, or from ADMIN_EMAIL and
-// ADMIN_PASSWORD. Both end for good as soon as there is an operator (Design §7.10).
+// How the first operator comes to be: through a one-time link that a fresh system prints, or from
+// ADMIN_EMAIL and ADMIN_PASSWORD. Both end for good as soon as there is an operator (Design §7.10).
 
 import { planGrant } from '../access/grants.ts'
 import { fieldErrors } from '../api.ts'
@@ -47,8 +47,9 @@ export type Redemption =
   | { outcome: 'email_taken' }
 
 /**
- * Makes the first operator and signs the person in. One batch: of any number of parallel redemptions one makes
- * an operator. E-mail and password are those that `userInput` accepts. Database round trips: 2.
+ * Makes the first operator and signs the person in. One batch: of any number of parallel
+ * redemptions one makes an operator. E-mail and password are those that `userInput` accepts.
+ * Database round trips: 2.
  */
 export async function redeemSetupLink(
   cx: Context,
@@ -89,8 +90,9 @@ export async function redeemSetupLink(
 }
 
 /**
- * Makes the operator that the settings name, unless there is one already. Answers whether it did. An account
- * that exists is left as it is: a restart undoes nothing. Throws Problem invalid_request.
+ * Makes the operator that the settings name, unless there is one already. Answers whether it did.
+ * An account that exists is left as it is: a restart undoes nothing. Throws Problem
+ * invalid_request.
  */
 export async function ensureFirstOperator(
   cx: Context,

@@ -1,4 +1,5 @@
-// The tables `user`, `session` and `setup_link`. Functions answer statements; use cases decide what goes together.
+// The tables `user`, `session` and `setup_link`. Functions answer statements; use cases decide what
+// goes together.
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
@@ -52,8 +53,8 @@ export const listUsersAfter = (
     order by id limit ${limit + 1}`
 
 /**
- * Inserts the user if this request made the principal. A repeated batch finds its row and inserts nothing; an
- * e-mail address that is taken violates `user.email_key` and undoes the whole batch.
+ * Inserts the user if this request made the principal. A repeated batch finds its row and inserts
+ * nothing; an e-mail address that is taken violates `user.email_key` and undoes the whole batch.
  */
 export const insertUser = (cx: Context, row: UserRow): Statement =>
   insertWhere(
@@ -87,7 +88,8 @@ export const deleteUser = (id: string, version: number, when: Condition): Statem
 
 // --- session ----------------------------------------------------------------------------------
 
-// The settings are read by the statement itself, so a session costs no extra round trip, cold or warm.
+// The settings are read by the statement itself, so a session costs no extra round trip, cold or
+// warm.
 const duration = (name: NumberSetting): Scalar =>
   scalar`coalesce((select cast(value as integer) from setting where name = ${name}),
     ${DEFAULT_SETTINGS[name]})`
@@ -111,8 +113,8 @@ export const listLiveSessions = (cx: Context, user_id: string | Scalar): Stateme
     order by session.created_at desc, session.id_hash limit 200`
 
 /**
- * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of the session
- * whose `sid` goes on when it is the same user's.
+ * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of
+ * the session whose `sid` goes on when it is the same user's.
  */
 export const insertSession = (
   row: Omit<SessionRow, 'expires_at'>,

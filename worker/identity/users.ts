@@ -1,5 +1,5 @@
-// Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are not here
-// (access), nor how they prove who they are (login, passwords).
+// Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are
+// not here (access), nor how they prove who they are (login, passwords).
 
 import { assertMayEditPrincipal, lastOperator, leavesAnOperator } from '../access/power.ts'
 import {
@@ -148,7 +148,10 @@ export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status ==
 export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow> =>
   findUsersByEmailKeys(emails.map(emailKey))
 
-/** The row of a new user; hashes the password. Throws Problem for one that this account may not have. */
+/**
+ * The row of a new user; hashes the password. Throws Problem for one that this account may not
+ * have.
+ */
 export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   const now = cx.now()
   const fault = input.password === undefined ? null : passwordFault(input.password, input.email)
@@ -249,8 +252,8 @@ export async function createUser(cx: Context, input: UserInput): Promise<UserRow
 }
 
 /**
- * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all sessions.
- * Throws Problem not_found, forbidden, precondition_failed, conflict.
+ * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all
+ * sessions. Throws Problem not_found, forbidden, precondition_failed, conflict.
  */
 export async function changeUser(
   cx: Context,
@@ -295,7 +298,10 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
   })
 }
 
-/** The condition that somebody else remains an operator. One round trip. Throws Problem when nobody does now. */
+/**
+ * The condition that somebody else remains an operator. One round trip. Throws Problem when nobody
+ * does now.
+ */
 async function demandOperator(cx: Context, id: string): Promise<Condition> {
   const remains = leavesAnOperator(cx.now(), { user: id })
   const [state] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
@@ -305,7 +311,9 @@ async function demandOperator(cx: Context, id: string): Promise<Condition> {
 
 const ATTEMPTS = 3
 
-/** Reads, lets `write` try, and reads again when somebody else was quicker (`write` answers null). */
+/**
+ * Reads, lets `write` try, and reads again when somebody else was quicker (`write` answers null).
+ */
 async function whileOthersWrite(
   cx: Context,
   id: string,

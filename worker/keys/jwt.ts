@@ -1,5 +1,6 @@
-// Signing and checking our own JWTs. What a token says is decided above; here it gets `kid` and `typ`,
-// and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
+// Signing and checking our own JWTs. What a token says is decided above; here it gets `kid` and
+// `typ`, and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725
+// §3.11).
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './signing_keys.ts'
@@ -17,8 +18,8 @@ export function timeFault(error: unknown): 'expired' | 'not_yet_valid' | null {
 export type Signed = { jwt: string; kid: string }
 
 /**
- * Signs claims with the current key of `alg`, which is made when there is none yet. `iss` is added; times are the
- * caller's.
+ * Signs claims with the current key of `alg`, which is made when there is none yet. `iss` is added;
+ * times are the caller's.
  */
 export async function signJwt(
   cx: Context,
@@ -34,8 +35,8 @@ export async function signJwt(
 }
 
 /**
- * The claims of a JWT of ours, or null when it is not one: wrong signature, type, issuer, audience or time.
- * `audience` undefined accepts any (for introspection, which judges the audience itself).
+ * The claims of a JWT of ours, or null when it is not one: wrong signature, type, issuer, audience
+ * or time. `audience` undefined accepts any (for introspection, which judges the audience itself).
  * `ignoreExpiry` is for id_token_hint, which may have run out (RP-Initiated Logout §2).
  */
 export async function verifyJwt(

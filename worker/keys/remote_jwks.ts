@@ -1,7 +1,8 @@
-// Key sets that others publish at an address (RFC 7517): one way to fetch and to remember them, for all that verifies
-// what somebody else signed. A set is kept for a minute. It is fetched again for a key id that it lacks, but not more
-// often than every ten seconds. While the address cannot be read, a set that is there counts on until its minute is
-// over. Which keys are of use, and which refusal a fault becomes, is for the caller to say.
+// Key sets that others publish at an address (RFC 7517): one way to fetch and to remember them, for
+// all that verifies what somebody else signed. A set is kept for a minute. It is fetched again for
+// a key id that it lacks, but not more often than every ten seconds. While the address cannot be
+// read, a set that is there counts on until its minute is over. Which keys are of use, and which
+// refusal a fault becomes, is for the caller to say.
 import { type Context, recall, remember } from '../context.ts'
 import { isObject } from '../json.ts'
 import { type OutsideReason, OutsideRefused } from '../outside.ts'
@@ -10,8 +11,8 @@ import { type OutsideReason, OutsideRefused } from '../outside.ts'
 const SET_TTL = 60
 
 /**
- * Seconds until an address is asked again for a key that its set lacks, or after a fault that is remembered. A stranger
- * who makes up key ids cannot make us ask more often.
+ * Seconds until an address is asked again for a key that its set lacks, or after a fault that is
+ * remembered. A stranger who makes up key ids cannot make us ask more often.
  */
 const RETRY_AFTER = 10
 
@@ -19,7 +20,9 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-/** Why there are no keys to be had: a literal, and where there is more to say, words for the log. */
+/**
+ * Why there are no keys to be had: a literal, and where there is more to say, words for the log.
+ */
 export type KeySetFault = { fault: OutsideReason | 'status' | 'no_jwk_set'; words?: string }
 
 export type KeySetAnswer<Key> = { keys: readonly Key[] } | KeySetFault
@@ -30,7 +33,9 @@ export type KeySetReader<Key extends { readonly kid?: unknown }> = {
   name: string
   /** The keys of use among those of a set; null when it does not count as a set. */
   read(keys: readonly unknown[]): readonly Key[] | null
-  /** False: an address that failed is asked again by the next request. True: only after RETRY_AFTER. */
+  /**
+   * False: an address that failed is asked again by the next request. True: only after RETRY_AFTER.
+   */
   remembersFaults: boolean
 }
 
@@ -44,7 +49,10 @@ export const keysNamed = <Key extends { readonly kid?: unknown }>(
 ): readonly Key[] =>
   kid === undefined ? keys : keys.filter((key) => key.kid === undefined || key.kid === kid)
 
-/** All keys of use at an address. With `kid` the set is fetched again when it has none of that id yet. No database. */
+/**
+ * All keys of use at an address. With `kid` the set is fetched again when it has none of that id
+ * yet. No database.
+ */
 export async function remoteKeys<Key extends { readonly kid?: unknown }>(
   cx: Context,
   reader: KeySetReader<Key>,
@@ -65,7 +73,10 @@ export async function remoteKeys<Key extends { readonly kid?: unknown }>(
   return known
 }
 
-/** A failed look takes no good keys away, and does not keep them longer: anybody can cause one by a made-up key id. */
+/**
+ * A failed look takes no good keys away, and does not keep them longer: anybody can cause one by a
+ * made-up key id.
+ */
 function renewed<Key>(
   cx: Context,
   known: Fetched<Key> | undefined,

@@ -18,7 +18,8 @@ export function jwksRoutes(): Hono<Env> {
     })
     .get('/.well-known/paserk.json', async (c) => {
       const found = await paserks(c.var.cx)
-      // The first key of its kind signs as soon as it is made, so that there is none is not to be remembered.
+      // The first key of its kind signs as soon as it is made, so that there is none is not to be
+      // remembered.
       const isEmpty = found.keys.length === 0
       c.header('Cache-Control', isEmpty ? 'no-cache' : `public, max-age=${JWKS_MAX_AGE}`)
       c.header('Access-Control-Allow-Origin', '*')

@@ -7,7 +7,10 @@ export type KeyRow = typeof signing_key.$inferSelect
 export const listKeys = (): Statement<KeyRow> =>
   sql`select * from signing_key order by signs_at, kid`
 
-/** Inserts unless a key of this algorithm will still begin to sign after `after`: racing rotations make one. */
+/**
+ * Inserts unless a key of this algorithm will still begin to sign after `after`: racing rotations
+ * make one.
+ */
 export const insertKeyUnlessPending = (row: KeyRow, after: number): Statement =>
   insertWhere(
     signing_key,

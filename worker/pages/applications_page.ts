@@ -1,4 +1,5 @@
-// Which applications have access to a person's account, what they may, and a button for each to take it away.
+// Which applications have access to a person's account, what they may, and a button for each to
+// take it away.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, day, type Html, hiddenFields, moment, person, shell } from './shell.ts'

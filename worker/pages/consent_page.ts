@@ -1,5 +1,6 @@
-// Asks a person whether a client may have what it asks for. Everything comes as values: this page knows neither
-// protocol nor tables. Names were chosen by others, so the redirect host and the client's id stand beside them.
+// Asks a person whether a client may have what it asks for. Everything comes as values: this page
+// knows neither protocol nor tables. Names were chosen by others, so the redirect host and the
+// client's id stand beside them.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, documents, type Html, type Introduction, logo, person, shell } from './shell.ts'

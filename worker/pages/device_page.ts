@@ -1,5 +1,6 @@
-// The pages of the device grant: typing the code that a device shows, comparing and deciding, and what became of it.
-// The one danger is a code that somebody else sent, so the question names it before anything else.
+// The pages of the device grant: typing the code that a device shows, comparing and deciding, and
+// what became of it. The one danger is a code that somebody else sent, so the question names it
+// before anything else.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { alert, csrfField, type Html, person, shell } from './shell.ts'

@@ -1,5 +1,6 @@
-// Asks a person whether an account here may be linked with a voice assistant: the consent page for clients with a
-// preset, with the words that vendors ask for. It answers to the same path and with the same buttons.
+// Asks a person whether an account here may be linked with a voice assistant: the consent page for
+// clients with a preset, with the words that vendors ask for. It answers to the same path and with
+// the same buttons.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, person, shell } from './shell.ts'

@@ -1,5 +1,5 @@
-// The form with which people sign in. The refusal is one text for every reason: an account that does not exist
-// reads like a wrong password (Design §7.8).
+// The form with which people sign in. The refusal is one text for every reason: an account that
+// does not exist reads like a wrong password (Design §7.8).
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import {

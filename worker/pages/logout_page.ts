@@ -1,4 +1,5 @@
-// Signing out asks first, so that no link or image signs anybody out; afterwards it says that it is done.
+// Signing out asks first, so that no link or image signs anybody out; afterwards it says that it is
+// done.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, hiddenFields, person, shell } from './shell.ts'

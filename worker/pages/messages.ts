@@ -1,5 +1,6 @@
-// All texts that people read on the pages, one object per locale. A page takes the object as its last argument,
-// so another language is another object of the same shape. Plain text: the pages escape it.
+// All texts that people read on the pages, one object per locale. A page takes the object as its
+// last argument, so another language is another object of the same shape. Plain text: the pages
+// escape it.
 
 export const english = {
   locale: 'en',
@@ -150,7 +151,10 @@ export type Messages = typeof english
 const LOCALES: ReadonlyMap<string, Messages> = new Map([[english.locale, english]])
 export const UI_LOCALES: readonly string[] = [...LOCALES.keys()]
 
-/** The texts in the first of the wished locales (BCP 47) that there is, a region's in its language; else English. */
+/**
+ * The texts in the first of the wished locales (BCP 47) that there is, a region's in its language;
+ * else English.
+ */
 export function messagesFor(ui_locales: readonly string[]): Messages {
   for (const one of ui_locales) {
     const found = LOCALES.get(one) ?? LOCALES.get(one.split('-')[0] ?? '')

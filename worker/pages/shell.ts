@@ -1,5 +1,6 @@
-// The frame of every page, and the parts that pages share. No script and no inline style: the policy in
-// pageHeaders allows neither, and everything works without. Values are escaped by hono/html.
+// The frame of every page, and the parts that pages share. No script and no inline style: the
+// policy in pageHeaders allows neither, and everything works without. Values are escaped by
+// hono/html.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 
@@ -45,7 +46,10 @@ export type Introduction = {
   tos_uri: string | null
 }
 
-/** The logo of the application that asks, if it has one. Its name stands beside it, so it needs no words. */
+/**
+ * The logo of the application that asks, if it has one. Its name stands beside it, so it needs no
+ * words.
+ */
 export const logo = ({ logo_uri }: Introduction): Html =>
   logo_uri === null
     ? html``

@@ -16,7 +16,9 @@ interface Prepared {
   readonly parameters: number
 }
 
-/** Statements kept for each connection. The rooms have some two hundred, and few are asked often. */
+/**
+ * Statements kept for each connection. The rooms have some two hundred, and few are asked often.
+ */
 const CACHED_MAX = 200
 /** A longer text, such as a list of thousands of ids, is prepared for this once. */
 const CACHED_LENGTH_MAX = 16_384
@@ -34,7 +36,8 @@ export class EmbeddedConnection {
       this.script('PRAGMA foreign_keys = ON')
       // What was acknowledged is security state: a spent code, a revoked family. Any setting keeps
       // it when the process is killed, for then the kernel has the write; FULL, one fsync for each
-      // commit, keeps it when the power goes too (NORMAL could lose the last commits, not the file).
+      // commit, keeps it when the power goes too (NORMAL could lose the last commits, not the
+      // file).
       this.script(role === 'read' ? 'PRAGMA query_only = ON' : 'PRAGMA synchronous = FULL')
     } catch (error) {
       this.close()
@@ -92,8 +95,8 @@ export class EmbeddedConnection {
       this.#db.exec('COMMIT')
       return result
     } catch (error) {
-      // SQLite may have done it already. The library does not: closed in a transaction, it keeps the
-      // lock until its last statement is garbage, so this comes before everything else.
+      // SQLite may have done it already. The library does not: closed in a transaction, it keeps
+      // the lock until its last statement is garbage, so this comes before everything else.
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
       throw error
     }

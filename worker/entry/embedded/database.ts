@@ -1,10 +1,11 @@
-// The database as a file of this process, on Node, Deno and Bun. The one place that opens it, because
-// the library loses acknowledged writes if it is used plainly: after SQLITE_BUSY a statement stays
-// open on the connection, and what that connection is told next is acknowledged and never reaches the
-// disk. So all writes of the process go through one connection behind one queue, and a connection
-// that has met anything but a constraint is thrown away, with its statements, before the next attempt.
-// Writes asked for at once share a commit. That none can tell needs constraints which are checked at
-// each statement: one DEFERRED to the commit could be met by another's batch.
+// The database as a file of this process, on Node, Deno and Bun. The one place that opens it,
+// because the library loses acknowledged writes if it is used plainly: after SQLITE_BUSY a
+// statement stays open on the connection, and what that connection is told next is acknowledged and
+// never reaches the disk. So all writes of the process go through one connection behind one queue,
+// and a connection that has met anything but a constraint is thrown away, with its statements,
+// before the next attempt. Writes asked for at once share a commit. That none can tell needs
+// constraints which are checked at each statement: one DEFERRED to the commit could be met by
+// another's batch.
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'

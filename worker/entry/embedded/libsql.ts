@@ -1,6 +1,6 @@
-// What the embedded and the remote database share: how values are bound, and what the drivers' errors
-// mean; and how statements and rows cross the border to @libsql/client, which the remote one uses.
-// No node: import, for the Workers bundle holds this too.
+// What the embedded and the remote database share: how values are bound, and what the drivers'
+// errors mean; and how statements and rows cross the border to @libsql/client, which the remote one
+// uses. No node: import, for the Workers bundle holds this too.
 
 import type { InStatement, ResultSet } from '@libsql/client'
 import { type ConstraintKind, ConstraintViolation } from '../../db/database.ts'

@@ -1,7 +1,7 @@
-// A libSQL server over HTTP (Hrana, versions 2 and 3) in front of one local file. FOR DEVELOPMENT AND
-// TESTS ONLY: one process, one file, fewer promises to the disk than sqld's. workerd cannot open
-// files, so `npm run dev` and the worker's tests need it. Also a program of its own:
-//   node worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
+// A libSQL server over HTTP (Hrana, versions 2 and 3) in front of one local file. FOR DEVELOPMENT
+// AND TESTS ONLY: one process, one file, fewer promises to the disk than sqld's. workerd cannot
+// open files, so `npm run dev` and the worker's tests need it. Also a program of its own: node
+// worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
@@ -27,7 +27,10 @@ export interface HranaOptions {
   maxBodySize?: number
   /** Hears of each text that is to be executed. */
   onStatement?: (sql: string) => void
-  /** Whether the file is to outlive a crash of the machine. Without that, the disk is never waited for. */
+  /**
+   * Whether the file is to outlive a crash of the machine. Without that, the disk is never waited
+   * for.
+   */
   isDurable?: boolean
 }
 
@@ -114,7 +117,8 @@ export async function serveHrana({
   }
 
   async function answer(request: IncomingMessage): Promise<object> {
-    // A web page in a browser on this machine can reach a loopback address. It has no business here.
+    // A web page in a browser on this machine can reach a loopback address. It has no business
+    // here.
     if (request.headers.origin !== undefined) {
       throw new HttpRefusal(403, 'Not for browsers', 'FORBIDDEN')
     }

@@ -1,6 +1,6 @@
-// Where SQL statements begin and end, and which parameters they have: what the local endpoint has to
-// know of SQL, and the embedded library does not say (it runs the first statement of a text, drops
-// the rest without a word, and binds by position or by name, not both).
+// Where SQL statements begin and end, and which parameters they have: what the local endpoint has
+// to know of SQL, and the embedded library does not say (it runs the first statement of a text,
+// drops the rest without a word, and binds by position or by name, not both).
 
 export interface ScannedStatement {
   /** The statement alone, without its semicolon. */

@@ -1,6 +1,7 @@
 // One Hrana stream: a connection to the file of its own, what it has in store, and how each request
 // of the protocol is carried out on it. Native calls stop the process while they run, so a stream
-// that meets a lock never waits inside SQLite: it steps back, lets the others go on, and tries again.
+// that meets a lock never waits inside SQLite: it steps back, lets the others go on, and tries
+// again.
 
 import Database from 'libsql'
 import {
@@ -96,7 +97,9 @@ export class Stream {
   readonly #connections: Connections
   readonly #sqls = new Map<number, string>()
   #db: Native | null
-  /** PRAGMAs, temporary tables and attached files would be seen by the next to use the connection. */
+  /**
+   * PRAGMAs, temporary tables and attached files would be seen by the next to use the connection.
+   */
   #hasState = false
   /** A lock was met in a transaction. The statement stays open in the library, so nothing that is
    *  done on this connection can be relied on, until it is replaced after the rollback. */

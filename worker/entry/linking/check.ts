@@ -1,6 +1,7 @@
-// The command `linking-check`: what a vendor of a voice assistant demands of a linking server, tried at a running one.
-// Somebody has to sign in and a secret has to be shown: a person with a random password and a secret that runs out
-// are put into the database, and taken away at the end, whatever happened. The rules are in rules.ts.
+// The command `linking-check`: what a vendor of a voice assistant demands of a linking server,
+// tried at a running one. Somebody has to sign in and a secret has to be shown: a person with a
+// random password and a secret that runs out are put into the database, and taken away at the end,
+// whatever happened. The rules are in rules.ts.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import { createUser, removeUser } from '../../identity/users.ts'
@@ -11,7 +12,9 @@ import { CannotStart } from '../cannot_start.ts'
 import { type Finding, tryLinking } from './rules.ts'
 import type { Endpoints } from './vendor.ts'
 
-/** Longest that the secret is good if this program is killed before it takes it away, in seconds. */
+/**
+ * Longest that the secret is good if this program is killed before it takes it away, in seconds.
+ */
 const SECRET_TTL = 900
 
 export type Checked = { client_id: string; vendor: string; findings: Finding[] }

@@ -1,4 +1,5 @@
-// A browser without script, as far as checking the pages of a running worker needs one: cookies, redirects, forms.
+// A browser without script, as far as checking the pages of a running worker needs one: cookies,
+// redirects, forms.
 
 export type Page = { status: number; url: URL; headers: Headers; html: string }
 
@@ -15,7 +16,10 @@ export class FormBrowser {
     this.#signal = signal
   }
 
-  /** Opens an address and follows its redirects as long as they stay on the origin. Throws what `fetch` throws. */
+  /**
+   * Opens an address and follows its redirects as long as they stay on the origin. Throws what
+   * `fetch` throws.
+   */
   async open(address: string | URL, form?: URLSearchParams): Promise<Page | Left> {
     let url = new URL(address)
     const { origin } = url

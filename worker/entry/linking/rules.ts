@@ -1,5 +1,6 @@
-// The published rules of the vendors for account linking, tried over HTTP as the vendor would: Google's validation
-// tool and Amazon's requirements. Knows no database; what it needs of one it is given (check.ts).
+// The published rules of the vendors for account linking, tried over HTTP as the vendor would:
+// Google's validation tool and Amazon's requirements. Knows no database; what it needs of one it is
+// given (check.ts).
 import { LINKED_TOKEN_TTL_MIN, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { FormBrowser, type Left, type Page } from './form_browser.ts'
 import {
@@ -117,7 +118,9 @@ export async function tryLinking(
     noted.set('https', holds ? { result: 'pass' } : { result: isHere ? 'warn' : 'fail', detail })
   }
 
-  /** Where a request leads before anybody signs in: to the vendor, to a page of ours, or nowhere. */
+  /**
+   * Where a request leads before anybody signs in: to the vendor, to a page of ours, or nowhere.
+   */
   async function isAccepted(uri: string): Promise<boolean> {
     const shown = await new FormBrowser(signal).open(play.authorizationUrl({ redirect_uri: uri }))
     return 'left' in shown || shown.status < 400

@@ -1,5 +1,5 @@
-// A vendor of a voice assistant as far as account linking goes: what it sends to whom, with the browser of a person
-// who signs in and answers. Judges nothing: that is rules.ts's.
+// A vendor of a voice assistant as far as account linking goes: what it sends to whom, with the
+// browser of a person who signs in and answers. Judges nothing: that is rules.ts's.
 import type { Client } from '../../oauth/clients/clients.ts'
 import { type Preset, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { FormBrowser, type Left, type Page } from './form_browser.ts'
@@ -20,7 +20,10 @@ export type Way = 'body' | 'header'
 /** What the vendor sends as `state`: it has to come back as it is. */
 export const STATE = 'a+b/c=d~e'
 
-/** The first of the vendor's addresses that the client has is used. All calls throw what `fetch` throws. */
+/**
+ * The first of the vendor's addresses that the client has is used. All calls throw what `fetch`
+ * throws.
+ */
 export function playVendor(
   endpoints: Endpoints,
   { client, preset, client_secret }: Linking,
