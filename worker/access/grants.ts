@@ -1,7 +1,7 @@
-// Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user,
-// client, device or group (its members and those of the groups below); object a device, a group
-// (its devices and those of the groups below) or `*`, everything. The only way by which rights come
-// to anyone, but for a device's own type.
+// Grants: a subject holds a role on an object, perhaps from a time until a time. The subject is a
+// user, client, device or group (then also its members and those of the groups below). The object
+// is a device, a group (its devices and those of the groups below) or `*`, everything. Rights come
+// from grants alone, except those of a device's own type.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -162,8 +162,8 @@ const change = (
 ]
 
 /**
- * What an entry would do. `current` is the oldest grant of the same subject, role and object. The
- * subject is looked up when the batch runs, so it may be made by an earlier statement of it.
+ * Plans an entry. `current` is the oldest grant of the same subject, role and object. The batch
+ * looks the subject up when it runs, so an earlier statement of the batch may make it.
  */
 export async function planGrant(
   cx: Context,
@@ -270,7 +270,7 @@ export async function changeGrant(
         { pointer: '/expires_at', detail: WINDOW.message },
       ])
     }
-    // What it was, what it becomes: the longer of the two is what the actor must hold.
+    // The actor must hold the longer of the two: the old end of the grant or the new one.
     const longest =
       current.expires_at === null || row.expires_at === null
         ? null

@@ -1,6 +1,6 @@
-// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below
-// another or above all; it can be moved, but never below itself. Only an empty group that no grant
-// names can be deleted.
+// Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
+// or at the top. It can be moved, but never below itself. Only an empty group that no grant names
+// can be deleted.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -118,10 +118,7 @@ function assertPlace(place: PlaceRow | undefined): void {
   }
 }
 
-/**
- * What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at
- * once.
- */
+/** Fault of a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
 export function findTreeFault(parents: ReadonlyMap<string, string | null>): string | null {
   for (const id of parents.keys()) {
     const path = [id]
@@ -160,7 +157,7 @@ function creation(
   ]
 }
 
-/** The row as the patch wants it, and which fields differ. */
+/** The row after the patch, and the fields that differ. */
 function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
   const fields = (['kind', 'name', 'parent_id'] as const).filter(
     (field) => patch[field] !== undefined && patch[field] !== current[field],
@@ -181,8 +178,8 @@ const change = (
 ]
 
 /**
- * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry
- * without an id is always a new group.
+ * Plans an entry. Checks neither its parent nor the tree: see findTreeFault. An entry without an id
+ * is always a new group.
  */
 export async function planGroup(
   cx: Context,
@@ -203,7 +200,10 @@ export async function planGroup(
   return { change: 'updated', fields, statements: change(cx, row, fields) }
 }
 
-/** Makes the member's groups those of `groups`. `when` is that of the batch it joins. */
+/**
+ * Makes `groups` the groups of the member. `when` is the condition of the batch that these
+ * statements join.
+ */
 export async function planMemberships(
   cx: Context,
   member_id: string,
@@ -239,7 +239,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
   const parent_id = input.parent_id ?? null
   let when: Condition = TRUE
   if (parent_id !== null) {
-    // A new group is an object to whoever holds a role on those above: as if it were its parent.
+    // Roles on the groups above reach a new group as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
     const {
       place: [place],
@@ -323,7 +323,7 @@ export async function changeGroup(
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
-      // In the condition, so that two moves at once cannot close a circle.
+      // Stands in the condition, so that two moves at once cannot close a circle.
       when = condition`${parent_id === null ? TRUE : mayHangBelow(id, parent_id)}
         and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
     }

@@ -1,5 +1,5 @@
-// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it
-// to someone on something. Built-in roles stand as they are; a role in use cannot be deleted.
+// Roles: named permissions and templates of acl rules. A role gives nothing until a grant gives it
+// to a subject on an object. Built-in roles cannot be changed; a role in use cannot be deleted.
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
@@ -22,8 +22,8 @@ import {
 export { findRolesByNames } from './store.ts'
 
 /**
- * `manage` is every permission. Those named like the scopes of the management API give them, on
- * `*`.
+ * `manage` is every permission. A permission named like a scope of the management API gives that
+ * scope, when it is held on `*`.
  */
 export const permissionSchema = z
   .string()
@@ -133,7 +133,7 @@ const change = (
 const isBuiltin = (name: string) =>
   new Problem('conflict', `the role ${name} is built in and stays as it is`)
 
-/** What an entry would do. Throws Problem for a built-in role that would change. */
+/** Plans an entry. Throws Problem for a built-in role that would change. */
 export async function planRole(
   cx: Context,
   entry: RoleInput,
@@ -204,8 +204,9 @@ export async function listRoles(
 }
 
 /**
- * The actor needs power over what the role was and what it becomes: all that hold it change with
- * it. Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ * Changes a role. The actor needs power over the old and the new content, since it changes for
+ * every subject that holds the role. Throws Problem. Round trips: 1 read, 1 write; again when
+ * others write at the same time.
  */
 export async function changeRole(
   cx: Context,
