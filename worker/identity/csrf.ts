@@ -1,7 +1,7 @@
-// Forms are accepted only from our own pages. Each form carries a token bound to the session cookie
-// or, before there is a session, to a cookie made for the visit: so another site can neither send
-// the form nor sign a person in as somebody else. What browsers say about the origin of a request
-// is looked at as well.
+// Accepts forms only from our own pages. Each form carries a token bound to the session cookie or,
+// before there is a session, to a cookie made for the visit. So another site can neither send the
+// form nor sign a person in as somebody else. The headers in which browsers name the origin of a
+// request are checked as well.
 import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
@@ -27,7 +27,7 @@ export function csrfToken(c: Http): string {
   return mint(cx, bound)
 }
 
-// Different on every page, so that compression tells nothing about it.
+// Differs on every page, so that compression reveals nothing about it.
 function mint(cx: Context, bound: string): string {
   const salt = encodeBase64url(cx.random(12))
   return `${salt}.${mac(cx, PURPOSE, `${salt} ${bound}`)}`
@@ -57,7 +57,7 @@ function assertOwnOrigin(c: Http): void {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
     throw refusal('csrf_fetch_site')
   }
-  // "null" is what a sandboxed frame or a data: page sends; our own pages have an origin.
+  // A sandboxed frame and a data: page send "null"; our own pages have an origin.
   const origin = c.req.header('origin')
   if (origin !== undefined && origin !== c.var.cx.config.issuer) {
     throw refusal('csrf_origin')

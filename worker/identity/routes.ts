@@ -1,4 +1,10 @@
-// Users and their sessions in the management API.
+// Identity: people, passwords, browser sessions, login, set-up.
+// Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup (login_routes.ts).
+// Tables: `user`, `session`, `setup_link` (store.ts).
+// Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
+// csrf.ts the guard of every form.
+// Leaves rights to access/, and to oauth/ all that hangs on a session; it never learns that oauth/
+// exists, since login ends in a redirect to an opaque path of our own origin.
 import { idSchema } from '../access/principals.ts'
 import { operation } from '../api/operation.ts'
 import {

@@ -1,4 +1,4 @@
-// The sessions of a user as operators see them: listed, and ended.
+// The sessions of a user for operators: listing and ending.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
