@@ -1,5 +1,5 @@
 // BLAKE2b (RFC 7693) without key, salt and personalization: the hash of PASERK ids, which WebCrypto
-// does not have. Written for few and short inputs (one per key and process), so plainly, with
+// does not have. Its inputs are few and short (one per key and process), so the code is plain, with
 // 64-bit words as BigInt.
 
 const WORD = 0xffff_ffff_ffff_ffffn
@@ -63,7 +63,7 @@ export function blake2b(data: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(out.buffer, 0, length)
 }
 
-/** RFC 7693 §3.2: the compression function F. `count` is how many bytes were taken in so far. */
+/** RFC 7693 §3.2: the compression function F. `count`: bytes taken in so far. */
 function compress(h: bigint[], words: readonly bigint[], count: bigint, isLast: boolean): void {
   const v = [...h, ...IV]
   xor(v, 12, count & WORD)
