@@ -1,5 +1,5 @@
-// Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl
-// rules.
+// Types of devices: the topics to which every device of a type may publish and subscribe, as
+// templates of acl rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
@@ -66,7 +66,7 @@ export function describeDeviceType(row: DeviceTypeRow) {
   return { name, description, acl, created_at, updated_at }
 }
 
-/** What would make the stored type (or, with undefined, none) into what the entry says. */
+/** Plans an entry: the changes from the stored type (undefined: there is none) to the entry. */
 export async function planDeviceType(
   cx: Context,
   entry: DeviceTypeInput,
@@ -131,9 +131,9 @@ const noType = () => new Problem('not_found', 'there is no such device type')
 const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
 
 /**
- * Rules of a type are rights of every device of it, and rules may name any topic: to write or take
- * them away needs what it needs for a role (power.ts). No round trip for an actor with `manage`,
- * else 1. Throws Problem forbidden.
+ * Asserts power over the rules of a type, as for a role (power.ts): they are rights of every device
+ * of the type, and may name any topic. No round trip for an actor with `manage`, else 1. Throws
+ * Problem forbidden.
  */
 async function assertMayWriteRules(cx: Context, name: string, ...acls: string[]): Promise<void> {
   const checks = acls
@@ -194,7 +194,7 @@ export async function listDeviceTypes(
   return pageOf(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
-/** Round trips: 1 read, 1 write. `version` is what If-Match demands. */
+/** Round trips: 1 read, 1 write. `version` is the one that If-Match demands. */
 export async function changeDeviceType(
   cx: Context,
   name: string,

@@ -1,5 +1,5 @@
-// Things as principals: what a device is, and its way from registration to its end. Suspending and
-// retiring are states of the row; whoever issues or accepts tokens looks at them.
+// Devices as principals, from registration to end. Suspended and retired are states of the row;
+// each issuer and reader of tokens checks them.
 import { deleteMembership, insertMembership } from '../access/groups.ts'
 import {
   buryPrincipal,
@@ -77,10 +77,10 @@ const CURSOR = 'devices'
 // --- plans ------------------------------------------------------------------------------------
 
 /**
- * What would make the stored device (or, with undefined, none) into what the entry says. What an
- * entry leaves out stays as it is. Of the credentials a key is added when the device never had it,
- * a secret at creation only (Design §7.10), and none is removed: so no second start undoes a
- * revocation. Throws Problem.
+ * Plans an entry: the changes from the stored device (undefined: there is none) to the entry.
+ * Members that the entry leaves out stay as they are. A key of the entry is added when the device
+ * never had it, a secret at creation only, and no credential is removed: so a second start undoes
+ * no revocation. Throws Problem.
  */
 export async function planDevice(
   cx: Context,
@@ -159,7 +159,7 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
   return { plan, made, lacks }
 }
 
-/** The keys of the entry that the device never had, revoked ones counted as had. */
+/** The keys of the entry that the device never had; a revoked key counts as had. */
 function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): NewCredential[] {
   type Known = { jwk: DeviceJwk | null; expires_at: number | null; revoked_at: number | null }
   const known = JSON.parse(current.credentials) as Known[]
@@ -186,7 +186,7 @@ function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): 
   return added
 }
 
-/** The merge patch that leaves nothing but `metadata`. */
+/** The merge patch after which only `metadata` is left. */
 function replacing(
   current: DeviceRow,
   metadata: Record<string, string> | undefined,
@@ -205,7 +205,8 @@ type Change = {
 const movesOf = ({ groups }: Change): string[] => [...groups.added, ...groups.removed]
 
 /**
- * What of the wanted is different from the present. Throws Problem for what no device may become.
+ * The changes from the present device to the wanted one. Throws Problem for a state that no device
+ * may get.
  */
 function changeOf(
   current: DeviceWithGroups,
@@ -339,8 +340,8 @@ export async function listDevices(
 }
 
 /**
- * Changes a device. `version` is what If-Match demands; without it the last of several writers
- * wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
+ * Changes a device. `version` is the one that If-Match demands; without it the last of several
+ * writers wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
  */
 export async function changeDevice(
   cx: Context,
@@ -384,7 +385,7 @@ export async function changeDevice(
   return device
 }
 
-/** Forgets a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
+/** Removes a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
 export async function removeDevice(cx: Context, id: string, version: number | null): Promise<void> {
   const current = await getDevice(cx, id)
   if (version !== null && version !== current.version) throw otherVersion()

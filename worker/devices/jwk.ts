@@ -1,11 +1,11 @@
-// The public key of a device as a JWK (RFC 7517): which kinds are taken, that it is a public one,
-// and how one key is told from another (RFC 7638).
+// The public key of a device as a JWK (RFC 7517): the kinds that are taken, the check that it is
+// public, and the thumbprint that tells keys apart (RFC 7638).
 import { z } from '../api.ts'
 import { decodeBase64url, encodeBase64url, sha256 } from '../crypto.ts'
 import { Problem } from '../errors.ts'
 
 /**
- * As it is kept: the members of RFC 7638 in their order, then `kid` and, when the key is bound to
+ * The stored form: the members of RFC 7638 in their order, then `kid` and, when the key is bound to
  * one, `alg`.
  */
 export type DeviceJwk = (
@@ -16,7 +16,7 @@ export type DeviceJwk = (
 
 /** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-/** Members that say nothing that we would have to obey. */
+/** Members that demand nothing from this program. */
 const IGNORED_MEMBERS = ['ext', 'key_ops', 'x5c', 'x5t', 'x5t#S256', 'x5u']
 
 const KINDS = {
@@ -61,7 +61,7 @@ export const deviceJwkSchema = z
 export type JwkInput = z.infer<typeof deviceJwkSchema>
 
 function faultsOf(jwk: Record<string, unknown>): Fault[] {
-  // Before all else: whoever sends a private key must learn that it is one no longer.
+  // Stands before all else: a caller that sends a private key must learn that the key is disclosed.
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
     return [
       {
@@ -128,7 +128,8 @@ function rsaFaults(n: string, e: string): Fault[] {
 
 const P25519 = 2n ** 255n - 19n
 /**
- * The y coordinates of the points of order 1, 2, 4 and 8: their "keys" verify what nobody signed.
+ * The y coordinates of the points of order 1, 2, 4 and 8: such "keys" verify signatures that nobody
+ * made.
  */
 const SMALL_ORDER = [
   0n,
@@ -147,7 +148,7 @@ function isSafeEd25519(x: string): boolean {
   return y < P25519 && !SMALL_ORDER.includes(y)
 }
 
-/** The key as it is kept. `kid` is its thumbprint unless it came with one. */
+/** The stored form of the key. `kid` is its thumbprint unless it came with one. */
 export function keptJwk(jwk: JwkInput): DeviceJwk {
   const { kid, alg } = jwk
   return {
@@ -162,15 +163,15 @@ function required(jwk: Readonly<Record<string, unknown>>): DeviceJwk {
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as DeviceJwk
 }
 
-/** The members that make the key, as JSON without spaces: what a thumbprint is of. */
+/** The required members as JSON without spaces: the text of a thumbprint. */
 export const keyText = (jwk: JwkInput | DeviceJwk): string => JSON.stringify(required(jwk))
 
 /** RFC 7638 §3, SHA-256. */
 export const thumbprintOf = (jwk: JwkInput | DeviceJwk): string => sha256(keyText(jwk))
 
 /**
- * Throws Problem when the runtime's own cryptography refuses the key: a point that is not on its
- * curve.
+ * Throws Problem when the cryptography of the runtime refuses the key, such as a point that is not
+ * on its curve.
  */
 export async function assertSoundKey(jwk: JwkInput, pointer: string): Promise<void> {
   const algorithm =

@@ -1,4 +1,10 @@
-// Devices, their credentials and their types in the management API.
+// Devices: things, their types and credentials.
+// Routes: /v1/devices, their credentials, and /v1/device-types.
+// Tables: `device_type`, `device`, `device_credential` (store.ts), `device_token`
+// (minted_token_store.ts).
+// Files: device_schema.ts has the forms of the API, devices.ts the use cases, jwk.ts the public
+// keys, refusals.ts the Problem for each batch that is undone.
+// Leaves memberships to access/, and assertions and tokens to oauth/ and admin/.
 import { operation } from '../api/operation.ts'
 import {
   type Api,
@@ -41,8 +47,8 @@ import {
 } from './device_types.ts'
 import { changeDevice, createDevice, getDevice, listDevices, removeDevice } from './devices.ts'
 
-// Any text: what is no id is nobody's, so it is not found. Only what the database cannot be asked
-// is refused.
+// Any text: a text that is no id matches no row. Only text that the database cannot take is
+// refused.
 const anyText = z
   .string()
   .min(1)
