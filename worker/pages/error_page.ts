@@ -1,4 +1,4 @@
-// What a person sees when something did not work. The text is public and dull; details are in the
+// Page for a person when something did not work. The text is public and dull; details are in the
 // log, where the id of the request leads to them.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'

@@ -1,6 +1,6 @@
-// A form that the browser sends on by itself to where an answer belongs (OAuth Form Post Response
-// Mode). The button is for browsers without script. The script is this one text, which the page's
-// policy names by its hash.
+// A form that the browser sends on by itself to the address of an answer (OAuth Form Post Response
+// Mode). The button is for browsers without script. The script is this one text, which the policy
+// of the page names by its hash.
 import { html, raw } from 'hono/html'
 import { sha256 } from '../crypto.ts'
 import { english, type Messages } from './messages.ts'
