@@ -1,4 +1,4 @@
-// The record of what happened, as operators read it. Rooms write it through the ground's events.ts.
+// The record of events for operators. Rooms write it through events.ts of the ground.
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type EventRow, listEventsBefore } from './event_store.ts'
