@@ -1,14 +1,14 @@
-// The first argument of everything below `entry`: what a request may use of the world outside. Made
-// per request by entry's `open`. Time, randomness, the database and the log are reached through it
-// alone.
+// The first argument of everything below `entry`: the one way of a request to the world outside.
+// `open` of entry makes one per request. Time, randomness, the database and the log are reached
+// through it alone.
 
 import type { Database } from './db/database.ts'
 import type { Config } from './environment.ts'
 import type { OutsideFetch } from './outside.ts'
 
 /**
- * Who acts. Set by the bearer guard, a session, or the command line; permissions decide what may be
- * handed on.
+ * The actor of a request. Set by the bearer guard, a session, or the command line; its permissions
+ * decide what it may hand on.
  */
 export type Actor = {
   kind: 'user' | 'client' | 'device' | 'system' | 'anonymous'
@@ -29,7 +29,7 @@ export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: L
 export type Memory = Map<string, { value: unknown; expires_at: number }>
 
 /**
- * The certificate that the peer of this connection proved to hold the key of (TLS client
+ * The certificate for which the peer of this connection proved that it has the key (TLS client
  * authentication).
  */
 export type ClientCertificate = {
@@ -46,13 +46,15 @@ export type ClientCertificate = {
    * Base64url of the DER form of its SubjectPublicKeyInfo; null where only the thumbprint is known.
    */
   spki: string | null
-  /** Whether whoever ended TLS verified the chain up to an authority it trusts. */
+  /**
+   * True when the end of the TLS connection verified the chain up to an authority that it trusts.
+   */
   verified: boolean
 }
 
 /**
- * The two that a request is about, for its log alone: no decision reads them. Noted while the
- * request is read, on one record that all contexts of the request share.
+ * The client and the subject of a request, for its log alone: no decision reads them. Noted while
+ * the request is read, on one record that all contexts of the request share.
  */
 export type Parties = {
   /** The client as the request names it, which proves nothing. */
@@ -71,7 +73,7 @@ export type Context = {
   /** `n` random bytes. */
   random(n: number): Uint8Array<ArrayBuffer>
   log: Log
-  /** What others name is fetched through this alone: guarded, see outside.ts. */
+  /** The one way to fetch an address that others name: guarded, see outside.ts. */
   fetch: OutsideFetch
   /** Work that may outlive the answer (waitUntil on Workers). */
   background(promise: Promise<unknown>): void
@@ -82,7 +84,7 @@ export type Context = {
   actor: Actor
   parties: Parties
   memory: Memory
-  /** The compiled argon2 module; entry supplies it because each runtime loads it its own way. */
+  /** The compiled argon2 module; entry supplies it, since each runtime loads it in another way. */
   argon2: WebAssembly.Module
   /**
    * Random per request, and never taken from it: statements of one request are conditional on it
@@ -91,7 +93,7 @@ export type Context = {
   rid: string
 }
 
-/** The context of one request: each line of its log says of which request it is, and from where. */
+/** The context of one request; each line of its log has its path and the address of the peer. */
 export const ofRequest = (cx: Context, path: string): Context => {
   const { rid, address } = cx
   return {
@@ -105,8 +107,8 @@ export const ofRequest = (cx: Context, path: string): Context => {
 const LEGIBLE_MAX = 200
 
 /**
- * A stranger's text for the log: cut, and without characters that a terminal or a reader of lines
- * obeys.
+ * A text of a stranger for the log: cut, and without characters that control a terminal or a reader
+ * of lines.
  */
 export const legible = (text: string, max = LEGIBLE_MAX): string =>
   text.slice(0, max).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
@@ -117,7 +119,7 @@ export const as = (cx: Context, actor: Pick<Actor, 'kind' | 'id'>): Context => (
   actor: { kind: actor.kind, id: actor.id, scopes: new Set() },
 })
 
-/** What `memory` holds under `key`, or undefined when absent or too old. */
+/** The value of `memory` under `key`, or undefined when it is absent or too old. */
 export function recall<T>(cx: Context, key: string): T | undefined {
   const entry = cx.memory.get(key)
   if (entry === undefined) return undefined
@@ -132,8 +134,8 @@ export function recall<T>(cx: Context, key: string): T | undefined {
 const MEMORY_MAX = 1000
 
 /**
- * Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale), or until
- * there is no room.
+ * Remembers a value for at most `ttl` seconds (60 is the longest for which state may be stale), or
+ * until there is no room.
  */
 export function remember<T>(cx: Context, key: string, value: T, ttl: number): T {
   if (cx.memory.size >= MEMORY_MAX && !cx.memory.has(key)) makeRoom(cx)
@@ -142,8 +144,8 @@ export function remember<T>(cx: Context, key: string, value: T, ttl: number): T 
 }
 
 /**
- * Forgets the values that are too old, or, where there is none, the one that has the least time
- * left. Some keys are addresses that clients chose, and they can name new ones without end.
+ * Forgets the values that are too old; without any, the one with the least time left. Some keys are
+ * addresses that clients chose, and clients can name new ones without end.
  */
 function makeRoom({ memory, now }: Context): void {
   let next: { key: string; expires_at: number } | undefined

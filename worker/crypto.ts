@@ -1,5 +1,5 @@
-// Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived
-// from SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no
+// Hashes, sealed values and random names, made with @oslojs/crypto and WebCrypto. All keys that
+// come from SECRET_KEY are derived here, one per purpose (HKDF, RFC 5869). Knows no table and no
 // protocol.
 import { hmac } from '@oslojs/crypto/hmac'
 import { SHA256, sha256 as sha256Bytes, sha512 as sha512Bytes } from '@oslojs/crypto/sha2'
@@ -61,7 +61,7 @@ export function randomId(cx: Context, prefix: string): string {
   return `${prefix}_${time}${rest}`
 }
 
-/** Base64url of SHA-256 of a text: how tokens with enough randomness are kept. */
+/** Base64url of SHA-256 of a text: the stored form of tokens with enough randomness. */
 export const sha256 = (text: string): string => sha256OfBytes(utf8.encode(text))
 
 export const sha256OfBytes = (bytes: Uint8Array): string => encodeBase64url(sha256Bytes(bytes))
@@ -76,7 +76,7 @@ export function leftHalf(hash: 'SHA-256' | 'SHA-512', text: string): string {
 export const hmacSha256 = (key: Uint8Array, text: string): string =>
   encodeBase64url(hmac(SHA256, key, utf8.encode(text)))
 
-/** Compares two texts in time that depends on their length alone. */
+/** Compares two texts in a time that depends only on their length. */
 export function equalText(a: string, b: string): boolean {
   return constantTimeEqual(utf8.encode(a), utf8.encode(b))
 }
@@ -90,7 +90,7 @@ export function mac(cx: Context, purpose: string, text: string): string {
   return encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text)))
 }
 
-/** Whether `tag` was made by `mac` with any of the present secret keys. */
+/** True when `mac` made `tag` with any of the present secret keys. */
 export function verifyMac(cx: Context, purpose: string, text: string, tag: string): boolean {
   const data = utf8.encode(text)
   return cx.config.secret_keys.some((secret) =>
@@ -104,8 +104,8 @@ export type SealPurpose = 'seal' | 'seal tokens'
  * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of
  * a token) and is authenticated, so that a sealed value cannot be moved to another place. Format:
  * `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which
- * bounds how often one key may seal: what is sealed per request has the purpose `seal tokens`, a
- * key of its own, so that no number of tokens endangers the keys and secrets at rest.
+ * bounds how often one key may seal. So values that are sealed per request have the purpose `seal
+ * tokens` with a key of its own: no number of tokens endangers the keys and secrets at rest.
  */
 export async function seal(
   cx: Context,
@@ -127,9 +127,7 @@ export async function seal(
   return `v1.${keyId(cx, secret)}.${encodeBase64url(blob)}`
 }
 
-/**
- * Thrown when a sealed value was made under a SECRET_KEY that is no longer given, or was changed.
- */
+/** Thrown for a sealed value that was changed, or whose SECRET_KEY is no longer there. */
 export class UnsealError extends Error {}
 
 /** The text of a sealed value. Throws UnsealError. */
@@ -142,7 +140,7 @@ export async function unseal(
   const [version, id, body] = sealed.split('.')
   const secret = cx.config.secret_keys.find((candidate) => keyId(cx, candidate) === id)
   const blob = decodeBase64url(body ?? '')
-  // One value has one text: trailing parts and unused bits are no second one.
+  // A value has one text only: trailing parts and unused bits are refused.
   const isOurs = version === 'v1' && blob !== null && sealed === `v1.${id}.${encodeBase64url(blob)}`
   if (!isOurs || secret === undefined || blob.length < 28) {
     throw new UnsealError(`no present SECRET_KEY opens the value of ${context}`)
@@ -159,7 +157,7 @@ export async function unseal(
   }
 }
 
-/** Whether a sealed value was made under the newest SECRET_KEY. */
+/** True when the newest SECRET_KEY sealed the value. */
 export const isSealedByNewest = (cx: Context, sealed: string): boolean =>
   sealed.split('.')[1] === keyId(cx, newest(cx))
 

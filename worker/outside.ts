@@ -1,8 +1,8 @@
-// The one way to fetch what others name: keys, sector identifiers, request objects, metadata
-// documents, and the addresses that hear of a logout. Whoever registers a client chooses them, so
-// they must not reach what only we can reach: https alone, no private or loopback addresses, no
-// redirects, bounds on size and time. How a request is sent is the runtime's (entry), which also
-// checks and pins what DNS answers where it can.
+// The one way to fetch an address that others name: keys, sector identifiers, request objects,
+// metadata documents, and the addresses that hear of a logout. Anybody who registers a client
+// chooses such addresses, so they must not reach what only this program can reach: https alone, no
+// private or loopback addresses, no redirects, bounds on size and time. The runtime (entry) sends
+// the request, and checks and pins the answers of DNS where it can.
 
 export type OutsideRequest = {
   method?: 'GET' | 'POST'
@@ -10,7 +10,7 @@ export type OutsideRequest = {
   body?: string
   /** Longest answer, in bytes. */
   max_bytes?: number
-  /** For everything: name, connection, answer. */
+  /** Milliseconds for all of it: name, connection, answer. */
   timeout_ms?: number
 }
 
@@ -29,8 +29,8 @@ export type OutsideReason =
   | 'unreachable'
 
 /**
- * Nothing usable came back. `reason` is for logs and tests: to whoever named the address it tells
- * what is inside.
+ * Thrown when no usable answer came back. `reason` is for logs and tests: a stranger who named the
+ * address would learn from it what is inside.
  */
 export class OutsideRefused extends Error {
   override readonly name = 'OutsideRefused'
@@ -43,7 +43,7 @@ export class OutsideRefused extends Error {
 }
 
 /**
- * Sends one request and follows no redirect. Throws OutsideRefused, or anything for a connection
+ * Sends one request and follows no redirect. Throws OutsideRefused, or any error for a connection
  * that failed.
  */
 export type Send = (
@@ -60,8 +60,8 @@ const MAX_BYTES = 65_536
 const TIMEOUT_MS = 5000
 
 /**
- * The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and addresses of our
- * own through.
+ * The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and private
+ * addresses through.
  */
 export const guardFetch =
   (send: Send, allowPrivate: boolean): OutsideFetch =>
@@ -75,8 +75,8 @@ export const guardFetch =
     try {
       const { signal } = controller
       const sent = send(url, { method, headers, body, signal })
-      // Looking up a name cannot be broken off, and who asks must not wait for a name server of
-      // somebody's own.
+      // Looking up a name cannot be broken off, and the caller must not wait for the name server of
+      // a stranger.
       const answer = await Promise.race([sent, aborted(signal)])
       // Redirects would lead around every check above. `opaqueredirect` has status 0.
       if (answer.type === 'opaqueredirect' || (answer.status >= 300 && answer.status < 400)) {
@@ -131,7 +131,7 @@ async function readText(answer: Response, max: number, signal: AbortSignal): Pro
     }
     chunks.push(value)
   }
-  // A reader that was cancelled ends as if all had come.
+  // A cancelled reader ends as if everything had come.
   if (signal.aborted) throw new OutsideRefused('timeout')
   const whole = new Uint8Array(size)
   let offset = 0
@@ -149,12 +149,12 @@ async function readText(answer: Response, max: number, signal: AbortSignal): Pro
 // --- which hosts are public -------------------------------------------------------------------
 
 /**
- * Whether a host of a URL may be one of the public internet: an address by its range, a name by its
- * ending.
+ * True for a host of a URL that may be of the public internet: an address by its range, a name by
+ * its ending.
  */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith('[')) return isPublicAddress(hostname.slice(1, -1))
-  // URL has made plain dotted decimal of every way to write an IPv4 address.
+  // URL turns every way to write an IPv4 address into plain dotted decimal.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicAddress(hostname)
   const name = hostname.replace(/\.$/, '').toLowerCase()
   const labels = name.split('.')
@@ -185,7 +185,7 @@ const NOT_PUBLIC: readonly [string, number][] = [
   ['224.0.0.0', 3],
 ]
 
-/** Whether an IPv4 or IPv6 address (without brackets) is one of the public internet. */
+/** True for an IPv4 or IPv6 address (without brackets) of the public internet. */
 export function isPublicAddress(address: string): boolean {
   const v4 = readIpv4(address)
   if (v4 !== null) {

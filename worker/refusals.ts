@@ -1,9 +1,9 @@
-// The reasons of refusals: a private word for the log and for tests, which never goes on the wire.
-// Each has a sentence for operators in refusal_sentences.ts, which stays out of the worker's
-// bundle; docs/refusals.md is made from those.
+// The reasons of refusals: private words for the log and for tests, which never go on the wire.
+// Each has a sentence for operators in refusal_sentences.ts, which stays out of the bundle of the
+// worker; docs/refusals.md is made from those.
 import type { OutsideReason } from './outside.ts'
 
-/** Reading of requests, whatever they are for. */
+/** Reading of requests of every kind. */
 type OfRequests =
   | 'bad_encoding'
   | 'body_too_large'
@@ -31,7 +31,7 @@ type OfPages =
   | 'user_code_limited'
   | 'user_code_refused'
 
-/** Proof that a client or a device is the one that it says. */
+/** Authentication of clients and devices. */
 type OfClientAuthentication =
   | 'assertion_alg'
   | 'assertion_audience'

@@ -1,7 +1,9 @@
 // One operation of the management API, said in one place: id, method and path, scope, input,
-// answers and problems, with the code that answers beside them. All of /v1 and /access/v1 is made
-// of these, so that no operation lacks a scope, none takes a query parameter that it does not know,
-// and each answer that can come is described.
+// answers and problems, with its handler beside them. All of /v1 and /access/v1 is made of these:
+// each operation has a scope, refuses query parameters that it does not know, and describes each
+// answer that can come.
+// Owns no route and no table; idempotency.ts owns `idempotency_key`. Leaves the use cases to the
+// rooms.
 import type { RouteHandler } from '@hono/zod-openapi'
 import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -35,7 +37,7 @@ type Operation<
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
   scope: ApiScope
-  /** The parts of the path. One that does not fit is not found. */
+  /** The parts of the path. A part that does not fit is answered as not found. */
   params?: P
   /** All parameters that the query may have. */
   query?: Q
@@ -47,7 +49,7 @@ type Operation<
   run(c: Http, input: { params: z.output<P>; query: z.output<Q>; body: z.output<B> }): ResponseOf<A>
 }
 
-/** Adds an operation to a room's part of the API: its description, its checks and its answer. */
+/** Adds an operation to the API of a room: its description, its checks and its answer. */
 export function operation<
   A extends Answers,
   P extends z.ZodObject = Nothing,
@@ -86,8 +88,8 @@ export function operation<
 }
 
 /**
- * The problems that come from what stands before a handler: the guards of app.ts, the readers
- * below, the database.
+ * The problems of the parts before a handler: the guards of app.ts, the readers below, the
+ * database.
  */
 function usualProblems(
   method: string,
@@ -111,7 +113,9 @@ function assertScope({ actor }: Context, scope: ApiScope): void {
   throw new Problem('forbidden', `this needs the scope ${scope}`)
 }
 
-/** The parts of the path. No resource has an id that cannot be one. Throws Problem not_found. */
+/**
+ * The parts of the path. A text that cannot be an id names no resource. Throws Problem not_found.
+ */
 async function readParams<P extends z.ZodType>(
   c: Http,
   schema: P | undefined,

@@ -1,7 +1,6 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
-// Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to
-// here. Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a
-// comment.
+// Column names are the names in TypeScript and on the wire: one grep leads from an RFC to here.
+// Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm'
 import {
   check,
@@ -15,7 +14,7 @@ import {
 
 // --- ground -----------------------------------------------------------------------------------
 
-/** What happened: one row for every change that a person or an operator makes. */
+/** Events: one row for every change by a person or an operator. */
 export const event = sqliteTable(
   'event',
   {
@@ -76,7 +75,7 @@ export const stored_secret = sqliteTable('stored_secret', {
   created_at: integer().notNull(),
 })
 
-/** A message that somebody has yet to get; deliveries.ts says how each kind is sent. */
+/** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
 export const delivery = sqliteTable(
   'delivery',
   {
@@ -352,7 +351,10 @@ export const allowed_scope = sqliteTable(
   (t) => [primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] })],
 )
 
-/** Kept, spent, as long as its authorization, so that a second use is recognised. */
+/**
+ * Authorization codes. A spent code is kept as long as its authorization, so that a second use is
+ * recognised.
+ */
 export const authorization_code = sqliteTable(
   'authorization_code',
   {
@@ -461,7 +463,7 @@ export const device_authorization = sqliteTable('device_authorization', {
   redeemed_by: text(), // rid
 })
 
-/** With which software registers clients of its own (RFC 7591 §3). */
+/** Tokens with which software registers clients (RFC 7591 §3). */
 export const initial_access_token = sqliteTable('initial_access_token', {
   id: text().primaryKey(),
   hash: text().notNull().unique(),
