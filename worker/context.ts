@@ -93,7 +93,10 @@ export type Context = {
   rid: string
 }
 
-/** The context of one request; each line of its log has its path and the address of the peer. */
+/**
+ * The context of one request; each line of its log has its id, its path and the address of the
+ * peer.
+ */
 export const ofRequest = (cx: Context, path: string): Context => {
   const { rid, address } = cx
   return {

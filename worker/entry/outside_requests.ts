@@ -13,7 +13,8 @@ export const sendOutside =
   async (url, { method, headers, body, signal }) => {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const found = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }]
-    // All of them: a name with one public and one private address is a trap, not a mistake.
+    // Every answer must be public: a name with one public and one private address is a trap, not a
+    // mistake.
     if (!allowPrivate && !found.every(({ address }) => isPublicAddress(address))) {
       throw new OutsideRefused('private_address')
     }
