@@ -1,5 +1,5 @@
-// One sentence for operators for each reason of refusals.ts: for docs/refusals.md and the command line. Nothing that runs
-// in the worker imports it, so that it takes no place in the bundle.
+// One sentence for operators for each reason of refusals.ts, for docs/refusals.md and the command
+// line. Nothing that runs in the worker imports it, so that it takes no place in the bundle.
 import type { Reason } from './refusals.ts'
 
 export const SENTENCES: Readonly<Record<Reason, string>> = {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import type { DeviceInput } from '../../worker/devices/device_schema.ts'
-import { createDevice, planDevice, updateDevice } from '../../worker/devices/devices.ts'
+import { changeDevice, createDevice, planDevice } from '../../worker/devices/devices.ts'
 import { countRoundTrips } from '../context.ts'
 import { type Answer, eventsOf, newJwk, startDevices } from './device_api.ts'
 
@@ -141,7 +141,7 @@ test('a batch that is sent twice after a lost answer makes one device, once', as
   }
   const { device } = await createDevice(twice, input)
   expect(device.groups).toBe('["site-1"]')
-  await updateDevice(twice, 'dim-1', { status: 'suspended', groups: [] }, null)
+  await changeDevice(twice, 'dim-1', { status: 'suspended', groups: [] }, null)
   expect(await eventsOf(worker, 'dim-1')).toEqual([
     'device.created',
     'device.updated',

@@ -1,6 +1,7 @@
-// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
-// it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+// Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
+// or at the top. It can be moved, but never below itself. Only an empty group that no grant names
+// can be deleted.
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import {
@@ -36,7 +37,7 @@ import {
 } from './principals.ts'
 import {
   DEPTH_MAX,
-  deleteGroup as deleteGroupRow,
+  deleteGroup,
   deleteMembership,
   findGroup,
   findMember,
@@ -54,7 +55,7 @@ import {
   mayBeMember,
   mayHangBelow,
   type PlaceRow,
-  updateGroup as updateGroupRow,
+  updateGroup,
 } from './store.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
@@ -117,7 +118,7 @@ function assertPlace(place: PlaceRow | undefined): void {
   }
 }
 
-/** What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
+/** Fault of a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
 export function findTreeFault(parents: ReadonlyMap<string, string | null>): string | null {
   for (const id of parents.keys()) {
     const path = [id]
@@ -156,7 +157,7 @@ function creation(
   ]
 }
 
-/** The row as the patch wants it, and which fields differ. */
+/** The row after the patch, and the fields that differ. */
 function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
   const fields = (['kind', 'name', 'parent_id'] as const).filter(
     (field) => patch[field] !== undefined && patch[field] !== current[field],
@@ -172,12 +173,12 @@ const change = (
   fields: string[],
   when?: Condition,
 ): [Statement, Statement] => [
-  updateGroupRow(row, when),
+  updateGroup(row, when),
   appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }, groupIs(row)),
 ]
 
 /**
- * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry without an id
+ * Plans an entry. Checks neither its parent nor the tree: see findTreeFault. An entry without an id
  * is always a new group.
  */
 export async function planGroup(
@@ -199,7 +200,10 @@ export async function planGroup(
   return { change: 'updated', fields, statements: change(cx, row, fields) }
 }
 
-/** Makes the member's groups those of `groups`. `when` is that of the batch it joins. */
+/**
+ * Makes `groups` the groups of the member. `when` is the condition of the batch that these
+ * statements join.
+ */
 export async function planMemberships(
   cx: Context,
   member_id: string,
@@ -235,7 +239,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
   const parent_id = input.parent_id ?? null
   let when: Condition = TRUE
   if (parent_id !== null) {
-    // A new group is an object to whoever holds a role on those above: as if it were its parent.
+    // Roles on the groups above reach a new group as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
     const {
       place: [place],
@@ -278,11 +282,11 @@ export async function listGroups(
 ): Promise<PageOf<Group>> {
   const after = decodeCursor(cx, 'groups', cursor)
   const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
-  return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+  return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
 }
 
 /** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
-export async function updateGroup(
+export async function changeGroup(
   cx: Context,
   id: string,
   patch: GroupPatch,
@@ -319,7 +323,7 @@ export async function updateGroup(
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
-      // In the condition, so that two moves at once cannot close a circle.
+      // Stands in the condition, so that two moves at once cannot close a circle.
       when = condition`${parent_id === null ? TRUE : mayHangBelow(id, parent_id)}
         and ${nothingLacks(leaving)} and ${nothingLacks(entering)} and ${remains}`
     }
@@ -338,7 +342,7 @@ export async function updateGroup(
 const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
 
 /** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
-export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
   const {
     row: [row],
     use: [use],
@@ -365,7 +369,7 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
   } = await cx.db.write({
     changes: [
       appendEvent(cx, { type: 'group.deleted', subject_id: id, data: { kind: row.kind } }, there),
-      deleteGroupRow(id, when),
+      deleteGroup(id, when),
       buryPrincipal(cx, id, condition`not exists (select 1 from "group" where id = ${id})`),
     ],
     left: findGroup(id),
@@ -403,7 +407,7 @@ export async function listMembers(
     rows,
   } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
   if (group === undefined) throw noGroup()
-  return page(
+  return pageOf(
     cx,
     list,
     rows,

@@ -1,6 +1,6 @@
-// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
-// something. Built-in roles stand as they are; a role in use cannot be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+// Roles: named permissions and templates of acl rules. A role gives nothing until a grant gives it
+// to a subject on an object. Built-in roles cannot be changed; a role in use cannot be deleted.
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
@@ -9,19 +9,22 @@ import { aclSchema, storedAcl } from './acl_templates.ts'
 import { assertNothingLacks, changedMeanwhile, lackingToDefine, nothingLacks } from './power.ts'
 import { idSchema } from './principals.ts'
 import {
-  deleteRole as deleteRoleRow,
+  deleteRole,
   findRole,
   insertRole,
   listRolesAfter,
   type RoleRow,
   roleIs,
   roleIsUnused,
-  updateRole as updateRoleRow,
+  updateRole,
 } from './store.ts'
 
 export { findRolesByNames } from './store.ts'
 
-/** `manage` is every permission. Those named like the scopes of the management API give them, on `*`. */
+/**
+ * `manage` is every permission. A permission named like a scope of the management API gives that
+ * scope, when it is held on `*`.
+ */
 export const permissionSchema = z
   .string()
   .regex(
@@ -123,14 +126,14 @@ const change = (
   fields: string[],
   when?: Condition,
 ): [Statement, Statement] => [
-  updateRoleRow(row, when),
+  updateRole(row, when),
   appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }, roleIs(row)),
 ]
 
 const isBuiltin = (name: string) =>
   new Problem('conflict', `the role ${name} is built in and stays as it is`)
 
-/** What an entry would do. Throws Problem for a built-in role that would change. */
+/** Plans an entry. Throws Problem for a built-in role that would change. */
 export async function planRole(
   cx: Context,
   entry: RoleInput,
@@ -197,14 +200,15 @@ export async function listRoles(
   { limit, cursor }: PageQuery,
 ): Promise<PageOf<z.infer<typeof roleSchema>>> {
   const rows = await cx.db.read(listRolesAfter(decodeCursor(cx, 'roles', cursor), limit))
-  return page(cx, 'roles', rows, limit, (row) => row.name, describeRole)
+  return pageOf(cx, 'roles', rows, limit, (row) => row.name, describeRole)
 }
 
 /**
- * The actor needs power over what the role was and what it becomes: all that hold it change with it.
- * Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ * Changes a role. The actor needs power over the old and the new content, since it changes for
+ * every subject that holds the role. Throws Problem. Round trips: 1 read, 1 write; again when
+ * others write at the same time.
  */
-export async function updateRole(
+export async function changeRole(
   cx: Context,
   name: string,
   patch: RolePatch,
@@ -252,7 +256,7 @@ export async function updateRole(
 }
 
 /** Throws Problem. Round trips: 1 read, 1 write. */
-export async function deleteRole(
+export async function removeRole(
   cx: Context,
   name: string,
   demanded: number | null,
@@ -279,7 +283,7 @@ export async function deleteRole(
   } = await cx.db.write({
     changes: [
       appendEvent(cx, { type: 'role.deleted', data: { role: name } }, there),
-      deleteRoleRow(name, when),
+      deleteRole(name, when),
     ],
     left: findRole(name),
   })
