@@ -1,9 +1,9 @@
-// The `acl` claim: what an access rule is, how a claim is read, and what it permits. The worker
-// writes the claim, mProxy judges every packet by it, and both obey this file.
-// Reading is all or nothing: a rule that cannot be understood makes the whole claim unreadable, for
-// it might have been the denial that mattered. What no rule decides is denied.
-// A rule that spells a space some brokers rewrite (`$queue/F`, `$delayed/N/T`) grants what the
-// broker makes of it: other rules are not looked up for F or T.
+// The `acl` claim: the form of an access rule, the reading of a claim, and the decision on a
+// packet. The worker writes the claim, mProxy judges every packet by it, and both obey this file.
+// Reading is all or nothing: a rule that cannot be understood makes the whole claim unreadable,
+// since it might be the denial that mattered. A packet that no rule decides is denied.
+// Some brokers rewrite a space (`$queue/F`, `$delayed/N/T`). A rule that spells such a space grants
+// what the broker makes of it: other rules for F or T are not looked up.
 
 import {
   coversFilter,
@@ -16,7 +16,7 @@ import {
 
 export type Qos = 0 | 1 | 2
 
-/** One rule as the claim carries it; the format is the one that EMQX 5.5 and later reads. */
+/** One rule in the form of the claim: the one that EMQX 5.5 and later reads. */
 export type AclRule = {
   readonly permission: 'allow' | 'deny'
   readonly action: 'publish' | 'subscribe' | 'all'
@@ -25,7 +25,7 @@ export type AclRule = {
   readonly retain?: boolean
 }
 
-/** A claim that was read: its rules, and the same sorted by action and ready to be judged by. */
+/** A claim after reading: its rules, and the same rules sorted by action for judging. */
 export type Acl = {
   readonly rules: readonly AclRule[]
   readonly publish: readonly JudgedRule[]
@@ -40,14 +40,14 @@ type JudgedRule = {
   readonly retain: boolean | null
 }
 
-/** More than a token of 8 KiB can hold. */
+/** Most rules; a token of 8 KiB cannot carry so many. */
 export const MAX_RULES = 256
 
 const ANY_QOS = 0b111
 const MEMBERS: readonly string[] = ['permission', 'action', 'topic', 'qos', 'retain']
 
 /**
- * Reads the claim as it came out of JSON. A missing or empty claim is an acl that permits nothing
+ * Reads the claim from parsed JSON. A missing or empty claim is an acl that permits nothing
  * (CVE-2018-12550: an empty file meant "allow all"). Faults name the place and never the value.
  */
 export function parseAcl(
@@ -78,14 +78,14 @@ export function parseAcl(
 }
 
 /**
- * Reads one rule, variables already filled in. The fault begins with the member it is about
+ * Reads one rule, with its variables filled in. The fault begins with the member that it is about
  * (`.topic is ...`), or with a space when it is about the rule.
  */
 export function parseRule(value: unknown): { readonly rule: AclRule } | { readonly fault: string } {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
     return { fault: ' is not an object' }
   }
-  // An unknown member may be a condition: to leave it out could widen the rule.
+  // An unknown member may be a condition: without it the rule could become wider.
   if (Object.keys(value).some((member) => !MEMBERS.includes(member))) {
     return { fault: ' has an unknown member' }
   }
@@ -99,7 +99,7 @@ export function parseRule(value: unknown): { readonly rule: AclRule } | { readon
   if (typeof topic !== 'string' || !isTopicFilter(topic)) {
     return { fault: '.topic is not a topic filter' }
   }
-  // EMQX reads these two otherwise, and a rule must mean the same in front of it.
+  // EMQX reads these two in another way, and a rule must mean the same in front of EMQX.
   if (topic.startsWith('eq ')) return { fault: '.topic begins with "eq "' }
   if (topic.includes('${')) return { fault: '.topic has a variable' }
   // `$share/GROUP/FILTER` is judged by FILTER, so such a rule, a denial too, would never apply.
@@ -123,7 +123,10 @@ export function parseRule(value: unknown): { readonly rule: AclRule } | { readon
   return { rule }
 }
 
-/** The order of a claim of ours: denials first, so that one always wins; each rule once. */
+/**
+ * The order of a claim that the worker writes: denials first, so that one always wins; each rule
+ * once.
+ */
 export function orderAcl(rules: readonly AclRule[]): AclRule[] {
   const seen = new Set<string>()
   const denials: AclRule[] = []
@@ -139,7 +142,10 @@ export function orderAcl(rules: readonly AclRule[]): AclRule[] {
   return [...denials, ...allowances]
 }
 
-/** False too for what is not a topic name; isTopicName tells a malformed one from a denied one. */
+/**
+ * True when the topic may be published. False also for a text that is no topic name; isTopicName
+ * tells a malformed one from a denied one.
+ */
 export function mayPublish(acl: Acl, topic: string, qos: Qos, retain: boolean): boolean {
   if (!isTopicName(topic)) return false
   for (const rule of acl.publish) {
@@ -151,8 +157,9 @@ export function mayPublish(acl: Acl, topic: string, qos: Qos, retain: boolean): 
 }
 
 /**
- * `requested` as SUBSCRIBE has it, `$share/GROUP/` included. An allowance must hold for every topic
- * that may come, a denial needs only one of them. False too for what parseSubscription refuses.
+ * True when the filter may be subscribed to. `requested` is the text of SUBSCRIBE, `$share/GROUP/`
+ * included. An allowance must hold for every topic that may come; a denial needs only one of them.
+ * False also for a text that parseSubscription refuses.
  */
 export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
   const subscription = parseSubscription(requested)
@@ -169,8 +176,8 @@ export function maySubscribe(acl: Acl, requested: string, qos: Qos): boolean {
 }
 
 /**
- * May this delivery go out? Asked for each, since a broker may keep a subscription that an earlier,
- * wider token was given (CVE-2021-34434).
+ * True when this delivery may go to the client. Judged for each delivery, since a broker may keep a
+ * subscription that an earlier, wider token got (CVE-2021-34434).
  */
 export function mayReceive(acl: Acl, topic: string): boolean {
   if (!isTopicName(topic)) return false

@@ -1,7 +1,7 @@
 // MQTT topic names and topic filters (MQTT 5.0 §4.7 and §4.8.2): which are valid, which topics a
-// filter matches, whether one filter covers or overlaps another. Who may use them is said in acl.ts.
-// mProxy runs this for every packet, so strings are walked by index: nothing is split or allocated.
-// All but the functions that ask for validity expect valid names and filters.
+// filter matches, and whether one filter covers or overlaps another. acl.ts says which client may
+// use them. mProxy runs this for every packet, so strings are walked by index: nothing is split or
+// allocated. Only the functions that ask for validity take invalid names and filters.
 
 const NUL = 0x00
 const HASH = 0x23
@@ -16,19 +16,19 @@ const SHARE_PREFIX = '$share/'
 /** One deep topic costs a broker recursion or a tree of that depth (CVE-2021-33176). */
 export const MAX_LEVELS = 128
 
-/** A topic as PUBLISH carries it: not empty, no NUL, no wildcard, encodable as UTF-8. */
+/** True for a topic of PUBLISH: not empty, no NUL, no wildcard, encodable as UTF-8. */
 export function isTopicName(topic: string, maxLevels: number = MAX_LEVELS): boolean {
   return isWellFormed(topic, false, maxLevels)
 }
 
-/** A topic filter without regard to `$share`, for which see parseSubscription. */
+/** True for a topic filter; for `$share` see parseSubscription. */
 export function isTopicFilter(filter: string, maxLevels: number = MAX_LEVELS): boolean {
   return isWellFormed(filter, true, maxLevels)
 }
 
 /**
- * May this value stand for a variable in a rule's template? It must stay one level and mean only
- * itself, for a client id of `#` or `a/b` would widen the rule (CVE-2017-7650).
+ * True when the value may stand for a variable in the template of a rule. It must stay one level
+ * and mean only itself: a client id of `#` or `a/b` would widen the rule (CVE-2017-7650).
  */
 export function isTopicLevel(value: string): boolean {
   if (value.charCodeAt(0) === DOLLAR) return false
@@ -43,7 +43,7 @@ export function isTopicLevel(value: string): boolean {
 export type Subscription = { readonly group: string | null; readonly filter: string }
 
 /**
- * What a SUBSCRIBE or UNSUBSCRIBE asks for: `$share/GROUP/FILTER` taken apart, anything else as it
+ * The filter of a SUBSCRIBE or UNSUBSCRIBE: `$share/GROUP/FILTER` taken apart, any other text as it
  * is with `group: null`. Null when it is malformed. FILTER may have `maxLevels` of its own.
  */
 export function parseSubscription(
@@ -62,19 +62,19 @@ export function parseSubscription(
   return { group, filter: requested.slice(end + 1) }
 }
 
-/** Does the filter match this topic? */
+/** True when the filter matches this topic. */
 export function matchesTopic(filter: string, topic: string): boolean {
-  // A topic name is the filter that matches itself alone, so to match it is to cover it.
+  // A topic name is the filter that matches itself alone, so matching it means covering it.
   return containsFilter(filter, topic)
 }
 
-/** Is every topic that `requested` can match matched by `rule` too? */
+/** True when `rule` matches every topic that `requested` can match. */
 export function coversFilter(rule: string, requested: string): boolean {
   // A topic has at least one level: `#` asks for no more than `+/#` does.
   return containsFilter(rule, requested === '#' ? '+/#' : withoutEmptyTopic(requested))
 }
 
-/** Is there a topic that both filters match? */
+/** True when both filters match some topic. */
 export function overlapsFilter(a: string, b: string): boolean {
   const left = withoutEmptyTopic(a)
   const right = withoutEmptyTopic(b)
@@ -102,7 +102,9 @@ export function overlapsFilter(a: string, b: string): boolean {
   }
 }
 
-/** `inner` is a topic name, or a filter whose wildcards stand for levels that `outer` must admit. */
+/**
+ * `inner` is a topic name, or a filter whose wildcards stand for levels that `outer` must admit.
+ */
 function containsFilter(outer: string, inner: string): boolean {
   // [MQTT-4.7.2-1]: so `$SYS`, and the spaces some brokers rewrite (`$queue/F`, `$exclusive/F`,
   // `$oshare/G/F`, `$delayed/N/T`), are reached only by a rule that spells their first level.

@@ -1,5 +1,6 @@
-// Words that all of the management API shares: schemas for validation, types and OpenAPI; scopes; problems; cursors;
-// ETags. api/operation.ts makes operations of them, in each room's routes.ts. Knows no room.
+// Parts that all of the management API shares: schemas for validation, types and OpenAPI; scopes;
+// problems; cursors; ETags. api/operation.ts makes operations of them, in the routes.ts of each
+// room. Knows no room.
 import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context } from './context.ts'
 import { decodeBase64url, encodeBase64url, mac, verifyMac } from './crypto.ts'
@@ -23,7 +24,7 @@ export const API_SCOPES: readonly ApiScope[] = RESOURCES.flatMap(
 
 export type Api = OpenAPIHono<Env>
 
-/** A room's part of the API, to which `operation` adds. */
+/** The part of a room in the API, to which `operation` adds. */
 export const createApi = (): Api => new OpenAPIHono<Env>()
 
 export const fieldErrors = (error: z.ZodError): FieldError[] =>
@@ -44,7 +45,9 @@ export const lineSchema = (max: number) =>
 export const pointerTo = (path: readonly PropertyKey[]): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
-/** The scope that a route declared, or undefined: the application refuses to start over such a route. */
+/**
+ * The scope that a route declared, or undefined; the application does not start with such a route.
+ */
 export const declaredScope = (route: RouteConfig): string | undefined =>
   route.security?.[0]?.['oauth2']?.[0]
 
@@ -76,7 +79,7 @@ export const json = <T extends z.ZodType>(schema: T, description: string) => ({
   content: { 'application/json': { schema } },
 })
 
-/** The one answer of an operation that has nothing to say but that it is done. */
+/** The answer of an operation that only says that it is done. */
 export const nothing = (description: string) => ({ 204: { description } })
 
 /** RFC 9457. */
@@ -99,8 +102,8 @@ export function problemResponse(c: Http, problem: Problem): Response {
 }
 
 /**
- * What applying an entry (of the blueprint or of the API) would do: the rooms plan, the caller writes all plans
- * in one batch. `fields` names what an update changes.
+ * Result of planning an entry (of the blueprint or of the API): the rooms plan, the caller writes
+ * all plans in one batch. `fields` names the members that an update changes.
  */
 export type Plan = {
   change: 'created' | 'updated' | 'unchanged'
@@ -115,7 +118,7 @@ export const listQuery = z.object({
   cursor: z.string().max(500).optional(),
 })
 
-/** Which page is wanted. */
+/** The page that a request asks for. */
 export type PageQuery = z.output<typeof listQuery>
 
 export type PageOf<Item> = { items: Item[]; next_cursor: string | null }
@@ -123,15 +126,22 @@ export type PageOf<Item> = { items: Item[]; next_cursor: string | null }
 export const listOf = <T extends z.ZodType>(schema: T) =>
   z.object({ items: z.array(schema), next_cursor: z.string().nullable() })
 
-/** An opaque cursor that names the last item of a page; authenticated, and good for one `kind` of list. */
+/**
+ * An opaque cursor that names the last item of a page. It is authenticated, and valid for one
+ * `kind` of list.
+ */
 export function encodeCursor(cx: Context, kind: string, last: string): string {
   return `${encodeBase64url(new TextEncoder().encode(last))}.${mac(cx, 'cursor', named(kind, last))}`
 }
 
-// The kind may name what a caller asked for: as a purpose, each would leave a derived key in memory for good.
+// The kind may contain a text of the caller. As a purpose of `mac`, each would leave a derived key
+// in memory for good.
 const named = (kind: string, last: string): string => JSON.stringify([kind, last])
 
-/** The item named by a cursor, '' without one (all ids sort behind it). Throws Problem for a forged one. */
+/**
+ * The item that a cursor names, '' without one (all ids sort after it). Throws Problem for a forged
+ * cursor.
+ */
 export function decodeCursor(cx: Context, kind: string, cursor: string | undefined): string {
   if (cursor === undefined) return ''
   const [body = '', tag = ''] = cursor.split('.')
@@ -145,8 +155,8 @@ export function decodeCursor(cx: Context, kind: string, cursor: string | undefin
   return last
 }
 
-/** A page from `limit + 1` rows: the surplus row only tells that there is more. */
-export function page<Row, Item>(
+/** A page from `limit + 1` rows: the surplus row only shows that there are more. */
+export function pageOf<Row, Item>(
   cx: Context,
   kind: string,
   rows: readonly Row[],
@@ -170,8 +180,9 @@ export function tag(c: Http, version: number): void {
 }
 
 /**
- * The version that If-Match demands, or null when any will do (RFC 9110 §13.1.1). The update's own condition
- * must use it, so that two writers cannot pass at once. Throws Problem precondition_failed when unreadable.
+ * The version that If-Match demands, or null when any version will do (RFC 9110 §13.1.1). The
+ * condition of the update must use it too, so that two writers cannot pass at once. Throws Problem
+ * precondition_failed when it cannot be read.
  */
 export function demandedVersion(c: Http): number | null {
   const header = c.req.header('if-match')

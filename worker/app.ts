@@ -1,5 +1,5 @@
-// The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and /access;
-// failures.ts turns every failure into its answer. Rooms know their own paths and nothing of each other's.
+// The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and
+// /access; failures.ts turns every failure into its answer. Each room knows only its own paths.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
@@ -31,7 +31,10 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 
-/** Makes the context of one request. `host` is what the runtime hands over: env on Workers, sockets on Node. */
+/**
+ * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
+ * sockets on Node.
+ */
 export type Open = (
   request: Request,
   host: unknown,
@@ -69,7 +72,8 @@ export function createApp(open: Open): Hono<Env> {
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', protocolRoutes())
-  // What hangs on sessions, and who sends people to sign in, is oauth's, which identity does not know.
+  // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
+  // does not know it.
   const ended = afterSessionsEnded
   app.route('/', loginRoutes({ ended, applications: APPLICATIONS, introduce: introduceSender }))
   app.route('/', applicationRoutes())
@@ -96,7 +100,7 @@ export function createApp(open: Open): Hono<Env> {
   app.route('/', api)
   app.get('/openapi.json', (c) => {
     const { cx } = c.var
-    // Putting it together takes far longer than a token: once per process and day.
+    // Building it takes far longer than a token: once per process and day.
     const text =
       recall<string>(cx, OPENAPI) ??
       remember(cx, OPENAPI, JSON.stringify(describeApi(api, cx), withoutFlags), 86_400)
@@ -116,7 +120,9 @@ const limitBody = bodyLimit({
   },
 })
 
-/** NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way. */
+/**
+ * Refuses NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way.
+ */
 async function refuseNul(c: Http, next: () => Promise<void>) {
   if (/%00/.test(c.req.url)) {
     throw new Problem(
@@ -128,7 +134,7 @@ async function refuseNul(c: Http, next: () => Promise<void>) {
   }
   let text: string
   try {
-    // Hono keeps what was read, so the handler reads it again from memory.
+    // Hono keeps the bytes, so the handler reads them again from memory.
     text = new TextDecoder('utf-8', { fatal: true }).decode(await c.req.arrayBuffer())
   } catch {
     throw new Problem('invalid_request', 'the body is not valid UTF-8', [], 'bad_encoding')
@@ -152,7 +158,7 @@ function hasExecutionContext(c: Http): boolean {
   }
 }
 
-/** SURFACE: what this instance shows at all. */
+/** SURFACE: the paths that this instance serves. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
   const management = isManagement(c.req.path) || c.req.path === '/openapi.json'
@@ -164,8 +170,8 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
 }
 
 /**
- * A route without a scope of the API would be open to every token: such a program does not start. The metadata of
- * AuthZEN is for everybody.
+ * Refuses to start with a route without a scope of the API, which would be open to every token. The
+ * metadata of AuthZEN is for everybody.
  */
 function assertScopes(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
@@ -191,7 +197,9 @@ function assertScopes(api: Api): void {
   }
 }
 
-/** Patterns in JSON Schema have no flags (they are always Unicode); zod's come with theirs behind a slash. */
+/**
+ * Patterns in JSON Schema have no flags (they are always Unicode); zod writes flags after a slash.
+ */
 const withoutFlags = (name: string, value: unknown) =>
   name === 'pattern' && typeof value === 'string' ? value.replace(/\/[a-z]+$/, '') : value
 

@@ -1,6 +1,6 @@
-// Limits on failed attempts, counted in the database so that all isolates share them. An attempt is counted
-// before the costly or telling work is done, in one statement, and given back when it succeeded: parallel
-// guesses cannot slip through, and only failures count.
+// Limits on failed attempts, counted in the database so that all isolates share them. An attempt is
+// counted before the work that costs time or reveals something, in one statement, and given back
+// when it succeeded. So parallel guesses cannot slip through, and only failures count.
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
 import { type Condition, condition, type Statement, sql } from './db/sql.ts'
@@ -9,13 +9,16 @@ export type Limit = {
   max: number
   /** Counts one attempt and answers how many there are now, this one included. */
   take: Statement<{ count: number }>
-  /** A condition, for what follows `take` in its batch: the attempt was within the limit. */
+  /** A condition for the statements after `take` in its batch: the attempt was within the limit. */
   isWithin: Condition
   /** Gives the attempt back after success. */
   giveBack: Statement<never>
 }
 
-/** A limit of `max` failures in `window` seconds for `key` (purpose and value; only its HMAC is stored). */
+/**
+ * A limit of `max` failures in `window` seconds for `key` (purpose and value; only its HMAC is
+ * stored).
+ */
 export function limit(
   cx: Context,
   key: { purpose: string; value: string },
@@ -36,8 +39,8 @@ export function limit(
 }
 
 /**
- * The peer as limits per address count it: an IPv4 address, or the /64 that one IPv6 subscriber has. Null when the
- * address is unknown.
+ * The peer as limits per address count it: an IPv4 address, or the /64 of one IPv6 subscriber. Null
+ * when the address is unknown.
  */
 export function addressKey(address: string): string | null {
   if (address === '') return null

@@ -1,11 +1,15 @@
-// The first argument of everything below `entry`: what a request may use of the world outside.
-// Made per request by entry's `open`. Time, randomness, the database and the log are reached through it alone.
+// The first argument of everything below `entry`: the one way of a request to the world outside.
+// `open` of entry makes one per request. Time, randomness, the database and the log are reached
+// through it alone.
 
 import type { Database } from './db/database.ts'
 import type { Config } from './environment.ts'
 import type { OutsideFetch } from './outside.ts'
 
-/** Who acts. Set by the bearer guard, a session, or the command line; permissions decide what may be handed on. */
+/**
+ * The actor of a request. Set by the bearer guard, a session, or the command line; its permissions
+ * decide what it may hand on.
+ */
 export type Actor = {
   kind: 'user' | 'client' | 'device' | 'system' | 'anonymous'
   id: string | null
@@ -18,10 +22,16 @@ export const ANONYMOUS: Actor = { kind: 'anonymous', id: null, scopes: new Set()
 export type LogFields = Record<string, string | number | boolean | null | undefined>
 export type Log = (level: 'info' | 'warn' | 'error', message: string, fields?: LogFields) => void
 
-/** Values remembered by the process or isolate, one map per issuer. Never promises, clients or sockets. */
+/**
+ * Values remembered by the process or isolate, one map per issuer. Never promises, clients or
+ * sockets.
+ */
 export type Memory = Map<string, { value: unknown; expires_at: number }>
 
-/** The certificate that the peer of this connection proved to hold the key of (TLS client authentication). */
+/**
+ * The certificate for which the peer of this connection proved that it has the key (TLS client
+ * authentication).
+ */
 export type ClientCertificate = {
   /** Base64url of SHA-256 of its DER form (RFC 8705 §3.1). */
   thumbprint: string
@@ -32,15 +42,19 @@ export type ClientCertificate = {
   /** Textual form: dotted IPv4, or IPv6 as RFC 5952 writes it. */
   san_ip: readonly string[]
   san_email: readonly string[]
-  /** Base64url of the DER form of its SubjectPublicKeyInfo; null where only the thumbprint is known. */
+  /**
+   * Base64url of the DER form of its SubjectPublicKeyInfo; null where only the thumbprint is known.
+   */
   spki: string | null
-  /** Whether whoever ended TLS verified the chain up to an authority it trusts. */
+  /**
+   * True when the end of the TLS connection verified the chain up to an authority that it trusts.
+   */
   verified: boolean
 }
 
 /**
- * The two that a request is about, for its log alone: no decision reads them. Noted while the request is read, on one
- * record that all contexts of the request share.
+ * The client and the subject of a request, for its log alone: no decision reads them. Noted while
+ * the request is read, on one record that all contexts of the request share.
  */
 export type Parties = {
   /** The client as the request names it, which proves nothing. */
@@ -59,7 +73,7 @@ export type Context = {
   /** `n` random bytes. */
   random(n: number): Uint8Array<ArrayBuffer>
   log: Log
-  /** What others name is fetched through this alone: guarded, see outside.ts. */
+  /** The one way to fetch an address that others name: guarded, see outside.ts. */
   fetch: OutsideFetch
   /** Work that may outlive the answer (waitUntil on Workers). */
   background(promise: Promise<unknown>): void
@@ -70,16 +84,19 @@ export type Context = {
   actor: Actor
   parties: Parties
   memory: Memory
-  /** The compiled argon2 module; entry supplies it because each runtime loads it its own way. */
+  /** The compiled argon2 module; entry supplies it, since each runtime loads it in another way. */
   argon2: WebAssembly.Module
   /**
-   * Random per request, and never taken from it: statements of one request are conditional on it (single use,
-   * repeatable batches). Answers and the log carry it as the id of the request.
+   * Random per request, and never taken from it: statements of one request are conditional on it
+   * (single use, repeatable batches). Answers and the log carry it as the id of the request.
    */
   rid: string
 }
 
-/** The context of one request: each line of its log says of which request it is, and from where. */
+/**
+ * The context of one request; each line of its log has its id, its path and the address of the
+ * peer.
+ */
 export const ofRequest = (cx: Context, path: string): Context => {
   const { rid, address } = cx
   return {
@@ -92,7 +109,10 @@ export const ofRequest = (cx: Context, path: string): Context => {
 /** Longest text of a stranger in the log. */
 const LEGIBLE_MAX = 200
 
-/** A stranger's text for the log: cut, and without characters that a terminal or a reader of lines obeys. */
+/**
+ * A text of a stranger for the log: cut, and without characters that control a terminal or a reader
+ * of lines.
+ */
 export const legible = (text: string, max = LEGIBLE_MAX): string =>
   text.slice(0, max).replace(/[\p{C}\p{Zl}\p{Zp}]/gu, '?')
 
@@ -102,7 +122,7 @@ export const as = (cx: Context, actor: Pick<Actor, 'kind' | 'id'>): Context => (
   actor: { kind: actor.kind, id: actor.id, scopes: new Set() },
 })
 
-/** What `memory` holds under `key`, or undefined when absent or too old. */
+/** The value of `memory` under `key`, or undefined when it is absent or too old. */
 export function recall<T>(cx: Context, key: string): T | undefined {
   const entry = cx.memory.get(key)
   if (entry === undefined) return undefined
@@ -116,7 +136,10 @@ export function recall<T>(cx: Context, key: string): T | undefined {
 /** Most values that are remembered at once. */
 const MEMORY_MAX = 1000
 
-/** Remembers a value for at most `ttl` seconds (60 is the longest that state may be stale), or until there is no room. */
+/**
+ * Remembers a value for at most `ttl` seconds (60 is the longest for which state may be stale), or
+ * until there is no room.
+ */
 export function remember<T>(cx: Context, key: string, value: T, ttl: number): T {
   if (cx.memory.size >= MEMORY_MAX && !cx.memory.has(key)) makeRoom(cx)
   cx.memory.set(key, { value, expires_at: cx.now() + ttl })
@@ -124,8 +147,8 @@ export function remember<T>(cx: Context, key: string, value: T, ttl: number): T 
 }
 
 /**
- * Forgets the values that are too old, or, where there is none, the one that has the least time left. Some keys are
- * addresses that clients chose, and they can name new ones without end.
+ * Forgets the values that are too old; without any, the one with the least time left. Some keys are
+ * addresses that clients chose, and clients can name new ones without end.
  */
 function makeRoom({ memory, now }: Context): void {
   let next: { key: string; expires_at: number } | undefined

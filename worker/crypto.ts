@@ -1,5 +1,6 @@
-// Hashes, sealed values and random names, made of @oslojs/crypto and WebCrypto. What is derived from
-// SECRET_KEY is derived here, one key per purpose (HKDF, RFC 5869). Knows no table and no protocol.
+// Hashes, sealed values and random names, made with @oslojs/crypto and WebCrypto. All keys that
+// come from SECRET_KEY are derived here, one per purpose (HKDF, RFC 5869). Knows no table and no
+// protocol.
 import { hmac } from '@oslojs/crypto/hmac'
 import { SHA256, sha256 as sha256Bytes, sha512 as sha512Bytes } from '@oslojs/crypto/sha2'
 import { constantTimeEqual } from '@oslojs/crypto/subtle'
@@ -39,9 +40,10 @@ export function decodeBase64(text: string): Bytes | null {
 export const randomToken = (cx: Context, n = 32): string => encodeBase64url(cx.random(n))
 
 /**
- * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random bits).
- * Lower-case Crockford base32, so it fits the id alphabet of principals. The clock gives seconds; the rest of the
- * milliseconds counts, so that the ids of one process keep their order within a second.
+ * A new id: the prefix and 26 characters, ordered by time (48 bits of milliseconds, 80 random
+ * bits). Lower-case Crockford base32, so it fits the id alphabet of principals. The clock gives
+ * seconds; the rest of the milliseconds counts, so that the ids of one process keep their order
+ * within a second.
  */
 export function randomId(cx: Context, prefix: string): string {
   const second = cx.now()
@@ -59,7 +61,7 @@ export function randomId(cx: Context, prefix: string): string {
   return `${prefix}_${time}${rest}`
 }
 
-/** Base64url of SHA-256 of a text: how tokens with enough randomness are kept. */
+/** Base64url of SHA-256 of a text: the stored form of tokens with enough randomness. */
 export const sha256 = (text: string): string => sha256OfBytes(utf8.encode(text))
 
 export const sha256OfBytes = (bytes: Uint8Array): string => encodeBase64url(sha256Bytes(bytes))
@@ -74,18 +76,21 @@ export function leftHalf(hash: 'SHA-256' | 'SHA-512', text: string): string {
 export const hmacSha256 = (key: Uint8Array, text: string): string =>
   encodeBase64url(hmac(SHA256, key, utf8.encode(text)))
 
-/** Compares two texts in time that depends on their length alone. */
+/** Compares two texts in a time that depends only on their length. */
 export function equalText(a: string, b: string): boolean {
   return constantTimeEqual(utf8.encode(a), utf8.encode(b))
 }
 
-/** HMAC-SHA-256 under the key of a purpose, base64url. For values with too few bits for a plain hash. */
+/**
+ * HMAC-SHA-256 under the key of a purpose, base64url. For values with too few bits for a plain
+ * hash.
+ */
 export function mac(cx: Context, purpose: string, text: string): string {
   const secret = newest(cx)
   return encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text)))
 }
 
-/** Whether `tag` was made by `mac` with any of the present secret keys. */
+/** True when `mac` made `tag` with any of the present secret keys. */
 export function verifyMac(cx: Context, purpose: string, text: string, tag: string): boolean {
   const data = utf8.encode(text)
   return cx.config.secret_keys.some((secret) =>
@@ -96,11 +101,11 @@ export function verifyMac(cx: Context, purpose: string, text: string, tag: strin
 export type SealPurpose = 'seal' | 'seal tokens'
 
 /**
- * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of a token)
- * and is authenticated, so that a sealed value cannot be moved to another place.
- * Format: `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which bounds how
- * often one key may seal: what is sealed per request has the purpose `seal tokens`, a key of its own, so that no
- * number of tokens endangers the keys and secrets at rest.
+ * Seals a text with AES-256-GCM under SECRET_KEY. `context` is `table.column:id` (or the purpose of
+ * a token) and is authenticated, so that a sealed value cannot be moved to another place. Format:
+ * `v1.<key id>.<base64url of iv and ciphertext>`. The initialization vectors are random, which
+ * bounds how often one key may seal. So values that are sealed per request have the purpose `seal
+ * tokens` with a key of its own: no number of tokens endangers the keys and secrets at rest.
  */
 export async function seal(
   cx: Context,
@@ -122,7 +127,7 @@ export async function seal(
   return `v1.${keyId(cx, secret)}.${encodeBase64url(blob)}`
 }
 
-/** Thrown when a sealed value was made under a SECRET_KEY that is no longer given, or was changed. */
+/** Thrown for a sealed value that was changed, or whose SECRET_KEY is no longer there. */
 export class UnsealError extends Error {}
 
 /** The text of a sealed value. Throws UnsealError. */
@@ -135,7 +140,7 @@ export async function unseal(
   const [version, id, body] = sealed.split('.')
   const secret = cx.config.secret_keys.find((candidate) => keyId(cx, candidate) === id)
   const blob = decodeBase64url(body ?? '')
-  // One value has one text: trailing parts and unused bits are no second one.
+  // A value has one text only: trailing parts and unused bits are refused.
   const isOurs = version === 'v1' && blob !== null && sealed === `v1.${id}.${encodeBase64url(blob)}`
   if (!isOurs || secret === undefined || blob.length < 28) {
     throw new UnsealError(`no present SECRET_KEY opens the value of ${context}`)
@@ -152,7 +157,7 @@ export async function unseal(
   }
 }
 
-/** Whether a sealed value was made under the newest SECRET_KEY. */
+/** True when the newest SECRET_KEY sealed the value. */
 export const isSealedByNewest = (cx: Context, sealed: string): boolean =>
   sealed.split('.')[1] === keyId(cx, newest(cx))
 
@@ -166,7 +171,8 @@ function derive(cx: Context, secret: Bytes, info: string): Bytes {
   const name = `derived ${info} ${cx.config.secret_keys.indexOf(secret)}`
   const known = recall<Bytes>(cx, name)
   if (known !== undefined) return known
-  // RFC 5869 with an empty salt; one block of SHA-256 is the 32 bytes wanted, so Expand is one HMAC.
+  // RFC 5869 with an empty salt; one block of SHA-256 is the 32 bytes wanted, so Expand is one
+  // HMAC.
   const extracted = hmac(SHA256, new Uint8Array(32), secret)
   const key = hmac(SHA256, extracted, utf8.encode(`allauth ${info}\x01`)) as Bytes
   return remember(cx, name, key, Number.MAX_SAFE_INTEGER / 2)

@@ -1,8 +1,8 @@
-// Messages that others must get although they may be away for a while: logout tokens, later mails and webhooks. A room
-// notes a delivery in the batch that it tells of. Here it is taken, sent, sent again after longer and longer pauses, and
-// given up in the end. Each delivery is taken before it is sent, by one conditional update, so that of several
-// instances one sends it; after a crash it may be sent twice. A kind is an entry that its room makes; jobs.ts has the
-// list of them.
+// Messages that others must get although they may be away for a while: logout tokens, later mails
+// and webhooks. A room notes a delivery in the batch that causes it. This file takes it, sends it,
+// sends it again after longer and longer pauses, and gives it up in the end. One conditional update
+// takes each delivery before it is sent, so that of several instances one sends it; after a crash
+// it may be sent twice. A kind is an entry that its room makes; jobs.ts has the list.
 import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
 import { delivery } from './db/schema.ts'
@@ -10,20 +10,20 @@ import { type Condition, condition, insertWhere, type Statement, sql, TRUE } fro
 import type { NewEvent } from './event_catalogue.ts'
 import { appendEvent } from './events.ts'
 
-/** Sent at once, and in one run of one kind; the rest waits for the next run. */
+/** Deliveries sent at once, and in one run of one kind; the rest waits for the next run. */
 const AT_ONCE = 10
 const RUN_MAX = 200
 
 type DeliveryRow = typeof delivery.$inferSelect
 
-/** A message to one recipient. It holds no secret: a sender makes what is secret when it sends. */
+/** A message to one recipient. It holds no secret: a sender makes secret parts when it sends. */
 export type Delivery = {
-  /** The client, user or other receiver it goes to; all that waits for it goes when that is deleted. */
+  /** The client, user or other receiver; when it is deleted, all its waiting deliveries go. */
   recipient: string
-  /** The thing it tells of. A recipient has one delivery of a kind about it. */
+  /** Subject of the message. A recipient has one delivery of a kind about it. */
   about: string
   payload: Readonly<Record<string, string | number | boolean | null>>
-  /** How often it was sent, this time included. */
+  /** Number of times that it was sent, this time included. */
   attempts: number
 }
 
@@ -34,26 +34,30 @@ export type DeliveryOutcome =
   | { outcome: 'again'; reason: string }
   /** No further attempt could help. */
   | { outcome: 'give_up'; reason: string }
-  /** Nobody wants it any more: it is forgotten, without an event. */
+  /** Nobody wants it any more: it is deleted without an event. */
   | { outcome: 'unwanted' }
 
 export type DeliveryKind = {
-  /** Stands in the table: it stays the same for ever. */
+  /** Name in the table; it stays the same for ever. */
   name: string
   /** Seconds from each attempt to the next; the last is how long the final attempt may take. */
   backoff: readonly number[]
-  /** Reads what some deliveries need, in one round trip, and answers the function that sends one of them. */
+  /**
+   * Reads the data for some deliveries, in one round trip, and answers the function that sends one.
+   */
   prepare(
     cx: Context,
     taken: readonly Delivery[],
   ): Promise<(one: Delivery) => Promise<DeliveryOutcome>>
   /** The event that is written when the recipient took it. */
   delivered(one: Delivery): NewEvent
-  /** The event that is written when it is given up. */
+  /** The event that is written when the delivery is given up. */
   abandoned(one: Delivery, reason: string): NewEvent
 }
 
-/** Notes a delivery where the condition holds, unless the recipient is to hear of the same already. */
+/**
+ * Notes a delivery where the condition holds, unless the recipient has one already about the same.
+ */
 export const insertDelivery = (
   cx: Context,
   kind: DeliveryKind,
@@ -77,13 +81,13 @@ export const insertDelivery = (
     sql<never>`on conflict do nothing`,
   )
 
-/** Forgets all that waits for a recipient that is no more. */
+/** Deletes all deliveries to a recipient that is gone. */
 export const deleteDeliveriesTo = (recipient: string, when: Condition = TRUE): Statement =>
   sql`delete from delivery where recipient = ${recipient} and ${when}`
 
 /**
- * Takes some deliveries that are due, each until its next attempt: nobody else takes it before. One that was taken and
- * not settled is due again then.
+ * Takes some deliveries that are due, each until its next attempt: no other instance takes it
+ * before. A delivery that was taken and not settled is due again then.
  */
 export const takeDeliveries = (
   cx: Context,
@@ -97,7 +101,7 @@ export const takeDeliveries = (
       order by next_at limit ${AT_ONCE})
     returning *`
 
-/** A condition: the delivery is still the one that was taken. */
+/** A condition: the delivery is still taken by this run. */
 const isTaken = ({ id, taken_by }: DeliveryRow): Condition =>
   condition`exists (select 1 from delivery where id = ${id} and taken_by = ${taken_by})`
 
@@ -105,11 +109,12 @@ const deleteDelivery = ({ id, taken_by }: DeliveryRow): Statement =>
   sql`delete from delivery where id = ${id} and taken_by = ${taken_by}`
 
 /**
- * Sends all that is due of these kinds, which do not wait for each other. Three round trips for each ten deliveries.
- * One that is not taken by its recipient is kept for later; only a fault of our own is thrown.
+ * Sends all that is due of these kinds, which do not wait for each other. Three round trips for
+ * each ten deliveries. A delivery that its recipient does not take is kept for later. Throws only
+ * for a fault of this program.
  */
 export async function deliver(cx: Context, kinds: readonly DeliveryKind[]): Promise<void> {
-  // Behind the request of a person it is still the system that tells others.
+  // The system tells others, also behind the request of a person.
   const system: Context = { ...as(cx, { kind: 'system', id: null }), address: '' }
   const runs = await Promise.allSettled(kinds.map((kind) => deliverKind(system, kind)))
   for (const run of runs) if (run.status === 'rejected') throw run.reason
@@ -147,7 +152,7 @@ function fault(cx: Context, { name }: DeliveryKind, error: unknown): DeliveryOut
   return { outcome: 'again', reason: 'bug' }
 }
 
-/** The statements that write down what became of a delivery: none when it is to be sent again. */
+/** The statements that record the outcome of a delivery; none when it is to be sent again. */
 function settle(
   cx: Context,
   kind: DeliveryKind,

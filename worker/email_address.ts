@@ -1,20 +1,21 @@
-// E-mail addresses as names of accounts: which are accepted, and when two are the same.
+// E-mail addresses as names of accounts: the accepted ones, and the comparison of two.
 import { z } from './api.ts'
 
 const MAX = 254
 
 /**
- * What is compared: NFKC, lower case, trimmed. Lower-casing can leave a text that NFKC would change again, so
- * it is applied twice. Look-alikes such as full-width letters or the Kelvin sign are the same account.
+ * The form for comparing: NFKC, lower case, trimmed. Lower-casing can leave a text that NFKC would
+ * change again, so it is applied twice. Look-alikes such as full-width letters or the Kelvin sign
+ * are the same account.
  */
 export const emailKey = (email: string): string =>
   email.normalize('NFKC').toLowerCase().normalize('NFKC').trim()
 
-/** What is wrong with an address, for people; null when nothing is. */
+/** Fault of an address in words for people, or null. */
 export function emailFault(email: string): string | null {
   if (email.length > MAX || emailKey(email).length > MAX) return `must not exceed ${MAX} characters`
-  // Characters that nobody sees make two accounts look like one. Normalising can bring up spaces and `@`, so
-  // the key is looked at too.
+  // Invisible characters make two accounts look like one. Normalising can produce spaces and `@`,
+  // so the key is checked too.
   for (const text of [email, emailKey(email)]) {
     if (/[\p{C}\p{Default_Ignorable_Code_Point}]/u.test(text)) {
       return 'must not contain control characters or invisible ones'

@@ -1,7 +1,8 @@
-// The environment: what a program must know before it starts, as variables on Node, Deno and Bun, and as vars and
-// secrets on Workers. One entry of VARIABLES each, from which docs/environment.md is made. Pure: reads a record of
-// strings, answers a Config or every fault at once; entry decides what becomes of faults. Lifetimes and limits that
-// change while the worker runs are another thing: settings.ts.
+// The environment: values that a program must have before it starts, as variables on Node, Deno and
+// Bun, and as vars and secrets on Workers. One entry of VARIABLES each, from which
+// docs/environment.md is made. Pure: reads a record of strings, answers a Config or every fault at
+// once; entry decides what follows from faults. Lifetimes and limits that change while the worker
+// runs are another thing: settings.ts.
 
 export type Config = {
   issuer: string
@@ -16,20 +17,26 @@ export type Config = {
   admin_password: string | undefined
   surface: 'public' | 'internal' | 'all'
   trusted_proxy: readonly string[]
-  /** Where client certificates come from (RFC 8705); null: mutual TLS is not offered. */
+  /** Source of client certificates (RFC 8705); null: mutual TLS is not offered. */
   mtls: MutualTls | null
   mqtt_audience: string
-  /** Whether what others name may be fetched over http and from private addresses: for tests. */
+  /**
+   * True, for tests: addresses that others name may be fetched over http and from private
+   * addresses.
+   */
   allow_private_addresses: boolean
 }
 
 export type MutualTls =
-  /** Workers: the word of Cloudflare about the connection. */
+  /** Workers: Cloudflare describes the connection. */
   | { from: 'cloudflare' }
-  /** Elsewhere: the word of a trusted proxy in these headers (lower case). Without the second, no chain counts as verified. */
+  /**
+   * Elsewhere: a trusted proxy describes it in these headers (lower case). Without the second, no
+   * chain counts as verified.
+   */
   | { from: 'header'; certificate: string; verified: string | null }
 
-/** Whether a chain can be known to be verified, so that names in a certificate count. */
+/** True when a verified chain can be known, so that names in a certificate count. */
 export const verifiesChains = (mtls: MutualTls | null): boolean =>
   mtls !== null && (mtls.from === 'cloudflare' || mtls.verified !== null)
 
@@ -37,15 +44,18 @@ export type EnvironmentFault = { name: string; problem: string; example: string 
 
 type Environment = Readonly<Record<string, string | undefined>>
 
-/** Reports one fault of the variable; without an example of its own, that of the variable is shown. */
+/** Reports one fault of the variable; without an example, the one of the variable is shown. */
 type Report = (problem: string, example?: string) => void
 
 /** All about one variable. */
 type Variable<value, fallback extends string | undefined> = {
   meaning: string
-  /** Text that is read when none is set, or an empty one; undefined: the value is then undefined. */
+  /**
+   * Text that is read when the variable is not set or empty; undefined: the value is then
+   * undefined.
+   */
   default: fallback
-  /** The default for people, where it is not just that text. */
+  /** The default for people, where it is not the text itself. */
   default_in_words?: string
   example: string
   runtimes: 'all' | 'Node, Deno, Bun' | 'Workers'
@@ -217,7 +227,7 @@ type ValueOf<name extends Name> =
   | ReturnType<Variables[name]['read']>
   | (Variables[name]['default'] extends string ? never : undefined)
 
-/** One variable, as its entry says. */
+/** Reads one variable by its entry. */
 export function readVariable<name extends Name>(
   name: name,
   env: Environment,
@@ -237,7 +247,10 @@ export function readVariable<name extends Name>(
   return (text === undefined ? undefined : read(text, fault)) as ValueOf<name>
 }
 
-/** The issuer where `ISSUER` is not set. A port that is 0 or cannot be read counts as the default one. */
+/**
+ * The issuer where `ISSUER` is not set. A port that is 0 or cannot be read counts as the default
+ * one.
+ */
 export const localIssuer = (port: number): string =>
   new URL(`http://localhost:${port || VARIABLES.PORT.default}`).origin
 
@@ -305,7 +318,8 @@ function readIssuer(text: string, fault: Report): string {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
     fault('must use https, unless its host is a loopback one')
   }
-  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses: not offered.
+  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses and is not
+  // offered.
   if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
     fault('must be an origin alone, without path, query, fragment or user')
   }
@@ -359,7 +373,7 @@ function readMutualTls(
   if (source === 'cloudflare') {
     fault('CLIENT_CERTIFICATE_HEADER', 'is given beside MTLS=cloudflare', 'set one of the two')
   }
-  // Else anybody could send the header, and be whoever the certificate names.
+  // Otherwise anybody could send the header, and act under any name in a certificate.
   if (trusted_proxy.length === 0) {
     fault(
       'CLIENT_CERTIFICATE_HEADER',

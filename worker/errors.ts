@@ -1,12 +1,13 @@
-// The kinds of failure, told apart by who is at fault, and how a refusal is logged. A protocol peer gets OAuthError, a
-// caller of the API gets Problem; everything else is ours: logged, and answered as server_error or 500 without detail.
+// The kinds of failure, by the side that is at fault, and the log of a refusal. A protocol peer
+// gets OAuthError, a caller of the API gets Problem. Every other failure is a fault of this
+// program: it is logged, and answered as server_error or 500 without detail.
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { type Context, legible } from './context.ts'
 import type { Reason } from './refusals.ts'
 
 /**
- * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2, OpenID Connect Core §3.1.2.6
- * and its extension "Unmet Authentication Requirements" 1.0 §2.
+ * RFC 6749 §4.1.2.1 and §5.2, 6750 §3.1, 7591 §3.2.2, 8707 §2, 8628 §3.5, 9101 §7, 9449 §12.2,
+ * OpenID Connect Core §3.1.2.6 and its extension "Unmet Authentication Requirements" 1.0 §2.
  */
 export const OAUTH_STATUS = {
   invalid_request: 400,
@@ -46,20 +47,20 @@ export const OAUTH_STATUS = {
 export type OAuthErrorCode = keyof typeof OAUTH_STATUS
 
 /**
- * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log and for tests
- * and is never sent.
+ * A fault of a protocol peer. `description` goes on the wire and is dull; `reason` is for the log
+ * and for tests and is never sent.
  */
 export class OAuthError extends Error {
   readonly error: OAuthErrorCode
   readonly description: string
   readonly reason: Reason
   readonly status: ContentfulStatusCode
-  /** How an access token was presented, where that is what failed: the scheme of the challenge. */
+  /** Scheme of the challenge, when the way in which an access token was presented is the fault. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
 
   constructor(
     error: OAuthErrorCode,
-    /** `status` where an endpoint has another one than is usual for the code. */
+    /** `status`: for an endpoint that has another one than is usual for the code. */
     options: {
       description: string
       reason: Reason
@@ -70,7 +71,7 @@ export class OAuthError extends Error {
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
     this.error = error
-    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is one of authentication.
+    // RFC 9449 §7.1, §9: a fault of the proof beside an access token is a fault of authentication.
     const usual =
       options.scheme === 'DPoP' && OAUTH_STATUS[error] === 400 ? 401 : OAUTH_STATUS[error]
     this.status = options.status ?? usual
@@ -80,7 +81,7 @@ export class OAuthError extends Error {
   }
 }
 
-/** A request that does not have the form it must have, whatever it asks for. */
+/** A request without the form that it must have, whatever its purpose. */
 export const badRequest = (description: string, reason: Reason) =>
   new OAuthError('invalid_request', { description, reason })
 
@@ -102,7 +103,7 @@ export const PROBLEM_STATUS = {
 
 export type ProblemType = keyof typeof PROBLEM_STATUS
 
-/** A field that was wrong: a JSON pointer into the body (or a parameter's name) and what to do. */
+/** A wrong field: a JSON pointer into the body (or the name of a parameter) and the remedy. */
 export type FieldError = { pointer: string; detail: string }
 
 /** A fault of a caller of the management API, the blueprint or the command line. */
@@ -131,8 +132,8 @@ export class Problem extends Error {
 }
 
 /**
- * Logs a refusal: its reason, the parties of the request, and the words of whatever lies behind it, such as those of the
- * database. No parameter, header or body goes into the log.
+ * Logs a refusal: its reason, the parties of the request, and the words of its cause, such as those
+ * of the database. No parameter, header or body goes into the log.
  */
 export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
   const { status, reason, cause } = failure
@@ -150,13 +151,17 @@ export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
   })
 }
 
-/** Longest words of a cause in the log. */
+/** Most characters of the words of a cause in the log. */
 const WORDS_MAX = 1000
 
-/** The words of an error and of all that caused it. */
+/** Most errors of a chain of causes that are looked at; one may lead back to itself. */
+const CAUSES_MAX = 8
+
+/** The words of an error and of all its causes. */
 function wordsOf(error: unknown): string {
   const words: string[] = []
-  for (let one = error; one !== undefined && words.length < 6; ) {
+  let one = error
+  for (let looked = 0; one !== undefined && looked < CAUSES_MAX; looked++) {
     const text = one instanceof Error ? one.message : String(one)
     // Drivers often repeat the words of the error that they wrap.
     if (!words.some((known) => known.includes(text))) words.push(text)

@@ -1,6 +1,7 @@
-// The catalogue of events: what each type means, whom its `subject_id` names, and the members of its `data`. From it
-// derive the types that `appendEvent` takes, and docs/events.md (`npm run docs`). The worker uses the types alone,
-// so that the sentences do not go into the bundle.
+// The catalogue of events: the meaning of each type, the thing or person that its `subject_id`
+// names, and the members of its `data`. The types that `appendEvent` takes and docs/events.md (`npm
+// run docs`) derive from it. The worker uses the types alone, so that the sentences do not go into
+// the bundle.
 
 /** The words of the catalogue for the kinds of values in `data`. */
 type Values = {
@@ -16,7 +17,7 @@ type Member = { is: keyof Values; optional?: true; meaning: string }
 type EntryOfCatalogue = {
   /** Absent: `success`. */
   outcome?: 'failure'
-  /** Whom or what `subject_id` names; null: it is null. */
+  /** The person or thing that `subject_id` names; null: it is null. */
   subject: string | null
   meaning: string
   data: Readonly<Record<string, Member>>

@@ -1,13 +1,13 @@
-// The record of what happened. Every change that a person or an operator makes appends one event in the same
-// batch as the change; audit and, later, webhooks read from here. Holds no secret, token or code. The types and
-// their data stand in event_catalogue.ts.
+// The record of events. Every change by a person or an operator appends one event in the same batch
+// as the change; audit and, later, webhooks read from here. Holds no secret, token or code. The
+// types and their data stand in event_catalogue.ts.
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/schema.ts'
 import { type Condition, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
 import type { NewEvent } from './event_catalogue.ts'
 
-/** The insert of one event; `when` makes it depend on what the batch did before (by `rid`). */
+/** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, given: NewEvent, when?: Condition): Statement {
   const row = {
     id: randomId(cx, 'evt'),

@@ -1,18 +1,20 @@
-// How a failure becomes an answer: the kinds that have one, the challenge that goes with it, and whether it is a page, a
-// problem or the JSON of the protocol. Each is logged with its reason here. Routes say themselves that they are pages.
+// Turns a failure into an answer: the kinds that have one, the challenge that goes with it, and its
+// form, which is a page, a problem or the JSON of the protocol. Each is logged here with its
+// reason. The routes themselves say that they are pages.
 import { problemResponse } from './api.ts'
 import { UnsealError } from './crypto.ts'
 import { DatabaseUnavailable } from './db/database.ts'
 import { logRefusal, OAuthError, Problem } from './errors.ts'
-import { type Http, noStore, pageHeaders } from './http.ts'
+import { type Http, noStore } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
 import { RESOURCE_METADATA } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { english } from './pages/messages.ts'
+import { pageHeaders } from './pages/page_headers.ts'
 
 export const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
 
-/** The answer where no route is. */
+/** The answer for a path without a route. */
 export function notFound(c: Http): Response | Promise<Response> {
   if (isManagement(c.req.path)) {
     return problemResponse(c, new Problem('not_found', 'there is nothing at this path'))
@@ -24,7 +26,7 @@ export function notFound(c: Http): Response | Promise<Response> {
   return c.json({ error: 'not_found' }, 404)
 }
 
-/** The answer to whatever a handler threw. */
+/** The answer for an error that a handler threw. */
 export function answerError(error: Error, c: Http): Response | Promise<Response> {
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
@@ -81,10 +83,13 @@ function asProblem(failure: OAuthError | Problem): Problem {
 
 const DPOP_CHALLENGE = `algs="${CLIENT_ALGORITHMS.join(' ')}"`
 
-/** WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens. */
+/**
+ * WWW-Authenticate: RFC 6749 §5.2 for clients, RFC 6750 §3 and RFC 9449 §7.1 for holders of tokens.
+ */
 function challenge(c: Http, failure: OAuthError): void {
   const { error } = failure
-  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge for the error.
+  // RFC 6749 §5.2: for clients that tried the Authorization header. Others would take the challenge
+  // for the error itself.
   if (error === 'invalid_client' && c.req.header('authorization') !== undefined) {
     c.header('WWW-Authenticate', 'Basic realm="allauth", charset="UTF-8"')
   } else if (failure.scheme === 'DPoP') {
@@ -94,11 +99,11 @@ function challenge(c: Http, failure: OAuthError): void {
     const bare = failure.reason === 'no_token'
     const parameters = bare ? [] : [`error="${error}"`]
     if (isManagement(c.req.path)) {
-      // RFC 9728 §5.1: so that whoever has no token finds out where to get one
+      // RFC 9728 §5.1: shows a caller without a token where to get one
       parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
     }
     const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
-    // Not where registration takes tokens of its own, which are bound to nothing.
+    // Not for registration, which takes tokens of its own that are bound to nothing.
     const offersDpop = bare && (isManagement(c.req.path) || c.req.path === '/oauth/userinfo')
     c.header('WWW-Authenticate', offersDpop ? `${bearer}, DPoP ${DPOP_CHALLENGE}` : bearer)
   }

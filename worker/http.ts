@@ -1,4 +1,4 @@
-// What every HTTP room shares: strict reading of forms, cookies, security headers, no-store.
+// Parts that every HTTP room shares: strict reading of forms, cookies, security headers, no-store.
 // Knows Hono and the context; knows no room.
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
 import { getCookie, setCookie } from 'hono/cookie'
@@ -7,11 +7,11 @@ import { badRequest, logRefusal, OAuthError } from './errors.ts'
 import { isObject } from './json.ts'
 import type { Reason } from './refusals.ts'
 
-/** What every handler finds in `c.var`. */
+/** The values in `c.var` of every handler. */
 export type Env = {
   Variables: {
     cx: Context
-    /** Whether people look here, so that errors are pages too. */
+    /** True when people look here, so that errors are pages too. */
     isPage?: boolean
   }
 }
@@ -29,8 +29,8 @@ export type Form = {
 }
 
 /**
- * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and NUL are
- * refused, an empty value counts as absent. `repeatable` names may come more than once.
+ * Reads `application/x-www-form-urlencoded` text strictly: a duplicate parameter, invalid UTF-8 and
+ * NUL are refused, an empty value counts as absent. `repeatable` names may come more than once.
  * Throws OAuthError invalid_request.
  */
 export function parseForm(text: string, repeatable: readonly string[] = []): Form {
@@ -50,7 +50,7 @@ export function parseForm(text: string, repeatable: readonly string[] = []): For
   return formOf(found)
 }
 
-/** Parameters that did not come as a form, or not only. */
+/** A Form from parameters that came in another way, or not only as a form. */
 export const formOf = (values: ReadonlyMap<string, readonly string[]>): Form => ({
   get: (name) => values.get(name)?.[0],
   all: (name) => values.get(name) ?? [],
@@ -96,7 +96,10 @@ export async function readForm(c: Http, repeatable: readonly string[] = []): Pro
   return parseForm(text, repeatable)
 }
 
-/** The JSON object in the body of a POST or PUT, without NUL or lone surrogate anywhere. Throws OAuthError invalid_request. */
+/**
+ * The JSON object in the body of a POST or PUT, without NUL or lone surrogate anywhere. Throws
+ * OAuthError invalid_request.
+ */
 export async function readJson(c: Http): Promise<Record<string, unknown>> {
   const type = (c.req.header('content-type') ?? '').split(';')[0]?.trim().toLowerCase()
   if (type !== 'application/json') {
@@ -115,7 +118,8 @@ export function parseJsonObject(given: string | Uint8Array): Record<string, unkn
     const text =
       typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
     const value: unknown = JSON.parse(text, (_, one) => {
-      // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither comes back as it was.
+      // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither could be
+      // read back unchanged.
       if (typeof one === 'string' && (one.includes('\0') || !one.isWellFormed())) {
         throw new SyntaxError('no text that can be kept')
       }
@@ -138,7 +142,7 @@ export function readQuery(c: Http, repeatable: readonly string[] = []): Form {
 export async function readBody(request: Request, max: number): Promise<Uint8Array | null> {
   const declared = request.headers.get('content-length')
   if (Number(declared ?? 0) > max) return null
-  // HTTP has no more than was declared, and a whole body costs far less than a stream of one.
+  // HTTP delivers no more than was declared, and reading a whole body costs far less than a stream.
   if (declared !== null) return new Uint8Array(await request.arrayBuffer())
   if (request.body === null) return new Uint8Array(0)
   const chunks: Uint8Array[] = []
@@ -163,10 +167,12 @@ export async function readBody(request: Request, max: number): Promise<Uint8Arra
   return whole
 }
 
-/** Whether the issuer is reached over https: then cookies are `__Host-` and Secure. */
+/** True when the issuer is reached over https: then cookies are `__Host-` and Secure. */
 const secure = (cx: Context): boolean => cx.config.issuer.startsWith('https:')
 
-/** `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix. */
+/**
+ * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
+ */
 const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
 
 export function readCookie(c: Http, name: string): string | undefined {
@@ -186,46 +192,11 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
 }
 
 /**
- * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
- * `script` is the CSP source of the one script that a page may have.
+ * Headers of every answer. Set before the answer is made: afterwards it would have to be made anew.
  */
-export function pageHeaders(
-  c: Http,
-  formTargets: readonly string[] = [],
-  { script, images = [] }: { script?: string; images?: readonly string[] } = {},
-): void {
-  // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
-  const targets = ["'self'", ...formTargets].join(' ')
-  c.header(
-    'Content-Security-Policy',
-    `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
-      `style-src 'self'; ${['img-src', "'self'", 'data:', ...images].join(' ')}; form-action ${targets}; ` +
-      "frame-ancestors 'none'; base-uri 'none'",
-  )
-  c.header('X-Frame-Options', 'DENY')
-  // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
-  c.header('Referrer-Policy', 'same-origin')
-  c.header('Cache-Control', 'no-store')
-}
-
-/** The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes `;` in one. */
-export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
-  if (shown === null || shown.logo_uri === null) return []
-  const { origin, hostname } = new URL(shown.logo_uri)
-  return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
-}
-
-/** Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not stored. */
-export const page: MiddlewareHandler<Env> = (c, next) => {
-  c.set('isPage', true)
-  pageHeaders(c)
-  return next()
-}
-
-/** Headers that every answer has. Before the answer is made: afterwards it would have to be made anew. */
 export const securityHeaders: MiddlewareHandler<Env> = (c, next) => {
   c.header('X-Content-Type-Options', 'nosniff')
-  // Ours alone: single use hangs on it, so that no request may choose it.
+  // Only the `rid` of this request: single use depends on it, so no request may choose it.
   c.header('X-Request-Id', c.var.cx.rid)
   if (secure(c.var.cx)) {
     c.header('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
@@ -240,16 +211,17 @@ export function noStore(c: Http): void {
 }
 
 /**
- * Any origin: what is needed is in the request itself, no cookie is looked at. `withCredentials` because keycloak-js
- * asks the token endpoint so, and browsers then take no star. Headers are set before the handler, so that errors
- * have them too.
+ * Allows any origin: all that is needed is in the request itself, and no cookie is read.
+ * `withCredentials` is there because keycloak-js calls the token endpoint with credentials, and
+ * browsers then accept no star. Headers are set before the handler, so that errors have them too.
  */
 export function crossOrigin(
   methods: readonly string[],
   { withCredentials = false } = {},
 ): MiddlewareHandler<Env> {
   return async (c, next) => {
-    // A browser's client certificate is a credential too, and says who calls: its answers are for no other origin.
+    // A client certificate of a browser is a credential too, and names the caller: its answers are
+    // for no other origin.
     const isPlain = c.var.cx.client_certificate === null
     const origin = withCredentials && isPlain ? c.req.header('origin') : undefined
     c.header('Access-Control-Allow-Origin', origin ?? '*')
@@ -258,7 +230,8 @@ export function crossOrigin(
     c.header('Access-Control-Expose-Headers', 'DPoP-Nonce, WWW-Authenticate, X-Request-Id')
     if (c.req.method !== 'OPTIONS') return next()
     c.header('Access-Control-Allow-Methods', methods.join(', '))
-    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch §3.3.4).
+    // Libraries add headers that name themselves. The star does not stand for Authorization (Fetch
+    // §3.3.4).
     c.header('Access-Control-Allow-Headers', 'Authorization, Content-Type, DPoP, *')
     c.header('Access-Control-Max-Age', '86400')
     return c.body(null, 204)

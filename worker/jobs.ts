@@ -1,5 +1,5 @@
-// What runs on a timer. Each job has a lease in the database, so that of many instances one runs it. A job that
-// fails is logged and tried again when its lease has run out.
+// Jobs that run on a timer. Each job has a lease in the database, so that of many instances one
+// runs it. A job that fails is logged and tried again when its lease has run out.
 
 import { deleteOldIdempotencyKeys } from './api/idempotency.ts'
 import { deleteOldAttempts } from './attempts.ts'
@@ -19,7 +19,7 @@ export type Job = {
   run(cx: Context): Promise<void>
 }
 
-/** All that is sent to others and again until it arrives. */
+/** Kinds of deliveries: messages that are sent again until they arrive. */
 const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens]
 
 export const JOBS: readonly Job[] = [
@@ -38,7 +38,7 @@ export const JOBS: readonly Job[] = [
   },
   {
     name: 'sessions',
-    // Each minute: a little less, so that the timer does not find its own lease.
+    // Each minute; a little less, so that the timer does not meet its own lease.
     every: 50,
     async run(cx) {
       await sweepSessions(cx, null)
@@ -52,7 +52,7 @@ export const JOBS: readonly Job[] = [
 export async function runJobs(cx: Context): Promise<void> {
   for (const job of JOBS) {
     try {
-      // The lease is left to run out: it is what spaces the runs.
+      // The lease is not given back: it keeps the distance between the runs.
       const mine = await cx.db.write(sql<{ holder: string }>`
         insert into lease (name, holder, expires_at) values (${job.name}, ${cx.rid}, ${cx.now() + job.every})
         on conflict (name) do update set holder = excluded.holder, expires_at = excluded.expires_at

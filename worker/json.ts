@@ -1,5 +1,5 @@
-// What a parsed JSON value is.
+// Kinds of parsed JSON values.
 
-/** Whether it is an object, which no array is and null is not. */
+/** True for an object; an array and null are none. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

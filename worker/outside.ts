@@ -1,7 +1,8 @@
-// The one way to fetch what others name: keys, sector identifiers, request objects, metadata documents, and the
-// addresses that hear of a logout. Whoever registers a client chooses them, so they must not reach what only we can
-// reach: https alone, no private or loopback addresses, no redirects, bounds on size and time. How a request is
-// sent is the runtime's (entry), which also checks and pins what DNS answers where it can.
+// The one way to fetch an address that others name: keys, sector identifiers, request objects,
+// metadata documents, and the addresses that hear of a logout. Anybody who registers a client
+// chooses such addresses, so they must not reach what only this program can reach: https alone, no
+// private or loopback addresses, no redirects, bounds on size and time. The runtime (entry) sends
+// the request, and checks and pins the answers of DNS where it can.
 
 export type OutsideRequest = {
   method?: 'GET' | 'POST'
@@ -9,7 +10,7 @@ export type OutsideRequest = {
   body?: string
   /** Longest answer, in bytes. */
   max_bytes?: number
-  /** For everything: name, connection, answer. */
+  /** Milliseconds for all of it: name, connection, answer. */
   timeout_ms?: number
 }
 
@@ -27,7 +28,10 @@ export type OutsideReason =
   | 'timeout'
   | 'unreachable'
 
-/** Nothing usable came back. `reason` is for logs and tests: to whoever named the address it tells what is inside. */
+/**
+ * Thrown when no usable answer came back. `reason` is for logs and tests: a stranger who named the
+ * address would learn from it what is inside.
+ */
 export class OutsideRefused extends Error {
   override readonly name = 'OutsideRefused'
   readonly reason: OutsideReason
@@ -38,7 +42,10 @@ export class OutsideRefused extends Error {
   }
 }
 
-/** Sends one request and follows no redirect. Throws OutsideRefused, or anything for a connection that failed. */
+/**
+ * Sends one request and follows no redirect. Throws OutsideRefused, or any error for a connection
+ * that failed.
+ */
 export type Send = (
   url: URL,
   init: {
@@ -52,7 +59,10 @@ export type Send = (
 const MAX_BYTES = 65_536
 const TIMEOUT_MS = 5000
 
-/** The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and addresses of our own through. */
+/**
+ * The guards around `send`. `allowPrivate` (ALLOW_PRIVATE_ADDRESSES) lets http and private
+ * addresses through.
+ */
 export const guardFetch =
   (send: Send, allowPrivate: boolean): OutsideFetch =>
   async (
@@ -65,7 +75,8 @@ export const guardFetch =
     try {
       const { signal } = controller
       const sent = send(url, { method, headers, body, signal })
-      // Looking up a name cannot be broken off, and who asks must not wait for a name server of somebody's own.
+      // Looking up a name cannot be broken off, and the caller must not wait for the name server of
+      // a stranger.
       const answer = await Promise.race([sent, aborted(signal)])
       // Redirects would lead around every check above. `opaqueredirect` has status 0.
       if (answer.type === 'opaqueredirect' || (answer.status >= 300 && answer.status < 400)) {
@@ -120,7 +131,7 @@ async function readText(answer: Response, max: number, signal: AbortSignal): Pro
     }
     chunks.push(value)
   }
-  // A reader that was cancelled ends as if all had come.
+  // A cancelled reader ends as if everything had come.
   if (signal.aborted) throw new OutsideRefused('timeout')
   const whole = new Uint8Array(size)
   let offset = 0
@@ -137,10 +148,13 @@ async function readText(answer: Response, max: number, signal: AbortSignal): Pro
 
 // --- which hosts are public -------------------------------------------------------------------
 
-/** Whether a host of a URL may be one of the public internet: an address by its range, a name by its ending. */
+/**
+ * True for a host of a URL that may be of the public internet: an address by its range, a name by
+ * its ending.
+ */
 export function isPublicHost(hostname: string): boolean {
   if (hostname.startsWith('[')) return isPublicAddress(hostname.slice(1, -1))
-  // URL has made plain dotted decimal of every way to write an IPv4 address.
+  // URL turns every way to write an IPv4 address into plain dotted decimal.
   if (/^\d+\.\d+\.\d+\.\d+$/.test(hostname)) return isPublicAddress(hostname)
   const name = hostname.replace(/\.$/, '').toLowerCase()
   const labels = name.split('.')
@@ -150,7 +164,10 @@ export function isPublicHost(hostname: string): boolean {
   )
 }
 
-/** IPv4 ranges that are not of the public internet (IANA special-purpose registry), as [network, bits]. */
+/**
+ * IPv4 ranges that are not of the public internet (IANA special-purpose registry), as [network,
+ * bits].
+ */
 const NOT_PUBLIC: readonly [string, number][] = [
   ['0.0.0.0', 8],
   ['10.0.0.0', 8],
@@ -168,7 +185,7 @@ const NOT_PUBLIC: readonly [string, number][] = [
   ['224.0.0.0', 3],
 ]
 
-/** Whether an IPv4 or IPv6 address (without brackets) is one of the public internet. */
+/** True for an IPv4 or IPv6 address (without brackets) of the public internet. */
 export function isPublicAddress(address: string): boolean {
   const v4 = readIpv4(address)
   if (v4 !== null) {
@@ -180,7 +197,8 @@ export function isPublicAddress(address: string): boolean {
   const groups = readIpv6(address)
   if (groups === null) return false
   const [first = 0, second = 0, third = 0] = groups
-  // Mapped and translated addresses, loopback, unique local, link-local and multicast are all outside 2000::/3.
+  // Mapped and translated addresses, loopback, unique local, link-local and multicast are all
+  // outside 2000::/3.
   if (first >>> 13 !== 1) return false
   if (first === 0x2001 && (second < 0x0200 || second === 0x0db8)) return false // Teredo, ORCHID, documentation
   if (first === 0x3fff) return false

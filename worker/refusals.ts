@@ -1,8 +1,9 @@
-// The reasons of refusals: a private word for the log and for tests, which never goes on the wire. Each has a sentence for
-// operators in refusal_sentences.ts, which stays out of the worker's bundle; docs/refusals.md is made from those.
+// The reasons of refusals: private words for the log and for tests, which never go on the wire.
+// Each has a sentence for operators in refusal_sentences.ts, which stays out of the bundle of the
+// worker; docs/refusals.md is made from those.
 import type { OutsideReason } from './outside.ts'
 
-/** Reading of requests, whatever they are for. */
+/** Reading of requests of every kind. */
 type OfRequests =
   | 'bad_encoding'
   | 'body_too_large'
@@ -30,7 +31,7 @@ type OfPages =
   | 'user_code_limited'
   | 'user_code_refused'
 
-/** Proof that a client or a device is the one that it says. */
+/** Authentication of clients and devices. */
 type OfClientAuthentication =
   | 'assertion_alg'
   | 'assertion_audience'
@@ -105,7 +106,6 @@ type OfAuthorization =
   | 'claims_member'
   | 'claims_no_object'
   | 'claims_not_json'
-  | 'client_unknown'
   | 'foreign_resource'
   | 'no_client_id'
   | 'no_code_challenge'
@@ -269,7 +269,10 @@ type OfLogout = 'hint_of_another_client' | 'redirect_without_client'
 /** Faults of the service itself. */
 type OfService = 'bug' | 'database_unavailable' | 'sealed_with_another_key'
 
-/** The types of problems (RFC 9457): a problem without a reason of its own has its type, and tells its caller the rest. */
+/**
+ * The types of problems (RFC 9457): a problem without a reason of its own has its type, and tells
+ * its caller the rest.
+ */
 type OfProblems =
   | 'conflict'
   | 'forbidden'

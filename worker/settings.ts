@@ -1,6 +1,7 @@
-// Settings that operators change while the worker runs, by /v1/settings and the blueprint (admin/settings_change.ts):
-// lifetimes and limits, one entry of SETTINGS each. Changed ones are kept in the table `setting`. Read together with
-// the signing keys by a cold process, then remembered for a minute. Variables are another thing: environment.ts.
+// Settings that operators change while the worker runs, by /v1/settings and the blueprint
+// (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed settings
+// are kept in the table `setting`. A cold process reads them together with the signing keys and
+// remembers them for a minute. Variables are another thing: environment.ts.
 import { z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
@@ -13,19 +14,24 @@ const publicKey = z
   .looseObject({ kty: z.enum(['EC', 'OKP', 'RSA']) })
   .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
 
-/** Another issuer whose word about a person we take (RFC 7523 §2.1). */
+/** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
   .strictObject({
     issuer: z.string().min(1).max(2048),
-    /** Where its keys are, or the keys themselves. */
+    /** Address of its keys, or the keys themselves. */
     jwks_uri: z
       .url({ protocol: /^https?$/ })
       .max(2048)
       .optional(),
     jwks: z.strictObject({ keys: z.array(publicKey).min(1).max(10) }).optional(),
-    /** The `aud` of its assertions, where that is not our issuer or token endpoint. */
+    /**
+     * The `aud` of its assertions, where that is neither the issuer here nor the token endpoint.
+     */
     audience: z.string().min(1).max(2048).optional(),
-    /** Whom `sub` or `email` names: `sub` is an id of a user here, `email` counts when it is verified on both sides. */
+    /**
+     * The claim that names the person: `sub` is an id of a user here, `email` counts when it is
+     * verified on both sides.
+     */
     subject: z.enum(['email', 'sub']),
     algorithms: z
       .array(z.enum(['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256']))
@@ -41,7 +47,10 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
-/** All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in OpenAPI. */
+/**
+ * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
+ * OpenAPI.
+ */
 type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
@@ -52,7 +61,8 @@ type Setting<schema extends z.ZodType> = {
 const setting = <schema extends z.ZodType>(entry: Setting<schema>) => entry
 
 /**
- * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays published.
+ * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays
+ * published.
  */
 export const SETTINGS = {
   code_ttl: setting({
@@ -234,13 +244,15 @@ export type NumberSetting = {
   [name in keyof Settings]: Settings[name] extends number ? name : never
 }[keyof Settings]
 
-/** Longest life of an access token that is issued without writing anything down. */
+/** Longest lifetime of an access token that is issued without a write. */
 export const ACCESS_TOKEN_TTL_MAX = DAY
 
 export const listSettings = () => sql<{ name: string; value: string }>`
   select name, value from setting`
 
-/** Turns rows into settings and remembers them. Unknown or unreadable rows fall back to the default. */
+/**
+ * Turns rows into settings and remembers them. Unknown or unreadable rows fall back to the default.
+ */
 export function acceptSettings(
   cx: Context,
   rows: readonly { name: string; value: string }[],

@@ -1,6 +1,6 @@
-// Secrets of the system itself that must stay what they are, such as the salt of pairwise subjects: made on first
-// use, sealed under SECRET_KEY, one row each in `stored_secret`. Read together with the signing keys by a cold
-// process and then remembered as long as it lives, since they never change.
+// Secrets of the system itself that must never change, such as the salt of pairwise subjects: made
+// on first use, sealed under SECRET_KEY, one row each in `stored_secret`. A cold process reads them
+// together with the signing keys and remembers them as long as it lives.
 import { type Context, recall, remember } from './context.ts'
 import { decodeBase64url, encodeBase64url, isSealedByNewest, seal, unseal } from './crypto.ts'
 import { stored_secret } from './db/schema.ts'
@@ -13,7 +13,7 @@ const FOR_GOOD = Number.MAX_SAFE_INTEGER / 2
 
 export const listStoredSecrets = (): Statement<Row> => sql`select * from stored_secret`
 
-/** Remembers rows as they were read. */
+/** Remembers rows that were read. */
 export function acceptStoredSecrets(cx: Context, rows: readonly Row[]): readonly Row[] {
   return remember(cx, MEMORY, rows, FOR_GOOD)
 }
@@ -28,7 +28,8 @@ export async function storedSecret(cx: Context, name: string): Promise<Uint8Arra
   const secret = decodeBase64url(await unseal(cx, context, row.value))
   if (secret === null) throw new Error(`the stored secret ${name} is not readable`)
   if (!isSealedByNewest(cx, row.value)) {
-    // Else it would be lost with the old SECRET_KEY. Of several processes that do so one is heard.
+    // Otherwise it would be lost with the old SECRET_KEY. Of several processes that do so, one
+    // succeeds.
     const value = await seal(cx, context, encodeBase64url(secret))
     await cx.db.write(sql`update stored_secret set value = ${value}
       where name = ${name} and value = ${row.value}`)
@@ -43,7 +44,7 @@ async function findOrMake(cx: Context, name: string, context: string): Promise<R
   const value = await seal(cx, context, encodeBase64url(cx.random(32)))
   const created_at = cx.now()
   const { rows } = await cx.db.write({
-    // Whoever is first makes it, also when this batch runs twice.
+    // The first process makes it, also when this batch runs twice.
     change: insertInto(
       stored_secret,
       { name, value, created_at },

@@ -1,4 +1,4 @@
-// What bundlers and workerd make of an imported .wasm file.
+// Type of an imported .wasm file in bundlers and in workerd.
 declare module '*.wasm' {
   const module: WebAssembly.Module
   export default module

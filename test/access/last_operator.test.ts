@@ -1,7 +1,7 @@
 // The system is never left without a user who may run it: whatever takes the last one away is refused.
 import { expect, test } from 'vitest'
 import type { Problem } from '../../worker/errors.ts'
-import { deleteUser, updateUser } from '../../worker/identity/users.ts'
+import { changeUser, removeUser } from '../../worker/identity/users.ts'
 import { details, startHouse } from './fixture.ts'
 
 const conflict = (work: Promise<unknown>) =>
@@ -21,17 +21,17 @@ async function startWithOperator(subject: string) {
 test('the last operator is neither disabled nor deleted, with all that is his', async () => {
   const { worker, user, call, make, events } = await startWithOperator('ann')
   const cx = () => worker.context()
-  await conflict(updateUser(cx(), 'ann', { status: 'disabled' }, null))
-  await conflict(deleteUser(cx(), 'ann', null))
-  expect((await updateUser(cx(), 'ann', { name: 'Ann' }, null)).status).toBe('active')
+  await conflict(changeUser(cx(), 'ann', { status: 'disabled' }, null))
+  await conflict(removeUser(cx(), 'ann', null))
+  expect((await changeUser(cx(), 'ann', { name: 'Ann' }, null)).status).toBe('active')
   expect((await make('GET /v1/grants?subject=ann'))['items']).toHaveLength(1)
   expect(await events('user.deleted')).toEqual([])
-  await deleteUser(cx(), 'bob', null)
+  await removeUser(cx(), 'bob', null)
   await user('cat', 'disabled')
   await make('POST /v1/grants', { subject: 'cat', role: 'operator', object: '*' })
-  await conflict(deleteUser(cx(), 'ann', null))
-  await updateUser(cx(), 'cat', { status: 'active' }, null)
-  await deleteUser(cx(), 'ann', null)
+  await conflict(removeUser(cx(), 'ann', null))
+  await changeUser(cx(), 'cat', { status: 'active' }, null)
+  await removeUser(cx(), 'ann', null)
   expect((await call('GET /v1/grants?subject=ann')).body['items']).toEqual([])
   expect(await events('user.deleted')).toHaveLength(2)
 })
@@ -62,13 +62,13 @@ test('of two operators who disable each other at the same moment one remains', a
   const counts: number[] = []
   for (let i = 0; i < 5; i++) {
     const answers = await Promise.allSettled(
-      ['ann', 'bob'].map((id) => updateUser(worker.context(), id, { status: 'disabled' }, null)),
+      ['ann', 'bob'].map((id) => changeUser(worker.context(), id, { status: 'disabled' }, null)),
     )
     const reasons = answers.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
     expect(reasons.map((reason: Problem) => reason.type)).toEqual(['conflict'])
     counts.push(answers.filter((one) => one.status === 'fulfilled').length)
     for (const id of ['ann', 'bob']) {
-      await updateUser(worker.context(), id, { status: 'active' }, null)
+      await changeUser(worker.context(), id, { status: 'active' }, null)
     }
   }
   console.log(`disabled of two at once: ${counts.join(' ')}`)

@@ -5,7 +5,7 @@ import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
 import { rightsOf } from '../../worker/access/rights.ts'
 import {
-  findDecision,
+  findEvaluation,
   listConferred,
   listLacking,
   listNeededForPrincipal,
@@ -30,7 +30,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
   const statements: Statement<unknown>[] = [
     ...Object.values(rightsOf('ann', 1)),
     ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
-    findDecision(question, 1),
+    findEvaluation(question, 1),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,

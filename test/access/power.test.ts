@@ -1,9 +1,9 @@
 // Nobody hands on, takes away or changes more than he holds: each way up that is refused, and what is not.
 import { describe, expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
-import { addMember, updateGroup } from '../../worker/access/groups.ts'
+import { addMember, changeGroup } from '../../worker/access/groups.ts'
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../worker/access/power.ts'
-import { updateRole } from '../../worker/access/roles.ts'
+import { changeRole } from '../../worker/access/roles.ts'
 import type { Actor, Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips } from '../context.ts'
@@ -382,7 +382,7 @@ describe('at the same moment', () => {
     await expect(addMember(cx, 'team', 'ann')).rejects.toThrow('conflict')
     await make(`DELETE /v1/grants/${revoke}`)
     revoke = undefined
-    await expect(updateGroup(cx, 'other', { parent_id: 'team' }, null)).rejects.toThrow(
+    await expect(changeGroup(cx, 'other', { parent_id: 'team' }, null)).rejects.toThrow(
       'more than the actor',
     )
     expect((await make('GET /v1/groups/team/members'))['items']).toEqual([])
@@ -397,7 +397,7 @@ describe('at the same moment', () => {
         await make('PATCH /v1/roles/admin', { permissions: ['access:write', 'users:write'] })
       grown = true
     })
-    await expect(updateRole(cx, 'admin', { description: 'x' }, null)).rejects.toThrow(
+    await expect(changeRole(cx, 'admin', { description: 'x' }, null)).rejects.toThrow(
       'more than the actor',
     )
   })

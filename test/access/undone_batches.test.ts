@@ -1,16 +1,16 @@
-// Batches of groups, roles and grants are done whole or not at all: repeated after a lost answer they find their own
-// work, and a fault that no rule foresaw is not taken for a refusal.
+// Batches of groups, roles and grants are done whole or not at all: repeated after a lost answer
+// they find their own work, and a fault that no rule foresaw is not taken for a refusal.
 import { describe, expect, test } from 'vitest'
-import { createGrant, deleteGrant, planGrant, updateGrant } from '../../worker/access/grants.ts'
+import { changeGrant, createGrant, planGrant, removeGrant } from '../../worker/access/grants.ts'
 import {
   addMember,
+  changeGroup,
   createGroup,
-  deleteGroup,
   planGroup,
+  removeGroup,
   removeMember,
-  updateGroup,
 } from '../../worker/access/groups.ts'
-import { createRole, deleteRole, planRole, updateRole } from '../../worker/access/roles.ts'
+import { changeRole, createRole, planRole, removeRole } from '../../worker/access/roles.ts'
 import type { Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { startWorker } from '../context.ts'
@@ -40,14 +40,14 @@ describe('repeated after a lost answer', () => {
 
   test.each<[string, string, (cx: Context, team: Team) => Promise<unknown>]>([
     ['a group', 'group.created', (cx) => createGroup(cx, { id: 'new', parent_id: 'team' })],
-    ['another name', 'group.updated', (cx) => updateGroup(cx, 'team', { name: 'T' }, 1)],
-    ['another place', 'group.updated', (cx) => updateGroup(cx, 'team', { parent_id: null }, 1)],
+    ['another name', 'group.updated', (cx) => changeGroup(cx, 'team', { name: 'T' }, 1)],
+    ['another place', 'group.updated', (cx) => changeGroup(cx, 'team', { parent_id: null }, 1)],
     [
       'the end of a group',
       'group.deleted',
       async (cx, { make }) => {
         await make('POST /v1/groups', { id: 'empty' })
-        await deleteGroup(cx, 'empty', 1)
+        await removeGroup(cx, 'empty', 1)
       },
     ],
     ['a member', 'group.member_added', (cx) => addMember(cx, 'team', 'bob')],
@@ -57,13 +57,13 @@ describe('repeated after a lost answer', () => {
       'role.created',
       (cx) => createRole(cx, { name: 'new', permissions: ['device:command'] }),
     ],
-    ['a smaller role', 'role.updated', (cx) => updateRole(cx, 'keeper', { permissions: [] }, 1)],
+    ['a smaller role', 'role.updated', (cx) => changeRole(cx, 'keeper', { permissions: [] }, 1)],
     [
       'the end of a role',
       'role.deleted',
       async (cx, { make }) => {
         await make('POST /v1/roles', { name: 'idle' })
-        await deleteRole(cx, 'idle', 1)
+        await removeRole(cx, 'idle', 1)
       },
     ],
     [
@@ -74,9 +74,9 @@ describe('repeated after a lost answer', () => {
     [
       'other times',
       'grant.updated',
-      (cx, { grant }) => updateGrant(cx, grant, { expires_at: 1 }, 1),
+      (cx, { grant }) => changeGrant(cx, grant, { expires_at: 1 }, 1),
     ],
-    ['the end of a grant', 'grant.deleted', (cx, { grant }) => deleteGrant(cx, grant, 1)],
+    ['the end of a grant', 'grant.deleted', (cx, { grant }) => removeGrant(cx, grant, 1)],
   ])('%s is made once', async (_, event, change) => {
     const team = await startTeam()
     const before = await team.events(event)
@@ -96,7 +96,7 @@ describe('repeated after a lost answer', () => {
     const losing = losingWrites(cx(), async () => {
       if (others++ === 0) await make('PATCH /v1/groups/team', { name: 'Other', kind: 'fleet' })
     })
-    await expect(updateGroup(losing, 'team', { name: 'T' }, 1)).rejects.toMatchObject({
+    await expect(changeGroup(losing, 'team', { name: 'T' }, 1)).rejects.toMatchObject({
       type: 'precondition_failed',
     })
     const [row] = await worker.context().db.read(sql`select * from "group" where id = 'team'`)
@@ -136,16 +136,16 @@ describe('overtaken by another request', () => {
     const gone = { type: 'precondition_failed' }
     const inUse = { type: 'conflict', detail: expect.stringContaining('in use') }
     await expect(
-      deleteGroup(late('PATCH /v1/groups/empty', { name: 'E' }), 'empty', 1),
+      removeGroup(late('PATCH /v1/groups/empty', { name: 'E' }), 'empty', 1),
     ).rejects.toMatchObject(gone)
     await expect(
-      deleteGroup(late('POST /v1/groups/empty/members', { id: 'bob' }), 'empty', 2),
+      removeGroup(late('POST /v1/groups/empty/members', { id: 'bob' }), 'empty', 2),
     ).rejects.toMatchObject(inUse)
     await expect(
-      deleteRole(late('PATCH /v1/roles/idle', { description: 'E' }), 'idle', 1),
+      removeRole(late('PATCH /v1/roles/idle', { description: 'E' }), 'idle', 1),
     ).rejects.toMatchObject(gone)
     const grant = { subject: 'bob', role: 'idle', object: '*' }
-    await expect(deleteRole(late('POST /v1/grants', grant), 'idle', null)).rejects.toMatchObject(
+    await expect(removeRole(late('POST /v1/grants', grant), 'idle', null)).rejects.toMatchObject(
       inUse,
     )
     expect(await events('group.deleted')).toEqual([])

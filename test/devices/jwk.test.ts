@@ -1,6 +1,6 @@
 import { calculateJwkThumbprint } from 'jose'
 import { expect, test } from 'vitest'
-import { jwkSchema, keptJwk, keyText, thumbprintOf } from '../../worker/devices/jwk.ts'
+import { deviceJwkSchema, keptJwk, keyText, thumbprintOf } from '../../worker/devices/jwk.ts'
 import { newJwk } from './device_api.ts'
 
 const P = 2n ** 255n - 19n
@@ -33,7 +33,7 @@ const encoded = (y: bigint, sign: 0 | 1) => {
 }
 
 const isTaken = (y: bigint, sign: 0 | 1) =>
-  jwkSchema.safeParse({ kty: 'OKP', crv: 'Ed25519', x: encoded(y, sign) }).success
+  deviceJwkSchema.safeParse({ kty: 'OKP', crv: 'Ed25519', x: encoded(y, sign) }).success
 
 test('Ed25519 points of small order, for which anybody can sign, are refused; others are not', () => {
   const eighth = BigInt('0x7a03ac9277fdc74ec6cc392cfa53202a0f67100d760b3cba4fd84d3d706a17c7')
@@ -67,8 +67,8 @@ test('thumbprints are those of RFC 7638, whatever the order and company of the m
   // RFC 7638 §3.1
   expect(thumbprintOf(example)).toBe('NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs')
   for (const kind of ['Ed25519', 'P-256', 'RSA'] as const) {
-    const jwk = jwkSchema.parse(await newJwk(kind))
-    const turned = jwkSchema.parse(Object.fromEntries(Object.entries(jwk).reverse()))
+    const jwk = deviceJwkSchema.parse(await newJwk(kind))
+    const turned = deviceJwkSchema.parse(Object.fromEntries(Object.entries(jwk).reverse()))
     expect(thumbprintOf(turned)).toBe(await calculateJwkThumbprint(jwk as never))
     const { kid, alg: _, ...rest } = keptJwk({ ...turned, alg: 'x' })
     expect(kid).toBe(thumbprintOf(jwk))

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { mac } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { hashPassword } from '../../worker/identity/passwords.ts'
-import { createUser, updateUser } from '../../worker/identity/users.ts'
+import { changeUser, createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields } from './browser.ts'
@@ -144,12 +144,12 @@ test('a disabled person is refused, and loses the sessions there are', async () 
   const { worker, browser } = await startWithAnn()
   await browser.signIn(ANN, PASSWORD)
   expect(await isSignedIn(browser)).toBe(true)
-  await updateUser(worker.context(), 'ann', { status: 'disabled' }, null)
+  await changeUser(worker.context(), 'ann', { status: 'disabled' }, null)
   expect(await isSignedIn(browser)).toBe(false)
   const other = new Browser(worker)
   const refused = await other.signIn(ANN, PASSWORD)
   expect([refused.status, other.cookies.has('session')]).toEqual([403, false])
-  await updateUser(worker.context(), 'ann', { status: 'active' }, null)
+  await changeUser(worker.context(), 'ann', { status: 'active' }, null)
   expect(await isSignedIn(browser)).toBe(false)
   expect((await other.signIn(ANN, PASSWORD)).status).toBe(303)
 })

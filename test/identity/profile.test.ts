@@ -2,10 +2,10 @@
 import { expect, test } from 'vitest'
 import { applyBlueprint, BlueprintFault } from '../../worker/admin/blueprint.ts'
 import {
+  changeUser,
   createUser,
   type UserInput,
   type UserPatch,
-  updateUser,
   userInput,
   userPatch,
 } from '../../worker/identity/users.ts'
@@ -40,7 +40,7 @@ async function startWithProfile(profile: UserInput['profile'] = WHOLE) {
   const row = await createUser(worker.context(), { id: 'ann', email: 'ann@example.com', profile })
   const patch = async (profile: UserPatch['profile']) => {
     const parsed = userPatch.parse({ profile })
-    const { profile: stored } = await updateUser(worker.context(), 'ann', parsed, null)
+    const { profile: stored } = await changeUser(worker.context(), 'ann', parsed, null)
     return JSON.parse(stored)
   }
   return { worker, row, patch }

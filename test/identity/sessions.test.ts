@@ -8,7 +8,7 @@ import {
   startSession,
   touchSession,
 } from '../../worker/identity/sessions.ts'
-import { createUser, deleteUser, updateUser } from '../../worker/identity/users.ts'
+import { changeUser, createUser, removeUser } from '../../worker/identity/users.ts'
 import { DEFAULT_SETTINGS } from '../../worker/settings.ts'
 import { countRoundTrips } from '../context.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
@@ -132,7 +132,7 @@ test('all sessions of a user end at once, those of others stay', async () => {
   await cx.db.write(endSessionsOf('ann'))
   const left = [await isSignedIn(ann1), await isSignedIn(ann2), await isSignedIn(bob)]
   expect(left).toEqual([false, false, true])
-  await updateUser(cx, 'bob', { status: 'disabled' }, null)
+  await changeUser(cx, 'bob', { status: 'disabled' }, null)
   expect(await isSignedIn(bob)).toBe(false)
 })
 
@@ -140,7 +140,7 @@ test('the sessions of a deleted user are gone, and the id does not come back to 
   const { worker, browser } = await startWithAnn()
   await browser.signIn(ANN, PASSWORD)
   const cx = worker.context()
-  await deleteUser(cx, 'ann', null)
+  await removeUser(cx, 'ann', null)
   expect(await cx.db.read(sql`select * from session`)).toEqual([])
   await createUser(worker.context(), { email: ANN, password: PASSWORD })
   expect(await isSignedIn(browser)).toBe(false)

@@ -5,7 +5,7 @@ import { sha256 } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createSetupLink, ensureFirstOperator } from '../../worker/identity/setup.ts'
 import { consumeSetupLink } from '../../worker/identity/store.ts'
-import { createUser, updateUser } from '../../worker/identity/users.ts'
+import { changeUser, createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
 import { PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields, type Page } from './browser.ts'
@@ -193,7 +193,7 @@ test('the operator of the settings is made once, and a restart undoes no change'
   const [user] = await worker.context().db.read(sql<{ id: string }>`select id from user`)
   const { id } = await createUser(worker.context(), { email: 'other@example.com' })
   await createGrant(worker.context(), { subject: id, role: 'operator', object: '*' })
-  await updateUser(worker.context(), user?.id ?? '', { status: 'disabled', name: 'Boss' }, null)
+  await changeUser(worker.context(), user?.id ?? '', { status: 'disabled', name: 'Boss' }, null)
   expect(await ensureFirstOperator(worker.context(), BOSS, PASSWORD)).toBe(false)
   expect((await new Browser(worker).signIn(BOSS, PASSWORD)).status).toBe(403)
   expect(await createSetupLink(worker.context())).toBeNull()

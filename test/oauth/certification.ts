@@ -2,7 +2,7 @@
 // browser that signs in and allows, takes answers from the address or the form, and checks tokens strictly
 // (oauth4webapi).
 import * as oauth from 'oauth4webapi'
-import { updateUser } from '../../worker/identity/users.ts'
+import { changeUser } from '../../worker/identity/users.ts'
 import type { InitialAccessTokenInput } from '../../worker/oauth/registration/initial_access_tokens.ts'
 import { ISSUER, type Outside, startWorker, type TestWorker } from '../context.ts'
 import { Browser, formFields, type Page } from '../identity/browser.ts'
@@ -67,7 +67,7 @@ export async function startSuite({
   const cx = worker.context()
   const about = { name: 'Ann Ex', locale: 'de-AT', profile: PROFILE }
   await createPerson(cx, { id: 'ann', email: ANN, password: PASSWORD })
-  await updateUser(cx, 'ann', about, null)
+  await changeUser(cx, 'ann', about, null)
   const { initial_access_token } = await addInitialAccessToken(worker, GIVEN)
   const transport = foreign(worker)
   const issuer = new URL(ISSUER)

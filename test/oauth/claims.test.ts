@@ -1,6 +1,6 @@
 // What is told about a person: by scope, by the `claims` parameter, and never without their consent.
 import { beforeEach, describe, expect, test } from 'vitest'
-import { updateUser } from '../../worker/identity/users.ts'
+import { changeUser } from '../../worker/identity/users.ts'
 import { CLAIMS_MAX, readClaimsParameter } from '../../worker/oauth/claims.ts'
 import { changeClient, createClient } from '../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
@@ -26,7 +26,7 @@ beforeEach(async () => {
     scope: 'openid profile email address phone offline_access mqtt',
   }))
   const patch = { name: 'Ann Ex', locale: 'de-AT', profile: PROFILE }
-  await updateUser(worker.context(), 'ann', patch, null)
+  await changeUser(worker.context(), 'ann', patch, null)
   await signIn(worker, browser, 'ann')
 })
 
@@ -90,7 +90,7 @@ describe('the claims parameter', () => {
       scope: 'openid offline_access',
       claims: asking({ id_token: { nickname: null }, userinfo: { nickname: null } }),
     })
-    await updateUser(worker.context(), 'ann', { profile: { nickname: 'Nan' } }, null)
+    await changeUser(worker.context(), 'ann', { profile: { nickname: 'Nan' } }, null)
     const party = await relyingParty(worker)
     const refreshed = await party.refresh(answer.refresh_token)
     expect(personal(refreshed.claims)).toEqual({ nickname: 'Nan' })

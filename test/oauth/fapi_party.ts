@@ -1,7 +1,7 @@
 // Two banks as the suite of FAPI 2.0 has them: clients with the profile, a key for assertions and one for proofs, and a
 // browser in which Ann is signed in.
 import { beforeEach } from 'vitest'
-import { updateUser } from '../../worker/identity/users.ts'
+import { changeUser } from '../../worker/identity/users.ts'
 import { createClient } from '../../worker/oauth/clients/clients.ts'
 import { Browser, type Page } from '../identity/browser.ts'
 import { PROFILE } from './certification.ts'
@@ -52,7 +52,7 @@ export const answered = (bank: Bank, page: Page) => answerOf(page, callbackOf(ba
 export async function startBanks() {
   const { worker } = await startFlow()
   const about = { name: 'Ann Ex', locale: 'de', profile: PROFILE }
-  await updateUser(worker.context(), 'ann', about, null)
+  await changeUser(worker.context(), 'ann', about, null)
   await worker.request('/.well-known/jwks.json')
 
   async function addBank(client_id: string): Promise<Bank> {

@@ -1,12 +1,13 @@
-// Rule templates of roles and device types: rules of the acl claim whose topic may have variables. Checked when
-// they are saved; filled in when a token is made. To whom a template applies is decided in rights.ts.
+// Templates of access rules, in roles and device types: rules of the acl claim whose topic may have
+// variables. They are checked when they are saved, and filled in when a token is made. rights.ts
+// decides to which subject a template applies.
 import { type AclRule, parseRule } from '../../policy/acl.ts'
 import { isTopicLevel } from '../../policy/topic_filter.ts'
 import { z } from '../api.ts'
 
 export type AclTemplate = AclRule
 
-/** A variable's value; `any` stands for every one of a set; `missing` has none that may be used. */
+/** Value of a variable. `any`: every value of a set. `missing`: no value that may be used. */
 export type Value = { readonly is: string } | 'any' | 'missing'
 export type Bind = (variable: string) => Value
 
@@ -28,13 +29,15 @@ const isKnown = (variable: string): boolean =>
 export const variablesOf = (text: string): string[] =>
   [...text.matchAll(VARIABLE)].map((match) => match[1] ?? '')
 
-/** Does the variable occur as part of a level, so that no wildcard can stand for it? */
+/** True when the variable is only a part of a level, so that no wildcard can stand for it. */
 export const isPartOfLevel = (topic: string, variable: string): boolean =>
   topic
     .split('/')
     .some((level) => variablesOf(level).includes(variable) && level !== `\${${variable}}`)
 
-/** What is wrong with a template and what to do, or null. Begins with the member it is about. */
+/**
+ * Fault of a template and its remedy, or null. The text begins with the member that it is about.
+ */
 export function templateFault(template: unknown): string | null {
   const topic = (template as { topic?: unknown } | null)?.topic
   if (typeof topic !== 'string') return ruleFault(template)
@@ -97,7 +100,9 @@ export const aclSchema = z
     }
   })
 
-/** How templates are stored: members in one order, so that equal templates are equal text. */
+/**
+ * Form in which templates are stored: members in one order, so that equal templates are equal text.
+ */
 export const storedAcl = (templates: readonly z.infer<typeof aclSchema>[number][]): string =>
   JSON.stringify(
     templates.map(({ permission, action, topic, qos, retain }) => ({
@@ -125,9 +130,10 @@ export type Filled =
   | { readonly void: string; readonly fatal: boolean }
 
 /**
- * The template with its variables filled in. `any` becomes `+` where the variable is a whole level. A value that
- * is missing, is no topic level, or is `any` within a level: an allowance is void; a denial must not be lost
- * with it nor narrowed, so that level becomes `+` (`widened` names why). `fatal`: a denial that cannot be said.
+ * Fills in the variables of a template. `any` becomes `+` where the variable is a whole level. A
+ * value may be missing, may be no topic level, or may be `any` within a level. Then an allowance is
+ * void. A denial must neither be lost nor become narrower, so that level becomes `+`, and `widened`
+ * names why. `fatal`: a denial that cannot be expressed.
  */
 export function fillTemplate(template: AclTemplate, bind: Bind): Filled {
   let problem: string | null = null

@@ -1,8 +1,9 @@
-// "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API 1.0. Any number of
-// questions is one database round trip. What is not known is denied, never an error.
+// Answers "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API
+// 1.0. Any number of questions is one database round trip. An unknown name is denied and is never
+// an error.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type DecisionRow, findDecision } from './rights_store.ts'
+import { type EvaluationRow, findEvaluation } from './rights_store.ts'
 
 const text = z
   .string()
@@ -10,7 +11,7 @@ const text = z
   .max(1000)
   .regex(/^[^\0]*$/, 'must not contain NUL')
 
-// AuthZEN §5: further members (`properties`) may be sent; we keep none, so they decide nothing.
+// AuthZEN §5: further members (`properties`) may be sent. None is kept, so they decide nothing.
 const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
 const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
 const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
@@ -28,7 +29,7 @@ export const evaluationRequest = z
 
 export const EVALUATIONS_MAX = 100
 
-/** AuthZEN §7.1: what stands at the top is the default of every evaluation. */
+/** AuthZEN §7.1: members at the top are the defaults of every evaluation. */
 export const evaluationsRequest = z
   .object({
     ...evaluationRequest.partial().shape,
@@ -70,11 +71,11 @@ export const evaluationsResponse = z
 
 export const evaluationResponse = decisionSchema
 
-export type Decision = z.infer<typeof decisionSchema>
+export type Evaluation = z.infer<typeof decisionSchema>
 export type EvaluationRequest = z.infer<typeof evaluationRequest>
 export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
 
-function decide(row: DecisionRow | undefined): Decision {
+function decide(row: EvaluationRow | undefined): Evaluation {
   const no = (
     reason: 'not_granted' | 'unknown_subject' | 'inactive_subject' | 'unknown_resource',
   ) => ({ decision: false, context: { reason } }) as const
@@ -86,10 +87,10 @@ function decide(row: DecisionRow | undefined): Decision {
 }
 
 /** One round trip. */
-export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Decision> {
+export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
   const { subject, action, resource } = request
   const question = { subject, action: action.name, resource }
-  const [row] = await cx.db.read(findDecision(question, cx.now()))
+  const [row] = await cx.db.read(findEvaluation(question, cx.now()))
   return decide(row)
 }
 
@@ -97,24 +98,25 @@ export async function evaluate(cx: Context, request: EvaluationRequest): Promise
 export async function evaluateAll(
   cx: Context,
   request: EvaluationsRequest,
-): Promise<{ evaluations: Decision[] }> {
+): Promise<{ evaluations: Evaluation[] }> {
   const { evaluations = [], options } = request
   const statements = evaluations.map((one) => {
     const subject = one.subject ?? request.subject
     const action = one.action ?? request.action
     const resource = one.resource ?? request.resource
     if (subject === undefined || action === undefined || resource === undefined) return null
-    return findDecision({ subject, action: action.name, resource }, cx.now())
+    return findEvaluation({ subject, action: action.name, resource }, cx.now())
   })
-  // Named by their places, since any number of them can be asked.
+  // Names are the positions, since a request may have any number of evaluations.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
-  const decisions = statements.map((statement, place): Decision => {
+  const decisions = statements.map((statement, place): Evaluation => {
     const [row] = answers[place] ?? []
     if (statement !== null) return decide(row)
     const message = 'subject, action and resource are needed, here or as defaults'
     return { decision: false, context: { error: { status: 400, message } } }
   })
-  // AuthZEN §7.1.2.1: the others end with the first that settles it, and the rest is not answered.
+  // AuthZEN §7.1.2.1: the other semantics end with the first evaluation that settles it; the rest
+  // is not answered.
   const settling = { execute_all: null, deny_on_first_deny: false, permit_on_first_permit: true }[
     options?.evaluations_semantic ?? 'execute_all'
   ]

@@ -1,4 +1,5 @@
-// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding), and where they are.
+// /access/v1: access decisions for other programs (AuthZEN Authorization API 1.0, HTTPS binding),
+// and the document that says where they are.
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json } from '../api.ts'
 import { Problem } from '../errors.ts'
@@ -15,7 +16,10 @@ import {
 const EVALUATION = '/access/v1/evaluation'
 const EVALUATIONS = '/access/v1/evaluations'
 
-/** A decision holds for now; a caller that gave its request an id gets it back. */
+/**
+ * Forbids storing, since a decision holds for this moment only. Echoes the request id that a caller
+ * sent.
+ */
 function prepare(c: Http): void {
   c.header('Cache-Control', 'no-store')
   const id = c.req.header('x-request-id')
@@ -24,7 +28,7 @@ function prepare(c: Http): void {
 
 export function evaluationRoutes(): Api {
   const api = createApi()
-  // AuthZEN §9: public, found from the issuer.
+  // AuthZEN §9: public, and found from the issuer.
   api.get('/.well-known/authzen-configuration', (c) => {
     const { issuer, surface } = c.var.cx.config
     if (surface === 'public') return c.notFound()
@@ -59,7 +63,7 @@ export function evaluationRoutes(): Api {
       if ((body.evaluations ?? []).length > 0) {
         return c.json(await evaluateAll(c.var.cx, body), 200)
       }
-      // AuthZEN §7.1: without evaluations it is a single one.
+      // AuthZEN §7.1: without `evaluations` the request is a single evaluation.
       const { subject, action, resource } = body
       if (subject === undefined || action === undefined || resource === undefined) {
         throw new Problem('invalid_request', 'subject, action and resource are needed')

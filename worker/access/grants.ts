@@ -1,7 +1,8 @@
-// Grants: a subject holds a role on an object, perhaps from a time until a time. Subject is a user, client, device
-// or group (its members and those of the groups below); object a device, a group (its devices and those of the
-// groups below) or `*`, everything. The only way by which rights come to anyone, but for a device's own type.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+// Grants: a subject holds a role on an object, perhaps from a time until a time. The subject is a
+// user, client, device or group (then also its members and those of the groups below). The object
+// is a device, a group (its devices and those of the groups below) or `*`, everything. Rights come
+// from grants alone, except those of a device's own type.
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
@@ -26,7 +27,7 @@ import {
   principalReference,
 } from './principals.ts'
 import {
-  deleteGrant as deleteGrantRow,
+  deleteGrant,
   demandGrantBefore,
   demandGrantVersion,
   demandNoSameGrant,
@@ -39,7 +40,7 @@ import {
   idOfSubject,
   insertGrant,
   listGrantsAfter,
-  updateGrant as updateGrantRow,
+  updateGrant,
 } from './store.ts'
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
@@ -163,7 +164,7 @@ export const grantCreation = (cx: Context, entry: GrantInput): readonly Statemen
 
 const change = (cx: Context, row: GrantRow, fields: string[]): Statement[] => [
   demandGrantBefore(row),
-  updateGrantRow(row),
+  updateGrant(row),
   appendEvent(cx, {
     type: 'grant.updated',
     subject_id: row.subject_id,
@@ -172,8 +173,8 @@ const change = (cx: Context, row: GrantRow, fields: string[]): Statement[] => [
 ]
 
 /**
- * What an entry would do. `current` is the oldest grant of the same subject, role and object. The subject is
- * looked up when the batch runs, so it may be made by an earlier statement of it.
+ * Plans an entry. `current` is the oldest grant of the same subject, role and object. The batch
+ * looks the subject up when it runs, so an earlier statement of the batch may make it.
  */
 export async function planGrant(
   cx: Context,
@@ -252,11 +253,14 @@ export async function listGrants(
 ): Promise<PageOf<z.infer<typeof grantSchema>>> {
   const after = decodeCursor(cx, 'grants', cursor)
   const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
-  return page(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
+  return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
-/** Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the same time. */
-export async function updateGrant(
+/**
+ * Moves the times. Throws Problem. Round trips: 2 reads, 1 write; again when others write at the
+ * same time.
+ */
+export async function changeGrant(
   cx: Context,
   id: string,
   patch: GrantPatch,
@@ -272,7 +276,7 @@ export async function updateGrant(
         { pointer: '/expires_at', detail: WINDOW.message },
       ])
     }
-    // What it was, what it becomes: the longer of the two is what the actor must hold.
+    // The actor must hold the longer of the two: the old end of the grant or the new one.
     const longest =
       current.expires_at === null || row.expires_at === null
         ? null
@@ -302,7 +306,7 @@ export async function updateGrant(
 }
 
 /** Throws Problem. Round trips: 2 reads, 1 write. */
-export async function deleteGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
   const row = await getGrant(cx, id)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
   const ended = row.expires_at !== null && row.expires_at <= cx.now()
@@ -326,7 +330,7 @@ export async function deleteGrant(cx: Context, id: string, demanded: number | nu
     ...demandNothingLacks(isGone, lacking),
     demandOperatorLeft(isGone, remains),
     appendEvent(cx, { type: 'grant.deleted', subject_id: row.subject_id, data }, isThere),
-    deleteGrantRow(id),
+    deleteGrant(id),
   ])
   await unlessRefused(write, (reason) => {
     if (reason === 'last_operator') throw lastOperator()

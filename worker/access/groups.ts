@@ -1,6 +1,7 @@
-// Groups: a tree of sites, fleets, teams, and who is a member of them. A group is made below another or above all;
-// it can be moved, but never below itself. Only an empty group that no grant names can be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+// Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
+// or at the top. It can be moved, but never below itself. Only an empty group that no grant names
+// can be deleted.
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
@@ -37,7 +38,7 @@ import {
 } from './principals.ts'
 import {
   DEPTH_MAX,
-  deleteGroup as deleteGroupRow,
+  deleteGroup,
   deleteMembership,
   demandGroupBefore,
   demandGroupUnused,
@@ -60,7 +61,7 @@ import {
   listMembersAfter,
   type MemberRow,
   type PlaceRow,
-  updateGroup as updateGroupRow,
+  updateGroup,
 } from './store.ts'
 
 export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
@@ -123,7 +124,7 @@ function assertPlace(place: PlaceRow | undefined): void {
   }
 }
 
-/** What is wrong with a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
+/** Fault of a whole tree (id -> parent_id), or null. For callers that write many groups at once. */
 export function findTreeFault(parents: ReadonlyMap<string, string | null>): string | null {
   for (const id of parents.keys()) {
     const path = [id]
@@ -161,7 +162,7 @@ function creation(cx: Context, row: GroupRow): Statement[] {
   ]
 }
 
-/** The row as the patch wants it, and which fields differ. */
+/** The row after the patch, and the fields that differ. */
 function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
   const fields = (['kind', 'name', 'parent_id'] as const).filter(
     (field) => patch[field] !== undefined && patch[field] !== current[field],
@@ -173,12 +174,12 @@ function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
 
 const change = (cx: Context, row: GroupRow, fields: string[]): Statement[] => [
   demandGroupBefore(row),
-  updateGroupRow(row),
+  updateGroup(row),
   appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }),
 ]
 
 /**
- * What an entry would do. Neither its parent nor the tree is checked: see findTreeFault. An entry without an id
+ * Plans an entry. Checks neither its parent nor the tree: see findTreeFault. An entry without an id
  * is always a new group.
  */
 export async function planGroup(
@@ -200,7 +201,10 @@ export async function planGroup(
   return { change: 'updated', fields, statements: change(cx, row, fields) }
 }
 
-/** Makes the member's groups those of `groups`. `when` is that of the batch it joins. */
+/**
+ * Makes `groups` the groups of the member. `when` is the condition of the batch that these
+ * statements join.
+ */
 export async function planMemberships(
   cx: Context,
   member_id: string,
@@ -236,7 +240,7 @@ export async function createGroup(cx: Context, input: GroupInput): Promise<Group
   const parent_id = input.parent_id ?? null
   const demands: Statement[] = []
   if (parent_id !== null) {
-    // A new group is an object to whoever holds a role on those above: as if it were its parent.
+    // Roles on the groups above reach a new group as if it were its parent.
     const lacking = lackingToMove(cx, parent_id, parent_id)
     const {
       place: [place],
@@ -272,11 +276,11 @@ export async function listGroups(
 ): Promise<PageOf<Group>> {
   const after = decodeCursor(cx, 'groups', cursor)
   const rows = await cx.db.read(listGroupsAfter(after, limit, filter))
-  return page(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
+  return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
 }
 
 /** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
-export async function updateGroup(
+export async function changeGroup(
   cx: Context,
   id: string,
   patch: GroupPatch,
@@ -331,7 +335,7 @@ export async function updateGroup(
 const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
 
 /** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
-export async function deleteGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
   const {
     row: [row],
     use: [use],
@@ -352,7 +356,7 @@ export async function deleteGroup(cx: Context, id: string, demanded: number | nu
     ...(demanded === null ? [] : [demandGroupVersion(id, demanded)]),
     demandGroupUnused(id),
     appendEvent(cx, event, groupExists(id)),
-    deleteGroupRow(id),
+    deleteGroup(id),
     buryPrincipal(cx, id),
   ])
   await unlessRefused(write, (reason) => {
@@ -388,7 +392,7 @@ export async function listMembers(
     rows,
   } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
   if (group === undefined) throw noGroup()
-  return page(
+  return pageOf(
     cx,
     list,
     rows,

@@ -1,6 +1,6 @@
-// What of a person's rights is left when they are narrowed to named devices and groups, as in a rich authorization
-// request (RFC 9396): the roles held on each named object, whatever larger object they were granted on, and those
-// of their rules that speak of nothing else than the named object.
+// Rights of a person, narrowed to named devices and groups, as in a rich authorization request (RFC
+// 9396). These are the roles that the person holds on each named object, also when the grant is on
+// a larger object. Of their rules only those remain that speak of nothing but the named object.
 import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
@@ -14,7 +14,10 @@ import {
   ROWS_MAX,
 } from './rights_store.ts'
 
-/** Actions on named objects. `publish` and `subscribe` are those of MQTT; all others are permissions of roles. */
+/**
+ * Actions on named objects. `publish` and `subscribe` are those of MQTT; all others are permissions
+ * of roles.
+ */
 export type Narrowing = {
   actions: readonly string[]
   devices: readonly string[]
@@ -22,8 +25,8 @@ export type Narrowing = {
 }
 
 /**
- * A group of statements that goes beside `rightsOf` into a read batch. `narrowings` is a JSON array of Narrowing, as SQL that
- * gives one text; null gives no rows.
+ * Group of statements for a read batch, beside `rightsOf`. `narrowings` is a JSON array of
+ * Narrowing, as SQL that gives one text; null gives no rows.
  */
 export const narrowedRightsOf = (
   subject: Scalar | Statement<unknown>,
@@ -38,7 +41,10 @@ export type NarrowedRows = Answers<ReturnType<typeof narrowedRightsOf>>
 
 const VERBS = ['publish', 'subscribe']
 
-/** The same narrowings with only those actions and objects that the subject holds; what is empty is left out. */
+/**
+ * The narrowings with only those actions and objects that the subject holds. A narrowing that
+ * becomes empty is left out.
+ */
 export function heldNarrowings<N extends Narrowing>(
   narrowings: readonly N[],
   { grants }: Pick<NarrowedRows, 'grants'>,
@@ -71,10 +77,11 @@ const allowsVerb = (verb: string) => (template: AclTemplate) =>
   template.permission === 'allow' && (template.action === verb || template.action === 'all')
 
 /**
- * The rules for the `acl` claim of a narrowed token: every denial of the subject's, and of its allowances those
- * that a narrowing names. A role gives its rules for `publish` or `subscribe` where that action is named, and all of
- * them where each of its permissions is. An allowance that does not name the object (`${device.id}`, or for groups
- * `${group.id}`) may reach others too, and is left out.
+ * The rules for the `acl` claim of a narrowed token: every denial of the subject, and those
+ * allowances of the subject that a narrowing names. A role gives its rules for `publish` or
+ * `subscribe` where a narrowing names that action. It gives all of its rules where a narrowing
+ * names each of its permissions. An allowance that does not name the object (`${device.id}`, or for
+ * groups `${group.id}`) may reach other objects too, and is left out.
  */
 export function compileNarrowedAcl(
   cx: Context,
@@ -120,7 +127,7 @@ export function compileNarrowedAcl(
   )
   if ('fault' in denials) return denials
   if ('fault' in allowances) return allowances
-  // A denial that is not understood may be about what was named, wherever it was granted.
+  // A denial that cannot be read may be about a named object, on whatever object it was granted.
   if (denials.is_void || allowances.is_void) return { rules: [], expires_at: null, is_void: true }
   const rules = orderAcl([...denials.rules, ...allowances.rules])
   return rules.length > maxRules
@@ -128,7 +135,10 @@ export function compileNarrowedAcl(
     : { rules, expires_at: allowances.expires_at }
 }
 
-/** The grant with other templates. A list that is not understood stays, and leaves no rule at all when compiled. */
+/**
+ * The grant with other templates. A list that cannot be read stays, and leaves no rule at all when
+ * it is compiled.
+ */
 function withTemplates(
   grant: HeldGrantRow,
   change: (template: AclTemplate) => AclTemplate[],

@@ -1,16 +1,11 @@
-// Power over the system: nobody hands on, takes away or changes more than he holds. Whoever acts with `manage` may
-// all. Everyone else needs, for a role on an object,
-// * each permission of the role, from a role held on that object, on a group above it or on `*`, for at least as
-//   long; `manage` held there gives every permission, but those of the management API (named like its scopes) count
-//   only as far as the token carries them, so that a token made for less cannot reach for more;
-// * if the role has acl rules, that same role held there, or `manage` held on `*`: rules may name any topic, so
-//   they cannot be compared object by object. A role that denies needs the latter: whom it binds holds it too, and
-//   would else loosen it.
-// To take needs the same as to give, so that nobody unseats who stands above him.
-//
-// Each check is a statement. Use cases read it for the answer, and put a demand of it (`demandNothingLacks`) before
-// what they write, in whose transaction it is judged again: what changed in between cannot be used. Where a room checks with
-// an `assert...` function alone, a role that is taken from the actor at that very moment still counts.
+// Power over the system: nobody gives, takes away or changes more than their own rights. An actor
+// with `manage` may do all. Every other actor needs, for a role on an object, each permission of
+// the role, held on that object, on a group above it or on `*`, for at least as long. `manage` held
+// there gives every permission. Permissions named like scopes of the management API count only as
+// far as the token carries them, so that a token made for less cannot reach for more. For a role
+// with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can unseat an
+// actor with more power. Each check is a statement: use cases read it for the answer, and demand it
+// (`demandNothingLacks`) at the head of the write.
 import { API_SCOPES } from '../api.ts'
 import type { Context } from '../context.ts'
 import {
@@ -37,14 +32,19 @@ export { leavesAnOperator } from './store.ts'
 
 const mayAll = (cx: Context): boolean => cx.actor.scopes.has('manage')
 
-/** Nothing is lacking. */
+/** Statement for a case in which nothing can lack. */
 export const NOTHING = sql<Lack>`select null as role, null as object_id, null as missing where false`
 
-/** What lacks to give (or take) the roles on the objects. */
+/**
+ * Lists what the actor lacks to give or take the roles on the objects. For a role with acl rules
+ * the actor must hold that same role there, or `manage` on `*`. Rules may name any topic, so they
+ * cannot be compared object by object. A role with a denial needs `manage` on `*`: a subject that
+ * is bound by the denial holds the role too, and could loosen it.
+ */
 export const lackingFor = (cx: Context, needed: Statement<NeededRow>): Statement<Lack> =>
   mayAll(cx) ? NOTHING : listLacking(cx.actor, needed, cx.now())
 
-/** What lacks to give one role on one object until a time. */
+/** Lists what the actor lacks to give one role on one object until a time. */
 export const lackingToGrant = (
   cx: Context,
   role: string,
@@ -53,7 +53,9 @@ export const lackingToGrant = (
 ): Statement<Lack> =>
   lackingFor(cx, sql`select ${role} as role, ${object_id} as object_id, ${expires_at} as until`)
 
-/** What lacks to let a member (or a group with all below) enter or leave a group. */
+/**
+ * Lists what the actor lacks to let a member (or a group with all below it) enter or leave a group.
+ */
 export const lackingToMove = (
   cx: Context,
   group: string | Scalar,
@@ -63,7 +65,10 @@ export const lackingToMove = (
   return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
 }
 
-/** What lacks to write a role's content: all of it must be held on `*`, for good. Both are JSON texts, or SQL. */
+/**
+ * Lists what the actor lacks to write the content of a role: it must hold all of it on `*`, for
+ * good. Both parts are JSON texts, or SQL.
+ */
 export const lackingToDefine = (
   cx: Context,
   role: string,
@@ -75,11 +80,18 @@ export const lackingToDefine = (
   return listLackingContent(cx.actor, role, value(permissions), value(acl), cx.now())
 }
 
-/** The condition of a write. */
+/**
+ * The condition of a write. It is judged again in the transaction of the write, so a right that
+ * changed in between cannot be used. Where a room checks with an `assert...` function alone, a role
+ * that the actor loses at that very moment still counts.
+ */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
   lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
 
-/** Demands that the actor lacks nothing. `done` holds when this very request has made its change already. */
+/**
+ * Demands that the actor lacks nothing. `done` holds when this very request has made its change
+ * already.
+ */
 export const demandNothingLacks = (
   done: Condition,
   ...lacking: readonly Statement<Lack>[]
@@ -116,18 +128,26 @@ export const lastOperator = () =>
     'this takes away the last lasting grant of operator on * that a user has: nobody could run the system',
   )
 
-/** The batch found another state than the read before it, and nothing of it was stored. */
+/**
+ * Problem for a batch that found another state than the read before it: nothing of it was stored.
+ */
 export const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
-/** A device's own rules follow from its groups, so who moves devices needs the scope to run devices. */
+/**
+ * Asserts the scope to run devices for an actor that moves a device: the rules of a device follow
+ * from its groups.
+ */
 export function assertMayMoveKind(cx: Context, kind: string): void {
   if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
-/** A registered client acts with its scopes: nobody gives one more scopes of the management API than his own. */
+/**
+ * Asserts that the actor has every management scope that it gives to a client, since a registered
+ * client acts with its scopes.
+ */
 export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): void {
   if (mayAll(cx)) return
   const reserved: readonly string[] = ['manage', ...API_SCOPES]
@@ -147,8 +167,9 @@ export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): vo
 }
 
 /**
- * An actor cannot change, or set a credential of, a principal that holds more than it does: it could act as that
- * principal afterwards. One round trip, none for an actor with `manage`. Throws Problem forbidden.
+ * Asserts that the principal holds no more than the actor. An actor that changed it, or set a
+ * credential of it, could act as that principal afterwards. One round trip, none for an actor with
+ * `manage`. Throws Problem forbidden.
  */
 export async function assertMayEditPrincipal(cx: Context, id: string): Promise<void> {
   if (mayAll(cx)) return

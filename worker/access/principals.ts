@@ -1,6 +1,7 @@
-// The one id space of users, clients, devices and groups (table `principal`). A room that makes a principal adds
-// `insertPrincipal` to its batch and hangs all that follows on `principalIsMine`. Rows stay as tombstones, so an
-// id is never given twice and a `sub` names one principal for ever.
+// The one id space of users, clients, devices and groups (table `principal`). A room that makes a
+// principal adds `insertPrincipal` to its batch and makes all that follows depend on
+// `principalIsMine`. Rows stay as tombstones: an id is never given twice, and a `sub` names one
+// principal for ever.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { principal } from '../db/schema.ts'
@@ -20,7 +21,10 @@ import { emailKey } from '../email_address.ts'
 export type PrincipalRow = typeof principal.$inferSelect
 export type PrincipalKind = PrincipalRow['kind']
 
-/** One MQTT topic level and one segment of a path; no `:`, which separates the suffix of an MQTT client id. */
+/**
+ * One MQTT topic level and one segment of a path; no `:`, which separates the suffix of an MQTT
+ * client id.
+ */
 export const ID_PATTERN = /^(?!\.{1,2}$)[A-Za-z0-9._~-]{1,64}$/
 
 export const idSchema = z
@@ -28,7 +32,7 @@ export const idSchema = z
   .regex(ID_PATTERN, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ ~ -, and not . or ..')
   .openapi({ example: 'site-12' })
 
-/** The id of a principal, or of a user the e-mail address. */
+/** The id of a principal, or the e-mail address of a user. */
 export const principalReference = z
   .string()
   .max(254)
@@ -37,13 +41,16 @@ export const principalReference = z
   })
   .openapi({ example: 'ann@example.com' })
 
-/** The key by which identity keeps the e-mail address of a reference, or null for an id. No id has an `@`. */
+/**
+ * The key by which identity keeps the e-mail address of a reference, or null for an id. No id has
+ * an `@`.
+ */
 export const emailKeyOf = (reference: string): string | null =>
   reference.includes('@') ? emailKey(reference) : null
 
 /**
- * A condition: the id is the MQTT client id of a device, or begins its space. Who had it as its own id could take
- * over that device's connection. `;` is the character after `:`.
+ * A condition: the id is the MQTT client id of a device, or begins the space of one. A principal
+ * with such an id could take over the connection of that device. `;` is the character after `:`.
  */
 export const isMqttClientId = (id: string | Scalar): Condition => {
   const value = typeof id === 'string' ? scalar`${id}` : id
@@ -53,8 +60,8 @@ export const isMqttClientId = (id: string | Scalar): Condition => {
 }
 
 /**
- * Takes the id unless it is taken, or was, or is a device's MQTT client id (devices judge that themselves). With
- * `when`, only if that holds: else no id is spent.
+ * Takes the id, unless it is taken, was taken before, or is the MQTT client id of a device (devices
+ * judge that themselves). With `when`, only if that holds; else no id is spent.
  */
 export const insertPrincipal = (
   cx: Context,
@@ -73,7 +80,10 @@ export const insertPrincipal = (
 export const principalIsMine = (cx: Context, id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and rid = ${cx.rid})`
 
-/** Demands that the id is free for a new principal (no device), or that this request took it. Stands before `insertPrincipal`. */
+/**
+ * Demands that the id is free for a new principal (no device), or that this request took it. Stands
+ * before `insertPrincipal`.
+ */
 export const demandFreeId = (cx: Context, id: string): Statement =>
   refuseUnless(
     condition`${principalIsMine(cx, id)} or not (
@@ -86,7 +96,10 @@ export const findPrincipal = (
 ): Statement<Pick<PrincipalRow, 'id' | 'kind' | 'rid' | 'deleted_at'>> =>
   sql`select id, kind, rid, deleted_at from principal where id = ${id}`
 
-/** The principal is gone; its id stays taken. `when` makes it depend on what the batch did before. */
+/**
+ * Turns the principal into a tombstone; its id stays taken. `when` makes it depend on earlier
+ * statements of the batch.
+ */
 export const buryPrincipal = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update principal set deleted_at = coalesce(deleted_at, ${cx.now()})
     where id = ${id} and (${when})`
@@ -96,8 +109,9 @@ export const isBuried = (id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
 
 /**
- * What else a room adds when it deletes a principal, after `buryPrincipal`: its memberships and every grant to it
- * or on it. Each statement waits for the tombstone, so a deletion that did not happen takes nothing away.
+ * Further statements for the batch in which a room deletes a principal, after `buryPrincipal`. They
+ * delete its memberships and every grant to it or on it. Each waits for the tombstone, so a
+ * deletion that did not happen takes nothing away.
  */
 export const forgetRights = (id: string): Statement[] => {
   const buried = isBuried(id)

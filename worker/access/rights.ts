@@ -1,5 +1,6 @@
-// What a principal may do: its grants, read in one round trip, and the acl claim compiled from them and from a
-// device's own type. Whether the principal may act at all (disabled, suspended) is for the caller to ask.
+// Rights of a principal: its grants, read in one round trip, and the acl claim compiled from them
+// and from the device's own type. The caller asks whether the principal may act at all (disabled,
+// suspended).
 import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
 import { coversFilter } from '../../policy/topic_filter.ts'
 import type { Context } from '../context.ts'
@@ -31,8 +32,8 @@ import {
 } from './rights_store.ts'
 
 /**
- * The statements of a principal's rights, a group for a read batch; the rows that answer them are
- * `RightsRows`. `subject` is an id, or SQL that gives one.
+ * The statements of a principal's rights, a group for a read batch. `RightsRows` are the rows that
+ * answer them. `subject` is an id, or SQL that gives one.
  */
 export function rightsOf(subject: string | Scalar | Statement<unknown>, now: number) {
   const who = typeof subject === 'string' ? scalar`${subject}` : scalar`(${subject})`
@@ -47,7 +48,10 @@ export function rightsOf(subject: string | Scalar | Statement<unknown>, now: num
 
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
-/** The permissions of roles held on `*`. Those named like scopes of the management API give these scopes. */
+/**
+ * The permissions of roles held on `*`. A permission named like a scope of the management API gives
+ * that scope.
+ */
 export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
@@ -57,20 +61,22 @@ export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): S
 }
 
 /**
- * `expires_at`: when the first grant behind an allowance ends. A token must not outlive it, or the grant's end
- * would come only with the token's. `is_void`: there are no rules because one was not understood, so none may be had.
+ * `expires_at`: time at which the first grant behind an allowance ends. A token must not outlive
+ * it, or the end of the grant would count only from the end of the token. `is_void`: one rule could
+ * not be read, so there are no rules and no token may have any.
  */
 export type CompiledAcl =
   | { rules: AclRule[]; expires_at: number | null; is_void?: true }
   | { fault: 'too_many_rules' }
 
-/** More rules than this before duplicates are dropped is a fault: it bounds the work. */
+/** Most rules before duplicates are dropped; more are a fault. Bounds the work. */
 const WORK_MAX = 40_000
 
 /**
- * The rules of a principal. Denials come first; an allowance that another one covers is left out. A template with
- * a value that is missing or no topic level is void when it allows; when it denies it is widened. A denial that
- * cannot be read or said leaves no rule at all. All this is logged.
+ * The rules of a principal. Denials come first; an allowance that another one covers is left out.
+ * An allowance is void when a value in its template is missing or no topic level; a denial is
+ * widened then. A denial that cannot be read or expressed leaves no rule at all. All this is
+ * logged.
  */
 export function compileAcl(
   cx: Context,
@@ -150,10 +156,13 @@ export function compileAcl(
 // --- where a template applies -----------------------------------------------------------------
 
 type Device = { id: string; metadata: Record<string, unknown> }
-/** What the variables of one rule stand for. */
+/** Values for the variables of one rule. */
 type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
 
-/** Whether every topic of the template is one of the object's: it names the device, or the group or its devices. */
+/**
+ * True when every topic of the template belongs to the object: it names the device, or the group or
+ * its devices.
+ */
 export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): boolean => {
   const used = variablesOf(template.topic)
   return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
@@ -161,7 +170,7 @@ export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): bool
 
 const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
 
-/** One place for each rule that the template becomes on the object of the grant. */
+/** One place for each rule that the template gives on the object of the grant. */
 function placesOf(
   grant: HeldGrantRow,
   template: AclTemplate,
@@ -179,7 +188,8 @@ function placesOf(
     return group ? known : known.slice(0, 1)
   }
   if (grant.object_kind === 'group') {
-    // `+` may stand for the devices of a group where it takes a whole level and the group is in the topic.
+    // `+` may stand for the devices of a group where it takes a whole level and the group is in the
+    // topic.
     const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
     if (listed) return known
     if (!group) return [{ group_id: null, device: null }]
@@ -189,7 +199,10 @@ function placesOf(
   return [{ group_id: null, device: null }]
 }
 
-/** `${clientid}` and `${subject.id}` are the connecting principal's; the rest is the object's. */
+/**
+ * `${clientid}` and `${subject.id}` belong to the connecting principal; all other variables to the
+ * object.
+ */
 const bindIn =
   (
     { group_id, device }: Place,
@@ -200,7 +213,7 @@ const bindIn =
     if (variable === CLIENT_ID) return whenText(own?.mqtt_client_id)
     if (variable === GROUP_ID) return group_id === 'any' ? 'any' : whenText(group_id)
     if (variable === DEVICE_ID) return device === 'any' ? 'any' : whenText(device?.id)
-    // The metadata of everything is not known, and `+` would stand for more than the devices have.
+    // There is no metadata of `*`, and `+` would stand for more than the devices have.
     if (device === 'any' || device === null || !variable.startsWith(METADATA)) return 'missing'
     const name = variable.slice(METADATA.length)
     return Object.hasOwn(device.metadata, name) ? whenText(device.metadata[name]) : 'missing'
@@ -229,9 +242,12 @@ function report(cx: Context, subject_id: string, notes: ReadonlySet<string>): vo
 
 // --- fewer rules ------------------------------------------------------------------------------
 
-/** Leaves out what another rule of the same permission says already; null when more than `maxRules` are left. */
+/**
+ * Leaves out rules that another rule of the same permission covers; null when more than `maxRules`
+ * remain.
+ */
 function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] | null {
-  // In this order a rule comes after every one that covers it, so that one pass with few kept is enough.
+  // In this order a rule comes after every rule that covers it, so that one pass is enough.
   const widestFirst = [...rules].sort(
     (a, b) => breadth(a) - breadth(b) || scopeSize(b) - scopeSize(a),
   )
@@ -245,8 +261,9 @@ function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] 
 }
 
 /**
- * What both of two lists of rules permit: the denials of both, and of each the allowances that one allowance of the
- * other covers. What only several rules together cover is left out: never more, now and then less.
+ * The rules that two lists permit in common: the denials of both, and of each list the allowances
+ * that one allowance of the other covers. An allowance that only several rules together cover is
+ * left out: the result is never wider, and now and then narrower.
  */
 export function intersectAcl(a: readonly AclRule[], b: readonly AclRule[]): AclRule[] {
   const [mine, yours] = [a, b].map((rules) => rules.filter(isAllowance)) as [AclRule[], AclRule[]]
@@ -260,7 +277,10 @@ export function intersectAcl(a: readonly AclRule[], b: readonly AclRule[]): AclR
 
 const isAllowance = ({ permission }: AclRule): boolean => permission === 'allow'
 
-/** Smaller is wider: filters with `#` by their depth, then the others, each with more `+` first. */
+/**
+ * Order by breadth; a smaller number is wider. Filters with `#` come first, by their depth; then
+ * the others, those with more `+` first.
+ */
 function breadth({ topic }: AclRule): number {
   const levels = topic.split('/')
   const depth = topic.endsWith('#') ? levels.length : 1000

@@ -1,5 +1,6 @@
-// The recursive reads of the access model: who is within which group, which grants a subject holds, what an object
-// is part of, and what an actor lacks. Statements only; what they mean is said in rights, evaluation and power.
+// The recursive reads of the access model: the groups of a subject, the grants that it holds, the
+// groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
+// evaluation.ts and power.ts say what the rows mean.
 import { API_SCOPES } from '../api.ts'
 import type { Actor } from '../context.ts'
 import {
@@ -13,7 +14,7 @@ import {
   TRUE,
 } from '../db/sql.ts'
 
-/** Most rows that one statement of rights answers. One more tells that there are too many. */
+/** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
 
 /** A CTE `within(id)`: the groups that hold the subject, directly or as groups above those. */
@@ -23,8 +24,8 @@ const within = (subject: Scalar): Statement => sql`within(id) as (
   select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
 
 /**
- * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. Materialized, or the
- * planner may begin at the objects and look through every grant there is.
+ * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. It is
+ * materialized; else the planner may begin at the objects and look through every grant.
  */
 const held = (subject: Scalar, now: number): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
@@ -58,7 +59,9 @@ export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGran
 
 export type GroupBelowRow = { root: string; group_id: string }
 
-/** For each group on which a role with `${group.id}` is held: that group and all below. */
+/**
+ * For each group on which the subject holds a role with `${group.id}`: that group and all below it.
+ */
 export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
   sql`with recursive ${rights(subject, now)}, below(root, id) as (
       select held.object_id, held.object_id from held join role on role.name = held.role
@@ -75,9 +78,9 @@ export type ObjectDeviceRow = {
 }
 
 /**
- * The devices that templates name one by one: those of a group on which a role is held (`root` is the group,
- * `group_id` where the device is) and those on which a role is held itself (a row for each group it is in).
- * In no order, so that a fleet that is too large ends at the limit.
+ * The devices that templates name one by one. Either the subject holds a role on their group
+ * (`root` is that group, `group_id` the group of the device), or on the device itself (a row for
+ * each group of the device). Without order, so that a fleet that is too large ends at the limit.
  */
 export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
   sql`with recursive ${rights(subject, now)}, listed(id) as (
@@ -109,7 +112,10 @@ const named = (narrowings: Scalar): Statement => sql`named(kind, id) as (
   union
   select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
 
-/** The grants in force on a named object or on what it is part of, each as if it were on the named object alone. */
+/**
+ * The grants in force on a named object or on a group around it, each as if it were on the named
+ * object alone.
+ */
 export const listNarrowedGrants = (
   subject: Scalar,
   narrowings: Scalar,
@@ -131,7 +137,10 @@ export const listNarrowedGrants = (
       or held.object_id in (select id from above where above.object_id = named.id)
     order by held.id, named.id limit ${ROWS_MAX + 1}`
 
-/** The groups below named groups (without device), the devices in these, and the named devices in their groups. */
+/**
+ * The groups below named groups (without device), the devices in these, and the named devices in
+ * their groups.
+ */
 export const listNarrowedPlaces = (
   narrowings: Scalar,
 ): Statement<{
@@ -163,7 +172,7 @@ export type OwnDeviceRow = {
   type_acl: string | null
 }
 
-/** The subject itself, when it is a device, with its type's templates. */
+/** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
   sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
@@ -175,30 +184,33 @@ export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> 
 
 // --- evaluation -------------------------------------------------------------------------------
 
-export type DecisionRow = {
+export type EvaluationRow = {
   /** Null when there is no such subject. */
   usable: number | null
-  /** Whether there is such an object; 1 for what this system does not keep. */
+  /** 1 when there is such an object, or when this system keeps no objects of that type. */
   object_known: number
   grant_id: string | null
 }
 
 const OBJECT_KINDS = ['user', 'client', 'device', 'group']
 
-/** May the subject do it? One row. Of several grants that permit it, the oldest is named. */
-export const findDecision = (
+/**
+ * Finds whether the subject may do it. One row. When several grants permit it, the oldest is named.
+ */
+export const findEvaluation = (
   question: {
     subject: { type: string; id: string }
     action: string
     resource: { type: string; id: string }
   },
   now: number,
-): Statement<DecisionRow> => {
+): Statement<EvaluationRow> => {
   const { subject, action, resource } = question
   const who = scalar`${subject.id}`
   const what = scalar`${resource.id}`
   const ours = OBJECT_KINDS.includes(resource.type)
-  // What we do not keep lies in no group and is reached through `*` alone, whatever its id.
+  // An object that this system does not keep lies in no group. Only a grant on `*` reaches it,
+  // whatever its id.
   const reached = ours
     ? condition`held.object_id = '*' or held.object_id in (select id from above)`
     : condition`held.object_id = '*'`
@@ -218,7 +230,10 @@ export const findDecision = (
         order by held.id limit 1) as grant_id`
 }
 
-/** 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this kind. */
+/**
+ * 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this
+ * kind.
+ */
 const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
   select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
     left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
@@ -226,18 +241,24 @@ const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
 
 // --- power ------------------------------------------------------------------------------------
 
-/** A role on an object until a time (null: for good) that is to be given or taken. */
+/** A role on an object until a time (null: for good) that an actor wants to give or take. */
 export type NeededRow = { role: string; object_id: string; until: number | null }
 
-/** What the actor does not hold itself: a permission, or `acl` for a role's rules. */
+/** A right that the actor does not hold itself: a permission, or `acl` for the rules of a role. */
 export type Lack = { role: string; object_id: string; missing: string }
 
 const RESERVED = ['manage', ...API_SCOPES]
 
-/** A CTE-free condition on `p.value`: the actor's token carries this permission of the management API. */
+/**
+ * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
+ * API.
+ */
 const tokenCarries = (actor: Actor): Condition => condition`p.value in (${list([...actor.scopes])})`
 
-/** What of the needed roles the actor does not hold on those objects for as long. No rows: nothing is lacking. */
+/**
+ * Lists the parts of the needed roles that the actor does not hold on those objects for as long. No
+ * rows: nothing is lacking.
+ */
 export const listLacking = (
   actor: Actor,
   needed: Statement<NeededRow>,
@@ -275,7 +296,10 @@ export const listLacking = (
     limit 20`
 }
 
-/** What of a role's content (two JSON texts) the actor does not hold everywhere and for good. */
+/**
+ * Lists the parts of a role's content (two JSON texts) that the actor does not hold on `*` and for
+ * good.
+ */
 export const listLackingContent = (
   actor: Actor,
   role: string,
@@ -307,8 +331,9 @@ const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`
 
 /**
- * What moves when `member` enters or leaves the group: the grants of the group and of those above, and, for what
- * can be an object, the roles that others hold on them, now on it. Before it exists, `member` is the group.
+ * Lists the roles that move when `member` enters or leaves the group: the grants of the group and
+ * of those above. For a member that can be an object they are also the roles that others hold on
+ * these groups, now on the member. Before the member exists, `member` is the group.
  */
 export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
   const upward = sql`(with recursive upward(id) as (

@@ -1,6 +1,6 @@
-// Roles: named permissions and templates of acl rules. A role means nothing until a grant gives it to someone on
-// something. Built-in roles stand as they are; a role in use cannot be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page, z } from '../api.ts'
+// Roles: named permissions and templates of acl rules. A role gives nothing until a grant gives it
+// to a subject on an object. Built-in roles cannot be changed; a role in use cannot be deleted.
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
 import { type Statement, scalar, sql } from '../db/sql.ts'
@@ -15,7 +15,7 @@ import {
 } from './power.ts'
 import { idSchema } from './principals.ts'
 import {
-  deleteRole as deleteRoleRow,
+  deleteRole,
   demandFreeRoleName,
   demandRoleBefore,
   demandRoleUnused,
@@ -27,12 +27,15 @@ import {
   roleExists,
   roleIs,
   roleIsUnused,
-  updateRole as updateRoleRow,
+  updateRole,
 } from './store.ts'
 
 export { findRolesByNames } from './store.ts'
 
-/** `manage` is every permission. Those named like the scopes of the management API give them, on `*`. */
+/**
+ * `manage` is every permission. A permission named like a scope of the management API gives that
+ * scope, when it is held on `*`.
+ */
 export const permissionSchema = z
   .string()
   .regex(
@@ -131,14 +134,14 @@ function patched(cx: Context, current: RoleRow, patch: RolePatch) {
 
 const change = (cx: Context, row: RoleRow, fields: string[]): Statement[] => [
   demandRoleBefore(row),
-  updateRoleRow(row),
+  updateRole(row),
   appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }),
 ]
 
 const isBuiltin = (name: string) =>
   new Problem('conflict', `the role ${name} is built in and stays as it is`)
 
-/** What an entry would do. Throws Problem for a built-in role that would change. */
+/** Plans an entry. Throws Problem for a built-in role that would change. */
 export async function planRole(
   cx: Context,
   entry: RoleInput,
@@ -199,14 +202,15 @@ export async function listRoles(
   { limit, cursor }: PageQuery,
 ): Promise<PageOf<z.infer<typeof roleSchema>>> {
   const rows = await cx.db.read(listRolesAfter(decodeCursor(cx, 'roles', cursor), limit))
-  return page(cx, 'roles', rows, limit, (row) => row.name, describeRole)
+  return pageOf(cx, 'roles', rows, limit, (row) => row.name, describeRole)
 }
 
 /**
- * The actor needs power over what the role was and what it becomes: all that hold it change with it.
- * Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ * Changes a role. The actor needs power over the old and the new content, since it changes for
+ * every subject that holds the role. Throws Problem. Round trips: 1 read, 1 write; again when
+ * others write at the same time.
  */
-export async function updateRole(
+export async function changeRole(
   cx: Context,
   name: string,
   patch: RolePatch,
@@ -249,7 +253,7 @@ export async function updateRole(
 }
 
 /** Throws Problem. Round trips: 1 read, 1 write. */
-export async function deleteRole(
+export async function removeRole(
   cx: Context,
   name: string,
   demanded: number | null,
@@ -270,7 +274,7 @@ export async function deleteRole(
     ...(demanded === null ? [] : [demandRoleVersion(name, demanded)]),
     demandRoleUnused(name),
     appendEvent(cx, { type: 'role.deleted', data: { role: name } }, roleExists(name)),
-    deleteRoleRow(name),
+    deleteRole(name),
   ])
   await unlessRefused(write, (reason) => {
     throw reason === 'role_version' ? otherVersion() : inUse()

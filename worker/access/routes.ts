@@ -1,4 +1,9 @@
-// /v1/groups, /v1/roles and /v1/grants: HTTP in and out.
+// Access: principals (one id space), groups, roles, grants, decisions and the `acl` claim.
+// Routes: /v1/groups, /v1/roles, /v1/grants; evaluation_routes.ts has /access/v1.
+// Tables: `principal` (principals.ts), `group`, `membership`, `role`, `grant` (store.ts).
+// Files: rights.ts and narrowed_rights.ts compile rules, power.ts says what an actor may hand on,
+// evaluation.ts answers questions of other programs.
+// Leaves to the rooms above whether a principal may act at all, and to policy/ what a rule means.
 import { operation } from '../api/operation.ts'
 import {
   type Api,
@@ -12,20 +17,20 @@ import {
   z,
 } from '../api.ts'
 import {
+  changeGrant,
   createGrant,
-  deleteGrant,
   describeGrant,
   getGrant,
   grantInput,
   grantPatch,
   grantSchema,
   listGrants,
-  updateGrant,
+  removeGrant,
 } from './grants.ts'
 import {
   addMember,
+  changeGroup,
   createGroup,
-  deleteGroup,
   describeGroup,
   getGroup,
   groupInput,
@@ -35,20 +40,20 @@ import {
   listMembers,
   memberInput,
   memberSchema,
+  removeGroup,
   removeMember,
-  updateGroup,
 } from './groups.ts'
 import { idSchema } from './principals.ts'
 import {
+  changeRole,
   createRole,
-  deleteRole,
   describeRole,
   getRole,
   listRoles,
+  removeRole,
   roleInput,
   rolePatch,
   roleSchema,
-  updateRole,
 } from './roles.ts'
 
 const byId = z.object({ id: idSchema })
@@ -110,7 +115,7 @@ function groupOperations(api: Api): void {
     answers: { 200: json(groupSchema, 'The group as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateGroup(c.var.cx, params.id, body, demandedVersion(c))
+      const row = await changeGroup(c.var.cx, params.id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeGroup(row), 200)
     },
@@ -124,7 +129,7 @@ function groupOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteGroup(c.var.cx, params.id, demandedVersion(c))
+      await removeGroup(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -221,7 +226,7 @@ function roleOperations(api: Api): void {
     answers: { 200: json(roleSchema, 'The role as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateRole(c.var.cx, params.name, body, demandedVersion(c))
+      const row = await changeRole(c.var.cx, params.name, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeRole(row), 200)
     },
@@ -235,7 +240,7 @@ function roleOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteRole(c.var.cx, params.name, demandedVersion(c))
+      await removeRole(c.var.cx, params.name, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -292,7 +297,7 @@ function grantOperations(api: Api): void {
     answers: { 200: json(grantSchema, 'The grant as it is now') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params, body }) {
-      const row = await updateGrant(c.var.cx, params.id, body, demandedVersion(c))
+      const row = await changeGrant(c.var.cx, params.id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeGrant(row), 200)
     },
@@ -306,7 +311,7 @@ function grantOperations(api: Api): void {
     answers: nothing('Done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteGrant(c.var.cx, params.id, demandedVersion(c))
+      await removeGrant(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })

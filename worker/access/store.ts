@@ -1,6 +1,7 @@
-// The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases decide what goes
-// together. A batch that changes a row demands the version at which it was read, or that the row stands at the
-// next version with what was wanted: so a batch that is repeated after a lost answer finds its own work.
+// The tables `group`, `membership`, `role` and `grant`. Functions answer statements; use cases put
+// them together. A batch that changes a row demands the version that was read, or that the row
+// stands at the next version with the wanted values: so a batch that is repeated after a lost
+// answer finds its own work.
 import type { Context } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
 import {
@@ -21,7 +22,7 @@ export type GroupRow = typeof group.$inferSelect
 export type RoleRow = typeof role.$inferSelect
 export type GrantRow = typeof grant.$inferSelect
 
-/** Groups lie at most so deep below one without a parent, itself counted. */
+/** Most levels of groups, from the top group down; the top one counts. */
 export const DEPTH_MAX = 16
 
 const all = (conditions: readonly Condition[]): Condition =>
@@ -46,7 +47,7 @@ export const listGroupsAfter = (
   return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
-/** The group and all above it. `union` ends even where rows were damaged into a circle. */
+/** The group and all above it. `union` ends even when damaged rows make a circle. */
 const upward = (id: string): Statement => sql`with recursive up(id, depth) as (
     select id, 1 from "group" where id = ${id}
     union
@@ -55,7 +56,10 @@ const upward = (id: string): Statement => sql`with recursive up(id, depth) as (
 
 export type PlaceRow = { parent_exists: number; makes_circle: number; depth: number }
 
-/** What would be if the group `id` hung below `parent_id`: `depth` is that of the deepest group below it. */
+/**
+ * Finds the place that the group `id` would have below `parent_id`. `depth` is that of the deepest
+ * group below it.
+ */
 export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
   sql`select exists (select 1 from "group" where id = ${parent_id}) as parent_exists,
     exists (${upward(parent_id)} select 1 from up where id = ${id}) as makes_circle,
@@ -67,14 +71,17 @@ export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
         where down.depth <= ${DEPTH_MAX})
       select max(depth) from down) as depth`
 
-/** A condition: the group may hang below the parent. Judged in the transaction that moves it. */
+/** A condition: the group may be below the parent. Judged in the transaction that moves it. */
 export const mayHangBelow = (id: string, parent_id: string | null): Condition =>
   parent_id === null
     ? TRUE
     : condition`exists (select 1 from (${findPlace(id, parent_id)})
         where parent_exists and not makes_circle and depth <= ${DEPTH_MAX})`
 
-/** Demands that the group may hang below the parent, or that it is there already. Stands before `insertGroup`. */
+/**
+ * Demands that the group may hang below the parent, or that it is there already. Stands before
+ * `insertGroup`.
+ */
 export const demandPlaceOfNew = (id: string, parent_id: string): Statement =>
   refuseUnless(condition`${groupExists(id)} or ${mayHangBelow(id, parent_id)}`, 'group_place')
 
@@ -88,7 +95,7 @@ export const insertGroup = (row: GroupRow): Statement =>
 export const groupExists = (id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${id})`
 
-/** A condition: the group stands as wanted. */
+/** A condition: the group has the wanted values. */
 export const groupIs = (row: GroupRow): Condition =>
   condition`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
@@ -114,7 +121,7 @@ export const demandGroupVersion = (id: string, version: number): Statement =>
     'group_version',
   )
 
-/** A condition: nothing is in the group, below it, granted to it or on it. */
+/** A condition: no group is below it, nothing is a member of it, and no grant names it. */
 export const groupIsUnused = (id: string): Condition =>
   condition`not exists (select 1 from "group" where parent_id = ${id})
     and not exists (select 1 from membership where group_id = ${id})
@@ -199,7 +206,7 @@ export const insertRole = (row: RoleRow): Statement =>
 export const roleExists = (name: string): Condition =>
   condition`exists (select 1 from role where name = ${name})`
 
-/** A condition: the role stands as wanted. */
+/** A condition: the role has the wanted values. */
 export const roleIs = (row: RoleRow): Condition =>
   condition`exists (select 1 from role where name = ${row.name} and version = ${row.version}
     and updated_at = ${row.updated_at} and description = ${row.description}
@@ -252,7 +259,9 @@ export const listGrantsAfter = (
   return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
-/** The id of a user, device, client or group; of a user also by the key of its e-mail address. */
+/**
+ * The id of a user, device, client or group; a user is also found by the key of the e-mail address.
+ */
 export const idOfSubject = (subject: string, email_key: string | null): Scalar =>
   email_key === null
     ? scalar`(select id from principal where id = ${subject} and deleted_at is null)`
@@ -260,7 +269,10 @@ export const idOfSubject = (subject: string, email_key: string | null): Scalar =
 
 export type NamedGrantRow = GrantRow & { position: number }
 
-/** The grants that entries of a blueprint name, each with the position of its entry; the oldest first. */
+/**
+ * The grants that the entries of a blueprint name, each with the position of its entry; the oldest
+ * first.
+ */
 export const findGrantsByKeys = (
   keys: readonly { subject: string; email_key: string | null; role: string; object: string }[],
 ): Statement<NamedGrantRow> => {
@@ -293,8 +305,8 @@ export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement 
   )
 
 /**
- * Inserts the grant, unless its subject is missing or the same one is there already. `subject` is SQL, so that it
- * may be made just before.
+ * Inserts the grant, unless its subject is missing or the same one exists. `subject` is SQL, so
+ * that an earlier statement of the batch may make it.
  */
 export const insertGrant = (row: NewGrantRow, subject: Scalar): Statement =>
   sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
@@ -311,7 +323,7 @@ export const insertGrant = (row: NewGrantRow, subject: Scalar): Statement =>
 export const grantExists = (id: string): Condition =>
   condition`exists (select 1 from "grant" where id = ${id})`
 
-/** A condition: the grant stands as wanted. */
+/** A condition: the grant has the wanted values. */
 export const grantIs = (row: GrantRow): Condition =>
   condition`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and not_before is ${row.not_before}
@@ -339,14 +351,19 @@ export const demandGrantVersion = (id: string, version: number): Statement =>
 
 export const deleteGrant = (id: string): Statement => sql`delete from "grant" where id = ${id}`
 
-/** What a change takes away: a grant, a user who can sign in, a membership, or the place of a group in the tree. */
+/**
+ * The loss by a change: a grant, a user who can sign in, a membership, or the place of a group in
+ * the tree.
+ */
 export type Loss =
   | { grant: string }
   | { user: string }
   | { member: string; group: string }
   | { moved: string; parent_id: string | null }
 
-/** Grants of `operator` on `*` that hold for good and, were it not for `loss`, reach a user who can sign in. */
+/**
+ * Grants of `operator` on `*` without an end that, without `loss`, reach a user who can sign in.
+ */
 const lastingOperators = (now: number, loss?: Loss): Statement => {
   const lost = { grant: '', user: '', member: '', group: '', ...loss }
   const parent =
@@ -367,6 +384,6 @@ const lastingOperators = (now: number, loss?: Loss): Statement => {
         and not (m.group_id = ${lost.group} and m.member_id = ${lost.member})))`
 }
 
-/** A condition: there would still be an operator, or there is none as it is. */
+/** A condition: an operator remains after the loss, or there is none already. */
 export const leavesAnOperator = (now: number, loss: Loss): Condition =>
   condition`(exists (${lastingOperators(now, loss)}) or not exists (${lastingOperators(now)}))`

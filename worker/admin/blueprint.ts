@@ -1,6 +1,7 @@
-// The blueprint: what should exist, as one value. Read whole, checked whole, then written in one batch, so that a
-// fault anywhere applies nothing, and a second time changes nothing. What an entry may say and what it would do
-// is each room's; here they come together: variables, natural keys, references from one entry to another.
+// The blueprint: the things that should exist, as one value. It is read whole, checked whole, then
+// written in one batch: a fault anywhere applies nothing, and a second run changes nothing. Each
+// room says what an entry may contain and what it changes; here the variables, the natural keys and
+// the references between entries come together.
 import { findGrantsByKeys, grantInput, planGrant } from '../access/grants.ts'
 import {
   findGroupsByIds,
@@ -52,7 +53,7 @@ type Noun = Exclude<keyof Blueprint, 'settings'>
 
 export type Fault = { path: string; reason: string }
 
-/** Why nothing was applied: every fault with its place in the document. */
+/** Thrown when nothing was applied: every fault with its place in the document. */
 export class BlueprintFault extends Error {
   readonly faults: readonly Fault[]
 
@@ -63,8 +64,8 @@ export class BlueprintFault extends Error {
 }
 
 /**
- * Makes what the document says exist, or with `dryRun` only says what it would do. Answers one line for each
- * change, none when all is so already. `env` fills `${NAME}`. Throws BlueprintFault.
+ * Makes all that the document names; with `dryRun` it only says the changes. Answers one line for
+ * each change, none when there is nothing to change. `env` fills `${NAME}`. Throws BlueprintFault.
  */
 export async function applyBlueprint(
   cx: Context,
@@ -113,14 +114,14 @@ function readBlueprint(
     path: describePath(issue.path),
     reason: issue.message,
   }))
-  // Where a variable was not set, that is the reason, and not what its place looks like without it.
+  // A variable that is not set is the reason of the fault, and hides the others at its place.
   const unset = new Set(faults.map((fault) => fault.path))
   faults.push(...issues.filter(({ path }) => !unset.has(path)))
   if (data === undefined || faults.length > 0) throw new BlueprintFault(faults)
   return data
 }
 
-/** `${NAME}`, in capitals: the variables of access rules are small and have dots. */
+/** `${NAME}`, in capitals: the variables of access rules are in small letters and have dots. */
 const VARIABLE = /\$\{([A-Z][A-Z0-9_]*)\}/g
 
 function fillVariables(
@@ -254,11 +255,11 @@ type Reference = {
   path: string
   name: string
   kind: 'principal' | 'user' | 'role' | 'device_type'
-  /** Kinds of principal that will do. */
+  /** Kinds of principal that are accepted. */
   of?: readonly string[]
 }
 
-/** Everything an entry names that has to exist, in the database or in this document. */
+/** Everything that an entry names and that has to exist, in the database or in this document. */
 function references({ groups, users, devices, grants }: Blueprint): Reference[] {
   const group = (name: string, path: string): Reference => {
     return { path, name, kind: 'principal', of: ['group'] }
@@ -326,7 +327,7 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
       }
     }
   }
-  // An id belongs to one principal for good, deleted ones too.
+  // An id belongs to one principal for good, also when that was deleted.
   const given = new Map<string, string>()
   const taken = (path: string, id: string, kind: string) => {
     const before = given.get(id)
@@ -350,7 +351,7 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
   for (const [i, entry] of blueprint.users.entries()) {
     const current = standing.users.get(keyOf.users(entry))
     if (entry.id === undefined || entry.id === current?.id) continue
-    // An account is found by its address, so this one would be new.
+    // An account is found by its address, so this entry would make a new one.
     taken(`users[${i}].id`, entry.id, 'a new user')
   }
   const tree = new Map(standing.tree)
@@ -362,7 +363,7 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
   return faults
 }
 
-/** Entries of the same natural key: which of them would hold? */
+/** Finds entries of the same natural key, of which only one could hold. */
 function findTwice(blueprint: Blueprint): Fault[] {
   const faults: Fault[] = []
   for (const noun of Object.keys(keyOf) as Noun[]) {
@@ -399,7 +400,7 @@ async function planAll(cx: Context, blueprint: Blueprint, standing: Standing) {
   await plan('settings', 'settings', () =>
     planSettings(cx, settings as SettingsPatch, standing.settings),
   )
-  // In the order in which one needs the other.
+  // In order: an entry comes after those that it needs.
   for (const [i, entry] of roles.entries()) {
     const current = standing.roles.get(entry.name)
     await plan(`roles[${i}]`, `role ${entry.name}`, () => planRole(cx, entry, current))
@@ -432,7 +433,7 @@ async function planAll(cx: Context, blueprint: Blueprint, standing: Standing) {
   return planned
 }
 
-/** A user's groups are access's to write, so the two plans become one. */
+/** The groups of a user are written by access/, so the two plans become one. */
 async function planUserWithGroups(
   cx: Context,
   { groups, ...entry }: Blueprint['users'][number],

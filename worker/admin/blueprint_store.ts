@@ -1,4 +1,4 @@
-// Looking up the entries that a blueprint may name.
+// Statements that look up the entries of a blueprint.
 import { isMqttClientId } from '../access/principals.ts'
 import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
@@ -10,7 +10,7 @@ export const listPrincipals = (
 ): Statement<{ id: string; kind: string; deleted_at: number | null }> =>
   sql`select id, kind, deleted_at from principal where ${among(scalar`id`, ids)}`
 
-/** Those of the ids that are a device's MQTT client id, or begin its space. */
+/** Lists those of the ids that are the MQTT client id of a device, or begin the space of one. */
 export const listMqttClientIds = (ids: readonly string[]): Statement<{ id: string }> =>
   sql`select value as id from json_each(${JSON.stringify(ids)}) where ${isMqttClientId(scalar`value`)}`
 

@@ -1,5 +1,5 @@
-// The record of what happened, as operators read it. Rooms write it through the ground's events.ts.
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../api.ts'
+// The record of events for operators. Rooms write it through events.ts of the ground.
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type EventRow, listEventsBefore } from './event_store.ts'
 
@@ -32,5 +32,5 @@ export async function listEvents(
 ): Promise<PageOf<Event>> {
   const before = decodeCursor(cx, 'events', cursor)
   const rows = await cx.db.read(listEventsBefore({ ...filter, before }, limit + 1))
-  return page(cx, 'events', rows, limit, (row) => row.id, describe)
+  return pageOf(cx, 'events', rows, limit, (row) => row.id, describe)
 }

@@ -1,4 +1,4 @@
-// Reading events.
+// Statements that read the table `event`.
 import type { event } from '../db/schema.ts'
 import { condition, join, type Statement, sql, TRUE } from '../db/sql.ts'
 

@@ -1,8 +1,8 @@
-// Tokens that an operator mints for a device which cannot speak HTTP: longer-lived, shown once, revocable. What is
-// kept is the id that stands in the token's `jti`, never the token.
+// Tokens that an operator mints for a device that cannot speak HTTP: longer-lived, shown once,
+// revocable. The table keeps the id that stands in `jti`, never the token.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { compileAcl, rightsOf } from '../access/rights.ts'
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { findDeviceById } from '../devices/devices.ts'
@@ -21,7 +21,7 @@ import { loadSettings } from '../settings.ts'
 
 export const mintInput = z
   .strictObject({
-    /** Seconds the token lives. */
+    /** Lifetime of the token, in seconds. */
     expires_in: z.int().min(60).max(31_622_400),
   })
   .openapi('MintDeviceToken')
@@ -36,7 +36,10 @@ export const mintedTokenSchema = z
   })
   .openapi('DeviceToken')
 
-/** Answers the token, this once. It acts as the device, so it is not made for one that holds more. Throws Problem. */
+/**
+ * Makes a token and answers it, this once. It acts as the device, so an actor cannot make one for a
+ * device that holds more. Throws Problem.
+ */
 export async function mintDeviceToken(
   cx: Context,
   device_id: string,
@@ -115,7 +118,7 @@ export async function listMintedTokens(
     tokens: listDeviceTokens(device_id, after, limit + 1),
   })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')
-  return page(
+  return pageOf(
     cx,
     kind,
     tokens,

@@ -1,4 +1,9 @@
-// The part of the management API that spans rooms: settings, events, and tokens minted for devices.
+// Admin: all that spans rooms.
+// Routes: /v1/settings, /v1/events, and the minted tokens of /v1/devices/{id}/tokens.
+// Tables: none; it reads `event`, and changes settings through the ground.
+// Files: blueprint.ts plans and applies a blueprint (the command line calls it), settings_change.ts
+// changes settings, minted_tokens.ts mints.
+// Leaves to each room what an entry of the blueprint may contain and what it changes.
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, listOf, listQuery, nothing, z } from '../api.ts'
 import { loadSettings, settingsSchema } from '../settings.ts'

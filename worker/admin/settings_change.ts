@@ -1,4 +1,4 @@
-// Changing settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
+// Changes of settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
@@ -26,11 +26,12 @@ export const settingsPatch = z
 
 export type SettingsPatch = { [name in keyof Settings]?: Settings[name] | null }
 
-/** The statements of a change and the names of what it changes; none when all is so already. */
+/** The statements of a change and the names of the changed settings; none when nothing changes. */
 export function planSettings(cx: Context, patch: SettingsPatch, current: Settings) {
   const names = Object.keys(patch) as (keyof Settings)[]
   const wanted = (name: keyof Settings) => patch[name] ?? DEFAULT_SETTINGS[name]
-  // As text, for some are lists; every value was read by its schema, so members are in one order.
+  // Compared as text, since some are lists. Every value was read by its schema, so members are in
+  // one order.
   const fields = names.filter(
     (name) => JSON.stringify(wanted(name)) !== JSON.stringify(current[name]),
   )
@@ -44,7 +45,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
   ) {
     throw new Problem('invalid_request', 'an idle lifetime cannot be longer than the whole one')
   }
-  // Else our own tokens would be taken for the word of another about the same person.
+  // Otherwise our own tokens would count as the statement of another issuer about the same person.
   if (next.trusted_issuers.some(({ issuer }) => issuer === cx.config.issuer)) {
     throw new Problem('invalid_request', 'the settings cannot be so', [
       { pointer: '/trusted_issuers', detail: 'names this issuer itself' },

@@ -1,4 +1,4 @@
-// Idempotency-Key: a POST that comes again gets the first answer. Owns the table idempotency_key.
+// Idempotency-Key: a repeated POST gets the first answer. Owns the table idempotency_key.
 import type { MiddlewareHandler } from 'hono'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import type { Context } from '../context.ts'
@@ -8,7 +8,7 @@ import { Problem } from '../errors.ts'
 import type { Env } from '../http.ts'
 
 const DAY = 86_400
-/** Longer than a request is let run. */
+/** Seconds; longer than any request may run. */
 const PENDING = 60
 
 type Remembered = {
@@ -21,8 +21,8 @@ type Remembered = {
 type Answer = { scopes: string[]; headers: [string, string][]; body: string }
 
 const rememberRequest = (cx: Context, hash: string, request_hash: string): Statement<Remembered> =>
-  // An entry that has run out is taken over as if it were new. One without an answer soon does: whoever worked on it
-  // is gone, or could not reach the database any more.
+  // An entry that has run out is taken over as if it were new. An entry without an answer soon runs
+  // out: its request is gone, or could not reach the database any more.
   sql`insert into idempotency_key (hash, rid, request_hash, expires_at)
     values (${hash}, ${cx.rid}, ${request_hash}, ${cx.now() + PENDING})
     on conflict (hash) do update set
@@ -34,9 +34,9 @@ const rememberRequest = (cx: Context, hash: string, request_hash: string): State
     returning rid, request_hash, status, response`
 
 /**
- * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same actor.
- * The answer is kept sealed, since it may hold a secret that is shown once; a token with fewer scopes than the
- * first one's does not get it. A failed request is not kept.
+ * Repeats the first answer to a POST that comes again with the same Idempotency-Key from the same
+ * actor. The answer is kept sealed, since it may hold a secret that is shown once. A token with
+ * fewer scopes than the first one does not get it. A failed request is not kept.
  */
 export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const key = c.req.header('idempotency-key')
@@ -45,7 +45,7 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   if (key.length === 0 || key.length > 255) {
     throw new Problem('invalid_request', 'Idempotency-Key must have 1 to 255 characters')
   }
-  // Bounded before this by app.ts; Hono keeps what was read for the handler.
+  // app.ts has bounded it before; Hono keeps the bytes for the handler.
   const body = await c.req.arrayBuffer()
   const path = new URL(c.req.url).pathname
   const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))

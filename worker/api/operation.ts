@@ -1,6 +1,9 @@
-// One operation of the management API, said in one place: id, method and path, scope, input, answers and problems,
-// with the code that answers beside them. All of /v1 and /access/v1 is made of these, so that no operation lacks a
-// scope, none takes a query parameter that it does not know, and each answer that can come is described.
+// One operation of the management API, said in one place: id, method and path, scope, input,
+// answers and problems, with its handler beside them. All of /v1 and /access/v1 is made of these:
+// each operation has a scope, refuses query parameters that it does not know, and describes each
+// answer that can come.
+// Owns no route and no table; idempotency.ts owns `idempotency_key`. Leaves the use cases to the
+// rooms.
 import type { RouteHandler } from '@hono/zod-openapi'
 import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -34,7 +37,7 @@ type Operation<
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
   scope: ApiScope
-  /** The parts of the path. One that does not fit is not found. */
+  /** The parts of the path. A part that does not fit is answered as not found. */
   params?: P
   /** All parameters that the query may have. */
   query?: Q
@@ -46,7 +49,7 @@ type Operation<
   run(c: Http, input: { params: z.output<P>; query: z.output<Q>; body: z.output<B> }): ResponseOf<A>
 }
 
-/** Adds an operation to a room's part of the API: its description, its checks and its answer. */
+/** Adds an operation to the API of a room: its description, its checks and its answer. */
 export function operation<
   A extends Answers,
   P extends z.ZodObject = Nothing,
@@ -84,7 +87,10 @@ export function operation<
   })
 }
 
-/** The problems that come from what stands before a handler: the guards of app.ts, the readers below, the database. */
+/**
+ * The problems of the parts before a handler: the guards of app.ts, the readers below, the
+ * database.
+ */
 function usualProblems(
   method: string,
   path: string,
@@ -107,7 +113,9 @@ function assertScope({ actor }: Context, scope: ApiScope): void {
   throw new Problem('forbidden', `this needs the scope ${scope}`)
 }
 
-/** The parts of the path. No resource has an id that cannot be one. Throws Problem not_found. */
+/**
+ * The parts of the path. A text that cannot be an id names no resource. Throws Problem not_found.
+ */
 async function readParams<P extends z.ZodType>(
   c: Http,
   schema: P | undefined,
@@ -119,8 +127,9 @@ async function readParams<P extends z.ZodType>(
 }
 
 /**
- * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt filter into a list of
- * everything, or into a deletion of everything. Throws Problem invalid_request, which names each wrong one.
+ * The parameters of the query: each known, and once. An ignored parameter would turn a misspelt
+ * filter into a list of everything, or into a deletion of everything. Throws Problem
+ * invalid_request, which names each wrong one.
  */
 async function readQuery<Q extends z.ZodObject>(
   c: Http,
@@ -143,8 +152,8 @@ async function readQuery<Q extends z.ZodObject>(
 const JSON_TYPE = /^application\/([a-z.-]+\+)?json(;\s*[a-z0-9-]+=[^;]+)*$/i
 
 /**
- * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where the operation takes
- * no body. Throws Problem invalid_request, unsupported_media_type.
+ * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where
+ * the operation takes no body. Throws Problem invalid_request, unsupported_media_type.
  */
 async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Promise<z.output<B>> {
   if (schema === undefined) return undefined as z.output<B>

@@ -1,15 +1,20 @@
-// The database as the rooms see it: statements go in, rows come out, one round trip each way.
-// Which driver carries them, and how it recovers, is known to worker/entry alone.
+// The database for the rooms: statements go in, rows come out, one round trip each way.
+// Files: sql.ts makes statements and conditions, schema.ts describes every table and names its
+// room. Owns the table `batch_refusal`.
+// Leaves drivers, and how they recover, to worker/entry alone.
 import { isSqlText, reasonOf, type Statement } from './sql.ts'
 
 /**
- * Statements that are sent together, each under a name of its own: one statement, a group of named ones, or a list
- * whose single answers nobody asks for. Null is a place that stays empty.
+ * Statements that are sent together, each under a name: one statement, a group of named ones, or a
+ * list of which no single answer is needed. Null is an empty place.
  */
 export type Batch = Statement<unknown> | readonly Statement<unknown>[] | Group | null
 type Group = { readonly [name: string]: Batch }
 
-/** The answer to a batch, of the same names: the rows of a statement, those of a list all together, none for null. */
+/**
+ * The answer to a batch, under the same names: the rows of a statement, the rows of a list
+ * together, none for null.
+ */
 export type Answers<B> =
   B extends Statement<infer Row>
     ? Row[]
@@ -26,14 +31,14 @@ export type Answers<B> =
  */
 export interface Database {
   /**
-   * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })` answers
-   * `{ user: [...], rights: { ... } }`. A statement that would write is refused.
+   * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })`
+   * answers `{ user: [...], rights: { ... } }`. A statement that would write is refused.
    */
   read<const B extends Batch>(batch: B): Promise<Answers<B>>
   /**
-   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members. Repeated by
-   * itself after a lock or a lost answer, so the caller's batch must be safe to repeat: conditional on a `rid`
-   * that the request drew once.
+   * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members.
+   * The driver repeats it after a lock or a lost answer, so the batch must be safe to repeat:
+   * conditional on a `rid` that the request drew once.
    */
   write<const B extends Batch>(batch: B): Promise<Answers<B>>
 }
@@ -46,12 +51,13 @@ export interface Driver {
   write(statements: readonly Statement<unknown>[]): Promise<Row[][]>
 }
 
-/** The database over a driver: the one place where names and positions meet. */
+/** The database over a driver: the only place where names and positions meet. */
 export function databaseOver(driver: Driver): Database {
   const run = async <B extends Batch>(send: Driver['read'], batch: B): Promise<Answers<B>> => {
-    const statements = [...statementsIn(batch)]
+    const statements: Statement<unknown>[] = []
+    collect(batch, statements)
     const rows = statements.length === 0 ? [] : await send(statements).catch(asRefused(statements))
-    return named(batch, rows.values())
+    return named(batch, rows, { at: 0 })
   }
   return {
     read: (batch) => run(driver.read, batch),
@@ -59,7 +65,10 @@ export function databaseOver(driver: Driver): Database {
   }
 }
 
-/** The one CHECK of `batch_refusal`, which no row can pass; the statement that met it knows the reason. */
+/**
+ * Name of the CHECK of `batch_refusal`, which no row can pass. The statement that met it has the
+ * reason.
+ */
 const REFUSED = 'refused'
 
 const asRefused =
@@ -74,26 +83,39 @@ const asRefused =
 
 const isList = (batch: Batch): batch is readonly Statement<unknown>[] => Array.isArray(batch)
 
-function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
+/** Adds the statements of the batch in their order, which is that of the members. */
+function collect(batch: Batch, statements: Statement<unknown>[]): void {
   if (batch === null) return
   // An object that only looks like a statement.
   if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
-  if (isSqlText(batch)) yield batch
-  else if (isList(batch)) yield* batch
-  else for (const part of Object.values(batch)) yield* statementsIn(part)
+  if (isSqlText(batch)) statements.push(batch)
+  else if (isList(batch)) statements.push(...batch.map(asStatement))
+  else for (const part of Object.values(batch)) collect(part, statements)
 }
 
-/** Gives the rows back under the names of the batch, taking them in the order of `statementsIn`. */
-function named<B extends Batch>(batch: B, rows: Iterator<Row[]>): Answers<B>
-function named(batch: Batch, rows: Iterator<Row[]>): unknown {
-  const next = (): Row[] => rows.next().value ?? []
+function asStatement(one: Statement<unknown>): Statement<unknown> {
+  if (!isSqlText(one)) throw new TypeError('a list holds statements alone')
+  return one
+}
+
+type Place = { at: number }
+
+/** Gives the rows back under the names of the batch, taking them in the order of `collect`. */
+function named<B extends Batch>(batch: B, rows: readonly Row[][], next: Place): Answers<B>
+function named(batch: Batch, rows: readonly Row[][], next: Place): unknown {
   if (batch === null) return []
-  if (isSqlText(batch)) return next()
-  if (isList(batch)) return batch.flatMap(next)
-  return Object.fromEntries(Object.entries(batch).map(([name, part]) => [name, named(part, rows)]))
+  if (isSqlText(batch)) return rows[next.at++] ?? []
+  if (isList(batch)) return batch.flatMap(() => rows[next.at++] ?? [])
+  // Names may be ids: `fromEntries` makes each a member of its own, `__proto__` too.
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, part]) => [name, named(part, rows, next)]),
+  )
 }
 
-/** The database could not be reached, or stayed locked. Transient: the same call may work later. */
+/**
+ * Thrown when the database could not be reached, or stayed locked. Transient: the same call may
+ * work later.
+ */
 export class DatabaseUnavailable extends Error {
   override readonly name = 'DatabaseUnavailable'
 }
@@ -102,16 +124,17 @@ export type ConstraintKind =
   /** a UNIQUE or PRIMARY KEY constraint or index; the drivers do not tell them apart */
   'unique' | 'check' | 'foreign_key' | 'not_null' | 'other'
 
-/** The batch was refused by the schema and nothing of it was stored. */
+/** Thrown when the schema refused the batch; nothing of it was stored. */
 export class ConstraintViolation extends Error {
   override readonly name = 'ConstraintViolation'
   readonly kind: ConstraintKind
   /**
-   * What SQLite names: `user.email_normal`, `member.group_id, member.principal_id`, the name or
-   * expression of a CHECK; empty for a foreign key. It never holds a stored value.
+   * The constraint in the words of SQLite: `user.email_normal`, `member.group_id,
+   * member.principal_id`, the name or expression of a CHECK; empty for a foreign key. It never
+   * holds a stored value.
    */
   readonly constraint: string
-  /** Which statement of the batch met it, counted from 0; null where the driver cannot say. */
+  /** The statement of the batch that met it, counted from 0; null where the driver cannot say. */
   readonly place: number | null
 
   constructor(
@@ -126,7 +149,7 @@ export class ConstraintViolation extends Error {
   }
 }
 
-/** A `refuseUnless` of the batch was not met, and nothing of it was stored. */
+/** Thrown when a `refuseUnless` of the batch was not met; nothing of the batch was stored. */
 export class BatchRefused extends Error {
   override readonly name = 'BatchRefused'
   readonly reason: string
@@ -137,7 +160,10 @@ export class BatchRefused extends Error {
   }
 }
 
-/** The answer to a write or, when a `refuseUnless` undid it, that of `refused` to its reason. Every other failure passes. */
+/**
+ * The answer to a write or, when a `refuseUnless` undid it, that of `refused` to its reason. Every
+ * other failure passes.
+ */
 export async function unlessRefused<T, R>(
   write: Promise<T>,
   refused: (reason: string) => R,

@@ -1,6 +1,6 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
-// Column names are the names used in TypeScript and on the wire: one grep leads from an RFC to here.
-// Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns say so in a comment.
+// Column names are the names in TypeScript and on the wire: one grep leads from an RFC to here.
+// Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm'
 import {
   check,
@@ -14,7 +14,7 @@ import {
 
 // --- ground -----------------------------------------------------------------------------------
 
-/** What happened: one row for every change that a person or an operator makes. */
+/** Events: one row for every change by a person or an operator. */
 export const event = sqliteTable(
   'event',
   {
@@ -65,14 +65,17 @@ export const lease = sqliteTable('lease', {
   expires_at: integer().notNull(),
 })
 
-/** Secrets of the system itself that must outlive a change of SECRET_KEY, such as the salt of pairwise subjects. */
+/**
+ * Secrets of the system itself that must outlive a change of SECRET_KEY, such as the salt of
+ * pairwise subjects.
+ */
 export const stored_secret = sqliteTable('stored_secret', {
   name: text().primaryKey(),
   value: text().notNull(), // sealed
   created_at: integer().notNull(),
 })
 
-/** A message that somebody has yet to get; deliveries.ts says how each kind is sent. */
+/** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
 export const delivery = sqliteTable(
   'delivery',
   {
@@ -270,7 +273,10 @@ export const device_credential = sqliteTable(
   (t) => [index('device_credential_device').on(t.device_id)],
 )
 
-/** Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be revoked. */
+/**
+ * Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be
+ * revoked.
+ */
 export const device_token = sqliteTable(
   'device_token',
   {
@@ -345,7 +351,10 @@ export const allowed_scope = sqliteTable(
   (t) => [primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] })],
 )
 
-/** Kept, spent, as long as its authorization, so that a second use is recognised. */
+/**
+ * Authorization codes. A spent code is kept as long as its authorization, so that a second use is
+ * recognised.
+ */
 export const authorization_code = sqliteTable(
   'authorization_code',
   {
@@ -376,7 +385,10 @@ export const authorization_code = sqliteTable(
   ],
 )
 
-/** One sign-in of a person to a client: the origin of its tokens and the family of its refresh tokens. */
+/**
+ * One sign-in of a person to a client: the origin of its tokens and the family of its refresh
+ * tokens.
+ */
 export const authorization = sqliteTable(
   'authorization',
   {
@@ -419,7 +431,10 @@ export const refresh_token = sqliteTable(
   (t) => [index('refresh_token_authorization').on(t.authorization_id)],
 )
 
-/** Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449 §11.1). */
+/**
+ * Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449
+ * §11.1).
+ */
 export const used_assertion = sqliteTable('used_assertion', {
   hash: text().primaryKey(),
   rid: text().notNull(),
@@ -448,7 +463,7 @@ export const device_authorization = sqliteTable('device_authorization', {
   redeemed_by: text(), // rid
 })
 
-/** With which software registers clients of its own (RFC 7591 §3). */
+/** Tokens with which software registers clients (RFC 7591 §3). */
 export const initial_access_token = sqliteTable('initial_access_token', {
   id: text().primaryKey(),
   hash: text().notNull().unique(),

@@ -1,5 +1,5 @@
 // SQL as values: a template whose interpolations are bound, never pasted, and which can be nested.
-// It knows nothing of a driver. What is executed together is decided by the caller of Database.
+// It knows no driver. The caller of Database decides which statements run together.
 
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
@@ -8,7 +8,7 @@ export type SqlValue = string | number | bigint | null | Uint8Array | ArrayBuffe
 
 declare const kind: unique symbol
 
-/** SQL text with its arguments; of which kind it is, the types below say. */
+/** SQL text with its arguments; the types below say its kind. */
 interface Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
@@ -19,7 +19,7 @@ export interface Statement<Row = unknown> extends Text {
   readonly [kind]?: { readonly statement: () => Row }
 }
 
-/** A part that is true or false, for `where`; made with `condition`. No database runs it by itself. */
+/** A part that is true or false, for `where`; made with `condition`. No database runs it alone. */
 export interface Condition extends Text {
   readonly [kind]?: { readonly condition: true }
 }
@@ -29,8 +29,8 @@ export interface Scalar extends Text {
   readonly [kind]?: { readonly scalar: true }
 }
 
-// A class and not a plain object, so that no value that came in from outside, whatever its shape,
-// is ever taken for SQL text.
+// A class and not a plain object, so that no value from outside, whatever its shape, counts as SQL
+// text.
 class Fragment implements Text {
   readonly sql: string
   readonly args: readonly SqlValue[]
@@ -47,7 +47,7 @@ export type Interpolation = SqlValue | boolean | Statement<unknown> | Condition 
 /**
  * sql<{ id: string }>`select id from user where email = ${email}`
  * A value becomes a bound `?`, a boolean 0 or 1, another statement is inlined.
- * Throws TypeError for `undefined` and whatever else SQLite cannot hold.
+ * Throws TypeError for `undefined` and every other value that SQLite cannot hold. and whatever else SQLite cannot hold.
  */
 export function sql<Row = unknown>(
   strings: TemplateStringsArray,
@@ -56,7 +56,10 @@ export function sql<Row = unknown>(
   return fill(strings, values)
 }
 
-/** condition`exists (select 1 from user where id = ${id})`: as `sql`, for what is true or false. */
+/**
+ * condition`exists (select 1 from user where id = ${id})`: like `sql`, for a part that is true or
+ * false.
+ */
 export function condition(
   strings: TemplateStringsArray,
   ...values: readonly Interpolation[]
@@ -64,7 +67,10 @@ export function condition(
   return fill(strings, values)
 }
 
-/** scalar`(select user_id from session where sid = ${sid})`: as `sql`, for what is one value. */
+/**
+ * scalar`(select user_id from session where sid = ${sid})`: like `sql`, for a part that is one
+ * value.
+ */
 export function scalar(strings: TemplateStringsArray, ...values: readonly Interpolation[]): Scalar {
   return fill(strings, values)
 }
@@ -73,8 +79,9 @@ export function scalar(strings: TemplateStringsArray, ...values: readonly Interp
 export const TRUE: Condition = condition`true`
 
 /**
- * The statement that undoes its whole batch unless the condition holds: the write rejects with BatchRefused and
- * this reason. A batch may be repeated after a lost answer, so the condition must hold for what it did itself.
+ * The statement that undoes its whole batch unless the condition holds: the write rejects with
+ * BatchRefused and this reason. A batch may be repeated after a lost answer, so the condition must
+ * also hold after its own first run.
  */
 export function refuseUnless(holds: Condition, reason: string): Statement<never> {
   const { sql: text, args } = sql`insert into batch_refusal (refused)
@@ -95,7 +102,7 @@ class Refusal extends Fragment {
 export const reasonOf = (statement: Statement<unknown> | undefined): string | null =>
   statement instanceof Refusal ? statement.reason : null
 
-/** Whether a value is SQL text and not a value to bind. */
+/** True when a value is SQL text and not a value to bind. */
 export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
 
 function fill(strings: TemplateStringsArray, values: readonly Interpolation[]): Fragment {
@@ -120,9 +127,9 @@ export function list(values: readonly (SqlValue | boolean)[]): Statement<never> 
 }
 
 /**
- * Parts one after the other with `separator` between them. Conditions joined with ` and ` or
- * ` or ` come in parentheses, each and all, so that they mean the same wherever they are inlined;
- * none at all are true for ` and `, false for ` or `.
+ * Joins parts with `separator` between them. Conditions joined with ` and ` or ` or ` get
+ * parentheses, each and all, so that they mean the same wherever they are inlined. No part at all
+ * is true for ` and `, false for ` or `.
  */
 export function join(parts: readonly Condition[], separator: ' and ' | ' or '): Condition
 export function join(
@@ -153,7 +160,7 @@ export function insertInto<T extends SQLiteTable, Row = never>(
 
 /**
  * `insert into "table" (...) select ... where condition`: stores the row only if the condition
- * holds. For batches that hang on what an earlier statement of the same batch consumed.
+ * holds. For batches that depend on a value that an earlier statement consumed.
  */
 export function insertWhere<T extends SQLiteTable, Row = never>(
   table: T,

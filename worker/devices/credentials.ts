@@ -1,12 +1,19 @@
-// What a device proves itself with: its own public key (`jwk`) or a secret that was generated here and shown
-// once (`secret`, kept as a hash). Judging an assertion or a request is the token endpoint's work.
-import { decodeCursor, page, z } from '../api.ts'
+// Credentials of a device: its own public key (`jwk`), or a secret that was generated here and
+// shown once (`secret`, kept as a hash). The token endpoint judges assertions and requests.
+import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { assertSoundKey, type DeviceJwk, jwkSchema, keptJwk, keyText, thumbprintOf } from './jwk.ts'
+import {
+  assertSoundKey,
+  type DeviceJwk,
+  deviceJwkSchema,
+  keptJwk,
+  keyText,
+  thumbprintOf,
+} from './jwk.ts'
 import { demandPower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
 import {
   type CredentialRow,
@@ -18,12 +25,12 @@ import {
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
-  revokeCredential as revokeRow,
+  updateCredentialRevocation,
 } from './store.ts'
 
 export { type CredentialRow, credentialsOf } from './store.ts'
 
-/** Credentials of one device that were neither revoked nor have run out. */
+/** Most credentials of one device that were neither revoked nor have run out. */
 export const MAX_CREDENTIALS = 5
 
 const CURSOR = 'credentials'
@@ -32,10 +39,10 @@ const times = { not_before: time.optional(), expires_at: time.optional() }
 
 export const credentialInput = z
   .discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('jwk'), jwk: jwkSchema, ...times }),
+    z.strictObject({ kind: z.literal('jwk'), jwk: deviceJwkSchema, ...times }),
     z.strictObject({
       kind: z.literal('secret'),
-      /** Left out, one is generated and answered once. */
+      /** Generated, and answered once, when it is left out. */
       secret: z
         .string()
         .regex(/^[\x21-\x7e]{32,200}$/, 'must be 32 to 200 visible ASCII characters')
@@ -66,7 +73,7 @@ export const credentialSchema = z
   })
   .openapi('Credential')
 
-/** A credential as it is answered; `secret` is given when it was generated just now. */
+/** A credential as the API shows it, with `secret` when it was generated in this request. */
 export function describeCredential(row: CredentialRow, secret?: string) {
   const { id, kind, jwk, not_before, expires_at, revoked_at, created_at } = row
   return {
@@ -81,7 +88,7 @@ export function describeCredential(row: CredentialRow, secret?: string) {
   }
 }
 
-/** The credentials that hold at this moment. */
+/** The credentials that count at this moment. */
 export function liveCredentials(cx: Context, rows: readonly CredentialRow[]): CredentialRow[] {
   const now = cx.now()
   return rows.filter(
@@ -92,7 +99,10 @@ export function liveCredentials(cx: Context, rows: readonly CredentialRow[]): Cr
   )
 }
 
-/** Whether `secret` is that of one of the (live) credentials. Compares with every one, in constant time. */
+/**
+ * True when `secret` is the one of a (live) credential. Compares with each of them, in constant
+ * time.
+ */
 export function verifyDeviceSecret(rows: readonly CredentialRow[], secret: string): boolean {
   const hash = sha256(secret)
   let found = false
@@ -134,8 +144,8 @@ export function newCredential(
 }
 
 /**
- * Throws Problem for a key that cannot verify anything and for one device with the same key or `kid` twice.
- * `pointer` gives the place of the nth.
+ * Throws Problem for a key that cannot verify anything, and for a device with the same key or `kid`
+ * twice. `pointer` gives the place of the nth credential.
  */
 export async function assertSoundCredentials(
   inputs: readonly CredentialInput[],
@@ -155,7 +165,10 @@ export async function assertSoundCredentials(
   }
 }
 
-/** Throws Problem for credentials that have run out before they begin. Not asked of a blueprint, which stays. */
+/**
+ * Throws Problem for credentials that have run out before they begin. A blueprint is not checked
+ * for it, since it stays the same while time passes.
+ */
 export function assertNotOver(
   cx: Context,
   inputs: readonly CredentialInput[],
@@ -169,7 +182,7 @@ export function assertNotOver(
   if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
 }
 
-/** Adds a credential to a device that is there, unless there is no room for it; and its event. */
+/** Adds a credential to a device that exists, unless there is no room for it; and its event. */
 export function credentialAddition(cx: Context, { row }: NewCredential): Statement[] {
   const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
   const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
@@ -239,7 +252,7 @@ export async function listCredentials(
     rows: listCredentialsAfter(device_id, after, query.limit),
   })
   if (device === undefined) throw noSuchDevice()
-  return page(
+  return pageOf(
     cx,
     CURSOR,
     rows,
@@ -250,8 +263,8 @@ export async function listCredentials(
 }
 
 /**
- * From now on the credential proves nothing. The row stays, so that a blueprint does not bring the key back.
- * Round trips: 1 write. Throws Problem.
+ * Revokes a credential: from now on it proves nothing. The row stays, so that a blueprint does not
+ * bring the key back. Round trips: 1 write. Throws Problem.
  */
 export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
   const lacks = lacking(cx, device_id, [])
@@ -265,7 +278,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
       power: demandPower(device_id, lacks),
       changes: [
         appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
-        revokeRow(cx, device_id, id),
+        updateCredentialRevocation(cx, device_id, id),
       ],
       after: findCredential(device_id, id),
     }),

@@ -1,4 +1,4 @@
-// A device as the API takes and shows it: schemas, and the row in their form. Pure.
+// A device as the API takes and shows it: the schemas, and a row in their form. Pure.
 import { idSchema } from '../access/principals.ts'
 import { lineSchema, z } from '../api.ts'
 import {

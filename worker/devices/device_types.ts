@@ -1,8 +1,9 @@
-// Kinds of things: what every device of a kind may publish and subscribe to, as templates of acl rules.
+// Types of devices: the topics to which every device of a type may publish and subscribe, as
+// templates of acl rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
 import { lackingToDefine, NOTHING } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
-import { decodeCursor, lineSchema, type Plan, page, z } from '../api.ts'
+import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, sql } from '../db/sql.ts'
@@ -10,14 +11,14 @@ import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
   type DeviceTypeRow,
-  deleteDeviceType as deleteRow,
+  deleteDeviceType,
   demandDeviceTypeVersion,
   deviceTypeExists,
   deviceTypeIsUnused,
   findDeviceTypesByNames,
   insertDeviceType,
   listDeviceTypesAfter,
-  updateDeviceType as updateRow,
+  updateDeviceType,
 } from './store.ts'
 
 export { type DeviceTypeRow, findDeviceTypesByNames } from './store.ts'
@@ -65,7 +66,7 @@ export function describeDeviceType(row: DeviceTypeRow) {
   return { name, description, acl, created_at, updated_at }
 }
 
-/** What would make the stored type (or, with undefined, none) into what the entry says. */
+/** Plans an entry: the changes from the stored type (undefined: there is none) to the entry. */
 export async function planDeviceType(
   cx: Context,
   entry: DeviceTypeInput,
@@ -118,7 +119,7 @@ function planChange(
     fields,
     statements: [
       ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
-      updateRow(cx, name, change),
+      updateDeviceType(cx, name, change),
       appendEvent(cx, updated, deviceTypeExists(name)),
     ],
   }
@@ -130,8 +131,9 @@ const noType = () => new Problem('not_found', 'there is no such device type')
 const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
 
 /**
- * Rules of a type are rights of every device of it, and rules may name any topic: to write or take them away needs
- * what it needs for a role (power.ts). No round trip for an actor with `manage`, else 1. Throws Problem forbidden.
+ * Asserts power over the rules of a type, as for a role (power.ts): they are rights of every device
+ * of the type, and may name any topic. No round trip for an actor with `manage`, else 1. Throws
+ * Problem forbidden.
  */
 async function assertMayWriteRules(cx: Context, name: string, ...acls: string[]): Promise<void> {
   const checks = acls
@@ -189,11 +191,11 @@ export async function listDeviceTypes(
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
   const rows = await cx.db.read(listDeviceTypesAfter(after, query.limit))
-  return page(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
+  return pageOf(cx, CURSOR, rows, query.limit, (row) => row.name, describeDeviceType)
 }
 
-/** Round trips: 1 read, 1 write. `version` is what If-Match demands. */
-export async function updateDeviceType(
+/** Round trips: 1 read, 1 write. `version` is the one that If-Match demands. */
+export async function changeDeviceType(
   cx: Context,
   name: string,
   patch: DeviceTypePatch,
@@ -219,7 +221,7 @@ export async function updateDeviceType(
 }
 
 /** Round trips: 1 read, 1 write. Throws Problem conflict while a device is of this type. */
-export async function deleteDeviceType(
+export async function removeDeviceType(
   cx: Context,
   name: string,
   version: number | null,
@@ -232,7 +234,7 @@ export async function deleteDeviceType(
       changes: [
         ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
         appendEvent(cx, deleted, deviceTypeIsUnused(name)),
-        deleteRow(name),
+        deleteDeviceType(name),
       ],
       left: findDeviceTypesByNames([name]),
     }),

@@ -1,5 +1,5 @@
-// Things as principals: what a device is, and its way from registration to its end. Suspending and retiring
-// are states of the row; whoever issues or accepts tokens looks at them.
+// Devices as principals, from registration to end. Suspended and retired are states of the row;
+// each issuer and reader of tokens checks them.
 import { deleteMembership, insertMembership } from '../access/groups.ts'
 import {
   buryPrincipal,
@@ -9,7 +9,7 @@ import {
   principalIsMine,
 } from '../access/principals.ts'
 import type { Lack } from '../access/rights_store.ts'
-import { decodeCursor, type Plan, page } from '../api.ts'
+import { decodeCursor, type Plan, pageOf } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
@@ -49,7 +49,7 @@ import {
   type DeviceFilter,
   type DeviceRow,
   type DeviceWithGroups,
-  deleteDevice as deleteRows,
+  deleteDevice,
   demandDeviceVersion,
   demandOfChange,
   demandOfNewDevice,
@@ -60,8 +60,9 @@ import {
   insertCredential,
   insertDevice,
   listDevicesAfter,
+  PLAIN_COLUMNS,
   type References,
-  updateDevice as updateRow,
+  updateDevice,
   type WholeDeviceRow,
 } from './store.ts'
 
@@ -77,9 +78,10 @@ const CURSOR = 'devices'
 // --- plans ------------------------------------------------------------------------------------
 
 /**
- * What would make the stored device (or, with undefined, none) into what the entry says. What an entry leaves
- * out stays as it is. Of the credentials a key is added when the device never had it, a secret at creation only
- * (Design §7.10), and none is removed: so no second start undoes a revocation. Throws Problem.
+ * Plans an entry: the changes from the stored device (undefined: there is none) to the entry.
+ * Members that the entry leaves out stay as they are. A key of the entry is added when the device
+ * never had it, a secret at creation only, and no credential is removed: so a second start undoes
+ * no revocation. Throws Problem.
  */
 export async function planDevice(
   cx: Context,
@@ -158,7 +160,7 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
   return { plan, made, lacks }
 }
 
-/** The keys of the entry that the device never had, revoked ones counted as had. */
+/** The keys of the entry that the device never had; a revoked key counts as had. */
 function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): NewCredential[] {
   type Known = { jwk: DeviceJwk | null; expires_at: number | null; revoked_at: number | null }
   const known = JSON.parse(current.credentials) as Known[]
@@ -185,7 +187,7 @@ function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): 
   return added
 }
 
-/** The merge patch that leaves nothing but `metadata`. */
+/** The merge patch after which only `metadata` is left. */
 function replacing(
   current: DeviceRow,
   metadata: Record<string, string> | undefined,
@@ -203,22 +205,19 @@ type Change = {
 
 const movesOf = ({ groups }: Change): string[] => [...groups.added, ...groups.removed]
 
-/** What of the wanted is different from the present. Throws Problem for what no device may become. */
+/**
+ * The changes from the present device to the wanted one. Throws Problem for a state that no device
+ * may get.
+ */
 function changeOf(
   current: DeviceWithGroups,
   wanted: DeviceChange & { groups?: readonly string[] | null | undefined },
 ): Change {
-  const row: DeviceChange = {}
-  const { type, name, status, mqtt_client_id } = wanted
-  if (type !== undefined && type !== current.type) row.type = type
-  if (name !== undefined && name !== current.name) row.name = name
-  if (mqtt_client_id !== undefined && mqtt_client_id !== current.mqtt_client_id) {
-    row.mqtt_client_id = mqtt_client_id
-  }
-  if (status !== undefined && status !== current.status) {
-    if (current.status === 'retired') throw staysRetired()
-    row.status = status
-  }
+  const changed = PLAIN_COLUMNS.filter(
+    (name) => wanted[name] !== undefined && wanted[name] !== current[name],
+  )
+  const row: DeviceChange = Object.fromEntries(changed.map((name) => [name, wanted[name]]))
+  if (row.status !== undefined && current.status === 'retired') throw staysRetired()
   const before = metadataOf(current)
   const metadata = Object.entries(wanted.metadata ?? {}).filter(
     ([key, value]) => (before[key] ?? null) !== value,
@@ -270,7 +269,7 @@ function statementsOf(
     ...demandPower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
-    ...(fields.length === 0 ? [] : [updateRow(cx, id, row)]),
+    ...(fields.length === 0 ? [] : [updateDevice(cx, id, row)]),
     ...groups.added.map((group_id) =>
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
     ),
@@ -282,8 +281,8 @@ function statementsOf(
 // --- use cases --------------------------------------------------------------------------------
 
 /**
- * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1 write.
- * Throws Problem.
+ * Registers a device. Generated secrets are in `made`, and nowhere else. Round trips: 1 read, 1
+ * write. Throws Problem.
  */
 export async function createDevice(
   cx: Context,
@@ -322,21 +321,24 @@ export async function getDevice(cx: Context, id: string): Promise<DeviceWithGrou
   return row
 }
 
-/** A page of devices by id. `group` means its members, not those of groups below. Round trips: 1 read. */
+/**
+ * A page of devices by id. `group` means its members, not those of groups below. Round trips: 1
+ * read.
+ */
 export async function listDevices(
   cx: Context,
   query: DeviceFilter & { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
   const rows = await cx.db.read(listDevicesAfter(after, query.limit, query))
-  return page(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
+  return pageOf(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
 /**
- * Changes a device. `version` is what If-Match demands; without it the last of several writers wins, field by
- * field. Round trips: 1 read, 1 write. Throws Problem.
+ * Changes a device. `version` is the one that If-Match demands; without it the last of several
+ * writers wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
  */
-export async function updateDevice(
+export async function changeDevice(
   cx: Context,
   id: string,
   patch: DevicePatch,
@@ -378,8 +380,8 @@ export async function updateDevice(
   return device
 }
 
-/** Forgets a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
-export async function deleteDevice(cx: Context, id: string, version: number | null): Promise<void> {
+/** Removes a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
+export async function removeDevice(cx: Context, id: string, version: number | null): Promise<void> {
   const current = await getDevice(cx, id)
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
@@ -389,7 +391,7 @@ export async function deleteDevice(cx: Context, id: string, version: number | nu
       ...demandPower(id, lacks),
       ...(version === null ? [] : [demandDeviceVersion(id, version)]),
       appendEvent(cx, deleted, deviceExists(id)),
-      ...deleteRows(id),
+      ...deleteDevice(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
     ]),

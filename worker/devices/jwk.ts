@@ -1,10 +1,13 @@
-// The public key of a device as a JWK (RFC 7517): which kinds are taken, that it is a public one, and how one
-// key is told from another (RFC 7638).
+// The public key of a device as a JWK (RFC 7517): the kinds that are taken, the check that it is
+// public, and the thumbprint that tells keys apart (RFC 7638).
 import { z } from '../api.ts'
 import { decodeBase64url, encodeBase64url, sha256 } from '../crypto.ts'
 import { Problem } from '../errors.ts'
 
-/** As it is kept: the members of RFC 7638 in their order, then `kid` and, when the key is bound to one, `alg`. */
+/**
+ * The stored form: the members of RFC 7638 in their order, then `kid` and, when the key is bound to
+ * one, `alg`.
+ */
 export type DeviceJwk = (
   | { crv: 'Ed25519'; kty: 'OKP'; x: string }
   | { crv: 'P-256'; kty: 'EC'; x: string; y: string }
@@ -13,7 +16,7 @@ export type DeviceJwk = (
 
 /** RFC 7518 §6.2.2, §6.3.2, §6.4.1. */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
-/** Members that say nothing that we would have to obey. */
+/** Members that demand nothing from this program. */
 const IGNORED_MEMBERS = ['ext', 'key_ops', 'x5c', 'x5t', 'x5t#S256', 'x5u']
 
 const KINDS = {
@@ -30,7 +33,7 @@ const RSA_BITS = { min: 2048, max: 8192 } as const
 type Fault = { member: string; message: string }
 
 /** A public key, checked as far as that needs no cryptography; `assertSoundKey` does the rest. */
-export const jwkSchema = z
+export const deviceJwkSchema = z
   .looseObject({
     kty: z.string(),
     crv: z.string().optional(),
@@ -55,10 +58,10 @@ export const jwkSchema = z
     example: { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' },
   })
 
-export type JwkInput = z.infer<typeof jwkSchema>
+export type JwkInput = z.infer<typeof deviceJwkSchema>
 
 function faultsOf(jwk: Record<string, unknown>): Fault[] {
-  // Before all else: whoever sends a private key must learn that it is one no longer.
+  // Stands before all else: a caller that sends a private key must learn that the key is disclosed.
   if (PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member))) {
     return [
       {
@@ -124,7 +127,10 @@ function rsaFaults(n: string, e: string): Fault[] {
 }
 
 const P25519 = 2n ** 255n - 19n
-/** The y coordinates of the points of order 1, 2, 4 and 8: their "keys" verify what nobody signed. */
+/**
+ * The y coordinates of the points of order 1, 2, 4 and 8: such "keys" verify signatures that nobody
+ * made.
+ */
 const SMALL_ORDER = [
   0n,
   1n,
@@ -142,7 +148,7 @@ function isSafeEd25519(x: string): boolean {
   return y < P25519 && !SMALL_ORDER.includes(y)
 }
 
-/** The key as it is kept. `kid` is its thumbprint unless it came with one. */
+/** The stored form of the key. `kid` is its thumbprint unless it came with one. */
 export function keptJwk(jwk: JwkInput): DeviceJwk {
   const { kid, alg } = jwk
   return {
@@ -157,13 +163,16 @@ function required(jwk: Readonly<Record<string, unknown>>): DeviceJwk {
   return Object.fromEntries(members.map((member) => [member, jwk[member]])) as DeviceJwk
 }
 
-/** The members that make the key, as JSON without spaces: what a thumbprint is of. */
+/** The required members as JSON without spaces: the text of a thumbprint. */
 export const keyText = (jwk: JwkInput | DeviceJwk): string => JSON.stringify(required(jwk))
 
 /** RFC 7638 §3, SHA-256. */
 export const thumbprintOf = (jwk: JwkInput | DeviceJwk): string => sha256(keyText(jwk))
 
-/** Throws Problem when the runtime's own cryptography refuses the key: a point that is not on its curve. */
+/**
+ * Throws Problem when the cryptography of the runtime refuses the key, such as a point that is not
+ * on its curve.
+ */
 export async function assertSoundKey(jwk: JwkInput, pointer: string): Promise<void> {
   const algorithm =
     jwk.kty === 'OKP'

@@ -1,5 +1,5 @@
-// The table `device_token`: ids of tokens that operators minted for devices. Minting is admin's, since it takes
-// oauth; revoking is also oauth's (RFC 7009).
+// The table `device_token`: ids of tokens that operators minted for devices. admin/ mints, since
+// minting needs oauth/; oauth/ revokes too (RFC 7009).
 import type { Context } from '../context.ts'
 import { device_token } from '../db/schema.ts'
 import { type Condition, insertInto, type Statement, sql, TRUE } from '../db/sql.ts'
@@ -23,7 +23,10 @@ export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRU
   sql`update device_token set revoked_at = ${cx.now()}
     where id = ${id} and revoked_at is null and (${when})`
 
-/** For the timer: a minted token that has run out says nothing any more, nor one of a device that is gone. */
+/**
+ * Deletes rows that mean nothing any more: the token has run out, or its device is gone. For the
+ * timer.
+ */
 export const deleteOldDeviceTokens = (cx: Context): Statement =>
   sql`delete from device_token where expires_at <= ${cx.now()}
     or device_id not in (select id from device)`

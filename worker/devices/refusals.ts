@@ -1,5 +1,5 @@
-// Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem that the caller
-// gets for each.
+// Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem for
+// each.
 import { assertNothingLacks, lackingFor, lackingToMove, nothingLacks } from '../access/power.ts'
 import { type Lack, listNeededForPrincipal } from '../access/rights_store.ts'
 import type { Context } from '../context.ts'
@@ -32,7 +32,7 @@ export const clientIdTaken = () =>
     },
   ])
 
-/** Throws Problem. `groups` are those that are named, in the order of the body. */
+/** Throws Problem. `groups` are the ids in the body, in its order. */
 export function assertReferences(found: References | undefined, groups: readonly string[]): void {
   if (found === undefined) throw new Error('references were not looked up')
   const missing = JSON.parse(found.missing_groups) as string[]
@@ -51,9 +51,11 @@ export function assertReferences(found: References | undefined, groups: readonly
   }
 }
 
-/** The Problem for which a batch with statements of this room was undone, or null when there is another cause. */
+/**
+ * The Problem for which a batch with statements of this room was undone, or null for another cause.
+ */
 export function refusalOf(error: unknown): Problem | null {
-  // Of rivals who claim one MQTT client id at once, the index lets one through.
+  // When several requests claim one MQTT client id at once, the index lets one through.
   const isRival = error instanceof ConstraintViolation && error.kind === 'unique'
   if (isRival && error.constraint === 'device.mqtt_client_id') return clientIdTaken()
   if (!(error instanceof BatchRefused)) return null
@@ -82,7 +84,10 @@ export function refusalOf(error: unknown): Problem | null {
   }
 }
 
-/** What the actor lacks to change a device, and to let it enter or leave groups. Empty for one with `manage`. */
+/**
+ * Lists what the actor lacks to change a device, and to let it enter or leave groups. Empty for an
+ * actor with `manage`.
+ */
 export function lacking(cx: Context, id: string, groups: readonly string[]): Statement<Lack>[] {
   if (cx.actor.scopes.has('manage')) return []
   return [
@@ -91,16 +96,19 @@ export function lacking(cx: Context, id: string, groups: readonly string[]): Sta
   ]
 }
 
-/** What the actor lacks to let a new device begin in groups: what a role on each gives there is judged on the group. */
+/**
+ * Lists what the actor lacks to let a new device begin in groups. Rights over the new device are
+ * judged on its groups.
+ */
 export function lackingToRegister(cx: Context, groups: readonly string[]): Statement<Lack>[] {
   return cx.actor.scopes.has('manage') ? [] : groups.map((group) => lackingToMove(cx, group, group))
 }
 
-/** Undoes the batch when anything lacks. Stands where the device is as it is judged. */
+/** Undoes the batch when anything lacks. Stands where the device is in the state to judge. */
 export const demandPower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
   lacks.length === 0 ? [] : [demandPowerOver(id, join(lacks.map(nothingLacks), ' and '))]
 
-/** Runs a write; if it was undone, throws the Problem. What lacks is then asked for, to be named. */
+/** Runs a write. If it was undone, asks what lacks, to name it, and throws the Problem. */
 export async function guarded<T>(
   cx: Context,
   lacks: readonly Statement<Lack>[],

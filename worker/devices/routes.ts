@@ -1,4 +1,10 @@
-// Devices, their credentials and their types in the management API.
+// Devices: things, their types and credentials.
+// Routes: /v1/devices, their credentials, and /v1/device-types.
+// Tables: `device_type`, `device`, `device_credential` (store.ts), `device_token`
+// (minted_token_store.ts).
+// Files: device_schema.ts has the forms of the API, devices.ts the use cases, jwk.ts the public
+// keys, refusals.ts the Problem for each batch that is undone.
+// Leaves memberships to access/, and assertions and tokens to oauth/ and admin/.
 import { operation } from '../api/operation.ts'
 import {
   type Api,
@@ -29,19 +35,20 @@ import {
   deviceSchema,
 } from './device_schema.ts'
 import {
+  changeDeviceType,
   createDeviceType,
-  deleteDeviceType,
   describeDeviceType,
   deviceTypeInput,
   deviceTypePatch,
   deviceTypeSchema,
   getDeviceType,
   listDeviceTypes,
-  updateDeviceType,
+  removeDeviceType,
 } from './device_types.ts'
-import { createDevice, deleteDevice, getDevice, listDevices, updateDevice } from './devices.ts'
+import { changeDevice, createDevice, getDevice, listDevices, removeDevice } from './devices.ts'
 
-// Any text: what is no id is nobody's, so it is not found. Only what the database cannot be asked is refused.
+// Any text: a text that is no id matches no row. Only text that the database cannot take is
+// refused.
 const anyText = z
   .string()
   .min(1)
@@ -106,7 +113,7 @@ export function deviceRoutes(): Api {
     answers: { 200: json(deviceSchema, 'the device') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params: { id }, body }) {
-      const device = await updateDevice(c.var.cx, id, body, demandedVersion(c))
+      const device = await changeDevice(c.var.cx, id, body, demandedVersion(c))
       tag(c, device.version)
       return c.json(describeDevice(device), 200)
     },
@@ -120,7 +127,7 @@ export function deviceRoutes(): Api {
     answers: nothing('done'),
     problems: ['precondition_failed'],
     async run(c, { params }) {
-      await deleteDevice(c.var.cx, params.id, demandedVersion(c))
+      await removeDevice(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -211,7 +218,7 @@ export function deviceRoutes(): Api {
     answers: { 200: json(deviceTypeSchema, 'the device type') },
     problems: ['precondition_failed'],
     async run(c, { params: { name }, body }) {
-      const type = await updateDeviceType(c.var.cx, name, body, demandedVersion(c))
+      const type = await changeDeviceType(c.var.cx, name, body, demandedVersion(c))
       tag(c, type.version)
       return c.json(describeDeviceType(type), 200)
     },
@@ -225,7 +232,7 @@ export function deviceRoutes(): Api {
     answers: nothing('done'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteDeviceType(c.var.cx, params.name, demandedVersion(c))
+      await removeDeviceType(c.var.cx, params.name, demandedVersion(c))
       return c.body(null, 204)
     },
   })

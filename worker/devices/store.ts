@@ -1,6 +1,6 @@
-// The tables `device_type`, `device` and `device_credential`. Memberships belong to access; minted
-// tokens have a file of their own.
-// `demand...` statements undo their whole batch; the reasons are read in refusals.ts.
+// The tables `device_type`, `device` and `device_credential`. Memberships belong to access/; minted
+// tokens have a file of their own. `demand...` statements undo their whole batch; refusals.ts reads
+// their reasons.
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { device, device_credential, device_type } from '../db/schema.ts'
@@ -21,7 +21,10 @@ export type CredentialRow = typeof device_credential.$inferSelect
 
 /** With `groups`: a JSON array of the ids of the groups that the device itself is a member of. */
 export type DeviceWithGroups = DeviceRow & { groups: string }
-/** With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones included. */
+/**
+ * With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones
+ * included.
+ */
 export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
 // --- device -----------------------------------------------------------------------------------
@@ -35,7 +38,7 @@ const groups = sql`(select json_group_array(group_id) from membership where memb
 export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
   sql`select device.*, ${groups} from device where id = ${id}`
 
-/** All that planning needs, for any number of devices: their ids are one argument. */
+/** All rows that planning needs, for any number of devices: their ids are one argument. */
 export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
   sql`select device.*, ${groups}, (
       select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
@@ -73,7 +76,10 @@ export type References = {
   id_is_client_id: 0 | 1
 }
 
-/** Whether what a device refers to exists, and whether it would come too near to another principal. */
+/**
+ * Finds whether all things exist to which a device refers, and whether its MQTT client id would
+ * come too near to another principal.
+ */
 export const findReferences = (
   id: string,
   type: string,
@@ -86,8 +92,8 @@ export const findReferences = (
     ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
     ${idIsClientId(id)} as id_is_client_id`
 
-// mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. Were these of two
-// principals the same, one would take over the other's session.
+// mProxy lets a principal connect as its `sub`, as `sub:suffix` or as its mqtt_client_id. If two
+// principals shared such a name, one would take over the session of the other.
 function clientIdIsForeign(id: string, mqtt_client_id: string | null): Condition {
   const space = mqtt_client_id?.split(':', 1)[0] ?? ''
   return condition`exists (select 1 from principal where id = ${space} and id <> ${id})`
@@ -99,8 +105,8 @@ const idIsClientId = (id: string): Condition =>
     or (mqtt_client_id >= ${id + ':'} and mqtt_client_id < ${id + ';'})))`
 
 /**
- * Demands for `insertDevice`, unless the device is there already: the principal is this request's, the type exists,
- * and no MQTT client id would be another's.
+ * Demands for `insertDevice`, unless the device exists already: this request made the principal,
+ * the type exists, and no MQTT client id belongs to another.
  */
 export const demandOfNewDevice = (cx: Context, row: DeviceRow): Statement[] => {
   const isThere = deviceExists(row.id)
@@ -113,7 +119,10 @@ export const demandOfNewDevice = (cx: Context, row: DeviceRow): Statement[] => {
   ]
 }
 
-/** The row of a principal that this request made. Nothing when there is such a device already. */
+/**
+ * Inserts the row of a principal that this request made. Does nothing when there is such a device
+ * already.
+ */
 export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
   insertWhere(
     device,
@@ -121,16 +130,27 @@ export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
     condition`${principalIsMine(cx, row.id)} and not ${deviceExists(row.id)}`,
   )
 
-export type DeviceChange = {
-  type?: string
-  name?: string | null
-  status?: DeviceRow['status']
-  mqtt_client_id?: string | null
+/** Columns that a change sets to a new value; `metadata` is merged. */
+type PlainColumns = Omit<DeviceRow, 'id' | 'metadata' | 'created_at' | 'updated_at' | 'version'>
+
+export type DeviceChange = Partial<PlainColumns> & {
   /** A merge patch: null removes. */
   metadata?: Record<string, string | null>
 }
 
-/** Demands for `updateDevice`: a retired device stays so, the type exists, no MQTT client id would be another's. */
+const ASSIGN: Record<keyof PlainColumns, (value: string | number | null) => Statement> = {
+  type: (value) => sql`type = ${value}`,
+  name: (value) => sql`name = ${value}`,
+  mqtt_client_id: (value) => sql`mqtt_client_id = ${value}`,
+  status: (value) => sql`status = ${value}`,
+}
+
+export const PLAIN_COLUMNS = Object.keys(ASSIGN) as (keyof PlainColumns)[]
+
+/**
+ * Demands for `updateDevice`: a retired device stays retired, the type exists, and no MQTT client
+ * id belongs to another.
+ */
 export const demandOfChange = (
   id: string,
   { type, status, mqtt_client_id }: DeviceChange,
@@ -149,15 +169,15 @@ export const demandOfChange = (
 }
 
 export const updateDevice = (cx: Context, id: string, change: DeviceChange): Statement => {
-  const { type, name, status, mqtt_client_id, metadata } = change
+  const { metadata } = change
   const sets = [sql`version = version + 1`, sql`updated_at = ${cx.now()}`]
-  if (type !== undefined) sets.push(sql`type = ${type}`)
-  if (name !== undefined) sets.push(sql`name = ${name}`)
-  if (status !== undefined) sets.push(sql`status = ${status}`)
+  for (const name of PLAIN_COLUMNS) {
+    const value = change[name]
+    if (value !== undefined) sets.push(ASSIGN[name](value))
+  }
   if (metadata !== undefined) {
     sets.push(sql`metadata = json_patch(metadata, ${JSON.stringify(metadata)})`)
   }
-  if (mqtt_client_id !== undefined) sets.push(sql`mqtt_client_id = ${mqtt_client_id}`)
   return sql`update device set ${join(sets, ', ')} where id = ${id}`
 }
 
@@ -175,7 +195,7 @@ export const demandPowerOver = (id: string, nothingLacks: Condition): Statement 
 export const deviceExists = (id: string): Condition =>
   condition`exists (select 1 from device where id = ${id})`
 
-/** A condition: the group is still there, and what the batch hangs on holds. */
+/** A condition: the group still exists, and the condition of the batch holds. */
 export const groupIsThere = (group_id: string, when: Condition): Condition =>
   condition`exists (select 1 from "group" where id = ${group_id}) and ${when}`
 
@@ -206,8 +226,9 @@ export const insertCredential = (row: CredentialRow, when: Condition): Statement
   insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
 
 /**
- * A condition: the device is there and not retired, has fewer than `max` credentials that were neither revoked
- * nor have run out, and none of them has this `kid` or this key (`key_text` as `keyText` gives it).
+ * A condition: the device exists and is not retired, has fewer than `max` credentials that were
+ * neither revoked nor have run out, and none of them has this `kid` or this key (`key_text` from
+ * `keyText`).
  */
 export const hasRoomForCredential = (
   cx: Context,
@@ -234,7 +255,7 @@ export const credentialIsUnrevoked = (device_id: string, id: string): Condition 
   condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
-export const revokeCredential = (cx: Context, device_id: string, id: string): Statement =>
+export const updateCredentialRevocation = (cx: Context, device_id: string, id: string): Statement =>
   sql`update device_credential set revoked_at = ${cx.now()}
     where id = ${id} and device_id = ${device_id} and revoked_at is null`
 
@@ -271,7 +292,7 @@ export const demandDeviceTypeVersion = (name: string, version: number): Statemen
     'device_type_version',
   )
 
-/** A condition: the type is there and no device is of it. */
+/** A condition: the type exists and no device is of it. */
 export const deviceTypeIsUnused = (name: string): Condition =>
   condition`${deviceTypeExists(name)} and not exists (select 1 from device where type = ${name})`
 

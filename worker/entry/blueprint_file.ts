@@ -1,4 +1,5 @@
-// A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. What it may say is admin's.
+// A blueprint as a file: read, parsed as YAML (of which JSON is a part), applied. admin/ says what
+// it may contain.
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
 import { applyBlueprint, BlueprintFault } from '../admin/blueprint.ts'
@@ -6,8 +7,8 @@ import type { Context } from '../context.ts'
 import { CannotStart } from './cannot_start.ts'
 
 /**
- * Applies a blueprint file and answers one line for each change, none when all was so already.
- * Throws CannotStart naming file, path and reason; then nothing was applied.
+ * Applies a blueprint file and answers one line for each change, none when there is nothing to
+ * change. Throws CannotStart with file, path and reason; then nothing was applied.
  */
 export async function applyBlueprintFile(
   cx: Context,
@@ -22,7 +23,7 @@ export async function applyBlueprintFile(
     const reason = error instanceof Error ? error.message : String(error)
     throw new CannotStart(`${file}: cannot be read (${reason})`)
   }
-  // Aliases can blow a small file up to a huge document; none are needed here.
+  // Aliases can make a huge document from a small file; none are needed here.
   const document = parseDocument(text, { uniqueKeys: true, prettyErrors: true })
   const [fault] = document.errors
   if (fault !== undefined) {

@@ -1,6 +1,6 @@
-// A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH, else the
-// embedded aedes. On a free loopback port, with a password that only mProxy is told, so that nothing on the
-// machine gets past mProxy.
+// A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH,
+// else the embedded aedes. It listens on a free loopback port, with a password that only mProxy
+// gets, so that no program on the machine can bypass mProxy.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
@@ -13,11 +13,13 @@ export type Broker = {
   name: string
   upstream: string
   process: ChildProcess
-  /** Whether it speaks MQTT 5 too. */
+  /** True when it speaks MQTT 5 too. */
   speaks5: boolean
 }
 
-/** Starts a broker whose state is kept in `folder`; `find` answers where a program is, or null. */
+/**
+ * Starts a broker that keeps its state in `folder`; `find` answers the path of a program, or null.
+ */
 export async function startBroker(folder: string, find = findProgram): Promise<Broker> {
   const port = await freePort()
   const password = randomBytes(24).toString('base64url')
@@ -98,7 +100,7 @@ function freePort(): Promise<number> {
   })
 }
 
-/** Resolves when something accepts connections on the port; rejects when the program has ended. */
+/** Resolves when a program accepts connections on the port; rejects when the program has ended. */
 async function reachable(port: number, program: ChildProcess): Promise<void> {
   const deadline = Date.now() + 15_000
   while (Date.now() < deadline) {

@@ -1,9 +1,12 @@
-// How a program of ours ends when a person has to put something right first.
+// The end of a program of this project when a person has to correct something first.
 
-/** Something a person must put right before a program can go on. Printed as it is; exit code 2. */
+/**
+ * Thrown for a fault that a person must correct before a program can go on. Printed as it is; exit
+ * code 2.
+ */
 export class CannotStart extends Error {}
 
-/** Runs a program: prints one clear line and exits 2 for what a person can put right. */
+/** Runs a program: prints one clear line and exits 2 for a fault that a person can correct. */
 export async function runProgram(main: () => Promise<void>): Promise<void> {
   try {
     await main()

@@ -1,6 +1,7 @@
-// The command line: `npm run allauth -- <command>`. Works on the database of the settings, as the system; only
-// `device token` goes over HTTP, as the device itself would. Results go to standard output, all else to error.
-// What a command needs is imported when it runs: a token should not have to wait for the whole worker.
+// The command line: `npm run allauth -- <command>`. Works on the database of the environment, as
+// the system; only `device token` goes over HTTP, like the device itself. Results go to standard
+// output, all else to standard error. A command imports its modules when it runs: a token should
+// not have to wait for the whole worker.
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { decodeJwt, exportJWK, generateKeyPair, importJWK, type JWK, SignJWT } from 'jose'
@@ -54,7 +55,7 @@ function parse() {
   }
 }
 
-/** What a command answers: for people, and for programs; `code` is that of the exit, 0 when nothing is said. */
+/** The answer of a command, for people and for programs; `code` is the exit code, 0 when absent. */
 type Answer = { text: string; json: unknown; code?: number }
 
 await runProgram(async () => {
@@ -153,7 +154,7 @@ async function deviceCreate(id: string, values: Values): Promise<Answer> {
   const file = values['key-file'] ?? `${id}.key`
   const made = existsSync(file) ? null : await makeKey()
   const key = made ?? readKey(file)
-  // The key is safe on disk before anybody counts on it; a refused command leaves none lying about.
+  // The key is safe on disk before anybody relies on it; a refused command leaves no key behind.
   if (made !== null) writeKey(file, made)
   return onDatabase(async (cx) => {
     const { createDevice } = await import('../devices/devices.ts')
@@ -171,7 +172,7 @@ async function deviceCreate(id: string, values: Values): Promise<Answer> {
   })
 }
 
-/** RFC 7517: what of a key may leave its owner. */
+/** RFC 7517: the members of a key that may leave its owner. */
 function publicPart({ kty, crv, x, y, n, e, kid, alg }: JWK) {
   if (kty === undefined) throw new TypeError('a key without kty')
   const all = { crv, x, y, n, e, kid, alg }
@@ -333,7 +334,7 @@ function wholeNumber(option: string, text: string | undefined): number | undefin
 /** Exit code 1 when a rule is broken. */
 async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
   const { checkLinking, describeChecked, isPassed } = await import('./linking/check.ts')
-  // What was made for the check is taken away also when somebody stops it.
+  // The data of the check is also taken away when a person stops it.
   const stop = new AbortController()
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
   const issuer = (values.issuer ?? cx.config.issuer).replace(/\/$/, '')
@@ -342,7 +343,7 @@ async function linkingCheck(cx: Context, client_id: string, values: Values): Pro
     return { text: describeChecked(checked), json: checked, code: isPassed(checked) ? 0 : 1 }
   } catch (error) {
     if (stop.signal.aborted) throw new CannotStart('Stopped; what was made for it is deleted.')
-    // What fetch throws when there is no answer (Fetch §5.6).
+    // fetch throws a TypeError when there is no answer (Fetch §5.6).
     if (!(error instanceof TypeError) || error.cause === undefined) throw error
     throw new CannotStart(`${issuer} went away in the middle (${error.cause}).`)
   }

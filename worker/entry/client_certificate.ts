@@ -1,6 +1,7 @@
-// A client certificate (RFC 5280) as the rooms see it, from its DER form. Whoever ended TLS has checked the signatures; this
-// only reads. Not `node:crypto`: its X509Certificate differs between Node, Deno and Bun, workerd lacks it without a
-// compatibility flag, and its subject is not RFC 4514.
+// A client certificate (RFC 5280) for the rooms, from its DER form. The end of the TLS connection
+// has checked the signatures; this file only reads. `node:crypto` is not used: its X509Certificate
+// differs between Node, Deno and Bun, workerd lacks it without a compatibility flag, and its
+// subject is not RFC 4514.
 import type { ClientCertificate } from '../context.ts'
 import { decodeBase64, encodeBase64url, sha256OfBytes } from '../crypto.ts'
 
@@ -9,9 +10,10 @@ const CERTIFICATE_MAX = 16_384
 
 class Malformed extends Error {}
 
-/** The value of a Client-Cert header (RFC 9440 §2.1); null for anything else. */
+/** Reads the value of a Client-Cert header (RFC 9440 §2.1); null for any other text. */
 export function readClientCert(header: string, verified: boolean): ClientCertificate | null {
-  // Exactly one byte sequence: two headers, of which a visitor may have sent one, come joined by a comma.
+  // Exactly one byte sequence: two headers, one of them perhaps from a visitor, come joined by a
+  // comma.
   const base64 = /^:([^:]+):$/.exec(header.trim())?.[1] ?? ''
   if (base64.length > (CERTIFICATE_MAX * 4) / 3) return null
   const der = decodeBase64(base64)
@@ -23,7 +25,10 @@ export function readClientCert(header: string, verified: boolean): ClientCertifi
   }
 }
 
-/** What Cloudflare tells of the connection, as far as it is of use: texts, also where they are "0" or "". */
+/**
+ * The useful parts of the description of a connection by Cloudflare: texts, also where they are "0"
+ * or "".
+ */
 export type TlsClientAuth = {
   certPresented?: string
   certVerified?: string
@@ -34,13 +39,14 @@ export type TlsClientAuth = {
   certRFC9440?: string
 }
 
-/** The certificate of `request.cf.tlsClientAuth`; null without one, and for one that is revoked. */
+/** The certificate of `request.cf.tlsClientAuth`; null without one, and for a revoked one. */
 export function certificateOfCloudflare(told: TlsClientAuth | null): ClientCertificate | null {
   if (told?.certPresented !== '1' || told.certRevoked === '1') return null
   const verified = told.certVerified === 'SUCCESS'
   const whole = readClientCert(told.certRFC9440 ?? '', verified)
   if (whole !== null) return whole
-  // Then what is known without the certificate itself: no other names than the subject, and no key.
+  // Then only the parts outside the certificate are known: no other names than the subject, and no
+  // key.
   const fingerprint = told.certFingerprintSHA256 ?? ''
   if (!/^[0-9a-f]{64}$/i.test(fingerprint)) return null
   const bytes = Uint8Array.from(fingerprint.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
@@ -80,7 +86,10 @@ function readCertificate(der: Uint8Array, verified: boolean): ClientCertificate 
 
 type Element = { tag: number; content: Uint8Array; whole: Uint8Array }
 
-/** The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has no others. */
+/**
+ * The elements that follow each other in `bytes`, in definite form with tags of one byte: X.509 has
+ * no others.
+ */
 function elements(bytes: Uint8Array): Element[] {
   const found: Element[] = []
   let at = 0
@@ -124,7 +133,7 @@ function objectIdentifier(content: Uint8Array): string {
 
 // --- names ------------------------------------------------------------------------------------
 
-/** RFC 4514 §3, and the short names by which OpenSSL knows what else is found in certificates. */
+/** RFC 4514 §3, and the short names of OpenSSL for other attributes that certificates have. */
 const ATTRIBUTES: Readonly<Record<string, string>> = {
   '2.5.4.3': 'CN',
   '2.5.4.4': 'SN',
@@ -149,7 +158,10 @@ const ATTRIBUTES: Readonly<Record<string, string>> = {
   '1.3.6.1.4.1.311.60.2.1.3': 'jurisdictionC',
 }
 
-/** RFC 4514 §2: the last one first, as OpenSSL has it also among the parts of one; bytes beyond ASCII as hex pairs. */
+/**
+ * RFC 4514 §2: the last name comes first, as in OpenSSL, also among the parts of one name; bytes
+ * beyond ASCII are hex pairs.
+ */
 function distinguishedName(content: Uint8Array): string {
   const names = elements(content).map((set) =>
     elements(expect(set, 0x31).content)

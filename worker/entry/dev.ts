@@ -1,5 +1,6 @@
-// `npm run dev`: the worker in workerd (wrangler dev) over a local libSQL endpoint, since workerd has no files.
-// The environment of this machine goes in through a file that is not part of the project.
+// `npm run dev`: the worker in workerd (wrangler dev) over a local libSQL endpoint, since workerd
+// has no files. The environment of this machine is passed in a file that is not part of the
+// project.
 import { spawn } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'

@@ -1,5 +1,5 @@
-// The broker of last resort for `npm start`: aedes in a process of its own. It speaks MQTT 3.1.1 only and keeps
-// nothing; a real broker is one MQTT_UPSTREAM away.
+// The broker of last resort for `npm start`: aedes in a process of its own. It speaks MQTT 3.1.1
+// only and keeps nothing; a real broker is one MQTT_UPSTREAM away.
 import { createServer } from 'node:net'
 import { Aedes } from 'aedes'
 

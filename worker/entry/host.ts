@@ -1,6 +1,10 @@
-// Shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database with its migrations,
-// the first operator, the blueprint, and the context of each request. The server itself is the runtime's own;
-// see node.ts, deno.ts, bun.ts. Uses node: modules that all three have.
+// Entry: the runtimes, the environment, drivers, processes; the only room that knows them.
+// Doors: workers.ts, node.ts, deno.ts, bun.ts; start.ts (the whole system), dev.ts, cli.ts. Rooms
+// beside: hrana/, embedded/, linking/.
+// This file is shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database
+// with its migrations, the first operator, the blueprint, and the context of each request. Uses
+// node: modules that all three have.
+// Owns no table but that of applied migrations. Leaves routes to app.ts.
 import { randomBytes } from 'node:crypto'
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -42,10 +46,10 @@ import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
-/** The system itself: what the command line, the blueprint and the timer act as. */
+/** The system itself: actor of the command line, the blueprint and the timer. */
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
 
-/** Where a local host keeps what it makes by itself. */
+/** Folder in which a local host keeps the files that it makes. */
 export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
 
 export type Host = {
@@ -59,7 +63,9 @@ export type Host = {
 
 type Environment = Record<string, string | undefined>
 
-/** Reads the environment, opens the database and brings its schema up to date. Throws CannotStart. */
+/**
+ * Reads the environment, opens the database and brings its schema up to date. Throws CannotStart.
+ */
 export async function openHost(env: Environment, log: Log): Promise<Host & { open: Opener }> {
   const config = readConfig(env)
   const trusted = trustedProxies(config)
@@ -122,7 +128,7 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
 
 type Opener = (request: Request, socketAddress: string) => Context
 
-/** Opens the host and does what a start does beyond that: keys, first operator, blueprint. */
+/** Opens the host and does the rest of a start: keys, first operator, blueprint. */
 export async function startHost(env: Environment, log: Log) {
   const host = await openHost(env, log)
   try {
@@ -191,7 +197,10 @@ function readConfig(env: Environment): Config {
   return config
 }
 
-/** The key in `.allauth/`, made on the first start. Of two that start at once, both use the first one's. */
+/**
+ * The key in `.allauth/`, made on the first start. Of two programs that start at once, both use the
+ * key of the first.
+ */
 export function ownSecretKey(): string {
   const file = `${FOLDER}/secret_key`
   try {
@@ -206,7 +215,7 @@ export function ownSecretKey(): string {
 }
 
 async function loadArgon2(): Promise<WebAssembly.Module> {
-  // Read as a file: what an import of .wasm gives differs from runtime to runtime.
+  // Read as a file, since an import of .wasm differs from runtime to runtime.
   const file = fileURLToPath(import.meta.resolve('@phi-ag/argon2/argon2.wasm'))
   return WebAssembly.compile(new Uint8Array(await readFile(file)))
 }
@@ -227,7 +236,10 @@ async function openDatabase(config: Config): Promise<OpenDatabase> {
   }
 }
 
-/** Refuses to run under a SECRET_KEY that does not open what is there: it would make keys of its own. */
+/**
+ * Refuses to run under a SECRET_KEY that does not open the stored keys: the program would make keys
+ * of its own.
+ */
 async function proveSecretKey(cx: Context): Promise<void> {
   const keys = await signingKeys(cx)
   for (const alg of FIRST_ALGORITHMS) {
@@ -236,7 +248,7 @@ async function proveSecretKey(cx: Context): Promise<void> {
   }
 }
 
-/** What a person can do about a failure at start; anything unforeseen passes as it is. */
+/** The remedy for a failure at start, for a person; an unforeseen failure passes unchanged. */
 export function explain(error: unknown, config: Config): unknown {
   if (error instanceof DatabaseUnusable || error instanceof MigrationRefused) {
     return new CannotStart(error.message)
@@ -277,8 +289,8 @@ function trustedProxies(config: Config): BlockList {
 }
 
 /**
- * The address of the peer. X-Forwarded-For is believed only from a trusted proxy, and then read from the right:
- * the last address that is not such a proxy itself.
+ * The address of the peer. X-Forwarded-For is believed only from a trusted proxy, and then read
+ * from the right: the last address that is not such a proxy itself.
  */
 export function peerAddress(request: Request, socketAddress: string, trusted: BlockList): string {
   const isTrusted = (address: string) => {
@@ -298,8 +310,8 @@ export function peerAddress(request: Request, socketAddress: string, trusted: Bl
 }
 
 /**
- * The certificate that a trusted proxy says the peer has. From anybody else the headers are nothing: who connects directly
- * could write whatever name into them.
+ * The certificate of the peer, as a trusted proxy names it. From every other sender the headers
+ * count for nothing: a caller that connects directly could write any name into them.
  */
 export function certificateOfPeer(
   request: Request,
@@ -312,11 +324,11 @@ export function certificateOfPeer(
   const family = isIP(address)
   if (family === 0 || !trusted.check(address, family === 6 ? 'ipv6' : 'ipv4')) return null
   const verified = mtls.verified === null ? null : request.headers.get(mtls.verified)
-  // The word of nginx ($ssl_client_verify) and of Cloudflare.
+  // The value of nginx ($ssl_client_verify) and of Cloudflare.
   return readClientCert(request.headers.get(mtls.certificate) ?? '', verified === 'SUCCESS')
 }
 
-/** Without the port that some proxies add; an IPv4 address that came in mapped, as plain IPv4. */
+/** The address without the port that some proxies add; a mapped IPv4 address as plain IPv4. */
 const plain = (address: string) =>
   address
     .replace(/^\[(.*)\](?::\d+)?$/, '$1')
@@ -328,7 +340,7 @@ export const logToStderr: Log = (level, message, fields = {}) => {
   console.error(JSON.stringify({ at: new Date().toISOString(), level, message, ...fields }))
 }
 
-/** What the line about a listener says when it could not be opened. */
+/** The error for a listener that could not be opened. */
 export function explainListen(error: unknown, host: string, port: number): unknown {
   const code = error instanceof Error && 'code' in error ? error.code : ''
   const text = error instanceof Error ? error.message : String(error)

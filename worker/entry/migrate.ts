@@ -1,6 +1,6 @@
 // Brings a database to the schema of this program: the files of migrations/, in the order of their
-// names, forward only, each in one transaction with the row that says it was applied. Safe when two
-// processes start at once: that row is the first thing written, and only one can write it.
+// names, forward only. Each runs in one transaction with the row that records it. Safe when two
+// processes start at once: that row is written first, and only one process can write it.
 
 import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
@@ -10,13 +10,15 @@ import { sql } from '../db/sql.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
 
 export interface Migration {
-  /** The file's name without `.sql`, as in `0001_users`. */
+  /** Name of the file without `.sql`, as in `0001_users`. */
   readonly name: string
   /** Any number of statements; no BEGIN or COMMIT of its own. */
   readonly sql: string
 }
 
-/** The database and this program do not belong together. The message says what to do. */
+/**
+ * Thrown when the database and this program do not belong together. The message says the remedy.
+ */
 export class MigrationRefused extends Error {
   override readonly name = 'MigrationRefused'
 }
@@ -41,17 +43,17 @@ export function readMigrations(folder: string): Migration[] {
 }
 
 /**
- * Applies what is missing and answers the names applied by this call, none if the database is up to
- * date. Throws MigrationRefused, before anything is changed, if a migration was changed after it had
- * been applied, or the database has one that this program does not know. A statement that fails
- * undoes its migration whole; those before it stay.
+ * Applies the missing migrations and answers their names, none if the database is up to date.
+ * Throws MigrationRefused, before any change, if a migration was changed after it was applied, or
+ * if the database has one that this program does not know. A statement that fails undoes its whole
+ * migration; those before it stay.
  */
 export async function migrate(
   db: Database & ScriptRunner,
   migrations: readonly Migration[],
 ): Promise<string[]> {
   const wanted = migrations.map(({ name, sql: text }) => {
-    // A checkout may turn line ends, which is no change.
+    // A checkout may convert line ends, which is no change.
     const script = text.replaceAll('\r\n', '\n')
     return { name, script, sha256: createHash('sha256').update(script).digest('hex') }
   })
@@ -68,7 +70,7 @@ export async function migrate(
       )
       applied.push(name)
     } catch (error) {
-      // Another process came first, or the answer to our own first try was lost: look again.
+      // Another process was first, or the answer to the first try was lost: look again.
       const rival = error instanceof ConstraintViolation && error.constraint === 'migration.name'
       if (!rival) throw error
     }
@@ -104,7 +106,7 @@ async function listApplied(db: Database): Promise<Applied[]> {
   return db.read(sql<Applied>`select name, sha256 from migration order by name`)
 }
 
-/** What was applied must be the first of what we have, unchanged. */
+/** Asserts that the applied migrations are the first of this program, unchanged. */
 function checkBelongs(stored: readonly Applied[], wanted: readonly Applied[]): void {
   for (const [i, { name, sha256 }] of stored.entries()) {
     const ours = wanted[i]

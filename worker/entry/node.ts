@@ -30,7 +30,7 @@ await runProgram(async () => {
   const { port } = server.address() as AddressInfo
   // An internal surface has no pages to open it on.
   const setup_link = config.surface === 'internal' ? null : await createSetupLink(host.system())
-  // The one secret that is printed: whoever reads this console sets up the first operator.
+  // The one secret that is printed: any reader of this console can set up the first operator.
   if (process.send !== undefined) process.send({ ready: true, port, setup_link })
   else {
     console.log(`AllAuth on Node listens on http://${config.host}:${port}, issuer ${config.issuer}`)
@@ -47,6 +47,6 @@ await runProgram(async () => {
   }
   process.on('SIGTERM', stop)
   process.on('SIGINT', stop)
-  // Started by `npm start`: when that is gone, nobody is left to stop this.
+  // Started by `npm start`: when that process is gone, only this line stops the worker.
   if (process.send !== undefined) process.on('disconnect', stop)
 })

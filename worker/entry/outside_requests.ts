@@ -1,5 +1,6 @@
-// Requests to the outside from Node, Deno and Bun: every answer of DNS is judged, and the connection goes to an
-// address that was judged, so that a name cannot point elsewhere a moment later (DNS rebinding).
+// Requests to the outside from Node, Deno and Bun: every answer of DNS is judged, and the
+// connection goes to an address that was judged, so that a name cannot point elsewhere a moment
+// later (DNS rebinding).
 import { lookup } from 'node:dns/promises'
 import { type IncomingMessage, request as requestHttp } from 'node:http'
 import { request as requestHttps } from 'node:https'
@@ -12,7 +13,8 @@ export const sendOutside =
   async (url, { method, headers, body, signal }) => {
     const host = url.hostname.replace(/^\[|\]$/g, '')
     const found = isIP(host) === 0 ? await lookup(host, { all: true }) : [{ address: host }]
-    // All of them: a name with one public and one private address is a trap, not a mistake.
+    // Every answer must be public: a name with one public and one private address is a trap, not a
+    // mistake.
     if (!allowPrivate && !found.every(({ address }) => isPublicAddress(address))) {
       throw new OutsideRefused('private_address')
     }

@@ -1,6 +1,7 @@
-// The database behind libSQL's protocol: sqld, Turso, or the endpoint in hrana/hrana.ts. Made of web
-// standards alone, for this is the one that runs in workerd. There a client belongs to the request
-// that made it: shared, it waits for an answer in another request's context and hangs for good.
+// The database behind the protocol of libSQL: sqld, Turso, or the endpoint in hrana/hrana.ts. Made
+// of web standards alone, since this driver runs in workerd. There a client belongs to the request
+// that made it: a shared client waits for an answer in the context of another request and hangs for
+// good.
 
 import { type Client, createClient } from '@libsql/client/web'
 import { type Database, DatabaseUnavailable, databaseOver } from '../db/database.ts'
@@ -26,11 +27,11 @@ export interface RemoteDatabaseOptions {
   fetch?: typeof globalThis.fetch | undefined
   /** For each attempt, in milliseconds. */
   timeout?: number
-  /** How often a batch that met a lock is sent. */
+  /** Number of times that a batch is sent when it meets a lock. */
   attempts?: number
 }
 
-/** The server was asked and its answer never came, so what was asked may have happened. */
+/** Thrown when the server was asked and its answer was lost, so the request may have happened. */
 class AnswerLost extends Error {
   override readonly name = 'AnswerLost'
 }
@@ -61,7 +62,8 @@ export function openRemoteDatabase({
             throw new DatabaseUnavailable('the database stayed locked', { cause: error })
           }
         } else if (isLost(error)) {
-          // A read changes nothing and a write is conditional on its rid, so once more is safe.
+          // A read changes nothing and a write is conditional on its rid, so to send it once more
+          // is safe.
           if (isRepeated) {
             throw new DatabaseUnavailable('the database does not answer', { cause: error })
           }
@@ -109,7 +111,7 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
   return async (input, init) => {
     try {
       const answer = await fetch(input, { ...init, signal: AbortSignal.timeout(timeout) })
-      // The body belongs to the attempt: it is read here, where its loss is still known as such.
+      // The body belongs to the attempt: it is read here, where its loss can be recognised.
       const body = await answer.arrayBuffer()
       const { status, headers } = answer
       if (answer.ok) return new Response(body, { status, headers })
@@ -117,7 +119,8 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
       if (status === 408 || status === 429 || status >= 500) {
         throw new AnswerLost(`the server answered ${status}${words === '' ? '' : `: ${words}`}`)
       }
-      // The client of libSQL keeps the words of plain text and of its own JSON; of all else the status alone.
+      // The client of libSQL keeps the words of plain text and of its own JSON; of all other
+      // answers only the status.
       return coded
         ? new Response(body, { status, headers: { 'content-type': 'application/json' } })
         : new Response(words, { status, headers: { 'content-type': 'text/plain' } })
@@ -127,10 +130,13 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
   }
 }
 
-/** Longest words of a server that are kept. */
+/** Most characters of the words of a server that are kept. */
 const WORDS_MAX = 500
 
-/** The words of a refusal: those in its JSON, else its whole text, cut. `coded`: as libSQL's protocol has them. */
+/**
+ * The words of a refusal: those in its JSON, else its whole text, cut. `coded`: they have the form
+ * of the libSQL protocol.
+ */
 function readWords(text: string): { words: string; coded: boolean } {
   let found: Record<string, unknown> = {}
   try {
@@ -166,7 +172,8 @@ function isLost(error: unknown): boolean {
 
 /** An answer that another try will not change. */
 function asRefusal(error: unknown): unknown {
-  // The client's word for any other HTTP status: 401 for a bad token, 404 for no such database.
+  // The code of the client for any other HTTP status: 401 for a bad token, 404 for no such
+  // database.
   return codeOf(error) === 'SERVER_ERROR' || /^(AUTH_|BLOCKED)/.test(codeOf(error))
     ? new DatabaseUnavailable(
         'the database refused: check DATABASE_URL and DATABASE_AUTH_TOKEN ' +

@@ -1,6 +1,7 @@
-// `npm start`: the whole system on one machine. Starts a broker (unless MQTT_UPSTREAM names one), the worker on
-// Node and mProxy, each a process of its own, says what to open and what to type next, and stops them together.
-// Spawns processes and imports neither the worker nor mProxy.
+// `npm start`: the whole system on one machine. Starts a broker (unless MQTT_UPSTREAM names one),
+// the worker on Node and mProxy, each in a process of its own. Prints the address to open and the
+// next command, and stops them together. Spawns processes and imports neither the worker nor
+// mProxy.
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { startBroker } from './broker.ts'
@@ -9,7 +10,7 @@ type Started = { name: string; process: ChildProcess }
 const started: Started[] = []
 let stopping: Promise<never> | null = null
 
-/** Stops what was started, last first: mProxy drains before its broker goes. */
+/** Stops all programs, last first: mProxy drains before its broker goes. */
 function stop(code: number): Promise<never> {
   stopping ??= (async () => {
     for (const { process: child } of started.reverse()) {
@@ -29,7 +30,7 @@ function watch(one: Started): void {
   started.push(one)
   one.process.once('exit', (code, signal) => {
     if (stopping !== null) return
-    // A child that exits 2 has said itself what to put right.
+    // A child that exits 2 has already printed the remedy.
     if (code !== 2)
       console.error(`${one.name} ended (${signal ?? `code ${code}`}); stopping the rest.`)
     void stop(code === 2 ? 2 : 1)
@@ -38,7 +39,7 @@ function watch(one: Started): void {
 
 type Ready = { ready: true; port?: number; setup_link?: string | null; ports?: unknown }
 
-/** Starts a program of ours and waits until it says that it is ready. */
+/** Starts a program of this project and waits until it is ready. */
 function start(name: string, file: string, env: NodeJS.ProcessEnv): Promise<Ready> {
   const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
     env,
@@ -53,8 +54,8 @@ function start(name: string, file: string, env: NodeJS.ProcessEnv): Promise<Read
   })
 }
 
-// npm starts this through a shell, which does not hand on a signal: an npm that was killed is noticed by its
-// absence. (Ctrl-C reaches all of them.)
+// npm starts this through a shell, which does not pass on a signal: a killed npm is noticed when
+// its process is gone. (Ctrl-C reaches all of them.)
 const parent = process.ppid
 setInterval(() => {
   if (process.ppid !== parent) void stop(0)
@@ -85,7 +86,10 @@ try {
   await stop(1)
 }
 
-/** A broker of the user's own may be down or misspelt; without this only a device would find out. */
+/**
+ * Warns when the broker of the user is down or its address misspelt; without this only a device
+ * would find out.
+ */
 async function noteMissingBroker(env: NodeJS.ProcessEnv): Promise<void> {
   const metrics = env['METRICS_LISTEN'] ?? '127.0.0.1:9464'
   await new Promise((done) => setTimeout(done, 2000))
@@ -98,7 +102,7 @@ async function noteMissingBroker(env: NodeJS.ProcessEnv): Promise<void> {
       )
     }
   } catch {
-    // Metrics are off, or elsewhere: then there is nobody to ask.
+    // metrics are off, or elsewhere: then there is nothing to ask
   }
 }
 
@@ -109,12 +113,12 @@ function announce(env: NodeJS.ProcessEnv, worker: Ready, behind: string, speaks5
   const url = tcp === undefined ? null : new URL(tcp)
   const port = url === null || url.port === '' ? '1883' : url.port
   const operator = worker.setup_link ?? `${issuer}/login`
-  // The command line takes the issuer that is the default; any other has to be said.
+  // The command line uses the default issuer; any other has to be named.
   const elsewhere = issuer === 'http://localhost:8787' ? '' : ` --issuer ${issuer}`
   const version = speaks5 ? ' --protocolVersion 5' : ''
   const publish = (topic: string) =>
     `npx mqtt_pub -p ${port} -i lamp-1 -u lamp-1 -P "$TOKEN" -q 1${version} -t ${topic} -m on`
-  // MQTT 3.1.1 has no way to say that a publish is refused; it is acknowledged and dropped.
+  // MQTT 3.1.1 cannot answer that a publish is refused; it is acknowledged and dropped.
   const outcome = speaks5
     ? 'is refused'
     : 'is refused (with MQTT 3.1.1 silently: the line in the log at the end of the session tells)'

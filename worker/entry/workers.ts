@@ -1,5 +1,6 @@
-// The worker on Cloudflare Workers. The environment is vars and secrets; the database is reached over HTTP by a
-// client that belongs to one request. What an isolate remembers are values, keyed by issuer.
+// The worker on Cloudflare Workers. The environment is vars and secrets. The database is reached
+// over HTTP by a client that belongs to one request. An isolate remembers only values, keyed by
+// issuer.
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { createApp } from '../app.ts'
 import {
@@ -80,7 +81,7 @@ function open(
   }
 }
 
-/** The certificate that Cloudflare saw on the connection, which no header can make up. */
+/** The certificate that Cloudflare saw on the connection; no header can invent one. */
 function certificateOfConnection(request: Request, { mtls }: Config): ClientCertificate | null {
   if (mtls?.from !== 'cloudflare') return null
   const { cf } = request as { cf?: { tlsClientAuth?: TlsClientAuth | null } }
@@ -88,7 +89,7 @@ function certificateOfConnection(request: Request, { mtls }: Config): ClientCert
 }
 
 const app = createApp((request, env, waitUntil) =>
-  // Set by Cloudflare itself; a visitor's own header of this name does not get through.
+  // Set by Cloudflare itself; a header of this name from a visitor does not get through.
   open(
     env as Environment,
     ANONYMOUS,

@@ -1,6 +1,7 @@
-// Forms are accepted only from our own pages. Each form carries a token bound to the session cookie or, before
-// there is a session, to a cookie made for the visit: so another site can neither send the form nor sign a
-// person in as somebody else. What browsers say about the origin of a request is looked at as well.
+// Accepts forms only from our own pages. Each form carries a token bound to the session cookie or,
+// before there is a session, to a cookie made for the visit. So another site can neither send the
+// form nor sign a person in as somebody else. The headers in which browsers name the origin of a
+// request are checked as well.
 import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
@@ -12,7 +13,9 @@ import { readSessionCookie } from './sessions.ts'
 const COOKIE = 'visit'
 const PURPOSE = 'csrf'
 
-/** A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to. */
+/**
+ * A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to.
+ */
 export function csrfToken(c: Http): string {
   const { cx } = c.var
   let bound = boundTo(c)
@@ -24,13 +27,16 @@ export function csrfToken(c: Http): string {
   return mint(cx, bound)
 }
 
-// Different on every page, so that compression tells nothing about it.
+// Differs on every page, so that compression reveals nothing about it.
 function mint(cx: Context, bound: string): string {
   const salt = encodeBase64url(cx.random(12))
   return `${salt}.${mac(cx, PURPOSE, `${salt} ${bound}`)}`
 }
 
-/** Refuses a form that did not come from a page given to this browser. Throws OAuthError access_denied. */
+/**
+ * Refuses a form that did not come from a page given to this browser. Throws OAuthError
+ * access_denied.
+ */
 export function assertCsrf(c: Http, form: Form): void {
   assertOwnOrigin(c)
   const [salt = '', tag = ''] = (form.get('csrf') ?? '').split('.')
@@ -51,7 +57,7 @@ function assertOwnOrigin(c: Http): void {
   if (site !== undefined && site !== 'same-origin' && site !== 'none') {
     throw refusal('csrf_fetch_site')
   }
-  // "null" is what a sandboxed frame or a data: page sends; our own pages have an origin.
+  // A sandboxed frame and a data: page send "null"; our own pages have an origin.
   const origin = c.req.header('origin')
   if (origin !== undefined && origin !== c.var.cx.config.issuer) {
     throw refusal('csrf_origin')

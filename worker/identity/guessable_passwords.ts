@@ -1,7 +1,10 @@
-// Long passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The password as a whole is compared: words
-// that are part of a longer one make it no worse.
+// Long passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The whole password is
+// compared: common words inside a longer password make it no worse.
 
-/** Lower case, letters and digits only. Of those that leaks count most often, the ones with 15 and more. */
+/**
+ * Lower case, letters and digits only. Passwords with 15 or more characters that are counted most
+ * often in leaks.
+ */
 const COMMON = new Set(
   `passwordpassword passwordpassword1 password12345678 password123456789 password1234567890
   passwordpasswordpassword mypasswordispassword thisismypassword thisisapassword thisismypassword1
@@ -18,7 +21,9 @@ const COMMON = new Set(
   opensesameopensesame jesuschristislord godisgoodallthetime`.split(/\s+/),
 )
 
-/** Rows that fingers and children know; read in both directions, and as often as one likes. */
+/**
+ * Rows of the keyboard, the alphabet and the digits; read in both directions, and repeated at will.
+ */
 const ROWS = [
   'abcdefghijklmnopqrstuvwxyz',
   '01234567890123456789',
@@ -30,8 +35,9 @@ const ROWS = [
 const PRODUCT = 'allauth'
 
 /**
- * Whether the password is a common one, a short piece again and again, a row of the keyboard, or made of the name
- * of the account or of the product with next to nothing besides (up to three letters; digits and signs are nothing).
+ * True for a common password, a short piece repeated, a row of the keyboard, and for the name of
+ * the account or of the product with hardly anything besides (up to three letters; digits and signs
+ * do not count).
  */
 export function isGuessable(password: string, email: string): boolean {
   const plain = password.normalize('NFKC').toLowerCase()
@@ -48,7 +54,10 @@ export function isGuessable(password: string, email: string): boolean {
   return left !== text && left.replaceAll(/\P{L}/gu, '').length <= 3
 }
 
-/** One piece of at most a third of the text and eight characters, repeated; the last one may be cut. */
+/**
+ * True for one piece, repeated, of at most a third of the text and eight characters; the last one
+ * may be cut.
+ */
 function isRepeated(text: string): boolean {
   for (let size = 1; size <= Math.min(8, text.length / 3); size++) {
     if (text.startsWith(text.slice(size)) && text.length > size) return true

@@ -1,5 +1,6 @@
-// Signing in with e-mail and password. Attempts are counted before the hash, per account and per address, and
-// given back on success; whether an account exists shows in nothing: neither answer, nor work, nor count.
+// Signing in with e-mail and password. Attempts are counted before the hash, per account and per
+// address, and given back on success. Nothing shows whether an account exists: neither the answer,
+// nor the work, nor the count.
 import { addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
@@ -11,11 +12,11 @@ import { startSession } from './sessions.ts'
 import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
 import { isUsable } from './users.ts'
 
-export type SignIn =
-  /** `displaced`: the person who was signed in in this browser before, if it was another one. */
+export type SignInOutcome =
+  /** `displaced`: another person who was signed in in this browser before; null without one. */
   | { outcome: 'signed_in'; cookie: string; user: UserRow; displaced: string | null }
   | { outcome: 'refused' }
-  /** `retry_after`: seconds after which it is certain to be counted anew. */
+  /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
 
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
@@ -28,7 +29,7 @@ export async function signIn(
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
   },
-): Promise<SignIn> {
+): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(given.username)
   const window = settings.login_attempts_window
@@ -56,7 +57,7 @@ export async function signIn(
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
-    // Noted once per window, so that guessing does not fill the record.
+    // One event per window, so that guessing does not fill the record.
     if (counts.some((count, i) => count === (limits[i]?.max ?? 0) + 1)) {
       await cx.db.write(failure(cx, 'login.blocked', user, 'too_many_attempts'))
     }
@@ -88,7 +89,7 @@ export async function signIn(
     session: session.statements,
     started: session.started,
   })
-  // Disabled or deleted since the first round trip.
+  // The user was disabled or deleted since the first round trip.
   if (started.length !== 1) return { outcome: 'refused' }
   const { cookie } = session
   return { outcome: 'signed_in', cookie, user, displaced: displaced?.user_id ?? null }

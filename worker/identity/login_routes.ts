@@ -1,24 +1,17 @@
-// The pages on which people sign in and out, see their account, and set up the first operator. Plain forms that
-// work without script. Where a person came from is an opaque path of ours; what lies behind it is not known here.
+// Pages /login, /account, /logout and /setup: people sign in and out, see their account, and set up
+// the first operator. Plain forms that work without script. A person comes from an opaque path of
+// our own origin; this room does not know what lies behind it.
 import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { logRefusal, OAuthError } from '../errors.ts'
-import {
-  type Env,
-  type Form,
-  type Http,
-  imageSources,
-  page,
-  pageHeaders,
-  readForm,
-  readQuery,
-} from '../http.ts'
+import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
 import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { english, messagesFor } from '../pages/messages.ts'
+import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
@@ -28,7 +21,7 @@ import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   endAllSessions,
-  endSession,
+  endBrowserSession,
   findSession,
   type LiveSession,
   listSessionsOf,
@@ -45,14 +38,14 @@ export type Surroundings = {
   ended: SessionsEnded
   /** Path of the page on which a person sees which applications have access. */
   applications: string
-  /** What whoever sent the person here shows of itself. A round trip at most. */
+  /** The introduction that the sender of the person shows. At most one round trip. */
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
 export function loginRoutes({ ended, applications, introduce }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
 
-  /** The form, with whoever sent the person here. */
+  /** The form, with the introduction of the sender. */
   const showLogin = async (
     c: Http,
     { return_to, form_targets, ui_locales, carried }: Journey,
@@ -64,11 +57,14 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     return c.html(loginPage(values, messagesFor(ui_locales)), status)
   }
 
-  /** Database round trips: 0, or 1 for who comes from an application, or with a cookie from nowhere. */
+  /**
+   * Database round trips: 0, or 1 for a person who comes from an application or who has a cookie
+   * and no target.
+   */
   routes.get('/login', page, async (c) => {
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
-    // Who comes with a target was sent to sign in (again); others who are signed in need no form.
+    // A person with a target was sent to sign in (again); others who are signed in need no form.
     if (journey.return_to === undefined && (await liveSession(c)) !== undefined) {
       return c.redirect(HOME, 303)
     }
@@ -77,8 +73,8 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
   })
 
   /**
-   * Database round trips: 2, one more when the settings are not remembered, or when who came from an application has
-   * to try again.
+   * Database round trips: 2, one more when the settings are not remembered, or when a person from
+   * an application has to try again.
    */
   routes.post('/login', page, async (c) => {
     const { cx } = c.var
@@ -109,7 +105,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     }
     if (result.outcome === 'refused') return again(messages.signIn.refused, 403)
     writeSessionCookie(c, result.cookie)
-    // Behind the answer: a sign-in has few round trips, and this is somebody else's.
+    // Runs behind the answer: a sign-in has few round trips, and this is about another person.
     const { displaced } = result
     if (displaced !== null) cx.background(ended(as(cx, { kind: 'user', id: displaced }), displaced))
     return c.redirect(journey.return_to ?? HOME, 303)
@@ -159,7 +155,9 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
     // A session of somebody else is left alone.
-    await cx.db.write(everywhere ? endAllSessions(cx, user_id) : endSession(cx, user_id, id_hash))
+    await cx.db.write(
+      everywhere ? endAllSessions(cx, user_id) : endBrowserSession(cx, user_id, id_hash),
+    )
     await ended(cx, user_id)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
     deleteSessionCookie(c)
@@ -191,7 +189,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     if (session !== undefined) {
       const { user_id, id_hash } = session
       const acting = as(cx, { kind: 'user', id: user_id })
-      await cx.db.write(endSession(acting, user_id, id_hash))
+      await cx.db.write(endBrowserSession(acting, user_id, id_hash))
       await ended(acting, user_id)
     }
     deleteSessionCookie(c)

@@ -1,5 +1,6 @@
-// Passwords: the rule they must obey, and argon2id over the WebAssembly module that the context brings. The
-// text is normalised and hashed as UTF-8 bytes, whole. Stored as PHC strings; foreign parameters are bounded.
+// Passwords: the rule that they must obey, and argon2id over the WebAssembly module of the context.
+// The text is normalised and hashed as UTF-8 bytes, whole. Hashes are stored as PHC strings;
+// parameters from other systems are bounded.
 import { decodeBase64IgnorePadding, encodeBase64NoPadding } from '@oslojs/encoding'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
@@ -8,10 +9,10 @@ import { isGuessable } from './guessable_passwords.ts'
 
 /** NIST SP 800-63B-4 §3.1.1.2: 15 characters where the password is the only factor. */
 export const PASSWORD_MIN = 15
-/** Far beyond what anybody types; bounds the work of normalising. Bytes of UTF-8. */
+/** Far more than anybody types; bounds the work of normalising. Bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 4096
 
-/** What is wrong with a new password for the account with this address, for people; null when nothing is. */
+/** Fault of a new password for the account with this address, in words for people, or null. */
 export function passwordFault(password: string, email = ''): string | null {
   if (!password.isWellFormed() || /[\x00-\x1f\x7f]/.test(password)) {
     return 'must not contain control characters'
@@ -26,8 +27,8 @@ export function passwordFault(password: string, email = ''): string | null {
     : null
 }
 
-// RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how they compose
-// the same text. Nothing is trimmed, folded or cut.
+// RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how
+// they compose the same text. Nothing is trimmed, folded or cut.
 const passwordBytes = (password: string): Uint8Array =>
   new TextEncoder().encode(password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC'))
 
@@ -42,7 +43,7 @@ type Parameters = {
   p: number
 }
 
-/** OWASP's first choice: 19 MiB, two passes, one lane. */
+/** First choice of OWASP: 19 MiB, two passes, one lane. */
 const PARAMETERS: Parameters = { type: 'argon2id', version: 19, m: 19_456, t: 2, p: 1 }
 const SALT_BYTES = 16
 const TAG_BYTES = 32
@@ -59,8 +60,8 @@ export async function hashPassword(cx: Context, password: string): Promise<strin
 }
 
 /**
- * Whether the password is the one of the hash. Without a hash (no such user, or one without a password) the
- * same work is done and the answer is no (Design §7.8).
+ * True when the password is the one of the hash. Without a hash (no such user, or a user without a
+ * password) the same work is done and the answer is false, so that the time reveals nothing.
  */
 export async function verifyPassword(
   cx: Context,
@@ -77,11 +78,12 @@ export async function verifyPassword(
   const bytes = passwordBytes(password)
   const found = argon2(cx, parameters, bytes.subarray(0, PASSWORD_MAX_BYTES), salt, tag.byteLength)
   const same = equalText(encodeBase64NoPadding(found), encodeBase64NoPadding(tag))
-  // A longer one was never accepted, so it is not the one; nothing is cut and then taken for right.
+  // A longer password was never accepted, so it cannot be right; nothing is cut and then taken for
+  // right.
   return same && stored !== null && bytes.byteLength <= PASSWORD_MAX_BYTES
 }
 
-/** Whether the hash was made with other parameters than ours: hash anew once the password is known. */
+/** True when the hash has other parameters than ours: it is made anew at the next sign-in. */
 export function isOutdated(phc: string): boolean {
   const stored = parsePhc(phc)
   if (stored === null) return false
@@ -133,7 +135,7 @@ function decode(text: string): Uint8Array {
 
 // --- the module -------------------------------------------------------------------------------
 
-/** What the module exports, of which this is used. It imports nothing. */
+/** The exports of the module that are used. It imports nothing. */
 type Argon2 = {
   memory: WebAssembly.Memory
   _initialize(): void
@@ -166,8 +168,8 @@ function instance(cx: Context): Instance {
   if (known !== undefined) return known
   const exports = new WebAssembly.Instance(cx.argon2).exports as unknown as Argon2
   exports._initialize()
-  // Taken once and first: buffers that come and go would lie in the way of the large block and make the
-  // memory grow to twice the size.
+  // Allocated once and first: buffers that come and go would lie in the way of the large block, and
+  // the memory would grow to twice the size.
   const at = exports.malloc(BUFFER_BYTES)
   if (at === 0) throw new Error('argon2 has no memory')
   return remember(cx, REMEMBERED, { exports, at }, Number.MAX_SAFE_INTEGER / 2)
@@ -201,7 +203,8 @@ function argon2(
     return buffer().slice(tagAt, tagAt + tagLength)
   } finally {
     buffer().fill(0)
-    // WebAssembly memory never shrinks: what a foreign hash made grow is given back by forgetting it.
+    // WebAssembly memory never shrinks. When a hash of another system made it grow, forgetting the
+    // instance gives the memory back.
     if (!healthy || m > PARAMETERS.m) cx.memory.delete(REMEMBERED)
   }
 }

@@ -1,17 +1,17 @@
-// What the standard claims say of a person (OpenID Connect Core §5.1) beyond name, language and e-mail, which have
-// columns of their own: kept as one JSON object in the order below, so that equal profiles are equal text. One
-// schema for the API, the blueprint and OpenAPI. Pure.
+// The standard claims of a person (OpenID Connect Core §5.1) beyond name, language and e-mail,
+// which have columns of their own. They are kept as one JSON object in the order below, so that
+// equal profiles are equal text. One schema for the API, the blueprint and OpenAPI. Pure.
 import { lineSchema, z } from '../api.ts'
 import type { FieldError } from '../errors.ts'
 
-/** Addresses have lines. */
+/** Text of several lines, for addresses. */
 const lines = z
   .string()
   .min(1)
   .max(500)
   .regex(/^(?:[^\p{Cc}\p{Cs}]|\r?\n)*$/u, 'must not contain control characters but line ends')
 
-// Others put these into links and images: nothing but the web.
+// Addresses of the web only, since others put them into links and images.
 const webAddress = z
   .string()
   .max(2048)
@@ -86,7 +86,7 @@ function nullable<const T extends Record<string, z.ZodType>>(shape: T) {
 
 export const readProfile = (stored: string): Profile => JSON.parse(stored)
 
-/** The JSON object that holds it. */
+/** The profile as the JSON object that is stored. */
 export function writeProfile(profile: Profile): string {
   const { address } = profile
   const whole = address === undefined ? profile : { ...profile, address: inOrder(address) }
@@ -102,7 +102,7 @@ const inOrder = (object: object) =>
       .sort(([a], [b]) => ORDER.indexOf(a) - ORDER.indexOf(b)),
   )
 
-/** The stored profile with what the patch says. */
+/** The stored profile with the patch applied. */
 export function withProfile(stored: string, patch: ProfilePatch): Profile {
   const known = readProfile(stored)
   const { address, ...rest } = patch
@@ -112,7 +112,7 @@ export function withProfile(stored: string, patch: ProfilePatch): Profile {
     if (Object.keys(merged).length > 0) next.address = merged
     else delete next.address
   }
-  // What was verified is the number that was there.
+  // Only the old number was verified.
   if (next.phone_number !== known.phone_number && patch.phone_number_verified == null) {
     delete next.phone_number_verified
   }

@@ -1,20 +1,22 @@
-// Where to go after signing in or out. The caller is not known: the target is opaque, and must be a path of
-// our own origin whatever a browser makes of it.
+// Target after signing in or out. This room does not know the caller: the target is opaque, and
+// must be a path of our own origin in the reading of every browser.
 import type { Context } from '../context.ts'
 import { verifyMac } from '../crypto.ts'
 import type { Form } from '../http.ts'
 
 const MAX = 8192
 
-/** The path and query to go to, or undefined for whatever could lead elsewhere. */
+/** The path and query of the target, or undefined for a text that could lead elsewhere. */
 export function safeReturnTo(cx: Context, text: string | undefined): string | undefined {
   if (text === undefined || text.length > MAX) return undefined
-  // Visible ASCII only: browsers drop tabs and line breaks, read `\` as `/`, and map other scripts' slashes.
+  // Visible ASCII only: browsers drop tabs and line breaks, read `\` as `/`, and map other scripts'
+  // slashes.
   if (!/^\/[\x21-\x5b\x5d-\x7e]*$/.test(text)) return undefined
   if (!URL.canParse(text, cx.config.issuer)) return undefined
   const url = new URL(text, cx.config.issuer)
   if (url.origin !== cx.config.issuer) return undefined
-  // `//host` is another origin; so would be what a server or proxy decodes to it, before or after `..`.
+  // `//host` is another origin. So is a text that a server or proxy decodes to it, before or after
+  // `..`.
   for (const path of [text.split('?')[0] ?? '', url.pathname]) {
     if (/^(?:\/|%2f){2}|%5c/i.test(path)) return undefined
   }
@@ -27,13 +29,14 @@ export type Journey = {
   form_targets: readonly string[]
   /** Locales that the pages may be in, most wanted first. */
   ui_locales: readonly string[]
-  /** The fields by which the next form says the same. */
+  /** Fields for the next form, which carry the same values on. */
   carried: Readonly<Record<string, string>>
 }
 
 /**
- * Reads `return_to`, and `form_target` with its `form_target_mac`: the origin of an application at which the
- * redirects end that begin at `return_to`. Only who sent the person here can have made the MAC.
+ * Reads `return_to`, and `form_target` with its `form_target_mac`: the origin of an application at
+ * which the redirects end that begin at `return_to`. Only the sender of the person can make the
+ * MAC.
  */
 export function readJourney(cx: Context, form: Form): Journey {
   const return_to = safeReturnTo(cx, form.get('return_to'))

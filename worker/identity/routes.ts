@@ -1,4 +1,10 @@
-// Users and their sessions in the management API.
+// Identity: people, passwords, browser sessions, login, set-up.
+// Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup (login_routes.ts).
+// Tables: `user`, `session`, `setup_link` (store.ts).
+// Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
+// csrf.ts the guard of every form.
+// Leaves rights to access/, and to oauth/ all that hangs on a session; it never learns that oauth/
+// exists, since login ends in a redirect to an opaque path of our own origin.
 import { idSchema } from '../access/principals.ts'
 import { operation } from '../api/operation.ts'
 import {
@@ -21,12 +27,12 @@ import {
   sessionSchema,
 } from './user_sessions.ts'
 import {
+  changeUser,
   createUser,
-  deleteUser,
   describeUser,
   getUser,
   listUsers,
-  updateUser,
+  removeUser,
   userInput,
   userPatch,
   userSchema,
@@ -93,7 +99,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     answers: { 200: json(userSchema, 'the user as changed') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params: { id }, body }) {
-      const row = await updateUser(c.var.cx, id, body, demandedVersion(c))
+      const row = await changeUser(c.var.cx, id, body, demandedVersion(c))
       tag(c, row.version)
       return c.json(describeUser(row), 200)
     },
@@ -108,7 +114,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     answers: nothing('the user is gone'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteUser(c.var.cx, params.id, demandedVersion(c))
+      await removeUser(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })

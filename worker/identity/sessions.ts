@@ -1,5 +1,7 @@
-// Browser sessions: the cookie holds 32 random bytes, the table their hash. A session ends when it was idle too
-// long, when it is too old, when it is ended, and with its user. Who may start one is decided by the caller.
+// Browser sessions. The cookie `session` holds 32 random bytes, the table their hash (attributes of
+// the cookie: `writeCookie` in http.ts). A session ends after `session_idle_ttl` without use and at
+// the latest after `session_ttl` (settings.ts, read by `findLiveSession` of store.ts), by a
+// sign-out, and with its user. The caller decides which person may start one.
 
 import { as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
@@ -33,26 +35,27 @@ export function readSessionCookie(c: Http): string | undefined {
   return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined
 }
 
-// Without Max-Age: the cookie ends with the browser, the session at the times the table knows.
+// Without Max-Age: the cookie ends with the browser, the session at the times that the table says.
 export const writeSessionCookie = (c: Http, cookie: string): void => writeCookie(c, COOKIE, cookie)
 
 export const deleteSessionCookie = (c: Http): void => writeCookie(c, COOKIE, '', 0)
 
-/** How a session is named in the table, in codes and in the API: the hash of its cookie. */
+/** Name of a session in the table, in codes and in the API: the hash of its cookie. */
 export const sessionHash = (cookie: string): string => sha256(cookie)
 
-/** The session of a cookie with its user: only while it lives and the user is not disabled. */
+/** The session of a cookie with its user, only while it lives and the user is not disabled. */
 export const findSession = (cx: Context, cookie: string | undefined): Statement<LiveSession> =>
   findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
 
-/** All live sessions of the person whom a cookie belongs to. */
+/** All live sessions of the person to whom the cookie belongs. */
 export const listSessionsOf = (cx: Context, cookie: string | undefined): Statement<SessionRow> =>
   listLiveSessions(cx, scalar`(select user_id from (${findSession(cx, cookie)}))`)
 
 /**
- * A new session in place of the one of `replaces` (the browser's present cookie). When that was the same person's,
- * it keeps its `sid`, so that clients go on knowing it. The last statement answers one row if the session came to
- * be: it does not for a user who is disabled or gone by then.
+ * Starts a session in place of the one of `replaces` (the present cookie of the browser). When both
+ * belong to the same person, the new one keeps the `sid`, so that clients still know it. The last
+ * statement answers one row if the session was stored. It was not when the user is disabled or gone
+ * by then.
  */
 export function startSession(
   cx: Context,
@@ -66,7 +69,7 @@ export function startSession(
 ): {
   cookie: string
   id_hash: string
-  /** Goes before the statements: whose session ends because somebody else takes its place. */
+  /** Goes before the statements: the other person whose session ends by this one. */
   displaced: Statement<{ user_id: string }>
   statements: readonly Statement[]
   started: Statement<{ id_hash: string }>
@@ -112,8 +115,14 @@ export const touchSession = (
 ): Statement | null =>
   cx.now() - row.last_seen_at < TOUCH_EVERY ? null : updateSessionSeen(row.id_hash, cx.now())
 
-/** Ends one session, with its event. `user_id` is the owner; another user's session is left alone. */
-export const endSession = (cx: Context, user_id: string, id_hash: string): readonly Statement[] => {
+/**
+ * Ends one session, with its event. `user_id` is the owner; another user's session is left alone.
+ */
+export const endBrowserSession = (
+  cx: Context,
+  user_id: string,
+  id_hash: string,
+): readonly Statement[] => {
   const is = condition`exists (select 1 from session where id_hash = ${id_hash} and user_id = ${user_id})`
   return [
     appendEvent(cx, { type: 'session.ended', subject_id: user_id }, is),
@@ -122,8 +131,8 @@ export const endSession = (cx: Context, user_id: string, id_hash: string): reado
 }
 
 /**
- * Called after sessions of a user were ended, with the user's id. What hangs on sessions is not known in this room.
- * Never throws.
+ * Called after sessions of a user ended, with the id of the user. This room does not know what
+ * hangs on a session. Never throws.
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
 
@@ -133,11 +142,11 @@ export const endAllSessions = (cx: Context, user_id: string): readonly Statement
   deleteSessionsOf(user_id),
 ]
 
-/** Ends all sessions of a user. `when` makes it depend on what the batch did before. */
+/** Ends all sessions of a user. `when` makes it depend on earlier statements of the batch. */
 export const endSessionsOf = (user_id: string, when?: Condition): Statement =>
   deleteSessionsOf(user_id, when)
 
-/** For the timer. */
+/** Deletes sessions that ended by themselves. For the timer. */
 export const deleteOldSessions = (cx: Context): Statement => deleteEndedSessions(cx)
 
 export const userOf = (cx: Context, cookie: string | undefined): Scalar =>

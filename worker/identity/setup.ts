@@ -1,5 +1,5 @@
-// How the first operator comes to be: through a one-time link that a fresh system prints, or from ADMIN_EMAIL and
-// ADMIN_PASSWORD. Both end for good as soon as there is an operator (Design §7.10).
+// Makes the first operator: through a one-time link that a fresh system prints, or from ADMIN_EMAIL
+// and ADMIN_PASSWORD. Both ways end for good as soon as there is an operator.
 
 import { grantCreation } from '../access/grants.ts'
 import { fieldErrors } from '../api.ts'
@@ -21,7 +21,7 @@ import {
 } from './store.ts'
 import { newUser, userCreation, userInput } from './users.ts'
 
-/** Seconds that a set-up link lives. */
+/** Lifetime of a set-up link, in seconds. */
 const LINK_TTL = 3600
 
 /** Makes a set-up link and answers its URL; null when an operator exists. Only its hash is kept. */
@@ -35,7 +35,7 @@ export async function createSetupLink(cx: Context): Promise<string | null> {
   return made.length === 0 ? null : `${cx.config.issuer}/setup?token=${token}`
 }
 
-/** Whether the link can still be redeemed. */
+/** True while the link can be redeemed. */
 export async function isSetupLinkGood(cx: Context, token: string): Promise<boolean> {
   const rows = await cx.db.read(findSetupLink(cx, sha256(token)))
   return rows.length === 1
@@ -47,8 +47,9 @@ export type Redemption =
   | { outcome: 'email_taken' }
 
 /**
- * Makes the first operator and signs the person in. One batch: of any number of parallel redemptions one makes
- * an operator. E-mail and password are those that `userInput` accepts. Database round trips: 2.
+ * Makes the first operator and signs the person in. One batch: of any number of parallel
+ * redemptions only one makes an operator. The rules of `userInput` hold for e-mail and password.
+ * Database round trips: 2.
  */
 export async function redeemSetupLink(
   cx: Context,
@@ -60,7 +61,7 @@ export async function redeemSetupLink(
     replaces: string | undefined
   },
 ): Promise<Redemption> {
-  // Before the hash: who has no link does not make us work.
+  // Stands before the hash: a caller without a link causes no work.
   if (!(await isSetupLinkGood(cx, given.token))) return { outcome: 'dead' }
   const hash = sha256(given.token)
   const row = await newUser(cx, { email: given.email, password: given.password })
@@ -82,15 +83,16 @@ export async function redeemSetupLink(
       ? { outcome: 'redeemed', cookie: session.cookie }
       : { outcome: 'dead' }
   } catch (error) {
-    // Undone as a whole: the link is as it was.
+    // The batch is undone as a whole, so the link can still be redeemed.
     if (isEmailTaken(error)) return { outcome: 'email_taken' }
     throw error
   }
 }
 
 /**
- * Makes the operator that the settings name, unless there is one already. Answers whether it did. An account
- * that exists is left as it is: a restart undoes nothing. Throws Problem invalid_request.
+ * Makes the operator that the environment names, unless there is one already. Answers whether it
+ * did. An account that exists stays as it is: a restart undoes nothing. Throws Problem
+ * invalid_request.
  */
 export async function ensureFirstOperator(
   cx: Context,
@@ -136,6 +138,6 @@ export async function ensureFirstOperator(
 const isEmailTaken = (error: unknown): boolean =>
   error instanceof ConstraintViolation && error.constraint === 'user.email_key'
 
-// Its subject is looked up when the batch runs: without the user there is no grant.
+// The batch looks the subject up when it runs: without the user there is no grant.
 const operatorGrant = (cx: Context, user_id: string): readonly Statement[] =>
   grantCreation(cx, { subject: user_id, role: 'operator', object: '*' })

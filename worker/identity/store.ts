@@ -1,4 +1,5 @@
-// The tables `user`, `session` and `setup_link`. Functions answer statements; use cases decide what goes together.
+// The tables `user`, `session` and `setup_link`. Functions answer statements; use cases put them
+// together.
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
@@ -19,7 +20,7 @@ import { DEFAULT_SETTINGS, type NumberSetting } from '../settings.ts'
 export type UserRow = typeof user.$inferSelect
 export type SessionRow = typeof session.$inferSelect
 
-/** A live session with the person it belongs to. */
+/** A live session with its person. */
 export type LiveSession = SessionRow & {
   user_email: string
   user_email_verified: number
@@ -41,7 +42,7 @@ export const findUserByEmailKey = (key: string): Statement<UserRow> =>
 export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow> =>
   sql`select * from user where email_key in (${list(keys)})`
 
-/** A page of users behind the id `after`, and one more. */
+/** A page of users after the id `after`, and one more. */
 export const listUsersAfter = (
   after: string,
   limit: number,
@@ -53,8 +54,8 @@ export const listUsersAfter = (
     order by id limit ${limit + 1}`
 
 /**
- * Inserts the user if this request made the principal. A repeated batch finds its row and inserts nothing; an
- * e-mail address that is taken violates `user.email_key` and undoes the whole batch.
+ * Inserts the user if this request made the principal. A repeated batch finds its row and inserts
+ * nothing; an e-mail address that is taken violates `user.email_key` and undoes the whole batch.
  */
 export const insertUser = (cx: Context, row: UserRow): Statement =>
   insertWhere(
@@ -105,7 +106,7 @@ export const deleteUser = (id: string): Statement => sql`delete from user where 
 
 // --- session ----------------------------------------------------------------------------------
 
-// The settings are read by the statement itself, so a session costs no extra round trip, cold or warm.
+// The statement reads the settings itself, so a session costs no extra round trip, cold or warm.
 const duration = (name: NumberSetting): Scalar =>
   scalar`coalesce((select cast(value as integer) from setting where name = ${name}),
     ${DEFAULT_SETTINGS[name]})`
@@ -115,7 +116,7 @@ const live = (cx: Context): Condition =>
     and session.created_at + ${duration('session_ttl')} > ${cx.now()}
     and session.last_seen_at + ${duration('session_idle_ttl')} > ${cx.now()}`
 
-/** The session, if neither idle too long nor too old, of a user who may use it. */
+/** The session, if it was neither idle too long nor is too old, and its user may use it. */
 export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSession> =>
   sql`select session.*, user.email as user_email, user.email_verified as user_email_verified,
       user.name as user_name, user.locale as user_locale, user.status as user_status,
@@ -129,8 +130,8 @@ export const listLiveSessions = (cx: Context, user_id: string | Scalar): Stateme
     order by session.created_at desc, session.id_hash limit 200`
 
 /**
- * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of the session
- * whose `sid` goes on when it is the same user's.
+ * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of
+ * the session whose `sid` goes on when it belongs to the same user.
  */
 export const insertSession = (
   row: Omit<SessionRow, 'expires_at'>,
@@ -158,13 +159,13 @@ export const deleteSession = (id_hash: string): Statement =>
 export const deleteSessionsOf = (user_id: string, when: Condition = TRUE): Statement =>
   sql`delete from session where user_id = ${user_id} and (${when})`
 
-/** Sessions that ended by themselves. */
+/** Deletes sessions that ended by themselves. */
 export const deleteEndedSessions = (cx: Context): Statement =>
   sql`delete from session where not (${live(cx)})`
 
 // --- setup_link -------------------------------------------------------------------------------
 
-/** A condition: some person, directly or through a group, is an operator of everything. */
+/** A condition: a person, directly or through a group, is an operator of everything. */
 export const operatorExists = (cx: Context): Condition =>
   condition`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
     where "grant".role = 'operator' and "grant".object_id = '*'
@@ -179,7 +180,7 @@ export const insertSetupLink = (cx: Context, hash: string, ttl: number): Stateme
     sql`on conflict (hash) do nothing`,
   )
 
-/** The link, if it can still be redeemed. */
+/** The link, if it can be redeemed. */
 export const findSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
   sql`select hash from setup_link where hash = ${hash} and redeemed_by is null
     and expires_at > ${cx.now()} and not ${operatorExists(cx)}`

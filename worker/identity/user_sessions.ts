@@ -1,9 +1,14 @@
-// The sessions of a user as operators see them: listed, and ended.
+// The sessions of a user for operators: listing and ending.
 import { assertMayEditPrincipal } from '../access/power.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
-import { endAllSessions, endSession, type SessionRow, type SessionsEnded } from './sessions.ts'
+import {
+  endAllSessions,
+  endBrowserSession,
+  type SessionRow,
+  type SessionsEnded,
+} from './sessions.ts'
 import { findUserById, listLiveSessions } from './store.ts'
 import { noSuchUser } from './users.ts'
 
@@ -70,6 +75,6 @@ export async function endUserSession(
   if (!live.some((row) => row.id_hash === session_id)) {
     throw new Problem('not_found', 'this user has no such session')
   }
-  await cx.db.write(endSession(cx, id, session_id))
+  await cx.db.write(endBrowserSession(cx, id, session_id))
   await ended(cx, id)
 }

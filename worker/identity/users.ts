@@ -1,5 +1,5 @@
-// Accounts of people: what may be in one, how it comes to be, changes and ends. Their rights are not here
-// (access), nor how they prove who they are (login, passwords).
+// Accounts of people: schema, creation, change and end. Rights are in access/; proofs of identity
+// are in login.ts and passwords.ts.
 
 import {
   assertMayEditPrincipal,
@@ -21,7 +21,7 @@ import {
   type PageOf,
   type PageQuery,
   type Plan,
-  page,
+  pageOf,
   z,
 } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -44,7 +44,7 @@ import {
 } from './profile.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
-  deleteUser as deleteUserRow,
+  deleteUser,
   demandUserBefore,
   demandUserVersion,
   findUserById,
@@ -52,7 +52,7 @@ import {
   insertUser,
   listUsersAfter,
   type UserRow,
-  updateUser as updateUserRow,
+  updateUser,
   userExists,
   userIs,
 } from './store.ts'
@@ -102,7 +102,7 @@ export const userInput = z
   })
   .openapi('NewUser')
 
-/** A merge patch. Operators start a reset of a password, they never set one: it is not here. */
+/** A merge patch. Without a password: operators start a reset of a password and never set one. */
 export const userPatch = z
   .strictObject({
     email: fields.email.optional(),
@@ -134,7 +134,10 @@ type User = z.infer<typeof userSchema>
 export type UserInput = z.infer<typeof userInput>
 export type UserPatch = z.infer<typeof userPatch>
 
-/** The password hash is not in it, nor anything that could become one. */
+/**
+ * The user as the API shows it: without the password hash and without anything that could become
+ * one.
+ */
 export const describeUser = (row: UserRow): User => ({
   id: row.id,
   email: row.email,
@@ -148,14 +151,17 @@ export const describeUser = (row: UserRow): User => ({
   updated_at: row.updated_at,
 })
 
-/** Whether the person may sign in and get tokens. */
+/** True when the person may sign in and get tokens. */
 export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status === 'active'
 
 /** The users with these addresses, in one statement. */
 export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow> =>
   findUsersByEmailKeys(emails.map(emailKey))
 
-/** The row of a new user; hashes the password. Throws Problem for one that this account may not have. */
+/**
+ * The row of a new user; hashes the password. Throws Problem for a password that this account may
+ * not have.
+ */
 export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   const now = cx.now()
   const fault = input.password === undefined ? null : passwordFault(input.password, input.email)
@@ -180,7 +186,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   }
 }
 
-/** Principal, user and event. `when` makes the user depend on what the batch did before. */
+/** Principal, user and event. `when` makes the user depend on earlier statements of the batch. */
 export const userCreation = (
   cx: Context,
   row: UserRow,
@@ -191,7 +197,7 @@ export const userCreation = (
   appendEvent(cx, { type: 'user.created', subject_id: row.id }, principalIsMine(cx, row.id)),
 ]
 
-/** What applying `input` would do: a password counts at creation only (Design §7.10). */
+/** Plans an entry. A password counts at creation only. */
 export async function planUser(
   cx: Context,
   input: UserInput,
@@ -232,7 +238,7 @@ export async function listUsers(
   const after = decodeCursor(cx, 'users', cursor)
   const email_key = email === undefined ? undefined : emailKey(email)
   const rows = await cx.db.read(listUsersAfter(after, limit, { email_key, status }))
-  return page(cx, 'users', rows, limit, (row) => row.id, describeUser)
+  return pageOf(cx, 'users', rows, limit, (row) => row.id, describeUser)
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
@@ -248,10 +254,10 @@ export async function createUser(cx: Context, input: UserInput): Promise<UserRow
 }
 
 /**
- * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all sessions.
- * Throws Problem not_found, forbidden, precondition_failed, conflict.
+ * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all
+ * sessions. Throws Problem not_found, forbidden, precondition_failed, conflict.
  */
-export async function updateUser(
+export async function changeUser(
   cx: Context,
   id: string,
   patch: UserPatch,
@@ -272,7 +278,7 @@ export async function updateUser(
 }
 
 /** Deletes a user: the row and the sessions go, the id stays taken. */
-export async function deleteUser(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeUser(cx: Context, id: string, demanded: number | null): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   await whileOthersWrite(cx, id, demanded, async (current) => {
     const isGone = condition`not ${userExists(id)}`
@@ -283,7 +289,7 @@ export async function deleteUser(cx: Context, id: string, demanded: number | nul
       endSessionsOf(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
-      deleteUserRow(id),
+      deleteUser(id),
     ])
     return unlessRefused(
       write.then(() => current),
@@ -292,7 +298,9 @@ export async function deleteUser(cx: Context, id: string, demanded: number | nul
   })
 }
 
-/** The condition that somebody else remains an operator. One round trip. Throws Problem when nobody does now. */
+/**
+ * The condition that another operator remains. One round trip. Throws Problem when none does now.
+ */
 async function demandOperator(cx: Context, id: string): Promise<Condition> {
   const remains = leavesAnOperator(cx.now(), { user: id })
   const [state] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
@@ -302,7 +310,9 @@ async function demandOperator(cx: Context, id: string): Promise<Condition> {
 
 const ATTEMPTS = 3
 
-/** Reads, lets `write` try, and reads again when somebody else was quicker (`write` answers null). */
+/**
+ * Reads, lets `write` try, and reads again when another writer was quicker (`write` answers null).
+ */
 async function whileOthersWrite(
   cx: Context,
   id: string,
@@ -333,11 +343,11 @@ const userChange = (
     subject_id: row.id,
     data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
   }),
-  updateUserRow(row),
+  updateUser(row),
   ...(isUsable(row) ? [] : [endSessionsOf(row.id)]),
 ]
 
-/** The row with the patch applied, and the names of what is different then. */
+/** The row after the patch, and the names of the changed members. */
 function applyPatch(
   cx: Context,
   current: UserRow,
@@ -348,7 +358,7 @@ function applyPatch(
   if (patch.email !== undefined && patch.email !== current.email) {
     row.email = patch.email
     row.email_key = emailKey(patch.email)
-    // What was verified is the address that was there.
+    // Only the old address was verified.
     if (row.email_key !== current.email_key) row.email_verified = 0
   }
   if (patch.email_verified !== undefined) row.email_verified = patch.email_verified ? 1 : 0
@@ -379,14 +389,14 @@ function applyPatch(
   return { row, changed }
 }
 
-/** Throws Problem for members that do not go together. */
+/** Answers the profile. Throws Problem for members that contradict each other. */
 function checked(profile: Profile): Profile {
   const errors = profileFaults(profile)
   if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
   return profile
 }
 
-/** RFC 7396 §2. Built of entries, so that a member named `__proto__` is a member like others. */
+/** RFC 7396 §2. Built from entries, so that a member named `__proto__` is a member like others. */
 function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
   const merged = new Map(Object.entries(isObject(target) ? target : {}))
   for (const [name, value] of Object.entries(patch)) {

@@ -1,9 +1,12 @@
-// BLAKE2b (RFC 7693) without key, salt and personalization: the hash of PASERK ids, which WebCrypto does not have.
-// Written for few and short inputs (one per key and process), so plainly, with 64-bit words as BigInt.
+// BLAKE2b (RFC 7693) without key, salt and personalization: the hash of PASERK ids, which WebCrypto
+// does not have. Its inputs are few and short (one per key and process), so the code is plain, with
+// 64-bit words as BigInt.
 
 const WORD = 0xffff_ffff_ffff_ffffn
 
-/** RFC 7693 §2.6: the fractional parts of the square roots of the first eight primes, as in SHA-512. */
+/**
+ * RFC 7693 §2.6: the fractional parts of the square roots of the first eight primes, as in SHA-512.
+ */
 const IV = [
   0x6a09e667f3bcc908n,
   0xbb67ae8584caa73bn,
@@ -29,7 +32,9 @@ const SIGMA = [
   'a2847615fb9e3cd0',
 ]
 
-/** The words that each of the eight mixings of a round works on: four columns, then four diagonals. */
+/**
+ * The words that each of the eight mixings of a round works on: four columns, then four diagonals.
+ */
 const MIXED = ['048c', '159d', '26ae', '37bf', '05af', '16bc', '278d', '349e'].map(digits)
 
 function digits(text: string): number[] {
@@ -58,7 +63,7 @@ export function blake2b(data: Uint8Array, length: number): Uint8Array {
   return new Uint8Array(out.buffer, 0, length)
 }
 
-/** RFC 7693 §3.2: the compression function F. `count` is how many bytes were taken in so far. */
+/** RFC 7693 §3.2: the compression function F. `count`: bytes taken in so far. */
 function compress(h: bigint[], words: readonly bigint[], count: bigint, isLast: boolean): void {
   const v = [...h, ...IV]
   xor(v, 12, count & WORD)

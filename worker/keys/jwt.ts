@@ -1,10 +1,14 @@
-// Signing and checking our own JWTs. What a token says is decided above; here it gets `kid` and `typ`,
-// and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725 §3.11).
+// Signing and checking our own JWTs. The rooms above decide the claims; here a token gets `kid` and
+// `typ`, and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725
+// §3.11).
 import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
 import type { Context } from '../context.ts'
 import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './signing_keys.ts'
 
-/** Whether jose refused a JWT for its time alone, which it judges after the signature. */
+/**
+ * The fault of a JWT that jose refused for its time alone, which jose judges after the signature;
+ * else null.
+ */
 export function timeFault(error: unknown): 'expired' | 'not_yet_valid' | null {
   if (error instanceof errors.JWTExpired) return 'expired'
   const isEarly =
@@ -17,8 +21,8 @@ export function timeFault(error: unknown): 'expired' | 'not_yet_valid' | null {
 export type Signed = { jwt: string; kid: string }
 
 /**
- * Signs claims with the current key of `alg`, which is made when there is none yet. `iss` is added; times are the
- * caller's.
+ * Signs claims with the current key of `alg`; the first key is made when there is none. `iss` is
+ * added; the caller sets the times.
  */
 export async function signJwt(
   cx: Context,
@@ -34,8 +38,8 @@ export async function signJwt(
 }
 
 /**
- * The claims of a JWT of ours, or null when it is not one: wrong signature, type, issuer, audience or time.
- * `audience` undefined accepts any (for introspection, which judges the audience itself).
+ * The claims of a JWT that this issuer made, or null: wrong signature, type, issuer, audience or
+ * time. `audience` undefined accepts any (for introspection, which judges the audience itself).
  * `ignoreExpiry` is for id_token_hint, which may have run out (RP-Initiated Logout §2).
  */
 export async function verifyJwt(
@@ -47,7 +51,7 @@ export async function verifyJwt(
     const { payload } = await jwtVerify(
       jwt,
       async (header) => {
-        // Of `algorithms` below: that is looked at before the key.
+        // `alg` is one of `algorithms` below: jose checks that before it asks for the key.
         const keys = await keysOf(cx, header.alg as Algorithm)
         const key = keys.find((one) => one.kid === header.kid)
         if (key === undefined) throw new errors.JWKSNoMatchingKey()

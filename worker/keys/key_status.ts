@@ -1,4 +1,5 @@
-// Signing keys as operators see them: which one signs, which wait, which are retired. Never a private part.
+// Signing keys for operators: the key that signs, those that wait, those that are retired. Never a
+// private part.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { currentKey, signingKeys } from './signing_keys.ts'

@@ -1,8 +1,9 @@
-// Signing and checking our own PASETOs (v4.public), and the public keys as PASERK. Signed with the Ed25519 key that
-// also signs JWTs as EdDSA; neither can be taken for the other, because the bytes that a PASETO signs begin with
-// zeros (the lengths of its pre-authentication encoding) and those of a JWT with base64url.
-// PASETO has no header to say what a token is for. So the claim `typ` says it (RFC 8725 §3.11), and each reader
-// names the one that it accepts: `typ` is no claim of PASETO's own, and `purpose` there means "local" or "public".
+// Signing and checking our own PASETOs (v4.public), and the public keys as PASERK. They are signed
+// with the Ed25519 key that also signs JWTs as EdDSA. Neither can be taken for the other: the bytes
+// that a PASETO signs begin with zeros (the lengths of its pre-authentication encoding), those of a
+// JWT with base64url. PASETO has no header for the kind of a token. So the claim `typ` says it (RFC
+// 8725 §3.11), and each reader names the one that it accepts: `typ` is no claim of PASETO itself,
+// and `purpose` there means "local" or "public".
 import { type Claims, PasetoError, PublicProtocol } from 'paseto'
 import {
   ImportPublicKeyFactory,
@@ -27,13 +28,19 @@ const v4 = new PublicProtocol(
 
 const ascii = new TextEncoder()
 
-/** Seconds by which clocks of our own processes may differ: the library refuses an `iat` ahead of now. */
+/**
+ * Seconds by which the clocks of our own processes may differ: the library refuses an `iat` ahead
+ * of the present time.
+ */
 const CLOCK_TOLERANCE = 60
 
 /** Claims with times in epoch seconds, as in a JWT. */
 export type PasetoClaims = Record<string, unknown> & { iat: number; exp: number }
 
-/** Signs claims, which must have one `aud`. `iss` and `typ` are added. `kid` is that of the table and of the JWKS. */
+/**
+ * Signs claims, which must have one `aud`. `iss` and `typ` are added. `kid` is that of the table
+ * and of the JWKS.
+ */
 export async function signPaseto(
   cx: Context,
   typ: string,
@@ -48,8 +55,8 @@ export async function signPaseto(
 }
 
 /**
- * The claims of a PASETO of ours, times in epoch seconds, or null when it is not one: another version or purpose,
- * wrong signature, key, `typ` or issuer, or run out.
+ * The claims of a PASETO that this issuer made, times in epoch seconds, or null: another version or
+ * purpose, wrong signature, key, `typ` or issuer, or run out.
  */
 export async function verifyPaseto(
   cx: Context,
@@ -79,7 +86,7 @@ export async function verifyPaseto(
   }
 }
 
-/** PASETO's registered times are texts (RFC 3339), to the second. */
+/** The form of the registered times of PASETO: texts (RFC 3339), to the second. */
 const rfc3339 = (at: number): string => new Date(at * 1000).toISOString().replace('.000Z', 'Z')
 
 const seconds = (claims: Claims, name: 'iat' | 'exp'): number =>

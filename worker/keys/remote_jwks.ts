@@ -1,17 +1,18 @@
-// Key sets that others publish at an address (RFC 7517): one way to fetch and to remember them, for all that verifies
-// what somebody else signed. A set is kept for a minute. It is fetched again for a key id that it lacks, but not more
-// often than every ten seconds. While the address cannot be read, a set that is there counts on until its minute is
-// over. Which keys are of use, and which refusal a fault becomes, is for the caller to say.
+// Key sets that others publish at an address (RFC 7517): one way to fetch and to remember them, for
+// every check of a foreign signature. A set is kept for a minute. It is fetched again for a key id
+// that it lacks, but not more often than every ten seconds. While the address cannot be read, a
+// stored set counts on until its minute is over. The caller says which keys are of use, and which
+// refusal a fault becomes.
 import { type Context, recall, remember } from '../context.ts'
 import { isObject } from '../json.ts'
 import { type OutsideReason, OutsideRefused } from '../outside.ts'
 
-/** Seconds for which a set is kept. A key that its owner took away counts that much longer. */
+/** Seconds for which a set is kept. A key that its owner withdrew counts that much longer. */
 const SET_TTL = 60
 
 /**
- * Seconds until an address is asked again for a key that its set lacks, or after a fault that is remembered. A stranger
- * who makes up key ids cannot make us ask more often.
+ * Seconds until an address is asked again for a key that its set lacks, or after a fault that is
+ * remembered. A stranger with invented key ids cannot cause more requests.
  */
 const RETRY_AFTER = 10
 
@@ -19,32 +20,37 @@ const RETRY_AFTER = 10
 const DOCUMENT_MAX = 65_536
 const KEYS_MAX = 50
 
-/** Why there are no keys to be had: a literal, and where there is more to say, words for the log. */
+/** Fault for which there are no keys: a literal, and perhaps words for the log. */
 export type KeySetFault = { fault: OutsideReason | 'status' | 'no_jwk_set'; words?: string }
 
 export type KeySetAnswer<Key> = { keys: readonly Key[] } | KeySetFault
 
-/** How the sets of one kind of owner are read. */
+/** Reading of the sets of one kind of owner. */
 export type KeySetReader<Key extends { readonly kid?: unknown }> = {
-  /** Sets are remembered under it, so that no reader meets the keys of another. */
+  /** Sets are remembered under this name, so that no reader meets the keys of another. */
   name: string
-  /** The keys of use among those of a set; null when it does not count as a set. */
+  /** The usable keys of a set; null when it does not count as a set. */
   read(keys: readonly unknown[]): readonly Key[] | null
-  /** False: an address that failed is asked again by the next request. True: only after RETRY_AFTER. */
+  /**
+   * False: an address that failed is asked again by the next request. True: only after RETRY_AFTER.
+   */
   remembersFaults: boolean
 }
 
-/** `until`: the time at which it counts no longer. */
+/** `until`: time at which it stops counting. */
 type Fetched<Key> = KeySetAnswer<Key> & { fetched_at: number; until: number }
 
-/** The keys that a key id may mean: those of this id, and those that have none. */
+/** The keys that a key id may mean: those of this id, and those without an id. */
 export const keysNamed = <Key extends { readonly kid?: unknown }>(
   keys: readonly Key[],
   kid: string | undefined,
 ): readonly Key[] =>
   kid === undefined ? keys : keys.filter((key) => key.kid === undefined || key.kid === kid)
 
-/** All keys of use at an address. With `kid` the set is fetched again when it has none of that id yet. No database. */
+/**
+ * All usable keys at an address. With `kid` the set is fetched again when it has no key of that id
+ * yet. No database.
+ */
 export async function remoteKeys<Key extends { readonly kid?: unknown }>(
   cx: Context,
   reader: KeySetReader<Key>,
@@ -65,7 +71,10 @@ export async function remoteKeys<Key extends { readonly kid?: unknown }>(
   return known
 }
 
-/** A failed look takes no good keys away, and does not keep them longer: anybody can cause one by a made-up key id. */
+/**
+ * Answers the set to remember. A failed fetch takes no good keys away and does not keep them
+ * longer, since anybody can cause one with an invented key id.
+ */
 function renewed<Key>(
   cx: Context,
   known: Fetched<Key> | undefined,

@@ -1,4 +1,10 @@
-// The published keys, and their part of the management API. Private keys leave the room for nobody.
+// Keys: the signing keys of this issuer, and how key sets of others are fetched.
+// Routes: the JWKS and the PASERKs under /.well-known, and /v1/keys.
+// Table: `signing_key` (store.ts).
+// Files: signing_keys.ts makes and rotates keys, jwt.ts and paseto.ts sign and check,
+// remote_jwks.ts fetches key sets of others.
+// Leaves to the rooms above the claims of a token, and whose key sets count. Private keys never
+// leave the room.
 import { Hono } from 'hono'
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, z } from '../api.ts'
@@ -18,7 +24,8 @@ export function jwksRoutes(): Hono<Env> {
     })
     .get('/.well-known/paserk.json', async (c) => {
       const found = await paserks(c.var.cx)
-      // The first key of its kind signs as soon as it is made, so that there is none is not to be remembered.
+      // The first key of its kind signs as soon as it is made, so an empty answer must not be
+      // cached.
       const isEmpty = found.keys.length === 0
       c.header('Cache-Control', isEmpty ? 'no-cache' : `public, max-age=${JWKS_MAX_AGE}`)
       c.header('Access-Control-Allow-Origin', '*')

@@ -1,5 +1,5 @@
-// Signing keys: made, sealed at rest, published before they sign, kept until the last token they signed has
-// run out. All processes read the same table; none has a key of its own.
+// Signing keys: made, sealed at rest, and published before they sign; kept until their last token
+// has run out. All processes read the same table; none has a key of its own.
 import { exportJWK, generateKeyPair, importJWK, type JWK } from 'jose'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
@@ -12,19 +12,25 @@ import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './stor
 
 export type Algorithm = KeyRow['alg']
 
-/** ES256 for access tokens, RS256 for ID tokens (OpenID Connect Core §15.1). EdDSA is made when asked for. */
+/**
+ * ES256 for access tokens, RS256 for ID tokens (OpenID Connect Core §15.1). An EdDSA key is made on
+ * demand.
+ */
 export const FIRST_ALGORITHMS: readonly Algorithm[] = ['ES256', 'RS256']
 
-/** How long caches may keep the JWKS, in seconds, and how long a process remembers its keys. */
+/** Seconds for which caches may keep the JWKS, and for which a process remembers its keys. */
 export const JWKS_MAX_AGE = 300
 export const KEY_MEMORY_TTL = 60
 
-/** A key made now signs from when everybody has had the time to see it. */
+/** Seconds from the creation of a key to its first signature: by then everybody has seen it. */
 const PUBLISH_AHEAD = JWKS_MAX_AGE + KEY_MEMORY_TTL
 
 const MEMORY = 'signing keys'
 
-/** All keys, oldest first. Warm: no round trip. Cold: one, which brings settings and stored secrets too. */
+/**
+ * All keys, oldest first. Warm: no round trip. Cold: one, which brings settings and stored secrets
+ * too.
+ */
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   const known = recall<readonly KeyRow[]>(cx, MEMORY)
   if (known !== undefined) return known
@@ -41,7 +47,7 @@ export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
   return makeFirstKeys(cx)
 }
 
-/** The key that signs at this moment: of those that may, the newest. */
+/** The key that signs at this moment: the newest of those that may. */
 export function currentKey(
   cx: Context,
   keys: readonly KeyRow[],
@@ -52,14 +58,16 @@ export function currentKey(
 }
 
 /**
- * The key to sign with. The first key of an algorithm is made when it is first needed, one more round trip, and signs
- * at once: nothing of that algorithm was signed yet, and one that an operator made to wait was published even earlier.
+ * The key to sign with. The first key of an algorithm is made when it is first needed, with one
+ * more round trip. It signs at once, since nothing of that algorithm was signed yet; a key that an
+ * operator made in advance was published even earlier.
  */
 export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
   const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
   if (known !== undefined) return known
-  // Another process may have made it meanwhile: then this insert does nothing, and that key is answered.
+  // Another process may have made it meanwhile: then this insert does nothing, and the answer is
+  // that key.
   const { after } = await cx.db.write({
     change: insertFirstKey(await makeKey(cx, alg, cx.now())),
     after: listKeys(),
@@ -70,8 +78,9 @@ export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
 }
 
 /**
- * The keys that can have signed with `alg`. A first key signs before every process knows it, so a process that knows
- * none looks once more, at most once a second: whoever sends forged tokens costs the database no more than that.
+ * The keys that can have signed with `alg`. A first key signs before every process knows it. So a
+ * process that knows none looks once more, at most once a second: a sender of forged tokens costs
+ * the database no more than that.
  */
 export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyRow[]> {
   const ofAlg = (keys: readonly KeyRow[]) => keys.filter((key) => key.alg === alg)
@@ -91,12 +100,12 @@ async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
   return remember(cx, MEMORY, after, KEY_MEMORY_TTL)
 }
 
-/** Of those who race to make the first key of an algorithm one succeeds. */
+/** Inserts the first key of an algorithm; of several processes that try at once, one succeeds. */
 const insertFirstKey = (row: KeyRow): Statement => insertKeyUnlessPending(row, 0)
 
 /**
- * Statements that make the first keys of algorithms which a client asks for, so that they are published before it
- * meets them. No round trip warm.
+ * Statements that make the first keys of the algorithms of a client, so that they are published
+ * before it meets them. No round trip warm.
  */
 export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Promise<Statement[]> {
   const late = algs.filter((alg) => !FIRST_ALGORITHMS.includes(alg))
@@ -110,8 +119,8 @@ export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Pro
 }
 
 /**
- * Makes the successor of the current key of an algorithm, unless one is already waiting, and deletes keys that
- * nothing valid can have been signed with any more. Answers the key that signs next.
+ * Makes the successor of the current key of an algorithm, unless one is already waiting. Deletes
+ * keys with which nothing valid can be signed any more. Answers the key that signs next.
  */
 export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
@@ -131,7 +140,7 @@ export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   return next
 }
 
-/** Whether a successor has signed for so long that no token of this key can be valid. */
+/** True when a successor has signed for so long that no token of this key can be valid. */
 function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean {
   const successor = keys.find((other) => other.alg === key.alg && other.signs_at > key.signs_at)
   if (successor === undefined) return false
@@ -152,7 +161,9 @@ async function makeKey(cx: Context, alg: Algorithm, signs_at: number): Promise<K
 export const privateJwk = async (cx: Context, key: KeyRow): Promise<JWK> =>
   JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
 
-/** The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it. */
+/**
+ * The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it.
+ */
 export async function privateKey(cx: Context, key: KeyRow): Promise<CryptoKey> {
   const name = `private key ${key.kid}`
   const known = recall<CryptoKey>(cx, name)

@@ -7,7 +7,10 @@ export type KeyRow = typeof signing_key.$inferSelect
 export const listKeys = (): Statement<KeyRow> =>
   sql`select * from signing_key order by signs_at, kid`
 
-/** Inserts unless a key of this algorithm will still begin to sign after `after`: racing rotations make one. */
+/**
+ * Inserts the key, unless a key of this algorithm begins to sign after `after`: rotations at once
+ * make one key.
+ */
 export const insertKeyUnlessPending = (row: KeyRow, after: number): Statement =>
   insertWhere(
     signing_key,
@@ -15,7 +18,7 @@ export const insertKeyUnlessPending = (row: KeyRow, after: number): Statement =>
     condition`not exists (select 1 from signing_key where alg = ${row.alg} and signs_at > ${after})`,
   )
 
-/** A token that outlives the usual lifetimes keeps its key published. */
+/** Keeps a key published for a token that outlives the usual lifetimes. */
 export const keepKeyUntil = (kid: string, expires_at: number): Statement =>
   sql`update signing_key set needed_until = max(needed_until, ${expires_at}) where kid = ${kid}`
 

@@ -1,5 +1,5 @@
-// A person's own page: who is signed in, the way to the applications that have access, and every browser in which
-// the person is signed in, each to be signed out from here.
+// Page of a person: the account, the way to the applications that have access, and every browser in
+// which the person is signed in, each with a button that signs it out.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, hiddenFields, moment, person, shell } from './shell.ts'
@@ -12,7 +12,7 @@ export type AccountValues = {
   applications: string
   sessions: readonly {
     id: string
-    /** Whether it is the one that looks at the page. */
+    /** True for the browser that shows this page. */
     is_this: boolean
     /** Epoch seconds. */
     since: number
@@ -58,7 +58,7 @@ ${form({}, everywhere)}
   return shell({ title: t.title, body }, m)
 }
 
-// The more particular name first: nearly every browser also says the names of those it descends from.
+// The more particular name comes first: nearly every browser also sends the names of its ancestors.
 const BROWSERS: readonly [RegExp, string][] = [
   [/\bEdg(?:e|A|iOS)?\//, 'Edge'],
   [/\bOPR\//, 'Opera'],
@@ -77,7 +77,7 @@ const SYSTEMS: readonly [RegExp, string][] = [
   [/\bLinux\b/, 'Linux'],
 ]
 
-/** `Firefox, Windows`; else the beginning of what the browser said of itself; null when it said nothing. */
+/** `Firefox, Windows`; else the beginning of the text that the browser sent; null without one. */
 export function describeUserAgent(user_agent: string): string | null {
   const nameIn = (known: readonly [RegExp, string][]) =>
     known.find(([pattern]) => pattern.test(user_agent))?.[1]

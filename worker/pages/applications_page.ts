@@ -1,4 +1,5 @@
-// Which applications have access to a person's account, what they may, and a button for each to take it away.
+// Page of the applications that have access to the account of a person: their rights, and a button
+// for each that takes the access away.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, day, type Html, hiddenFields, moment, person, shell } from './shell.ts'
@@ -10,12 +11,12 @@ export type ApplicationsValues = {
   applications: readonly {
     client_id: string
     client_name: string | null
-    /** What it may do, in words. */
+    /** Rights of the application, in words. */
     may: readonly string[]
     /** Epoch seconds. */
     since: number
     last_used_at: number | null
-    /** Whether it keeps access while the person is away. */
+    /** True when it keeps access while the person is away. */
     offline: boolean
   }[]
 }

@@ -1,5 +1,6 @@
-// Asks a person whether a client may have what it asks for. Everything comes as values: this page knows neither
-// protocol nor tables. Names were chosen by others, so the redirect host and the client's id stand beside them.
+// Asks a person whether a client may have the rights that it asks for. All comes as values: this
+// page knows neither protocol nor tables. Names were chosen by others, so the redirect host and the
+// id of the client stand beside them.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, documents, type Html, type Introduction, logo, person, shell } from './shell.ts'
@@ -8,18 +9,18 @@ export type ConsentValues = {
   client_name: string
   client_id: string
   email: string
-  /** What is asked for: `name` as in the protocol, `text` for people. */
+  /** The requested rights: `name` as in the protocol, `text` for people. */
   scopes: readonly { name: string; text: string }[]
   /** Resource servers named by the request, shown as they are. */
   resources: readonly string[]
   /** The handle of the stored request, sent back in the field `request`. */
   request: string
   csrf: string
-  /** Where the browser goes afterwards. */
+  /** Host to which the browser goes afterwards. */
   redirect_host: string
   /** Address under which another account can be chosen, if there is one. */
   switch_account?: string
-  /** What the client shows of itself, where an operator stands behind it. */
+  /** Introduction of the client, where an operator stands behind it. */
   introduction?: Introduction | null
 }
 
@@ -37,7 +38,7 @@ export function consentPage(v: ConsentValues, m: Messages = english): Html {
     v.switch_account === undefined
       ? html``
       : html`<p class="beside"><a href="${v.switch_account}">${t.switchAccount}</a></p>`
-  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.lead.split('{client}')
   const introduction = v.introduction ?? null
   const body = html`${introduction === null ? html`` : logo(introduction)}<h1>${before}<bdi>${v.client_name}</bdi>${after}</h1>

@@ -1,11 +1,12 @@
-// The pages of the device grant: typing the code that a device shows, comparing and deciding, and what became of it.
-// The one danger is a code that somebody else sent, so the question names it before anything else.
+// The pages of the device grant: typing the code that a device shows, comparing and deciding, and
+// the result. The one danger is a code that somebody else sent, so the question names it before
+// anything else.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { alert, csrfField, type Html, person, shell } from './shell.ts'
 
 export type DeviceValues = {
-  /** Filled in, but for the person to send. */
+  /** Filled in already, but the person has to send it. */
   code: string
   csrf: string
   error?: string
@@ -33,13 +34,13 @@ export type DeviceConsentValues = {
   client_name: string
   client_id: string
   email: string
-  /** What is asked for: `name` as in the protocol, `text` for people. */
+  /** The requested rights: `name` as in the protocol, `text` for people. */
   scopes: readonly { name: string; text: string }[]
   /** Resource servers named by the device, shown as they are. */
   resources: readonly string[]
-  /** As the device shows it. */
+  /** The code as the device shows it. */
   code: string
-  /** Proof that this was asked, sent back in the field `request`. */
+  /** Proof that this question was asked, sent back in the field `request`. */
   request: string
   csrf: string
   /** Address under which another account can be chosen. */
@@ -52,7 +53,7 @@ export function deviceConsentPage(v: DeviceConsentValues, m: Messages = english)
     v.resources.length === 0
       ? html``
       : html`<h2>${m.consent.at}</h2><ul class="plain">${v.resources.map((one) => html`<li><code>${one}</code></li>`)}</ul>`
-  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.ask.split('{client}')
   const body = html`<h1>${before}<bdi>${v.client_name}</bdi>${after}</h1>
 <p class="user-code">${v.code}</p>

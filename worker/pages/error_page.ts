@@ -1,5 +1,5 @@
-// What a person sees when something did not work. The text is public and dull; details are in the log,
-// where the id of the request leads to them.
+// Page for a person when something did not work. The text is public and dull; details are in the
+// log, where the id of the request leads to them.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { type Html, shell } from './shell.ts'

@@ -1,5 +1,6 @@
-// A form that the browser sends on by itself to where an answer belongs (OAuth Form Post Response Mode). The button
-// is for browsers without script. The script is this one text, which the page's policy names by its hash.
+// A form that the browser sends on by itself to the address of an answer (OAuth Form Post Response
+// Mode). The button is for browsers without script. The script is this one text, which the policy
+// of the page names by its hash.
 import { html, raw } from 'hono/html'
 import { sha256 } from '../crypto.ts'
 import { english, type Messages } from './messages.ts'
@@ -7,7 +8,10 @@ import { type Html, hiddenFields, shell } from './shell.ts'
 
 const SCRIPT = 'document.forms[0].submit()'
 
-/** The script as a source of the Content-Security-Policy (CSP Level 3 §2.3.1), in base64 with padding. */
+/**
+ * The script as a source of the Content-Security-Policy (CSP Level 3 §2.3.1), in base64 with
+ * padding.
+ */
 export const FORM_POST_SCRIPT = `'sha256-${sha256(SCRIPT).replaceAll('-', '+').replaceAll('_', '/')}='`
 
 export type FormPostValues = { action: string; fields: Readonly<Record<string, string>> }

@@ -1,23 +1,24 @@
-// Asks a person whether an account here may be linked with a voice assistant: the consent page for clients with a
-// preset, with the words that vendors ask for. It answers to the same path and with the same buttons.
+// Asks a person whether an account here may be linked with a voice assistant: the consent page for
+// clients with a preset, in the words that vendors demand. Its form goes to the same path, with the
+// same buttons.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, person, shell } from './shell.ts'
 
 export type LinkingValues = {
-  /** The service whose account is linked, as people know it. */
+  /** The service that has the account, in the name that people know. */
   service_name: string
   /** The vendor of the assistant, and where people unlink there. */
   vendor: { title: string; app: string; privacy_uri: string | null }
   email: string
-  /** What is asked for: `name` as in the protocol, `text` for people. */
+  /** The requested rights: `name` as in the protocol, `text` for people. */
   scopes: readonly { name: string; text: string }[]
-  /** What the service says about what it does with data, if there is such a page. */
+  /** Page on which the service says what it does with data, if there is one. */
   privacy_uri: string | null
   /** The handle of the stored request, sent back in the field `request`. */
   request: string
   csrf: string
-  /** Where the browser goes afterwards. */
+  /** Host to which the browser goes afterwards. */
   redirect_host: string
   /** Address under which another account can be chosen. */
   switch_account: string
@@ -26,7 +27,7 @@ export type LinkingValues = {
 export function linkingPage(v: LinkingValues, m: Messages = english): Html {
   const t = m.linking
   const { title } = v.vendor
-  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, between, after] = t.lead.split(/\{service\}|\{vendor\}/)
   const privacy = [
     { whose: v.service_name, uri: v.privacy_uri },

@@ -1,5 +1,5 @@
-// The form with which people sign in. The refusal is one text for every reason: an account that does not exist
-// reads like a wrong password (Design §7.8).
+// The form with which people sign in. The refusal is one text for every reason: an account that
+// does not exist reads like a wrong password.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import {
@@ -14,13 +14,13 @@ import {
 } from './shell.ts'
 
 export type LoginValues = {
-  /** What was typed, or the login hint. */
+  /** The text that was typed, or the login hint. */
   username: string
-  /** Fields that say where to go on, sent back as they came. */
+  /** Fields that carry the target, sent back as they came. */
   carried: Readonly<Record<string, string>>
   csrf: string
   error?: string
-  /** The application that sent the person here, if it shows itself. */
+  /** The application that sent the person here, if it introduces itself. */
   client?: Introduction | null
 }
 
@@ -28,10 +28,10 @@ export function loginPage(v: LoginValues, m: Messages = english): Html {
   const t = m.signIn
   const failed = v.error !== undefined
   const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
-  // The cursor stands where the person goes on typing.
+  // The cursor stands in the next field to type in.
   const known = v.username !== ''
   const client = v.client ?? null
-  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.lead.split('{client}')
   const sender =
     client === null

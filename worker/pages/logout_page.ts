@@ -1,23 +1,24 @@
-// Signing out asks first, so that no link or image signs anybody out; afterwards it says that it is done.
+// The question before signing out, so that no link or image signs anybody out; and the page
+// afterwards.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 import { csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
 
 export type LogoutValues = {
-  /** Path that the form is sent to. */
+  /** Path to which the form is sent. */
   action: string
-  /** The application that asks for it, if one does. */
+  /** The application that asks to sign out, if one does. */
   client_name: string | null
   email: string
   name: string | null
-  /** Fields that say where to go on, sent back as they came. */
+  /** Fields that carry the target, sent back as they came. */
   carried: Readonly<Record<string, string>>
   csrf: string
 }
 
 export function logoutPage(v: LogoutValues, m: Messages = english): Html {
   const t = m.logout
-  // Isolated: a name with writing of the other direction must not reorder the sentence around it.
+  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.asked.split('{client}')
   const asked =
     v.client_name === null
@@ -38,7 +39,7 @@ ${hiddenFields(v.carried)}
   return shell({ title: t.title, body }, m)
 }
 
-/** `back` is an address of an application that the person may go on to. */
+/** The page afterwards. `back`: address of an application to which the person may go on. */
 export function signedOutPage(back: string | null = null, m: Messages = english): Html {
   const t = m.signedOut
   const link = (to: string) => {

@@ -1,5 +1,7 @@
-// All texts that people read on the pages, one object per locale. A page takes the object as its last argument,
-// so another language is another object of the same shape. Plain text: the pages escape it.
+// Texts that people read on the pages, one object per locale: titles, sentences, buttons, faults.
+// Texts of single scopes, claims and actions are in scope_messages.ts. A page takes the object as
+// its last argument, so another language is another object of the same shape. Plain text: the pages
+// escape it.
 
 export const english = {
   locale: 'en',
@@ -41,7 +43,7 @@ export const english = {
     lasting: 'keep this access until you unlink the account',
     allow: 'Agree and link',
     deny: 'Cancel',
-    /** Whoever is lured here would link the assistant of another person. */
+    /** A person who is lured here would link the assistant of somebody else. */
     begun: (app: string) =>
       `Go on only if you began this in ${app}, where you can unlink at any time.`,
     sentTo: (host: string) => `Either way you go back to ${host}.`,
@@ -150,7 +152,10 @@ export type Messages = typeof english
 const LOCALES: ReadonlyMap<string, Messages> = new Map([[english.locale, english]])
 export const UI_LOCALES: readonly string[] = [...LOCALES.keys()]
 
-/** The texts in the first of the wished locales (BCP 47) that there is, a region's in its language; else English. */
+/**
+ * The texts in the first wished locale (BCP 47) that there is, for a region in its language; else
+ * English.
+ */
 export function messagesFor(ui_locales: readonly string[]): Messages {
   for (const one of ui_locales) {
     const found = LOCALES.get(one) ?? LOCALES.get(one.split('-')[0] ?? '')

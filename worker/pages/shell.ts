@@ -1,5 +1,10 @@
-// The frame of every page, and the parts that pages share. No script and no inline style: the policy in
-// pageHeaders allows neither, and everything works without. Values are escaped by hono/html.
+// Pages: values in, HTML out. This file has the frame of every page, and the parts that pages
+// share.
+// Files: one `..._page.ts` for each page; all texts in messages.ts, those of scopes, claims and
+// actions in scope_messages.ts; all looks in stylesheet.ts.
+// No script and no inline style: the policy of `pageHeaders` (http.ts) allows neither, and all
+// works without. Values are escaped by hono/html.
+// Owns no route and no table. Leaves to the rooms above where the values come from.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
 
@@ -33,11 +38,11 @@ const MARK = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focus
 <path class="mark-line" d="M9.5 23 16 9l6.5 14M12.2 18h7.6"></path>
 </svg>`
 
-/** What went wrong, read out at once by screen readers; nothing when `text` is undefined. */
+/** The fault, which screen readers read out at once; nothing when `text` is undefined. */
 export const alert = (text: string | undefined): Html =>
   text === undefined ? html`` : html`<p class="alert" role="alert" id="alert">${text}</p>`
 
-/** What an application shows of itself (OpenID Connect Registration §2). */
+/** Introduction that an application gives of itself (OpenID Connect Registration §2). */
 export type Introduction = {
   client_name: string
   logo_uri: string | null
@@ -45,13 +50,16 @@ export type Introduction = {
   tos_uri: string | null
 }
 
-/** The logo of the application that asks, if it has one. Its name stands beside it, so it needs no words. */
+/**
+ * The logo of the application that asks, if it has one. Its name stands beside it, so it needs no
+ * text of its own.
+ */
 export const logo = ({ logo_uri }: Introduction): Html =>
   logo_uri === null
     ? html``
     : html`<img class="logo" src="${logo_uri}" alt="" referrerpolicy="no-referrer">`
 
-/** What the application says about data and terms, if it does. */
+/** Links to the pages of the application about data and terms, if it has such. */
 export function documents(v: Introduction, m: Messages): Html {
   const links = [
     { uri: v.policy_uri, text: m.client.policy(v.client_name) },
@@ -69,7 +77,9 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): Html =>
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
   )}`
 
-/** A time (epoch seconds), to the minute and in UTC: where the reader is, is not known. */
+/**
+ * A time (epoch seconds), to the minute and in UTC, since the time zone of the reader is not known.
+ */
 export function moment(at: number): Html {
   const text = new Date(at * 1000).toISOString()
   return html`<time datetime="${text}">${text.slice(0, 16).replace('T', ' ')} UTC</time>`
@@ -84,7 +94,7 @@ export function day(at: number): Html {
 export const csrfField = (csrf: string): Html =>
   html`<input type="hidden" name="csrf" value="${csrf}">`
 
-/** The person as whom the page acts: a round initial, the name if there is one, the e-mail. */
+/** The person of the session: a round initial, the name if there is one, the e-mail. */
 export function person(v: { label: string; email: string; name?: string | null }): Html {
   const initial = [...(v.name ?? v.email)][0]?.toLocaleUpperCase() ?? ''
   const name = v.name ? html`<span class="person-name" dir="auto">${v.name}</span>` : html``

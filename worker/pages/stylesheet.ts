@@ -1,5 +1,5 @@
-// The text of /style.css: everything about how pages look. Colours are pairs for light and dark with at least
-// 4.5:1 for text and 3:1 for borders of fields (WCAG 2.2 AA, §1.4.3 and §1.4.11).
+// The text of /style.css: everything about how pages look. Colours are pairs for light and dark
+// with at least 4.5:1 for text and 3:1 for borders of fields (WCAG 2.2 AA, §1.4.3 and §1.4.11).
 export const stylesheet = `
 :root {
   color-scheme: light dark;

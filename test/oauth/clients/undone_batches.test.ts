@@ -1,5 +1,5 @@
-// Changes of clients are done whole or not at all: repeated after a lost answer they find their own work, and plans are
-// undone when the client is another one by then.
+// Changes of clients are done whole or not at all: repeated after a lost answer they find their own
+// work, and plans are undone when the client is another one by then.
 import { describe, expect, test } from 'vitest'
 import type { Context } from '../../../worker/context.ts'
 import { sql } from '../../../worker/db/sql.ts'

@@ -4,7 +4,7 @@ import { describe, expect, test } from 'vitest'
 import type { Context } from '../../../worker/context.ts'
 import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
 import { deliver, takeDeliveries } from '../../../worker/deliveries.ts'
-import { deleteUser, updateUser } from '../../../worker/identity/users.ts'
+import { changeUser, removeUser } from '../../../worker/identity/users.ts'
 import { rotateKey } from '../../../worker/keys/signing_keys.ts'
 import { deleteEnded } from '../../../worker/oauth/authorizations/store.ts'
 import {
@@ -149,14 +149,14 @@ describe('clients hear of the end of a session', () => {
     [
       'of a user who was disabled, within a minute',
       async ({ worker }) => {
-        await updateUser(worker.context(), 'ann', { status: 'disabled' }, null)
+        await changeUser(worker.context(), 'ann', { status: 'disabled' }, null)
         await runTimer(worker)
       },
     ],
     [
       'of a user who was deleted, within a minute',
       async ({ worker }) => {
-        await deleteUser(worker.context(), 'ann', null)
+        await removeUser(worker.context(), 'ann', null)
         await runTimer(worker)
       },
     ],

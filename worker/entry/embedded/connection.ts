@@ -1,8 +1,8 @@
-// One connection to the database file, through the native library, which is synchronous: what is
-// done here is done when the call returns. It owns the cache of prepared statements, for preparing
-// costs many times what running does, and leaves nothing open: BEGIN and COMMIT are never prepared
-// here (one that meets a lock would stay open and swallow what follows), every statement is stepped
-// to its last row, and what fails is rolled back. Queue and retries are embedded_database's.
+// One connection to the database file, through the native library, which is synchronous: all work
+// is done when the call returns. It owns the cache of prepared statements, since preparing costs
+// many times more than running. It leaves nothing open: BEGIN and COMMIT are never prepared here
+// (one that meets a lock would stay open and swallow later statements), every statement is stepped
+// to its last row, and a failed call is rolled back. database.ts has the queue and the retries.
 
 import Database from 'libsql'
 import type { Statement } from '../../db/sql.ts'
@@ -16,7 +16,9 @@ interface Prepared {
   readonly parameters: number
 }
 
-/** Statements kept for each connection. The rooms have some two hundred, and few are asked often. */
+/**
+ * Statements kept for each connection. The rooms have some two hundred, and use few of them often.
+ */
 const CACHED_MAX = 200
 /** A longer text, such as a list of thousands of ids, is prepared for this once. */
 const CACHED_LENGTH_MAX = 16_384
@@ -32,9 +34,10 @@ export class EmbeddedConnection {
     this.#role = role
     try {
       this.script('PRAGMA foreign_keys = ON')
-      // What was acknowledged is security state: a spent code, a revoked family. Any setting keeps
-      // it when the process is killed, for then the kernel has the write; FULL, one fsync for each
-      // commit, keeps it when the power goes too (NORMAL could lose the last commits, not the file).
+      // An acknowledged write is security state: a spent code, a revoked family. Any setting keeps
+      // it when the process is killed, since then the kernel has the write. FULL, one fsync for
+      // each commit, keeps it also when the power fails (NORMAL could lose the last commits, not
+      // the file).
       this.script(role === 'read' ? 'PRAGMA query_only = ON' : 'PRAGMA synchronous = FULL')
     } catch (error) {
       this.close()
@@ -42,7 +45,7 @@ export class EmbeddedConnection {
     }
   }
 
-  /** How many prepared statements are kept. */
+  /** Number of prepared statements that are kept. */
   get cached(): number {
     return this.#cache.size
   }
@@ -62,7 +65,7 @@ export class EmbeddedConnection {
       try {
         return this.#rows(statement)
       } catch (error) {
-        // As the client of a remote database names it.
+        // The name that the client of a remote database uses too.
         if (error instanceof Error) Object.assign(error, { statementIndex: place })
         throw error
       }
@@ -70,12 +73,12 @@ export class EmbeddedConnection {
     return guarded(() => this.#transaction(() => batches.map((batch) => batch.map(rows))))
   }
 
-  /** Several statements with no arguments and no answer, as they stand. */
+  /** Runs several statements without arguments and answers, as they stand. */
   script(text: string): void {
     guarded(() => this.#db.exec(text))
   }
 
-  /** Several statements with no arguments and no answer, all or nothing. */
+  /** Runs several statements without arguments and answers, all or nothing. */
   scriptInTransaction(text: string): void {
     guarded(() => this.#transaction(() => this.#db.exec(text)))
   }
@@ -92,8 +95,8 @@ export class EmbeddedConnection {
       this.#db.exec('COMMIT')
       return result
     } catch (error) {
-      // SQLite may have done it already. The library does not: closed in a transaction, it keeps the
-      // lock until its last statement is garbage, so this comes before everything else.
+      // SQLite may have rolled back already. The library has not: closed in a transaction, it keeps
+      // the lock until its last statement is garbage, so this comes before everything else.
       if (this.#db.inTransaction) this.#db.exec('ROLLBACK')
       throw error
     }
@@ -113,7 +116,7 @@ export class EmbeddedConnection {
 
   #prepare(sql: string, parameters: number): Prepared {
     const cached = this.#cache.get(sql)
-    // A statement keeps what was bound to it: with fewer arguments than the last time, a value of
+    // A statement keeps its bound values: with fewer arguments than the last time, a value of
     // another request would take the place of the missing one.
     if (cached !== undefined && cached.parameters === parameters) {
       this.#cache.delete(sql)
@@ -135,7 +138,7 @@ export class EmbeddedConnection {
 
 type NativeRow = Record<string, PlainRow[string] | ArrayBuffer>
 
-/** The row as the rooms know it: its own object, integers turned into numbers. */
+/** The row in the form that the rooms know: a plain object, with integers as numbers. */
 function plainRow(row: NativeRow): PlainRow {
   for (const column in row) {
     const value = row[column]
@@ -152,7 +155,7 @@ function plainRow(row: NativeRow): PlainRow {
   return row as PlainRow
 }
 
-/** The library names some codes by number only. Their base code says what is to be done. */
+/** The library names some codes by number only. Their base code says the right reaction. */
 function guarded<T>(work: () => T): T {
   try {
     return work()

@@ -1,10 +1,11 @@
-// The database as a file of this process, on Node, Deno and Bun. The one place that opens it, because
-// the library loses acknowledged writes if it is used plainly: after SQLITE_BUSY a statement stays
-// open on the connection, and what that connection is told next is acknowledged and never reaches the
-// disk. So all writes of the process go through one connection behind one queue, and a connection
-// that has met anything but a constraint is thrown away, with its statements, before the next attempt.
-// Writes asked for at once share a commit. That none can tell needs constraints which are checked at
-// each statement: one DEFERRED to the commit could be met by another's batch.
+// The database as a file of this process, on Node, Deno and Bun; only this file opens it. Plain use
+// of the library loses acknowledged writes: after SQLITE_BUSY a statement stays open on the
+// connection, and later statements there are acknowledged and never reach the disk. So all writes
+// of the process go through one connection behind one queue. A connection that met anything but a
+// constraint is thrown away, with its statements, before the next attempt. Writes of the same
+// moment share a commit. To hide that, constraints must be checked at each statement: one DEFERRED
+// to the commit could be met by the batch of another.
+// Owns no table. connection.ts runs statements, libsql.ts is shared with the remote driver.
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -23,28 +24,30 @@ import {
 export interface EmbeddedDatabase extends Database, ScriptRunner {
   /** The file, as an absolute path. */
   readonly path: string
-  /** Waits for what was begun, then gives the file back. */
+  /** Waits for work that has begun, then gives the file back. */
   close(): Promise<void>
 }
 
 export interface EmbeddedDatabaseOptions {
   /**
-   * How long SQLite waits for another process's lock, in milliseconds. The wait stops the whole
-   * process, for native calls are synchronous; it is only ever another process that is waited for.
+   * Milliseconds that SQLite waits for the lock of another process. The wait stops the whole
+   * process, since native calls are synchronous; only another process can cause it.
    */
   lockTimeout?: number
-  /** How often a call that met a lock is tried, each try waiting up to `lockTimeout`. */
+  /**
+   * Number of times that a call is tried when it meets a lock; each try waits up to `lockTimeout`.
+   */
   attempts?: number
 }
 
-/** The file cannot be used, and waiting will not help. The message says what to do. */
+/** Thrown when the file cannot be used and waiting will not help. The message says the remedy. */
 export class DatabaseUnusable extends Error {
   override readonly name = 'DatabaseUnusable'
 }
 
 /**
- * Opens, and makes where it does not exist, the file of a `file:` URL, folder included.
- * Throws DatabaseUnusable, with nothing changed, if the file is not a database we may use.
+ * Opens the file of a `file:` URL; makes it, folder included, where it does not exist. Throws
+ * DatabaseUnusable, with nothing changed, if the file is not a database that this program may use.
  */
 export async function openEmbeddedDatabase(
   url: string,
@@ -75,7 +78,7 @@ export async function openEmbeddedDatabase(
   }
 }
 
-/** Batches that share a transaction, with those who wait for their answers. */
+/** Batches that share a transaction, with the callers that wait for their answers. */
 interface Group {
   readonly batches: {
     readonly statements: readonly Statement<unknown>[]
@@ -85,16 +88,16 @@ interface Group {
   statements: number
 }
 
-/** More statements than this do not share a transaction: it bounds how long the process stands. */
+/** Most statements that share a transaction: bounds the time for which the process stands still. */
 const SHARED_MAX = 100
 
-/** Those who want one connection, one after the other, and the connection or its successor. */
+/** Queue for one connection and its successors: one call after the other. */
 class Line {
   readonly #connect: () => EmbeddedConnection
   readonly #attempts: number
   #connection: EmbeddedConnection | null
   #last: Promise<unknown> = Promise.resolve()
-  /** The end of the line, when that is a group which others may still join. */
+  /** The last place of the queue, when it is a group that other batches may still join. */
   #group: Group | null = null
   #loopTurnedAt = 0
   #isClosed = false
@@ -116,7 +119,7 @@ class Line {
     attempts: number,
   ): Promise<Line> {
     // Two processes that start at once can lock each other out of the set-up, in which SQLite does
-    // not wait its timeout: hence more and quicker attempts than later.
+    // not wait its timeout. Hence there are more and quicker attempts than later.
     for (let attempt = 0; ; attempt++) {
       let connection: EmbeddedConnection | undefined
       try {
@@ -142,8 +145,8 @@ class Line {
   }
 
   /**
-   * One batch, all or nothing. Those asked for in the same turn of the event loop share a commit,
-   * for its fsync costs more than the rest. Answered when it is on the disk.
+   * One batch, all or nothing. Batches of the same turn of the event loop share a commit, since its
+   * fsync costs more than the rest. Answered when it is on the disk.
    */
   write(statements: readonly Statement<unknown>[]): Promise<PlainRow[][]> {
     if (this.#isClosed) return Promise.reject(closedError())
@@ -172,8 +175,9 @@ class Line {
         for (const [i, { resolve }] of batches.entries()) resolve(answers[i] ?? [])
         return
       } catch (error) {
-        // Nothing of the group was stored. With a lock or a full disk it ends here for all; whose
-        // fault anything else is shows when each is alone, so that none suffers from another.
+        // Nothing of the group was stored. A lock or a full disk ends it for all. For any other
+        // fault each batch runs alone, which shows the one at fault, so that no batch suffers from
+        // another.
         if (error instanceof DatabaseUnavailable) {
           for (const { reject } of batches) reject(error)
           return
@@ -189,8 +193,8 @@ class Line {
   }
 
   async #try<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
-    // Native calls are over when they return, so that a long import would keep timers and sockets
-    // waiting until its last row. Every few milliseconds they get their turn.
+    // Native calls end when they return, so a long import would keep timers and sockets waiting
+    // until its last row. Every few milliseconds they get their turn.
     if (performance.now() - this.#loopTurnedAt >= 5) {
       await new Promise(setImmediate)
       this.#loopTurnedAt = performance.now()
@@ -213,9 +217,9 @@ class Line {
     }
   }
 
-  /** The write-ahead log goes into the file, so that the file alone is worth copying. */
+  /** Writes the write-ahead log into the file, so that a copy of the file alone is complete. */
   async fold(): Promise<void> {
-    // PASSIVE waits for nobody; what another process still reads stays in the log.
+    // PASSIVE waits for no other process; parts that another process still reads stay in the log.
     await this.run((connection) => connection.script('PRAGMA wal_checkpoint(PASSIVE)')).catch(
       () => null,
     )
@@ -253,7 +257,7 @@ function databasePath(url: string): string {
   return resolve(path)
 }
 
-/** Makes sure of a file that is empty or looks like SQLite's, before the driver may touch it. */
+/** Asserts that the file is empty or looks like one of SQLite, before the driver may touch it. */
 function makeFile(path: string): void {
   const folder = dirname(path)
   try {
@@ -266,7 +270,8 @@ function makeFile(path: string): void {
     )
   }
   try {
-    // Keys and password hashes are in there: for its owner only. The write-ahead log follows suit.
+    // The file has keys and password hashes, so only its owner may read it. The write-ahead log
+    // gets the same mode.
     closeSync(openSync(path, 'a', 0o600))
     accessSync(path, constants.R_OK | constants.W_OK)
     accessSync(folder, constants.W_OK) // the write-ahead log is made beside it

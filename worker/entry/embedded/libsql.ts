@@ -1,6 +1,6 @@
-// What the embedded and the remote database share: how values are bound, and what the drivers' errors
-// mean; and how statements and rows cross the border to @libsql/client, which the remote one uses.
-// No node: import, for the Workers bundle holds this too.
+// Parts that the embedded and the remote database share: how values are bound, and the meaning of
+// the errors of the drivers; and how statements and rows cross the border to @libsql/client, which
+// the remote one uses. No node: import, since the Workers bundle has this file too.
 
 import type { InStatement, ResultSet } from '@libsql/client'
 import { type ConstraintKind, ConstraintViolation } from '../../db/database.ts'
@@ -16,10 +16,10 @@ export function toDriver(statement: Statement<unknown>): InStatement {
   return { sql: statement.sql, args: statement.args.map(bindable) }
 }
 
-/** The value as both drivers take it. */
+/** The value in the form that both drivers take. */
 export function bindable(value: SqlValue): string | bigint | number | null | Uint8Array {
-  // They bind every JavaScript number as REAL. Where no column's affinity turns it back
-  // (`select ?`, a CHECK with typeof, JSON) 5 would have become 5.0, so integers go as bigint.
+  // They bind every JavaScript number as REAL. Where the affinity of a column does not turn it back
+  // (`select ?`, a CHECK with typeof, JSON) 5 would become 5.0, so integers go as bigint.
   if (typeof value === 'number') {
     return Number.isSafeInteger(value) && !Object.is(value, -0) ? BigInt(value) : value
   }
@@ -39,23 +39,25 @@ export function rowsFromDriver(result: ResultSet): PlainRow[] {
   )
 }
 
-/** The driver's code, by name: its error classes are minified and exist twice. */
+/** The code of a driver error, by name: the error classes are minified and exist twice. */
 export function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined
   return typeof code === 'string' ? code : ''
 }
 
-/** Another connection holds the lock. Nothing was done, the same batch may be tried again. */
+/**
+ * True when another connection holds the lock. Nothing was done; the same batch may be tried again.
+ */
 export function isLockedOut(error: unknown): boolean {
-  // PROTOCOL is SQLite's word for losing the race for the write-ahead log's locks, TRANSACTION_BUSY
-  // is sqld's for too many writers in line.
+  // PROTOCOL is the code of SQLite for losing the race for the locks of the write-ahead log,
+  // TRANSACTION_BUSY the code of sqld for too many waiting writers.
   return /^(SQLITE_(BUSY|LOCKED|PROTOCOL)|TRANSACTION_BUSY)/.test(codeOf(error))
 }
 
-/** The error as the rooms know it, or null if it is none of theirs. */
+/** The error in the form that the rooms know, or null when it is none of theirs. */
 export function asConstraintViolation(error: unknown): ConstraintViolation | null {
   if (!(error instanceof Error) || !codeOf(error).startsWith('SQLITE_CONSTRAINT')) return null
-  // sqld and the embedded library differ in code and prefix, but SQLite's own sentence is in both.
+  // sqld and the embedded library differ in code and prefix, but both have the sentence of SQLite.
   const told = /(UNIQUE|CHECK|FOREIGN KEY|NOT NULL) constraint failed(?:: ([^\n]*))?/.exec(
     error.message,
   )

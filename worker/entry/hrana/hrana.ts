@@ -1,7 +1,10 @@
-// A libSQL server over HTTP (Hrana, versions 2 and 3) in front of one local file. FOR DEVELOPMENT AND
-// TESTS ONLY: one process, one file, fewer promises to the disk than sqld's. workerd cannot open
-// files, so `npm run dev` and the worker's tests need it. Also a program of its own:
-//   node worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
+// A libSQL server over HTTP (Hrana, versions 2 and 3) in front of one local file. FOR DEVELOPMENT
+// AND TESTS ONLY: one process, one file, fewer promises about the disk than sqld. workerd cannot
+// open files, so `npm run dev` and the tests of the worker need it. Also a program of its own: node
+// worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
+// Files: protocol.ts has the messages, stream.ts carries them out, sql_text.ts finds the statements
+// of a text.
+// Owns no table, and leaves the meaning of statements to SQLite.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import { mkdirSync } from 'node:fs'
@@ -17,23 +20,25 @@ export interface HranaOptions {
   host?: string
   /** 0 for any free one. */
   port?: number
-  /** When set, requests must bring it as their bearer token. */
+  /** When set, requests must carry it as their bearer token. */
   authToken?: string | undefined
-  /** A stream nobody speaks to is rolled back after so many milliseconds. */
+  /** Milliseconds after which a silent stream is rolled back. */
   idleTimeout?: number
-  /** How long a writer waits for the others, in milliseconds. */
+  /** Milliseconds that a writer waits for the others. */
   lockTimeout?: number
   /** In bytes. */
   maxBodySize?: number
-  /** Hears of each text that is to be executed. */
+  /** Called with each text before it runs. */
   onStatement?: (sql: string) => void
-  /** Whether the file is to outlive a crash of the machine. Without that, the disk is never waited for. */
+  /**
+   * True when the file must survive a crash of the machine. Otherwise nothing waits for the disk.
+   */
   isDurable?: boolean
 }
 
 export interface HranaEndpoint {
   readonly url: string
-  /** Pipelines received since the start or the last reset, which is to say: round trips. */
+  /** Pipelines received since the start or the last reset: the number of round trips. */
   requests(): number
   resetRequests(): void
   close(): Promise<void>
@@ -114,7 +119,7 @@ export async function serveHrana({
   }
 
   async function answer(request: IncomingMessage): Promise<object> {
-    // A web page in a browser on this machine can reach a loopback address. It has no business here.
+    // A web page in a browser on this machine can reach a loopback address; it is refused.
     if (request.headers.origin !== undefined) {
       throw new HttpRefusal(403, 'Not for browsers', 'FORBIDDEN')
     }
@@ -159,7 +164,7 @@ export async function serveHrana({
       count = 0
     },
     async close() {
-      connections.close() // who waits for a lock gives up
+      connections.close() // callers that wait for a lock give up for a lock gives up
       const closed = new Promise((done) => server.close(done))
       server.closeAllConnections()
       await closed

@@ -1,5 +1,5 @@
-// The messages of Hrana over HTTP, versions 2 and 3 in JSON, as a peer may send them. Whatever does
-// not have this shape is refused before any of it is carried out.
+// The messages of Hrana over HTTP, versions 2 and 3 in JSON, as a peer may send them. A message of
+// another shape is refused before any of it is carried out.
 // https://github.com/tursodatabase/libsql/blob/main/docs/HRANA_3_SPEC.md
 
 import { z } from 'zod'
@@ -10,7 +10,9 @@ const int64 = z
   .transform(BigInt)
   .refine((value) => BigInt.asIntN(64, value) === value, 'is beyond 64 bits')
 
-/** A value as the embedded library binds it: bigint is INTEGER, number is REAL. */
+/**
+ * A value in the form in which the embedded library binds it: bigint is INTEGER, number is REAL.
+ */
 export const value = z.discriminatedUnion('type', [
   z.object({ type: z.literal('null') }).transform(() => null),
   z.object({ type: z.literal('integer'), value: int64 }).transform((message) => message.value),
@@ -50,7 +52,7 @@ const batchCond: z.ZodType<BatchCond> = z.lazy(() =>
 const batch = z.object({
   steps: z.array(z.object({ condition: batchCond.nullish(), stmt })),
 })
-export type Batch = z.infer<typeof batch>
+export type HranaBatch = z.infer<typeof batch>
 
 const streamRequest = z.discriminatedUnion('type', [
   z.object({ type: z.literal('close') }),
@@ -69,7 +71,7 @@ export const pipeline = z.object({
   requests: z.array(streamRequest),
 })
 
-/** What goes into an `error` of the protocol: the message, and a code for programs. */
+/** Thrown for an `error` of the protocol: the message, and a code for programs. */
 export class HranaError extends Error {
   override readonly name = 'HranaError'
   readonly code: string
@@ -80,13 +82,13 @@ export class HranaError extends Error {
   }
 }
 
-/** A value of a row, as the embedded library gives it with 64-bit integers on. */
+/** A value of a row, in the form of the embedded library with 64-bit integers on. */
 export function encodeValue(stored: unknown): unknown {
   if (stored === null || stored === undefined) return { type: 'null' }
   if (typeof stored === 'bigint') return { type: 'integer', value: stored.toString() }
   if (typeof stored === 'string') return { type: 'text', value: stored }
   if (typeof stored === 'number') {
-    // JSON has no infinity, which SQLite makes of 9e999; null is what sqld answers as well.
+    // JSON has no infinity, which SQLite makes from 9e999; null is the answer of sqld too.
     return Number.isFinite(stored) ? { type: 'float', value: stored } : { type: 'null' }
   }
   const bytes = stored instanceof ArrayBuffer ? Buffer.from(stored) : Buffer.from(stored as Buffer)

@@ -1,13 +1,13 @@
-// Where SQL statements begin and end, and which parameters they have: what the local endpoint has to
-// know of SQL, and the embedded library does not say (it runs the first statement of a text, drops
-// the rest without a word, and binds by position or by name, not both).
+// Finds where SQL statements begin and end, and their parameters. The local endpoint needs this,
+// and the embedded library does not tell it (it runs the first statement of a text, drops the rest
+// without a word, and binds by position or by name, not both).
 
 export interface ScannedStatement {
   /** The statement alone, without its semicolon. */
   readonly sql: string
-  /** What each argument is called, with its prefix; null for `?`. The first is argument 1. */
+  /** Name of each argument, with its prefix; null for `?`. The first is argument 1. */
   readonly parameters: readonly (string | null)[]
-  /** The words it starts with, in capitals: `BEGIN`, `TRANSACTION`, `READONLY`. At most four. */
+  /** The first words, in capitals: `BEGIN`, `TRANSACTION`, `READONLY`. At most four. */
   readonly words: readonly string[]
 }
 
@@ -16,7 +16,7 @@ const parameter = /\?\d*|[:@#$][A-Za-z0-9_$\u0080-\uffff]+/y
 const space = /\s+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
 const quote = /'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|`(?:[^`]|``)*(?:`|$)|\[[^\]]*(?:\]|$)/y
 
-/** The statements of a text, empty ones left out. Text that is not SQL comes out as it is. */
+/** The statements of a text, without empty ones. A text that is not SQL comes out unchanged. */
 export function scanSql(text: string): ScannedStatement[] {
   const statements: ScannedStatement[] = []
   let start = 0

@@ -1,13 +1,13 @@
-// One Hrana stream: a connection to the file of its own, what it has in store, and how each request
-// of the protocol is carried out on it. Native calls stop the process while they run, so a stream
-// that meets a lock never waits inside SQLite: it steps back, lets the others go on, and tries again.
+// One Hrana stream: its own connection to the file, its stored texts, and the work of each request
+// of the protocol. Native calls stop the process while they run. So a stream that meets a lock
+// never waits inside SQLite: it steps back, lets the others go on, and tries again.
 
 import Database from 'libsql'
 import {
-  type Batch,
   type BatchCond,
   type BoundValue,
   encodeValue,
+  type HranaBatch,
   HranaError,
   type Stmt,
   type StreamRequest,
@@ -24,7 +24,7 @@ export class Connections {
   readonly #idle: Native[] = []
   readonly #waiting: (() => void)[] = []
   #isClosed = false
-  /** Hears of each text that is to be executed. */
+  /** Called with each text before it runs. */
   readonly onStatement: (sql: string) => void
 
   constructor(
@@ -37,7 +37,7 @@ export class Connections {
     this.#synchronous = isDurable ? 'NORMAL' : 'OFF'
     this.lockTimeout = lockTimeout
     this.onStatement = onStatement
-    // Kept open, for when a file's last connection goes, SQLite folds and deletes the log.
+    // Kept open: when the last connection of a file goes, SQLite folds and deletes the log.
     const first = this.acquire()
     first.exec('PRAGMA journal_mode = WAL')
     first.prepare('SELECT count(*) FROM sqlite_schema').all([])
@@ -54,7 +54,7 @@ export class Connections {
     return db
   }
 
-  /** Takes a connection back; one that carries anything of its stream is closed instead. */
+  /** Takes a connection back; one with any state of its stream is closed instead. */
   release(db: Native, isAsNew: boolean): void {
     const isReusable = isAsNew && !this.#isClosed && !db.inTransaction && this.#idle.length < 32
     if (isReusable) this.#idle.push(db)
@@ -66,7 +66,10 @@ export class Connections {
     this.#waiting.shift()?.()
   }
 
-  /** Until this process gives the lock up, or a moment, in case another process has it. */
+  /**
+   * Resolves when this process gives the lock up, or after a moment, in case another process has
+   * it.
+   */
   lockMayBeFree(): Promise<void> {
     return new Promise((resolve) => {
       const timer = setTimeout(wake, 10 + Math.random() * 20)
@@ -96,7 +99,10 @@ export class Stream {
   readonly #connections: Connections
   readonly #sqls = new Map<number, string>()
   #db: Native | null
-  /** PRAGMAs, temporary tables and attached files would be seen by the next to use the connection. */
+  /**
+   * True when the connection may carry PRAGMAs, temporary tables or attached files, which its next
+   * user would see.
+   */
   #hasState = false
   /** A lock was met in a transaction. The statement stays open in the library, so nothing that is
    *  done on this connection can be relied on, until it is replaced after the rollback. */
@@ -112,7 +118,7 @@ export class Stream {
     return this.#db === null
   }
 
-  /** Undoes what was not committed. */
+  /** Undoes uncommitted work. */
   close(): void {
     const db = this.#db
     this.#db = null
@@ -122,7 +128,7 @@ export class Stream {
     this.#connections.release(db, !this.#hasState && !this.#isSpoilt)
   }
 
-  /** Answers the `response` of the protocol, or throws HranaError. */
+  /** Answers the `response` of the protocol. Throws HranaError. */
   async answer(request: StreamRequest): Promise<object> {
     const { type } = request
     switch (type) {
@@ -186,7 +192,7 @@ export class Stream {
     return this.#run(statement, argumentsOf(stmt, statement.parameters), stmt.want_rows ?? true)
   }
 
-  async #batch({ steps }: Batch): Promise<object> {
+  async #batch({ steps }: HranaBatch): Promise<object> {
     const results: (object | null)[] = []
     const errors: (object | null)[] = []
     const holds = (condition: BatchCond): boolean => {
@@ -259,7 +265,7 @@ export class Stream {
   ): object {
     if (isBegin({ words })) {
       db.exec(sql)
-      // The library begins such a transaction and then lets it write.
+      // The library begins such a transaction and then allows writes in it.
       if (words.includes('READONLY')) {
         this.#isReadOnly = true
         db.exec('PRAGMA query_only = ON')
@@ -308,7 +314,7 @@ export class Stream {
     return result([], [], 0, null)
   }
 
-  /** A new connection, with nothing on it, for one that the library left in disorder. */
+  /** A fresh connection in place of one that the library left in disorder. */
   #replace(db: Native): void {
     db.close()
     this.#db = this.#connections.acquire()
@@ -329,7 +335,8 @@ export class Stream {
         ? prepared.columns().map(({ name, type }) => ({ name, decltype: type }))
         : [],
       is_explain: isExplain,
-      // What writes opens a transaction with a non-zero P2. https://www.sqlite.org/opcode.html
+      // A statement that writes opens a transaction with a non-zero P2.
+      // https://www.sqlite.org/opcode.html
       is_readonly: !program.some(({ opcode, p2 }) => opcode === 'Transaction' && p2 !== 0),
     }
   }
@@ -400,7 +407,7 @@ function isLockedOut(error: unknown): boolean {
   return error instanceof Database.SqliteError && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(error.code)
 }
 
-/** An error as sqld words it: the base code, with SQLite's own sentence. */
+/** An error in the form of sqld: the base code, with the sentence of SQLite. */
 export function errorMessage(error: unknown): { message: string; code: string } {
   if (error instanceof HranaError) return { message: error.message, code: error.code }
   if (error instanceof Database.SqliteError) {

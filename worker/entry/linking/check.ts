@@ -1,9 +1,12 @@
-// The command `linking-check`: what a vendor of a voice assistant demands of a linking server, tried at a running one.
-// Somebody has to sign in and a secret has to be shown: a person with a random password and a secret that runs out
-// are put into the database, and taken away at the end, whatever happened. The rules are in rules.ts.
+// The command `linking-check`: tries at a running linking server all that a vendor of a voice
+// assistant demands. The check has to sign in and to show a secret. So a person with a random
+// password and a secret that runs out are put into the database, and always taken away at the end.
+// Files: rules.ts has the rules, vendor.ts plays the vendor, form_browser.ts the browser of a
+// person.
+// Owns no table, writes through oauth/ and identity/, and leaves the rules to rules.ts.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
-import { createUser, deleteUser } from '../../identity/users.ts'
+import { createUser, removeUser } from '../../identity/users.ts'
 import { addSecret, removeSecret } from '../../oauth/clients/client_secrets.ts'
 import { type Client, findClientById, parseClient } from '../../oauth/clients/clients.ts'
 import { type Preset, presetSchema, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
@@ -11,7 +14,7 @@ import { CannotStart } from '../cannot_start.ts'
 import { type Finding, tryLinking } from './rules.ts'
 import type { Endpoints } from './vendor.ts'
 
-/** Longest that the secret is good if this program is killed before it takes it away, in seconds. */
+/** Seconds for which the secret counts if this program is killed before it takes it away. */
 const SECRET_TTL = 900
 
 export type Checked = { client_id: string; vendor: string; findings: Finding[] }
@@ -51,17 +54,17 @@ export async function checkLinking(
       )
       return { client_id, vendor: VENDORS[preset.name].title, findings }
     } finally {
-      await deleteUser(fresh(cx), user.id, null)
+      await removeUser(fresh(cx), user.id, null)
     }
   } finally {
     await removeSecret(fresh(cx), secret)
   }
 }
 
-/** The context of another request: a `rid` is for one write. */
+/** The context of another request, since a `rid` is for one write. */
 const fresh = (cx: Context): Context => ({ ...cx, rid: crypto.randomUUID() })
 
-/** The preset that a client made by hand should have had. */
+/** The preset that a client without one should have. */
 function guessPreset({ redirect_uris }: Client): Preset | null {
   for (const uri of redirect_uris) {
     const last = uri.slice(uri.lastIndexOf('/') + 1)

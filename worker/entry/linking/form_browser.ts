@@ -1,8 +1,9 @@
-// A browser without script, as far as checking the pages of a running worker needs one: cookies, redirects, forms.
+// A browser without script, with the parts that a check of the pages needs: cookies, redirects,
+// forms.
 
 export type Page = { status: number; url: URL; headers: Headers; html: string }
 
-/** Where a redirect led that left the origin: nobody goes there. */
+/** The target of a redirect that left the origin; it is not opened. */
 export type Left = { left: URL }
 
 export class FormBrowser {
@@ -15,7 +16,10 @@ export class FormBrowser {
     this.#signal = signal
   }
 
-  /** Opens an address and follows its redirects as long as they stay on the origin. Throws what `fetch` throws. */
+  /**
+   * Opens an address and follows its redirects as long as they stay on the origin. Throws what
+   * `fetch` throws.
+   */
   async open(address: string | URL, form?: URLSearchParams): Promise<Page | Left> {
     let url = new URL(address)
     const { origin } = url
@@ -37,7 +41,7 @@ export class FormBrowser {
     throw new Error(`the pages lead in a circle, last to ${url.pathname}`)
   }
 
-  /** Sends the form of a page: its hidden fields, what is typed, and the button that is pressed. */
+  /** Sends the form of a page: its hidden fields, the typed values, and the pressed button. */
   submit(page: Page, typed: Readonly<Record<string, string>>): Promise<Page | Left> {
     const [tag] = /<form\b[^>]*>/.exec(page.html) ?? []
     if (tag === undefined) throw new Error(`${page.url.pathname} has no form`)

@@ -1,5 +1,6 @@
-// The published rules of the vendors for account linking, tried over HTTP as the vendor would: Google's validation
-// tool and Amazon's requirements. Knows no database; what it needs of one it is given (check.ts).
+// The published rules of the vendors for account linking, tried over HTTP in the way of the vendor:
+// the validation tool of Google and the requirements of Amazon. Knows no database; check.ts passes
+// the values from it.
 import { LINKED_TOKEN_TTL_MIN, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { FormBrowser, type Left, type Page } from './form_browser.ts'
 import {
@@ -48,19 +49,19 @@ export type Finding = {
   rule: Rule
   title: string
   result: 'pass' | 'warn' | 'fail' | 'not_reached'
-  /** What was found, and what to do about it. */
+  /** The finding and its remedy. */
   detail?: string
 }
 
 /** Seconds that Alexa waits. */
 const ANSWER_MAX = 4.5
 
-/** Why a check cannot go on: what hangs on it is not reached. */
+/** Thrown when a check cannot go on: rules that depend on it are not reached. */
 class Stuck extends Error {}
 
 const USE_PRESET = 'give the client the preset'
 
-/** Tries every rule. Throws what `fetch` throws when the server goes away. */
+/** Tries every rule. Throws the errors of `fetch` when the server goes away. */
 export async function tryLinking(
   endpoints: Endpoints,
   linking: Linking,
@@ -74,7 +75,7 @@ export async function tryLinking(
   const { redirect_uri } = play
   const noted = new Map<Rule, Pick<Finding, 'result' | 'detail'>>()
 
-  /** Notes whether a rule holds; one that was broken stays so. Answers `holds`. */
+  /** Notes whether a rule holds; a broken rule stays broken. Answers `holds`. */
   function judge(rule: Rule, holds: boolean, detail: string): boolean {
     if (noted.get(rule)?.result !== 'fail') {
       noted.set(rule, holds ? { result: 'pass' } : { result: 'fail', detail })
@@ -117,7 +118,10 @@ export async function tryLinking(
     noted.set('https', holds ? { result: 'pass' } : { result: isHere ? 'warn' : 'fail', detail })
   }
 
-  /** Where a request leads before anybody signs in: to the vendor, to a page of ours, or nowhere. */
+  /**
+   * Where a request leads before anybody signs in: to the vendor, to a page of this server, or
+   * nowhere.
+   */
   async function isAccepted(uri: string): Promise<boolean> {
     const shown = await new FormBrowser(signal).open(play.authorizationUrl({ redirect_uri: uri }))
     return 'left' in shown || shown.status < 400
@@ -169,7 +173,7 @@ export async function tryLinking(
     const inBody = redeemed.status === 200
     judge('secret_in_body', inBody, `${told(redeemed)}; ${USE_PRESET}`)
     if (inBody) return checkTokens(redeemed)
-    // The header then, so that the rest can be tried; the code was not consumed.
+    // Uses the header then, so that the rest can be tried; the code was not consumed.
     play.usual = 'header'
     const inHeader = await play.redeem('header', code)
     if (!judge('secret_in_header', inHeader.status === 200, told(inHeader))) throw new Stuck()
@@ -280,12 +284,12 @@ export async function tryLinking(
     await play.revoke(second.refresh_token)
   }
 
-  /** Does a step without which a rule cannot hold. Throws Stuck. */
+  /** Takes a step on which a rule depends. Throws Stuck. */
   async function trying<T>(rule: Rule, step: () => Promise<T>): Promise<T> {
     try {
       return await step()
     } catch (error) {
-      // Not the connection, which is nobody's rule.
+      // Faults of the connection belong to no rule.
       if (!(error instanceof Error) || error instanceof TypeError || signal.aborted) throw error
       judge(rule, false, error.message)
       throw new Stuck()

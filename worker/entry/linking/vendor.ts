@@ -1,5 +1,5 @@
-// A vendor of a voice assistant as far as account linking goes: what it sends to whom, with the browser of a person
-// who signs in and answers. Judges nothing: that is rules.ts's.
+// A vendor of a voice assistant as far as account linking goes: its requests, with the browser of a
+// person who signs in and answers. Judges nothing; rules.ts does.
 import type { Client } from '../../oauth/clients/clients.ts'
 import { type Preset, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { FormBrowser, type Left, type Page } from './form_browser.ts'
@@ -14,13 +14,16 @@ export type Person = { username: string; password: string }
 export type Tokens = { access_token: string; refresh_token: string }
 export type Answer = { status: number; body: Record<string, unknown> }
 
-/** How the secret is sent. */
+/** Way in which the secret is sent. */
 export type Way = 'body' | 'header'
 
-/** What the vendor sends as `state`: it has to come back as it is. */
+/** The `state` of the vendor: it has to come back unchanged. */
 export const STATE = 'a+b/c=d~e'
 
-/** The first of the vendor's addresses that the client has is used. All calls throw what `fetch` throws. */
+/**
+ * Plays the vendor. Uses the first address of the vendor that the client has. All calls throw the
+ * errors of `fetch`.
+ */
 export function playVendor(
   endpoints: Endpoints,
   { client, preset, client_secret }: Linking,
@@ -36,7 +39,7 @@ export function playVendor(
 
   function authorizationUrl(changes: Record<string, string> = {}): URL {
     const url = new URL(endpoints.authorize)
-    // Google may leave the scope out; only a client with a preset knows what to make of that.
+    // Google may leave the scope out; only a client with a preset has a rule for that.
     const hasScope = preset.name !== 'google-home' || client.preset === null
     url.search = new URLSearchParams({
       client_id: client.client_id,
@@ -75,7 +78,7 @@ export function playVendor(
     browser,
     redirect_uri,
     authorizationUrl,
-    /** The way of sending the secret that is known to work. */
+    /** The way of sending the secret that works. */
     usual: 'body' as Way,
 
     redeem: (way: Way, code: string) =>
@@ -90,7 +93,7 @@ export function playVendor(
       return post(endpoints.revoke, this.usual, { token })
     },
 
-    /** Whether an access token is good. */
+    /** True when the access token is accepted. */
     async works(access_token: string): Promise<boolean> {
       if (client.scope.includes('openid')) {
         const headers = { authorization: `Bearer ${access_token}` }
@@ -107,7 +110,7 @@ export function playVendor(
       return browser.submit(shown, { ...person, action: 'login' })
     },
 
-    /** Answers the question: the members of what comes back to the vendor. */
+    /** Answers the question. Result: the members that come back to the vendor. */
     async answer(question: Page | Left, action: 'allow' | 'deny'): Promise<Record<string, string>> {
       if ('left' in question) return Object.fromEntries(question.left.searchParams)
       if (!question.html.includes(`value="${action}"`)) {
@@ -120,7 +123,7 @@ export function playVendor(
       return Object.fromEntries(searchParams)
     },
 
-    /** Seconds that the slowest answer took. */
+    /** Seconds of the slowest answer. */
     slowest: () => slowest,
   }
 }
@@ -138,7 +141,7 @@ export function readTokens(body: Record<string, unknown>): Tokens {
   return { access_token: read('access_token'), refresh_token: read('refresh_token') }
 }
 
-/** What a page says: its title, and the text of an error. */
+/** The title of a page, and the text of its error. */
 function titleOf({ html }: Page): string {
   const [, body = ''] = /<main[^>]*>([\s\S]*)<\/main>/.exec(html) ?? []
   return body

@@ -2,13 +2,13 @@
 // tokens and forgets the answer to the question, so that the client has to ask again.
 
 import { assertMayEditPrincipal } from '../../access/power.ts'
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
-import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/consent_words.ts'
+import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { isDigest } from '../authorization_details.ts'
 import { claimAllowed } from '../claims.ts'
@@ -149,7 +149,7 @@ export async function listUserAuthorizations(
     live: listLiveAuthorizations(cx, id, { after, limit: limit + 1, idle_ttl }),
   })
   if (users.length === 0) throw noSuchUser()
-  return page(cx, kind, live, limit, (row) => row.id, describe)
+  return pageOf(cx, kind, live, limit, (row) => row.id, describe)
 }
 
 /** Ends one of them. Throws Problem not_found, forbidden. */

@@ -9,7 +9,7 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../../access/principals.ts'
-import { decodeCursor, type PageOf, type PageQuery, type Plan, page } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
@@ -256,7 +256,7 @@ export async function listClients(
   const after = decodeCursor(cx, 'clients', cursor)
   const rows = await cx.db.read(listClientsAfter(after, limit + 1))
   const item = (row: ClientRow) => describeClient(parseClient(row))
-  return page(cx, 'clients', rows, limit, (row) => row.id, item)
+  return pageOf(cx, 'clients', rows, limit, (row) => row.id, item)
 }
 
 /**

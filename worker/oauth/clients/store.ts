@@ -107,7 +107,10 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   members: (value) => sql`members = ${value}`,
 }
 
-/** Deletes the client, its secrets, and all that people allowed it. Its principal stays, as a tombstone. */
+/**
+ * Deletes the client, its secrets, and all that people allowed it. Its principal stays, as a
+ * tombstone.
+ */
 export function deleteClientRows(id: string, now: number): readonly Statement[] {
   return [
     sql`delete from client where id = ${id}`,
@@ -136,7 +139,10 @@ export const demandClientOfSecret = ({ client_id, id }: SecretRow, version: numb
     'client_version',
   )
 
-/** Demands that the new secret is stored, or that fewer than `max` others of its client are good at `now`. */
+/**
+ * Demands that the new secret is stored, or that fewer than `max` others of its client are good at
+ * `now`.
+ */
 export const demandRoomForSecret = ({ client_id, id }: SecretRow, max: number, now: number) =>
   refuseUnless(
     condition`${secretExists(client_id, id)} or (select count(*) from client_secret

@@ -6,7 +6,12 @@ import { seal, UnsealError, unseal } from '../../crypto.ts'
 import { deliver } from '../../deliveries.ts'
 import { badRequest } from '../../errors.ts'
 import type { Form } from '../../http.ts'
-import { endSession, findSession, type LiveSession, sessionHash } from '../../identity/sessions.ts'
+import {
+  endBrowserSession,
+  findSession,
+  type LiveSession,
+  sessionHash,
+} from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
 import { loadSettings } from '../../settings.ts'
 import { CLIENT_URL_MAX } from '../clients/client_url.ts'
@@ -134,7 +139,7 @@ export async function answerLogoutRequest(
   const { user_id, id_hash } = session
   const acting = as(cx, { kind: 'user', id: user_id })
   await cx.db.write({
-    session: endSession(acting, user_id, id_hash),
+    session: endBrowserSession(acting, user_id, id_hash),
     hanging: endHanging(acting, hanging),
   })
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
@@ -163,7 +168,7 @@ function locationOf(request: LogoutRequest, row: ClientRow | undefined): string 
   const { post_logout_redirect_uri: uri, state } = request
   if (uri === null) return null
   if (row === undefined || row.status !== 'active') {
-    throw badRequest('the application is not known here', 'client_unknown')
+    throw badRequest('the application is not known here', 'unknown_client')
   }
   const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
   if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {

@@ -2,7 +2,7 @@
 // until when, for which scopes and with which members. How a client is registered is told in registration.ts.
 
 import { assertMayHandOnScopes } from '../../access/power.ts'
-import { decodeCursor, type PageOf, type PageQuery, page, z } from '../../api.ts'
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
@@ -113,7 +113,7 @@ export async function listInitialAccessTokens(
   const kind = 'initial access tokens'
   const after = decodeCursor(cx, kind, cursor)
   const rows = await cx.db.read(listInitialAccessTokensAfter(after, limit + 1))
-  return page(cx, kind, rows, limit, (row) => row.id, describeInitialAccessToken)
+  return pageOf(cx, kind, rows, limit, (row) => row.id, describeInitialAccessToken)
 }
 
 /**

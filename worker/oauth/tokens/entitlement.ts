@@ -25,7 +25,7 @@ export type Wish = {
 }
 
 /** The part of a client that bounds what it may have. */
-export type Registered = {
+export type ClientBounds = {
   scope: readonly string[]
   resources: readonly string[]
   authorization_details_types: readonly string[]
@@ -59,7 +59,7 @@ export type Basis = {
   }
   wish: Wish
   /** Each has to be registered for a scope; the first is the one that gets the token. */
-  clients: readonly [Registered, ...Registered[]]
+  clients: readonly [ClientBounds, ...ClientBounds[]]
   /** The subject first, then whoever acts for it. */
   parties: readonly [Party, ...Party[]]
   acl_max_rules: number
@@ -91,9 +91,9 @@ export type Entitlement = {
 }
 
 /** A fault; `max` is the number of rules that a token may have, where there are more. */
-type Refused = { fault: Fault; max?: number }
+type Refused = { fault: EntitlementFault; max?: number }
 
-export type Fault =
+export type EntitlementFault =
   | 'scope_not_covered'
   | 'scope_not_registered'
   | 'no_scope'
@@ -104,7 +104,7 @@ export type Fault =
   | 'too_many_rules'
 
 /** Whether a client is registered for a scope; `manage` stands for all of the management API. */
-export const isRegisteredScope = ({ scope }: Pick<Registered, 'scope'>, one: string): boolean =>
+export const isRegisteredScope = ({ scope }: Pick<ClientBounds, 'scope'>, one: string): boolean =>
   scope.includes(one) || (isManagementScope(one) && scope.includes('manage'))
 
 /** Whether a subject with these permissions on everything holds a management scope. */
@@ -123,7 +123,7 @@ const isHeld = (parties: readonly Party[], scope: string): boolean =>
  */
 export function mayNameResource(
   cx: Context,
-  { scope, resources, authorization_details_types }: Registered,
+  { scope, resources, authorization_details_types }: ClientBounds,
   resource: string,
   isDetailed: boolean,
 ): boolean {
@@ -287,7 +287,9 @@ function intersect(a: CompiledAcl, b: CompiledAcl, max: number): CompiledAcl {
 /** A fault as the wire has it, and the reason for the log. */
 export type FaultWords = { description: string; reason: Reason }
 
-const WORDS: Readonly<Record<Fault, FaultWords & { error: 'invalid_scope' | 'invalid_target' }>> = {
+const WORDS: Readonly<
+  Record<EntitlementFault, FaultWords & { error: 'invalid_scope' | 'invalid_target' }>
+> = {
   scope_not_covered: {
     error: 'invalid_scope',
     description: 'the authorization does not cover this scope',
@@ -336,7 +338,7 @@ const WORDS: Readonly<Record<Fault, FaultWords & { error: 'invalid_scope' | 'inv
  */
 export function assertEntitled(
   found: Entitlement | Refused,
-  words: Partial<Record<Fault, FaultWords>> = {},
+  words: Partial<Record<EntitlementFault, FaultWords>> = {},
 ): Entitlement {
   if (!('fault' in found)) return found
   const { fault, max } = found

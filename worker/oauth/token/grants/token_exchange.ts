@@ -32,8 +32,8 @@ import {
 } from '../../tokens/access_token.ts'
 import {
   assertEntitled,
+  type EntitlementFault,
   entitlement,
-  type Fault,
   type FaultWords,
 } from '../../tokens/entitlement.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
@@ -245,7 +245,7 @@ const NONE: ReadonlySet<string> = new Set()
 
 const BAD_TARGET = 'a token for this resource or audience cannot be had so'
 
-const WORDS: Partial<Record<Fault, FaultWords>> = {
+const WORDS: Partial<Record<EntitlementFault, FaultWords>> = {
   scope_not_covered: {
     description: 'the subject token does not have this scope',
     reason: 'scope_not_covered',

@@ -1,4 +1,5 @@
-// The words of the consent page: scopes, claims and actions as people read them. Pure.
+// Texts of scopes, claims and actions for people: on the consent page, the page of a device code
+// and the list of applications. All other texts are in messages.ts. Pure.
 
 const SCOPES: ReadonlyMap<string, string> = new Map([
   ['openid', 'know who you are'],
@@ -41,7 +42,7 @@ const NAMES: ReadonlyMap<string, string> = new Map([
   ['address', 'postal address'],
 ])
 
-/** Claims that are no name of something to see. */
+/** Claims with a sentence of their own, since their name is nothing that a client sees. */
 const SENTENCES: ReadonlyMap<string, string> = new Map([
   ['updated_at', 'see when your profile was changed last'],
   ['email_verified', 'see whether your e-mail address was verified'],
@@ -51,7 +52,7 @@ const SENTENCES: ReadonlyMap<string, string> = new Map([
 export const claimInWords = (claim: string): string =>
   SENTENCES.get(claim) ?? `see your ${NAMES.get(claim) ?? claim}`
 
-/** A scope as what the client may do. */
+/** A scope as an action of the client, in words. */
 export function scopeInWords(scope: string): string {
   const [resource = '', verb] = scope.split(':')
   const managed = MANAGED.get(resource)
@@ -67,8 +68,10 @@ const ACTIONS: ReadonlyMap<string, string> = new Map([
   ['publish', 'send messages for'],
 ])
 
-/** An action of `authorization_details` (RFC 9396); one without words is shown as it is. */
+/**
+ * An action of `authorization_details` (RFC 9396) in words; one without words is shown as it is.
+ */
 export const actionInWords = (action: string): string => ACTIONS.get(action) ?? action
 
-/** Details that were allowed: what they name is kept as a digest alone. */
+/** Details that a person allowed: of the objects that they name only a digest is kept. */
 export const DETAILS_IN_WORDS = 'use devices and groups that it named when it asked you'
