@@ -1358,6 +1358,33 @@ const MANAGEMENT: readonly Guard[] = [
     test: 'admin/described_answers',
     title: 'without the scope',
   },
+  {
+    name: 'power-at-the-write',
+    attack: 'a role handed on by an actor from whom it was taken after the check',
+    file: 'worker/access/power.ts',
+    from: 'condition`${done} or ${nothingLacks(one)}`',
+    to: 'TRUE',
+    test: 'access/power',
+    title: 'that is taken from the actor after the check',
+  },
+  {
+    name: 'operator-at-the-write',
+    attack: 'two operators who take each other away at once, so that nobody can run the system',
+    file: 'worker/access/power.ts',
+    from: 'condition`${done} or ${isLeft}`',
+    to: 'TRUE',
+    test: 'access/last_operator',
+    title: 'of two operators who disable each other',
+  },
+  {
+    name: 'place-at-the-write',
+    attack: 'two moves at once that close a circle of groups',
+    file: 'worker/access/store.ts',
+    from: "refuseUnless(condition`${groupIs(row)} or ${mayHangBelow(row.id, row.parent_id)}`, 'group_place')",
+    to: "refuseUnless(TRUE, 'group_place')",
+    test: 'access/groups',
+    title: 'do not close a circle',
+  },
 ]
 
 const THE_LOG: readonly Guard[] = [

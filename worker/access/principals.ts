@@ -105,7 +105,7 @@ export const buryPrincipal = (cx: Context, id: string, when: Condition = TRUE): 
     where id = ${id} and (${when})`
 
 /** A condition: the principal is gone. */
-export const isBuried = (id: string): Condition =>
+const isBuried = (id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
 
 /**

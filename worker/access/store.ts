@@ -72,7 +72,7 @@ export const findPlace = (id: string, parent_id: string): Statement<PlaceRow> =>
       select max(depth) from down) as depth`
 
 /** A condition: the group may be below the parent. Judged in the transaction that moves it. */
-export const mayHangBelow = (id: string, parent_id: string | null): Condition =>
+const mayHangBelow = (id: string, parent_id: string | null): Condition =>
   parent_id === null
     ? TRUE
     : condition`exists (select 1 from (${findPlace(id, parent_id)})
@@ -156,7 +156,7 @@ export const isMember = (group_id: string, member_id: string): Condition =>
   condition`exists (select 1 from membership where group_id = ${group_id} and member_id = ${member_id})`
 
 /** A condition: there are such a group and such a user, device or client. */
-export const mayBeMember = (group_id: string, member_id: string): Condition =>
+const mayBeMember = (group_id: string, member_id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${group_id})
     and exists (select 1 from principal where id = ${member_id} and kind <> 'group'
       and deleted_at is null)`
