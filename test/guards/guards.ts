@@ -557,7 +557,7 @@ const BROWSERS: readonly Guard[] = [
     name: 'claims-within-registration',
     attack: 'claims of a scope that the operator kept from the client, by the claims parameter',
     file: 'worker/oauth/claims.ts',
-    from: 'SIGN_IN_CLAIMS.includes(claim) || brought.includes(claim)',
+    from: 'SIGN_IN_CLAIMS.includes(claim) || fromScopes.includes(claim)',
     to: 'SIGN_IN_CLAIMS.includes(claim) || brought !== undefined',
     test: 'oauth/claims',
     title: 'neither to a first-party client',

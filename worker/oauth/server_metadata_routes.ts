@@ -1,4 +1,4 @@
-// The addresses at which clients find everything else: of the issuer, and of the management API as a resource.
+// Well-known addresses: metadata of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
 import type { Env, Http } from '../http.ts'
 import { loadSettings } from '../settings.ts'
