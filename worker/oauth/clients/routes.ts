@@ -1,7 +1,10 @@
-// Clients: what one may be, how it is made, changed and deleted, its secrets and keys.
+// Clients: members, rules, creation, changes and deletion; secrets and keys.
 //   /v1/clients
-// Owns the tables client and client_secret (store.ts). client_metadata.ts and members.ts have the members, clients.ts the changes.
-// Registration by software is registration/'s, how a client proves who it is client_authentication/'s.
+// Owns the tables client and client_secret (store.ts). members.ts has the members,
+// client_metadata.ts the rules for the whole client, clients.ts its use cases, client_secrets.ts
+// those of its secrets, client_keys.ts its keys, redirect_uris.ts its addresses, presets.ts voice
+// assistants.
+// Registration by software is registration/'s, authentication of a client client_authentication/'s.
 import { operation } from '../../api/operation.ts'
 import {
   type Api,
@@ -33,7 +36,9 @@ const createdClient = clientSchema
   .extend({ client_secret: z.string().optional() })
   .openapi('CreatedClient')
 
-/** Database round trips: reads and create 1, the others 2, one more for an actor without `manage`. */
+/**
+ * Database round trips: reads and create 1, the others 2, one more for an actor without `manage`.
+ */
 export function clientRoutes(): Api {
   const api = createApi()
 

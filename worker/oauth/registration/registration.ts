@@ -1,6 +1,7 @@
-// Clients that software registers (RFC 7591, OpenID Connect Registration) and that look after themselves (RFC 7592).
-// What a client may be is clients/client_metadata.ts's; here is what it may say of itself, and who may say it. A client gets
-// no power that an operator did not put into the initial access token, and never widens what it has.
+// Clients that software registers (RFC 7591, OpenID Connect Registration) and that manage
+// themselves (RFC 7592). Says which members a client may give of itself, and with which permit.
+// Rules for the client as a whole are clients/client_metadata.ts's. A client gets no power that an
+// operator did not put into the initial access token, and never widens its own.
 import { findPrincipal, ID_PATTERN } from '../../access/principals.ts'
 import { fieldErrors } from '../../api.ts'
 import { addressKey, limit } from '../../attempts.ts'
@@ -41,22 +42,22 @@ import { grantTypesFor, isGrantType } from '../grant_types.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
 import { findInitialAccessTokenByHash, insertInitialAccessTokenUse, isUseMine } from './store.ts'
 
-/** Registrations of the anonymous from one address in an hour. */
+/** Most registrations without a token from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
 
-/** How often a change is tried when others write the same client at once. */
+/** Attempts of one change while others write the same client. */
 const ATTEMPTS = 4
 
 export type Registered = {
   client: Client
   registration_access_token: string
-  /** Only where it was made just now. */
+  /** Present only where it was created just now. */
   client_secret?: string | undefined
 }
 
-/** What the registering software may have. */
+/** Permit of the software that registers a client. */
 type Permit = {
-  /** Of the initial access token; null for the anonymous. */
+  /** Id of the initial access token; null without one. */
   id: string | null
   scope: readonly string[]
   defaults: ClientDefaults
@@ -69,11 +70,11 @@ const badToken = (reason: Reason) =>
 
 const badMetadata = (pointer: string, detail: string) => refusalOf([{ pointer, detail }])
 
-// --- making one -------------------------------------------------------------------------------
+// --- registering ------------------------------------------------------------------------------
 
 /**
- * RFC 7591 §3. `token` is the initial access token, if there is one. Database round trips, warm: 2, without a token
- * 1. Throws OAuthError.
+ * RFC 7591 §3. `token` is the initial access token, if there is one. Database round trips, warm: 2,
+ * without a token 1. Throws OAuthError.
  */
 export async function createRegistration(
   cx: Context,
@@ -94,17 +95,17 @@ export async function createRegistration(
     })
   }
   const permit = token === undefined ? ANONYMOUS : await permitOf(cx, token)
-  const offered = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
-  const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
+  const grantTypes = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
+  const members = readMetadata(metadata, [...grantTypes, ...(permit.defaults.grant_types ?? [])])
   const start = { ...INITIAL, scope: permit.scope.filter((one) => !isManagementScope(one)) }
-  const client = describeAsRegistered(cx, start, { ...permit.defaults, ...said }, permit.scope)
+  const client = describeAsRegistered(cx, start, { ...permit.defaults, ...members }, permit.scope)
   if (permit.id === null) assertNoNewSector(INITIAL, client)
   await assertIsOfSector(cx, client)
 
   const id = randomId(cx, 'cli')
   const registration_access_token = randomToken(cx)
   const client_secret = usesSecret(client.token_endpoint_auth_method) ? randomToken(cx) : undefined
-  const { take, condition } = counted(cx, permit)
+  const { take, condition } = counting(cx, permit)
   const { principals, clients } = await cx.db.write({
     take,
     changes: await creationOf(as(cx, { kind: 'client', id }), id, client, {
@@ -121,7 +122,7 @@ export async function createRegistration(
   })
   const [principal] = principals
   const [row] = clients
-  // Of many at once, those beyond the last use or the limit were not made.
+  // Of many registrations at once, those beyond the last use or the limit were not inserted.
   if (principal?.rid !== cx.rid || row === undefined) {
     throw permit.id === null ? tooMany() : badToken('initial_access_token_used_up')
   }
@@ -135,15 +136,15 @@ async function permitOf(cx: Context, token: string): Promise<Permit> {
   if (row.expires_at !== null && row.expires_at <= cx.now()) {
     throw badToken('initial_access_token_expired')
   }
-  // For the answer: what counts is the condition of the write.
+  // This is for the answer only; the condition of the write decides.
   if (row.max_uses !== null && row.uses >= row.max_uses) {
     throw badToken('initial_access_token_used_up')
   }
   return { id: row.id, scope: parseScope(row.scope), defaults: JSON.parse(row.defaults) }
 }
 
-/** The statement that counts this registration, and the condition that it was within bounds. */
-function counted(cx: Context, permit: Permit): { take: Statement; condition: Condition } {
+/** The statement that counts this registration, and the condition that it is within its limit. */
+function counting(cx: Context, permit: Permit): { take: Statement; condition: Condition } {
   if (permit.id !== null) {
     return { take: insertInitialAccessTokenUse(cx, permit.id), condition: isUseMine(cx) }
   }
@@ -158,29 +159,29 @@ const tooMany = () =>
     reason: 'registrations_per_address',
   })
 
-// --- what it may say --------------------------------------------------------------------------
+// --- its metadata -----------------------------------------------------------------------------
 
 /**
- * What a client says of itself, with what we do not offer left out where something is left (RFC 7591 §3.2.1: the
- * answer tells what was registered). Throws OAuthError.
+ * Reads the metadata that a client gives. Values that this server does not offer are left out where
+ * others remain (RFC 7591 §3.2.1: the answer says what was registered). Throws OAuthError.
  */
 export function readMetadata(
   metadata: Readonly<Record<string, unknown>>,
   grantTypes: readonly string[],
 ): ClientRegistration {
   // RFC 7592 §2.2: null is as if absent.
-  const said = Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null))
-  const { response_types, grant_types, jwks } = said
+  const members = Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null))
+  const { response_types, grant_types, jwks } = members
   if (response_types !== undefined) assertCode(response_types)
   if (Array.isArray(grant_types)) {
-    const offered = grant_types.filter((one) => isGrantType(one) && grantTypes.includes(one))
-    if (offered.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
-    said['grant_types'] = offered
+    const usable = grant_types.filter((one) => isGrantType(one) && grantTypes.includes(one))
+    if (usable.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
+    members['grant_types'] = usable
   }
   if (isObject(jwks) && Array.isArray(jwks['keys'])) {
-    said['jwks'] = { keys: jwks['keys'].filter(isOfUse) }
+    members['jwks'] = { keys: jwks['keys'].filter(isOfUse) }
   }
-  const read = clientRegistration.safeParse(said)
+  const read = clientRegistration.safeParse(members)
   if (!read.success) throw refusalOf(fieldErrors(read.error))
   return read.data
 }
@@ -190,27 +191,30 @@ function assertCode(response_types: unknown): void {
   if (!isCode) throw badMetadata('/response_types', 'must be code alone')
 }
 
-/** RFC 7517 §5: keys of kinds that are not understood are ignored; those for encryption we never use. */
+/** RFC 7517 §5: keys of unknown kinds are ignored; keys for encryption are never used here. */
 const isOfUse = (key: unknown): boolean =>
   !isObject(key) ||
   (key['use'] !== 'enc' &&
     (key['kty'] === 'RSA' || key['crv'] === 'P-256' || key['crv'] === 'Ed25519'))
 
-/** The client as a whole. `most` are the scopes that it may have. Throws OAuthError. */
+/**
+ * The client as a whole: `start` with the members that it gives. `most` are the scopes that it may
+ * have. Throws OAuthError.
+ */
 export function describeAsRegistered(
   cx: Context,
   start: Description,
-  said: ClientDefaults & ClientRegistration,
+  members: ClientDefaults & ClientRegistration,
   most: readonly string[],
 ): Description {
-  const { scope, ...rest } = said
-  // What an operator eased is for clients that prove themselves: a public one has nothing but PKCE.
-  const eased = rest.token_endpoint_auth_method === 'none' ? { require_pkce: true } : {}
+  const { scope, ...rest } = members
+  // An operator may waive PKCE for clients that authenticate; a public client has nothing but PKCE.
+  const withPkce = rest.token_endpoint_auth_method === 'none' ? { require_pkce: true } : {}
   try {
     return withChanges(
       cx,
       { ...start, scope: scope === undefined ? start.scope : narrow(scope, most) },
-      { ...rest, ...eased },
+      { ...rest, ...withPkce },
     )
   } catch (error) {
     if (error instanceof Problem && error.errors.length > 0) throw refusalOf(error.errors)
@@ -218,7 +222,10 @@ export function describeAsRegistered(
   }
 }
 
-/** What the anonymous name is not fetched: anybody could send us anywhere as often as he likes. Throws OAuthError. */
+/**
+ * Refuses a new sector address without an initial access token: otherwise anybody could make us
+ * fetch any address, as often as they like. Throws OAuthError.
+ */
 function assertNoNewSector(current: Description, next: Description): void {
   const { sector_identifier_uri } = next
   if (sector_identifier_uri === null) return
@@ -227,9 +234,9 @@ function assertNoNewSector(current: Description, next: Description): void {
 }
 
 /**
- * A client that changes by itself is pairwise from the start or never, and in one sector: with what people allowed it
- * before it would else learn who they are to the clients of any other, whose address it only has to name. Throws
- * OAuthError.
+ * A client that changes itself is pairwise from the start or never, and stays in one sector.
+ * Otherwise it could name the address of any other sector and, with the consents that it already
+ * has, learn by which ids the clients there know these people. Throws OAuthError.
  */
 export function assertKeepsSector(current: Description, next: Description): void {
   if (next.subject_type !== 'pairwise') return
@@ -243,11 +250,11 @@ async function assertIsOfSector(cx: Context, client: Description): Promise<void>
   if (faults.length > 0) throw refusalOf(faults)
 }
 
-/** What of the asked scopes may be had. Throws OAuthError when nothing is left. */
-function narrow(asked: string, most: readonly string[]): string[] {
+/** The requested scopes that the client may have. Throws OAuthError when none is left. */
+function narrow(scope: string, most: readonly string[]): string[] {
   let scopes: string[]
   try {
-    scopes = parseScope(asked)
+    scopes = parseScope(scope)
   } catch (error) {
     if (error instanceof OAuthError) throw badMetadata('/scope', error.description)
     throw error
@@ -261,12 +268,12 @@ function narrow(asked: string, most: readonly string[]): string[] {
 /** RFC 7591 §3.2.2. */
 function refusalOf(faults: readonly FieldError[]): OAuthError {
   const isRedirect = ({ pointer }: FieldError) => /^\/redirect_uris(\/|$)/.test(pointer)
-  const told = faults.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`).join('; ')
+  const words = faults.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`).join('; ')
   return new OAuthError(
     faults.some(isRedirect) ? 'invalid_redirect_uri' : 'invalid_client_metadata',
     {
       // RFC 6749 §5.2: visible ASCII without quotes and backslashes
-      description: told
+      description: words
         .replaceAll('"', "'")
         .replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, '?')
         .slice(0, 500),
@@ -275,9 +282,12 @@ function refusalOf(faults: readonly FieldError[]): OAuthError {
   )
 }
 
-// --- looking after it (RFC 7592) --------------------------------------------------------------
+// --- managing a registration (RFC 7592) -------------------------------------------------------
 
-/** The client that the token is for. The same words for every failure. Throws OAuthError. One round trip. */
+/**
+ * The client that the registration access token is for. Every failure has the same words. Throws
+ * OAuthError. One round trip.
+ */
 async function clientOf(
   cx: Context,
   id: string,
@@ -307,8 +317,8 @@ export async function readRegistration(
 }
 
 /**
- * RFC 7592 §2.2: the client says anew all that it is. It keeps its token; a secret is made when it has come to need
- * one. Two round trips, more only when others write at once. Throws OAuthError.
+ * RFC 7592 §2.2: the client gives all its metadata anew. It keeps its token; it gets a secret when
+ * it now needs one. Two round trips, more only when others write at once. Throws OAuthError.
  */
 export async function changeRegistration(
   cx: Context,
@@ -320,7 +330,8 @@ export async function changeRegistration(
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row, secrets } = await clientOf(cx, id, registration_access_token)
     const current = parseClient(row)
-    // Whoever shapes a client that skips consent could collect the tokens of everybody: an operator's matter.
+    // A client that skips consent could collect the tokens of everybody, so only an operator
+    // changes it.
     if (current.first_party) {
       throw new OAuthError('access_denied', {
         description: 'this client is looked after by its operator',
@@ -329,16 +340,16 @@ export async function changeRegistration(
     }
     assertSame(cx, id, secrets, metadata)
     const isByToken = row.initial_access_token_id !== null
-    const offered = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
-    const said = readMetadata(metadata, [...offered, ...current.grant_types])
-    const next = describeAsRegistered(cx, startOver(current), said, current.scope)
+    const grantTypes = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
+    const members = readMetadata(metadata, [...grantTypes, ...current.grant_types])
+    const next = describeAsRegistered(cx, startOver(current), members, current.scope)
     assertKeepsSector(current, next)
     if (!isByToken) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
     const plan = await changeOf(acting, row, next)
     const exchange = exchangeSecrets(acting, row, secrets, next.token_endpoint_auth_method)
     const { client_secret, statements } = exchange
-    // Secrets first: what they hang on no longer holds after the change.
+    // Secrets come first: their condition no longer holds after the change.
     if (statements.length + plan.statements.length === 0) {
       return { client: current, registration_access_token }
     }
@@ -356,7 +367,10 @@ export async function changeRegistration(
   throw busy()
 }
 
-/** RFC 7592 §2.2: the id, and the secret if it is sent, are the client's own and not to be chosen. */
+/**
+ * RFC 7592 §2.2: the id and, if it is sent, the secret must be the client's own; it cannot choose
+ * them.
+ */
 function assertSame(
   cx: Context,
   id: string,
@@ -371,7 +385,7 @@ function assertSame(
   }
 }
 
-/** A secret for a client that comes to need one; none is left to a client that proves itself otherwise. */
+/** A secret for a client that now needs one; a client with another method keeps none. */
 function exchangeSecrets(
   cx: Context,
   { id, version }: ClientRow,
@@ -423,7 +437,7 @@ const busy = () =>
 
 // --- the answer -------------------------------------------------------------------------------
 
-/** RFC 7591 §3.2.1, RFC 7592 §3: all that is registered, also where it is not what was asked. */
+/** RFC 7591 §3.2.1, RFC 7592 §3: all that is registered, even where it differs from the request. */
 export function describeRegistration(
   cx: Context,
   { client, registration_access_token, client_secret }: Registered,
@@ -435,7 +449,7 @@ export function describeRegistration(
     status: _status,
     ...members
   } = describeClient(client)
-  const told = Object.entries(members).filter(
+  const shown = Object.entries(members).filter(
     ([, value]) => value !== null && !(Array.isArray(value) && value.length === 0),
   )
   return {
@@ -445,6 +459,6 @@ export function describeRegistration(
     registration_client_uri: `${cx.config.issuer}/oauth/register/${client_id}`,
     registration_access_token,
     response_types: client.grant_types.includes('authorization_code') ? ['code'] : [],
-    ...Object.fromEntries(told),
+    ...Object.fromEntries(shown),
   }
 }
