@@ -16,8 +16,8 @@ export const OUR_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
 export type OurAlgorithm = (typeof OUR_ALGORITHMS)[number]
 
 /**
- * Algorithms that clients may sign with. RFC 9864 calls `Ed25519` the algorithm that EdDSA means
- * here.
+ * Algorithms that clients may sign with. `Ed25519` is the name in RFC 9864 for the algorithm that
+ * is EdDSA here.
  */
 export const CLIENT_ALGORITHMS = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const
 

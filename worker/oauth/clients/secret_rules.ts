@@ -5,10 +5,10 @@ import type { Context } from '../../context.ts'
 import { equalText, randomId, sha256 } from '../../crypto.ts'
 import type { SecretRow } from './store.ts'
 
-// A secret that an operator chooses must be as long as a random one. 32 characters that do not
-// repeat a few ones cannot be guessed, so a fast hash protects them as well as a slow one would,
-// and no request to the token endpoint pays for a password hash. Passwords that people remember
-// never go through here.
+// A secret that an operator chooses must be as long as a random one. 32 characters, with
+// eight or more different ones, cannot be guessed, so a fast hash protects them as well as a slow
+// one would, and no request to the token endpoint pays for a password hash. Passwords that people
+// remember never go through here.
 export const secretSchema = z
   .string()
   .min(32)
