@@ -79,9 +79,9 @@ export const storedDetails = (stored: string | null): Detail[] | undefined =>
  * OAuthError.
  */
 export function narrowDetails(
-  granted: Detail[] | undefined,
-  wanted: Detail[] | undefined,
-): Detail[] | undefined {
+  granted: readonly Detail[] | undefined,
+  wanted: readonly Detail[] | undefined,
+): readonly Detail[] | undefined {
   if (wanted === undefined) return granted
   const isCovered = (one: Detail) =>
     granted?.some(

@@ -31,7 +31,7 @@ import { readProofRequest } from '../client_authentication/dpop.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
 import { authorize } from './authorize.ts'
-import { type Asked, answerConsent, askConsent } from './consent.ts'
+import { answerConsent, askConsent, type ConsentQuestion } from './consent.ts'
 import { pushRequest } from './pushed_request.ts'
 import { PARAMETERS, REQUEST_MAX } from './request.ts'
 import type { Outcome } from './response.ts'
@@ -90,7 +90,7 @@ export function authorizeRoutes(): Hono<Env> {
   )
 }
 
-const imagesOf = (question: Asked): readonly string[] =>
+const imagesOf = (question: ConsentQuestion): readonly string[] =>
   question.page === 'consent' ? imageSources(question.values.introduction ?? null) : []
 
 function assertFits(query: string): void {

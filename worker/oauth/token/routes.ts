@@ -13,6 +13,7 @@ import { readCredential } from '../bearer.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
 import { readClientRequest, refuseQuery } from '../client_authentication/presented_credentials.ts'
 import type { Credential } from '../client_authentication/sender_constraint.ts'
+import { REPEATABLE_PARAMETERS } from '../grant_types.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token_request.ts'
@@ -31,7 +32,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readClientRequest(c, ['resource', 'audience'])
+      const { form, presented } = await readClientRequest(c, ['resource', ...REPEATABLE_PARAMETERS])
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
