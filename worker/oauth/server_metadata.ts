@@ -16,7 +16,7 @@ import { GRANT_TYPE_NAMES } from './grant_types.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
-export function metadata(cx: Context, settings: Settings) {
+export function serverMetadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
   const methods = authMethods(cx.config)
   const confidential = methods.filter((method) => method !== 'none')

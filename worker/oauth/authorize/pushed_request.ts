@@ -29,7 +29,7 @@ import { openRequestObject } from './request_object.ts'
 import { findRequest, insertRequestWhere, updatePushedRequest } from './request_store.ts'
 
 /** RFC 9126 §2.2. */
-export type Pushed = { request_uri: string; expires_in: number }
+export type PushedRequestAnswer = { request_uri: string; expires_in: number }
 
 /** POST /oauth/par. Two round trips. Throws OAuthError. */
 export async function pushRequest(
@@ -37,7 +37,7 @@ export async function pushRequest(
   form: Form,
   presented: PresentedCredentials,
   proofRequest: ProofRequest,
-): Promise<Pushed> {
+): Promise<PushedRequestAnswer> {
   const proof = await readProof(cx, proofRequest)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
@@ -90,7 +90,7 @@ function boundTo(proof: Proof | null, dpop_jkt: string | undefined): { dpop_jkt?
  * Turns a pushed request into one that a browser opened; the browser's session is in `kept`. False
  * when the request has ended. Of two browsers, the second finds it open already. One round trip.
  */
-export async function bringPushedRequest(
+export async function openPushedRequest(
   cx: Context,
   id_hash: string,
   kept: KeptRequest,

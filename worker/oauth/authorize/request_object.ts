@@ -10,7 +10,10 @@ import { type Form, formOf } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
-import { type Judged, verifyWithAny } from '../client_authentication/client_authentication.ts'
+import {
+  type SignatureVerdict,
+  verifyWithAny,
+} from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/client_keys.ts'
 import type { Client } from '../clients/client_metadata.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
@@ -200,7 +203,7 @@ function assertAlgorithm(client: Client, alg: string | undefined): void {
   }
 }
 
-function readUnsigned(cx: Context, jwt: string): Judged {
+function readUnsigned(cx: Context, jwt: string): SignatureVerdict {
   try {
     const { payload } = UnsecuredJWT.decode(jwt, {
       currentDate: new Date(cx.now() * 1000),
@@ -220,7 +223,7 @@ async function verifySigned(
   jwt: string,
   alg: string,
   kid: string | undefined,
-): Promise<Judged> {
+): Promise<SignatureVerdict> {
   const keys = await signingKeysOf(cx, client, kid)
   const candidates = keys.filter(
     (key) => fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig'),

@@ -183,7 +183,9 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
  * A `fault` in time means that the signature is right, so that a wrong clock differs from a wrong
  * key.
  */
-export type Judged = { claims: JWTPayload } | { fault: 'signature' | 'expired' | 'not_yet_valid' }
+export type SignatureVerdict =
+  | { claims: JWTPayload }
+  | { fault: 'signature' | 'expired' | 'not_yet_valid' }
 
 /**
  * The claims when one of the keys signed and the time is about right. The caller judges all else.
@@ -193,7 +195,7 @@ export async function verifyWithAny(
   jwt: string,
   keys: readonly Jwk[],
   alg: string,
-): Promise<Judged> {
+): Promise<SignatureVerdict> {
   for (const key of keys) {
     const verdict = await verifyWith(cx, jwt, key, alg)
     if ('claims' in verdict || verdict.fault !== 'signature') return verdict
@@ -201,7 +203,12 @@ export async function verifyWithAny(
   return { fault: 'signature' }
 }
 
-async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string): Promise<Judged> {
+async function verifyWith(
+  cx: Context,
+  assertion: string,
+  key: Jwk,
+  alg: string,
+): Promise<SignatureVerdict> {
   try {
     const imported = await importJWK(publicMembers(key) as JWK, alg)
     // jose judges `nbf`, and `exp` with a tolerance; acceptClaims judges `exp` again without it.

@@ -34,15 +34,15 @@ export const newSecretInput = z
   })
   .openapi('NewClientSecret')
 
-export const secretShape = z
+export const clientSecretSchema = z
   .object({ id: z.string(), created_at: z.int(), expires_at: z.int().nullable() })
   .openapi('ClientSecret')
 
-export const createdSecretSchema = secretShape
+export const createdSecretSchema = clientSecretSchema
   .extend({ client_secret: z.string() })
   .openapi('CreatedClientSecret')
 
-type Secret = z.infer<typeof secretShape>
+type Secret = z.infer<typeof clientSecretSchema>
 
 const describe = ({ id, created_at, expires_at }: SecretRow): Secret => ({
   id,
@@ -116,7 +116,7 @@ export async function addSecret(
   }
   const client_secret = input.client_secret ?? randomToken(cx)
   const row = newSecretRow(cx, client.id, client_secret, expires_at)
-  const stored = secretExists(client.id, row.id)
+  const isStored = secretExists(client.id, row.id)
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
   // If the others end at once, there is room.
   const room = endOthersAt === now ? TRUE : hasRoomForSecret(client.id, SECRETS_MAX, now)
@@ -126,7 +126,7 @@ export async function addSecret(
     event: appendEvent(
       cx,
       { type: 'client.secret_created', subject_id: client.id, data: { secret_id: row.id } },
-      stored,
+      isStored,
     ),
     secrets: listSecretsOf(client.id),
   })

@@ -296,9 +296,11 @@ export async function changeClient(
  * right after a repeated batch too.
  */
 export function isChanged(before: ClientRow, next: Description, after: ClientRow): boolean {
-  const wanted = columnsOf(next)
-  const names = Object.keys(wanted) as (keyof ClientColumns)[]
-  return names.every((name) => after[name] === wanted[name]) && after.version === before.version + 1
+  const columns = columnsOf(next)
+  const names = Object.keys(columns) as (keyof ClientColumns)[]
+  return (
+    names.every((name) => after[name] === columns[name]) && after.version === before.version + 1
+  )
 }
 
 const changedMeanwhile = (demanded: number | null) =>
@@ -334,10 +336,10 @@ export async function removeClient(
  * power.
  */
 export function deletionOf(cx: Context, { id, version }: ClientRow): readonly Statement[] {
-  const judged = clientIsAt(id, version)
+  const isUnchanged = clientIsAt(id, version)
   return [
-    appendEvent(cx, { type: 'client.deleted', subject_id: id }, judged),
-    buryPrincipal(cx, id, judged),
+    appendEvent(cx, { type: 'client.deleted', subject_id: id }, isUnchanged),
+    buryPrincipal(cx, id, isUnchanged),
     ...deleteClientRows(id, version, cx.now()),
     ...forgetRights(id),
   ]

@@ -48,8 +48,8 @@ export function matchesRedirectUri(
   // RFC 9700 §2.1: exact string comparison
   if (client.redirect_uris.includes(requested)) return true
   if (client.application_type !== 'native') return false
-  const wanted = portless(requested)
-  return wanted !== null && client.redirect_uris.some((uri) => portless(uri) === wanted)
+  const address = portless(requested)
+  return address !== null && client.redirect_uris.some((uri) => portless(uri) === address)
 }
 
 /**

@@ -20,12 +20,12 @@ import {
 import { noStore } from '../../http.ts'
 import { clientInput, clientPatch, clientSchema, describeClient } from './client_metadata.ts'
 import {
+  clientSecretSchema,
   createClientSecret,
   createdSecretSchema,
   listClientSecrets,
   newSecretInput,
   removeClientSecret,
-  secretShape,
 } from './client_secrets.ts'
 import { CLIENT_URL_MAX } from './client_url.ts'
 import { changeClient, createClient, getClient, listClients, removeClient } from './clients.ts'
@@ -135,7 +135,7 @@ export function clientRoutes(): Api {
     summary: 'The secrets of a client, without the secrets themselves',
     scope: 'clients:read',
     params,
-    answers: { 200: json(listOf(secretShape), 'all of them') },
+    answers: { 200: json(listOf(clientSecretSchema), 'all of them') },
     async run(c, { params }) {
       const items = await listClientSecrets(c.var.cx, params.id)
       return c.json({ items, next_cursor: null }, 200)

@@ -34,7 +34,7 @@ export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
 
 // --- the person's side ------------------------------------------------------------------------
 
-const waits = (cx: Context, user_code_mac: string): Condition =>
+const isPending = (cx: Context, user_code_mac: string): Condition =>
   condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
 
 /** The row that waits for a person who has its user code. */
@@ -42,10 +42,10 @@ export const findWaitingDeviceAuthorization = (
   cx: Context,
   user_code_mac: string,
 ): Statement<DeviceAuthorizationRow> =>
-  sql`select * from device_authorization where ${waits(cx, user_code_mac)}`
+  sql`select * from device_authorization where ${isPending(cx, user_code_mac)}`
 
 export const isWaiting = (cx: Context, user_code_mac: string): Condition =>
-  condition`exists (select 1 from device_authorization where ${waits(cx, user_code_mac)})`
+  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_mac)})`
 
 export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
   sql`select * from client

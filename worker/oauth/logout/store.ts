@@ -5,7 +5,7 @@
 import { type Condition, condition, list, type Statement, sql } from '../../db/sql.ts'
 
 /** An authorization that was given in a browser session. */
-export type Hanging = {
+export type HangingAuthorization = {
   id: string
   user_id: string
   client_id: string
@@ -21,7 +21,7 @@ export const HANGING_MAX = 100
 
 // The newest first: their tokens may still be good. The plus keeps the planner from walking the
 // whole table in that order.
-const hanging = (which: Condition): Statement<Hanging> => sql`
+const hanging = (which: Condition): Statement<HangingAuthorization> => sql`
   select a.id, a.user_id, a.client_id, a.sid, a.offline, a.revoked_at,
     json_extract(c.members, '$.backchannel_logout_uri') is not null and c.status = 'active'
       as is_notified
@@ -31,17 +31,17 @@ const hanging = (which: Condition): Statement<Hanging> => sql`
 const isOver = condition`not exists (select 1 from session where session.sid = a.sid)`
 
 /** Authorizations of sessions that are gone: of all users, or of one. */
-export const listHanging = (user_id: string | null): Statement<Hanging> =>
+export const listHanging = (user_id: string | null): Statement<HangingAuthorization> =>
   user_id === null
     ? hanging(condition`a.sid > '' and ${isOver}`)
     : hanging(condition`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
 
 /** Authorizations of a session that is still there. */
-export const listHangingOfSession = (id_hash: string): Statement<Hanging> =>
+export const listHangingOfSession = (id_hash: string): Statement<HangingAuthorization> =>
   hanging(condition`a.sid = (select sid from session where id_hash = ${id_hash})`)
 
 /** A condition: the session is gone, and its end is not yet handled for this authorization. */
-export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Condition =>
+export const isHanging = ({ id, sid }: Pick<HangingAuthorization, 'id' | 'sid'>): Condition =>
   condition`exists (select 1 from authorization where id = ${id} and sid = ${sid})
     and not exists (select 1 from session where sid = ${sid})`
 

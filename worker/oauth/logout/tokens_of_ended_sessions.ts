@@ -8,7 +8,13 @@ import type { Statement } from '../../db/sql.ts'
 import { deliver, insertDelivery } from '../../deliveries.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
 import { logoutTokens } from './backchannel_logout.ts'
-import { deleteSid, HANGING_MAX, type Hanging, isHanging, listHanging } from './store.ts'
+import {
+  deleteSid,
+  HANGING_MAX,
+  type HangingAuthorization,
+  isHanging,
+  listHanging,
+} from './store.ts'
 
 /** Most batches in one run; the rest waits for the next run. */
 const BATCHES_MAX = 100
@@ -17,7 +23,10 @@ const BATCHES_MAX = 100
  * The statements that end authorizations whose session is gone. Each checks again that it is gone;
  * for an authorization whose session lives they do nothing.
  */
-export function endHanging(cx: Context, rows: readonly Hanging[]): readonly Statement[] {
+export function endHanging(
+  cx: Context,
+  rows: readonly HangingAuthorization[],
+): readonly Statement[] {
   if (rows.length === 0) return []
   const notedClients = new Set<string>()
   const endings = rows.flatMap((row) => {

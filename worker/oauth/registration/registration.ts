@@ -48,7 +48,7 @@ export const OPEN_REGISTRATIONS_MAX = 20
 /** Attempts of one change while others write the same client. */
 const ATTEMPTS = 4
 
-export type Registered = {
+export type RegisteredClient = {
   client: Client
   registration_access_token: string
   /** Present only where it was created just now. */
@@ -80,7 +80,7 @@ export async function createRegistration(
   cx: Context,
   token: string | undefined,
   metadata: Readonly<Record<string, unknown>>,
-): Promise<Registered> {
+): Promise<RegisteredClient> {
   const { registration } = await loadSettings(cx)
   if (registration === 'off') {
     throw new OAuthError('access_denied', {
@@ -311,7 +311,7 @@ export async function readRegistration(
   cx: Context,
   id: string,
   registration_access_token: string,
-): Promise<Registered> {
+): Promise<RegisteredClient> {
   const { row } = await clientOf(cx, id, registration_access_token)
   return { client: parseClient(row), registration_access_token }
 }
@@ -325,7 +325,7 @@ export async function changeRegistration(
   id: string,
   registration_access_token: string,
   metadata: Readonly<Record<string, unknown>>,
-): Promise<Registered> {
+): Promise<RegisteredClient> {
   const acting = as(cx, { kind: 'client', id })
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row, secrets } = await clientOf(cx, id, registration_access_token)
@@ -440,7 +440,7 @@ const busy = () =>
 /** RFC 7591 §3.2.1, RFC 7592 §3: all that is registered, even where it differs from the request. */
 export function describeRegistration(
   cx: Context,
-  { client, registration_access_token, client_secret }: Registered,
+  { client, registration_access_token, client_secret }: RegisteredClient,
 ): Record<string, unknown> {
   const {
     client_id,

@@ -36,10 +36,10 @@ export const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the assertion cannot be used', reason })
 
 /** Claims of an assertion. None is believed before `verifyAssertion`. */
-export type Claims = Readonly<Record<string, unknown>>
+export type AssertionClaims = Readonly<Record<string, unknown>>
 
 /** Reads the claims, unverified. Throws OAuthError invalid_grant for text that is no JWT. */
-export function readAssertion(assertion: string): Claims {
+export function readAssertion(assertion: string): AssertionClaims {
   if (assertion.length > ASSERTION_MAX) throw refused('assertion_too_long')
   try {
     return decodeJwt(assertion)
@@ -55,12 +55,12 @@ export function readAssertion(assertion: string): Claims {
 export const issuerOf = (
   cx: Context,
   issuers: readonly TrustedIssuer[],
-  { iss }: Claims,
+  { iss }: AssertionClaims,
 ): TrustedIssuer | undefined =>
   issuers.find(({ issuer }) => issuer === iss && issuer !== cx.config.issuer)
 
 /** The id of the user whom an assertion of this issuer names, as SQL; null when it names nobody. */
-export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims): Scalar {
+export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: AssertionClaims): Scalar {
   const { sub, email } = claims
   if (issuer?.subject === 'sub' && typeof sub === 'string' && !sub.includes('\0')) {
     return scalar`(select id from user where id = ${sub})`
@@ -110,7 +110,7 @@ async function verifySignature(
   cx: Context,
   issuer: TrustedIssuer,
   assertion: string,
-): Promise<Claims> {
+): Promise<AssertionClaims> {
   const keys = createLocalJWKSet(await keysOf(cx, issuer, kidOf(assertion)))
   const options = {
     algorithms: [...(issuer.algorithms ?? SIGNING_ALGORITHMS)],
