@@ -575,7 +575,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'pairwise-keeps-sector',
     attack: 'a client that moves to the sector of another to learn its subs',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/submitted_metadata.ts',
     from: "if (next.subject_type !== 'pairwise') return",
     to: 'if (next.subject_type !== undefined) return',
     test: 'oauth/registration/registration',
@@ -584,7 +584,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'sector-of-the-anonymous-in-a-change',
     attack: 'requests to any address by changing a client that anybody registered',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/registration_management.ts',
     from: 'if (!isByToken) assertNoNewSector(current, next)',
     to: '',
     test: 'oauth/registration/registration',
@@ -1256,7 +1256,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'registration-of-another',
     attack: 'a client that changes another (RFC 7592 §5)',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/registration_management.ts',
     from: "if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')",
     to: '',
     test: 'oauth/registration/registration',
@@ -1265,7 +1265,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'registration-widens-scope',
     attack: 'a client that gives itself scopes (RFC 7591 §5)',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/submitted_metadata.ts',
     from: 'const left = scopes.filter((one) => most.includes(one) || (mayAll && isManagementScope(one)))',
     to: 'const left = scopes',
     test: 'oauth/registration/registration',

@@ -22,7 +22,7 @@ import { INITIAL } from '../clients/members.ts'
 import { type ClientRow, findClientById, updateDocumentExpiry } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describeAsRegistered, readMetadata } from './registration.ts'
+import { assertKeepsSector, describeAsRegistered, readMetadata } from './submitted_metadata.ts'
 
 /**
  * Most documents that are fetched for one address in an hour. Renewals that succeed are not

@@ -1,52 +1,37 @@
-// Clients that software registers (RFC 7591, OpenID Connect Registration) and that manage
-// themselves (RFC 7592). Says which members a client may give of itself, and with which permit.
-// Rules for the client as a whole are clients/client_metadata.ts's. A client gets no power that an
-// operator did not put into the initial access token, and never widens its own.
-import { findPrincipal, ID_PATTERN } from '../../access/principals.ts'
-import { fieldErrors } from '../../api.ts'
+// Registration of clients by software (RFC 7591, OpenID Connect Registration), with an initial
+// access token or, where the setting allows it, without one. A client gets no power that an
+// operator did not put into the token. Metadata that it may submit are submitted_metadata.ts's,
+// later changes registration_management.ts's.
+import { findPrincipal } from '../../access/principals.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
-import { equalText, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Condition, type Statement, sql } from '../../db/sql.ts'
-import { type FieldError, OAuthError, Problem } from '../../errors.ts'
-import { appendEvent } from '../../events.ts'
-import { isObject } from '../../json.ts'
+import { randomId, randomToken, sha256 } from '../../crypto.ts'
+import type { Condition, Statement } from '../../db/sql.ts'
+import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import {
   type Client,
   type ClientDefaults,
-  type ClientRegistration,
-  clientRegistration,
-  type Description,
   describeClient,
   parseClient,
-  startOver,
   usesSecret,
-  withChanges,
 } from '../clients/client_metadata.ts'
-import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
+import { creationOf } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
-import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
-import {
-  type ClientRow,
-  clientIsAt,
-  deleteSecret,
-  findClientById,
-  insertSecret,
-  listSecretsOf,
-  type SecretRow,
-} from '../clients/store.ts'
-import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
-import { grantTypesFor, isGrantType } from '../grant_types.ts'
+import { findClientById } from '../clients/store.ts'
+import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
 import { findInitialAccessTokenByHash, insertInitialAccessTokenUse, isUseMine } from './store.ts'
+import {
+  assertIsOfSector,
+  assertNoNewSector,
+  describeAsRegistered,
+  readMetadata,
+} from './submitted_metadata.ts'
 
 /** Most registrations without a token from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
-
-/** Attempts of one change while others write the same client. */
-const ATTEMPTS = 4
 
 export type RegisteredClient = {
   client: Client
@@ -65,12 +50,8 @@ type Permit = {
 
 const ANONYMOUS: Permit = { id: null, scope: IDENTITY_SCOPES, defaults: {} }
 
-const badToken = (reason: Reason) =>
+export const badToken = (reason: Reason) =>
   new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
-
-const badMetadata = (pointer: string, detail: string) => refusalOf([{ pointer, detail }])
-
-// --- registering ------------------------------------------------------------------------------
 
 /**
  * RFC 7591 §3. `token` is the initial access token, if there is one. Database round trips, warm: 2,
@@ -157,282 +138,6 @@ const tooMany = () =>
   new OAuthError('too_many_requests', {
     description: 'too many clients were registered from this address; try again in an hour',
     reason: 'registrations_per_address',
-  })
-
-// --- its metadata -----------------------------------------------------------------------------
-
-/**
- * Reads the metadata that a client gives. Values that this server does not offer are left out where
- * others remain (RFC 7591 §3.2.1: the answer says what was registered). Throws OAuthError.
- */
-export function readMetadata(
-  metadata: Readonly<Record<string, unknown>>,
-  grantTypes: readonly string[],
-): ClientRegistration {
-  // RFC 7592 §2.2: null is as if absent.
-  const members = Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null))
-  const { response_types, grant_types, jwks } = members
-  if (response_types !== undefined) assertCode(response_types)
-  if (Array.isArray(grant_types)) {
-    const usable = grant_types.filter((one) => isGrantType(one) && grantTypes.includes(one))
-    if (usable.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
-    members['grant_types'] = usable
-  }
-  if (isObject(jwks) && Array.isArray(jwks['keys'])) {
-    members['jwks'] = { keys: jwks['keys'].filter(isOfUse) }
-  }
-  const read = clientRegistration.safeParse(members)
-  if (!read.success) throw refusalOf(fieldErrors(read.error))
-  return read.data
-}
-
-function assertCode(response_types: unknown): void {
-  const isCode = Array.isArray(response_types) && response_types.every((one) => one === 'code')
-  if (!isCode) throw badMetadata('/response_types', 'must be code alone')
-}
-
-/** RFC 7517 §5: keys of unknown kinds are ignored; keys for encryption are never used here. */
-const isOfUse = (key: unknown): boolean =>
-  !isObject(key) ||
-  (key['use'] !== 'enc' &&
-    (key['kty'] === 'RSA' || key['crv'] === 'P-256' || key['crv'] === 'Ed25519'))
-
-/**
- * The client as a whole: `start` with the members that it gives. `most` are the scopes that it may
- * have. Throws OAuthError.
- */
-export function describeAsRegistered(
-  cx: Context,
-  start: Description,
-  members: ClientDefaults & ClientRegistration,
-  most: readonly string[],
-): Description {
-  const { scope, ...rest } = members
-  // An operator may waive PKCE for clients that authenticate; a public client has nothing but PKCE.
-  const withPkce = rest.token_endpoint_auth_method === 'none' ? { require_pkce: true } : {}
-  try {
-    return withChanges(
-      cx,
-      { ...start, scope: scope === undefined ? start.scope : narrow(scope, most) },
-      { ...rest, ...withPkce },
-    )
-  } catch (error) {
-    if (error instanceof Problem && error.errors.length > 0) throw refusalOf(error.errors)
-    throw error
-  }
-}
-
-/**
- * Refuses a new sector address without an initial access token: otherwise anybody could make us
- * fetch any address, as often as they like. Throws OAuthError.
- */
-function assertNoNewSector(current: Description, next: Description): void {
-  const { sector_identifier_uri } = next
-  if (sector_identifier_uri === null) return
-  if (sector_identifier_uri === current.sector_identifier_uri) return
-  throw badMetadata('/sector_identifier_uri', 'needs an initial access token')
-}
-
-/**
- * A client that changes itself is pairwise from the start or never, and stays in one sector.
- * Otherwise it could name the address of any other sector and, with the consents that it already
- * has, learn by which ids the clients there know these people. Throws OAuthError.
- */
-export function assertKeepsSector(current: Description, next: Description): void {
-  if (next.subject_type !== 'pairwise') return
-  if (current.subject_type === 'pairwise' && sectorOf(current) === sectorOf(next)) return
-  throw badMetadata('/subject_type', 'is pairwise, which a client is in one sector from the start')
-}
-
-/** OpenID Connect Registration §5. Throws OAuthError. */
-async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
-  const faults = await sectorFaults(cx, client)
-  if (faults.length > 0) throw refusalOf(faults)
-}
-
-/** The requested scopes that the client may have. Throws OAuthError when none is left. */
-function narrow(scope: string, most: readonly string[]): string[] {
-  let scopes: string[]
-  try {
-    scopes = parseScope(scope)
-  } catch (error) {
-    if (error instanceof OAuthError) throw badMetadata('/scope', error.description)
-    throw error
-  }
-  const mayAll = most.includes('manage')
-  const left = scopes.filter((one) => most.includes(one) || (mayAll && isManagementScope(one)))
-  if (left.length === 0) throw badMetadata('/scope', 'has none that this client may have')
-  return left
-}
-
-/** RFC 7591 §3.2.2. */
-function refusalOf(faults: readonly FieldError[]): OAuthError {
-  const isRedirect = ({ pointer }: FieldError) => /^\/redirect_uris(\/|$)/.test(pointer)
-  const words = faults.map(({ pointer, detail }) => `${pointer.slice(1)}: ${detail}`).join('; ')
-  return new OAuthError(
-    faults.some(isRedirect) ? 'invalid_redirect_uri' : 'invalid_client_metadata',
-    {
-      // RFC 6749 §5.2: visible ASCII without quotes and backslashes
-      description: words
-        .replaceAll('"', "'")
-        .replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, '?')
-        .slice(0, 500),
-      reason: 'bad_client_metadata',
-    },
-  )
-}
-
-// --- managing a registration (RFC 7592) -------------------------------------------------------
-
-/**
- * The client that the registration access token is for. Every failure has the same words. Throws
- * OAuthError. One round trip.
- */
-async function clientOf(
-  cx: Context,
-  id: string,
-  token: string,
-): Promise<{ row: ClientRow; secrets: SecretRow[] }> {
-  if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
-  const { clients, secrets } = await cx.db.read({
-    clients: findClientById(id),
-    secrets: listSecretsOf(id),
-  })
-  const [row] = clients
-  const hash = row?.registration_token_hash
-  if (row === undefined || hash == null) throw badToken('not_registered_by_itself')
-  if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')
-  if (row.status !== 'active') throw badToken('client_disabled')
-  return { row, secrets }
-}
-
-/** RFC 7592 §2.1. One round trip. Throws OAuthError. */
-export async function readRegistration(
-  cx: Context,
-  id: string,
-  registration_access_token: string,
-): Promise<RegisteredClient> {
-  const { row } = await clientOf(cx, id, registration_access_token)
-  return { client: parseClient(row), registration_access_token }
-}
-
-/**
- * RFC 7592 §2.2: the client gives all its metadata anew. It keeps its token; it gets a secret when
- * it now needs one. Two round trips, more only when others write at once. Throws OAuthError.
- */
-export async function changeRegistration(
-  cx: Context,
-  id: string,
-  registration_access_token: string,
-  metadata: Readonly<Record<string, unknown>>,
-): Promise<RegisteredClient> {
-  const acting = as(cx, { kind: 'client', id })
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { row, secrets } = await clientOf(cx, id, registration_access_token)
-    const current = parseClient(row)
-    // A client that skips consent could collect the tokens of everybody, so only an operator
-    // changes it.
-    if (current.first_party) {
-      throw new OAuthError('access_denied', {
-        description: 'this client is looked after by its operator',
-        reason: 'first_party_client',
-      })
-    }
-    assertSame(cx, id, secrets, metadata)
-    const isByToken = row.initial_access_token_id !== null
-    const grantTypes = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
-    const members = readMetadata(metadata, [...grantTypes, ...current.grant_types])
-    const next = describeAsRegistered(cx, startOver(current), members, current.scope)
-    assertKeepsSector(current, next)
-    if (!isByToken) assertNoNewSector(current, next)
-    await assertIsOfSector(cx, next)
-    const plan = await changeOf(acting, row, next)
-    const exchange = exchangeSecrets(acting, row, secrets, next.token_endpoint_auth_method)
-    const { client_secret, statements } = exchange
-    // Secrets come first: their condition no longer holds after the change.
-    if (statements.length + plan.statements.length === 0) {
-      return { client: current, registration_access_token }
-    }
-    const { clients } = await cx.db.write({
-      secrets: statements,
-      changes: plan.statements,
-      clients: findClientById(id),
-    })
-    const [after] = clients
-    if (after === undefined) continue
-    const done =
-      plan.change === 'unchanged' ? after.version === row.version : isChanged(row, next, after)
-    if (done) return { client: parseClient(after), registration_access_token, client_secret }
-  }
-  throw busy()
-}
-
-/**
- * RFC 7592 §2.2: the id and, if it is sent, the secret must be the client's own; it cannot choose
- * them.
- */
-function assertSame(
-  cx: Context,
-  id: string,
-  secrets: readonly SecretRow[],
-  metadata: Readonly<Record<string, unknown>>,
-): void {
-  if (metadata['client_id'] !== id) throw badMetadata('/client_id', 'must be that of this client')
-  const secret = metadata['client_secret'] ?? undefined
-  if (secret === undefined) return
-  if (typeof secret !== 'string' || !verifyClientSecret(cx, secrets, secret)) {
-    throw badMetadata('/client_secret', 'is not that of this client')
-  }
-}
-
-/** A secret for a client that now needs one; a client with another method keeps none. */
-function exchangeSecrets(
-  cx: Context,
-  { id, version }: ClientRow,
-  secrets: readonly SecretRow[],
-  method: string,
-): { client_secret: string | undefined; statements: readonly Statement[] } {
-  const unchanged = clientIsAt(id, version)
-  const event = (type: 'client.secret_created' | 'client.secret_deleted', secret_id: string) =>
-    appendEvent(cx, { type, subject_id: id, data: { secret_id } }, unchanged)
-  if (!usesSecret(method)) {
-    return {
-      client_secret: undefined,
-      statements: secrets.flatMap((one) => [
-        event('client.secret_deleted', one.id),
-        sql`${deleteSecret(id, one.id)} and ${unchanged}`,
-      ]),
-    }
-  }
-  const now = cx.now()
-  if (secrets.some(({ expires_at }) => expires_at === null || expires_at > now)) {
-    return { client_secret: undefined, statements: [] }
-  }
-  const client_secret = randomToken(cx)
-  const row = newSecretRow(cx, id, client_secret, null)
-  return {
-    client_secret,
-    statements: [event('client.secret_created', row.id), insertSecret(row, unchanged)],
-  }
-}
-
-/** RFC 7592 §2.3. Two round trips, more only when others write at once. Throws OAuthError. */
-export async function removeRegistration(cx: Context, id: string, token: string): Promise<void> {
-  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-    const { row } = await clientOf(cx, id, token)
-    const { clients } = await cx.db.write({
-      changes: deletionOf(as(cx, { kind: 'client', id }), row),
-      clients: findClientById(id),
-    })
-    if (clients.length === 0) return
-  }
-  throw busy()
-}
-
-const busy = () =>
-  new OAuthError('temporarily_unavailable', {
-    description: 'the client was changed in the meantime; try again',
-    reason: 'changed_meanwhile',
   })
 
 // --- the answer -------------------------------------------------------------------------------

@@ -2,8 +2,9 @@
 // document at an address.
 //   /oauth/register /oauth/register/{client_id} /v1/initial-access-tokens
 // Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts
-// reads and judges the metadata that software gives, initial_access_tokens.ts has the tokens that
-// operators make, client_id_metadata_document.ts reads documents. The client itself is clients/'s.
+// registers, registration_management.ts changes a registration, submitted_metadata.ts judges what a
+// client says of itself, initial_access_tokens.ts has the tokens that operators make,
+// client_id_metadata_document.ts reads documents. The client itself is clients/'s.
 import { Hono } from 'hono'
 import {
   crossOrigin,
@@ -14,13 +15,12 @@ import {
   readJson,
   wrongMethod,
 } from '../../http.ts'
+import { createRegistration, describeRegistration } from './registration.ts'
 import {
   changeRegistration,
-  createRegistration,
-  describeRegistration,
   readRegistration,
   removeRegistration,
-} from './registration.ts'
+} from './registration_management.ts'
 
 const ONE = '/oauth/register/:client_id'
 
