@@ -602,7 +602,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'framing',
     attack: 'a page in the frame of another (clickjacking, RFC 9700 §4.16)',
-    file: 'worker/http.ts',
+    file: 'worker/pages/page_headers.ts',
     from: "\"frame-ancestors 'none'; base-uri 'none'\",",
     to: '"base-uri \'none\'",',
     test: 'oauth/attacks',
@@ -611,7 +611,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'framing-by-old-browsers',
     attack: 'a page in the frame of another, in a browser without CSP',
-    file: 'worker/http.ts',
+    file: 'worker/pages/page_headers.ts',
     from: "c.header('X-Frame-Options', 'DENY')",
     to: '',
     test: 'oauth/attacks',

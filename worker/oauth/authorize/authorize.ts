@@ -176,7 +176,7 @@ export const requestEnded = () =>
 
 function usableClient(row: ClientRow | undefined): Client {
   if (row === undefined || row.status !== 'active') {
-    throw refuse('invalid_request', 'the application is not known here', 'client_unknown')
+    throw refuse('invalid_request', 'the application is not known here', 'unknown_client')
   }
   return parseClient(row)
 }

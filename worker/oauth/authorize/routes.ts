@@ -13,10 +13,7 @@ import {
   type Env,
   type Form,
   type Http,
-  imageSources,
   noStore,
-  page,
-  pageHeaders,
   readForm,
   readQuery,
   wrongMethod,
@@ -27,6 +24,7 @@ import { consentPage } from '../../pages/consent_page.ts'
 import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
 import { linkingPage } from '../../pages/linking_page.ts'
 import { messagesFor } from '../../pages/messages.ts'
+import { imageSources, page, pageHeaders } from '../../pages/page_headers.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'

@@ -209,24 +209,24 @@ function questionOf(
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(DEVICE_CODE)) return null
   const details = storedDetails(row.authorization_details)
-  const found = entitlement(cx, {
-    covered: {
-      scope: parseScope(row.scope),
-      resource: JSON.parse(row.resource),
-      authorization_details: details,
-    },
-    wish: { scope: null, resource: [] },
-    clients: [client],
-    parties: [
-      {
-        id: session.user_id,
-        permissions: permissionsEverywhere(rows.rights),
-        narrowed: rows.narrowed,
-      },
-    ],
-    acl_max_rules: 0,
-    isQuestion: true,
-  })
+  const grantable = (scope: readonly string[]) =>
+    entitlement(cx, {
+      covered: { scope, resource: JSON.parse(row.resource), authorization_details: details },
+      wish: { scope: null, resource: [] },
+      clients: [client],
+      parties: [
+        {
+          id: session.user_id,
+          permissions: permissionsEverywhere(rows.rights),
+          narrowed: rows.narrowed,
+        },
+      ],
+      acl_max_rules: 0,
+      isQuestion: true,
+    })
+  const whole = grantable(parseScope(row.scope))
+  // Where the scopes cannot be had, such as those of the management API, the details still may be.
+  const found = 'fault' in whole ? grantable([]) : whole
   const nothing = { scope: [], authorization_details: details && [] }
   const { scope, authorization_details } = 'fault' in found ? nothing : found
   return { code, session, row, client, scope, details: authorization_details }

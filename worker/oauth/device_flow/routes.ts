@@ -10,8 +10,6 @@ import {
   type Env,
   type Http,
   noStore,
-  page,
-  pageHeaders,
   readForm,
   readQuery,
   wrongMethod,
@@ -20,6 +18,7 @@ import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
 import { english } from '../../pages/messages.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { answerDevice, deviceLoginPath, enterUserCode, isSignedIn, type Step } from './approval.ts'
 import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'

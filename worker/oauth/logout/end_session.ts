@@ -172,7 +172,7 @@ function locationOf(request: LogoutRequest, row: ClientRow | undefined): string 
   const { post_logout_redirect_uri: uri, state } = request
   if (uri === null) return null
   if (row === undefined || row.status !== 'active') {
-    throw badRequest('the application is not known here', 'client_unknown')
+    throw badRequest('the application is not known here', 'unknown_client')
   }
   const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
   if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {

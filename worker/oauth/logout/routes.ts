@@ -6,11 +6,12 @@
 // 303, as at authorize.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Http, page, pageHeaders, readForm, readQuery } from '../../http.ts'
+import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
 import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
 import { english } from '../../pages/messages.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
 import {
   answerLogoutRequest,
   type LogoutOutcome,
