@@ -32,7 +32,7 @@ import {
   toAllow,
   wantedAcr,
 } from './decision.ts'
-import { assertMayComeDirectly, bringPushedRequest } from './pushed_request.ts'
+import { assertMayComeDirectly, openPushedRequest } from './pushed_request.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
@@ -241,7 +241,7 @@ async function storeRequest(
   const settings = await loadSettings(cx)
   const kept: KeptRequest = { ...request, session_hash: session?.id_hash ?? null }
   if (stored !== null) {
-    const wasBrought = await bringPushedRequest(cx, stored.id_hash, kept, settings)
+    const wasBrought = await openPushedRequest(cx, stored.id_hash, kept, settings)
     return wasBrought ? stored.reference : null
   }
   const reference = randomToken(cx)
