@@ -209,6 +209,32 @@ test('the gate of mProxy is pure: it knows no stream, no clock and no state', ()
   expect(text).not.toMatch(/^(let|var)\b|\bnew (Map|Set)\b|\basync\b|\bnow\(\)/m)
 })
 
+/** Lines of comments, with the place where each stands. */
+const comments = everything.flatMap((file) =>
+  readFileSync(join(ROOT, file), 'utf8')
+    .split('\n')
+    .flatMap((line, i) =>
+      /^\s*(\/\/|\*|\/\*)/.test(line) ? [{ place: `${file}:${i + 1}`, line }] : [],
+    ),
+)
+
+test('comments fit a line of 100 columns, and begin with a noun or a verb', () => {
+  const wrong = comments.filter(
+    ({ line }) =>
+      line.length > 100 ||
+      /^\s*(\/\/|\/\*\*)\s*(What|Who|Whom|Whoever)\b/.test(line) ||
+      /\bof ours\b|\b(he|his|him|himself)\b/.test(line),
+  )
+  expect(comments.length).toBeGreaterThan(2000)
+  expect(wrong.map(({ place }) => place)).toEqual([])
+})
+
+test('no name is a bare participle', () => {
+  const named = /\b(?:const|let|function|type)\s+[{[(]?\s*(?:told|held|given|asked|ended)\b/i
+  const wrong = everything.filter((file) => named.test(readFileSync(join(ROOT, file), 'utf8')))
+  expect(wrong).toEqual([])
+})
+
 test('no files import each other in a circle', () => {
   const edges = new Map(everything.map((file) => [file, importsOf(file).map(({ to }) => to)]))
   const done = new Set<string>()
