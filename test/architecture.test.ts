@@ -109,7 +109,35 @@ const plateOf = (file: string): string[] => {
   )
 }
 
-test('each sub-room opens with a plate of at most ten lines', () => {
+/** The file of each room outside of oauth that opens with its plate. */
+const ROOM_PLATES = [
+  'access/routes.ts',
+  'admin/routes.ts',
+  'api/operation.ts',
+  'db/database.ts',
+  'devices/routes.ts',
+  'entry/host.ts',
+  'entry/embedded/database.ts',
+  'entry/hrana/hrana.ts',
+  'entry/linking/check.ts',
+  'identity/routes.ts',
+  'keys/routes.ts',
+  'pages/shell.ts',
+]
+
+test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
+  const rooms = worker.map((file) => dirname(relative('worker', file)))
+  const plain = [...new Set(rooms)].filter((room) => room !== '.' && !room.startsWith('oauth'))
+  expect(plain.sort()).toEqual(ROOM_PLATES.map((file) => dirname(file)).sort())
+  for (const file of ROOM_PLATES) {
+    const plate = plateOf(join('worker', file))
+    expect(plate.length, file).toBeGreaterThanOrEqual(4)
+    expect(plate.length, file).toBeLessThanOrEqual(10)
+    expect(plate.join(' '), file).toMatch(/\btables?\b.*\bleaves\b/i)
+  }
+})
+
+test('each sub-room of oauth opens with a plate of at most ten lines', () => {
   for (const room of subRooms()) {
     const heads = [`worker/oauth/${room}/routes.ts`, `worker/oauth/${room}/${room}.ts`]
     const plates = worker
