@@ -160,7 +160,7 @@ function wordsOf(error: unknown): string {
   for (let one = error; one !== undefined && words.length < 6; ) {
     const text = one instanceof Error ? one.message : String(one)
     // Drivers often repeat the words of the error that they wrap.
-    if (!words.some((known) => known.includes(text))) words.push(text)
+    if (!words.some((earlier) => earlier.includes(text))) words.push(text)
     one = one instanceof Error ? one.cause : undefined
   }
   return legible(words.join(': '), WORDS_MAX)

@@ -100,8 +100,8 @@ export async function serveHrana({
 
   async function runPipeline(request: IncomingMessage): Promise<object> {
     count++
-    const { baton: given, requests } = await readPipeline(request, maxBodySize)
-    const stream = given == null ? new Stream(connections) : wake(given)
+    const { baton: previous, requests } = await readPipeline(request, maxBodySize)
+    const stream = previous == null ? new Stream(connections) : wake(previous)
     const results: object[] = []
     try {
       for (const each of requests) {
