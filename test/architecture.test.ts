@@ -15,7 +15,10 @@ const sources = (folder: string): string[] =>
     .filter((file) => /^(?!.*\bnode_modules\b).*(?<!\.d)\.ts$/.test(file))
     .map((file) => join(folder, file))
 
-/** Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the root. */
+/**
+ * Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the
+ * root.
+ */
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
   const found = [
@@ -64,7 +67,10 @@ test('imports go down the floors of the worker, never up', () => {
   for (const file of worker) expect(FLOORS, file).toContain(floorOf(file))
 })
 
-/** The sub-rooms of oauth and the files on its own floor, from the top down; all other files there are the ground of it. */
+/**
+ * The sub-rooms of oauth and the files on its own floor, from the top down; all other files there
+ * are the ground of it.
+ */
 const OAUTH_FLOORS = [
   'routes.ts',
   'expiry.ts',
@@ -378,7 +384,8 @@ test('answers of a batch are read by name: no cast, no slice, no index, no list 
   const places = /\b(answers|others|batch|written|results)(\.(slice|at)\(|\[\d)|\w\[\d\]\[\d\]/
   const ofDrivers = /^worker\/(entry|keys\/(blake2b|paseto))/
   expect(lines.filter((line) => places.test(line) && !ofDrivers.test(line))).toEqual([])
-  // `const [user, rights] = await cx.db.read({ ... })` or `read([...])`, and a cast of what was answered.
+  // `const [user, rights] = await cx.db.read({ ... })` or `read([...])`, and a cast of what was
+  // answered.
   const taken = /(const|let) \[[^\]=]+,[^\]=]*\] = await [\w.]*db\.(read|write)\(/
   const cast = /await [\w.]*db\.(read|write)\([^\n]*\) as\s/
   const files = worker.filter((file) => taken.test(text(file)) || cast.test(text(file)))

@@ -1,4 +1,5 @@
-// `npm run bench -- <what> [--rounds N] [--seconds S]`: the benchmarks, with their peers, as ratios in one run.
+// `npm run bench -- <what> [--rounds N] [--seconds S]`: the benchmarks, with their peers, as ratios
+// in one run.
 import { parseArgs } from 'node:util'
 import { benchOauth } from './oauth.ts'
 
