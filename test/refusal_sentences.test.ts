@@ -10,15 +10,19 @@ const sources = readdirSync(join(root, 'worker'), { recursive: true, encoding: '
   .filter((file) => /(?<!\.d)\.ts$/.test(file))
   .map((file) => ({ file, text: readFileSync(join(root, 'worker', file), 'utf8') }))
 
+/** Why an address outside is not fetched. */
+const OUTSIDE = [
+  ...['bad_url', 'private_address', 'redirect', 'too_large', 'not_text', 'timeout'],
+  'unreachable',
+]
+
 /** The values of variables in the templates that reasons are put together from. */
 const VARIABLE_PARTS: Record<string, readonly string[]> = {
   whose: ['subject', 'actor'],
   fault: ['expired', 'not_yet_valid'],
   'judged.fault': ['signature', 'expired', 'not_yet_valid'],
-  'error.reason': [
-    ...['bad_url', 'private_address', 'redirect', 'too_large', 'not_text', 'timeout'],
-    'unreachable',
-  ],
+  'error.reason': OUTSIDE,
+  'found.fault': [...OUTSIDE, 'status', 'no_jwk_set'],
 }
 
 test('each reason is one that the worker gives', () => {

@@ -18,12 +18,15 @@ import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { signingKeys } from './keys/signing_keys.ts'
-import { APPLICATIONS, applicationRoutes } from './oauth/authorizations/application_routes.ts'
+import {
+  APPLICATIONS,
+  applicationRoutes,
+} from './oauth/authorizations/account_applications_routes.ts'
 import { authorizationRoutes } from './oauth/authorizations/routes.ts'
 import { introduceSender } from './oauth/authorize/introduction.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/clients/routes.ts'
-import { afterSessionsEnded } from './oauth/logout/after_session.ts'
+import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'

@@ -192,49 +192,6 @@ export function writeCookie(c: Http, name: string, value: string, maxAge?: numbe
 }
 
 /**
- * Headers of a page: no framing, no script, no referrer to others, forms only to ourselves and to
- * `formTargets` (origins). `script` is the CSP source of the one script that a page may have.
- */
-export function pageHeaders(
-  c: Http,
-  formTargets: readonly string[] = [],
-  { script, images = [] }: { script?: string; images?: readonly string[] } = {},
-): void {
-  // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
-  const targets = ["'self'", ...formTargets].join(' ')
-  c.header(
-    'Content-Security-Policy',
-    `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
-      `style-src 'self'; ${['img-src', "'self'", 'data:', ...images].join(' ')}; form-action ${targets}; ` +
-      "frame-ancestors 'none'; base-uri 'none'",
-  )
-  c.header('X-Frame-Options', 'DENY')
-  // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
-  c.header('Referrer-Policy', 'same-origin')
-  c.header('Cache-Control', 'no-store')
-}
-
-/**
- * The CSP source that covers a logo: its origin. None for a host that is no name, since URL accepts
- * `;` in one.
- */
-export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
-  if (shown === null || shown.logo_uri === null) return []
-  const { origin, hostname } = new URL(shown.logo_uri)
-  return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
-}
-
-/**
- * Goes before the handler of a page: each of its answers is a page, errors too, and is neither
- * framed nor stored.
- */
-export const page: MiddlewareHandler<Env> = (c, next) => {
-  c.set('isPage', true)
-  pageHeaders(c)
-  return next()
-}
-
-/**
  * Headers of every answer. Set before the answer is made: afterwards it would have to be made anew.
  */
 export const securityHeaders: MiddlewareHandler<Env> = (c, next) => {

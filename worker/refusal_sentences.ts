@@ -89,7 +89,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   other_method_registered: 'The client is registered for another `token_endpoint_auth_method`.',
   public_client: 'The client has no secret and no key, and this needs a client that authenticates.',
   several_methods: 'The request authenticates the client in more than one way.',
-  unknown_client: 'No client or device has this id.',
+  unknown_client:
+    'No client or device has this id, or the document at its address is not usable; for pages, also a client that is disabled.',
   wrong_secret: 'The secret is not that of the client or device, or it has run out.',
 
   // Proofs of possession
@@ -133,7 +134,6 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   claims_member: '`userinfo` or `id_token` in `claims` is not an object.',
   claims_no_object: '`claims` is JSON but not an object.',
   claims_not_json: '`claims` is not JSON.',
-  client_unknown: 'No active client has this id, or the document at its address is not usable.',
   foreign_resource: 'The client may not name this `resource`.',
   no_client_id: '`client_id` is missing.',
   no_code_challenge: 'The client has to use PKCE and sent no `code_challenge`.',

@@ -106,7 +106,6 @@ type OfAuthorization =
   | 'claims_member'
   | 'claims_no_object'
   | 'claims_not_json'
-  | 'client_unknown'
   | 'foreign_resource'
   | 'no_client_id'
   | 'no_code_challenge'

@@ -1,12 +1,18 @@
-// `npm run bench -- <what> [--rounds N] [--seconds S]`: the benchmarks, with their peers, as ratios
-// in one run.
+// `npm run bench -- <what> [--rounds N] [--seconds S] [--against FOLDER]`: the benchmarks, with
+// their peers, as ratios in one run. FOLDER is another checkout, installed, that takes the place of
+// the peers: so it measures the cost of a change.
+
 import { parseArgs } from 'node:util'
 import { benchOauth } from './oauth.ts'
 
 const BENCHES = { oauth: benchOauth }
 
 const { values, positionals } = parseArgs({
-  options: { rounds: { type: 'string' }, seconds: { type: 'string' } },
+  options: {
+    rounds: { type: 'string' },
+    seconds: { type: 'string' },
+    against: { type: 'string' },
+  },
   allowPositionals: true,
 })
 const [what = ''] = positionals
@@ -15,4 +21,5 @@ if (bench === undefined) {
   console.error(`Say what to measure: npm run bench -- ${Object.keys(BENCHES).join(' | ')}`)
   process.exit(2)
 }
-await bench({ rounds: Number(values.rounds ?? 5), seconds: Number(values.seconds ?? 3) })
+const { rounds = 5, seconds = 3, against } = values
+await bench({ rounds: Number(rounds), seconds: Number(seconds), against })

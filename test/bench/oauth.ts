@@ -6,7 +6,7 @@
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { cpus } from 'node:os'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import * as oauth from 'oauth4webapi'
 import { discover, FormBrowser } from '../host/black_box.ts'
 import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
@@ -18,7 +18,7 @@ import { load, percentile, ROWS, type Row, type Target } from './load.ts'
 const CONNECTIONS = 64
 const PEERS = join(ROOT, 'test/bench/peers')
 
-export type Options = { rounds: number; seconds: number }
+export type Options = { rounds: number; seconds: number; against?: string | undefined }
 
 const OURS = 'AllAuth'
 
@@ -40,6 +40,11 @@ const STORES: Record<string, Record<Row, string>> = {
     introspection: 'nothing',
   },
 }
+
+const PEER_PROGRAMS = [
+  ['oidc-provider', 'oidc_provider.mjs'],
+  ['better-auth', 'better_auth.mjs'],
+] as const
 
 const PASSWORD = 'four words nobody knows'
 const SECRET = 'bench-secret-of-at-least-32-characters-01'
@@ -128,8 +133,8 @@ function installPeers(): void {
   if (status !== 0) throw new Error(`npm install in ${PEERS} failed: the benchmark needs its peers`)
 }
 
-export async function benchOauth({ rounds, seconds }: Options): Promise<void> {
-  installPeers()
+export async function benchOauth({ rounds, seconds, against }: Options): Promise<void> {
+  if (against === undefined) installPeers()
   const folder = temporaryFolder()
   const stops: (() => Promise<unknown>)[] = []
   try {
@@ -137,10 +142,13 @@ export async function benchOauth({ rounds, seconds }: Options): Promise<void> {
     stops.push(node.stop)
     const ours = { name: OURS, target: await targetOf(node), pid: node.process.pid ?? 0 }
     const servers = [ours]
-    for (const [name, script] of [
-      ['oidc-provider', 'oidc_provider.mjs'],
-      ['better-auth', 'better_auth.mjs'],
-    ] as const) {
+    if (against !== undefined) {
+      const before = await startWorkerOn('node', BLUEPRINT, {}, `${resolve(against)}/`)
+      stops.push(before.stop)
+      const target = await targetOf(before)
+      servers.push({ name: 'before', target, pid: before.process.pid ?? 0 })
+    }
+    for (const [name, script] of against === undefined ? PEER_PROGRAMS : []) {
       const peer = await startPeer(script, join(folder.path, `${name}.db`))
       stops.push(peer.stop)
       servers.push({ name, ...peer })
@@ -198,6 +206,7 @@ export async function benchOauth({ rounds, seconds }: Options): Promise<void> {
         )
       }
     }
+    if (against !== undefined) return
     console.log('\n| row | server | stores |\n| --- | --- | --- |')
     for (const row of ROWS) {
       for (const { name } of servers) console.log(`| ${row} | ${name} | ${STORES[name]?.[row]} |`)

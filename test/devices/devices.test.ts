@@ -494,8 +494,8 @@ test('a real fault of the database is no refusal, whatever column it is about', 
   const cx = worker.context()
   // NOT NULL columns of `device` are violated by a trigger, as a fault in a statement would.
   await cx.db.write(sql`create trigger faulty_change after update on device begin
-    insert into device select 'faulty', type, name, status, null, metadata, null, 1, 1
-      from device where id = new.id; end`)
+    insert into device (id, type, status, metadata, created_at, updated_at, version)
+      select 'faulty', type, status, metadata, null, 1, 1 from device where id = new.id; end`)
   expect((await api('POST', '/v1/devices', { id: 'd', type: 'dimmer' })).status).toBe(201)
   await expect(api('PATCH', '/v1/devices/d', { name: 'Hall' })).rejects.toMatchObject({
     name: 'ConstraintViolation',

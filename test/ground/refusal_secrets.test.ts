@@ -269,6 +269,17 @@ const requests: Record<string, () => Promise<[string, Sent]>> = {
     `/oauth/authorize?${requestParameters({ request: secret(), state: secret() })}`,
     { method: 'GET' },
   ],
+  'authorization details that are no JSON': async () => [
+    `/oauth/authorize?${requestParameters({ authorization_details: secret(), state: secret() })}`,
+    { method: 'GET' },
+  ],
+  'authorization details of a token request that are no JSON': async () => [
+    '/oauth/token',
+    {
+      headers: { authorization: BASIC('web', `the-right-secret-of-web-${'y'.repeat(20)}`) },
+      form: { grant_type: 'refresh_token', refresh_token, authorization_details: secret() },
+    },
+  ],
   'an ID token as hint that is none': async () => [
     `/oauth/authorize?${requestParameters({ id_token_hint: secret(), state: secret() })}`,
     { method: 'GET' },
@@ -465,6 +476,7 @@ test('of all that was sent nothing is in the log, neither as it came nor as a di
     [one, encodeURIComponent(one), btoa(one), sha256(one)].filter((form) => log.includes(form)),
   )
   expect(shown).toEqual([])
-  expect(log).not.toContain('marked-secret')
+  // Parsers quote no more than the beginning.
+  expect(log).not.toContain('marked-')
   expect(log).not.toContain('eyJ')
 })

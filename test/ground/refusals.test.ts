@@ -78,7 +78,7 @@ describe('the id of a request', () => {
     const refused = await browser.get(requestPath({ client_id: 'nobody' }))
     const id = refused.headers.get('x-request-id') ?? ''
     expect(refused.html).toContain(`Request ${id}`)
-    expect(lastOf(worker)?.fields).toMatchObject({ rid: id, reason: 'client_unknown' })
+    expect(lastOf(worker)?.fields).toMatchObject({ rid: id, reason: 'unknown_client' })
     const nowhere = await browser.get('/nowhere', { accept: 'text/html' })
     expect(nowhere.html).toContain(`Request ${nowhere.headers.get('x-request-id')}`)
     const dead = await browser.get('/setup?token=guess')
@@ -241,6 +241,20 @@ describe('the words of the database', () => {
     }))
     expect((await app.request(`${ISSUER}/readyz`)).status).toBe(503)
     expect(lastOf(worker)?.fields['cause']).toBe('cannot work: disk I/O error: no space left')
+  })
+
+  test('end where a chain of causes leads back to its beginning', async () => {
+    const worker = await startWorker()
+    const first = new Error('the first', { cause: new Error('the second') })
+    Object.assign(first.cause ?? {}, { cause: first })
+    const failing = () => Promise.reject(first)
+    const app = createApp(() => ({
+      ...worker.context(ANONYMOUS),
+      memory: new Map(),
+      db: { read: failing, write: failing },
+    }))
+    expect((await app.request(`${ISSUER}/readyz`)).status).toBe(500)
+    expect(lastOf(worker)?.fields['cause']).toBe('the first: the second')
   })
 })
 

@@ -122,6 +122,7 @@ export async function startWorkerOn(
   runtime: Runtime,
   blueprint: object,
   env: Record<string, string> = {},
+  tree = ROOT,
 ): Promise<RunningWorker> {
   const folder = temporaryFolder()
   const port = await findFreePort()
@@ -144,8 +145,8 @@ export async function startWorkerOn(
     if (applied.code !== 0) throw new Error(applied.output)
     await program.printed(/Ready on/, 60)
   } else {
-    const [command, ...args] = COMMANDS[runtime]
-    program = run(command, args, { cwd: folder.path, env: { ...settings, BLUEPRINT: file } })
+    const [command, ...args] = COMMANDS[runtime].map((part) => part.replace(ROOT, tree))
+    program = run(command ?? '', args, { cwd: folder.path, env: { ...settings, BLUEPRINT: file } })
     await program.printed(/listens on/, 60)
   }
   const stop = async () => {

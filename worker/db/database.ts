@@ -54,9 +54,10 @@ export interface Driver {
 /** The database over a driver: the only place where names and positions meet. */
 export function databaseOver(driver: Driver): Database {
   const run = async <B extends Batch>(send: Driver['read'], batch: B): Promise<Answers<B>> => {
-    const statements = [...statementsIn(batch)]
+    const statements: Statement<unknown>[] = []
+    collect(batch, statements)
     const rows = statements.length === 0 ? [] : await send(statements).catch(asRefused(statements))
-    return named(batch, rows.values())
+    return named(batch, rows, { at: 0 })
   }
   return {
     read: (batch) => run(driver.read, batch),
@@ -82,23 +83,33 @@ const asRefused =
 
 const isList = (batch: Batch): batch is readonly Statement<unknown>[] => Array.isArray(batch)
 
-function* statementsIn(batch: Batch): Generator<Statement<unknown>> {
+/** Adds the statements of the batch in their order, which is that of the members. */
+function collect(batch: Batch, statements: Statement<unknown>[]): void {
   if (batch === null) return
   // An object that only looks like a statement.
   if (typeof batch !== 'object') throw new TypeError(`${typeof batch} is no statement`)
-  if (isSqlText(batch)) yield batch
-  else if (isList(batch)) yield* batch
-  else for (const part of Object.values(batch)) yield* statementsIn(part)
+  if (isSqlText(batch)) statements.push(batch)
+  else if (isList(batch)) statements.push(...batch.map(asStatement))
+  else for (const part of Object.values(batch)) collect(part, statements)
 }
 
-/** Gives the rows back under the names of the batch, taking them in the order of `statementsIn`. */
-function named<B extends Batch>(batch: B, rows: Iterator<Row[]>): Answers<B>
-function named(batch: Batch, rows: Iterator<Row[]>): unknown {
-  const next = (): Row[] => rows.next().value ?? []
+function asStatement(one: Statement<unknown>): Statement<unknown> {
+  if (!isSqlText(one)) throw new TypeError('a list holds statements alone')
+  return one
+}
+
+type Place = { at: number }
+
+/** Gives the rows back under the names of the batch, taking them in the order of `collect`. */
+function named<B extends Batch>(batch: B, rows: readonly Row[][], next: Place): Answers<B>
+function named(batch: Batch, rows: readonly Row[][], next: Place): unknown {
   if (batch === null) return []
-  if (isSqlText(batch)) return next()
-  if (isList(batch)) return batch.flatMap(next)
-  return Object.fromEntries(Object.entries(batch).map(([name, part]) => [name, named(part, rows)]))
+  if (isSqlText(batch)) return rows[next.at++] ?? []
+  if (isList(batch)) return batch.flatMap(() => rows[next.at++] ?? [])
+  // Names may be ids: `fromEntries` makes each a member of its own, `__proto__` too.
+  return Object.fromEntries(
+    Object.entries(batch).map(([name, part]) => [name, named(part, rows, next)]),
+  )
 }
 
 /**

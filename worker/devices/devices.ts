@@ -60,6 +60,7 @@ import {
   insertCredential,
   insertDevice,
   listDevicesAfter,
+  PLAIN_COLUMNS,
   type References,
   updateDevice,
   type WholeDeviceRow,
@@ -216,17 +217,11 @@ function changeOf(
   current: DeviceWithGroups,
   wanted: DeviceChange & { groups?: readonly string[] | null | undefined },
 ): Change {
-  const row: DeviceChange = {}
-  const { type, name, status, mqtt_client_id } = wanted
-  if (type !== undefined && type !== current.type) row.type = type
-  if (name !== undefined && name !== current.name) row.name = name
-  if (mqtt_client_id !== undefined && mqtt_client_id !== current.mqtt_client_id) {
-    row.mqtt_client_id = mqtt_client_id
-  }
-  if (status !== undefined && status !== current.status) {
-    if (current.status === 'retired') throw staysRetired()
-    row.status = status
-  }
+  const changed = PLAIN_COLUMNS.filter(
+    (name) => wanted[name] !== undefined && wanted[name] !== current[name],
+  )
+  const row: DeviceChange = Object.fromEntries(changed.map((name) => [name, wanted[name]]))
+  if (row.status !== undefined && current.status === 'retired') throw staysRetired()
   const before = metadataOf(current)
   const metadata = Object.entries(wanted.metadata ?? {}).filter(
     ([key, value]) => (before[key] ?? null) !== value,

@@ -130,14 +130,22 @@ export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
     condition`${principalIsMine(cx, row.id)} and not ${deviceExists(row.id)}`,
   )
 
-export type DeviceChange = {
-  type?: string
-  name?: string | null
-  status?: DeviceRow['status']
-  mqtt_client_id?: string | null
-  /** A merge patch: null removes the member. */
+/** Columns that a change sets to a new value; `metadata` is merged. */
+type PlainColumns = Omit<DeviceRow, 'id' | 'metadata' | 'created_at' | 'updated_at' | 'version'>
+
+export type DeviceChange = Partial<PlainColumns> & {
+  /** A merge patch: null removes. */
   metadata?: Record<string, string | null>
 }
+
+const ASSIGN: Record<keyof PlainColumns, (value: string | number | null) => Statement> = {
+  type: (value) => sql`type = ${value}`,
+  name: (value) => sql`name = ${value}`,
+  mqtt_client_id: (value) => sql`mqtt_client_id = ${value}`,
+  status: (value) => sql`status = ${value}`,
+}
+
+export const PLAIN_COLUMNS = Object.keys(ASSIGN) as (keyof PlainColumns)[]
 
 /**
  * Demands for `updateDevice`: a retired device stays retired, the type exists, and no MQTT client
@@ -161,15 +169,15 @@ export const demandOfChange = (
 }
 
 export const updateDevice = (cx: Context, id: string, change: DeviceChange): Statement => {
-  const { type, name, status, mqtt_client_id, metadata } = change
+  const { metadata } = change
   const sets = [sql`version = version + 1`, sql`updated_at = ${cx.now()}`]
-  if (type !== undefined) sets.push(sql`type = ${type}`)
-  if (name !== undefined) sets.push(sql`name = ${name}`)
-  if (status !== undefined) sets.push(sql`status = ${status}`)
+  for (const name of PLAIN_COLUMNS) {
+    const value = change[name]
+    if (value !== undefined) sets.push(ASSIGN[name](value))
+  }
   if (metadata !== undefined) {
     sets.push(sql`metadata = json_patch(metadata, ${JSON.stringify(metadata)})`)
   }
-  if (mqtt_client_id !== undefined) sets.push(sql`mqtt_client_id = ${mqtt_client_id}`)
   return sql`update device set ${join(sets, ', ')} where id = ${id}`
 }
 

@@ -5,21 +5,13 @@ import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { logRefusal, OAuthError } from '../errors.ts'
-import {
-  type Env,
-  type Form,
-  type Http,
-  imageSources,
-  page,
-  pageHeaders,
-  readForm,
-  readQuery,
-} from '../http.ts'
+import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
 import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { english, messagesFor } from '../pages/messages.ts'
+import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'

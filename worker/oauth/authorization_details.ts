@@ -34,12 +34,9 @@ export function parseDetails(text: string | undefined): Detail[] | undefined {
   let value: unknown
   try {
     value = JSON.parse(text)
-  } catch (cause) {
-    throw new OAuthError('invalid_authorization_details', {
-      description: 'authorization_details is not JSON',
-      reason: 'details_no_json',
-      cause,
-    })
+  } catch {
+    // Without the words of the parser: they quote the parameter, and would go into the log.
+    throw refuse('authorization_details is not JSON', 'details_no_json')
   }
   const read = detailsSchema.safeParse(value)
   if (!read.success) {
@@ -76,9 +73,9 @@ export const storedDetails = (stored: string | null): Detail[] | undefined =>
 
 /** What a token request asks of what was granted, all of it if it asks nothing. Throws OAuthError. */
 export function narrowDetails(
-  granted: Detail[] | undefined,
-  asked: Detail[] | undefined,
-): Detail[] | undefined {
+  granted: readonly Detail[] | undefined,
+  asked: readonly Detail[] | undefined,
+): readonly Detail[] | undefined {
   if (asked === undefined) return granted
   const covered = (one: Detail) =>
     granted?.some(

@@ -1,6 +1,6 @@
-// The guard before /v1 and /access (RFC 6750, RFC 9449 §7): a token for the management API in the Authorization header.
-// Origin, principals and rights are looked at anew on each request, so that revocation works at once.
-// Which scope a route needs is the route's own word.
+// The guard before /v1 and /access (RFC 6750, RFC 9449 §7): a token for the management API in the
+// Authorization header. Origin, principals and rights are looked at anew on each request, so that
+// revocation works at once. Which scope a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
 import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
 import type { Actor, Context } from '../context.ts'
@@ -8,7 +8,6 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
-import { holdsScope, isRegisteredScope } from './authorizations/authorizations.ts'
 import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
 import {
@@ -19,8 +18,12 @@ import {
 import { findClientById, parseClient } from './clients/clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
+import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
 
-/** The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws OAuthError invalid_token. */
+/**
+ * The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws
+ * OAuthError invalid_token.
+ */
 export function readCredential(c: Http): Credential {
   const authorization = c.req.header('authorization')
   const proof = readProofRequest(c)
@@ -65,12 +68,13 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const [row] = rows.client
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = parseClient(row)
-  // What the client is registered for bounds its own tokens, and those that people gave it.
+  // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(
     (one) => isManagementScope(one) && isRegisteredScope(client, one),
   )
   if (origin.kind === 'client') {
-    // Of two clients, one acting for the other, the registration of one alone would be looked at here.
+    // Of two clients, one acting for the other, the registration of one alone would be looked at
+    // here.
     if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }

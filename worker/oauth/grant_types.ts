@@ -1,9 +1,13 @@
-// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all that is true of one. Metadata,
-// registration, the rules of clients and the token endpoint derive from it. How a grant redeems is the file of its
-// name in token/grants/, which the token endpoint finds by the entry.
+// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all that is true of
+// one. Metadata, registration, the rules of clients and the token endpoint derive from it. How a
+// grant redeems is the file of its name in token/grants/, which the token endpoint finds by the
+// entry.
 
 export type GrantType = {
-  /** Who may register it: the client itself, software with an initial access token, or an operator alone. */
+  /**
+   * Who may register it: the client itself, software with an initial access token, or an operator
+   * alone.
+   */
   registered_by: 'anybody' | 'initial_access_token' | 'operator'
   /** Whether a refresh token may come of it: it is a grant of a person. */
   gives_refresh_token: boolean
@@ -13,7 +17,9 @@ export type GrantType = {
   needs_redirect_uri: boolean
   /** Whether devices have it, which act for themselves alone. */
   for_devices: boolean
-  /** Parameters of the token request that may come more than once, beside `resource` (RFC 8707 §2). */
+  /**
+   * Parameters of the token request that may come more than once, beside `resource` (RFC 8707 §2).
+   */
   repeatable: readonly string[]
 }
 

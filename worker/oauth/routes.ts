@@ -2,18 +2,18 @@
 import { Hono } from 'hono'
 import type { Env } from '../http.ts'
 import { authorizeRoutes } from './authorize/routes.ts'
-import { deviceRoutes } from './device_flow/routes.ts'
-import { endSessionRoutes } from './logout/routes.ts'
-import { metadataRoutes } from './metadata_routes.ts'
+import { deviceFlowRoutes } from './device_flow/routes.ts'
+import { logoutRoutes } from './logout/routes.ts'
 import { registrationRoutes } from './registration/routes.ts'
+import { metadataRoutes } from './server_metadata_routes.ts'
 import { tokenRoutes } from './token/routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
   return new Hono<Env>()
     .route('/', metadataRoutes())
     .route('/', authorizeRoutes())
-    .route('/', deviceRoutes())
-    .route('/', endSessionRoutes())
+    .route('/', deviceFlowRoutes())
+    .route('/', logoutRoutes())
     .route('/', tokenRoutes())
     .route('/', registrationRoutes())
 }

@@ -439,16 +439,22 @@ describe('a bound token', () => {
     expect([value.status, roundTrips]).toEqual([200, 1])
     expect(value.answer.headers.get('dpop-nonce')).toBe(dpopNonce(worker.context()))
 
-    const secret = await addClient(worker, { ...JOB, client_id: 'ops', scope: 'keys:read' })
+    const secret = await addClient(worker, {
+      ...JOB,
+      client_id: 'ops',
+      scope: 'keys:read events:read',
+    })
     const headers = { ...basic('ops', secret), DPoP: await dpopProof(worker, signer) }
     const { body } = await token(worker, own, headers)
     const ops = body.access_token ?? ''
     const path = '/v1/keys'
     const proof = await proofFor(worker, signer, ops, { path })
-    const api = await countRoundTrips(worker, () =>
-      use(worker, `${path}?limit=1`, `DPoP ${ops}`, proof),
-    )
+    const api = await countRoundTrips(worker, () => use(worker, path, `DPoP ${ops}`, proof))
     expect([api.value.status, api.roundTrips]).toEqual([200, 1])
+    // RFC 9449 §4.3: the query is not part of `htu`
+    const events = await proofFor(worker, signer, ops, { path: '/v1/events' })
+    const listed = await use(worker, '/v1/events?limit=1', `DPoP ${ops}`, events)
+    expect(listed.status).toBe(200)
     const replay = await use(worker, path, `DPoP ${ops}`, proof)
     expect(replay.status).toBe(401)
     expect(replay.challenge).toContain('DPoP error="invalid_dpop_proof"')

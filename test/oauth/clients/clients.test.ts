@@ -126,6 +126,15 @@ describe('a client', () => {
     ])
   })
 
+  test('becomes another kind of application, with the addresses of that kind', async () => {
+    const redirect_uris = ['com.example.app:/cb']
+    const { body } = await call('POST', '/v1/clients', { redirect_uris: [CALLBACK] })
+    const path = `/v1/clients/${body.client_id}`
+    expect((await call('PATCH', path, { redirect_uris })).status).toBe(400)
+    const changed = await call('PATCH', path, { application_type: 'native', redirect_uris })
+    expect(changed.body).toMatchObject({ application_type: 'native', redirect_uris })
+  })
+
   test('is not changed against If-Match', async () => {
     await createClient(worker.context(), { ...APP, client_id: 'matched' })
     const patch = (tag: string) =>
@@ -593,8 +602,8 @@ test('a deleted client ends what people allowed it and what it was given, and it
   await giveRole(flow.worker, 'app', 'operator')
 
   const cx = flow.worker.context()
-  const { deleteClient } = await import('../../../worker/oauth/clients/clients.ts')
-  await deleteClient(cx, 'app', null)
+  const { removeClient } = await import('../../../worker/oauth/clients/clients.ts')
+  await removeClient(cx, 'app', null)
   expect((await userinfo()).status).toBe(401)
   expect((await redeem(code)).status).toBe(401)
   expect((await browser.get(path)).status).toBe(400)

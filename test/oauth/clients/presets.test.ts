@@ -1,6 +1,7 @@
 // The client member `preset`: what it fills in, what contradicts it, and what is left when it goes.
 import { beforeAll, describe, expect, test } from 'vitest'
 import { OAuthError, Problem } from '../../../worker/errors.ts'
+import { type Client, describeClient } from '../../../worker/oauth/clients/client_metadata.ts'
 import {
   type ClientInput,
   changeClient,
@@ -9,7 +10,6 @@ import {
   findClientById,
   planClient,
 } from '../../../worker/oauth/clients/clients.ts'
-import { type Client, describeClient } from '../../../worker/oauth/clients/metadata.ts'
 import { inVendorsWords } from '../../../worker/oauth/clients/presets.ts'
 import { startWorker, type TestWorker } from '../../context.ts'
 import { APP, CALLBACK } from '../flow.ts'

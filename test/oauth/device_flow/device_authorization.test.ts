@@ -691,6 +691,13 @@ describe('redeeming', () => {
       authorization_details: JSON.stringify([{ ...detail, devices: ['lamp-8'] }]),
     })
     expect((await type(none.user_code)).html).toContain('does not hold what is asked for')
+    // A management scope that Ann does not hold takes nothing from the details.
+    const scope = 'openid mqtt offline_access users:read'
+    await changeClient(worker.context(), 'tv', { scope }, null)
+    const mixed = { scope: 'users:read', authorization_details: JSON.stringify([detail]) }
+    const question = await type((await begin(mixed)).user_code)
+    expect(question.html).toContain('control: Lamp lamp-1')
+    expect(question.html).not.toContain('see people in your name')
   })
 
   test('two hundred parallel polls of one allowed code give exactly one success', async () => {

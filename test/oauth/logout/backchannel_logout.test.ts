@@ -8,14 +8,14 @@ import { changeUser, removeUser } from '../../../worker/identity/users.ts'
 import { rotateKey } from '../../../worker/keys/signing_keys.ts'
 import { deleteEnded } from '../../../worker/oauth/authorizations/store.ts'
 import {
-  hasGiven,
-  listAllowedOf,
+  allowsSomething,
+  listAllowedScopesOfUser,
   listLiveAuthorizations,
 } from '../../../worker/oauth/authorizations/user_authorization_store.ts'
-import { changeClient, deleteClient } from '../../../worker/oauth/clients/clients.ts'
-import { sweepSessions } from '../../../worker/oauth/logout/after_session.ts'
+import { changeClient, removeClient } from '../../../worker/oauth/clients/clients.ts'
 import { logoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
-import { listHanging, listOfSession } from '../../../worker/oauth/logout/store.ts'
+import { listHanging, listHangingOfSession } from '../../../worker/oauth/logout/store.ts'
+import { sweepSessions } from '../../../worker/oauth/logout/tokens_of_ended_sessions.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'
 import { SYSTEM, startWorker, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
@@ -361,7 +361,7 @@ describe('not told is', () => {
     await visit(worker, browser, 'bank')
     await signOut(worker, browser)
     expect(receivers.got).toHaveLength(2)
-    await deleteClient(cx, 'bank', null)
+    await removeClient(cx, 'bank', null)
     expect((await deliveriesOf(worker)).map(({ client_id }) => client_id)).toEqual(['shop'])
     await changeClient(cx, 'shop', { backchannel_logout_uri: null }, null)
     await runTimer(worker)
@@ -468,11 +468,11 @@ test('no statement about sessions and what hangs on them walks through a whole t
   const statements: Statement<unknown>[] = [
     listHanging(null),
     listHanging('ann'),
-    listOfSession('x'),
+    listHangingOfSession('x'),
     listLiveAuthorizations(cx, 'ann', page),
-    listAllowedOf(scalar`${'ann'}`),
-    sql`select ${hasGiven('ann', null)}, ${hasGiven('ann', 'shop')}`,
-    // How `takeDeliveries` and `forgetAllowed` find their rows: the farm explains no writes.
+    listAllowedScopesOfUser(scalar`${'ann'}`),
+    sql`select ${allowsSomething('ann', null)}, ${allowsSomething('ann', 'shop')}`,
+    // How `takeDeliveries` and `deleteAllowed` find their rows: the farm explains no writes.
     sql`select id from delivery where kind = ${'x'} and next_at <= ${1}
       order by next_at limit ${10}`,
     sql`select * from authorization_code where user_id = ${'a'} and redeemed_by is null`,

@@ -2,7 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import { describe, expect, test } from 'vitest'
 import { sql } from '../../../worker/db/sql.ts'
-import { deleteOldProtocolState } from '../../../worker/oauth/expiry.ts'
+import { deleteOldProtocolState } from '../../../worker/oauth/cleanup.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import {
   API,

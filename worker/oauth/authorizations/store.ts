@@ -1,6 +1,6 @@
 // The table `authorization`: statements, no rules. All conditions hold again when a batch is repeated with the same `rid`.
 import type { Context } from '../../context.ts'
-import { authorization, type user } from '../../db/schema.ts'
+import { authorization } from '../../db/schema.ts'
 import {
   type Condition,
   condition,
@@ -10,10 +10,10 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import type { UserRow } from '../../identity/users.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 
 export type AuthorizationRow = typeof authorization.$inferSelect
-export type UserRow = typeof user.$inferSelect
 
 /**
  * The end of an authorization that has none and is never idle: a link (clients/presets.ts). Null is another thing: no
@@ -32,16 +32,10 @@ export const isIdle = (
 export const findUserOf = (subject: Scalar): Statement<UserRow> =>
   sql`select * from user where id = ${subject}`
 
-// --- assertions -------------------------------------------------------------------------------
-
-// --- codes ------------------------------------------------------------------------------------
-
 /** A condition: user and client may act. */
 export const isSignInUsable = (of: { user_id: string; client_id: string }): Condition =>
   condition`exists (select 1 from user where id = ${of.user_id} and status = 'active')
     and exists (select 1 from client where id = ${of.client_id} and status = 'active')`
-
-// --- authorizations ---------------------------------------------------------------------------
 
 export const insertAuthorization = (row: AuthorizationRow, condition: Condition): Statement =>
   insertWhere(authorization, row, condition, sql<never>`on conflict (id) do nothing`)
@@ -59,10 +53,6 @@ export const revokeAuthorization = (id: string, now: number, condition: Conditio
 
 export const isAuthorizationLive = (id: string): Condition =>
   condition`exists (select 1 from authorization where id = ${id} and revoked_at is null)`
-
-// --- refresh tokens ---------------------------------------------------------------------------
-
-// --- state ------------------------------------------------------------------------------------
 
 /** Forgets what has ended, and assertion ids that nobody could use again. */
 export function deleteEnded(cx: Context): readonly Statement[] {

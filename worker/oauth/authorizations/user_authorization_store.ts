@@ -42,13 +42,13 @@ export const listLiveAuthorizations = (
   order by a.id limit ${limit}`
 
 /** What a user (a scalar) allowed, of all clients. */
-export const listAllowedOf = (user_id: Scalar): Statement<AllowedRow> => sql`
+export const listAllowedScopesOfUser = (user_id: Scalar): Statement<AllowedRow> => sql`
   select s.client_id, c.client_name, s.scope, s.created_at
   from allowed_scope s join client c on c.id = s.client_id
   where s.user_id = ${user_id} order by s.client_id, s.scope limit 2000`
 
 /** A condition: the user gave something to the client, or to any where it is null, that can be taken back. */
-export const hasGiven = (user_id: string, client_id: string | null): Condition =>
+export const allowsSomething = (user_id: string, client_id: string | null): Condition =>
   client_id === null
     ? condition`exists (select 1 from authorization where user_id = ${user_id} and revoked_at is null)
         or exists (select 1 from allowed_scope where user_id = ${user_id})`
@@ -58,17 +58,21 @@ export const hasGiven = (user_id: string, client_id: string | null): Condition =
           where user_id = ${user_id} and client_id = ${client_id})`
 
 /** Takes back all that the user gave to the client, or to all where it is null: codes that wait too. */
-export function takeBack(cx: Context, user_id: string, client_id: string | null): Statement[] {
+export function revokeAllOfUser(
+  cx: Context,
+  user_id: string,
+  client_id: string | null,
+): Statement[] {
   const its = client_id === null ? TRUE : condition`client_id = ${client_id}`
   return [
     sql`update authorization set revoked_at = ${cx.now()}
       where user_id = ${user_id} and ${its} and revoked_at is null`,
-    ...forgetAllowed(user_id, its),
+    ...deleteAllowed(user_id, its),
   ]
 }
 
 /** Forgets what was allowed, so that it is asked anew, and ends codes that wait, those of devices too. */
-export const forgetAllowed = (user_id: string, its: Condition): Statement[] => [
+export const deleteAllowed = (user_id: string, its: Condition): Statement[] => [
   sql`delete from allowed_scope where user_id = ${user_id} and ${its}`,
   sql`delete from authorization_code
     where user_id = ${user_id} and ${its} and redeemed_by is null`,

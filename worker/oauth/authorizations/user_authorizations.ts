@@ -16,10 +16,10 @@ import { endAuthorization } from './authorizations.ts'
 import { findAuthorization, isAuthorizationLive } from './store.ts'
 import {
   type AllowedRow,
-  forgetAllowed,
-  hasGiven,
+  allowsSomething,
+  deleteAllowed,
   listLiveAuthorizations,
-  takeBack,
+  revokeAllOfUser,
   type UserAuthorization,
 } from './user_authorization_store.ts'
 
@@ -97,8 +97,8 @@ export const withdraw = (
   user_id: string,
   client_id: string | null,
 ): readonly Statement[] => [
-  withdrawn(cx, user_id, client_id, hasGiven(user_id, client_id)),
-  ...takeBack(cx, user_id, client_id),
+  withdrawn(cx, user_id, client_id, allowsSomething(user_id, client_id)),
+  ...revokeAllOfUser(cx, user_id, client_id),
 ]
 
 /** Takes back one authorization, and what was allowed to its client. */
@@ -110,7 +110,7 @@ export const withdrawOne = (
   return [
     withdrawn(cx, user_id, client_id, isAuthorizationLive(id)),
     ...endAuthorization(cx, given, 'withdrawn'),
-    ...forgetAllowed(user_id, condition`client_id = ${client_id}`),
+    ...deleteAllowed(user_id, condition`client_id = ${client_id}`),
   ]
 }
 

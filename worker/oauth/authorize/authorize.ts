@@ -1,7 +1,7 @@
-// What becomes of a request for authorization: what a decision is made from is read here, and what was decided
-// (decision.ts) is done. Login and consent lead back here; they do not know each other. HTTP is
-// routes.ts's.
-import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
+// The way of a request for authorization: here the state that a decision needs is read, and the
+// decision of decision.ts is carried out. Login and consent lead back here; they do not know each
+// other. HTTP is routes.ts's.
+import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
@@ -22,11 +22,11 @@ import {
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
-import { currentClient } from '../registration/client_id_metadata.ts'
+import { currentClient } from '../registration/client_id_metadata_document.ts'
 import {
+  type Allowance,
   amrOf,
   decide,
-  type Given,
   isExpected,
   type Situation,
   toAllow,
@@ -58,7 +58,8 @@ import { type Outcome, type Target, toClient } from './response.ts'
 
 /**
  * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched, one more for a
- * request object of a client that anybody may have registered. Throws OAuthError, which is shown here.
+ * request object of a client that anybody may have registered. Throws OAuthError, which is shown
+ * here.
  */
 export async function authorize(
   cx: Context,
@@ -100,7 +101,7 @@ export async function authorize(
       allowed,
       permissions: permissionsEverywhere(rows.rights),
       isExpected: await isExpected(cx, client, request, session),
-      held: [],
+      narrowed: null,
     })
   })
 }
@@ -117,7 +118,8 @@ async function openForm(
     assertMayComeDirectly(client, settings)
     return await openRequestObject(cx, client, form, { pushed: false })
   } catch (error) {
-    // Where the answer should have gone is in the object; what stands outside will do if it is an own address.
+    // The right address is in the object; the one outside of it will do if it is an address of the
+    // client.
     if (!(error instanceof OAuthError) || form.all('redirect_uri').length === 0) throw error
     return tellClient(cx, client, readTarget(client, form), allowed, () => Promise.reject(error))
   }
@@ -161,7 +163,7 @@ export async function lookAt(
     allowed: rows.allowed,
     permissions: permissionsEverywhere(rows.rights),
     isExpected: await isExpected(cx, client, request, session),
-    held: heldNarrowings(request.authorization_details ?? [], rows.narrowed),
+    narrowed: rows.narrowed,
   }
 }
 
@@ -174,7 +176,7 @@ export const requestEnded = () =>
 
 function usableClient(row: ClientRow | undefined): Client {
   if (row === undefined || row.status !== 'active') {
-    throw refuse('invalid_request', 'the application is not known here', 'client_unknown')
+    throw refuse('invalid_request', 'the application is not known here', 'unknown_client')
   }
   return parseClient(row)
 }
@@ -187,10 +189,11 @@ const grantsOf = (cx: Context, cookie: string | undefined) => ({
 // --- going on ---------------------------------------------------------------------------------
 
 /**
- * Runs `work`; what it refuses is told to the client, whose address is known to be its own by now. But when the
- * request was answered in the same moment (null), that is said here: the client has its answer. And so are the
- * faults of a client that anybody may have registered, as long as the person has `allowed` it nothing: a link to us
- * would lead to its address unseen (RFC 9700 §4.11.2).
+ * Runs `work`, and tells its refusals to the client, whose address is known to be its own by now.
+ * But when the request was answered in the same moment (null), that is said here: the client has
+ * its answer. And so are the faults of a client that anybody may have registered, as long as the
+ * person has `allowed` it nothing: a link to us would lead to its address unseen (RFC 9700
+ * §4.11.2).
  */
 async function tellClient(
   cx: Context,
@@ -226,7 +229,10 @@ async function proceed(cx: Context, situation: Situation): Promise<Outcome | nul
   return { to: 'page', path }
 }
 
-/** The handle of the request as one on its way, null when it ended. No round trip when it is one, else one. */
+/**
+ * The handle of the request as one on its way, null when it ended. No round trip when it is one,
+ * else one.
+ */
 async function storeRequest(
   cx: Context,
   { request, stored, session }: Situation,
@@ -281,14 +287,15 @@ export function loginPath(
 }
 
 /**
- * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to one request,
- * one gets a code, and null is for the other. `remember` keeps what the person just allowed: of details those that
- * were shown, so that what the person comes to hold later is asked about then. One round trip.
+ * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to
+ * one request, one gets a code, and null is for the other. `remember` keeps what the person just
+ * allowed: of details those that were shown, so that what the person comes to hold later is asked
+ * about then. One round trip.
  */
 export async function issueCode(
   cx: Context,
-  { client, request, stored, held }: Situation,
-  given: Given,
+  { client, request, stored }: Situation,
+  allowance: Allowance,
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
   const code = encodeBase64url(cx.random(32))
@@ -297,10 +304,10 @@ export async function issueCode(
   const settings = await loadSettings(cx)
   const now = cx.now()
   const hash = sha256(code)
-  const { session, scope } = given
+  const { session, scope } = allowance
   const { user_id } = session
-  const asked = request.authorization_details
-  const details = remember && asked !== undefined ? held : asked
+  const requested = request.authorization_details
+  const details = remember && requested !== undefined ? allowance.details : requested
   const row = {
     hash,
     client_id: client.client_id,
@@ -329,7 +336,7 @@ export async function issueCode(
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
-    remember: remember ? rememberAllowed(cx, request, given, details, issued) : null,
+    remember: remember ? rememberAllowed(cx, request, allowance, details, issued) : null,
     request: stored === null ? null : deleteRequest(stored.id_hash),
     touch,
     code: findCodeHash(hash),
@@ -340,16 +347,16 @@ export async function issueCode(
 function rememberAllowed(
   cx: Context,
   request: AuthorizationRequest,
-  given: Given,
+  allowance: Allowance,
   details: readonly Detail[] | undefined,
   issued: Condition,
 ): Statement[] {
   const { client_id } = request
-  const { scope, claims } = given
-  const { user_id } = given.session
+  const { scope, claims } = allowance
+  const { user_id } = allowance.session
   const created_at = cx.now()
   return [
-    ...toAllow(request, given, details).map((one) =>
+    ...toAllow(request, allowance, details).map((one) =>
       insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
     ),
     appendEvent(

@@ -1,5 +1,5 @@
-// Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask is decided
-// in decision.ts; the page is pages/consent_page.ts.
+// Asking a person whether a client may have what it asks for, and taking the answer. Whether to ask
+// is decided in decision.ts; the page is pages/consent_page.ts.
 import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -13,7 +13,7 @@ import { type Detail, digestOf } from '../authorization_details.ts'
 import { type Preset, VENDORS } from '../clients/presets.ts'
 import { formTargetOf } from '../clients/redirect_uris.ts'
 import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
-import { type Decision, decide, type Situation } from './decision.ts'
+import { decide, type NextStep, type Situation } from './decision.ts'
 import { introduce } from './introduction.ts'
 import { deleteRequest, isOpen, listObjectNames } from './request_store.ts'
 import { type Outcome, toClient } from './response.ts'
@@ -22,7 +22,7 @@ import { type Outcome, toClient } from './response.ts'
 export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
   resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
 
-export type Asked = {
+export type ConsentQuestion = {
   form_target: string
   /** Locales that the page may be in, most wanted first. */
   ui_locales: readonly string[]
@@ -32,33 +32,33 @@ export type Asked = {
 )
 
 /** RFC 9396 §2: details that the person holds, in words. A round trip when there are any. */
-export async function describeDetails(cx: Context, held: readonly Detail[]) {
-  if (held.length === 0) return []
-  const ids = held.flatMap(({ devices, groups }) => [...devices, ...groups])
+export async function describeDetails(cx: Context, details: readonly Detail[]) {
+  if (details.length === 0) return []
+  const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
   const names = await cx.db.read(listObjectNames(ids))
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
-  return held.map(({ actions, devices, groups }) => ({
+  return details.map(({ actions, devices, groups }) => ({
     name: actions.join(' '),
     text: `${actions.map((one) => actionInWords(one)).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
   }))
 }
 
 /**
- * What to ask, or where to go when there is nothing to ask. One round trip, two with `authorization_details`.
- * Throws OAuthError, shown here.
+ * The question to ask, or the address to go to when there is none. One round trip, two with
+ * `authorization_details`. Throws OAuthError, shown here.
  */
 export async function askConsent(
   cx: Context,
   reference: string,
   cookie: string | undefined,
-): Promise<Asked | Outcome> {
+): Promise<ConsentQuestion | Outcome> {
   const situation = await lookAt(cx, reference, cookie)
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
-  const { client, request, held } = situation
+  const { client, request } = situation
   const { session, scope, claims } = decision
   const { protocol, host } = new URL(request.redirect_uri)
-  const details = await describeDetails(cx, held)
+  const details = await describeDetails(cx, decision.details)
   if (details.length === 0 && scope.length === 0) {
     return toClient(cx, client, request, {
       error: 'access_denied',
@@ -75,7 +75,7 @@ export async function askConsent(
       ...claims.map((name) => ({ name, text: claimInWords(name) })),
       ...details,
     ],
-    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision, held))}`,
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
     redirect_host: host === '' ? protocol : host,
     switch_account: loginPath(cx, request, reference),
   }
@@ -95,7 +95,7 @@ export async function askConsent(
   return { page: 'consent', values, form_target, ui_locales }
 }
 
-/** Who is linked with whom, in the words of the vendor and of the operator. */
+/** The two sides of the link, in the words of the vendor and of the operator. */
 async function describeLink(cx: Context, preset: Preset, policy_uri: string | null) {
   const settings = await loadSettings(cx)
   return {
@@ -122,7 +122,7 @@ export async function answerConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   // The answer is that of the person it was shown to, about what was shown; else it is shown anew.
-  if (!verifyMac(cx, 'consent', boundTo(reference, decision, situation.held), tag)) {
+  if (!verifyMac(cx, 'consent', boundTo(reference, decision), tag)) {
     return { to: 'page', path: consentPath(reference) }
   }
   if (action === 'deny') return deny(cx, situation, decision)
@@ -131,9 +131,12 @@ export async function answerConsent(
   return outcome
 }
 
-type ToAsk = Extract<Decision, { step: 'consent' }>
+type ToAsk = Extract<NextStep, { step: 'consent' }>
 
-/** The decision, if it is to ask. Everything else, errors for the client included, is authorize's to tell. */
+/**
+ * The decision, if it is to ask. Everything else, errors for the client included, is authorize's to
+ * tell.
+ */
 function consentDecision(cx: Context, situation: Situation): ToAsk | null {
   try {
     const decision = decide(cx, situation)
@@ -150,8 +153,8 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 })
 
 // Which claims are told follows from the request and the scopes.
-const boundTo = (reference: string, { session, scope }: ToAsk, held: readonly Detail[]): string =>
-  [reference, session.user_id, digestOf(held), ...scope].join('\n')
+const boundTo = (reference: string, { session, scope, details }: ToAsk): string =>
+  [reference, session.user_id, digestOf(details), ...scope].join('\n')
 
 async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')

@@ -1,16 +1,17 @@
-// The next step of a request for authorization: sign in first, ask first, refuse, or a code. Decided anew at each look,
-// from the stored request, the session and what was allowed before; nothing is read or written here.
+// The next step of a request for authorization: sign in first, ask first, refuse, or a code.
+// Decided anew at each look, from the stored request, the session and the allowances of before;
+// nothing is read or written here.
+import type { NarrowedRows } from '../../access/narrowed_rights.ts'
 import type { Context } from '../../context.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
-import { holdsScope, isRegisteredScope, mayNameResource } from '../authorizations/authorizations.ts'
 import { acrRequest, claimAsScope, claimsBeyond, subjectRequest } from '../claims.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink } from '../clients/presets.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { isManagementScope } from '../scopes.ts'
+import { assertEntitled, entitlement, type FaultWords } from '../tokens/entitlement.ts'
 import { type AuthorizationRequest, refuse } from './request.ts'
 
 /** A request that was stored, and where it stands. */
@@ -35,23 +36,33 @@ export type Situation = {
   permissions: ReadonlySet<string>
   /** Whether the answer may be about who is signed in; true when nobody is. */
   isExpected: boolean
-  /** What the person holds of `authorization_details`: the question is about no more. Of stored requests alone. */
-  held: readonly Detail[]
+  /**
+   * Grants of the person on whatever `authorization_details` names; null where they were not read.
+   */
+  narrowed: Pick<NarrowedRows, 'grants'> | null
 }
 
-export type Decision =
+export type NextStep =
   | { step: 'login' }
-  | ({ step: 'consent' } & Given)
-  | ({ step: 'issue' } & Given)
-
-/** Who gives what: scopes, and of the claims asked for one by one those that no scope brings. */
-export type Given = { session: LiveSession; scope: string[]; claims: string[] }
+  | ({ step: 'consent' } & Allowance)
+  | ({ step: 'issue' } & Allowance)
 
 /**
- * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also where a
- * person would have to do something.
+ * A person's allowance: scopes, single claims that no scope brings, and details as far as the
+ * person holds them.
  */
-export function decide(cx: Context, situation: Situation): Decision {
+export type Allowance = {
+  session: LiveSession
+  scope: string[]
+  claims: string[]
+  details: readonly Detail[]
+}
+
+/**
+ * The next step of a request. Throws OAuthError, which is for the client: with `prompt=none` also
+ * where a person would have to do something.
+ */
+export function decide(cx: Context, situation: Situation): NextStep {
   const { session, request, client } = situation
   const silent = request.prompt.includes('none')
   const other = !situation.isExpected
@@ -77,23 +88,24 @@ export function decide(cx: Context, situation: Situation): Decision {
     if (silent) throw refuse('login_required', 'the person has to sign in anew', 'silent_acr')
     return { step: 'login' }
   }
-  const scope = scopeFor(cx, situation)
-  const given = { session, scope, claims: claimsBeyond(request.claims, scope) }
-  // Whoever was lured here must see that this links the account to an assistant that may be another person's.
-  const asked = client.first_party || (!isLink(client) && isAllowed(situation, given))
-  if (!asked || request.prompt.includes('consent')) {
+  const { scope, details } = grantable(cx, situation)
+  const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }
+  // A person who was lured here must see that this links the account to an assistant, perhaps
+  // another person's.
+  const isAgreed = client.first_party || (!isLink(client) && isAllowed(situation, allowance))
+  if (!isAgreed || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
-    return { step: 'consent', ...given }
+    return { step: 'consent', ...allowance }
   }
-  return { step: 'issue', ...given }
+  return { step: 'issue', ...allowance }
 }
 
 export const amrOf = (session: LiveSession): string[] => JSON.parse(session.amr)
 
 /** The classes one of which the sign-in has to meet, or null. */
 function demandedAcr({ claims }: AuthorizationRequest): string[] | null {
-  const asked = acrRequest(claims)
-  return asked?.essential === true ? asked.values : null
+  const request = acrRequest(claims)
+  return request?.essential === true ? request.values : null
 }
 
 /** The classes that are wished: by the claim, or else by `acr_values` or the client's default. */
@@ -122,7 +134,9 @@ function mustSignInAgain(cx: Context, situation: Situation, session: LiveSession
   return max_age !== undefined && cx.now() - session.auth_time > max_age
 }
 
-/** Since the request came: the time has whole seconds only, hence the look at the session itself. */
+/**
+ * Since the request came: the time has whole seconds only, hence the look at the session itself.
+ */
 const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean =>
   stored !== null &&
   !stored.pushed &&
@@ -130,34 +144,50 @@ const hasSignedInSince = ({ stored }: Situation, session: LiveSession): boolean 
   session.id_hash !== stored.session_hash
 
 /**
- * The scopes that can be given: those the client is still registered for and, of the management API, those the
- * person holds. The rest is left out and the answer of the token endpoint says so (RFC 6749 §3.3), so that a
- * console can ask for all and a helper gets the helper's part. Nothing left is refused.
+ * The part of the request that can be granted. Of the scopes these are those the client is still
+ * registered for and, of the management API, those the person holds. The rest is left out and the
+ * answer of the token endpoint says so (RFC 6749 §3.3), so that a console can ask for all and a
+ * helper gets the helper's part. Throws OAuthError when nothing is left.
  */
-function scopeFor(cx: Context, { request, client, permissions }: Situation): string[] {
-  const detailed = request.authorization_details !== undefined
-  if (!request.resource.every((one) => mayNameResource(cx, client, one, detailed))) {
-    throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
+function grantable(cx: Context, { request, client, permissions, narrowed, session }: Situation) {
+  const { scope, resource, authorization_details } = request
+  const found = entitlement(cx, {
+    covered: { scope, resource, authorization_details },
+    wish: { scope: null, resource: [] },
+    clients: [client],
+    parties: [
+      {
+        id: session?.user_id ?? '',
+        permissions,
+        narrowed: narrowed === null ? undefined : narrowed,
+      },
+    ],
+    acl_max_rules: 0,
+    isQuestion: true,
+  })
+  const NOT_HELD: FaultWords = {
+    description: 'the account does not hold what is asked for',
+    reason: 'power_not_held',
   }
-  const scope = request.scope.filter(
-    (one) =>
-      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
-  )
-  const managed = request.scope.some(isManagementScope) && !scope.some(isManagementScope)
-  if (managed || (scope.length === 0 && !detailed)) {
-    throw refuse('invalid_scope', 'the account does not hold what is asked for', 'power_not_held')
-  }
-  return scope
+  const { scope: left, authorization_details: details = [] } = assertEntitled(found, {
+    resource_not_registered: {
+      description: 'this client may not name this resource',
+      reason: 'foreign_resource',
+    },
+    no_management_role: NOT_HELD,
+    no_scope: NOT_HELD,
+  })
+  return { scope: left, details }
 }
 
 /** Where consent is kept: for each resource that was named, or for none. */
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
-/** What the person is asked to allow, as rows of what was allowed. */
+/** The question to the person, as rows of the table of allowed scopes. */
 export const toAllow = (
   request: AuthorizationRequest,
-  { scope, claims }: Given,
+  { scope, claims }: Allowance,
   details: readonly Detail[] = [],
 ): AllowedScope[] => {
   // RFC 9396 §2: what is remembered of details is that the very same ones were allowed.
@@ -168,10 +198,10 @@ export const toAllow = (
   )
 }
 
-function isAllowed({ request, allowed }: Situation, given: Given): boolean {
+function isAllowed({ request, allowed }: Situation, allowance: Allowance): boolean {
   const keyOf = ({ resource, scope }: AllowedScope) => JSON.stringify([resource, scope])
   const known = new Set(allowed.map(keyOf))
-  return toAllow(request, given, request.authorization_details).every((one) =>
+  return toAllow(request, allowance, request.authorization_details).every((one) =>
     known.has(keyOf(one)),
   )
 }

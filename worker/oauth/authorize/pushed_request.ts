@@ -13,9 +13,9 @@ import {
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { readProof, withProof } from '../client_authentication/sender_constraint.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 import { isLink } from '../clients/presets.ts'
 import {
   checkRequest,
@@ -25,7 +25,7 @@ import {
   refuse,
 } from './request.ts'
 import { openRequestObject } from './request_object.ts'
-import { findRequest, insertRequestWhere, openPushedRequest } from './request_store.ts'
+import { findRequest, insertRequestWhere, updatePushedRequest } from './request_store.ts'
 
 /** RFC 9126 §2.2. */
 export type Pushed = { request_uri: string; expires_in: number }
@@ -34,7 +34,7 @@ export type Pushed = { request_uri: string; expires_in: number }
 export async function pushRequest(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   proofRequest: ProofRequest,
 ): Promise<Pushed> {
   const proof = await readProof(cx, proofRequest)
@@ -94,7 +94,7 @@ export async function bringPushedRequest(
 ): Promise<boolean> {
   const expires_at = cx.now() + settings.request_ttl
   const { requests } = await cx.db.write({
-    open: openPushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
+    open: updatePushedRequest(cx, id_hash, JSON.stringify(kept), expires_at),
     requests: findRequest(cx, id_hash),
   })
   return requests.length === 1

@@ -11,9 +11,9 @@ import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import { type Judged, verifyWithAny } from '../client_authentication/client_authentication.ts'
-import { clientKeys } from '../clients/keys.ts'
+import { clientKeys } from '../clients/client_keys.ts'
+import type { Client } from '../clients/client_metadata.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
-import type { Client } from '../clients/metadata.ts'
 import { fitsAlgorithm, type Jwk } from '../clients/public_jwk.ts'
 
 /** Longest request object that is fetched, in bytes. */

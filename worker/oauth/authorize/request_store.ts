@@ -24,7 +24,7 @@ export const insertRequestWhere = (row: RequestRow, condition: Condition): State
   insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
 
 /** Makes a pushed request, which has not run out, one that is on its way: the first browser that comes does. */
-export const openPushedRequest = (
+export const updatePushedRequest = (
   cx: Context,
   id_hash: string,
   parameters: string,

@@ -2,7 +2,7 @@
 // JWT in either (JARM). Which of them is the client's wish; what the answer says is decided in authorize.ts.
 import type { Context } from '../../context.ts'
 import { signJwt } from '../../keys/jwt.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 
 /** OAuth Multiple Response Types §2.1, Form Post Response Mode, JARM §2.3. Fragments are not for codes. */
 export const RESPONSE_MODES = ['query', 'form_post', 'query.jwt', 'form_post.jwt', 'jwt'] as const

@@ -11,10 +11,7 @@ import {
   type Env,
   type Form,
   type Http,
-  imageSources,
   noStore,
-  page,
-  pageHeaders,
   readForm,
   readQuery,
   wrongMethod,
@@ -25,11 +22,12 @@ import { consentPage } from '../../pages/consent_page.ts'
 import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
 import { linkingPage } from '../../pages/linking_page.ts'
 import { messagesFor } from '../../pages/messages.ts'
+import { imageSources, page, pageHeaders } from '../../pages/page_headers.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
-import { readRequest } from '../client_authentication/presented.ts'
+import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { formTargetOf, withAnswer } from '../clients/redirect_uris.ts'
 import { authorize } from './authorize.ts'
-import { type Asked, answerConsent, askConsent } from './consent.ts'
+import { answerConsent, askConsent, type ConsentQuestion } from './consent.ts'
 import { pushRequest } from './pushed_request.ts'
 import { PARAMETERS, REQUEST_MAX } from './request.ts'
 import type { Outcome } from './response.ts'
@@ -78,14 +76,14 @@ export function authorizeRoutes(): Hono<Env> {
       .use('/oauth/par', crossOrigin(['POST']))
       .post('/oauth/par', async (c) => {
         noStore(c)
-        const { form, presented } = await readRequest(c, ['resource'])
+        const { form, presented } = await readClientRequest(c, ['resource'])
         return c.json(await pushRequest(c.var.cx, form, presented, readProofRequest(c)), 201)
       })
       .all('/oauth/par', (c) => wrongMethod(c, 'POST'))
   )
 }
 
-const imagesOf = (asked: Asked): readonly string[] =>
+const imagesOf = (asked: ConsentQuestion): readonly string[] =>
   asked.page === 'consent' ? imageSources(asked.values.introduction ?? null) : []
 
 function assertFits(query: string): void {

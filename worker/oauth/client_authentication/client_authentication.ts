@@ -1,5 +1,5 @@
 // Client authentication: a client or a device at the token, introspection, revocation and other endpoints of clients.
-// Owns the table used_assertion (used_assertion_store.ts). presented.ts reads what a request presents; here it is
+// Owns the table used_assertion (used_assertion_store.ts). presented_credentials.ts reads what a request presents; here it is
 // verified against the rows, by the one method that is registered. tls_client_auth.ts has certificates, dpop.ts proofs
 // of possession, sender_constraint.ts the key that tokens are bound to.
 // Leaves to the grants what a caller may have.
@@ -13,23 +13,23 @@ import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../device
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
-import { type Client, findClientById, parseClient, secretsOf } from '../clients/clients.ts'
-import { clientKeys } from '../clients/keys.ts'
+import { clientKeys } from '../clients/client_keys.ts'
+import { type Client, findClientById, listSecretsOf, parseClient } from '../clients/clients.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
 import { fitsAlgorithm, isSameAlgorithm, type Jwk, publicMembers } from '../clients/public_jwk.ts'
-import { verifyClientSecret } from '../clients/secrets.ts'
-import { currentClient } from '../registration/client_id_metadata.ts'
+import { verifyClientSecret } from '../clients/secret_rules.ts'
+import { currentClient } from '../registration/client_id_metadata_document.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
-import { invalidClient, type Presented } from './presented.ts'
+import { invalidClient, type PresentedCredentials } from './presented_credentials.ts'
 import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
 import { type Assertion, consumeProofs, isAssertionMine } from './used_assertion_store.ts'
 
 /** A client or device that proved who it is; a public client only said so (`method` none). */
 export type Caller = {
   id: string
-  method: Presented['method'] | TlsMethod
+  method: PresentedCredentials['method'] | TlsMethod
   /** What was presented and is good once (assertions, DPoP proofs): consumed by the request's write batch, in `writeAs`. */
   proofs: readonly Assertion[]
   /** The key that the request proved to hold (RFC 7800), to which its tokens are bound; null: bearer tokens. */
@@ -64,7 +64,7 @@ const IAT_AHEAD_MAX = 60
 /** All that `authenticate` needs, for the request's one read batch. */
 export const callerReads = (client_id: string) => ({
   client: findClientById(client_id),
-  secrets: secretsOf(client_id),
+  secrets: listSecretsOf(client_id),
   device: findDeviceById(client_id),
   credentials: credentialsOf(client_id),
 })
@@ -77,7 +77,7 @@ export type CallerRows = Answers<ReturnType<typeof callerReads>>
  */
 export async function authenticate(
   cx: Context,
-  presented: Presented,
+  presented: PresentedCredentials,
   rows: CallerRows,
 ): Promise<Caller> {
   const { method, client_id: id } = presented

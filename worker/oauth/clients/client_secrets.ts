@@ -1,11 +1,38 @@
-// The secrets of a client as operators see them: listed without the secrets themselves, added, deleted. How one is
-// made and compared is in secrets.ts.
+// Use cases of operators for the secrets of a client: list them without the secrets themselves, add one, delete one.
+// Form, comparison and row of a secret are secret_rules.ts's. A client may have several secrets at a time, so that a
+// new one is rolled out before the old one ends.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
+import { randomToken } from '../../crypto.ts'
+import { join, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
 import { assertMayShape, clientNotFound } from './clients.ts'
-import { addSecret, type newSecretInput, removeSecret } from './secrets.ts'
-import { findClientById, type SecretRow, secretsOf } from './store.ts'
+import { newSecretRow, secretSchema } from './secret_rules.ts'
+import {
+  type ClientRow,
+  clientIsAt,
+  deleteSecret,
+  expireOtherSecrets,
+  findClientById,
+  hasRoomForSecret,
+  insertSecret,
+  listSecretsOf,
+  type SecretRow,
+  secretExists,
+} from './store.ts'
+
+/** Secrets of one client that are good at a time. */
+export const SECRETS_MAX = 5
+
+export const newSecretInput = z
+  .strictObject({
+    client_secret: secretSchema.optional(),
+    expires_at: z.int().positive().nullable().optional(),
+    /** When the client's other secrets end; without it they stay as they are. */
+    others_expire_at: z.int().positive().optional(),
+  })
+  .openapi('NewClientSecret')
 
 export const secretShape = z
   .object({ id: z.string(), created_at: z.int(), expires_at: z.int().nullable() })
@@ -28,7 +55,7 @@ export async function listClientSecrets(cx: Context, id: string): Promise<Secret
   const {
     client: [client],
     secrets,
-  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
+  } = await cx.db.read({ client: findClientById(id), secrets: listSecretsOf(id) })
   if (client === undefined) throw clientNotFound()
   return secrets.map(describe)
 }
@@ -50,7 +77,7 @@ export async function createClientSecret(
 }
 
 /** Throws Problem not_found, forbidden. Two round trips, one more for an actor without `manage`. */
-export async function deleteClientSecret(
+export async function removeClientSecret(
   cx: Context,
   id: string,
   secret_id: string,
@@ -58,10 +85,65 @@ export async function deleteClientSecret(
   const {
     client: [client],
     secrets,
-  } = await cx.db.read({ client: findClientById(id), secrets: secretsOf(id) })
+  } = await cx.db.read({ client: findClientById(id), secrets: listSecretsOf(id) })
   if (client === undefined) throw clientNotFound()
   await assertMayShape(cx, client)
   const secret = secrets.find((one) => one.id === secret_id)
   if (secret === undefined) throw new Problem('not_found', 'the client has no such secret')
   await removeSecret(cx, secret)
+}
+
+/**
+ * Adds a secret to a client, given or drawn; the answer shows it for the only time. Throws Problem conflict
+ * when the client changed meanwhile or has SECRETS_MAX. One round trip.
+ */
+export async function addSecret(
+  cx: Context,
+  client: ClientRow,
+  input: z.infer<typeof newSecretInput>,
+): Promise<{ secret: SecretRow; client_secret: string }> {
+  const now = cx.now()
+  const { expires_at = null, others_expire_at } = input
+  if (expires_at !== null && expires_at <= now) {
+    throw new Problem('invalid_request', 'the secret would have run out already', [
+      { pointer: '/expires_at', detail: 'is not in the future' },
+    ])
+  }
+  const client_secret = input.client_secret ?? randomToken(cx)
+  const row = newSecretRow(cx, client.id, client_secret, expires_at)
+  const stored = secretExists(client.id, row.id)
+  const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
+  // Where the others end at once there is room.
+  const room = endOthersAt === now ? TRUE : hasRoomForSecret(client.id, SECRETS_MAX, now)
+  const { secrets } = await cx.db.write({
+    insert: insertSecret(row, join([clientIsAt(client.id, client.version), room], ' and ')),
+    expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),
+    event: appendEvent(
+      cx,
+      { type: 'client.secret_created', subject_id: client.id, data: { secret_id: row.id } },
+      stored,
+    ),
+    secrets: listSecretsOf(client.id),
+  })
+  const secret = secrets.find((one) => one.id === row.id)
+  if (secret === undefined) {
+    throw new Problem(
+      'conflict',
+      `the client was changed in the meantime, or has ${SECRETS_MAX} secrets: delete one, or let others expire`,
+    )
+  }
+  return { secret, client_secret }
+}
+
+/** Deletes one secret at once. One round trip. */
+export async function removeSecret(cx: Context, { client_id, id }: SecretRow): Promise<void> {
+  const event = {
+    type: 'client.secret_deleted',
+    subject_id: client_id,
+    data: { secret_id: id },
+  } as const
+  await cx.db.write({
+    event: appendEvent(cx, event, secretExists(client_id, id)),
+    secret: deleteSecret(client_id, id),
+  })
 }

@@ -1,5 +1,5 @@
 // Ids of clients that nobody registers: the address of a document about themselves
-// (draft-ietf-oauth-client-id-metadata-document §3). The document is registration/client_id_metadata.ts's.
+// (draft-ietf-oauth-client-id-metadata-document §3). The document is registration/client_id_metadata_document.ts's.
 
 /** Longest address, in characters. */
 export const CLIENT_URL_MAX = 512

@@ -1,5 +1,5 @@
 // Clients: applications that ask for tokens. How they are made, changed and deleted, and by whom. What one may be is
-// in metadata.ts, its secrets in secrets.ts; how it proves who it is in client_authentication/client_authentication.ts.
+// in client_metadata.ts, its secrets in client_secrets.ts; how it proves who it is in client_authentication/client_authentication.ts.
 
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
 import {
@@ -17,7 +17,6 @@ import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { parseScope } from '../scopes.ts'
-import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import {
   type Client,
   type ClientInput,
@@ -28,8 +27,9 @@ import {
   parseClient,
   usesSecret,
   withChanges,
-} from './metadata.ts'
-import { newSecretRow } from './secrets.ts'
+} from './client_metadata.ts'
+import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
+import { newSecretRow } from './secret_rules.ts'
 import {
   type ClientColumns,
   type ClientRow,
@@ -43,13 +43,13 @@ import {
 } from './store.ts'
 import { sectorFaults } from './subject_identifier.ts'
 
-export { type Client, type ClientInput, clientInput, parseClient } from './metadata.ts'
+export { type Client, type ClientInput, clientInput, parseClient } from './client_metadata.ts'
 export {
   type ClientRow,
   findClientById,
   findClientsByIds,
+  listSecretsOf,
   type SecretRow,
-  secretsOf,
 } from './store.ts'
 
 /**
@@ -303,7 +303,7 @@ export const clientNotFound = () => new Problem('not_found', 'there is no such c
  * Deletes a client with its secrets, and ends what people allowed it: its tokens are good no longer. Throws
  * Problem not_found, forbidden, precondition_failed, conflict. Two round trips.
  */
-export async function deleteClient(
+export async function removeClient(
   cx: Context,
   id: string,
   demanded: number | null,

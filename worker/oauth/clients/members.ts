@@ -1,12 +1,12 @@
-// The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named beside each): one entry
-// holds all that is true of one. The schemas of the API and of registration, the defaults and the stored form derive
-// from it (metadata.ts); which members do not go together is member_faults.ts's. What a member does is decided
-// where it is obeyed.
+// The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named
+// beside each): one entry holds all that is true of one. The schemas of the API and of
+// registration, the defaults and the stored form derive from it (client_metadata.ts); which members do not
+// go together is member_faults.ts's. What a member does is decided where it is obeyed.
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
-import { type Jwk, jwkSchema } from './public_jwk.ts'
+import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
@@ -58,14 +58,16 @@ const requestUri = z
   .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
 
 /**
- * Who may say a member. `client`: the client of itself, as it tells what it is. `initial_access_token`: the operator, in the
- * defaults of such a token too. `operator`: the operator for one client alone, as it tells what that client may.
+ * Who may say a member. `client`: the client of itself, as it tells what it is.
+ * `initial_access_token`: the operator, in the defaults of such a token too. `operator`: the
+ * operator for one client alone, as it tells what that client may.
  */
 export type SaidBy = 'client' | 'initial_access_token' | 'operator'
 
 /**
- * Members with a column of their own. Those that are optional may be null: a merge patch with null takes one away.
- * `shown` is the schema of answers where it is laxer, so that a stored client of an earlier rule is shown as well.
+ * Members with a column of their own. Those that are optional may be null: a merge patch with null
+ * takes one away. `shown` is the schema of answers where it is laxer, so that a stored client of an
+ * earlier rule is shown as well.
  */
 export const COLUMN_MEMBERS = {
   client_name: {
@@ -117,7 +119,7 @@ export const COLUMN_MEMBERS = {
   },
   jwks: {
     by: 'client',
-    schema: z.strictObject({ keys: z.array(jwkSchema).min(1).max(10) }),
+    schema: z.strictObject({ keys: z.array(clientJwkSchema).min(1).max(10) }),
     shown: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     optional: true,
     initial: null as { keys: Jwk[] } | null,
@@ -140,7 +142,10 @@ const member = <const By extends SaidBy, S extends z.ZodType>(
 
 const ourAlgorithm = z.enum(OUR_ALGORITHMS)
 
-/** Members kept together in one JSON column, those at their initial value left out; null: not registered. */
+/**
+ * Members kept together in one JSON column, those at their initial value left out; null: not
+ * registered.
+ */
 export const JSON_MEMBERS = {
   // RFC 7591 §2
   client_uri: member('client', webUri.nullable(), null),

@@ -18,7 +18,7 @@ export type Jwk = {
 const base64url = z.string().regex(/^[A-Za-z0-9_-]+$/, 'must be base64url')
 
 /** Members of a public key (RFC 7517, RFC 7518 §6) that are kept; any others are ignored. */
-export const jwkSchema = z
+export const clientJwkSchema = z
   .looseObject({
     kty: z.enum(['OKP', 'EC', 'RSA']),
     crv: z.enum(['Ed25519', 'P-256']).optional(),

@@ -1,6 +1,6 @@
 // Clients: what one may be, how it is made, changed and deleted, its secrets and keys.
 //   /v1/clients
-// Owns the tables client and client_secret (store.ts). metadata.ts and members.ts have the members, clients.ts the changes.
+// Owns the tables client and client_secret (store.ts). client_metadata.ts and members.ts have the members, clients.ts the changes.
 // Registration by software is registration/'s, how a client proves who it is client_authentication/'s.
 import { operation } from '../../api/operation.ts'
 import {
@@ -15,17 +15,17 @@ import {
   z,
 } from '../../api.ts'
 import { noStore } from '../../http.ts'
+import { clientInput, clientPatch, clientSchema, describeClient } from './client_metadata.ts'
 import {
   createClientSecret,
   createdSecretSchema,
-  deleteClientSecret,
   listClientSecrets,
+  newSecretInput,
+  removeClientSecret,
   secretShape,
 } from './client_secrets.ts'
 import { CLIENT_URL_MAX } from './client_url.ts'
-import { changeClient, createClient, deleteClient, getClient, listClients } from './clients.ts'
-import { clientInput, clientPatch, clientSchema, describeClient } from './metadata.ts'
-import { newSecretInput } from './secrets.ts'
+import { changeClient, createClient, getClient, listClients, removeClient } from './clients.ts'
 
 const params = z.object({ id: z.string().max(CLIENT_URL_MAX) })
 
@@ -103,7 +103,7 @@ export function clientRoutes(): Api {
     answers: nothing('deleted'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await deleteClient(c.var.cx, params.id, demandedVersion(c))
+      await removeClient(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
   })
@@ -145,7 +145,7 @@ export function clientRoutes(): Api {
     params: params.extend({ secret_id: z.string().max(64) }),
     answers: nothing('deleted'),
     async run(c, { params }) {
-      await deleteClientSecret(c.var.cx, params.id, params.secret_id)
+      await removeClientSecret(c.var.cx, params.id, params.secret_id)
       return c.body(null, 204)
     },
   })

@@ -57,7 +57,7 @@ export function updateClient(
 }
 
 /** Until when what the document of a client says counts. */
-export const keepDocumentUntil = (id: string, expires_at: number): Statement =>
+export const updateDocumentExpiry = (id: string, expires_at: number): Statement =>
   sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
 
 type Value = string | number | null
@@ -99,7 +99,7 @@ export function deleteClientRows(id: string, version: number, now: number): read
 // --- secrets ----------------------------------------------------------------------------------
 
 /** All secrets of a client, those that have run out included: judge them with `verifyClientSecret`. */
-export const secretsOf = (client_id: string): Statement<SecretRow> =>
+export const listSecretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 
 export const insertSecret = (row: SecretRow, condition: Condition): Statement =>

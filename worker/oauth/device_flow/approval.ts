@@ -1,8 +1,9 @@
-// The person's side of the device grant (RFC 8628 §3.3): typing a code, seeing who asks for what, deciding. What
-// is typed is a guess until a row answers to it, so it is counted before it is looked up. The decision is that of
-// the person and browser session the question was shown to: nobody approves what he has not seen (better-auth
-// CVE-2026-45337). The pages are pages/device_page.ts.
-import { heldNarrowings, narrowedRightsOf } from '../../access/narrowed_rights.ts'
+// The person's side of the device grant (RFC 8628 §3.3): typing a code, seeing which device asks
+// for what, deciding. A typed code is a guess until a row answers to it, so it is counted before it
+// is looked up. The decision is that of the person and browser session to which the question was
+// shown: nobody approves a question that they have not seen (better-auth CVE-2026-45337). The pages
+// are pages/device_page.ts.
+import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
@@ -16,24 +17,24 @@ import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
-import { holdsScope, isRegisteredScope } from '../authorizations/authorizations.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
-import { isManagementScope, parseScope } from '../scopes.ts'
+import { parseScope } from '../scopes.ts'
+import { entitlement } from '../tokens/entitlement.ts'
 import { readUserCode, userCodeMac } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
   decideDeviceAuthorization,
   detailsOfUserCode,
   findClientOfUserCode,
-  findDecision,
-  findWaiting,
+  findDeviceDecision,
+  findWaitingDeviceAuthorization,
   isDecidable,
   isWaiting,
 } from './store.ts'
 
-/** What the person sees next. */
+/** The next page for the person. */
 export type Step =
   | { step: 'login' }
   | { step: 'enter' }
@@ -43,12 +44,12 @@ export type Step =
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
 /** The login page, which leads back here with the code, if there is one. */
-export function loginPath(code: string): string {
+export function deviceLoginPath(code: string): string {
   const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
   return `/login?${new URLSearchParams({ return_to })}`
 }
 
-/** Who is signed in, if anybody. Database round trips: 1; 0 without a cookie. */
+/** Whether somebody is signed in. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
   const sessions = await cx.db.read(findSession(cx, cookie))
@@ -56,8 +57,8 @@ export async function isSignedIn(cx: Context, cookie: string | undefined): Promi
 }
 
 /**
- * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details. Throws OAuthError, which is shown here, when the
- * person has nothing of what the device asks for.
+ * Takes a code that was typed. Database round trips, warm: 2, and 1 for authorization_details.
+ * Throws OAuthError, which is shown here, when the person has nothing of what the device asks for.
  */
 export async function enterUserCode(
   cx: Context,
@@ -112,9 +113,9 @@ export async function enterUserCode(
     }
     return { step: 'too_many_attempts', retry_after: window }
   }
-  const question = questionOf(code, session, rows)
+  const question = questionOf(cx, code, session, rows)
   if (question === null) return { step: 'refused' }
-  const details = await describeDetails(cx, question.held ?? [])
+  const details = await describeDetails(cx, question.details ?? [])
   if (question.scope.length === 0 && details.length === 0) {
     throw new OAuthError('invalid_scope', {
       description: 'the account does not hold what is asked for',
@@ -127,10 +128,10 @@ export async function enterUserCode(
 /** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */
 export async function answerDevice(
   cx: Context,
-  given: { code: string | undefined; request: string | undefined; action: 'allow' | 'deny' },
+  answer: { code: string | undefined; request: string | undefined; action: 'allow' | 'deny' },
   cookie: string | undefined,
 ): Promise<Step> {
-  const code = readUserCode(given.code)
+  const code = readUserCode(answer.code)
   const tag = userCodeMac(cx, code ?? '')
   const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
@@ -140,13 +141,14 @@ export async function answerDevice(
   const [session] = rows.session
   cx.parties.sub = session?.user_id ?? null
   if (session === undefined) return { step: 'login' }
-  const question = questionOf(code ?? '', session, rows.question)
-  // One answer for a code that nobody has and for a question that was not asked so: the form, to begin with again.
-  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), given.request ?? '')) {
+  const question = questionOf(cx, code ?? '', session, rows.question)
+  // One answer for a code that nobody has and for a question that was not asked so: the form, to
+  // begin with again.
+  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), answer.request ?? '')) {
     return { step: 'enter' }
   }
-  const { row, client, scope, held } = question
-  const decision = given.action === 'allow' ? ('allowed' as const) : ('denied' as const)
+  const { row, client, scope, details } = question
+  const decision = answer.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     // The event first: its condition ends with the decision.
@@ -162,9 +164,9 @@ export async function answerDevice(
     decide: decideDeviceAuthorization(cx, row.hash, session, {
       status: decision,
       scope: scope.join(' '),
-      authorization_details: held === undefined ? null : JSON.stringify(held),
+      authorization_details: details === undefined ? null : JSON.stringify(details),
     }),
-    decision: findDecision(row.hash, session, decision),
+    decision: findDeviceDecision(row.hash, session, decision),
     touch,
   })
   return answers.decision.length > 0 ? { step: 'done', decision } : { step: 'refused' }
@@ -179,21 +181,24 @@ type Question = {
   session: LiveSession
   row: DeviceAuthorizationRow
   client: Client
-  /** What can be given; empty when the person has nothing of what it is about. */
+  /** Scopes that can be granted; empty when the person holds nothing of the request. */
   scope: readonly string[]
-  /** Of `authorization_details` what the person holds: the question is about no more. */
-  held: readonly Detail[] | undefined
+  /** The part of `authorization_details` that the person holds: the question is about no more. */
+  details: readonly Detail[] | undefined
 }
 
-/** All that the question to a user is made from, for a batch. Of the rights the grants are enough. */
+/**
+ * All that the question to a user is made from, for a batch. Of the rights the grants are enough.
+ */
 const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
-  waiting: findWaiting(cx, tag),
+  waiting: findWaitingDeviceAuthorization(cx, tag),
   client: findClientOfUserCode(tag),
   rights: { grants: rightsOf(user_id, cx.now()).grants },
   narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
 })
 
 function questionOf(
+  cx: Context,
   code: string,
   session: LiveSession,
   rows: Answers<ReturnType<typeof questionReads>>,
@@ -203,21 +208,33 @@ function questionOf(
   if (row === undefined || clientRow === undefined || clientRow.status !== 'active') return null
   const client = parseClient(clientRow)
   if (!client.grant_types.includes(DEVICE_CODE)) return null
-  const permissions = permissionsEverywhere(rows.rights)
-  const asked = parseScope(row.scope)
-  const scope = asked.filter(
-    (one) =>
-      isRegisteredScope(client, one) && (!isManagementScope(one) || holdsScope(permissions, one)),
-  )
-  const managed = asked.some(isManagementScope) && !scope.some(isManagementScope)
   const details = storedDetails(row.authorization_details)
-  const held = details === undefined ? undefined : heldNarrowings(details, rows.narrowed)
-  return { code, session, row, client, scope: managed ? [] : scope, held }
+  const grantable = (scope: readonly string[]) =>
+    entitlement(cx, {
+      covered: { scope, resource: JSON.parse(row.resource), authorization_details: details },
+      wish: { scope: null, resource: [] },
+      clients: [client],
+      parties: [
+        {
+          id: session.user_id,
+          permissions: permissionsEverywhere(rows.rights),
+          narrowed: rows.narrowed,
+        },
+      ],
+      acl_max_rules: 0,
+      isQuestion: true,
+    })
+  const whole = grantable(parseScope(row.scope))
+  // Where the scopes cannot be had, such as those of the management API, the details still may be.
+  const found = 'fault' in whole ? grantable([]) : whole
+  const nothing = { scope: [], authorization_details: details && [] }
+  const { scope, authorization_details } = 'fault' in found ? nothing : found
+  return { code, session, row, client, scope, details: authorization_details }
 }
 
 /** Code, person, session and what was shown: an answer to anything else is none. */
-const boundTo = ({ session, row, scope, held = [] }: Question): string =>
-  [row.hash, session.user_id, session.id_hash, digestOf(held), ...scope].join('\n')
+const boundTo = ({ session, row, scope, details = [] }: Question): string =>
+  [row.hash, session.user_id, session.id_hash, digestOf(details), ...scope].join('\n')
 
 function valuesOf(
   cx: Context,
@@ -226,15 +243,15 @@ function valuesOf(
 ): Omit<DeviceConsentValues, 'csrf'> {
   const { code, session, row, client, scope } = question
   const resources = JSON.parse(row.resource) as string[]
-  const told = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
+  const shown = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     email: session.user_email,
-    scopes: [...told, ...details],
+    scopes: [...shown, ...details],
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(question)),
-    switch_account: loginPath(code),
+    switch_account: deviceLoginPath(code),
   }
 }

@@ -14,7 +14,7 @@ import {
   isProven,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { findDeviceAuthorization, insertDeviceAuthorization } from './store.ts'
 
@@ -39,7 +39,7 @@ export type DeviceAuthorizationAnswer = {
 export async function startDeviceAuthorization(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)

@@ -9,8 +9,6 @@ import {
   type Env,
   type Http,
   noStore,
-  page,
-  pageHeaders,
   readForm,
   readQuery,
   wrongMethod,
@@ -19,17 +17,18 @@ import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
 import { english } from '../../pages/messages.ts'
-import { readRequest } from '../client_authentication/presented.ts'
-import { answerDevice, enterUserCode, isSignedIn, loginPath, type Step } from './approval.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { readClientRequest } from '../client_authentication/presented_credentials.ts'
+import { answerDevice, deviceLoginPath, enterUserCode, isSignedIn, type Step } from './approval.ts'
 import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'
 
 /** Database round trips, warm: device authorization 2, the page 1, a code 2, the answer 2. */
-export function deviceRoutes(): Hono<Env> {
+export function deviceFlowRoutes(): Hono<Env> {
   return new Hono<Env>()
     .use('/oauth/device_authorization', crossOrigin(['POST']))
     .post('/oauth/device_authorization', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource'])
+      const { form, presented } = await readClientRequest(c, ['resource'])
       return c.json(await startDeviceAuthorization(c.var.cx, form, presented))
     })
     .all('/oauth/device_authorization', (c) => wrongMethod(c, 'POST'))
@@ -78,7 +77,7 @@ function show(c: Http, at: Step, typed: string | undefined): Response | Promise<
     devicePage({ code, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) })
   switch (at.step) {
     case 'login':
-      return c.redirect(loginPath(code), 303)
+      return c.redirect(deviceLoginPath(code), 303)
     case 'enter':
       return c.html(form())
     case 'refused':

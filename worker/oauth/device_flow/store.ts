@@ -38,7 +38,7 @@ const waits = (cx: Context, user_code_mac: string): Condition =>
   condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
 
 /** The row that waits for somebody who has its user code. */
-export const findWaiting = (
+export const findWaitingDeviceAuthorization = (
   cx: Context,
   user_code_mac: string,
 ): Statement<DeviceAuthorizationRow> =>
@@ -86,7 +86,7 @@ export const decideDeviceAuthorization = (
     where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
 
 /** Answers a row when this person decided so in this session: the same however often the batch is sent. */
-export const findDecision = (
+export const findDeviceDecision = (
   hash: string,
   { user_id, sid }: Decider,
   status: 'allowed' | 'denied',
@@ -100,7 +100,7 @@ export const findDecision = (
  * Notes a poll of a row that waits, and answers the interval from now on: longer than before when the poll came
  * too soon (RFC 8628 §3.5).
  */
-export const notePoll = (
+export const updatePoll = (
   cx: Context,
   hash: string,
   isProven: Condition,

@@ -1,5 +1,5 @@
 // OpenID Connect Back-Channel Logout 1.0: clients hear from us, not from the browser, that a session ended. Which clients
-// are to hear of it is noted by after_session.ts; when it is sent, and sent again for about a day, is for deliveries.ts.
+// are to hear of it is noted by tokens_of_ended_sessions.ts; when it is sent, and sent again for about a day, is for deliveries.ts.
 // Here the logout token is made and sent. A client that gets it twice is not harmed: a session ends once.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'

@@ -18,9 +18,9 @@ import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { afterSessionsEnded, endHanging } from './after_session.ts'
 import { logoutTokens } from './backchannel_logout.ts'
-import { HANGING_MAX, listOfSession } from './store.ts'
+import { HANGING_MAX, listHangingOfSession } from './store.ts'
+import { afterSessionsEnded, endHanging } from './tokens_of_ended_sessions.ts'
 
 /** What was asked, with the hint verified already. */
 export type LogoutRequest = {
@@ -108,7 +108,7 @@ export async function openLogoutRequest(cx: Context, sealed: string): Promise<Lo
  * Ends the session of the browser, or says that the person has to be asked first. `confirmed`: was asked, and wants
  * it. Two round trips, one where nothing ends. Throws OAuthError, which is shown here.
  */
-export async function endSession(
+export async function answerLogoutRequest(
   cx: Context,
   request: LogoutRequest,
   cookie: string | undefined,
@@ -117,7 +117,7 @@ export async function endSession(
   const { sessions, clients, hanging } = await cx.db.read({
     sessions: findSession(cx, cookie),
     clients: findClientById(request.client_id ?? ''),
-    hanging: listOfSession(cookie === undefined ? '' : sessionHash(cookie)),
+    hanging: listHangingOfSession(cookie === undefined ? '' : sessionHash(cookie)),
   })
   const [session] = sessions
   const [client] = clients
@@ -168,7 +168,7 @@ function locationOf(request: LogoutRequest, row: ClientRow | undefined): string 
   const { post_logout_redirect_uri: uri, state } = request
   if (uri === null) return null
   if (row === undefined || row.status !== 'active') {
-    throw badRequest('the application is not known here', 'client_unknown')
+    throw badRequest('the application is not known here', 'unknown_client')
   }
   const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
   if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {

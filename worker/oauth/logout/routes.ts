@@ -1,17 +1,18 @@
 // Logout: clients end the browser session, and hear of sessions that ended.
 //   /oauth/logout /oauth/logout/confirm
-// Owns no table. end_session.ts is RP-Initiated Logout, after_session.ts revokes what a
+// Owns no table. end_session.ts is RP-Initiated Logout, tokens_of_ended_sessions.ts revokes what a
 // session leaves behind, backchannel_logout.ts tells the clients. Sessions themselves are identity's.
 // Answers are pages and redirects by 303, as at authorize.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Http, page, pageHeaders, readForm, readQuery } from '../../http.ts'
+import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
 import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
 import { english } from '../../pages/messages.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
 import {
-  endSession,
+  answerLogoutRequest,
   type LogoutOutcome,
   type LogoutRequest,
   openLogoutRequest,
@@ -22,7 +23,7 @@ import {
 const CONFIRM = '/oauth/logout/confirm'
 
 /** Database round trips, warm: 2; 1 where nothing ends; 0 for a POST to the endpoint itself. */
-export function endSessionRoutes(): Hono<Env> {
+export function logoutRoutes(): Hono<Env> {
   return new Hono<Env>()
     .get('/oauth/logout', page, async (c) => {
       const { cx } = c.var
@@ -33,7 +34,11 @@ export function endSessionRoutes(): Hono<Env> {
           ? await readLogoutRequest(cx, query)
           : await openLogoutRequest(cx, sealed)
       const cookie = readSessionCookie(c)
-      return answer(c, request, await endSession(cx, request, cookie, { confirmed: false }))
+      return answer(
+        c,
+        request,
+        await answerLogoutRequest(cx, request, cookie, { confirmed: false }),
+      )
     })
     .post('/oauth/logout', page, async (c) => {
       // A form of another site comes without our Lax cookies; the GET that follows brings them. The ID token is not
@@ -60,7 +65,7 @@ export function endSessionRoutes(): Hono<Env> {
         return c.redirect('/account', 303)
       }
       const cookie = readSessionCookie(c)
-      return answer(c, request, await endSession(cx, request, cookie, { confirmed: true }))
+      return answer(c, request, await answerLogoutRequest(cx, request, cookie, { confirmed: true }))
     })
 }
 

@@ -34,7 +34,7 @@ export const listHanging = (user_id: string | null): Statement<Hanging> =>
     : hanging(condition`a.user_id = ${user_id} and a.sid > '' and ${isOver}`)
 
 /** Authorizations of a session that is still there. */
-export const listOfSession = (id_hash: string): Statement<Hanging> =>
+export const listHangingOfSession = (id_hash: string): Statement<Hanging> =>
   hanging(condition`a.sid = (select sid from session where id_hash = ${id_hash})`)
 
 /** A condition: the session is no more, and nobody has dealt with that for this authorization. */
@@ -43,6 +43,6 @@ export const isHanging = ({ id, sid }: Pick<Hanging, 'id' | 'sid'>): Condition =
     and not exists (select 1 from session where sid = ${sid})`
 
 /** Marks the authorizations as dealt with, where the session is no more. */
-export const forgetSid = (ids: readonly string[]): Statement =>
+export const deleteSid = (ids: readonly string[]): Statement =>
   sql`update authorization set sid = null where id in (${list(ids)})
     and not exists (select 1 from session where session.sid = authorization.sid)`

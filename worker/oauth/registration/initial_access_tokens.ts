@@ -7,8 +7,8 @@ import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { type ClientDefaults, clientDefaults, withChanges } from '../clients/client_metadata.ts'
 import { INITIAL } from '../clients/members.ts'
-import { type ClientDefaults, clientDefaults, withChanges } from '../clients/metadata.ts'
 import { IDENTITY_SCOPES, parseScope } from '../scopes.ts'
 import {
   deleteInitialAccessToken,

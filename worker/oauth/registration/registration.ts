@@ -1,5 +1,5 @@
 // Clients that software registers (RFC 7591, OpenID Connect Registration) and that look after themselves (RFC 7592).
-// What a client may be is clients/metadata.ts's; here is what it may say of itself, and who may say it. A client gets
+// What a client may be is clients/client_metadata.ts's; here is what it may say of itself, and who may say it. A client gets
 // no power that an operator did not put into the initial access token, and never widens what it has.
 import { findPrincipal, ID_PATTERN } from '../../access/principals.ts'
 import { fieldErrors } from '../../api.ts'
@@ -12,8 +12,6 @@ import { appendEvent } from '../../events.ts'
 import { isObject } from '../../json.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
-import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
-import { INITIAL } from '../clients/members.ts'
 import {
   type Client,
   type ClientDefaults,
@@ -25,21 +23,23 @@ import {
   startOver,
   usesSecret,
   withChanges,
-} from '../clients/metadata.ts'
-import { newSecretRow, verifyClientSecret } from '../clients/secrets.ts'
+} from '../clients/client_metadata.ts'
+import { changeOf, creationOf, deletionOf, isChanged } from '../clients/clients.ts'
+import { INITIAL } from '../clients/members.ts'
+import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
 import {
   type ClientRow,
   clientIsAt,
   deleteSecret,
   findClientById,
   insertSecret,
+  listSecretsOf,
   type SecretRow,
-  secretsOf,
 } from '../clients/store.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
 import { grantTypesFor, isGrantType } from '../grant_types.ts'
 import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
-import { findInitialAccessTokenByHash, isUseMine, useInitialAccessToken } from './store.ts'
+import { findInitialAccessTokenByHash, insertInitialAccessTokenUse, isUseMine } from './store.ts'
 
 /** Registrations of the anonymous from one address in an hour. */
 export const OPEN_REGISTRATIONS_MAX = 20
@@ -75,7 +75,7 @@ const badMetadata = (pointer: string, detail: string) => refusalOf([{ pointer, d
  * RFC 7591 §3. `token` is the initial access token, if there is one. Database round trips, warm: 2, without a token
  * 1. Throws OAuthError.
  */
-export async function registerClient(
+export async function createRegistration(
   cx: Context,
   token: string | undefined,
   metadata: Readonly<Record<string, unknown>>,
@@ -97,7 +97,7 @@ export async function registerClient(
   const offered = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
   const said = readMetadata(metadata, [...offered, ...(permit.defaults.grant_types ?? [])])
   const start = { ...INITIAL, scope: permit.scope.filter((one) => !isManagementScope(one)) }
-  const client = describe(cx, start, { ...permit.defaults, ...said }, permit.scope)
+  const client = describeAsRegistered(cx, start, { ...permit.defaults, ...said }, permit.scope)
   if (permit.id === null) assertNoNewSector(INITIAL, client)
   await assertIsOfSector(cx, client)
 
@@ -145,7 +145,7 @@ async function permitOf(cx: Context, token: string): Promise<Permit> {
 /** The statement that counts this registration, and the condition that it was within bounds. */
 function counted(cx: Context, permit: Permit): { take: Statement; condition: Condition } {
   if (permit.id !== null) {
-    return { take: useInitialAccessToken(cx, permit.id), condition: isUseMine(cx) }
+    return { take: insertInitialAccessTokenUse(cx, permit.id), condition: isUseMine(cx) }
   }
   const key = { purpose: 'registration', value: addressKey(cx.address) ?? '' }
   const { take, isWithin } = limit(cx, key, { max: OPEN_REGISTRATIONS_MAX, window: 3600 })
@@ -197,7 +197,7 @@ const isOfUse = (key: unknown): boolean =>
     (key['kty'] === 'RSA' || key['crv'] === 'P-256' || key['crv'] === 'Ed25519'))
 
 /** The client as a whole. `most` are the scopes that it may have. Throws OAuthError. */
-export function describe(
+export function describeAsRegistered(
   cx: Context,
   start: Description,
   said: ClientDefaults & ClientRegistration,
@@ -286,7 +286,7 @@ async function clientOf(
   if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
   const { clients, secrets } = await cx.db.read({
     clients: findClientById(id),
-    secrets: secretsOf(id),
+    secrets: listSecretsOf(id),
   })
   const [row] = clients
   const hash = row?.registration_token_hash
@@ -310,7 +310,7 @@ export async function readRegistration(
  * RFC 7592 §2.2: the client says anew all that it is. It keeps its token; a secret is made when it has come to need
  * one. Two round trips, more only when others write at once. Throws OAuthError.
  */
-export async function replaceRegistration(
+export async function changeRegistration(
   cx: Context,
   id: string,
   registration_access_token: string,
@@ -331,7 +331,7 @@ export async function replaceRegistration(
     const isByToken = row.initial_access_token_id !== null
     const offered = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
     const said = readMetadata(metadata, [...offered, ...current.grant_types])
-    const next = describe(cx, startOver(current), said, current.scope)
+    const next = describeAsRegistered(cx, startOver(current), said, current.scope)
     assertKeepsSector(current, next)
     if (!isByToken) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)
@@ -403,7 +403,7 @@ function exchangeSecrets(
 }
 
 /** RFC 7592 §2.3. Two round trips, more only when others write at once. Throws OAuthError. */
-export async function deleteRegistration(cx: Context, id: string, token: string): Promise<void> {
+export async function removeRegistration(cx: Context, id: string, token: string): Promise<void> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const { row } = await clientOf(cx, id, token)
     const { clients } = await cx.db.write({

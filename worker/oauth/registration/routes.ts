@@ -1,7 +1,7 @@
 // Clients that software registers (RFC 7591), that look after themselves (RFC 7592), or that are a document at an address.
 //   /oauth/register /oauth/register/{client_id} /v1/initial-access-tokens
 // Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts says what software
-// may say of a client, client_id_metadata.ts reads documents. The client itself is clients/'s.
+// may say of a client, client_id_metadata_document.ts reads documents. The client itself is clients/'s.
 import { Hono } from 'hono'
 import {
   crossOrigin,
@@ -13,11 +13,11 @@ import {
   wrongMethod,
 } from '../../http.ts'
 import {
-  deleteRegistration,
+  changeRegistration,
+  createRegistration,
   describeRegistration,
   readRegistration,
-  registerClient,
-  replaceRegistration,
+  removeRegistration,
 } from './registration.ts'
 
 const ONE = '/oauth/register/:client_id'
@@ -31,7 +31,7 @@ export function registrationRoutes(): Hono<Env> {
       const header = c.req.header('authorization')
       const token = header === undefined ? undefined : readBearer(header)
       const { cx } = c.var
-      const registered = await registerClient(cx, token, await readJson(c))
+      const registered = await createRegistration(cx, token, await readJson(c))
       return c.json(describeRegistration(cx, registered), 201)
     })
     .all('/oauth/register', (c) => wrongMethod(c, 'POST'))
@@ -47,12 +47,12 @@ export function registrationRoutes(): Hono<Env> {
       noStore(c)
       const { cx } = c.var
       const id = clientOf(c)
-      const registered = await replaceRegistration(cx, id, tokenOf(c), await readJson(c))
+      const registered = await changeRegistration(cx, id, tokenOf(c), await readJson(c))
       return c.json(describeRegistration(cx, registered))
     })
     .delete(ONE, async (c) => {
       noStore(c)
-      await deleteRegistration(c.var.cx, clientOf(c), tokenOf(c))
+      await removeRegistration(c.var.cx, clientOf(c), tokenOf(c))
       return c.body(null, 204)
     })
     .all(ONE, (c) => wrongMethod(c, 'GET, PUT, DELETE'))

@@ -35,7 +35,7 @@ export const initialAccessTokenExists = (id: string): Condition =>
  * Uses a token once more, for this request, if it still exists, has not run out and has a use left. Whether it did
  * is told by `isUseMine`.
  */
-export const useInitialAccessToken = (cx: Context, id: string): Statement =>
+export const insertInitialAccessTokenUse = (cx: Context, id: string): Statement =>
   sql`insert into initial_access_token_use (rid, token_id, created_at)
     select ${cx.rid}, id, ${cx.now()} from initial_access_token
     where id = ${id} and (expires_at is null or expires_at > ${cx.now()})

@@ -1,7 +1,8 @@
-// Token introspection (RFC 7662): whether a token is good at this moment, by signature and by state.
-// A caller may look at its own tokens and at those whose audience it is: its id, or one of its `resources`.
-// Every other token, and all that is no token of ours, is inactive and nothing more. Of an access token it tells
-// whatever the token says, in whichever format it came; the answer is plain JSON or, when asked for, signed (RFC 9701).
+// Token introspection (RFC 7662): whether a token is good at this moment, by signature and by
+// state. A caller may look at its own tokens and at those whose audience it is: its id, or one of
+// its `resources`. Every other token, and all that is no token of ours, is inactive and nothing
+// more. Of an access token it tells whatever the token says, in whichever format it came; the
+// answer is plain JSON or, when asked for, signed (RFC 9701).
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -18,7 +19,7 @@ import {
   callerReads,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import {
   type Confirmation,
@@ -46,7 +47,7 @@ export type Introspection =
 export async function introspectToken(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
 ): Promise<{ introspection: Introspection; caller: Caller }> {
   const token = form.get('token')
   if (token === undefined) {
@@ -131,8 +132,8 @@ function describe(caller: Caller, read: ReadToken): Introspection {
 }
 
 /**
- * The answer as a JWT for the caller alone (RFC 9701 §5). It has a type of its own and no `sub` and `exp` beside the
- * inner ones, so that nobody takes it for a token (§8.1).
+ * The answer as a JWT for the caller alone (RFC 9701 §5). It has a type of its own and no `sub` and
+ * `exp` beside the inner ones, so that nobody takes it for a token (§8.1).
  */
 export async function signIntrospection(
   cx: Context,

@@ -1,7 +1,8 @@
-// Token revocation (RFC 7009). A refresh token, or an access token that came from an authorization, ends the
-// authorization with all its tokens; one that an operator minted for the device that presents it ends alone. An
-// access token that a client or device got for itself hangs on nothing that could end: it runs out, or its holder
-// is disabled. A token that is unknown, or another client's, changes nothing and is answered alike.
+// Token revocation (RFC 7009). A refresh token, or an access token that came from an authorization,
+// ends the authorization with all its tokens; one that an operator minted for the device that
+// presents it ends alone. An access token that a client or device got for itself hangs on nothing
+// that could end: it runs out, or its holder is disabled. A token that is unknown, or another
+// client's, changes nothing and is answered alike.
 import { as, type Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Statement } from '../../db/sql.ts'
@@ -19,11 +20,15 @@ import {
   isProven,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { readAccessToken } from '../tokens/access_token.ts'
 
 /** Database round trips, warm: 2; 1 when there is nothing to end. Throws OAuthError. */
-export async function revokeToken(cx: Context, form: Form, presented: Presented): Promise<void> {
+export async function revokeToken(
+  cx: Context,
+  form: Form,
+  presented: PresentedCredentials,
+): Promise<void> {
   const token = form.get('token')
   if (token === undefined) {
     throw new OAuthError('invalid_request', {

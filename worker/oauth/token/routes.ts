@@ -1,16 +1,18 @@
-// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and out, no rules.
+// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and
+// out, no rules.
 //   /oauth/token /oauth/introspect /oauth/revoke /oauth/userinfo
-// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken through its steps
-// by token_request.ts, and grants/ has one file for each grant_type. Who calls is client_authentication/'s,
-// how a token is written tokens/'s.
+// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken
+// through its steps by token_request.ts, and grants/ has one file for each grant_type. Who calls is
+// client_authentication/'s, how a token is written tokens/'s.
 import { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../../errors.ts'
 import { crossOrigin, type Env, type Http, noStore, readForm, wrongMethod } from '../../http.ts'
 import { readCredential } from '../bearer.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
-import { readRequest, refuseQuery } from '../client_authentication/presented.ts'
+import { readClientRequest, refuseQuery } from '../client_authentication/presented_credentials.ts'
 import type { Credential } from '../client_authentication/sender_constraint.ts'
+import { REPEATABLE_PARAMETERS } from '../grant_types.ts'
 import { introspectToken, signIntrospection } from './introspection.ts'
 import { revokeToken } from './revocation.ts'
 import { exchangeToken } from './token_request.ts'
@@ -26,7 +28,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
     .post('/oauth/token', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c, ['resource', 'audience'])
+      const { form, presented } = await readClientRequest(c, ['resource', ...REPEATABLE_PARAMETERS])
       return c.json(await exchangeToken(c.var.cx, form, presented, readProofRequest(c)))
     })
     .all('/oauth/token', (c) => wrongMethod(c, 'POST'))
@@ -34,7 +36,7 @@ export function tokenRoutes(): Hono<Env> {
     .post('/oauth/introspect', async (c) => {
       noStore(c)
       const { cx } = c.var
-      const { form, presented } = await readRequest(c)
+      const { form, presented } = await readClientRequest(c)
       const { introspection, caller } = await introspectToken(cx, form, presented)
       if (!wantsSigned(c)) return c.json(introspection)
       const jwt = await signIntrospection(cx, caller, introspection)
@@ -45,7 +47,7 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/revoke', crossOrigin(['POST']))
     .post('/oauth/revoke', async (c) => {
       noStore(c)
-      const { form, presented } = await readRequest(c)
+      const { form, presented } = await readClientRequest(c)
       await revokeToken(c.var.cx, form, presented)
       return c.body(null, 200) // RFC 7009 §2.2: the body is not looked at
     })
@@ -65,7 +67,10 @@ const wantsSigned = (c: Http): boolean =>
   accepts(c, { header: 'Accept', supports: [JSON_TYPE, SIGNED_TYPE], default: JSON_TYPE }) ===
   SIGNED_TYPE
 
-/** RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send `?schema=openid`. */
+/**
+ * RFC 6750 §2.1 and §2.2; never the query (§2.3), never two ways at once (§2). Old clients send
+ * `?schema=openid`.
+ */
 async function readUserInfoToken(c: Http): Promise<Credential> {
   if (new URL(c.req.url).searchParams.has('access_token')) refuseQuery(c)
   const header = c.req.header('authorization')

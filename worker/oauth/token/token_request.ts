@@ -1,5 +1,5 @@
-// The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant redeem.
-// Client authentication comes before every grant and cannot be left out by one.
+// The token endpoint's way: parse once, one read batch, authenticate the caller, let the grant
+// redeem. Client authentication comes before every grant and cannot be left out by one.
 
 import { as, type Context } from '../../context.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -12,10 +12,19 @@ import {
   callerReads,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
-import type { Presented } from '../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
 import { bindCaller, readProof } from '../client_authentication/sender_constraint.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { inVendorsWords } from '../clients/presets.ts'
+import {
+  DEVICE_CODE,
+  GRANT_TYPES,
+  type GrantTypeName,
+  isGrantType,
+  JWT_BEARER,
+  REPEATABLE_PARAMETERS,
+  TOKEN_EXCHANGE,
+} from '../grant_types.ts'
 import type { TokenAnswer } from '../tokens/token_answer.ts'
 import * as authorization_code from './grants/authorization_code.ts'
 import * as client_credentials from './grants/client_credentials.ts'
@@ -26,8 +35,8 @@ import * as token_exchange from './grants/token_exchange.ts'
 
 /** The exports of a file in grants/. `reads` goes into the one read batch; `rows` is its answer. */
 type Grant<P extends { readonly reads: Batch }> = {
-  grant_type: string
-  parameters(cx: Context, form: Form, presented: Presented): P | Promise<P>
+  grant_type: GrantTypeName
+  parameters(cx: Context, form: Form, presented: PresentedCredentials): P | Promise<P>
   redeem(
     cx: Context,
     caller: Caller,
@@ -39,9 +48,9 @@ type Grant<P extends { readonly reads: Batch }> = {
 type Exchange = (
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   proof: Proof | null,
-  /** Told the client as soon as it was looked up. */
+  /** Hears of the client as soon as it was looked up. */
   found: (client: ClientRow | undefined) => void,
 ) => Promise<TokenAnswer>
 
@@ -54,7 +63,7 @@ const exchange =
     found(rows.caller.client[0])
     const proven = await authenticate(cx, presented, rows.caller)
     const caller = bindCaller(cx, proven, proof)
-    if (caller.kind === 'client' ? !isAllowed(caller, grant.grant_type) : !isForDevices(grant)) {
+    if (!mayUse(caller, grant.grant_type)) {
       throw new OAuthError('unauthorized_client', {
         description: 'the client is not registered for this grant type',
         reason: 'grant_type_not_registered',
@@ -63,31 +72,29 @@ const exchange =
     return grant.redeem(as(cx, caller), caller, parameters, rows.grant)
   }
 
-const isAllowed = (caller: Caller & { kind: 'client' }, grant_type: string) =>
-  caller.client.grant_types.some((one) => one === grant_type)
+const mayUse = (caller: Caller, grant_type: GrantTypeName): boolean =>
+  caller.kind === 'client'
+    ? caller.client.grant_types.includes(grant_type)
+    : GRANT_TYPES[grant_type].for_devices
 
-/** A device speaks for itself alone. */
-const isForDevices = ({ grant_type }: { grant_type: string }) =>
-  grant_type === client_credentials.grant_type
-
-const EXCHANGES = new Map<string, Exchange>([
-  [authorization_code.grant_type, exchange(authorization_code)],
-  [refresh_token.grant_type, exchange(refresh_token)],
-  [client_credentials.grant_type, exchange(client_credentials)],
-  [device_code.grant_type, exchange(device_code)],
-  [token_exchange.grant_type, exchange(token_exchange)],
-  [jwt_bearer.grant_type, exchange(jwt_bearer)],
-])
+/** How each grant type redeems; all else that is true of one is its entry in grant_types.ts. */
+const EXCHANGES: { readonly [Name in GrantTypeName]: Exchange } = {
+  authorization_code: exchange(authorization_code),
+  refresh_token: exchange(refresh_token),
+  client_credentials: exchange(client_credentials),
+  [DEVICE_CODE]: exchange(device_code),
+  [TOKEN_EXCHANGE]: exchange(token_exchange),
+  [JWT_BEARER]: exchange(jwt_bearer),
+}
 
 /**
- * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without
- * a DPoP proof, 1. A cold process adds 1 for
- * keys and settings. Throws OAuthError.
+ * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without a
+ * DPoP proof, 1. A cold process adds 1 for keys and settings. Throws OAuthError.
  */
 export async function exchangeToken(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   request: ProofRequest,
 ): Promise<TokenAnswer> {
   let client: ClientRow | undefined | null = null
@@ -106,7 +113,10 @@ export async function exchangeToken(
 }
 
 /** For a request that was refused before anybody was looked up. */
-async function findClient(cx: Context, { client_id }: Presented): Promise<ClientRow | undefined> {
+async function findClient(
+  cx: Context,
+  { client_id }: PresentedCredentials,
+): Promise<ClientRow | undefined> {
   const [row] = await cx.db.read(findClientById(client_id))
   return row
 }
@@ -114,7 +124,7 @@ async function findClient(cx: Context, { client_id }: Presented): Promise<Client
 async function exchangeAny(
   cx: Context,
   form: Form,
-  presented: Presented,
+  presented: PresentedCredentials,
   request: ProofRequest,
   found: (client: ClientRow | undefined) => void,
 ): Promise<TokenAnswer> {
@@ -125,15 +135,15 @@ async function exchangeAny(
       reason: 'missing_parameter',
     })
   }
-  const chosen = EXCHANGES.get(grant_type)
-  if (chosen === undefined) {
+  if (!isGrantType(grant_type)) {
     throw new OAuthError('unsupported_grant_type', {
       description: 'this grant type is not offered',
       reason: 'unknown_grant_type',
     })
   }
-  // RFC 8693 §2.1: `audience` may come more than once there, and as any parameter once elsewhere.
-  if (chosen !== EXCHANGES.get(token_exchange.grant_type) && form.all('audience').length > 1) {
+  const { repeatable } = GRANT_TYPES[grant_type]
+  const repeats = REPEATABLE_PARAMETERS.filter((name) => form.all(name).length > 1)
+  if (repeats.some((name) => !repeatable.includes(name))) {
     throw new OAuthError('invalid_request', {
       description: 'a parameter is given more than once',
       reason: 'duplicate_parameter',
@@ -143,5 +153,5 @@ async function exchangeAny(
   const proof = await readProof(cx, request)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
-  return chosen(cx, form, presented, proof, found)
+  return EXCHANGES[grant_type](cx, form, presented, proof, found)
 }

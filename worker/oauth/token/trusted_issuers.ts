@@ -1,5 +1,6 @@
-// Issuers whose word about a person is taken (setting `trusted_issuers`): whether an assertion is one of theirs, for
-// us, now, and whom it names (RFC 7521, RFC 7523 §3). Whether it is used once is for its grant to see to.
+// Issuers whose word about a person is taken (setting `trusted_issuers`): whether an assertion is
+// one of theirs, for us, now, and whom it names (RFC 7521, RFC 7523 §3). Whether it is used once is
+// for its grant to see to.
 import {
   createLocalJWKSet,
   decodeJwt,
@@ -70,8 +71,9 @@ export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims
 }
 
 /**
- * Verifies an assertion with the keys of its issuer, which may have to be fetched. Answers what of it is good once.
- * Throws OAuthError invalid_grant, or temporarily_unavailable when there are no keys to be had.
+ * Verifies an assertion with the keys of its issuer, which may have to be fetched. Answers what of
+ * it is good once. Throws OAuthError invalid_grant, or temporarily_unavailable when there are no
+ * keys to be had.
  */
 export async function verifyAssertion(
   cx: Context,
@@ -80,7 +82,8 @@ export async function verifyAssertion(
 ): Promise<Assertion> {
   const { iss, aud, exp, iat, sub, jti } = await verifySignature(cx, issuer, assertion)
   if (iss !== issuer.issuer) throw refused('assertion_issuer')
-  // Every audience must be us: one that names another server as well could be replayed by that server.
+  // Every audience must be us: one that names another server as well could be replayed by that
+  // server.
   const own = [cx.config.issuer, `${cx.config.issuer}/oauth/token`]
   const ours = issuer.audience === undefined ? own : [issuer.audience]
   const audiences = Array.isArray(aud) ? aud : [aud]
@@ -99,7 +102,10 @@ export async function verifyAssertion(
   return { hash: sha256(`grant of ${iss}\n${jti}`), expires_at: Math.ceil(exp) }
 }
 
-/** The claims, if one of the issuer's keys signed them. Only the signature and `nbf` are judged here. */
+/**
+ * The claims, if one of the issuer's keys signed them. Only the signature and `nbf` are judged
+ * here.
+ */
 async function verifySignature(
   cx: Context,
   issuer: TrustedIssuer,
@@ -145,11 +151,15 @@ const READER: KeySetReader<JWK> = {
   name: 'issuer keys',
   // Which key fits is for jose to say; one member that is no key at all makes it no set.
   read: (keys) => (keys.every(isObject) ? keys : null),
-  // Only clients that proved themselves have an address asked that the operator named: the next may try again at once.
+  // Only clients that proved themselves have an address asked that the operator named: the next may
+  // try again at once.
   remembersFaults: false,
 }
 
-/** The issuer's public keys. Throws OAuthError temporarily_unavailable when they are to be fetched and cannot be. */
+/**
+ * The issuer's public keys. Throws OAuthError temporarily_unavailable when they are to be fetched
+ * and cannot be.
+ */
 async function keysOf(
   cx: Context,
   { jwks, jwks_uri = '' }: TrustedIssuer,

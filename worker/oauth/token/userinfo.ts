@@ -1,5 +1,5 @@
-// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn, by scope and by
-// what the `claims` parameter asked for; signed where the client registered that.
+// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn,
+// by scope and by what the `claims` parameter asked for; signed where the client registered that.
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
@@ -57,7 +57,8 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
     throw refused('origin_ended')
   }
   const client = parseClient(row)
-  // What was asked for one by one was allowed to the client that asked, not to another that acts (RFC 8693).
+  // What was asked for one by one was allowed to the client that asked, not to another that acts
+  // (RFC 8693).
   const asked = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
   // The subject is that of the ID token (§5.3.2), which came with this very token.
   const claims = { ...claimsAbout(user, read.scope, asked), sub: read.sub }

@@ -1,7 +1,8 @@
-// Access tokens: the one place where their claims come together before signing, and where they are read back.
-// The sub-room writes and reads tokens and owns no table: formats.ts has an entry for each format, id_token.ts ID tokens,
-// token_answer.ts puts an answer of the token endpoint together. What a token may hold is its caller's word,
-// whether it is still good that of authorizations/origin_store.ts.
+// Access tokens: the one place where their claims come together before signing, and where they are
+// read back. The sub-room writes and reads tokens and owns no table: formats.ts has an entry for
+// each format, id_token.ts ID tokens, token_answer.ts puts an answer of the token endpoint
+// together, entitlement.ts says what a token may hold. Whether a token is still good is the word of
+// authorizations/origin_store.ts.
 import type { AclRule } from '../../../policy/acl.ts'
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
@@ -12,13 +13,16 @@ import { issueToken, readToken, type TokenFormat } from './formats.ts'
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
 export const ACCESS_TOKEN_MAX = 8192
 
-/** The key that a token is bound to (RFC 7800 §3): by DPoP (RFC 9449 §6) or by certificate (RFC 8705 §3.1). */
+/**
+ * The key that a token is bound to (RFC 7800 §3): by DPoP (RFC 9449 §6) or by certificate (RFC 8705
+ * §3.1).
+ */
 export type Confirmation = { jkt: string } | { 'x5t#S256': string }
 
-/** Who acts for the subject, and for whom that one acted before (RFC 8693 §4.1). */
+/** The principal that acts for the subject, and those that acted before it (RFC 8693 §4.1). */
 export type Act = { sub: string; act?: Act }
 
-/** What an access token is to say. */
+/** The content of an access token. */
 export type AccessToken = {
   /** Id of the authorization or operator-minted token; else of the client or device itself. */
   origin: string
@@ -63,8 +67,8 @@ export type AccessTokenClaims = {
 }
 
 /**
- * The claims of an access token, before anything is consumed for it.
- * Throws OAuthError invalid_scope when the token would be longer than ACCESS_TOKEN_MAX, and invalid_scope or
+ * The claims of an access token, before anything is consumed for it. Throws OAuthError
+ * invalid_scope when the token would be longer than ACCESS_TOKEN_MAX, and invalid_scope or
  * invalid_target when its format cannot be for the audience.
  */
 export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenClaims {
@@ -89,7 +93,8 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(authorization_details === undefined ? {} : { authorization_details }),
     ...(act === undefined ? {} : { act }),
   }
-  // Header or footer, signature, `iss` and dots come to less than 300 characters beside the issuer's own.
+  // Header or footer, signature, `iss` and dots come to less than 300 characters beside the
+  // issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
   if (Math.ceil((bytes * 4) / 3) + 300 > ACCESS_TOKEN_MAX) {
     throw new OAuthError('invalid_scope', {
@@ -105,7 +110,8 @@ function assertFormatFits(
   format: TokenFormat,
   { audience, scope }: AccessToken,
 ): void {
-  // mProxy reads JWTs alone. Registration refuses this pair; here it meets clients registered before it did.
+  // mProxy reads JWTs alone. Registration refuses this pair; here it meets clients registered
+  // before it did.
   if (format !== 'jwt' && audience.includes(cx.config.mqtt_audience)) {
     throw new OAuthError(scope.includes('mqtt') ? 'invalid_scope' : 'invalid_target', {
       description: 'tokens for devices are JWTs, and the client has another access_token_format',
@@ -126,14 +132,17 @@ export type Minted = {
   expires_in: number
   /** Epoch seconds. */
   expires_at: number
-  /** The key that signed, for `keepKeyUntil` when the token outlives the usual lifetimes; '' for opaque ones. */
+  /**
+   * The key that signed, for `keepKeyUntil` when the token outlives the usual lifetimes; '' for
+   * opaque ones.
+   */
   kid: string
 }
 
 export async function signAccessToken(cx: Context, claims: AccessTokenClaims): Promise<Minted> {
-  const { format, ...said } = claims
-  const { access_token, kid } = await issueToken(cx, format, said)
-  const { iat, exp } = said
+  const { format, ...content } = claims
+  const { access_token, kid } = await issueToken(cx, format, content)
+  const { iat, exp } = content
   return { access_token, expires_in: exp - iat, expires_at: exp, kid }
 }
 
@@ -141,7 +150,7 @@ export async function signAccessToken(cx: Context, claims: AccessTokenClaims): P
 export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<Minted> =>
   signAccessToken(cx, accessTokenClaims(cx, token))
 
-/** An access token of ours that was read: good by signature, issuer and time, not yet by state. */
+/** An access token after reading: good by signature, issuer and time, not yet by state. */
 export type ReadToken = {
   origin: string
   sub: string
@@ -151,9 +160,11 @@ export type ReadToken = {
   jti: string
   iat: number
   exp: number
-  /** Null: the client is that of the origin. Else the client is another, that acts for the subject. */
+  /**
+   * Null: the client is that of the origin. Else the client is another, that acts for the subject.
+   */
   act: Act | null
-  /** Who alone may act for the subject, if the token says so (RFC 8693 §4.4). */
+  /** The one principal that may act for the subject, if the token names one (RFC 8693 §4.4). */
   may_act: { sub?: unknown } | null
   /** The key it is bound to, or null. */
   cnf: Confirmation | null
@@ -162,7 +173,10 @@ export type ReadToken = {
   claims: Readonly<Record<string, unknown>>
 }
 
-/** An access token of ours in any format, or null for anything else. Without `audience` any is accepted. */
+/**
+ * Reads an access token of this issuer in any format; null for anything else. Without `audience`
+ * any is accepted.
+ */
 export async function readAccessToken(
   cx: Context,
   token: string,

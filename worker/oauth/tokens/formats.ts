@@ -1,7 +1,8 @@
-// How an access token is written, and how it is read back: one entry per format, which a client chooses by its member
-// `access_token_format`. What the token says is the same in each and comes together in tokens.ts. Each format is told
-// by its beginning and holds what makes it an access token and nothing else; what comes out of `read` is
-// authenticated, from our issuer, and not yet judged by time, audience or state.
+// How an access token is written, and how it is read back: one entry per format, which a client
+// chooses by its member `access_token_format`. Its content is the same in each and comes together
+// in access_token.ts. Each format is known by its beginning and holds what makes it an access token
+// and nothing else; what comes out of `read` is authenticated, from our issuer, and not yet judged
+// by time, audience or state.
 import { type Context, recall, remember } from '../../context.ts'
 import { seal, sha256, UnsealError, unseal } from '../../crypto.ts'
 import { signJwt, verifyJwt } from '../../keys/jwt.ts'
@@ -22,7 +23,7 @@ type Claims = Record<string, unknown> & { iat: number; exp: number }
 type Format = {
   /** `iss` is added. */
   issue(cx: Context, claims: Claims): Promise<Issued>
-  /** The claims of an access token of ours in this format, `iss` included, or null for anything else. */
+  /** The claims of an access token in this format, `iss` included; null for anything else. */
   read(cx: Context, token: string): Promise<Record<string, unknown> | null>
 }
 
@@ -45,12 +46,15 @@ const paseto: Format = {
   async read(cx, token) {
     const claims = await verifyPaseto(cx, token, { typ: 'at+paseto' })
     if (claims === null) return null
-    const { typ: _, ...said } = claims
-    return said
+    const { typ: _, ...content } = claims
+    return content
   },
 }
 
-/** By it secret scanners know the token, whose form is `aat_` + key id (8 characters) + sealed claims. */
+/**
+ * By it secret scanners know the token, whose form is `aat_` + key id (8 characters) + sealed
+ * claims.
+ */
 const OPAQUE_PREFIX = 'aat_'
 const KEY_ID_LENGTH = 8
 
@@ -67,8 +71,9 @@ function unpack(text: string): Record<string, unknown> {
 }
 
 /**
- * Claims sealed under SECRET_KEY: only we can read them, and nothing is written to issue one. Without dots, because
- * whoever demands tokens that are no JWT (Google's account linking) may count them.
+ * Claims sealed under SECRET_KEY: only we can read them, and nothing is written to issue one.
+ * Without dots, because whoever demands tokens that are no JWT (Google's account linking) may count
+ * them.
  */
 const opaque: Format = {
   async issue(cx, claims) {
@@ -96,14 +101,18 @@ export const issueToken = (cx: Context, format: TokenFormat, claims: Claims): Pr
 
 type Claimed = Readonly<Record<string, unknown>>
 
-/** Tokens that were read lately, with their claims: most come again within seconds, and a signature stays what it was. */
+/**
+ * Tokens that were read lately, with their claims: most come again within seconds, and a signature
+ * stays what it was.
+ */
 const REMEMBERED = 'tokens read lately'
 const REMEMBERED_MAX = 1000
 const REMEMBERED_TTL = 60
 
 /**
- * The claims of an access token of ours in whichever format, or null for anything else. Remembered for a minute by the
- * token's hash; time and state are for the caller to judge, each time.
+ * The claims of an access token of this issuer in whichever format, or null for anything else.
+ * Remembered for a minute by the token's hash; time and state are for the caller to judge, each
+ * time.
  */
 export async function readToken(cx: Context, token: string): Promise<Claimed | null> {
   const now = cx.now()

@@ -5,7 +5,7 @@ import type { UserRow } from '../../identity/users.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import type { Settings } from '../../settings.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 
 /** One sign-in of a person, as a code or an authorization keeps it. */
 export type SignIn = {
@@ -16,7 +16,7 @@ export type SignIn = {
   acr: string | null
   /** Of the browser session, if there was one. */
   sid: string | null
-  /** JSON: what the `claims` parameter asked for. */
+  /** JSON: the `claims` parameter of the request. */
   claims: string | null
 }
 
@@ -36,7 +36,7 @@ export async function mintIdToken(
   const alg = client.id_token_signed_response_alg
   const iat = cx.now()
   const { jwt } = await signJwt(cx, alg, 'JWT', {
-    // What scopes bring is for userinfo (OpenID Connect Core §5.4).
+    // The claims of scopes are for userinfo (OpenID Connect Core §5.4).
     ...claimsAbout(user, [], readClaims(claims, client.scope).id_token),
     sub,
     aud: client.client_id,
@@ -44,7 +44,8 @@ export async function mintIdToken(
     exp: iat + settings.id_token_ttl,
     auth_time,
     amr: JSON.parse(amr),
-    // OpenID Connect Core §3.1.3.6: with the hash of the signature's algorithm, which for Ed25519 is SHA-512.
+    // OpenID Connect Core §3.1.3.6: with the hash of the signature's algorithm, which for Ed25519
+    // is SHA-512.
     at_hash: leftHalf(alg === 'EdDSA' ? 'SHA-512' : 'SHA-256', access_token),
     ...(nonce === null ? {} : { nonce }),
     ...(acr === null ? {} : { acr }),

@@ -1,17 +1,18 @@
-// Answers of the token endpoint (RFC 6749 §5.1): signed access token, refresh token and ID token together.
+// Answers of the token endpoint (RFC 6749 §5.1): signed access token, refresh token and ID token
+// together.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import type { UserRow } from '../../identity/users.ts'
 import type { Settings } from '../../settings.ts'
 import type { Detail } from '../authorization_details.ts'
-import type { Client } from '../clients/metadata.ts'
+import type { Client } from '../clients/client_metadata.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { type AccessTokenClaims, signAccessToken, tokenTypeOf } from './access_token.ts'
 import { mintIdToken, type SignIn } from './id_token.ts'
 
 /**
- * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the second part of every
- * token as JSON, so that is there, empty (`{}`).
+ * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the
+ * second part of every token as JSON, so that is there, empty (`{}`).
  */
 export const newRefreshToken = (cx: Context): string => `rt.e30.${randomToken(cx)}`
 
@@ -43,7 +44,7 @@ export async function answerToken(cx: Context, claims: AccessTokenClaims): Promi
   }
 }
 
-/** What a person's sign-in gives a client: an access token and, with `openid`, an ID token. */
+/** The answer to a person's sign-in: an access token and, with `openid`, an ID token. */
 export async function answerSignIn(
   cx: Context,
   settings: Settings,

@@ -1,5 +1,6 @@
-// grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code becomes an
-// authorization with its first tokens, once. The code is consumed before anything is signed.
+// grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code
+// becomes an authorization with its first tokens, once. The code is consumed before anything is
+// signed.
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
@@ -13,8 +14,8 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import {
   endAuthorization,
-  entitle,
-  readAsked,
+  entitleClient,
+  readWish,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
 import {
@@ -56,9 +57,10 @@ export function parameters(cx: Context, form: Form) {
     narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
   }
-  // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707 §2.2, RFC 9396 §6).
-  const asked = { ...readAsked(form), scope: null }
-  return { hash, redirect_uri, code_verifier, asked, reads }
+  // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707
+  // §2.2, RFC 9396 §6).
+  const wish = { ...readWish(form), scope: null }
+  return { hash, redirect_uri, code_verifier, wish, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -70,7 +72,7 @@ const refused = (reason: Reason) =>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { hash, redirect_uri, code_verifier, asked }: Parameters,
+  { hash, redirect_uri, code_verifier, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -99,8 +101,7 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }
-  const { rights, narrowed } = rows
-  const entitled = entitle(cx, covered, asked, caller, rights, settings, narrowed)
+  const entitled = entitleClient(cx, covered, wish, caller, settings, rows)
   const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
   const answers = await writeAs(cx, caller, {
     code: consumeCode(cx, hash, cx.now(), isProven(cx, caller)),
@@ -123,7 +124,10 @@ const reuse = (cx: Context, caller: Caller, code: CodeRow) =>
     condition`${isCodeReused(cx, code.hash)} and ${isProven(cx, caller)}`,
   )
 
-/** RFC 7636 §4.6, S256 alone. A code without challenge is for clients that prove themselves otherwise. */
+/**
+ * RFC 7636 §4.6, S256 alone. A code without challenge is for clients that prove themselves
+ * otherwise.
+ */
 function provesPossession(
   code: CodeRow,
   code_verifier: string | undefined,

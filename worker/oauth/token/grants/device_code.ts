@@ -1,5 +1,5 @@
-// grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and again whether a
-// person has allowed it, and gets an authorization with its first tokens, once.
+// grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and
+// again whether a person has allowed it, and gets an authorization with its first tokens, once.
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
@@ -11,7 +11,7 @@ import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { acrFor } from '../../acr.ts'
-import { entitle, readAsked, startAuthorization } from '../../authorizations/authorizations.ts'
+import { entitleClient, readWish, startAuthorization } from '../../authorizations/authorizations.ts'
 import { findUserOf } from '../../authorizations/store.ts'
 import {
   type Caller,
@@ -24,8 +24,8 @@ import {
   detailsOfDeviceAuthorization,
   findDeviceAuthorization,
   isDeviceAuthorizationMine,
-  notePoll,
   subjectOfDeviceAuthorization,
+  updatePoll,
 } from '../../device_flow/store.ts'
 import { DEVICE_CODE } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
@@ -49,8 +49,9 @@ export function parameters(cx: Context, form: Form) {
     narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
   }
-  // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707 §2.2, RFC 9396 §6).
-  return { hash, asked: { ...readAsked(form), scope: null }, reads }
+  // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707
+  // §2.2, RFC 9396 §6).
+  return { hash, wish: { ...readWish(form), scope: null }, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -62,7 +63,7 @@ const refused = (reason: Reason) =>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { hash, asked }: Parameters,
+  { hash, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -104,14 +105,14 @@ export async function redeem(
     auth_time,
     amr,
     acr: acrFor(JSON.parse(amr), client.default_acr_values),
-    // The device has no part in the browser session in which it was allowed, and does not end with it.
+    // The device has no part in the browser session in which it was allowed, and does not end with
+    // it.
     sid: null,
     session_hash: null,
     claims: null,
     authorization_details: row.authorization_details,
   }
-  const { rights, narrowed } = rows
-  const entitled = entitle(cx, signIn, asked, caller, rights, settings, narrowed)
+  const entitled = entitleClient(cx, signIn, wish, caller, settings, rows)
   const isMine = isDeviceAuthorizationMine(cx, hash)
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const answers = await writeAs(cx, caller, {
@@ -129,7 +130,7 @@ async function refusalToWait(
   caller: Caller,
   { hash, interval }: DeviceAuthorizationRow,
 ): Promise<OAuthError> {
-  const [poll] = await writeAs(cx, caller, notePoll(cx, hash, isProven(cx, caller)))
+  const [poll] = await writeAs(cx, caller, updatePoll(cx, hash, isProven(cx, caller)))
   const now = poll?.interval
   // Decided in this very moment: the next poll tells.
   return now !== undefined && now > interval

@@ -1,6 +1,7 @@
-// grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word of another issuer
-// about a person, and gets what that person allowed it before, or what it may have without asking. It becomes an
-// authorization like any sign-in, so it can be seen and revoked. The assertion is good once.
+// grant_type=urn:ietf:params:oauth:grant-type:jwt-bearer (RFC 7523 §2.1): a client brings the word
+// of another issuer about a person, and gets the access that this person allowed it before, or that
+// it may have without asking. It becomes an authorization like any sign-in, so it can be seen and
+// revoked. The assertion is good once.
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
@@ -12,7 +13,7 @@ import { isUsable } from '../../../identity/users.ts'
 import { loadSettings } from '../../../settings.ts'
 import { isAllAllowed, listAllowedScopes } from '../../authorizations/allowed_scope_store.ts'
 import {
-  entitle,
+  entitleClient,
   findAuthorization,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
@@ -24,11 +25,12 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   consumeAssertion,
   isAssertionMine,
 } from '../../client_authentication/used_assertion_store.ts'
+import { JWT_BEARER } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type Claims,
@@ -39,10 +41,13 @@ import {
   verifyAssertion,
 } from '../trusted_issuers.ts'
 
-export const grant_type = 'urn:ietf:params:oauth:grant-type:jwt-bearer'
+export const grant_type = JWT_BEARER
 
-/** Throws OAuthError. What the assertion says serves to read by, and is believed only in `redeem`. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+/**
+ * Throws OAuthError. The claims of the assertion serve to read by, and are believed only in
+ * `redeem`.
+ */
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const assertion = form.get('assertion')
   if (assertion === undefined) {
     throw new OAuthError('invalid_request', {
@@ -114,8 +119,8 @@ export async function redeem(
     authorization_details: null,
   }
   // The scope was just asked; there is nothing to narrow.
-  const asked = { scope: null, resource: [] }
-  const entitled = entitle(cx, signIn, asked, caller, rights, settings)
+  const wish = { scope: null, resource: [] }
+  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights })
   const isMine = condition`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
@@ -131,15 +136,15 @@ export async function redeem(
 
 function covers(
   allowed: readonly { resource: string; scope: string }[],
-  asked: { resource: readonly string[]; scope: readonly string[] },
+  wanted: { resource: readonly string[]; scope: readonly string[] },
 ): boolean {
   const known = new Set(allowed.map((row) => `${row.resource} ${row.scope}`))
-  const resources = asked.resource.length === 0 ? [''] : asked.resource
-  return resources.every((one) => asked.scope.every((scope) => known.has(`${one} ${scope}`)))
+  const resources = wanted.resource.length === 0 ? [''] : wanted.resource
+  return resources.every((one) => wanted.scope.every((scope) => known.has(`${one} ${scope}`)))
 }
 
 /** When the person signed in at the other issuer, as far as it says so. */
 function signedInAt(cx: Context, { auth_time, iat }: Claims): number {
-  const told = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
-  return Math.min(cx.now(), Math.floor((told as number | undefined) ?? cx.now()))
+  const seconds = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
+  return Math.min(cx.now(), Math.floor((seconds as number | undefined) ?? cx.now()))
 }

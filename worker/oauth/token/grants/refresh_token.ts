@@ -1,6 +1,7 @@
-// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep their token, and so do
-// those whose token is bound to a key; other public ones rotate: a token is good if it, or its parent, is the family's head; using it makes it the head;
-// any other genuine token of the family revokes the family. So a lost answer strands nobody.
+// grant_type=refresh_token (RFC 6749 §6, RFC 9700 §4.14.2). Clients that prove themselves keep
+// their token, and so do those whose token is bound to a key; other public ones rotate: a token is
+// good if it, or its parent, is the family's head; using it makes it the head; any other genuine
+// token of the family revokes the family. So a lost answer strands nobody.
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
 import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
@@ -13,7 +14,7 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
-import { endedEvent, entitle, readAsked } from '../../authorizations/authorizations.ts'
+import { endedEvent, entitleClient, readWish } from '../../authorizations/authorizations.ts'
 import {
   detailsOfRefreshToken,
   findRefreshToken,
@@ -50,7 +51,7 @@ export function parameters(cx: Context, form: Form) {
     narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
   }
-  return { asked: readAsked(form), reads }
+  return { wish: readWish(form), reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -61,11 +62,14 @@ const refused = (reason: Reason) =>
     reason,
   })
 
-/** Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms no family. */
+/**
+ * Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms
+ * no family.
+ */
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { asked }: Parameters,
+  { wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -85,8 +89,7 @@ export async function redeem(
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const { rights, narrowed } = rows
-  const entitled = isStray ? null : entitle(cx, token, asked, caller, rights, settings, narrowed)
+  const entitled = isStray ? null : entitleClient(cx, token, wish, caller, settings, rows)
 
   const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)
@@ -94,7 +97,8 @@ export async function redeem(
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
   const answers = await writeAs(cx, caller, {
     advance: use.advance,
-    // Before the rest: a token whose child is there is no stray. A client that keeps its token has none.
+    // Before the rest: a token whose child is there is no stray. A client that keeps its token has
+    // none.
     insertChild: child === null ? null : use.insertChild,
     child: child === null ? null : use.findChild,
     reuse: endedEvent(cx, token, 'refresh_token_reused', use.isReused),

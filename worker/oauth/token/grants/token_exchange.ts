@@ -1,53 +1,44 @@
-// grant_type=urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): a client acts for whoever a token of ours is
-// about. Delegation alone: the new token names in `act` who acts. It never holds more than both hold, the subject by
-// the token and the one who acts by registration and grants, and ends with the subject token. It hangs on the same
-// origin, so it dies with it. Nothing is written to issue it, and there is no refresh token.
+// grant_type=urn:ietf:params:oauth:grant-type:token-exchange (RFC 8693): a client acts for the
+// subject of a token of this issuer. Delegation alone: the new token names in `act` who acts. It
+// never holds more than both hold, the subject by the token and the one who acts by registration
+// and grants, and ends with the subject token. It hangs on the same origin, so it dies with it.
+// Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
-import {
-  compileNarrowedAcl,
-  heldNarrowings,
-  narrowedRightsOf,
-} from '../../../access/narrowed_rights.ts'
-import {
-  type CompiledAcl,
-  compileAcl,
-  intersectAcl,
-  permissionsEverywhere,
-  rightsOf,
-} from '../../../access/rights.ts'
+import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
+import { permissionsEverywhere, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
-import { badRequest, OAuthError } from '../../../errors.ts'
+import { badRequest } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
-import { narrowDetails } from '../../authorization_details.ts'
-import {
-  aclClaim,
-  holdsScope,
-  isRegisteredScope,
-  mayNameResource,
-  readAsked,
-} from '../../authorizations/authorizations.ts'
+import { readWish } from '../../authorizations/authorizations.ts'
 import { findLiveOrigin, NO_TOKEN } from '../../authorizations/origin_store.ts'
 import {
   assertConfidential,
   type Caller,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
-import type { Presented } from '../../client_authentication/presented.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
-import { isManagementScope, managementAudience, resolveAudience } from '../../scopes.ts'
+import { TOKEN_EXCHANGE } from '../../grant_types.ts'
+import { managementAudience } from '../../scopes.ts'
 import {
   accessTokenClaims,
   type Confirmation,
   type ReadToken,
   readAccessToken,
 } from '../../tokens/access_token.ts'
+import {
+  assertEntitled,
+  type EntitlementFault,
+  entitlement,
+  type FaultWords,
+} from '../../tokens/entitlement.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
-export const grant_type = 'urn:ietf:params:oauth:grant-type:token-exchange'
+export const grant_type = TOKEN_EXCHANGE
 
 const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 
@@ -55,17 +46,8 @@ const ACCESS_TOKEN = 'urn:ietf:params:oauth:token-type:access_token'
 const unfit = (whose: 'subject' | 'actor', reason: Reason) =>
   badRequest(`the ${whose} token cannot be used`, reason)
 
-const badScope = (description: string, reason: Reason) =>
-  new OAuthError('invalid_scope', { description, reason })
-
-const badTarget = (reason: Reason) =>
-  new OAuthError('invalid_target', {
-    description: 'a token for this resource or audience cannot be had so',
-    reason,
-  })
-
 /** Throws OAuthError. */
-export async function parameters(cx: Context, form: Form, presented: Presented) {
+export async function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const subject = await readToken(cx, form, 'subject')
   if (subject === null) throw badRequest('subject_token is needed', 'missing_parameter')
   const actor = await readToken(cx, form, 'actor')
@@ -73,7 +55,7 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
   if (requested !== undefined && requested !== ACCESS_TOKEN) {
     throw badRequest('requested_token_type can be that of access tokens alone', 'requested_type')
   }
-  const asked = readAsked(form)
+  const wish = readWish(form)
   const now = cx.now()
   const details = scalar`${JSON.stringify(subject.authorization_details ?? null)}`
   const powersOf = (sub: string) => ({
@@ -90,9 +72,10 @@ export async function parameters(cx: Context, form: Form, presented: Presented) 
     client: powersOf(presented.client_id),
     actor: powersOf(actor?.sub ?? ''),
   }
-  // §2.1: `audience` is a name where `resource` is an address; of both only what is registered serves.
-  const target = [...new Set([...asked.resource, ...form.all('audience')])]
-  return { subject, actor, asked, target, reads }
+  // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
+  // serves.
+  const resource = [...new Set([...wish.resource, ...form.all('audience')])]
+  return { subject, actor, wish: { ...wish, resource }, reads }
 }
 
 /** RFC 8693 §2.1: a token comes with its type, and a type with its token. */
@@ -121,34 +104,14 @@ type Parameters = Awaited<ReturnType<typeof parameters>>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { subject, actor, asked, target }: Parameters,
+  { subject, actor, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
-  const [origin] = rows.origins.subject
-  const [actorOrigin] = rows.origins.actor
-  const [origClient] = rows.subjectClient
-  if (origin === undefined || origClient === undefined) throw unfit('subject', 'subject_ended')
-  // Things speak for themselves alone.
-  if (origin.kind !== 'authorization' && origin.kind !== 'client') {
-    throw unfit('subject', 'subject_is_device')
-  }
-  if (!mayExchange(cx, client, subject)) throw unfit('subject', 'subject_token_of_others')
-  if (!isProvenKey(subject.cnf, caller.cnf)) throw unfit('subject', 'subject_token_bound')
+  const { origin, subjectClient } = assertSubject(cx, caller, subject, rows)
   cx.parties.sub = subject.sub
-  if (actor !== null) {
-    if (actorOrigin?.kind !== 'authorization' && actorOrigin?.kind !== 'client') {
-      throw unfit('actor', 'actor_ended')
-    }
-    // Its own token, or that of a person who signed in to it; not one that acts for somebody already.
-    if (actor.client_id !== client.client_id || actor.act !== null) {
-      throw unfit('actor', 'actor_token_of_others')
-    }
-    if (!isProvenKey(actor.cnf, caller.cnf)) throw unfit('actor', 'actor_token_bound')
-    // It would bound the new one by less than all that the person may do, which nothing here weighs.
-    if (actor.authorization_details !== undefined) throw unfit('actor', 'actor_token_detailed')
-  }
+  if (actor !== null) assertActor(caller, actor, rows)
   const acting = actor?.sub ?? client.client_id
   // RFC 8693 §4.4
   if (subject.may_act !== null && subject.may_act.sub !== acting) throw unfit('subject', 'may_act')
@@ -157,84 +120,53 @@ export async function redeem(
   // The third party, where it is a person and not the client once more.
   const third = actor === null || acting === client.client_id ? null : rows.actor
 
-  const wanted = wantedScope(subject, asked.scope, [
-    (one) => isRegisteredScope(client, one),
-    (one) => isRegisteredScope(parseClient(origClient), one),
-    (one) => third === null || actor?.scope.includes(one) === true,
-  ])
-  const covered = narrowDetails(subject.authorization_details, asked.authorization_details)
-  const details =
-    covered === undefined
-      ? undefined
-      : [rows.subject, rows.client, ...(third === null ? [] : [third])].reduce(
-          (left, { narrowed }) => heldNarrowings(left, narrowed),
-          covered,
-        )
-
-  const { mqtt_audience } = cx.config
-  const reaches = ({ scope, audience }: ReadToken) =>
-    scope.includes('mqtt') || audience.includes(mqtt_audience)
-  const reachesMqtt = reaches(subject) && (third === null || (actor !== null && reaches(actor)))
-  const leading =
-    details !== undefined && target.length === 0 && reachesMqtt ? [...wanted, 'mqtt'] : wanted
-  const resolved = resolveAudience(cx, [...new Set(leading)], target)
-  const { audience } = resolved
-  let scope = resolved.scope.filter((one) => wanted.includes(one))
-  if (!audience.every((one) => mayNameResource(cx, client, one, details !== undefined))) {
-    throw badTarget('resource_not_registered')
-  }
-  if (scope.length === 0 && target.length === 0 && details === undefined) {
-    throw badScope('there is no scope that both parties have', 'no_common_scope')
-  }
-  const isMqtt = audience.includes(mqtt_audience)
-  if (isMqtt && !reachesMqtt) throw badTarget('mqtt_not_covered')
-  if (audience.includes(managementAudience(cx))) {
-    const permissions = [rows.subject, ...(third === null ? [] : [third])].map(({ rights }) =>
-      permissionsEverywhere(rights),
-    )
-    scope = scope.filter(
-      (one) => isManagementScope(one) && permissions.every((has) => holdsScope(has, one)),
-    )
-    if (scope.length === 0 || origin.kind !== 'authorization') {
-      throw badScope('the subject holds none of the management scopes', 'no_management_role')
-    }
-  }
-
-  const ends = [subject.exp, ...(actor === null ? [] : [actor.exp])]
-  const rules = (max: number): CompiledAcl => {
-    const compiled = [
-      details === undefined
-        ? compileAcl(cx, subject.sub, rows.subject.rights, max)
-        : compileNarrowedAcl(
-            cx,
-            subject.sub,
-            details,
-            rows.subject.rights,
-            rows.subject.narrowed,
-            max,
-          ),
-      compileAcl(cx, client.client_id, rows.client.rights, max),
-      ...(third === null ? [] : [compileAcl(cx, acting, third.rights, max)]),
-      // Whoever acted before took something away: what that was, the token alone says.
-      ...(subject.act === null ? [] : [{ rules: rulesIn(subject), expires_at: null }]),
-    ]
-    return compiled.reduce((a, b) => intersect(a, b, max))
-  }
-  const { acl, not_after } = isMqtt
-    ? aclClaim(settings, rules)
-    : { acl: undefined, not_after: null }
+  const found = entitlement(cx, {
+    covered: {
+      scope: lasting(subject.scope),
+      resource: null,
+      authorization_details: subject.authorization_details,
+    },
+    wish: { ...wish, scope: wish.scope && lastingOf(subject, wish.scope) },
+    clients: [client, subjectClient],
+    parties: [
+      {
+        id: subject.sub,
+        // Of a client that got the token for itself the registration would be all; nobody acts for
+        // it there.
+        permissions: origin.kind === 'client' ? NONE : permissionsEverywhere(rows.subject.rights),
+        token: subject,
+        ...rows.subject,
+      },
+      { id: client.client_id, permissions: null, ...rows.client },
+      ...(third === null || actor === null
+        ? []
+        : [
+            {
+              id: acting,
+              permissions: permissionsEverywhere(third.rights),
+              token: actor,
+              ...third,
+            },
+          ]),
+    ],
+    acl_max_rules: settings.acl_max_rules,
+    isStrict: true,
+    // The principals that acted before took something away: how much, the token alone says.
+    within: subject.act === null ? undefined : rulesIn(subject),
+  })
+  const { not_after, ...content } = assertEntitled(found, WORDS)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     sub: subject.sub,
     client_id: client.client_id,
-    audience,
-    scope,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
     format: client.access_token_format,
-    not_after: Math.min(...ends, not_after ?? Number.MAX_SAFE_INTEGER),
-    acl,
     cnf: caller.cnf,
-    authorization_details: details,
+    ...content,
+    // The new token ends with the tokens that it rests on.
+    not_after: Math.min(
+      ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
+    ),
     // §4.1: who acted before stands within
     act: { sub: acting, ...(subject.act === null ? {} : { act: subject.act }) },
   })
@@ -242,9 +174,51 @@ export async function redeem(
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
 }
 
+type Exchanging = Extract<Caller, { kind: 'client' }>
+
 /**
- * Whoever a token was made for may go on with it: its audience, and the client that got it for one of our own
- * endpoints. A token that somebody else let slip is of no use here.
+ * Throws OAuthError where the subject token does not serve this client, or its origin has ended.
+ */
+function assertSubject(
+  cx: Context,
+  { client, cnf }: Exchanging,
+  subject: ReadToken,
+  rows: Answers<Parameters['reads']>,
+) {
+  const [origin] = rows.origins.subject
+  const [row] = rows.subjectClient
+  if (origin === undefined || row === undefined) throw unfit('subject', 'subject_ended')
+  // Things speak for themselves alone.
+  if (origin.kind !== 'authorization' && origin.kind !== 'client') {
+    throw unfit('subject', 'subject_is_device')
+  }
+  if (!mayExchange(cx, client, subject)) throw unfit('subject', 'subject_token_of_others')
+  if (!isProvenKey(subject.cnf, cnf)) throw unfit('subject', 'subject_token_bound')
+  return { origin, subjectClient: parseClient(row) }
+}
+
+/** Throws OAuthError where the actor token does not serve this client, or its origin has ended. */
+function assertActor(
+  { client, cnf }: Exchanging,
+  actor: ReadToken,
+  rows: Answers<Parameters['reads']>,
+): void {
+  const [origin] = rows.origins.actor
+  if (origin?.kind !== 'authorization' && origin?.kind !== 'client') {
+    throw unfit('actor', 'actor_ended')
+  }
+  // Its own token, or that of a person who signed in to it; not one that acts for somebody already.
+  if (actor.client_id !== client.client_id || actor.act !== null) {
+    throw unfit('actor', 'actor_token_of_others')
+  }
+  if (!isProvenKey(actor.cnf, cnf)) throw unfit('actor', 'actor_token_bound')
+  // It would bound the new one by less than all that the person may do, which nothing here weighs.
+  if (actor.authorization_details !== undefined) throw unfit('actor', 'actor_token_detailed')
+}
+
+/**
+ * A token is exchanged by those that it was made for: its audience, and the client that got it for
+ * an endpoint of this server. A token that somebody else let slip is of no use here.
  */
 function mayExchange(cx: Context, client: Client, { audience, client_id }: ReadToken): boolean {
   const { issuer, mqtt_audience } = cx.config
@@ -257,33 +231,35 @@ function mayExchange(cx: Context, client: Client, { audience, client_id }: ReadT
 const isProvenKey = (bound: Confirmation | null, proven: Confirmation | null): boolean =>
   bound === null || JSON.stringify(bound) === JSON.stringify(proven)
 
-/** The scope that is asked, which the subject token must have, as far as all `limits` let it through. */
-function wantedScope(
-  subject: ReadToken,
-  asked: readonly string[] | null,
-  limits: readonly ((scope: string) => boolean)[],
-): string[] {
-  if (asked?.some((one) => !subject.scope.includes(one))) {
-    throw badScope('the subject token does not have this scope', 'scope_not_covered')
-  }
-  // There is nothing to refresh.
-  const wanted = (asked ?? subject.scope).filter(
-    (one) => one !== 'offline_access' && limits.every((lets) => lets(one)),
-  )
-  if (asked?.some((one) => one !== 'offline_access' && !wanted.includes(one))) {
-    throw badScope('one of the parties is not registered for this scope', 'scope_not_registered')
-  }
-  return wanted
+/** There is nothing to refresh. */
+const lasting = (scope: readonly string[]) => scope.filter((one) => one !== 'offline_access')
+
+/**
+ * The wish without `offline_access`, where the subject token has that; a scope that it lacks is
+ * refused.
+ */
+const lastingOf = (subject: ReadToken, scope: readonly string[]) =>
+  subject.scope.includes('offline_access') ? lasting(scope) : scope
+
+const NONE: ReadonlySet<string> = new Set()
+
+const BAD_TARGET = 'a token for this resource or audience cannot be had so'
+
+const WORDS: Partial<Record<EntitlementFault, FaultWords>> = {
+  scope_not_covered: {
+    description: 'the subject token does not have this scope',
+    reason: 'scope_not_covered',
+  },
+  scope_not_registered: {
+    description: 'one of the parties is not registered for this scope',
+    reason: 'scope_not_registered',
+  },
+  no_scope: {
+    description: 'there is no scope that both parties have',
+    reason: 'no_common_scope',
+  },
+  resource_not_registered: { description: BAD_TARGET, reason: 'resource_not_registered' },
 }
 
-/** The rules that a token of ours carries. */
+/** The rules that an access token carries. */
 const rulesIn = ({ claims }: ReadToken): AclRule[] => (claims['acl'] as AclRule[] | undefined) ?? []
-
-function intersect(a: CompiledAcl, b: CompiledAcl, max: number): CompiledAcl {
-  if ('fault' in a) return a
-  if ('fault' in b) return b
-  const rules = intersectAcl(a.rules, b.rules)
-  if (rules.length > max) return { fault: 'too_many_rules' }
-  const ends = [a.expires_at, b.expires_at].filter((one) => one !== null)
-  return { rules, expires_at: ends.length === 0 ? null : Math.min(...ends) }
-}

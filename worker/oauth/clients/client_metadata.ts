@@ -1,5 +1,6 @@
-// A client as a whole: the schemas that derive from its members (members.ts), what makes it a whole, and how it looks
-// in the table and in the API. How clients are made, changed and deleted is clients.ts's.
+// A client as a whole: the schemas that derive from its members (members.ts), what makes it a
+// whole, and how it looks in the table and in the API. How clients are made, changed and deleted is
+// clients.ts's.
 import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
@@ -22,11 +23,14 @@ import {
 } from './members.ts'
 import { presetMembers, presetTokenTtl } from './presets.ts'
 import { redirectUriFault } from './redirect_uris.ts'
-import { secretSchema } from './secrets.ts'
+import { secretSchema } from './secret_rules.ts'
 import type { ClientColumns, ClientRow } from './store.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
 
-/** The methods that there are: those by certificate only where a certificate can be known (RFC 8705). */
+/**
+ * The methods that there are: those by certificate only where a certificate can be known (RFC
+ * 8705).
+ */
 export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
   AUTH_METHODS.filter(
     (method) =>
@@ -34,13 +38,18 @@ export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
       (method !== 'self_signed_tls_client_auth' || mtls !== null),
   )
 
-/** What an initial access token may give the clients that are made with it: what they are, never what they may. */
+/**
+ * What an initial access token may give the clients that are made with it: what they are, never
+ * what they may.
+ */
 export const clientDefaults = z
   .strictObject(inputShape('client', 'initial_access_token'))
   .openapi('ClientDefaults')
 export type ClientDefaults = z.infer<typeof clientDefaults>
 
-/** What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it. */
+/**
+ * What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it.
+ */
 export const clientRegistration = z.object({ ...inputShape('client'), scope: patchShape.scope })
 export type ClientRegistration = z.infer<typeof clientRegistration>
 
@@ -116,7 +125,10 @@ export function describeClient(client: Client): z.infer<typeof clientSchema> {
 /** A client without what only a stored one has. */
 export type Description = AllMembers
 
-/** The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes stay. */
+/**
+ * The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes
+ * stay.
+ */
 export const startOver = (current: Client): Description => ({
   ...current,
   ...Object.fromEntries(OWN_NAMES.map((name) => [name, INITIAL[name]])),

@@ -8,7 +8,7 @@ import type { Reason } from '../../refusals.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 
 /** What a request presents, by exactly one method. Nothing of it is believed yet. */
-export type Presented =
+export type PresentedCredentials =
   | { method: 'none'; client_id: string }
   | {
       method: 'client_secret_basic' | 'client_secret_post'
@@ -27,7 +27,10 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
  * Reads the client's credentials from the Authorization header and the form. Throws OAuthError invalid_request
  * when there is more than one method, invalid_client when there is none or it cannot be read.
  */
-export function readPresented(authorization: string | undefined, form: Form): Presented {
+export function readCredentials(
+  authorization: string | undefined,
+  form: Form,
+): PresentedCredentials {
   const client_id = form.get('client_id')
   const client_secret = form.get('client_secret')
   const assertion = form.get('client_assertion')
@@ -45,7 +48,7 @@ export function readPresented(authorization: string | undefined, form: Form): Pr
   if (!known) throw invalidClient('bad_client_id')
   return presented
 
-  function pick(): Presented {
+  function pick(): PresentedCredentials {
     if (authorization !== undefined) return readBasic(authorization)
     if (assertion !== undefined || type !== undefined) {
       // RFC 7521 §4.2
@@ -59,7 +62,7 @@ export function readPresented(authorization: string | undefined, form: Form): Pr
   }
 }
 
-function readBasic(authorization: string): Presented {
+function readBasic(authorization: string): PresentedCredentials {
   const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)
   if (match === null) throw invalidClient('bad_authorization_header')
   try {
@@ -89,15 +92,15 @@ function subjectOf(assertion: string): string {
 }
 
 /** RFC 6749 §3.2: parameters come in the body, so that no secret is in a URL. */
-export async function readRequest(
+export async function readClientRequest(
   c: Http,
   repeatable: readonly string[] = [],
-): Promise<{ form: Form; presented: Presented }> {
+): Promise<{ form: Form; presented: PresentedCredentials }> {
   refuseQuery(c)
   const form = await readForm(c, repeatable)
   const { parties } = c.var.cx
   parties.client_id = form.get('client_id') ?? null
-  const presented = readPresented(c.req.header('authorization'), form)
+  const presented = readCredentials(c.req.header('authorization'), form)
   parties.client_id = presented.client_id
   return { form, presented }
 }

@@ -7,7 +7,7 @@ import type { Statement } from '../../db/sql.ts'
 import { deliver, insertDelivery } from '../../deliveries.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
 import { logoutTokens } from './backchannel_logout.ts'
-import { forgetSid, HANGING_MAX, type Hanging, isHanging, listHanging } from './store.ts'
+import { deleteSid, HANGING_MAX, type Hanging, isHanging, listHanging } from './store.ts'
 
 /** Batches in one run; what is left then waits for the next. */
 const BATCHES_MAX = 100
@@ -33,7 +33,7 @@ export function endHanging(cx: Context, rows: readonly Hanging[]): readonly Stat
     }
     return made
   })
-  return [...statements, forgetSid(rows.map(({ id }) => id))]
+  return [...statements, deleteSid(rows.map(({ id }) => id))]
 }
 
 /**

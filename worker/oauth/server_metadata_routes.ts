@@ -2,7 +2,7 @@
 import { Hono } from 'hono'
 import type { Env, Http } from '../http.ts'
 import { loadSettings } from '../settings.ts'
-import { metadata, resourceMetadata } from './metadata.ts'
+import { metadata, resourceMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300
 

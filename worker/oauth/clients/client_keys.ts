@@ -3,15 +3,15 @@
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type KeySetReader, keysNamed, remoteKeys } from '../../keys/remote_jwks.ts'
-import type { Client } from './metadata.ts'
-import { type Jwk, jwkSchema } from './public_jwk.ts'
+import type { Client } from './client_metadata.ts'
+import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 
 const READER: KeySetReader<Jwk> = {
   name: 'client keys',
   // Keys of no use are passed over (RFC 7517 §5).
   read: (keys) =>
     keys.flatMap((key) => {
-      const { data } = jwkSchema.safeParse(key)
+      const { data } = clientJwkSchema.safeParse(key)
       return data === undefined ? [] : [data as Jwk]
     }),
   // Anybody may bring an assertion in the name of a client, and so have its address asked.

@@ -3,13 +3,14 @@
 import { Hono } from 'hono'
 import { as } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
-import { type Env, page, pageHeaders, readForm } from '../../http.ts'
+import { type Env, readForm } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { findSession, readSessionCookie, userOf } from '../../identity/sessions.ts'
 import { applicationsPage } from '../../pages/applications_page.ts'
 import { english } from '../../pages/messages.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { loadSettings } from '../../settings.ts'
-import { listAllowedOf, listLiveAuthorizations } from './user_authorization_store.ts'
+import { listAllowedScopesOfUser, listLiveAuthorizations } from './user_authorization_store.ts'
 import { allowedInWords, applicationsOf, withdraw } from './user_authorizations.ts'
 
 export const APPLICATIONS = '/account/applications'
@@ -28,7 +29,7 @@ export function applicationRoutes(): Hono<Env> {
       const user_id = userOf(cx, cookie)
       const { sessions, allowed, live } = await cx.db.read({
         sessions: findSession(cx, cookie),
-        allowed: listAllowedOf(user_id),
+        allowed: listAllowedScopesOfUser(user_id),
         live: listLiveAuthorizations(cx, user_id, { after: '', limit: LOOKED_AT, idle_ttl }),
       })
       const [session] = sessions

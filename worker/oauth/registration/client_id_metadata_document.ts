@@ -10,14 +10,19 @@ import { parseJsonObject } from '../../http.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
+import {
+  type Client,
+  type Description,
+  parseClient,
+  startOver,
+} from '../clients/client_metadata.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 import { changeOf, creationOf } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
-import { type Client, type Description, parseClient, startOver } from '../clients/metadata.ts'
-import { type ClientRow, findClientById, keepDocumentUntil } from '../clients/store.ts'
+import { type ClientRow, findClientById, updateDocumentExpiry } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describe, readMetadata } from './registration.ts'
+import { assertKeepsSector, describeAsRegistered, readMetadata } from './registration.ts'
 
 /** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
 export const DOCUMENTS_MAX = 60
@@ -81,7 +86,7 @@ async function renew(
   const { statements } = await changeOf(acting, row, next)
   const { clients } = await cx.db.write({
     changes: statements,
-    lifetime: keepDocumentUntil(url, metadata_expires_at),
+    lifetime: updateDocumentExpiry(url, metadata_expires_at),
     giveBack: attempts.giveBack,
     clients: findClientById(url),
   })
@@ -160,7 +165,12 @@ function judge(
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const said = readMetadata(own, grantTypesFor('anybody'))
     const start = current === null ? INITIAL : startOver(current)
-    const next = describe(cx, { ...start, scope: [...IDENTITY_SCOPES] }, said, IDENTITY_SCOPES)
+    const next = describeAsRegistered(
+      cx,
+      { ...start, scope: [...IDENTITY_SCOPES] },
+      said,
+      IDENTITY_SCOPES,
+    )
     if (current !== null) assertKeepsSector(current, next)
     return next
   } catch (error) {

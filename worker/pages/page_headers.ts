@@ -1,0 +1,41 @@
+// Headers of pages: the Content-Security-Policy, no framing, no storing. A route of pages says by `page` that its
+// errors are pages too.
+import type { MiddlewareHandler } from 'hono'
+import type { Env, Http } from '../http.ts'
+
+/**
+ * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
+ * `script` is the CSP source of the one script that a page may have.
+ */
+export function pageHeaders(
+  c: Http,
+  formTargets: readonly string[] = [],
+  { script, images = [] }: { script?: string; images?: readonly string[] } = {},
+): void {
+  // Chromium applies form-action to the redirect that follows a form, hence the client's origin.
+  const targets = ["'self'", ...formTargets].join(' ')
+  c.header(
+    'Content-Security-Policy',
+    `default-src 'none'; ${script === undefined ? '' : `script-src ${script}; `}` +
+      `style-src 'self'; ${['img-src', "'self'", 'data:', ...images].join(' ')}; form-action ${targets}; ` +
+      "frame-ancestors 'none'; base-uri 'none'",
+  )
+  c.header('X-Frame-Options', 'DENY')
+  // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
+  c.header('Referrer-Policy', 'same-origin')
+  c.header('Cache-Control', 'no-store')
+}
+
+/** The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes `;` in one. */
+export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
+  if (shown === null || shown.logo_uri === null) return []
+  const { origin, hostname } = new URL(shown.logo_uri)
+  return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
+}
+
+/** Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not stored. */
+export const page: MiddlewareHandler<Env> = (c, next) => {
+  c.set('isPage', true)
+  pageHeaders(c)
+  return next()
+}
