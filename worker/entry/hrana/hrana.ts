@@ -164,7 +164,7 @@ export async function serveHrana({
       count = 0
     },
     async close() {
-      connections.close() // callers that wait for a lock give up for a lock gives up
+      connections.close() // callers that wait for a lock give up
       const closed = new Promise((done) => server.close(done))
       server.closeAllConnections()
       await closed
