@@ -1,4 +1,5 @@
-// Secrets of all kinds, sent to be refused at every endpoint: the log has the refusal and nothing of them.
+// Secrets of all kinds, sent to be refused at every endpoint: the log has the refusal and nothing
+// of them.
 import { beforeAll, expect, test } from 'vitest'
 import { updateSettings } from '../../worker/admin/settings_change.ts'
 import { sha256 } from '../../worker/crypto.ts'
@@ -394,7 +395,10 @@ test.each(Object.keys(requests))('%s', async (name) => {
   expect(await refusalsOf(path, request)).toBe(1)
 })
 
-/** Routes of the management API with a body or query that is wrong, for a client that may do everything. */
+/**
+ * Routes of the management API with a body or query that is wrong, for a client that may do
+ * everything.
+ */
 const calls: Record<string, () => Sent & { path: string }> = {
   'a user with a short password': () => ({
     path: '/v1/users',

@@ -1,4 +1,5 @@
-// Refusals that explain themselves: the id of a request, what a refusal leaves in the log, and which clock is wrong.
+// Refusals that explain themselves: the id of a request, what a refusal leaves in the log, and
+// which clock is wrong.
 import { describe, expect, test } from 'vitest'
 import { updateSettings } from '../../worker/admin/settings_change.ts'
 import { createApp } from '../../worker/app.ts'
@@ -183,7 +184,7 @@ describe('the log of a refusal', () => {
 })
 
 describe('the words of the database', () => {
-  /** What is logged when the database answers so. */
+  /** The log line for such an answer of the database. */
   async function loggedFor(answer: () => Response) {
     const worker = await startWorker()
     const app = createApp(() => ({

@@ -4,7 +4,7 @@
 // the attack meets alone: the condition of a write rather than the look before it.
 export type Guard = {
   name: string
-  /** What it guards against, with its source. */
+  /** The attack or fault that it prevents, with its source. */
   attack: string
   file: string
   from: string

@@ -162,19 +162,19 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
   const wanted = rowOf(cx, input)
   const { name, permissions, acl } = wanted
   const lacking = lackingToDefine(cx, name, permissions, acl)
-  const taken = () =>
+  const nameTaken = () =>
     new Problem('conflict', 'there is a role of this name', [
       { pointer: '/name', detail: 'choose another name, or change that role' },
     ])
   const {
     lacks,
-    known: [known],
+    namesake: [namesake],
   } = await cx.db.read({
     lacks: lacking,
-    known: findRole(name),
+    namesake: findRole(name),
   })
   assertNothingLacks(lacks)
-  if (known !== undefined) throw taken()
+  if (namesake !== undefined) throw nameTaken()
   const {
     row: [row],
     after: [after],
@@ -184,7 +184,7 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
     after: sql<{ done: number }>`select ${roleIs(wanted)} as done`,
   })
   if (row === undefined) throw changedMeanwhile()
-  if (after?.done !== 1) throw taken()
+  if (after?.done !== 1) throw nameTaken()
   return row
 }
 

@@ -45,9 +45,10 @@ class Fragment implements Text {
 export type Interpolation = SqlValue | boolean | Statement<unknown> | Condition | Scalar
 
 /**
- * sql<{ id: string }>`select id from user where email = ${email}` A value becomes a bound `?`, a
- * boolean 0 or 1, another statement is inlined. Throws TypeError for `undefined` and every other
- * value that SQLite cannot hold. and whatever else SQLite cannot hold.
+ * sql<{ id: string }>`select id from user where email = ${email}`
+ *
+ * A value becomes a bound `?`, a boolean 0 or 1; another statement is inlined. Throws TypeError for
+ * `undefined` and every other value that SQLite cannot hold.
  */
 export function sql<Row = unknown>(
   strings: TemplateStringsArray,

@@ -1,10 +1,10 @@
-// Headers of pages: the Content-Security-Policy, no framing, no storing. A route of pages says by
-// `page` that its errors are pages too.
+// Headers of pages: the Content-Security-Policy, no framing, no storing. `page` marks a route of
+// pages, so that its errors are pages too.
 import type { MiddlewareHandler } from 'hono'
 import type { Env, Http } from '../http.ts'
 
 /**
- * For pages: no framing, no script, no referrer to others, forms only to ourselves and
+ * Headers of a page: no framing, no script, no referrer to others, forms only to ourselves and to
  * `formTargets` (origins). `script` is the CSP source of the one script that a page may have.
  */
 export function pageHeaders(
@@ -27,7 +27,7 @@ export function pageHeaders(
 }
 
 /**
- * The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes
+ * The CSP source that covers a logo: its origin. None for a host that is no name, since URL accepts
  * `;` in one.
  */
 export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
@@ -37,8 +37,8 @@ export function imageSources(shown: { logo_uri: string | null } | null): readonl
 }
 
 /**
- * Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not
- * stored.
+ * Goes before the handler of a page: each of its answers is a page, errors too, and is neither
+ * framed nor stored.
  */
 export const page: MiddlewareHandler<Env> = (c, next) => {
   c.set('isPage', true)
