@@ -9,7 +9,7 @@ import { appendEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
-import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
+import { findUserByEmailKey, sessionExists, type UserRow, updatePassword } from './store.ts'
 import { isUsable } from './users.ts'
 
 export type SignInOutcome =
@@ -105,5 +105,5 @@ const failure = (
 
 async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
   if (user.password === null || !isOutdated(user.password)) return []
-  return [strengthenPassword(user.id, user.password, await hashPassword(cx, password))]
+  return [updatePassword(user.id, user.password, await hashPassword(cx, password))]
 }

@@ -80,7 +80,7 @@ export const updateUser = (row: UserRow, version: number, when: Condition = TRUE
     where id = ${row.id} and version = ${version} and (${when})`
 
 /** Replaces a password hash by a stronger one of the same password. */
-export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
+export const updatePassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
 export const deleteUser = (id: string, version: number, when: Condition): Statement =>
