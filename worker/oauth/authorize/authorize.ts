@@ -57,8 +57,8 @@ import { type Outcome, type Target, toClient } from './response.ts'
 // --- looking ----------------------------------------------------------------------------------
 
 /**
- * Answers a request at /oauth/authorize. Two round trips at most, two more where a client's document
- * has to be fetched, one more for a request object of a client that anybody may have registered.
+ * Answers a request at /oauth/authorize. Two round trips at most, two more where the document of a
+ * client has to be fetched, one more for a request object of a client that anybody may have registered.
  * Throws OAuthError, which is shown here.
  */
 export async function authorize(
