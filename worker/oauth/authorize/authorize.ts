@@ -58,8 +58,8 @@ import { type Outcome, type Target, toClient } from './response.ts'
 
 /**
  * Answers a request at /oauth/authorize. Two round trips at most, two more where the document of a
- * client has to be fetched, one more for a request object of a client that anybody may have registered.
- * Throws OAuthError, which is shown here.
+ * client has to be fetched, one more for a request object of a client that anybody may have
+ * registered. Throws OAuthError, which is shown here.
  */
 export async function authorize(
   cx: Context,
