@@ -2,8 +2,9 @@
 // All faults are found before anything is said about them, each with the name of the variable, the
 // problem and an example. A fault never repeats a password. An empty variable is as if absent.
 //
-// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in `readProxyConfig`
-// or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES, and a test compares them.
+// A new variable is one entry of PROXY_VARIABLES, and one line where its value goes: in
+// `readProxyConfig` or `limitsOf`. The table in docs/environment.md is made from PROXY_VARIABLES,
+// and a test compares them.
 
 import {
   type BrokerAddress,

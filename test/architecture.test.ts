@@ -15,7 +15,10 @@ const sources = (folder: string): string[] =>
     .filter((file) => /^(?!.*\bnode_modules\b).*(?<!\.d)\.ts$/.test(file))
     .map((file) => join(folder, file))
 
-/** Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the root. */
+/**
+ * Every import and re-export, `import type` and dynamic ones too; relative ones as paths from the
+ * root.
+ */
 function importsOf(file: string): Import[] {
   const text = readFileSync(join(ROOT, file), 'utf8')
   const found = [
@@ -64,7 +67,10 @@ test('imports go down the floors of the worker, never up', () => {
   for (const file of worker) expect(FLOORS, file).toContain(floorOf(file))
 })
 
-/** The sub-rooms of oauth and the files on its own floor, from the top down; all other files there are the ground of it. */
+/**
+ * The sub-rooms of oauth and the files on its own floor, from the top down; all other files there
+ * are the ground of it.
+ */
 const OAUTH_FLOORS = [
   'routes.ts',
   'cleanup.ts',
@@ -109,7 +115,35 @@ const plateOf = (file: string): string[] => {
   )
 }
 
-test('each sub-room opens with a plate of at most ten lines', () => {
+/** The file of each room outside of oauth that opens with its plate. */
+const ROOM_PLATES = [
+  'access/routes.ts',
+  'admin/routes.ts',
+  'api/operation.ts',
+  'db/database.ts',
+  'devices/routes.ts',
+  'entry/host.ts',
+  'entry/embedded/database.ts',
+  'entry/hrana/hrana.ts',
+  'entry/linking/check.ts',
+  'identity/routes.ts',
+  'keys/routes.ts',
+  'pages/shell.ts',
+]
+
+test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
+  const rooms = worker.map((file) => dirname(relative('worker', file)))
+  const plain = [...new Set(rooms)].filter((room) => room !== '.' && !room.startsWith('oauth'))
+  expect(plain.sort()).toEqual(ROOM_PLATES.map((file) => dirname(file)).sort())
+  for (const file of ROOM_PLATES) {
+    const plate = plateOf(join('worker', file))
+    expect(plate.length, file).toBeGreaterThanOrEqual(4)
+    expect(plate.length, file).toBeLessThanOrEqual(10)
+    expect(plate.join(' '), file).toMatch(/\btables?\b.*\bleaves\b/i)
+  }
+})
+
+test('each sub-room of oauth opens with a plate of at most ten lines', () => {
   for (const room of subRooms()) {
     const heads = [`worker/oauth/${room}/routes.ts`, `worker/oauth/${room}/${room}.ts`]
     const plates = worker
@@ -207,6 +241,32 @@ test('the gate of mProxy is pure: it knows no stream, no clock and no state', ()
   expect(targets.filter((to) => !/^(policy|proxy-node\/(tokens|wire))\//.test(to))).toEqual([])
   const text = readFileSync(join(ROOT, 'proxy-node/gate.ts'), 'utf8')
   expect(text).not.toMatch(/^(let|var)\b|\bnew (Map|Set)\b|\basync\b|\bnow\(\)/m)
+})
+
+/** Lines of comments, with the place where each stands. */
+const comments = everything.flatMap((file) =>
+  readFileSync(join(ROOT, file), 'utf8')
+    .split('\n')
+    .flatMap((line, i) =>
+      /^\s*(\/\/|\*|\/\*)/.test(line) ? [{ place: `${file}:${i + 1}`, line }] : [],
+    ),
+)
+
+test('comments fit a line of 100 columns, and begin with a noun or a verb', () => {
+  const wrong = comments.filter(
+    ({ line }) =>
+      line.length > 100 ||
+      /^\s*(\/\/|\/\*\*)\s*(What|Who|Whom|Whoever)\b/.test(line) ||
+      /\bof ours\b|\b(he|his|him|himself)\b/.test(line),
+  )
+  expect(comments.length).toBeGreaterThan(2000)
+  expect(wrong.map(({ place }) => place)).toEqual([])
+})
+
+test('no name is a bare participle', () => {
+  const named = /\b(?:const|let|function|type)\s+[{[(]?\s*(?:told|held|given|asked|ended)\b/i
+  const wrong = everything.filter((file) => named.test(readFileSync(join(ROOT, file), 'utf8')))
+  expect(wrong).toEqual([])
 })
 
 test('no files import each other in a circle', () => {
@@ -347,7 +407,8 @@ test('answers of a batch are read by name: no cast, no slice, no index, no list 
   const places = /\b(answers|others|batch|written|results)(\.(slice|at)\(|\[\d)|\w\[\d\]\[\d\]/
   const ofDrivers = /^worker\/(entry|keys\/(blake2b|paseto))/
   expect(lines.filter((line) => places.test(line) && !ofDrivers.test(line))).toEqual([])
-  // `const [user, rights] = await cx.db.read({ ... })` or `read([...])`, and a cast of what was answered.
+  // `const [user, rights] = await cx.db.read({ ... })` or `read([...])`, and a cast of what was
+  // answered.
   const taken = /(const|let) \[[^\]=]+,[^\]=]*\] = await [\w.]*db\.(read|write)\(/
   const cast = /await [\w.]*db\.(read|write)\([^\n]*\) as\s/
   const files = worker.filter((file) => taken.test(text(file)) || cast.test(text(file)))

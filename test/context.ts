@@ -23,7 +23,7 @@ export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manag
 
 export type TestWorker = Awaited<ReturnType<typeof startWorker>>
 
-/** What answers at an address outside. */
+/** Answers at addresses outside. */
 export type Outside = Record<string, (request: Request) => Response | Promise<Response>>
 
 export type WorkerOptions = {
@@ -32,7 +32,10 @@ export type WorkerOptions = {
   hasKeys?: boolean
 }
 
-/** Databases that are open. Test files run one after the other, so all are those of the present file. */
+/**
+ * Databases that are open. Test files run one after the other, so all are those of the present
+ * file.
+ */
 const opened = new Set<string>()
 
 /** Gives back the databases that the test file has used. */

@@ -1,6 +1,7 @@
-// Databases for the tests that run inside workerd, which has no files: a control server hands out fresh,
-// migrated databases, each behind an endpoint of its own that counts its requests. Most of them come with
-// signing keys: making an RSA key takes longer than a whole test, so the keys are made once for each run.
+// Databases for the tests that run inside workerd, which has no files: a control server hands out
+// fresh, migrated databases, each behind an endpoint of its own that counts its requests. Most of
+// them come with signing keys: making an RSA key takes longer than a whole test, so the keys are
+// made once for each run.
 import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'

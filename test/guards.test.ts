@@ -1,5 +1,6 @@
-// The patches of `npm run guards` fit the source as it is: each text stands in its file exactly once, and each test is
-// there. That their removal is noticed is for the command to show; it takes minutes.
+// The patches of `npm run guards` fit the source as it is: each text stands in its file exactly
+// once, and each test is there. That their removal is noticed is for the command to show; it takes
+// minutes.
 
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'

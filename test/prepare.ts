@@ -1,5 +1,5 @@
-// Before the tests: what they need beyond npm. As root on Debian it is installed; otherwise the command is
-// printed and the run fails, since a test that is silently left out would be worse.
+// Before the tests: what they need beyond npm. As root on Debian it is installed; otherwise the
+// command is printed and the run fails, since a test that is silently left out would be worse.
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'

@@ -16,24 +16,30 @@ const OUTSIDE = [
   'unreachable',
 ]
 
-/** The values of variables in the templates that reasons are put together from. */
-const VARIABLE_PARTS: Record<string, readonly string[]> = {
-  whose: ['subject', 'actor'],
-  fault: ['expired', 'not_yet_valid'],
-  'judged.fault': ['signature', 'expired', 'not_yet_valid'],
-  'error.reason': OUTSIDE,
-  'found.fault': [...OUTSIDE, 'status', 'no_jwk_set'],
+const CLOCKS = ['expired', 'not_yet_valid']
+
+/** The ends of reasons that a template puts together, by the beginning that it has. */
+const ENDS: Record<string, readonly string[]> = {
+  document_: OUTSIDE,
+  jwks_uri_: [...OUTSIDE, 'status', 'no_jwk_set'],
+  object_: [...CLOCKS, 'signature'],
+  assertion_: CLOCKS,
+  proof_: CLOCKS,
 }
+
+/** The two tokens of an exchange, with which reasons begin. */
+const BEGINNINGS = ['subject', 'actor']
 
 test('each reason is one that the worker gives', () => {
   const given = new Set<string>()
   for (const { file, text } of sources) {
     if (file.startsWith('entry/') || /^refusal(s|_sentences)\.ts$/.test(file)) continue
     for (const [, literal = ''] of text.matchAll(/'([a-z_]+)'/g)) given.add(literal)
-    for (const [, before = '', variable = '', after = ''] of text.matchAll(
-      /`([a-z_]*)\$\{([\w.]+)\}([a-z_]*)`/g,
-    )) {
-      for (const part of VARIABLE_PARTS[variable] ?? []) given.add(before + part + after)
+    for (const [, start = ''] of text.matchAll(/`([a-z_]+_)\$\{[\w.]+\}`/g)) {
+      for (const end of ENDS[start] ?? []) given.add(start + end)
+    }
+    for (const [, end = ''] of text.matchAll(/`\$\{whose\}([a-z_]+)`/g)) {
+      for (const start of BEGINNINGS) given.add(start + end)
     }
   }
   expect(Object.keys(SENTENCES).filter((reason) => !given.has(reason))).toEqual([])

@@ -1,4 +1,4 @@
-// What the record of SQL says of a whole run, tried on little sources.
+// The record of SQL of a whole run, tried on small sources.
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,6 @@
-// The SQL that a whole run of the tests sent. Each distinct text must prepare on a migrated database, and each
-// template of a store must have been sent: a statement that nothing tries fails the run.
+// The SQL that a whole run of the tests sent. Each distinct text must prepare on a migrated
+// database, and each template of a store must have been sent: a statement that nothing tries fails
+// the run.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -37,7 +38,10 @@ export function templatesOfStores(): Template[] {
     .flatMap((file) => templatesIn(readFileSync(join(WORKER, file), 'utf8'), file))
 }
 
-/** The templates that are tagged with sql, condition or scalar, and the tables of inserts that have none. */
+/**
+ * The templates that are tagged with sql, condition or scalar, and the tables of inserts that have
+ * none.
+ */
 export function templatesIn(text: string, file: string): Template[] {
   const source = text.replace(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '')
   const found: Template[] = []
@@ -55,7 +59,10 @@ export function templatesIn(text: string, file: string): Template[] {
   return found.filter(({ parts }) => parts.some((part) => part.trim() !== ''))
 }
 
-/** The texts of the template whose first character stands at `start`; templates in its holes are other ones. */
+/**
+ * The texts of the template whose first character stands at `start`; templates in its holes are
+ * other ones.
+ */
 function partsFrom(source: string, start: number): string[] {
   const parts: string[] = []
   let text = ''

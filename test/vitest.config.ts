@@ -2,9 +2,9 @@ import { availableParallelism } from 'node:os'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-// Three projects. The rooms of the worker run inside workerd. All that starts a program or waits for real
-// time runs on Node, and so does the rest, which is pure. The name of a project decides when it runs: `a`
-// before `b`.
+// Three projects. The rooms of the worker run inside workerd. All that starts a program or waits
+// for real time runs on Node, and so does the rest, which is pure. The name of a project decides
+// when it runs: `a` before `b`.
 const root = new URL('..', import.meta.url).pathname
 
 /** Tests of the MQTT door that start programs, or wait for the ends of real intervals. */
@@ -27,7 +27,8 @@ export default defineConfig({
         ],
         test: {
           name: 'workerd',
-          // Files share a workerd, so modules are loaded once: a fixture must not register hooks by itself.
+          // Files share a workerd, so modules are loaded once: a fixture must not register hooks by
+          // itself.
           isolate: false,
           include: ['test/{ground,keys,pages,access,identity,devices,oauth,admin}/**/*.test.ts'],
           globalSetup: ['test/database_farm.ts'],

@@ -74,13 +74,16 @@ export function createApp(open: Open): Hono<Env> {
   app.route('/', protocolRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
-  const ended = afterSessionsEnded
-  app.route('/', loginRoutes({ ended, applications: APPLICATIONS, introduce: introduceSender }))
+  const onSessionsEnded = afterSessionsEnded
+  app.route(
+    '/',
+    loginRoutes({ onSessionsEnded, applications: APPLICATIONS, introduce: introduceSender }),
+  )
   app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
-    () => userRoutes({ ended }),
+    () => userRoutes({ onSessionsEnded }),
     authorizationRoutes,
     deviceRoutes,
     accessRoutes,
@@ -177,7 +180,7 @@ function assertScopes(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue
     const scope = declaredScope(definition.route)
-    if (!API_SCOPES.some((known) => known === scope)) {
+    if (!API_SCOPES.some((one) => one === scope)) {
       const { method, path } = definition.route
       throw new Error(`the route ${method} ${path} declares no scope`)
     }

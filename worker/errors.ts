@@ -154,17 +154,17 @@ export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
 /** Most characters of the words of a cause in the log. */
 const WORDS_MAX = 1000
 
-/** Most errors of a chain of causes that are looked at; one may lead back to itself. */
+/** Most errors of a chain of causes that are read; a cause may lead back to itself. */
 const CAUSES_MAX = 8
 
 /** The words of an error and of all its causes. */
 function wordsOf(error: unknown): string {
   const words: string[] = []
   let one = error
-  for (let looked = 0; one !== undefined && looked < CAUSES_MAX; looked++) {
+  for (let count = 0; one !== undefined && count < CAUSES_MAX; count++) {
     const text = one instanceof Error ? one.message : String(one)
     // Drivers often repeat the words of the error that they wrap.
-    if (!words.some((known) => known.includes(text))) words.push(text)
+    if (!words.some((earlier) => earlier.includes(text))) words.push(text)
     one = one instanceof Error ? one.cause : undefined
   }
   return legible(words.join(': '), WORDS_MAX)

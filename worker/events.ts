@@ -8,17 +8,17 @@ import { type Condition, insertInto, insertWhere, type Statement, sql } from './
 import type { NewEvent } from './event_catalogue.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
-export function appendEvent(cx: Context, given: NewEvent, when?: Condition): Statement {
+export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {
   const row = {
     id: randomId(cx, 'evt'),
     at: cx.now(),
-    type: given.type,
-    outcome: given.outcome ?? 'success',
+    type: entry.type,
+    outcome: entry.outcome ?? 'success',
     actor_kind: cx.actor.kind,
     actor_id: cx.actor.id,
-    subject_id: given.subject_id ?? null,
+    subject_id: entry.subject_id ?? null,
     address: cx.address,
-    data: JSON.stringify(given.data ?? {}),
+    data: JSON.stringify(entry.data ?? {}),
   } as const
   // The batch may be repeated after a lost answer; the id was drawn once.
   const once = sql<never>`on conflict (id) do nothing`

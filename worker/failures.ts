@@ -43,8 +43,8 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   if (failure.status === 503) c.header('Retry-After', '2')
   const { error: code, description } = failure
   // A description is optional (RFC 6749 §5.2), and some peers want none.
-  const told = description === '' ? {} : { error_description: description }
-  return c.json({ error: code, ...told }, failure.status)
+  const details = description === '' ? {} : { error_description: description }
+  return c.json({ error: code, ...details }, failure.status)
 }
 
 /** The failure as one of the kinds that have an answer. */

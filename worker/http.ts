@@ -41,9 +41,9 @@ export function parseForm(text: string, repeatable: readonly string[] = []): For
     const name = decode(at < 0 ? pair : pair.slice(0, at))
     const value = at < 0 ? '' : decode(pair.slice(at + 1))
     if (value === '') continue
-    const known = found.get(name)
-    if (known === undefined) found.set(name, [value])
-    else if (repeatable.includes(name)) known.push(value)
+    const values = found.get(name)
+    if (values === undefined) found.set(name, [value])
+    else if (repeatable.includes(name)) values.push(value)
     // RFC 6749 §3.1, §3.2: parameters must not be included more than once
     else throw badRequest('a parameter is given more than once', 'duplicate_parameter')
   }
@@ -113,10 +113,10 @@ export async function readJson(c: Http): Promise<Record<string, unknown>> {
 }
 
 /** A JSON object, in UTF-8 and without NUL or lone surrogate in it, or null for anything else. */
-export function parseJsonObject(given: string | Uint8Array): Record<string, unknown> | null {
+export function parseJsonObject(source: string | Uint8Array): Record<string, unknown> | null {
   try {
     const text =
-      typeof given === 'string' ? given : new TextDecoder('utf-8', { fatal: true }).decode(given)
+      typeof source === 'string' ? source : new TextDecoder('utf-8', { fatal: true }).decode(source)
     const value: unknown = JSON.parse(text, (_, one) => {
       // SQLite would read a text only up to NUL, and UTF-8 has no lone surrogate: neither could be
       // read back unchanged.

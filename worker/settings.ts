@@ -285,7 +285,7 @@ export async function loadSettings(cx: Context): Promise<Settings> {
 }
 
 /** `value` undefined: back to the default. */
-export const putSetting = (cx: Context, name: string, value: unknown): Statement =>
+export const updateSetting = (cx: Context, name: string, value: unknown): Statement =>
   value === undefined
     ? sql`delete from setting where name = ${name}`
     : sql`insert into setting (name, value, updated_at) values (${name}, ${JSON.stringify(value)}, ${cx.now()})

@@ -1,5 +1,5 @@
-// compileAcl against a naive second opinion: a small world of groups and devices, random roles on it, and every
-// topic that the world can speak of asked for.
+// compileAcl against a naive second opinion: a small world of groups and devices, random roles on
+// it, and every topic that the world can speak of asked for.
 import fc from 'fast-check'
 import { beforeAll, expect, test } from 'vitest'
 import { mayPublish, mayReceive, parseAcl } from '../../policy/acl.ts'
@@ -71,7 +71,7 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
 })
 
-/** What the database would answer. */
+/** The rows that the database would answer. */
 function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRows {
   const objects = [...new Set(given.map((grant) => grant.object))]
   const groups = objects.filter((object) => object in BELOW)

@@ -1,4 +1,5 @@
-// What two parties both may: for every topic and filter, no more than each of them alone.
+// Rights that two parties have in common: for every topic and filter, no more than each of them
+// alone.
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type AclRule, mayPublish, mayReceive, maySubscribe, parseAcl } from '../../policy/acl.ts'

@@ -1,5 +1,5 @@
-// The room's routes behind an actor that the test chooses, in place of the bearer guard; and the rows of people,
-// things and clients that other rooms write.
+// The room's routes behind an actor that the test chooses, in place of the bearer guard; and the
+// rows of people, things and clients that other rooms write.
 import { Hono } from 'hono'
 import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { insertPrincipal } from '../../worker/access/principals.ts'

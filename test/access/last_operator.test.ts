@@ -1,4 +1,5 @@
-// The system is never left without a user who may run it: whatever takes the last one away is refused.
+// The system is never left without a user who may run it: whatever takes the last one away is
+// refused.
 import { expect, test } from 'vitest'
 import type { Problem } from '../../worker/errors.ts'
 import { changeUser, removeUser } from '../../worker/identity/users.ts'

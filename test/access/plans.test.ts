@@ -1,5 +1,5 @@
-// Statements that are sent for each token and each decision reach their rows through an index, however large the
-// tables are; and the room's part of the API can be described.
+// Statements that are sent for each token and each decision reach their rows through an index,
+// however large the tables are; and the room's part of the API can be described.
 import { expect, test } from 'vitest'
 import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'

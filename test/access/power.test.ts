@@ -1,4 +1,5 @@
-// Nobody hands on, takes away or changes more than he holds: each way up that is refused, and what is not.
+// Nobody gives, takes away or changes more than their own rights: each way up that is refused, and
+// the ways that are not.
 import { describe, expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { addMember, changeGroup } from '../../worker/access/groups.ts'
@@ -12,8 +13,9 @@ import { actor, details, startHouse } from './fixture.ts'
 const HOUR = 3600
 
 /**
- * fleet > site-1 (lamp), site-2 (door). ann manages access (role admin on *) and is resident of site-1; her token
- * says access:write and no more. The role resident has rules, viewer has none. bosses are operators.
+ * fleet > site-1 (lamp), site-2 (door). ann manages access (role admin on *) and is resident of
+ * site-1; her token says access:write and no more. The role resident has rules, viewer has none.
+ * bosses are operators.
  */
 async function startSites() {
   const house = await startHouse()

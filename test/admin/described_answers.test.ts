@@ -1,5 +1,6 @@
-// Each operation of /openapi.json is asked in every wrong way: the status that comes is one that it declares, and a
-// refusal has the declared form. So an SDK that is made from the description knows all that it can get.
+// Each operation of /openapi.json is asked in every wrong way: the status that comes is one that it
+// declares, and a refusal has the declared form. So an SDK that is made from the description knows
+// all that it can get.
 import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { startWorker, type TestWorker } from '../context.ts'
@@ -16,7 +17,10 @@ type Operation = {
   responses: Record<string, { content?: Record<string, unknown> }>
 }
 
-/** A resource that is there, by the part of the path behind /v1; `grants` and tokens are made at the start. */
+/**
+ * A resource that is there, by the part of the path behind /v1; `grants` and tokens are made at the
+ * start.
+ */
 const THERE: Record<string, Record<string, string>> = {
   users: { id: 'ann', session_id: 'A'.repeat(43), authorization_id: 'aut_1' },
   groups: { id: 'site-1', member_id: 'ann' },
@@ -141,7 +145,10 @@ const bodyOf = ({ operationId, requestBody }: Operation): string | undefined =>
 const queryOf = ({ parameters = [] }: Operation): string[] =>
   parameters.flatMap((one) => (one.in === 'query' ? [one.name] : []))
 
-/** Sends it, and holds the answer against what the operation declares. Answers the status and the named places. */
+/**
+ * Sends it, and holds the answer against what the operation declares. Answers the status and the
+ * named places.
+ */
 async function answerOf(
   operation: Operation,
   { url = urlOf(operation), ...more }: Partial<Sent> = {},

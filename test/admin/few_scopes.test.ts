@@ -1,4 +1,4 @@
-// What a client with few scopes tries through the management API, with the tokens that it really gets.
+// A client with few scopes tries the management API, with the tokens that it really gets.
 import { expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { startWorker } from '../context.ts'

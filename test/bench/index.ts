@@ -1,5 +1,7 @@
-// `npm run bench -- <what> [--rounds N] [--seconds S] [--against FOLDER]`: the benchmarks, with their peers, as ratios
-// in one run. FOLDER is another checkout, installed, that takes the place of the peers: what a change costs.
+// `npm run bench -- <what> [--rounds N] [--seconds S] [--against FOLDER]`: the benchmarks, with
+// their peers, as ratios in one run. FOLDER is another checkout, installed, that takes the place of
+// the peers: so it measures the cost of a change.
+
 import { parseArgs } from 'node:util'
 import { benchOauth } from './oauth.ts'
 

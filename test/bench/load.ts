@@ -1,4 +1,5 @@
-// Load on one server: a fixed number of connections, each sending its next request when the last was answered.
+// Load on one server: a fixed number of connections, each sending its next request when the last
+// was answered.
 import { Agent, request } from 'node:http'
 
 export type Target = {
@@ -42,7 +43,10 @@ export const formOf = (values: Record<string, string>) => new URLSearchParams(va
 
 export type Measured = { requests: number; seconds: number; latencies: number[] }
 
-/** `connections` at once for `seconds`. A refused request fails the measurement. Latencies in milliseconds. */
+/**
+ * `connections` at once for `seconds`. A refused request fails the measurement. Latencies in
+ * milliseconds.
+ */
 export async function load(
   target: Target,
   row: Row,

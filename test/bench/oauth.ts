@@ -1,6 +1,7 @@
-// `npm run bench -- oauth`: this server beside oidc-provider and better-auth, all on Node over a SQLite or libSQL file
-// whose commits are on disk when they are answered. One run, alternating: in each round every server has its turn
-// in every row, and the order changes. Then the CPU time of a request in workerd and on Node.
+// `npm run bench -- oauth`: this server beside oidc-provider and better-auth, all on Node over a
+// SQLite or libSQL file whose commits are on disk when they are answered. One run, alternating: in
+// each round every server has its turn in every row, and the order changes. Then the CPU time of a
+// request in workerd and on Node.
 
 import { type ChildProcess, fork, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -21,7 +22,7 @@ export type Options = { rounds: number; seconds: number; against?: string | unde
 
 const OURS = 'AllAuth'
 
-/** What each stores for one request, said beside the figures. */
+/** The rows that each stores for one request, shown beside the figures. */
 const STORES: Record<string, Record<Row, string>> = {
   [OURS]: {
     client_credentials: 'nothing: the token is a signed JWT (ES256)',
@@ -63,7 +64,10 @@ const BLUEPRINT = {
   ],
 }
 
-/** Our server as a target: each refresh token is from a code flow of its own, through the login page. */
+/**
+ * Our server as a target: each refresh token is from a code flow of its own, through the login
+ * page.
+ */
 async function targetOf(worker: RunningWorker): Promise<Target> {
   const as = await discover(worker.issuer)
   const client: oauth.Client = { client_id: 'bench' }
@@ -215,7 +219,10 @@ export async function benchOauth({ rounds, seconds, against }: Options): Promise
   }
 }
 
-/** CPU per request in workerd (wrangler's development mode; the database is another process) and on Node. */
+/**
+ * CPU per request in workerd (wrangler's development mode; the database is another process) and on
+ * Node.
+ */
 async function measureWorkerd({
   rounds,
   stops,

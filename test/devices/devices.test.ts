@@ -201,7 +201,7 @@ test('an MQTT client id within the space of another principal is refused, whoeve
     const changed = await api('PATCH', '/v1/devices/c', { mqtt_client_id })
     expect(changed.status, mqtt_client_id).toBe(200)
   }
-  // What the read did not see, the write does: the plan is made before its rival.
+  // The write sees a rival that the read did not see: the plan is made before its rival.
   const cx = worker.context()
   const plan = await planDevice(cx, { id: 'd', type: 'dimmer', mqtt_client_id: 'e:1' }, undefined)
   await api('POST', '/v1/devices', { id: 'e', type: 'dimmer' })

@@ -1,5 +1,6 @@
-// The pages that are made from tables in the code. A page is written by hand, apart from the lines between
-// `<!-- made from FILE by: npm run docs -->` and `<!-- end -->`, where the table of FILE stands.
+// The pages that are made from tables in the code. A page is written by hand, apart from the lines
+// between `<!-- made from FILE by: npm run docs -->` and `<!-- end -->`, where the table of FILE
+// stands.
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { PROXY_VARIABLES } from '../../proxy-node/config.ts'

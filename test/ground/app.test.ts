@@ -1,4 +1,5 @@
-// The wiring: what every answer has, what a surface shows, and what is said when the database is gone.
+// The wiring: what every answer has, what a surface shows, and what is said when the database is
+// gone.
 import { expect, test } from 'vitest'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS } from '../../worker/context.ts'

@@ -1,4 +1,5 @@
-// Deliveries of a kind that exists here alone: taken by one instance, sent again after its pauses, given up in the end.
+// Deliveries of a kind that exists here alone: taken by one instance, sent again after its pauses,
+// given up in the end.
 import { expect, test } from 'vitest'
 import { condition, sql } from '../../worker/db/sql.ts'
 import {
@@ -15,7 +16,7 @@ import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
 const ALWAYS = condition`true`
 const BACKOFF = [10, 100, 30]
 
-/** What was sent, and what becomes of the next ones. */
+/** Deliveries that were sent, and the outcome of the next ones. */
 type Post = {
   sent: Delivery[]
   prepared: number[]

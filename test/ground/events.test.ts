@@ -1,4 +1,5 @@
-// The record of events takes the types of the catalogue alone, each with the data that the catalogue says.
+// The record of events takes the types of the catalogue alone, each with the data that the
+// catalogue says.
 import { expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { appendEvent } from '../../worker/events.ts'

@@ -1,4 +1,4 @@
-// What a process remembers does not grow by what others can make it remember.
+// The memory of a process does not grow by things that others can make it remember.
 import { expect, test } from 'vitest'
 import { recall, remember } from '../../worker/context.ts'
 import { startWorker } from '../context.ts'

@@ -1,4 +1,5 @@
-// Mutual TLS in the environment: where certificates come from, and that nobody can set them up open to everybody.
+// Mutual TLS in the environment: where certificates come from, and that nobody can set them up open
+// to everybody.
 import { expect, test } from 'vitest'
 import { readEnvironment } from '../../worker/environment.ts'
 

@@ -1,4 +1,5 @@
-// What may be fetched of what others name: addresses by their range, names by their ending, and nothing without end.
+// Addresses that others name and that may be fetched: addresses by their range, names by their
+// ending, and nothing without end.
 import { describe, expect, test } from 'vitest'
 import { guardFetch, isPublicAddress, isPublicHost, type Send } from '../../worker/outside.ts'
 

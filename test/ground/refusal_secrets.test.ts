@@ -1,6 +1,7 @@
-// Secrets of all kinds, sent to be refused at every endpoint: the log has the refusal and nothing of them.
+// Secrets of all kinds, sent to be refused at every endpoint: the log has the refusal and nothing
+// of them.
 import { beforeAll, expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { sha256 } from '../../worker/crypto.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -77,7 +78,7 @@ beforeAll(async () => {
   }
   await addDevice(worker, 'dim-1', { jwk: signer.jwk })
   const jwks = { keys: [signer.jwk as never] }
-  await updateSettings(cx, {
+  await changeSettings(cx, {
     registration: 'token',
     trusted_issuers: [{ issuer: PARTNER, subject: 'email', jwks }],
   })
@@ -394,7 +395,10 @@ test.each(Object.keys(requests))('%s', async (name) => {
   expect(await refusalsOf(path, request)).toBe(1)
 })
 
-/** Routes of the management API with a body or query that is wrong, for a client that may do everything. */
+/**
+ * Routes of the management API with a body or query that is wrong, for a client that may do
+ * everything.
+ */
 const calls: Record<string, () => Sent & { path: string }> = {
   'a user with a short password': () => ({
     path: '/v1/users',

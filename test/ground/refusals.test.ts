@@ -1,6 +1,7 @@
-// Refusals that explain themselves: the id of a request, what a refusal leaves in the log, and which clock is wrong.
+// Refusals that explain themselves: the id of a request, what a refusal leaves in the log, and
+// which clock is wrong.
 import { describe, expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS } from '../../worker/context.ts'
 import { DatabaseUnavailable } from '../../worker/db/database.ts'
@@ -183,7 +184,7 @@ describe('the log of a refusal', () => {
 })
 
 describe('the words of the database', () => {
-  /** What is logged when the database answers so. */
+  /** The log line for such an answer of the database. */
   async function loggedFor(answer: () => Response) {
     const worker = await startWorker()
     const app = createApp(() => ({
@@ -306,7 +307,7 @@ describe('a right signature with a wrong time is told from a wrong signature', (
       scope: 'openid',
     })
     const issuer = 'https://partner.example'
-    await updateSettings(worker.context(), {
+    await changeSettings(worker.context(), {
       // Without kid both keys may be meant.
       trusted_issuers: [
         {

@@ -4,7 +4,7 @@
 // the attack meets alone: the condition of a write rather than the look before it.
 export type Guard = {
   name: string
-  /** What it guards against, with its source. */
+  /** The attack or fault that it prevents, with its source. */
   attack: string
   file: string
   from: string
@@ -214,7 +214,7 @@ const REFRESH_TOKENS: readonly Guard[] = [
     attack:
       'an audience by `resource` that the client has no right to (better-auth CVE-2026-67332)',
     file: 'worker/oauth/authorize/request.ts',
-    from: 'if (!mayNameResource(cx, client, one, detailed)) {',
+    from: 'if (!mayNameResource(cx, client, one, hasDetails)) {',
     to: 'if (false) {',
     test: 'oauth/authorize/authorize',
     title: 'a resource that is foreign',
@@ -502,8 +502,8 @@ const BROWSERS: readonly Guard[] = [
     name: 'csrf-at-consent',
     attack: 'a form of another site that allows a client',
     file: 'worker/oauth/authorize/routes.ts',
-    from: 'assertCsrf(c, form)\n        const given',
-    to: 'const given',
+    from: 'assertCsrf(c, form)\n        const answer',
+    to: 'const answer',
     test: 'oauth/authorize/authorize_consent',
     title: 'without csrf',
   },
@@ -557,8 +557,8 @@ const BROWSERS: readonly Guard[] = [
     name: 'claims-within-registration',
     attack: 'claims of a scope that the operator kept from the client, by the claims parameter',
     file: 'worker/oauth/claims.ts',
-    from: 'SIGN_IN_CLAIMS.includes(claim) || brought.includes(claim)',
-    to: 'SIGN_IN_CLAIMS.includes(claim) || brought !== undefined',
+    from: 'SIGN_IN_CLAIMS.includes(claim) || fromScopes.includes(claim)',
+    to: 'SIGN_IN_CLAIMS.includes(claim) || fromScopes !== undefined',
     test: 'oauth/claims',
     title: 'neither to a first-party client',
   },
@@ -575,7 +575,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'pairwise-keeps-sector',
     attack: 'a client that moves to the sector of another to learn its subs',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/submitted_metadata.ts',
     from: "if (next.subject_type !== 'pairwise') return",
     to: 'if (next.subject_type !== undefined) return',
     test: 'oauth/registration/registration',
@@ -584,7 +584,7 @@ const BROWSERS: readonly Guard[] = [
   {
     name: 'sector-of-the-anonymous-in-a-change',
     attack: 'requests to any address by changing a client that anybody registered',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/registration_management.ts',
     from: 'if (!isByToken) assertNoNewSector(current, next)',
     to: '',
     test: 'oauth/registration/registration',
@@ -945,7 +945,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'dpop-key-of-token',
     attack: 'a stolen bound token with a key of the thief (RFC 9449 §4.3, step 12)',
     file: 'worker/oauth/client_authentication/sender_constraint.ts',
-    from: "if (checked.jkt !== cnf.jkt) throw refused('key_of_another')",
+    from: "if (verified.jkt !== cnf.jkt) throw refused('key_of_another')",
     to: '',
     test: 'oauth/client_authentication/dpop',
     title: 'is refused as a bearer token',
@@ -1035,8 +1035,8 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'proof-replay-at-token',
     attack: 'a DPoP proof used many times at once (RFC 9449 §11.1)',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
-    from: "  if (used?.kind === 'dpop') {",
-    to: "  if (used?.kind === 'dpop') return answers\n  if (used?.kind === 'dpop') {",
+    from: "  if (replayed?.kind === 'dpop') {",
+    to: "  if (replayed?.kind === 'dpop') return answers\n  if (replayed?.kind === 'dpop') {",
     test: 'oauth/client_authentication/dpop',
     title: 'two hundred parallel ones give exactly one token',
   },
@@ -1256,7 +1256,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'registration-of-another',
     attack: 'a client that changes another (RFC 7592 §5)',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/registration_management.ts',
     from: "if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')",
     to: '',
     test: 'oauth/registration/registration',
@@ -1265,7 +1265,7 @@ const OUTSIDE: readonly Guard[] = [
   {
     name: 'registration-widens-scope',
     attack: 'a client that gives itself scopes (RFC 7591 §5)',
-    file: 'worker/oauth/registration/registration.ts',
+    file: 'worker/oauth/registration/submitted_metadata.ts',
     from: 'const left = scopes.filter((one) => most.includes(one) || (mayAll && isManagementScope(one)))',
     to: 'const left = scopes',
     test: 'oauth/registration/registration',

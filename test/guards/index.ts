@@ -1,6 +1,7 @@
-// `npm run guards [-- NAME ...]`: takes each guard of guards.ts away, one at a time, in a copy of the tree, and runs
-// the tests that are to notice. A guard whose removal nothing notices is reported, and the exit code is 1. One Vitest
-// runs it all: of each patched file only what hangs on it is read anew.
+// `npm run guards [-- NAME ...]`: takes each guard of guards.ts away, one at a time, in a copy of
+// the tree, and runs the tests that are to notice. A guard whose removal nothing notices is
+// reported, and the exit code is 1. One Vitest runs it all: of each patched file only what hangs on
+// it is read anew.
 import { cpSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createVitest, type TestSpecification, type Vitest } from 'vitest/node'
@@ -41,7 +42,7 @@ async function runTests(vitest: Vitest, tree: string, { test, title = '' }: Guar
   const result: Result = { passed: 0, failed: [] }
   vitest.setGlobalTestNamePattern(new RegExp(title.replaceAll(/[.*+?^${}()|[\]\\]/g, '\\$&')))
   const file = await findFile(vitest, tree, test)
-  // What ran before is answered too.
+  // Tests that ran before are answered too.
   const { testModules } = await vitest.runTestSpecifications([file])
   for (const module of testModules.filter(({ moduleId }) => moduleId === file.moduleId)) {
     for (const one of module.children.allTests()) {

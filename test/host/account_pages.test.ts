@@ -1,5 +1,5 @@
-// Signing out and the account pages as people see them: Chromium without script, at two sizes; clients that end the
-// session by the browser; and a receiver of logout tokens over real HTTP.
+// Signing out and the account pages as people see them: Chromium without script, at two sizes;
+// clients that end the session by the browser; and a receiver of logout tokens over real HTTP.
 
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -19,7 +19,8 @@ let origin: string
 const received: string[] = []
 
 beforeAll(async () => {
-  // The application: its pages, and where it hears of logouts. 127.0.0.1 is another site than localhost.
+  // The application: its pages, and where it hears of logouts. 127.0.0.1 is another site than
+  // localhost.
   site = createServer(async (request, response) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk as Buffer)

@@ -1,4 +1,4 @@
-// Whose address a host takes for the peer's: limits on guessing hang on it.
+// The address that a host takes for the peer: limits on guessing depend on it.
 import { BlockList } from 'node:net'
 import { expect, test } from 'vitest'
 import { CannotStart } from '../../worker/entry/cannot_start.ts'

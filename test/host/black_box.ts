@@ -1,5 +1,6 @@
-// One suite for every runtime, through HTTP alone: discovery, the code flow with the pages' own forms, refresh,
-// a device's assertion, an access decision. It takes a base URL; oauth4webapi is the strict foreign client.
+// One suite for every runtime, through HTTP alone: discovery, the code flow with the pages' own
+// forms, refresh, a device's assertion, an access decision. It takes a base URL; oauth4webapi is
+// the strict foreign client.
 import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 
@@ -7,7 +8,7 @@ export const PASSWORD = 'zażółć gęślą jaźń 2026'
 const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'
 const REDIRECT = 'http://localhost:5173/callback'
 
-/** What the suite needs to be there: a person, an app, an operator's client, a site with a lamp. */
+/** Entries that the suite needs: a person, an app, an operator's client, a site with a lamp. */
 export async function makeBlueprint() {
   const { publicKey, privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   const blueprint = {
@@ -66,7 +67,9 @@ export async function makeBlueprint() {
 
 const insecure = { [oauth.allowInsecureRequests]: true }
 
-/** A browser without script: follows redirects by hand, keeps cookies, sends forms as they stand. */
+/**
+ * A browser without script: follows redirects by hand, keeps cookies, sends forms as they stand.
+ */
 export class FormBrowser {
   readonly cookies = new Map<string, string>()
 
@@ -86,7 +89,10 @@ export class FormBrowser {
     return response
   }
 
-  /** Goes on through redirects of the origin; answers the page, or the address outside where it ended. */
+  /**
+   * Goes on through redirects of the origin; answers the page, or the address outside where it
+   * ended.
+   */
   async follow(start: string, init?: RequestInit): Promise<{ url: URL; html: string | null }> {
     let url = new URL(start)
     let response = await this.open(start, init)

@@ -1,4 +1,4 @@
-// What is deployed to Workers: its size, and that it brings no part that Workers would refuse.
+// The bundle for Workers: its size, and that it has no part that Workers would refuse.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { gzipSync } from 'node:zlib'

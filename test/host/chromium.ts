@@ -28,7 +28,10 @@ export function openBrowser(): Promise<Browser> {
   })
 }
 
-/** Takes pictures of a page on a phone and a desktop, on neither of which it may need sideways scrolling. */
+/**
+ * Takes pictures of a page on a phone and a desktop, on neither of which it may need sideways
+ * scrolling.
+ */
 export async function shoot(page: Page, name: string, fullPage = true): Promise<void> {
   for (const [width, size] of Object.entries({ phone: PHONE, desktop: DESKTOP })) {
     await page.setViewportSize(size)

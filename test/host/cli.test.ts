@@ -1,4 +1,5 @@
-// The commands of the command line that no other suite types: each on an empty folder, for people and in JSON.
+// The commands of the command line that no other suite types: each on an empty folder, for people
+// and in JSON.
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { temporaryFolder } from '../support/folder.ts'
 import { runCli } from './programs.ts'

@@ -1,5 +1,5 @@
-// Client certificates as entry reads them: real ones, made by OpenSSL, which also says what is in them; and whose word
-// counts for what certificate a connection has.
+// Client certificates as entry reads them: real ones, made by OpenSSL, which also says what is in
+// them; and whose word counts for what certificate a connection has.
 import { execFileSync } from 'node:child_process'
 import { createHash, X509Certificate } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'

@@ -1,5 +1,5 @@
-// What every room may rely on, the same over the embedded file and over HTTP; then what only happens
-// on the way to a remote database: lost answers, silence, refusals.
+// Promises to every room, the same over the embedded file and over HTTP; then cases that only
+// happen on the way to a remote database: lost answers, silence, refusals.
 
 import { mkdtempSync, readdirSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:http'

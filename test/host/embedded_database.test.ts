@@ -73,7 +73,7 @@ function start(runtime: Runtime, fixture: string, args: string[]) {
   }
 }
 
-/** What is on the disk, read by a connection that had no part in writing it. */
+/** The rows on the disk, read by a connection that had no part in writing them. */
 function stored(path: string): string[] {
   const db = new Database(path, {})
   try {

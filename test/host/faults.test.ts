@@ -1,4 +1,5 @@
-// What a person gets to read when something outside is wrong: one clear line, exit code 2, and nothing damaged.
+// The message for a person when something outside is wrong: one clear line, exit code 2, and
+// nothing damaged.
 import { createHash } from 'node:crypto'
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'

@@ -1,6 +1,6 @@
-// Libraries that people log in with today, each in a real browser, against a worker behind TLS: oidc-client-ts,
-// auth0-spa-js and keycloak-js as single-page applications, passport-openidconnect as a server's. What they do with
-// tokens is their own code, unchanged.
+// Libraries that people log in with today, each in a real browser, against a worker behind TLS:
+// oidc-client-ts, auth0-spa-js and keycloak-js as single-page applications, passport-openidconnect
+// as a server's. What they do with tokens is their own code, unchanged.
 
 import { randomUUID } from 'node:crypto'
 import { readFileSync } from 'node:fs'
@@ -42,7 +42,7 @@ let context: BrowserContext
 let page: Page
 let apps: Server
 let origin: string
-/** What answers paths that are no file. */
+/** Answers paths that are no file. */
 let application: Answerer
 
 beforeAll(async () => {
@@ -120,7 +120,10 @@ const result = async (): Promise<Record<string, unknown>> => {
   return page.evaluate(() => (window as unknown as { result: Record<string, unknown> }).result)
 }
 
-/** Signs in at our pages, allows what is asked, and waits until the application has the browser again. */
+/**
+ * Signs in at our pages, allows what is asked, and waits until the application has the browser
+ * again.
+ */
 async function signIn(): Promise<void> {
   await page.waitForURL((url) => url.href.startsWith(`${front.origin}/login`))
   await page.fill('[name=username]', 'ann@example.com')
@@ -131,7 +134,10 @@ async function signIn(): Promise<void> {
   await page.waitForURL((url) => url.href.startsWith(origin))
 }
 
-/** What the page calls to sign out leads back to its address for that, and nobody is signed in here any more. */
+/**
+ * The call of the page for signing out leads back to its address for that, and nobody is signed in
+ * here any more.
+ */
 async function signOut(client_id: string): Promise<void> {
   // Not waited for: the page goes away under it.
   await page.evaluate(() => void setTimeout((window as unknown as { signOut(): void }).signOut))

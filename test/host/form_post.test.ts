@@ -1,5 +1,5 @@
-// Answers by form in Chromium, with and without script: the page's own policy lets the form go to the client's
-// address and on from there to another origin, and nothing else.
+// Answers by form in Chromium, with and without script: the page's own policy lets the form go to
+// the client's address and on from there to another origin, and nothing else.
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { text } from 'node:stream/consumers'

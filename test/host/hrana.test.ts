@@ -1,5 +1,5 @@
-// The local libSQL endpoint, seen by its foreign clients: the official one and drizzle, with SQL that
-// has nothing to do with ours, and plain HTTP for what those clients would never send.
+// The local libSQL endpoint, seen by its foreign clients: the official one and drizzle, with SQL
+// that has nothing to do with ours, and plain HTTP for what those clients would never send.
 
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'

@@ -1,5 +1,6 @@
-// `npm run allauth -- linking-check` against a running worker on Node, over its own database: both presets pass, a
-// client made by hand fails where it is wrong, and nothing is left of what the check made.
+// `npm run allauth -- linking-check` against a running worker on Node, over its own database: both
+// presets pass, a client made by hand fails where it is wrong, and nothing is left of what the
+// check made.
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -76,7 +77,7 @@ async function check(client_id: string) {
   return { code, vendor, findings, those }
 }
 
-/** What `/v1` answers to the operator. */
+/** The answer of `/v1` to the operator. */
 async function read(path: string): Promise<{ items: Record<string, unknown>[] }> {
   const answer = await fetch(`${worker.issuer}/oauth/token`, {
     method: 'POST',

@@ -1,6 +1,7 @@
-// The main job end to end, with real parts only: a person signs in with Chromium at the hosted pages, in a
-// code + PKCE flow that oauth4webapi drives; the access token opens mProxy over WebSocket (mqtt.js), in front of
-// Mosquitto; a device logs in with its own key and is heard; what the grants do not give is refused.
+// The main job end to end, with real parts only: a person signs in with Chromium at the hosted
+// pages, in a code + PKCE flow that oauth4webapi drives; the access token opens mProxy over
+// WebSocket (mqtt.js), in front of Mosquitto; a device logs in with its own key and is heard; what
+// the grants do not give is refused.
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import * as oauth from 'oauth4webapi'

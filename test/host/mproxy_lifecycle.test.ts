@@ -456,7 +456,7 @@ describe('what is told', () => {
     })
     const told = proxy.lines('connection_refused').length
     expect(told).toBeLessThan(count)
-    // Whoever comes in the next second brings the number of those left out.
+    // The next line of the log, a second later, has the number of those left out.
     await until('the rest', async () => {
       await knock()
       return proxy.lines('connection_refused').some((line) => line['untold'] !== undefined)
@@ -624,8 +624,8 @@ describe('a side that does not read', () => {
         await sender.publish('flood', Buffer.alloc(1_000_000), { qos: 1 })
       }
       const growth = ((await residentBytes(proxy)) - before) / 1e6
-      // What it does not take from the broker it cannot hold; the rest is what the sender's way
-      // through left to be collected.
+      // It cannot hold packets that it does not take from the broker; the rest is garbage of the
+      // sender's way through.
       const taken = (await proxy.metric('mproxy_received_bytes_total', 'from="broker"')) / 1e6
       console.log(
         `${flood} MB to a stuck client: ${Math.round(taken)} MB read, grew by ${Math.round(growth)} MB`,

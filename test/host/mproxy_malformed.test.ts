@@ -1,5 +1,5 @@
-// Bytes that are no MQTT, sent in an established session through the real program in front of a real Mosquitto:
-// the sender is closed, nothing of it is heard by anybody, and the others go on.
+// Bytes that are no MQTT, sent in an established session through the real program in front of a
+// real Mosquitto: the sender is closed, nothing of it is heard by anybody, and the others go on.
 
 import { connect as dial, type Socket } from 'node:net'
 import mqttPacket from 'mqtt-packet'
@@ -78,7 +78,10 @@ async function openRaw(version: 4 | 5) {
 
 const hex = (text: string) => Buffer.from(text.replaceAll(' ', ''), 'hex')
 
-/** Name, packet for 3.1.1, packet for 5.0 ('' where the fault is the other's), reason of the DISCONNECT in 5.0. */
+/**
+ * Name, packet for 3.1.1, packet for 5.0 ('' where the fault is the other's), reason of the
+ * DISCONNECT in 5.0.
+ */
 const packets: readonly [string, string, string, number][] = [
   ['a reserved packet type', '00 00', '00 00', 0x81],
   [
@@ -115,7 +118,7 @@ describe.each([4, 5] as const)('malformed bytes at level %i', (version) => {
   test.each(cases)('$name is refused by the end of the session', async ({ bytes, reason }) => {
     const before = listener.messages.length
     const { socket, received, isClosed } = await openRaw(version)
-    // What comes behind it in the same write is not processed either.
+    // A packet behind it in the same write is not processed either.
     const after = mqttPacket.generate(
       { cmd: 'publish', topic: 'after', payload: 'x', qos: 0, dup: false, retain: false },
       { protocolVersion: version },

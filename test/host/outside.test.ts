@@ -1,4 +1,5 @@
-// Requests to the outside as Node sends them, to real servers: what comes back whole, and what is given up.
+// Requests to the outside as Node sends them, to real servers: what comes back whole, and what is
+// given up.
 import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, expect, test } from 'vitest'
@@ -72,7 +73,8 @@ test('a peer that is not there, and a name that is none, are unreachable', async
 })
 
 test('a name that leads to a private address is refused after DNS, and nothing is sent', async () => {
-  // The guard for names is passed by, so that only what DNS answers is left to judge: localhost is loopback.
+  // The guard for names is passed by, so that only what DNS answers is left to judge: localhost is
+  // loopback.
   const send = sendOutside(false)
   const { port } = new URL(origin)
   const before = asked.length

@@ -1,4 +1,4 @@
-// What the tests use of two packages that come without types.
+// Types of two packages that come without them, as far as the tests use them.
 declare module 'passport' {
   const passport: {
     authenticate(

@@ -1,4 +1,5 @@
-// Starting our own programs in tests: each in a folder of its own, on free ports, stopped by process id.
+// Starting our own programs in tests: each in a folder of its own, on free ports, stopped by
+// process id.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
@@ -13,14 +14,19 @@ export type Program = {
   process: ChildProcess
   /** All it has printed so far, standard output and error together. */
   output(): string
-  /** Resolves with the match once the output has it; rejects when the program ends or time is up. */
+  /**
+   * Resolves with the match once the output has it; rejects when the program ends or time is up.
+   */
   printed(pattern: RegExp, seconds?: number): Promise<RegExpExecArray>
   exit: Promise<number | null>
   /** SIGTERM, and SIGKILL for it and all it started when it does not heed that. */
   stop(): Promise<number | null>
 }
 
-/** The environment without anything of ours, so that a developer's own settings do not reach the tests. */
+/**
+ * The environment without any variable of this project, so that the settings of a developer do not
+ * reach the tests.
+ */
 function cleanEnvironment(): NodeJS.ProcessEnv {
   const ours =
     /^(ISSUER|HOST|PORT|DATABASE_|SECRET_KEY|BLUEPRINT|ADMIN_|SURFACE|TRUSTED_PROXY|MTLS|CLIENT_CERTIFICATE_|EMAIL_URL|MQTT_|JWKS_URI|METRICS_|VITEST|NODE_OPTIONS|NODE_ENV)/
@@ -109,7 +115,9 @@ const COMMANDS: Record<Exclude<Runtime, 'workerd'>, [string, ...string[]]> = {
 
 export type RunningWorker = Program & { issuer: string; folder: string; databaseUrl: string }
 
-/** Starts the worker on a runtime with a fresh database and a blueprint, and waits until it answers. */
+/**
+ * Starts the worker on a runtime with a fresh database and a blueprint, and waits until it answers.
+ */
 export async function startWorkerOn(
   runtime: Runtime,
   blueprint: object,
@@ -125,7 +133,8 @@ export async function startWorkerOn(
   let program: Program
   let databaseUrl = `file:${join(folder.path, '.allauth/allauth.db')}`
   if (runtime === 'workerd') {
-    // What `npm run dev` runs. workerd reads no files, so the blueprint goes in by the command line.
+    // The command of `npm run dev`. workerd reads no files, so the blueprint goes in by the command
+    // line.
     program = run(process.execPath, [join(ROOT, 'worker/entry/dev.ts')], {
       cwd: ROOT,
       env: { ...settings, ALLAUTH_FOLDER: join(folder.path, '.allauth') },

@@ -1,4 +1,5 @@
-// Single use on the embedded file, through the real program: many parallel redemptions have one winner.
+// Single use on the embedded file, through the real program: many parallel redemptions have one
+// winner.
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, expect, test } from 'vitest'

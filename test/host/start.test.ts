@@ -1,5 +1,5 @@
-// `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub and the same
-// with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
+// `npm start` in an empty folder, then the commands it printed, typed as printed: with npx mqtt_pub
+// and the same with mosquitto_pub. The broker behind is Mosquitto, and aedes where there is none.
 
 import { cpSync, readFileSync, symlinkSync } from 'node:fs'
 import { connect } from 'node:net'
@@ -16,7 +16,8 @@ import { run } from './programs.ts'
 let folder: ReturnType<typeof temporaryFolder>
 beforeEach(() => {
   folder = temporaryFolder()
-  // A checkout as far as the commands look: the project's files, npm's modules, nothing made before.
+  // A checkout as far as the commands look: the project's files, npm's modules, nothing made
+  // before.
   for (const part of ['worker', 'proxy-node', 'policy', 'migrations', 'docs', 'public']) {
     cpSync(join(ROOT, part), join(folder.path, part), { recursive: true })
   }
@@ -101,7 +102,7 @@ test('the printed commands register a device, get it a token and publish; a seco
     const fourth = await type([token, mosquitto('sites/home/devices/lamp-2/state')], only)
     expect(fourth.output).toMatch(/not authorized/i)
 
-    // What is there already is not made again.
+    // An existing key is not made again.
     const created = await type([create], only)
     expect(created.code).toBe(2)
     expect(created.output).toMatch(/the id is taken/)

@@ -1,4 +1,5 @@
-// TLS in front of a worker, as in production: a certificate made for the test, and every request passed on.
+// TLS in front of a worker, as in production: a certificate made for the test, and every request
+// passed on.
 import { execFileSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import { request } from 'node:http'

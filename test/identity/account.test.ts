@@ -1,4 +1,5 @@
-// The account page: every browser in which the person is signed in, each to be signed out from here, or all.
+// The account page: every browser in which the person is signed in, each to be signed out from
+// here, or all.
 import { expect, test } from 'vitest'
 import { createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips } from '../context.ts'

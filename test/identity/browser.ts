@@ -1,5 +1,5 @@
-// A browser as far as signing in needs one: it keeps cookies, reads the fields of a form, and sends the form
-// with the headers that browsers add by themselves.
+// A browser as far as signing in needs one: it keeps cookies, reads the fields of a form, and sends
+// the form with the headers that browsers add by themselves.
 import { ISSUER, type TestWorker } from '../context.ts'
 
 export type Page = { status: number; headers: Headers; html: string }

@@ -1,4 +1,5 @@
-// Counts what argon2 is really asked to do: the function of the WebAssembly instance itself is watched.
+// Counts what argon2 is really asked to do: the function of the WebAssembly instance itself is
+// watched.
 import { hashPassword } from '../../worker/identity/passwords.ts'
 import type { TestWorker } from '../context.ts'
 

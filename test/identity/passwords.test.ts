@@ -1,6 +1,6 @@
-// The tags were made by another implementation: argon2 of OpenSSL 3 as node:crypto offers it, which itself
-// yields the tag of RFC 9106 §5.3. (That vector has a secret and associated data, for which the WebAssembly
-// module has no entry, so it cannot be used here directly.)
+// The tags were made by another implementation: argon2 of OpenSSL 3 as node:crypto offers it, which
+// itself yields the tag of RFC 9106 §5.3. (That vector has a secret and associated data, for which
+// the WebAssembly module has no entry, so it cannot be used here directly.)
 import { expect, test } from 'vitest'
 import {
   hashPassword,

@@ -1,4 +1,4 @@
-// What the tests of signing in share: a worker with Ann, and the events that were written.
+// Parts that the tests of signing in share: a worker with Ann, and the events that were written.
 import { sql } from '../../worker/db/sql.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'

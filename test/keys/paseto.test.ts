@@ -1,5 +1,5 @@
-// PASETOs of ours are read for one use, issuer and time; the hash that names their keys is that of the published
-// vectors of PASERK and RFC 7693, and of another implementation.
+// Our own PASETOs are read for one use, issuer and time; the hash that names their keys is the one
+// of the published vectors of PASERK and RFC 7693, and of another implementation.
 import { expect, test } from 'vitest'
 import { decodeBase64url, encodeBase64url } from '../../worker/crypto.ts'
 import { blake2b } from '../../worker/keys/blake2b.ts'
@@ -16,7 +16,8 @@ test('BLAKE2b of "abc" is as in RFC 7693', () => {
   )
 })
 
-// Computed by another implementation (Python's hashlib): every word of the message, one block and several.
+// Computed by another implementation (Python's hashlib): every word of the message, one block and
+// several.
 test.each([
   [0, 33, 'ddca500c4d28f7f2816de1574f840e4878c1c5aa30c149745e0149273b214c359d'],
   [127, 33, 'd79ff136becc2959ef184f31541a7c12787201e293f96d9fc329047969e4fcfa89'],

@@ -1,5 +1,5 @@
-// The least that stands between a client and a broker in Node: bytes from one socket to the other.
-// What mProxy is measured beside. Its argument is the broker's port.
+// The least that can stand between a client and a broker in Node: bytes from one socket to the
+// other. mProxy is measured beside it. Its argument is the port of the broker.
 
 import { type AddressInfo, connect, createServer } from 'node:net'
 

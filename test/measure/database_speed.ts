@@ -1,8 +1,8 @@
-// CPU time and clock time of reads and writes through openEmbeddedDatabase, with the statements of a
-// token request (a client's rights, and what is asked beside them) and of an update that leaves an
-// event. Beside it, alternating in rounds, the same through @libsql/client as it comes, or through the
-// openEmbeddedDatabase of another version of the module:
-//   node test/measure/database_speed.ts [batches per round] [rounds] [path of the other module]
+// CPU time and clock time of reads and writes through openEmbeddedDatabase, with the statements of
+// a token request (a client's rights, and what is asked beside them) and of an update that leaves
+// an event. Beside it, alternating in rounds, the same through @libsql/client as it comes, or
+// through the openEmbeddedDatabase of another version of the module: node
+// test/measure/database_speed.ts [batches per round] [rounds] [path of the other module]
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'

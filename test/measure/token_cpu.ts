@@ -1,7 +1,8 @@
-// CPU time of one token request (client_credentials with a secret: one read, one ES256 signature) in workerd and
-// on Node, from the operating system's account of the serving process. Both run at once, asked in turn, in rounds:
-//   node test/measure/token_cpu.ts [requests per round] [rounds]
-// In workerd the database is behind HTTP in another process, whose time is not counted; on Node it is embedded.
+// CPU time of one token request (client_credentials with a secret: one read, one ES256 signature)
+// in workerd and on Node, from the operating system's account of the serving process. Both run at
+// once, asked in turn, in rounds: node test/measure/token_cpu.ts [requests per round] [rounds] In
+// workerd the database is behind HTTP in another process, whose time is not counted; on Node it is
+// embedded.
 import { discover, makeBlueprint, operatorToken } from '../host/black_box.ts'
 import { startWorkerOn } from '../host/programs.ts'
 import { median, servingProcess, statOf } from './process_stat.ts'

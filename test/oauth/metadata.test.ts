@@ -1,7 +1,7 @@
 // What the issuer says about itself is the same at both addresses, cacheable, free of the database, and true.
 import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
-import { updateSettings } from '../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { countRoundTrips, ISSUER, startWorker } from '../context.ts'
 
 const PATHS = ['/.well-known/openid-configuration', '/.well-known/oauth-authorization-server']
@@ -135,9 +135,9 @@ test('how requests may come and answers may go is said as it is', async () => {
     ui_locales_supported: ['en'],
   })
   const cx = worker.context()
-  await updateSettings(cx, { require_pushed_authorization_requests: true })
+  await changeSettings(cx, { require_pushed_authorization_requests: true })
   expect(await said()).toMatchObject({ require_pushed_authorization_requests: true })
-  await updateSettings(cx, { require_pushed_authorization_requests: null })
+  await changeSettings(cx, { require_pushed_authorization_requests: null })
 })
 
 test('neither scripts nor strangers can change them', async () => {

@@ -1,6 +1,6 @@
 // How software registers clients, for the tests of registration and its neighbours.
 
-import { updateSettings } from '../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../worker/admin/settings_change.ts'
 import {
   createInitialAccessToken,
   type InitialAccessTokenInput,
@@ -76,7 +76,7 @@ export const addInitialAccessToken = async (
 ) => createInitialAccessToken(worker.context(), input)
 
 export const setRegistration = (worker: TestWorker, registration: Settings['registration']) =>
-  updateSettings(worker.context(), { registration })
+  changeSettings(worker.context(), { registration })
 
 export const pathOf = (registered: Answer) =>
   new URL(registered.body['registration_client_uri']).pathname

@@ -42,7 +42,7 @@ const rule: fc.Arbitrary<AclRule> = fc.record(
   { requiredKeys: ['permission', 'action', 'topic'] },
 )
 const rules = fc.array(rule, { maxLength: 8 })
-// What is asked for is often close to a rule, else hardly anything would be allowed.
+// Topics are often close to a rule; else hardly anything would be allowed.
 const rulesAndTopic = rules.chain((list) =>
   fc.record({
     list: fc.constant(list),

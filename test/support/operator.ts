@@ -38,7 +38,9 @@ export async function newClientToken(
   return clientToken(worker, client_id, client_secret, scope)
 }
 
-/** Calls the API with a token. A body that is a string is sent as it is, everything else as JSON. */
+/**
+ * Calls the API with a token. A body that is a string is sent as it is, everything else as JSON.
+ */
 export async function callApi(
   worker: TestWorker,
   access_token: string,

@@ -1,5 +1,6 @@
-// People with a password. Hashing one takes longer than many a test, so each password is hashed once, with the
-// parameters of the product; tests about hashing make their people through the use case alone.
+// People with a password. Hashing one takes longer than many a test, so each password is hashed
+// once, with the parameters of the product; tests about hashing make their people through the use
+// case alone.
 import type { Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { hashPassword } from '../../worker/identity/passwords.ts'

@@ -309,9 +309,9 @@ export async function changeGrant(
 export async function removeGrant(cx: Context, id: string, demanded: number | null): Promise<void> {
   const row = await getGrant(cx, id)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
-  const ended = row.expires_at !== null && row.expires_at <= cx.now()
+  const isOver = row.expires_at !== null && row.expires_at <= cx.now()
   // Nobody loses anything by a grant that has run out.
-  const lacking = ended ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
+  const lacking = isOver ? NOTHING : lackingToGrant(cx, row.role, row.object_id, row.expires_at)
   const remains = leavesAnOperator(cx.now(), { grant: id })
   const {
     lacks,

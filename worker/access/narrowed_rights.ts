@@ -49,7 +49,7 @@ export function heldNarrowings<N extends Narrowing>(
   narrowings: readonly N[],
   { grants }: Pick<NarrowedRows, 'grants'>,
 ): N[] {
-  const held = (object_id: string, action: string) =>
+  const holds = (object_id: string, action: string) =>
     grants.some((grant) => {
       if (grant.object_id !== object_id) return false
       const permissions = JSON.parse(grant.permissions) as string[]
@@ -61,12 +61,12 @@ export function heldNarrowings<N extends Narrowing>(
     const kinds = new Map<string, { actions: string[]; devices: string[]; groups: string[] }>()
     for (const kind of ['devices', 'groups'] as const) {
       for (const id of narrowing[kind]) {
-        const actions = narrowing.actions.filter((action) => held(id, action))
+        const actions = narrowing.actions.filter((action) => holds(id, action))
         if (actions.length === 0) continue
         const key = actions.join(' ')
-        const known = kinds.get(key) ?? { actions, devices: [], groups: [] }
-        known[kind].push(id)
-        kinds.set(key, known)
+        const objects = kinds.get(key) ?? { actions, devices: [], groups: [] }
+        objects[kind].push(id)
+        kinds.set(key, objects)
       }
     }
     return [...kinds.values()].map((left) => ({ ...narrowing, ...left }))

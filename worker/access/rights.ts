@@ -182,16 +182,16 @@ function placesOf(
   const device = used.includes(DEVICE_ID)
   const metadata = used.some((variable) => variable.startsWith(METADATA))
   if (grant.object_id === '*') return [{ group_id: 'any', device: 'any' }]
-  const known = devicesOf.get(grant.object_id) ?? []
+  const list = devicesOf.get(grant.object_id) ?? []
   if (grant.object_kind === 'device') {
     if (!group && !device && !metadata) return [{ group_id: null, device: null }]
-    return group ? known : known.slice(0, 1)
+    return group ? list : list.slice(0, 1)
   }
   if (grant.object_kind === 'group') {
     // `+` may stand for the devices of a group where it takes a whole level and the group is in the
     // topic.
     const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
-    if (listed) return known
+    if (listed) return list
     if (!group) return [{ group_id: null, device: null }]
     const groups = groupsOf.get(grant.object_id) ?? []
     return groups.map((group_id) => ({ group_id, device: 'any' }))
@@ -227,9 +227,9 @@ function readMetadata(stored: string): Record<string, unknown> {
 }
 
 function push<V>(map: Map<string, V[]>, key: string, value: V): void {
-  const known = map.get(key)
-  if (known === undefined) map.set(key, [value])
-  else known.push(value)
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
 }
 
 function report(cx: Context, subject_id: string, notes: ReadonlySet<string>): void {

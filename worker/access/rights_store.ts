@@ -27,7 +27,7 @@ const within = (subject: Scalar): Statement => sql`within(id) as (
  * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. It is
  * materialized; else the planner may begin at the objects and look through every grant.
  */
-const held = (subject: Scalar, now: number): Statement => sql`held as materialized (
+const grantsHeld = (subject: Scalar, now: number): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))
@@ -38,7 +38,7 @@ const held = (subject: Scalar, now: number): Statement => sql`held as materializ
 const ids = scalar`(select id from subject)`
 
 const rights = (subject: Scalar, now: number): Statement =>
-  sql`subject(id) as (select (${subject})), ${within(ids)}, ${held(ids, now)}`
+  sql`subject(id) as (select (${subject})), ${within(ids)}, ${grantsHeld(ids, now)}`
 
 export type HeldGrantRow = {
   id: string
@@ -107,7 +107,7 @@ export const listObjectDevices = (subject: Scalar, now: number): Statement<Objec
 // --- narrowed to named objects ----------------------------------------------------------------
 
 /** A CTE `named(kind, id)`: the objects that a JSON array of narrowings names. */
-const named = (narrowings: Scalar): Statement => sql`named(kind, id) as (
+const namedObjects = (narrowings: Scalar): Statement => sql`named(kind, id) as (
   select 'device', t.value from json_each(${narrowings}) e, json_each(e.value, '$.devices') t
   union
   select 'group', t.value from json_each(${narrowings}) e, json_each(e.value, '$.groups') t)`
@@ -121,7 +121,7 @@ export const listNarrowedGrants = (
   narrowings: Scalar,
   now: number,
 ): Statement<HeldGrantRow> =>
-  sql`with recursive ${named(narrowings)}, ${rights(subject, now)}, above(object_id, id) as (
+  sql`with recursive ${namedObjects(narrowings)}, ${rights(subject, now)}, above(object_id, id) as (
       select id, id from named where kind = 'group'
       union
       select named.id, m.group_id from named join membership m on m.member_id = named.id
@@ -149,7 +149,7 @@ export const listNarrowedPlaces = (
   device_id: string | null
   metadata: string | null
 }> =>
-  sql`with recursive ${named(narrowings)}, below(root, id) as (
+  sql`with recursive ${namedObjects(narrowings)}, below(root, id) as (
       select id, id from named where kind = 'group'
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
@@ -214,16 +214,16 @@ export const findEvaluation = (
   const reached = ours
     ? condition`held.object_id = '*' or held.object_id in (select id from above)`
     : condition`held.object_id = '*'`
-  const known = sql`select 1 from principal
+  const objectRow = sql`select 1 from principal
     where id = ${what} and kind = ${resource.type} and deleted_at is null`
-  return sql`with recursive ${within(who)}, ${held(who, now)},
+  return sql`with recursive ${within(who)}, ${grantsHeld(who, now)},
     above(id) as (
       select ${what}
       union select group_id from membership where member_id = ${what} and ${resource.type} = 'device'
       union select g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
     select ${usable(subject)} as usable,
-      ${ours ? condition`exists (${known})` : TRUE} as object_known,
+      ${ours ? condition`exists (${objectRow})` : TRUE} as object_known,
       (select held.id from held join role on role.name = held.role
         where (${reached}) and exists (
           select 1 from json_each(role.permissions) p where p.value in (${action}, 'manage'))
@@ -271,7 +271,7 @@ export const listLacking = (
     select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
     where ${same} and q.value in (p.value, 'manage'))`
   return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
-    ${within(who)}, ${held(who, now)},
+    ${within(who)}, ${grantsHeld(who, now)},
     above(root, id) as (
       select object_id, object_id from needed
       union select a.root, m.group_id from above a join membership m on m.member_id = a.id
@@ -311,7 +311,7 @@ export const listLackingContent = (
   const isClient = actor.kind === 'client'
   const everywhereGives = condition`exists (
     select 1 from everywhere e, json_each(e.permissions) q where q.value in (p.value, 'manage'))`
-  return sql<Lack>`with recursive ${within(who)}, ${held(who, now)},
+  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
     everywhere(permissions, acl) as (
       select r.permissions, r.acl from held join role r on r.name = held.role
       where held.object_id = '*' and held.expires_at is null)

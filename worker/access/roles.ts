@@ -170,22 +170,22 @@ export async function createRole(cx: Context, input: RoleInput): Promise<RoleRow
   const wanted = rowOf(cx, input)
   const { name, permissions, acl } = wanted
   const lacking = lackingToDefine(cx, name, permissions, acl)
-  const taken = () =>
+  const nameTaken = () =>
     new Problem('conflict', 'there is a role of this name', [
       { pointer: '/name', detail: 'choose another name, or change that role' },
     ])
   const {
     lacks,
-    known: [known],
+    namesake: [namesake],
   } = await cx.db.read({
     lacks: lacking,
-    known: findRole(name),
+    namesake: findRole(name),
   })
   assertNothingLacks(lacks)
-  if (known !== undefined) throw taken()
+  if (namesake !== undefined) throw nameTaken()
   const demands = demandNothingLacks(roleIs(wanted), lacking)
   await unlessRefused(cx.db.write([...demands, ...creation(cx, wanted)]), (reason) => {
-    throw reason === 'role_exists' ? taken() : changedMeanwhile()
+    throw reason === 'role_exists' ? nameTaken() : changedMeanwhile()
   })
   return wanted
 }

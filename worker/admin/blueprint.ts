@@ -328,11 +328,11 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
     }
   }
   // An id belongs to one principal for good, also when that was deleted.
-  const given = new Map<string, string>()
-  const taken = (path: string, id: string, kind: string) => {
-    const before = given.get(id)
+  const ids = new Map<string, string>()
+  const claim = (path: string, id: string, kind: string) => {
+    const before = ids.get(id)
     if (before !== undefined) faults.push({ path, reason: `"${id}" is the id of ${before} too` })
-    given.set(id, path.slice(0, path.lastIndexOf('.')))
+    ids.set(id, path.slice(0, path.lastIndexOf('.')))
     const stored = standing.principals.get(id)
     if (stored === undefined) {
       const reason = `"${id}" is within the MQTT client id of a device`
@@ -343,16 +343,16 @@ function findMissing(blueprint: Blueprint, standing: Standing): Fault[] {
     const what = stored.deleted_at === null ? `is a ${stored.kind}` : 'was deleted'
     faults.push({ path, reason: `"${id}" ${what}; an id is never used again` })
   }
-  for (const [i, { id }] of blueprint.groups.entries()) taken(`groups[${i}].id`, id, 'group')
-  for (const [i, { id }] of blueprint.devices.entries()) taken(`devices[${i}].id`, id, 'device')
+  for (const [i, { id }] of blueprint.groups.entries()) claim(`groups[${i}].id`, id, 'group')
+  for (const [i, { id }] of blueprint.devices.entries()) claim(`devices[${i}].id`, id, 'device')
   for (const [i, { client_id }] of blueprint.clients.entries()) {
-    taken(`clients[${i}].client_id`, client_id, 'client')
+    claim(`clients[${i}].client_id`, client_id, 'client')
   }
   for (const [i, entry] of blueprint.users.entries()) {
     const current = standing.users.get(keyOf.users(entry))
     if (entry.id === undefined || entry.id === current?.id) continue
     // An account is found by its address, so this entry would make a new one.
-    taken(`users[${i}].id`, entry.id, 'a new user')
+    claim(`users[${i}].id`, entry.id, 'a new user')
   }
   const tree = new Map(standing.tree)
   for (const { id, parent_id } of blueprint.groups) {

@@ -15,7 +15,7 @@ import {
   mintInput,
   revokeMintedToken,
 } from './minted_tokens.ts'
-import { type SettingsPatch, settingsPatch, updateSettings } from './settings_change.ts'
+import { changeSettings, type SettingsPatch, settingsPatch } from './settings_change.ts'
 
 const settingsAnswer = settingsSchema.openapi('Settings')
 
@@ -39,7 +39,7 @@ export function adminRoutes(): Api {
     scope: 'settings:write',
     body: settingsPatch,
     answers: { 200: json(settingsAnswer, 'the settings as they are now') },
-    run: async (c, { body }) => c.json(await updateSettings(c.var.cx, body as SettingsPatch), 200),
+    run: async (c, { body }) => c.json(await changeSettings(c.var.cx, body as SettingsPatch), 200),
   })
   operation(api, {
     id: 'listEvents',

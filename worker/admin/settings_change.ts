@@ -7,9 +7,9 @@ import {
   acceptSettings,
   DEFAULT_SETTINGS,
   listSettings,
-  putSetting,
   type Settings,
   settingsSchema,
+  updateSetting,
 } from '../settings.ts'
 
 /** A merge patch: null puts a setting back to its default. */
@@ -51,7 +51,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
       { pointer: '/trusted_issuers', detail: 'names this issuer itself' },
     ])
   }
-  const statements = fields.map((name) => putSetting(cx, name, patch[name] ?? undefined))
+  const statements = fields.map((name) => updateSetting(cx, name, patch[name] ?? undefined))
   if (fields.length > 0) {
     statements.push(appendEvent(cx, { type: 'settings.updated', data: { names: fields } }))
   }
@@ -60,7 +60,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
 }
 
 /** Applies a merge patch. Other instances follow within a minute. */
-export async function updateSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
+export async function changeSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
   const rows = await cx.db.read(listSettings())
   const plan = planSettings(cx, patch, acceptSettings(cx, rows))
   const { after } = await cx.db.write({ changes: plan.statements, after: listSettings() })

@@ -50,24 +50,24 @@ export const idempotency: MiddlewareHandler<Env> = async (c, next) => {
   const path = new URL(c.req.url).pathname
   const hash = sha256([cx.actor.kind, cx.actor.id, path, key].join('\n'))
   const request_hash = mac(cx, 'idempotency', new TextDecoder().decode(body))
-  const [known] = await cx.db.write(rememberRequest(cx, hash, request_hash))
-  if (known === undefined) throw new Error('the idempotency key was not stored')
-  if (known.request_hash !== request_hash) {
+  const [entry] = await cx.db.write(rememberRequest(cx, hash, request_hash))
+  if (entry === undefined) throw new Error('the idempotency key was not stored')
+  if (entry.request_hash !== request_hash) {
     throw new Problem('idempotency_mismatch', 'this Idempotency-Key came with another body before')
   }
-  if (known.rid !== cx.rid) {
-    if (known.status === null || known.response === null) {
+  if (entry.rid !== cx.rid) {
+    if (entry.status === null || entry.response === null) {
       throw new Problem('conflict', 'a request with this Idempotency-Key is still being worked on')
     }
-    const text = await unseal(cx, `idempotency_key.response:${hash}`, known.response)
+    const text = await unseal(cx, `idempotency_key.response:${hash}`, entry.response)
     const { scopes, headers, body } = JSON.parse(text) as Answer
     if (!scopes.every((scope) => cx.actor.scopes.has(scope))) {
       throw new Problem('forbidden', 'the first answer was given to a token with more scopes')
     }
     for (const [name, value] of headers) c.header(name, value)
     c.header('Idempotent-Replayed', 'true')
-    if (known.status === 204) return c.body(null, 204)
-    return c.body(body, known.status as ContentfulStatusCode)
+    if (entry.status === 204) return c.body(null, 204)
+    return c.body(body, entry.status as ContentfulStatusCode)
   }
   await next()
   if (c.res.ok) {

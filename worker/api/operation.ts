@@ -135,12 +135,12 @@ async function readQuery<Q extends z.ZodObject>(
   c: Http,
   schema: Q | undefined,
 ): Promise<z.output<Q>> {
-  const known = schema?.shape ?? {}
+  const shape = schema?.shape ?? {}
   const values = new Map<string, string>()
   const faults = new Map<string, FieldError>()
   for (const [name, value] of new URL(c.req.url).searchParams) {
     const refuse = (detail: string) => faults.set(name, { pointer: pointerTo([name]), detail })
-    if (!Object.hasOwn(known, name)) refuse('is no query parameter of this operation')
+    if (!Object.hasOwn(shape, name)) refuse('is no query parameter of this operation')
     else if (values.has(name)) refuse('is given more than once')
     values.set(name, value)
   }

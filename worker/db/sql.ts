@@ -46,8 +46,9 @@ export type Interpolation = SqlValue | boolean | Statement<unknown> | Condition 
 
 /**
  * sql<{ id: string }>`select id from user where email = ${email}`
- * A value becomes a bound `?`, a boolean 0 or 1, another statement is inlined.
- * Throws TypeError for `undefined` and every other value that SQLite cannot hold. and whatever else SQLite cannot hold.
+ *
+ * A value becomes a bound `?`, a boolean 0 or 1; another statement is inlined. Throws TypeError for
+ * `undefined` and every other value that SQLite cannot hold.
  */
 export function sql<Row = unknown>(
   strings: TemplateStringsArray,

@@ -162,16 +162,20 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
 
 /** The keys of the entry that the device never had; a revoked key counts as had. */
 function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): NewCredential[] {
-  type Known = { jwk: DeviceJwk | null; expires_at: number | null; revoked_at: number | null }
-  const known = JSON.parse(current.credentials) as Known[]
-  const had = known.flatMap(({ jwk }) => (jwk === null ? [] : [thumbprintOf(jwk)]))
-  const present = known.filter(
+  type KeptCredential = {
+    jwk: DeviceJwk | null
+    expires_at: number | null
+    revoked_at: number | null
+  }
+  const credentials = JSON.parse(current.credentials) as KeptCredential[]
+  const thumbprints = credentials.flatMap(({ jwk }) => (jwk === null ? [] : [thumbprintOf(jwk)]))
+  const present = credentials.filter(
     ({ expires_at, revoked_at }) => revoked_at === null && (expires_at ?? Infinity) > cx.now(),
   )
   const kids = present.flatMap(({ jwk }) => (jwk === null ? [] : [jwk.kid]))
   const added: NewCredential[] = []
   for (const [n, input] of (entry.credentials ?? []).entries()) {
-    if (input.kind !== 'jwk' || had.includes(thumbprintOf(input.jwk))) continue
+    if (input.kind !== 'jwk' || thumbprints.includes(thumbprintOf(input.jwk))) continue
     if (input.jwk.kid !== undefined && kids.includes(input.jwk.kid)) {
       throw new Problem('conflict', 'the device has another key of this kid', [
         { pointer: `${placeOf(n)}/jwk/kid`, detail: 'is the kid of another key of the device' },

@@ -75,9 +75,9 @@ function faultsOf(jwk: Record<string, unknown>): Fault[] {
   if (!isKind(jwk['kty'])) return [{ member: 'kty', message: 'must be OKP, EC or RSA' }]
   const kind = jwk['kty']
   const { members, algorithms } = KINDS[kind]
-  const known: readonly string[] = [...members, 'kid', 'alg', 'use', ...IGNORED_MEMBERS]
+  const allowedMembers: readonly string[] = [...members, 'kid', 'alg', 'use', ...IGNORED_MEMBERS]
   const faults: Fault[] = Object.keys(jwk)
-    .filter((member) => !known.includes(member))
+    .filter((member) => !allowedMembers.includes(member))
     .map((member) => ({ member, message: `is not a member of a public ${kind} key` }))
   if (jwk['alg'] !== undefined && !algorithms.some((alg) => alg === jwk['alg'])) {
     faults.push({ member: 'alg', message: `must be one of ${algorithms.join(', ')}` })

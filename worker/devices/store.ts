@@ -134,7 +134,7 @@ export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
 type PlainColumns = Omit<DeviceRow, 'id' | 'metadata' | 'created_at' | 'updated_at' | 'version'>
 
 export type DeviceChange = Partial<PlainColumns> & {
-  /** A merge patch: null removes. */
+  /** A merge patch: null removes the member. */
   metadata?: Record<string, string | null>
 }
 

@@ -40,19 +40,19 @@ export type TlsClientAuth = {
 }
 
 /** The certificate of `request.cf.tlsClientAuth`; null without one, and for a revoked one. */
-export function certificateOfCloudflare(told: TlsClientAuth | null): ClientCertificate | null {
-  if (told?.certPresented !== '1' || told.certRevoked === '1') return null
-  const verified = told.certVerified === 'SUCCESS'
-  const whole = readClientCert(told.certRFC9440 ?? '', verified)
+export function certificateOfCloudflare(tls: TlsClientAuth | null): ClientCertificate | null {
+  if (tls?.certPresented !== '1' || tls.certRevoked === '1') return null
+  const verified = tls.certVerified === 'SUCCESS'
+  const whole = readClientCert(tls.certRFC9440 ?? '', verified)
   if (whole !== null) return whole
   // Then only the parts outside the certificate are known: no other names than the subject, and no
   // key.
-  const fingerprint = told.certFingerprintSHA256 ?? ''
+  const fingerprint = tls.certFingerprintSHA256 ?? ''
   if (!/^[0-9a-f]{64}$/i.test(fingerprint)) return null
   const bytes = Uint8Array.from(fingerprint.match(/../g) ?? [], (pair) => Number.parseInt(pair, 16))
   return {
     thumbprint: encodeBase64url(bytes),
-    subject_dn: told.certSubjectDNRFC2253 ?? '',
+    subject_dn: tls.certSubjectDNRFC2253 ?? '',
     san_dns: [],
     san_uri: [],
     san_ip: [],

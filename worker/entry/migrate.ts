@@ -111,15 +111,15 @@ function checkBelongs(stored: readonly Applied[], wanted: readonly Applied[]): v
   for (const [i, { name, sha256 }] of stored.entries()) {
     const ours = wanted[i]
     if (ours?.name === name && ours.sha256 === sha256) continue
-    const known = wanted.find((migration) => migration.name === name)
-    if (known === undefined) {
+    const own = wanted.find((migration) => migration.name === name)
+    if (own === undefined) {
       throw new MigrationRefused(
         `the database is newer than this program: it has the migration ${name}; ` +
           'run the version of the program that brought it, or a later one',
       )
     }
     throw new MigrationRefused(
-      known.sha256 !== sha256
+      own.sha256 !== sha256
         ? `the migration ${name} was changed after it had been applied; ` +
             'put its file back as it was, and make the change in a new migration'
         : `the migration ${ours?.name} comes before ${name}, which the database already has; ` +

@@ -15,10 +15,10 @@ function stop(code: number): Promise<never> {
   stopping ??= (async () => {
     for (const { process: child } of started.reverse()) {
       if (child.exitCode !== null || child.signalCode !== null) continue
-      const ended = new Promise((done) => child.once('exit', done))
+      const exit = new Promise((done) => child.once('exit', done))
       child.kill('SIGTERM')
       const timer = setTimeout(() => child.kill('SIGKILL'), 12_000)
-      await ended
+      await exit
       clearTimeout(timer)
     }
     process.exit(code)

@@ -9,7 +9,7 @@ import { appendEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
-import { findUserByEmailKey, sessionExists, strengthenPassword, type UserRow } from './store.ts'
+import { findUserByEmailKey, sessionExists, type UserRow, updatePassword } from './store.ts'
 import { isUsable } from './users.ts'
 
 export type SignInOutcome =
@@ -22,7 +22,7 @@ export type SignInOutcome =
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
 export async function signIn(
   cx: Context,
-  given: {
+  input: {
     username: string
     password: string
     user_agent: string
@@ -31,7 +31,7 @@ export async function signIn(
   },
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
-  const key = emailKey(given.username)
+  const key = emailKey(input.username)
   const window = settings.login_attempts_window
   const limits = [
     limit(
@@ -64,7 +64,7 @@ export async function signIn(
     return { outcome: 'too_many_attempts', retry_after: window }
   }
 
-  const right = await verifyPassword(cx, given.password, user?.password ?? null)
+  const right = await verifyPassword(cx, input.password, user?.password ?? null)
   if (!right || user === undefined || !isUsable(user)) {
     const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
     await cx.db.write(failure(cx, 'login.failed', user, reason))
@@ -74,8 +74,8 @@ export async function signIn(
   const session = startSession(cx, {
     user_id: user.id,
     amr: ['pwd'],
-    user_agent: given.user_agent,
-    replaces: given.replaces,
+    user_agent: input.user_agent,
+    replaces: input.replaces,
   })
   // Conditional, so that a repeated batch does not give back twice.
   const pending = condition`not ${sessionExists(session.id_hash)}`
@@ -85,7 +85,7 @@ export async function signIn(
   } = await cx.db.write({
     displaced: session.displaced,
     attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
-    password: await strengthened(cx, user, given.password),
+    password: await strengthened(cx, user, input.password),
     session: session.statements,
     started: session.started,
   })
@@ -105,5 +105,5 @@ const failure = (
 
 async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
   if (user.password === null || !isOutdated(user.password)) return []
-  return [strengthenPassword(user.id, user.password, await hashPassword(cx, password))]
+  return [updatePassword(user.id, user.password, await hashPassword(cx, password))]
 }

@@ -35,14 +35,14 @@ import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 const HOME = '/account'
 
 export type Surroundings = {
-  ended: SessionsEnded
+  onSessionsEnded: SessionsEnded
   /** Path of the page on which a person sees which applications have access. */
   applications: string
   /** The introduction that the sender of the person shows. At most one round trip. */
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
-export function loginRoutes({ ended, applications, introduce }: Surroundings): Hono<Env> {
+export function loginRoutes({ onSessionsEnded, applications, introduce }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
 
   /** The form, with the introduction of the sender. */
@@ -107,7 +107,8 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     writeSessionCookie(c, result.cookie)
     // Runs behind the answer: a sign-in has few round trips, and this is about another person.
     const { displaced } = result
-    if (displaced !== null) cx.background(ended(as(cx, { kind: 'user', id: displaced }), displaced))
+    if (displaced !== null)
+      cx.background(onSessionsEnded(as(cx, { kind: 'user', id: displaced }), displaced))
     return c.redirect(journey.return_to ?? HOME, 303)
   })
 
@@ -158,7 +159,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
     await cx.db.write(
       everywhere ? endAllSessions(cx, user_id) : endBrowserSession(cx, user_id, id_hash),
     )
-    await ended(cx, user_id)
+    await onSessionsEnded(cx, user_id)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
     deleteSessionCookie(c)
     return c.redirect('/logout', 303)
@@ -190,7 +191,7 @@ export function loginRoutes({ ended, applications, introduce }: Surroundings): H
       const { user_id, id_hash } = session
       const acting = as(cx, { kind: 'user', id: user_id })
       await cx.db.write(endBrowserSession(acting, user_id, id_hash))
-      await ended(acting, user_id)
+      await onSessionsEnded(acting, user_id)
     }
     deleteSessionCookie(c)
     return c.redirect(return_to ?? '/logout', 303)
@@ -247,10 +248,10 @@ async function liveSession(c: Http): Promise<LiveSession | undefined> {
 }
 
 /** The button that was pressed; `undefined` stands for a form that was sent without one. */
-function assertAction<const A extends string | undefined>(form: Form, known: readonly A[]): A {
+function assertAction<const A extends string | undefined>(form: Form, actions: readonly A[]): A {
   const pressed = form.get('action')
-  const action = known.find((one) => one === pressed)
-  if (!known.includes(pressed as A)) {
+  const action = actions.find((one) => one === pressed)
+  if (!actions.includes(pressed as A)) {
     throw new OAuthError('invalid_request', {
       description: english.form.action,
       reason: 'unknown_action',

@@ -83,7 +83,9 @@ export async function verifyPassword(
   return same && stored !== null && bytes.byteLength <= PASSWORD_MAX_BYTES
 }
 
-/** True when the hash has other parameters than ours: it is made anew at the next sign-in. */
+/**
+ * True when the hash has other parameters than `PARAMETERS`: it is made anew at the next sign-in.
+ */
 export function isOutdated(phc: string): boolean {
   const stored = parsePhc(phc)
   if (stored === null) return false

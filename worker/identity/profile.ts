@@ -104,16 +104,16 @@ const inOrder = (object: object) =>
 
 /** The stored profile with the patch applied. */
 export function withProfile(stored: string, patch: ProfilePatch): Profile {
-  const known = readProfile(stored)
+  const current = readProfile(stored)
   const { address, ...rest } = patch
-  const next = merge(known, rest)
+  const next = merge(current, rest)
   if (address !== undefined) {
-    const merged = address === null ? {} : merge(known.address ?? {}, address)
+    const merged = address === null ? {} : merge(current.address ?? {}, address)
     if (Object.keys(merged).length > 0) next.address = merged
     else delete next.address
   }
   // Only the old number was verified.
-  if (next.phone_number !== known.phone_number && patch.phone_number_verified == null) {
+  if (next.phone_number !== current.phone_number && patch.phone_number_verified == null) {
     delete next.phone_number_verified
   }
   return next
@@ -121,8 +121,8 @@ export function withProfile(stored: string, patch: ProfilePatch): Profile {
 
 type Nullable<T> = { [K in keyof T]?: T[K] | null | undefined }
 
-function merge<T extends object>(known: T, patch: Nullable<T>): T {
-  const merged = new Map(Object.entries(known))
+function merge<T extends object>(current: T, patch: Nullable<T>): T {
+  const merged = new Map(Object.entries(current))
   for (const [name, value] of Object.entries(patch)) {
     if (value === null) merged.delete(name)
     else if (value !== undefined) merged.set(name, value)

@@ -44,7 +44,7 @@ const bySession = z.object({
   session_id: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be the id of a session'),
 })
 
-export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
+export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded }): Api {
   const api = createApi()
 
   operation(api, {
@@ -142,7 +142,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     params: byId,
     answers: nothing('no session is left'),
     async run(c, { params }) {
-      await endUserSessions(c.var.cx, params.id, ended)
+      await endUserSessions(c.var.cx, params.id, onSessionsEnded)
       return c.body(null, 204)
     },
   })
@@ -155,7 +155,7 @@ export function userRoutes({ ended }: { ended: SessionsEnded }): Api {
     params: bySession,
     answers: nothing('the session is over'),
     async run(c, { params }) {
-      await endUserSession(c.var.cx, params.id, params.session_id, ended)
+      await endUserSession(c.var.cx, params.id, params.session_id, onSessionsEnded)
       return c.body(null, 204)
     },
   })

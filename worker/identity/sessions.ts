@@ -59,7 +59,7 @@ export const listSessionsOf = (cx: Context, cookie: string | undefined): Stateme
  */
 export function startSession(
   cx: Context,
-  given: {
+  input: {
     user_id: string
     /** RFC 8176. */
     amr: readonly string[]
@@ -77,8 +77,8 @@ export function startSession(
   const cookie = randomToken(cx)
   const id_hash = sessionHash(cookie)
   const now = cx.now()
-  const { user_id, amr, user_agent } = given
-  const replaces = given.replaces === undefined ? null : sessionHash(given.replaces)
+  const { user_id, amr, user_agent } = input
+  const replaces = input.replaces === undefined ? null : sessionHash(input.replaces)
   const row = {
     id_hash,
     user_id,

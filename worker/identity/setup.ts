@@ -53,7 +53,7 @@ export type Redemption =
  */
 export async function redeemSetupLink(
   cx: Context,
-  given: {
+  form: {
     token: string
     email: string
     password: string
@@ -62,14 +62,14 @@ export async function redeemSetupLink(
   },
 ): Promise<Redemption> {
   // Stands before the hash: a caller without a link causes no work.
-  if (!(await isSetupLinkGood(cx, given.token))) return { outcome: 'dead' }
-  const hash = sha256(given.token)
-  const row = await newUser(cx, { email: given.email, password: given.password })
+  if (!(await isSetupLinkGood(cx, form.token))) return { outcome: 'dead' }
+  const hash = sha256(form.token)
+  const row = await newUser(cx, { email: form.email, password: form.password })
   const session = startSession(cx, {
     user_id: row.id,
     amr: ['pwd'],
-    user_agent: given.user_agent,
-    replaces: given.replaces,
+    user_agent: form.user_agent,
+    replaces: form.replaces,
   })
   try {
     const { started } = await cx.db.write({
@@ -109,15 +109,15 @@ export async function ensureFirstOperator(
   }
   const {
     operators,
-    known: [known],
+    account: [account],
   } = await cx.db.read({
     operators: sql<{ found: number }>`select ${operatorExists(cx)} as found`,
-    known: findUserByEmailKey(emailKey(input.data.email)),
+    account: findUserByEmailKey(emailKey(input.data.email)),
   })
   if (operators[0]?.found === 1) return false
-  if (known !== undefined) {
+  if (account !== undefined) {
     cx.log('warn', 'there is no operator, and ADMIN_EMAIL names a user who is none', {
-      user_id: known.id,
+      user_id: account.id,
     })
     return false
   }

@@ -99,7 +99,7 @@ export const updateUser = (row: UserRow): Statement =>
     where id = ${row.id}`
 
 /** Replaces a password hash by a stronger one of the same password. */
-export const strengthenPassword = (id: string, from: string, to: string): Statement<never> =>
+export const updatePassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
 export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`

@@ -52,7 +52,7 @@ export async function listUserSessions(cx: Context, id: string): Promise<Session
 export async function endUserSessions(
   cx: Context,
   id: string,
-  ended: SessionsEnded,
+  onSessionsEnded: SessionsEnded,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   const { users } = await cx.db.write({
@@ -60,7 +60,7 @@ export async function endUserSessions(
     users: findUserById(id),
   })
   if (users.length !== 1) throw noSuchUser()
-  await ended(cx, id)
+  await onSessionsEnded(cx, id)
 }
 
 /** Ends one of them. Throws Problem not_found, forbidden. */
@@ -68,7 +68,7 @@ export async function endUserSession(
   cx: Context,
   id: string,
   session_id: string,
-  ended: SessionsEnded,
+  onSessionsEnded: SessionsEnded,
 ): Promise<void> {
   await assertMayEditPrincipal(cx, id)
   const live = await cx.db.read(listLiveSessions(cx, id))
@@ -76,5 +76,5 @@ export async function endUserSession(
     throw new Problem('not_found', 'this user has no such session')
   }
   await cx.db.write(endBrowserSession(cx, id, session_id))
-  await ended(cx, id)
+  await onSessionsEnded(cx, id)
 }

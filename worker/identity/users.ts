@@ -179,7 +179,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
     status: input.status ?? 'active',
     metadata: JSON.stringify(input.metadata ?? {}),
-    profile: writeProfile(checked(input.profile ?? {})),
+    profile: writeProfile(consistent(input.profile ?? {})),
     created_at: now,
     updated_at: now,
     version: 1,
@@ -205,9 +205,9 @@ export async function planUser(
 ): Promise<Plan> {
   if (current === undefined) {
     const row = await newUser(cx, input)
-    const given = Object.keys(input).filter((name) => name !== 'password')
+    const names = Object.keys(input).filter((name) => name !== 'password')
     const statements = [demandFreeId(cx, row.id), ...userCreation(cx, row)]
-    return { change: 'created', fields: given, statements }
+    return { change: 'created', fields: names, statements }
   }
   if (input.id !== undefined && input.id !== current.id) {
     throw new Problem('conflict', 'the account with this e-mail address has another id', [
@@ -366,8 +366,8 @@ function applyPatch(
   if (patch.locale !== undefined) row.locale = patch.locale
   if (patch.status !== undefined) row.status = patch.status
   if (patch.metadata !== undefined) {
-    const known = JSON.parse(current.metadata) as Record<string, unknown>
-    const next = how === 'merge' ? mergePatch(known, patch.metadata) : patch.metadata
+    const before = JSON.parse(current.metadata) as Record<string, unknown>
+    const next = how === 'merge' ? mergePatch(before, patch.metadata) : patch.metadata
     row.metadata = JSON.stringify(next)
     if (row.metadata.length > METADATA_MAX) {
       throw new Problem('invalid_request', 'the metadata would become too large', [
@@ -376,8 +376,8 @@ function applyPatch(
     }
   }
   if (patch.profile !== undefined) {
-    const known = how === 'merge' ? current.profile : '{}'
-    row.profile = writeProfile(checked(withProfile(known, patch.profile)))
+    const before = how === 'merge' ? current.profile : '{}'
+    row.profile = writeProfile(consistent(withProfile(before, patch.profile)))
   }
   const changed = (
     ['email', 'email_verified', 'name', 'locale', 'status', 'metadata', 'profile'] as const
@@ -390,7 +390,7 @@ function applyPatch(
 }
 
 /** Answers the profile. Throws Problem for members that contradict each other. */
-function checked(profile: Profile): Profile {
+function consistent(profile: Profile): Profile {
   const errors = profileFaults(profile)
   if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
   return profile

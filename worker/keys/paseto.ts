@@ -48,9 +48,9 @@ export async function signPaseto(
 ): Promise<{ paseto: string; kid: string }> {
   const key = await ensureKey(cx, 'EdDSA')
   const { iat, exp } = claims
-  const said = { iss: cx.config.issuer, typ, ...claims, iat: rfc3339(iat), exp: rfc3339(exp) }
+  const payload = { iss: cx.config.issuer, typ, ...claims, iat: rfc3339(iat), exp: rfc3339(exp) }
   const footer = ascii.encode(footerOf(cx, key))
-  const paseto = await v4.Sign(await secretKey(cx, key), said, { footer, addIssuedAt: false })
+  const paseto = await v4.Sign(await secretKey(cx, key), payload, { footer, addIssuedAt: false })
   return { paseto, kid: key.kid }
 }
 

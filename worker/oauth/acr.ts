@@ -1,15 +1,15 @@
-// Authentication context classes (OpenID Connect Core §2 `acr`, §3.1.2.1 `acr_values`, §5.5.1.1): how strongly a
-// person proved who they are, told from the methods that they used (RFC 8176). Pure.
+// Authentication context classes (OpenID Connect Core §2 `acr`, §3.1.2.1 `acr_values`, §5.5.1.1):
+// how strongly a person proved who they are. Read from the methods that they used (RFC 8176). Pure.
 
 /** One factor. */
 export const ACR_ONE_FACTOR = 'urn:allauth:acr:pwd'
 /** Two different factors. */
 export const ACR_TWO_FACTORS = 'urn:allauth:acr:mfa'
 
-/** From strong to weak: who meets one meets those after it. */
+/** From strong to weak: a sign-in that meets one class meets those after it. */
 export const ACR_VALUES: readonly string[] = [ACR_TWO_FACTORS, ACR_ONE_FACTOR]
 
-/** What a new sign-in could lead to. Second factors add theirs here. */
+/** Classes that a new sign-in can reach. A second factor adds its class here. */
 const REACHED_BY_SIGN_IN: readonly string[] = [ACR_ONE_FACTOR]
 
 /** Methods that are a second factor beside a password, or say that there were two. */
@@ -30,7 +30,10 @@ function classesOf(amr: readonly string[]): readonly string[] {
   return strongest === null ? [] : ACR_VALUES.slice(ACR_VALUES.indexOf(strongest))
 }
 
-/** The class to tell: the first wanted one that the sign-in meets, or else its strongest. */
+/**
+ * The class that the ID token names: the first wanted one that the sign-in meets, or else its
+ * strongest.
+ */
 export function acrFor(amr: readonly string[], wanted: readonly string[]): string | null {
   const met = classesOf(amr)
   return wanted.find((acr) => met.includes(acr)) ?? met[0] ?? null
@@ -40,6 +43,6 @@ export function acrFor(amr: readonly string[], wanted: readonly string[]): strin
 export const meetsAcr = (amr: readonly string[], demanded: readonly string[]): boolean =>
   demanded.some((acr) => classesOf(amr).includes(acr))
 
-/** Whether a new sign-in could. */
+/** Whether a new sign-in could meet one of them. */
 export const isReachable = (demanded: readonly string[]): boolean =>
   demanded.some((acr) => REACHED_BY_SIGN_IN.includes(acr))

@@ -1,6 +1,6 @@
-// Rich authorization requests (RFC 9396) with the one type `device`: named actions on named devices and groups.
-// What may be asked, whether one request is covered by another, and the digest by which a consent is remembered.
-// What of it a person holds is access's to say.
+// Rich authorization requests (RFC 9396) with the one type `device`: named actions on named devices
+// and groups. Says which details a client may ask for, whether granted details cover a request, and
+// by which digest a consent is remembered. Which of them a person holds is access's to say.
 import type { Narrowing } from '../access/narrowed_rights.ts'
 import { ID_PATTERN } from '../access/principals.ts'
 import { z } from '../api.ts'
@@ -71,13 +71,16 @@ export function readDetails(
 export const storedDetails = (stored: string | null): Detail[] | undefined =>
   stored === null ? undefined : (JSON.parse(stored) as Detail[])
 
-/** What a token request asks of what was granted, all of it if it asks nothing. Throws OAuthError. */
+/**
+ * The granted details that a token request asks for; all of them where it names none. Throws
+ * OAuthError.
+ */
 export function narrowDetails(
   granted: readonly Detail[] | undefined,
-  asked: readonly Detail[] | undefined,
+  wanted: readonly Detail[] | undefined,
 ): readonly Detail[] | undefined {
-  if (asked === undefined) return granted
-  const covered = (one: Detail) =>
+  if (wanted === undefined) return granted
+  const isCovered = (one: Detail) =>
     granted?.some(
       (other) =>
         one.actions.every((action) => other.actions.includes(action)) &&
@@ -85,15 +88,18 @@ export function narrowDetails(
         one.groups.every((id) => other.groups.includes(id)),
     )
   // RFC 9396 §6.1
-  if (!asked.every(covered)) {
+  if (!wanted.every(isCovered)) {
     throw refuse('the authorization does not cover these details', 'details_not_covered')
   }
-  return asked
+  return wanted
 }
 
-/** Under this name what a person allowed is kept beside scopes. No scope of a client can begin so. */
+/**
+ * The name under which details that a person allowed are kept beside scopes. No scope of a client
+ * can begin with it (RFC 6749 §3.3).
+ */
 export const digestOf = (details: readonly Detail[]): string =>
   `authorization_details"${sha256(JSON.stringify(details))}`
 
-/** Whether what was allowed is details, and not a scope. */
+/** Whether an allowed entry stands for details, and not for a scope. */
 export const isDigest = (allowed: string): boolean => allowed.startsWith('authorization_details"')

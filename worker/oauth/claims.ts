@@ -1,5 +1,5 @@
-// What is told about a person: which claims there are, which scope asks for which (OpenID Connect Core §5.1, §5.4),
-// and the `claims` parameter, which asks for single ones (§5.5). Pure.
+// Claims about a person: which there are, which scope brings which (OpenID Connect Core §5.1,
+// §5.4), and the `claims` parameter, which asks for single ones (§5.5). Pure.
 import { badRequest } from '../errors.ts'
 import { readProfile } from '../identity/profile.ts'
 import type { UserRow } from '../identity/users.ts'
@@ -34,19 +34,22 @@ const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
 /** Claims about the person that can be asked for one by one. */
 export const PERSON_CLAIMS: readonly string[] = [...SCOPE_CLAIMS.values()].flat()
 
-/** Claims about the sign-in: told anyway, and asked for to demand a value. */
+/** Claims about the sign-in: always in the token; a client asks for one to demand a value. */
 const SIGN_IN_CLAIMS: readonly string[] = ['sub', 'acr', 'auth_time', 'amr']
 
-/** What the metadata name. */
+/** Claims that the metadata name. */
 export const CLAIMS_SUPPORTED: readonly string[] = [
   ...['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'sid'],
   ...PERSON_CLAIMS,
 ]
 
-/** How one claim is asked for (OpenID Connect Core §5.5.1); `values` has the one of `value` too. */
+/**
+ * The way in which one claim is asked for (OpenID Connect Core §5.5.1); `values` also holds a
+ * single `value`.
+ */
 export type ClaimRequest = { essential: boolean; values?: unknown[] }
 
-/** Only claims that we have. */
+/** Requests for single claims; only claims that this server has. */
 export type ClaimsRequest = {
   userinfo: Record<string, ClaimRequest>
   id_token: Record<string, ClaimRequest>
@@ -55,7 +58,10 @@ export type ClaimsRequest = {
 /** Longest `claims` parameter, in characters. */
 export const CLAIMS_MAX = 4096
 
-/** The `claims` parameter. What is not understood in it is ignored (§5.5). Throws OAuthError invalid_request. */
+/**
+ * Reads the `claims` parameter. Unknown members are ignored (§5.5). Throws OAuthError
+ * invalid_request.
+ */
 export function readClaimsParameter(text: string): ClaimsRequest {
   let value: unknown
   try {
@@ -74,18 +80,18 @@ function readMember(
   const member = claims[name]
   if (member === undefined) return {}
   if (!isObject(member)) throw badRequest(`${name} in claims is not an object`, 'claims_member')
-  const known = [...SIGN_IN_CLAIMS, ...PERSON_CLAIMS].filter((claim) =>
+  const names = [...SIGN_IN_CLAIMS, ...PERSON_CLAIMS].filter((claim) =>
     Object.hasOwn(member, claim),
   )
-  return Object.fromEntries(known.map((claim) => [claim, readOne(claim, member[claim])]))
+  return Object.fromEntries(names.map((claim) => [claim, readOne(claim, member[claim])]))
 }
 
-function readOne(claim: string, asked: unknown): ClaimRequest {
-  if (asked === null) return { essential: false }
+function readOne(claim: string, request: unknown): ClaimRequest {
+  if (request === null) return { essential: false }
   const fault = () =>
     badRequest(`claims asks for ${claim} in a form that it may not have`, 'claim_form')
-  if (!isObject(asked)) throw fault()
-  const { essential = false, value, values } = asked
+  if (!isObject(request)) throw fault()
+  const { essential = false, value, values } = request
   if (typeof essential !== 'boolean') throw fault()
   if (values !== undefined && (!Array.isArray(values) || values.length === 0)) throw fault()
   if (value !== undefined && values !== undefined) throw fault()
@@ -93,40 +99,45 @@ function readOne(claim: string, asked: unknown): ClaimRequest {
   return values === undefined ? { essential } : { essential, values }
 }
 
-const texts = (asked: ClaimRequest | undefined): string[] | null =>
-  asked?.values?.filter((value) => typeof value === 'string') ?? null
+const texts = (request: ClaimRequest | undefined): string[] | null =>
+  request?.values?.filter((value) => typeof value === 'string') ?? null
 
-/** The authentication context classes that the ID token is wished to name, or must name; null: any. */
+/**
+ * The authentication context classes that the client wishes or demands for the ID token; null: any.
+ */
 export function acrRequest(claims: ClaimsRequest | undefined) {
-  const asked = claims?.id_token['acr']
-  const values = texts(asked)
-  return values === null ? null : { values, essential: asked?.essential === true }
+  const request = claims?.id_token['acr']
+  const values = texts(request)
+  return values === null ? null : { values, essential: request?.essential === true }
 }
 
-/** The subjects that the answer may be about, by `sub` with a value; null: anybody (§5.5.1, §3.1.2.2). */
+/**
+ * The subjects that the answer may be about, from `sub` with a value; null: anybody (§5.5.1,
+ * §3.1.2.2).
+ */
 export function subjectRequest(claims: ClaimsRequest | undefined): string[] | null {
-  const told = [texts(claims?.id_token['sub']), texts(claims?.userinfo['sub'])]
-  const [first, ...others] = told.filter((one) => one !== null)
+  const demands = [texts(claims?.id_token['sub']), texts(claims?.userinfo['sub'])]
+  const [first, ...others] = demands.filter((one) => one !== null)
   if (first === undefined) return null
   return first.filter((sub) => others.every((other) => other.includes(sub)))
 }
 
-/** The claims about the person that are asked for one by one and that no given scope brings. */
+/** The claims about the person that are asked for one by one and that none of the scopes brings. */
 export function claimsBeyond(
   claims: ClaimsRequest | undefined,
   scope: readonly string[],
 ): string[] {
   if (claims === undefined || !scope.includes('openid')) return []
-  const brought = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  const fromScopes = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
   return PERSON_CLAIMS.filter(
     (claim) =>
       (Object.hasOwn(claims.userinfo, claim) || Object.hasOwn(claims.id_token, claim)) &&
-      !brought.includes(claim),
+      !fromScopes.includes(claim),
   )
 }
 
-/** All that is known of a person, by claim. */
-function knownClaims(user: UserRow): Record<string, unknown> {
+/** All claims about a person that have a value. */
+function claimsOf(user: UserRow): Record<string, unknown> {
   const { name, locale, updated_at, email, email_verified } = user
   const profile = readProfile(user.profile)
   return {
@@ -143,50 +154,57 @@ function knownClaims(user: UserRow): Record<string, unknown> {
 }
 
 /**
- * What scopes and single requests bring. A claim that is wished with a value the person does not have is left out,
- * unless a scope brings it.
+ * The claims that scopes and single requests bring. A claim that is asked for with a value which
+ * the person does not have is left out, unless a scope brings it.
  */
 export function claimsAbout(
   user: UserRow,
   scope: readonly string[],
-  asked: Readonly<Record<string, ClaimRequest>>,
+  requests: Readonly<Record<string, ClaimRequest>>,
 ): Record<string, unknown> {
-  const known = knownClaims(user)
-  const brought = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
-  const told = PERSON_CLAIMS.filter((claim) => {
-    if (known[claim] === undefined) return false
-    if (brought.includes(claim)) return true
-    if (!Object.hasOwn(asked, claim)) return false
-    const { values } = asked[claim] as ClaimRequest
-    return values === undefined || values.some((value) => value === known[claim])
+  const person = claimsOf(user)
+  const fromScopes = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  const names = PERSON_CLAIMS.filter((claim) => {
+    if (person[claim] === undefined) return false
+    if (fromScopes.includes(claim)) return true
+    if (!Object.hasOwn(requests, claim)) return false
+    const { values } = requests[claim] as ClaimRequest
+    return values === undefined || values.some((value) => value === person[claim])
   })
-  return Object.fromEntries(told.map((claim) => [claim, known[claim]]))
+  return Object.fromEntries(names.map((claim) => [claim, person[claim]]))
 }
 
 /**
- * Without the claims about the person that no scope brings which the client is registered for: what an operator kept
- * from it as a scope it does not get one by one, above all where nobody is asked (`first_party`).
+ * Leaves out claims about the person that no registered scope of the client brings. A scope that an
+ * operator kept from the client cannot be had claim by claim; this matters most where the person is
+ * not asked (`first_party`).
  */
 export function withinRegistered(claims: ClaimsRequest, registered: readonly string[]) {
-  const brought = registered.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
-  const within = (asked: Record<string, ClaimRequest>) =>
+  const fromScopes = registered.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
+  const within = (requests: Record<string, ClaimRequest>) =>
     Object.fromEntries(
-      Object.entries(asked).filter(
-        ([claim]) => SIGN_IN_CLAIMS.includes(claim) || brought.includes(claim),
+      Object.entries(requests).filter(
+        ([claim]) => SIGN_IN_CLAIMS.includes(claim) || fromScopes.includes(claim),
       ),
     )
   return { userinfo: within(claims.userinfo), id_token: within(claims.id_token) }
 }
 
-/** The column `claims` of a code or an authorization, for a client that is registered for these scopes by now. */
+/**
+ * Reads the column `claims` of a code or an authorization; `registered` are the scopes of the
+ * client now.
+ */
 export const readClaims = (stored: string | null, registered: readonly string[]): ClaimsRequest =>
   stored === null
     ? { userinfo: {}, id_token: {} }
     : withinRegistered(JSON.parse(stored), registered)
 
-/** Under this name a single claim is kept beside scopes. No scope can have a quotation mark (RFC 6749 §3.3). */
+/**
+ * The name under which a single claim is kept beside scopes. No scope can have a quotation mark
+ * (RFC 6749 §3.3).
+ */
 export const claimAsScope = (claim: string): string => `claims"${claim}`
 
-/** The claim that was allowed, where it is not a scope. */
+/** The claim that an allowed entry stands for; null where it stands for a scope. */
 export const claimAllowed = (allowed: string): string | null =>
   allowed.startsWith('claims"') ? allowed.slice('claims"'.length) : null

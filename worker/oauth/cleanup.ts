@@ -1,4 +1,4 @@
-// The timer's part of the protocol: deletes whatever has run out, of each sub-room.
+// Deletion on the timer: rows of each sub-room that have run out.
 import type { Context } from '../context.ts'
 import type { Statement } from '../db/sql.ts'
 import { deleteEnded } from './authorizations/store.ts'
@@ -7,7 +7,10 @@ import { deleteExpiredSecrets } from './clients/store.ts'
 import { deleteOldDeviceAuthorizations } from './device_flow/store.ts'
 import { deleteOldInitialAccessTokens } from './registration/store.ts'
 
-/** For the timer: requests nobody answered, secrets that ran out, and what ended so long ago that nobody asks about it. */
+/**
+ * For the timer. Deletes requests that nobody answered, secrets that ran out, and authorizations
+ * that ended so long ago that no token of theirs can be shown.
+ */
 export const deleteOldProtocolState = (cx: Context): readonly Statement[] => [
   deleteOldRequests(cx),
   deleteOldDeviceAuthorizations(cx),

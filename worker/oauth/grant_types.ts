@@ -1,21 +1,20 @@
-// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all that is true of
-// one. Metadata, registration, the rules of clients and the token endpoint derive from it. How a
-// grant redeems is the file of its name in token/grants/, which the token endpoint finds by the
-// entry.
+// Grant types (RFC 6749 §1.3 and the standards that add some): one entry holds all facts about one
+// grant type. Metadata, registration, the rules of clients and the token endpoint derive from it.
+// The file of its name in token/grants/ redeems a grant; the token endpoint finds it by the entry.
 
 export type GrantType = {
   /**
-   * Who may register it: the client itself, software with an initial access token, or an operator
-   * alone.
+   * The party that may register it: the client itself, software with an initial access token, or an
+   * operator alone.
    */
   registered_by: 'anybody' | 'initial_access_token' | 'operator'
-  /** Whether a refresh token may come of it: it is a grant of a person. */
+  /** Whether a refresh token may come with it: a person gave the grant. */
   gives_refresh_token: boolean
   /** Whether the client has to authenticate. */
   needs_authentication: boolean
   /** Whether the client needs a redirect address. */
   needs_redirect_uri: boolean
-  /** Whether devices have it, which act for themselves alone. */
+  /** Whether devices may use it; a device acts for itself alone. */
   for_devices: boolean
   /**
    * Parameters of the token request that may come more than once, beside `resource` (RFC 8707 §2).
@@ -60,7 +59,7 @@ const grantTypes = {
     for_devices: false,
     repeatable: [],
   },
-  // The last two act for others, and have to prove themselves all the more.
+  // Clients with the last two act for others, so they must authenticate.
   [TOKEN_EXCHANGE]: {
     registered_by: 'operator',
     gives_refresh_token: false,
@@ -83,20 +82,22 @@ export type GrantTypeName = keyof typeof grantTypes
 
 export const GRANT_TYPES: Readonly<Record<GrantTypeName, GrantType>> = grantTypes
 
-/** In the order in which metadata names them. */
+/** Names in the order in which metadata lists them. */
 export const GRANT_TYPE_NAMES = Object.keys(grantTypes) as [GrantTypeName, ...GrantTypeName[]]
 
 export const isGrantType = (name: unknown): name is GrantTypeName =>
   typeof name === 'string' && Object.hasOwn(grantTypes, name)
 
-/** Grant types that may be registered by the client itself, and with an initial access token. */
+/**
+ * Grant types that `by` may register: the client itself, or software with an initial access token.
+ */
 export const grantTypesFor = (by: 'anybody' | 'initial_access_token'): readonly GrantTypeName[] =>
   GRANT_TYPE_NAMES.filter((name) => {
     const { registered_by } = GRANT_TYPES[name]
     return registered_by === 'anybody' || registered_by === by
   })
 
-/** Parameters that some grant lets come more than once. */
+/** Parameters that some grant accepts more than once. */
 export const REPEATABLE_PARAMETERS: readonly string[] = [
   ...new Set(GRANT_TYPE_NAMES.flatMap((name) => GRANT_TYPES[name].repeatable)),
 ]

@@ -5,12 +5,12 @@ import { authorizeRoutes } from './authorize/routes.ts'
 import { deviceFlowRoutes } from './device_flow/routes.ts'
 import { logoutRoutes } from './logout/routes.ts'
 import { registrationRoutes } from './registration/routes.ts'
-import { metadataRoutes } from './server_metadata_routes.ts'
+import { serverMetadataRoutes } from './server_metadata_routes.ts'
 import { tokenRoutes } from './token/routes.ts'
 
 export function protocolRoutes(): Hono<Env> {
   return new Hono<Env>()
-    .route('/', metadataRoutes())
+    .route('/', serverMetadataRoutes())
     .route('/', authorizeRoutes())
     .route('/', deviceFlowRoutes())
     .route('/', logoutRoutes())

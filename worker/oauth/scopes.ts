@@ -1,4 +1,5 @@
-// What scopes mean, which audience they lead to (RFC 8707), and who may ask for them. Pure but for config.
+// Scopes: their meaning, and the audience that they lead to (RFC 8707). Pure, but reads the
+// configuration.
 import { API_SCOPES } from '../api.ts'
 import type { Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
@@ -37,9 +38,10 @@ export function parseScope(text: string | undefined): string[] {
 export type Audience = { audience: string[]; scope: string[] }
 
 /**
- * The audience of a token and the scopes that are left in it. `resource` is what the request names, or what
- * the authorization was given for. A named resource is the whole audience and narrows the scope to its own.
- * The management API never shares a token. Throws OAuthError invalid_scope or invalid_target.
+ * The audience of a token and the scopes that are left in it. `resource` holds the resources that
+ * the request names, or those that the authorization covers. A named resource is the whole audience
+ * and narrows the scope to its own. The management API never shares a token. Throws OAuthError
+ * invalid_scope or invalid_target.
  */
 export function resolveAudience(
   cx: Context,

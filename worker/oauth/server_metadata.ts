@@ -1,5 +1,6 @@
-// What this issuer says about itself: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that they
-// cannot differ. It names what is there and nothing else. Pure.
+// Metadata of this issuer: OpenID Connect Discovery 1.0 and RFC 8414, from one function, so that
+// they cannot differ. It names only what this server offers. Metadata of clients are
+// clients/client_metadata.ts's. Pure.
 import type { Context } from '../context.ts'
 import { UI_LOCALES } from '../pages/messages.ts'
 import type { Settings } from '../settings.ts'
@@ -15,7 +16,7 @@ import { GRANT_TYPE_NAMES } from './grant_types.ts'
 import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
-export function metadata(cx: Context, settings: Settings) {
+export function serverMetadata(cx: Context, settings: Settings) {
   const { issuer } = cx.config
   const methods = authMethods(cx.config)
   const confidential = methods.filter((method) => method !== 'none')
@@ -76,7 +77,10 @@ export function metadata(cx: Context, settings: Settings) {
   }
 }
 
-/** What the management API says about itself as a resource (RFC 9728 §2). Access decisions take the same tokens. */
+/**
+ * Metadata of the management API as a resource (RFC 9728 §2). Access decisions take the same
+ * tokens.
+ */
 export function resourceMetadata(cx: Context) {
   return {
     resource: managementAudience(cx),

@@ -1,8 +1,8 @@
-// The addresses at which clients find everything else: of the issuer, and of the management API as a resource.
+// Well-known addresses: metadata of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
 import type { Env, Http } from '../http.ts'
 import { loadSettings } from '../settings.ts'
-import { metadata, resourceMetadata } from './server_metadata.ts'
+import { resourceMetadata, serverMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300
 
@@ -10,7 +10,7 @@ const MAX_AGE = 300
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
 
 /** Database round trips: 0 warm, 1 cold. */
-export function metadataRoutes(): Hono<Env> {
+export function serverMetadataRoutes(): Hono<Env> {
   return new Hono<Env>()
     .get('/.well-known/openid-configuration', answerMetadata)
     .get('/.well-known/oauth-authorization-server', answerMetadata)
@@ -18,7 +18,7 @@ export function metadataRoutes(): Hono<Env> {
 }
 
 const answerMetadata = async (c: Http) =>
-  answer(c, metadata(c.var.cx, await loadSettings(c.var.cx)))
+  answer(c, serverMetadata(c.var.cx, await loadSettings(c.var.cx)))
 
 function answer(c: Http, document: object): Response {
   c.header('Cache-Control', `public, max-age=${MAX_AGE}`)

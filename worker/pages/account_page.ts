@@ -79,8 +79,8 @@ const SYSTEMS: readonly [RegExp, string][] = [
 
 /** `Firefox, Windows`; else the beginning of the text that the browser sent; null without one. */
 export function describeUserAgent(user_agent: string): string | null {
-  const nameIn = (known: readonly [RegExp, string][]) =>
-    known.find(([pattern]) => pattern.test(user_agent))?.[1]
+  const nameIn = (names: readonly [RegExp, string][]) =>
+    names.find(([pattern]) => pattern.test(user_agent))?.[1]
   const names = [nameIn(BROWSERS), nameIn(SYSTEMS)].filter((name) => name !== undefined)
   if (names.length > 0) return names.join(', ')
   const shown = user_agent.trim().slice(0, 60)

@@ -29,7 +29,7 @@ export function loginPage(v: LoginValues, m: Messages = english): Html {
   const failed = v.error !== undefined
   const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
   // The cursor stands in the next field to type in.
-  const known = v.username !== ''
+  const hasUsername = v.username !== ''
   const client = v.client ?? null
   // Isolated: a name in writing of the other direction must not reorder the sentence around it.
   const [before, after] = t.lead.split('{client}')
@@ -44,9 +44,9 @@ ${alert(v.error)}
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
 <label for="username">${t.email}</label>
-<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${known ? '' : ' autofocus'}${invalid}>
+<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
 <label for="password">${t.password}</label>
-<input id="password" name="password" type="password" autocomplete="current-password" required${known ? ' autofocus' : ''}${invalid}>
+<input id="password" name="password" type="password" autocomplete="current-password" required${hasUsername ? ' autofocus' : ''}${invalid}>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="login">${t.submit}</button>
 </div>

@@ -19,14 +19,14 @@ export type LogoutValues = {
 export function logoutPage(v: LogoutValues, m: Messages = english): Html {
   const t = m.logout
   // Isolated: a name in writing of the other direction must not reorder the sentence around it.
-  const [before, after] = t.asked.split('{client}')
-  const asked =
+  const [before, after] = t.clientAsks.split('{client}')
+  const question =
     v.client_name === null
       ? html``
       : html`<p class="lead">${before}<bdi>${v.client_name}</bdi>${after}</p>`
   const body = html`<h1>${t.title}</h1>
 ${person({ label: t.signedInAs, email: v.email, name: v.name })}
-${asked}
+${question}
 <p class="lead">${t.lead}</p>
 <form method="post" action="${v.action}">
 ${csrfField(v.csrf)}

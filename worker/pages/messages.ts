@@ -96,7 +96,7 @@ export const english = {
   logout: {
     title: 'Sign out',
     /** `{client}` stands for its name. */
-    asked: '{client} asks to sign you out.',
+    clientAsks: '{client} asks to sign you out.',
     lead: 'You will be signed out of this browser.',
     signedInAs: 'Signed in as',
     submit: 'Sign out',

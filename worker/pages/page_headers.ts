@@ -1,11 +1,11 @@
-// Headers of pages: the Content-Security-Policy, no framing, no storing. A route of pages says by `page` that its
-// errors are pages too.
+// Headers of pages: the Content-Security-Policy, no framing, no storing. `page` marks a route of
+// pages, so that its errors are pages too.
 import type { MiddlewareHandler } from 'hono'
 import type { Env, Http } from '../http.ts'
 
 /**
- * For pages: no framing, no script, no referrer to others, forms only to ourselves and `formTargets` (origins).
- * `script` is the CSP source of the one script that a page may have.
+ * Headers of a page: no framing, no script, no referrer to others, forms only to ourselves and to
+ * `formTargets` (origins). `script` is the CSP source of the one script that a page may have.
  */
 export function pageHeaders(
   c: Http,
@@ -26,14 +26,20 @@ export function pageHeaders(
   c.header('Cache-Control', 'no-store')
 }
 
-/** The CSP source that covers a logo: its origin. None for a host that is no name, since URL takes `;` in one. */
+/**
+ * The CSP source that covers a logo: its origin. None for a host that is no name, since URL accepts
+ * `;` in one.
+ */
 export function imageSources(shown: { logo_uri: string | null } | null): readonly string[] {
   if (shown === null || shown.logo_uri === null) return []
   const { origin, hostname } = new URL(shown.logo_uri)
   return /^[a-z0-9._-]+$/.test(hostname) ? [origin] : []
 }
 
-/** Goes before the handler of a page: each answer of it is a page's, errors too: not framed, not stored. */
+/**
+ * Goes before the handler of a page: each of its answers is a page, errors too, and is neither
+ * framed nor stored.
+ */
 export const page: MiddlewareHandler<Env> = (c, next) => {
   c.set('isPage', true)
   pageHeaders(c)

@@ -2,7 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { type ClientInput, createClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
@@ -277,7 +277,7 @@ describe('a reference', () => {
 
   test('lives as long as the setting par_ttl says', async () => {
     const { worker, browser } = await startWeb()
-    await updateSettings(worker.context(), { par_ttl: 20 })
+    await changeSettings(worker.context(), { par_ttl: 20 })
     const { body } = await push(worker)
     expect(body.expires_in).toBe(20)
     worker.clock.now += 20
@@ -407,7 +407,7 @@ describe('a request that has to be pushed', () => {
 
   test('by the setting for all is refused when it comes directly', async () => {
     const { worker, browser } = await startWeb()
-    await updateSettings(worker.context(), { require_pushed_authorization_requests: true })
+    await changeSettings(worker.context(), { require_pushed_authorization_requests: true })
     await expectRefused(browser)
     expect(pathOf(await browser.get(await pushed(worker)))).toMatch(/^\/login\?/)
   })

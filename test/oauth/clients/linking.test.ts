@@ -1,7 +1,7 @@
 // Account linking as Google and Alexa do it, to the letter of what they publish: a whole life of a link, from the
 // page to unlinking, with what goes wrong on the way.
 import { beforeAll, describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { JOBS } from '../../../worker/jobs.ts'
 import { countRoundTrips, type TestWorker } from '../../context.ts'
 import { answerOf, locationOf, rowsOf } from '../flow.ts'
@@ -378,7 +378,7 @@ describe('what the vendors differ in', () => {
 
   test('a link comes about also where all others have to push their requests', async () => {
     const { worker, browser } = await startLinking(google)
-    await updateSettings(worker.context(), { require_pushed_authorization_requests: true })
+    await changeSettings(worker.context(), { require_pushed_authorization_requests: true })
     expect(await agree(browser, google)).toMatch(/^\S{43}$/)
   })
 

@@ -8,7 +8,7 @@ import { createUser } from '../../../worker/identity/users.ts'
 import { runJobs } from '../../../worker/jobs.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient, createClient } from '../../../worker/oauth/clients/clients.ts'
-import { DEFAULT_SETTINGS, putSetting } from '../../../worker/settings.ts'
+import { DEFAULT_SETTINGS, updateSetting } from '../../../worker/settings.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../../context.ts'
 import { alertOf, Browser, formFields, type Page } from '../../identity/browser.ts'
 import { giveRole, pathOf, rowsOf, signIn } from '../flow.ts'
@@ -137,7 +137,7 @@ describe('the device authorization endpoint', () => {
   })
 
   test('codes live as long as the setting says', async () => {
-    await write(worker, putSetting(worker.context(), 'device_code_ttl', 60))
+    await write(worker, updateSetting(worker.context(), 'device_code_ttl', 60))
     worker.memory.delete('settings')
     const { body, user_code, device_code } = await begin()
     expect(body['expires_in']).toBe(60)

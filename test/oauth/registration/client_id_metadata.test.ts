@@ -2,7 +2,7 @@
 // (draft-ietf-oauth-client-id-metadata-document): a whole way as one, what is no such client, and how long it counts.
 import * as oauth from 'oauth4webapi'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { createUser } from '../../../worker/identity/users.ts'
 import { isClientUrl } from '../../../worker/oauth/clients/client_url.ts'
@@ -61,7 +61,7 @@ beforeEach(async () => {
   fetched = []
   worker = await startWorker({}, { outside })
   const cx = worker.context()
-  await updateSettings(cx, { client_id_metadata_documents: true })
+  await changeSettings(cx, { client_id_metadata_documents: true })
   await createUser(cx, { id: 'ann', email: 'ann@example.com' })
   browser = new Browser(worker)
   await signIn(worker, browser, 'ann')
@@ -311,7 +311,7 @@ describe('what is no such client', () => {
 
   test('an address on our own origin is not fetched', async () => {
     const own = await startWorker({ ISSUER: 'https://id.example' }, { outside })
-    await updateSettings(own.context(), { client_id_metadata_documents: true })
+    await changeSettings(own.context(), { client_id_metadata_documents: true })
     const client_id = 'https://id.example/v1'
     serveJson({ ...DOCUMENT, client_id }, {}, client_id)
     isUnknown(await new Browser(own).get(requestPath({ client_id })))
@@ -394,7 +394,7 @@ describe('what is no such client', () => {
   test('by default there are none: nothing is fetched, the metadata are silent, and known ones are out', async () => {
     const refresh_token = await getRefreshToken()
     const code = await allow(await ask())
-    await updateSettings(worker.context(), { client_id_metadata_documents: null })
+    await changeSettings(worker.context(), { client_id_metadata_documents: null })
     isUnknown(await ask())
     expect((await refresh(refresh_token)).body.error).toBe('invalid_client')
     expect((await redeem(code, { client_id: URL_OF_CLIENT })).body.error).toBe('invalid_client')

@@ -3,7 +3,7 @@ import { SignJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
-import { updateSettings } from '../../../worker/admin/settings_change.ts'
+import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { allowed_scope } from '../../../worker/db/schema.ts'
 import { insertInto, sql } from '../../../worker/db/sql.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
@@ -72,7 +72,7 @@ beforeEach(async () => {
 
 async function trust(more: Partial<TrustedIssuer> = {}) {
   const issuer = { issuer: PARTNER, subject: 'email', ...more } as TrustedIssuer
-  await updateSettings(worker.context(), { trusted_issuers: [issuer] })
+  await changeSettings(worker.context(), { trusted_issuers: [issuer] })
 }
 
 const allow = (...scopes: string[]) =>
@@ -390,7 +390,7 @@ describe('refused alike, by dull words, is an assertion', () => {
   test('of our own even where somebody wrote us into the settings', async () => {
     const own = { issuer: ISSUER, subject: 'email', jwks_uri: `${ISSUER}/.well-known/jwks.json` }
     await expect(
-      updateSettings(worker.context(), { trusted_issuers: [own as TrustedIssuer] }),
+      changeSettings(worker.context(), { trusted_issuers: [own as TrustedIssuer] }),
     ).rejects.toMatchObject({ errors: [{ pointer: '/trusted_issuers' }] })
     const stored = JSON.stringify([{ ...own, jwks_uri: undefined, jwks: { keys: [partner.jwk] } }])
     await write(worker, sql`update setting set value = ${stored} where name = 'trusted_issuers'`)
@@ -604,7 +604,7 @@ describe('the setting', () => {
     const events = await count(worker, sql`from event where type = 'settings.updated'`)
     expect((await put([{ jwks_uri: KEYS, subject: 'email', issuer: PARTNER }])).status).toBe(200)
     expect(await count(worker, sql`from event where type = 'settings.updated'`)).toBe(events)
-    await updateSettings(worker.context(), { trusted_issuers: null })
+    await changeSettings(worker.context(), { trusted_issuers: null })
     expect(told(await bring(await say()))).toEqual(DULL)
   })
 

@@ -1,11 +1,11 @@
 // The database as a file of this process, on Node, Deno and Bun; only this file opens it. Plain use
 // of the library loses acknowledged writes: after SQLITE_BUSY a statement stays open on the
 // connection, and later statements there are acknowledged and never reach the disk. So all writes
-// of the process go through one connection behind one queue. A connection that met anything but a
-// constraint is thrown away, with its statements, before the next attempt. Writes of the same
-// moment share a commit. To hide that, constraints must be checked at each statement: one DEFERRED
-// to the commit could be met by the batch of another.
-// Owns no table. connection.ts runs statements, libsql.ts is shared with the remote driver.
+// go through one connection behind one queue. A connection that met anything but a constraint is
+// thrown away, with its statements, before the next attempt. Writes of the same moment share a
+// commit. For that, constraints must be checked at each statement: one DEFERRED to the commit could
+// be met by the batch of another.
+// Owns no table. Leaves statements to connection.ts, and values and errors to libsql.ts.
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
@@ -138,7 +138,7 @@ class Line {
 
   run<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
     if (this.#isClosed) return Promise.reject(closedError())
-    this.#group = null // whoever comes later comes after this
+    this.#group = null // later batches come after this one
     const answer = this.#last.then(() => this.#try(work))
     this.#last = answer.catch(() => undefined)
     return answer

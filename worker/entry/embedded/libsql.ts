@@ -58,12 +58,12 @@ export function isLockedOut(error: unknown): boolean {
 export function asConstraintViolation(error: unknown): ConstraintViolation | null {
   if (!(error instanceof Error) || !codeOf(error).startsWith('SQLITE_CONSTRAINT')) return null
   // sqld and the embedded library differ in code and prefix, but both have the sentence of SQLite.
-  const told = /(UNIQUE|CHECK|FOREIGN KEY|NOT NULL) constraint failed(?:: ([^\n]*))?/.exec(
+  const match = /(UNIQUE|CHECK|FOREIGN KEY|NOT NULL) constraint failed(?:: ([^\n]*))?/.exec(
     error.message,
   )
-  const kind = (told && kinds[told[1] ?? '']) ?? 'other'
+  const kind = (match && kinds[match[1] ?? '']) ?? 'other'
   const place = 'statementIndex' in error ? Number(error.statementIndex) : null
-  return new ConstraintViolation(kind, told?.[2] ?? '', { cause: error, place })
+  return new ConstraintViolation(kind, match?.[2] ?? '', { cause: error, place })
 }
 
 const kinds: Record<string, ConstraintKind> = {

@@ -100,8 +100,8 @@ export async function serveHrana({
 
   async function runPipeline(request: IncomingMessage): Promise<object> {
     count++
-    const { baton: given, requests } = await readPipeline(request, maxBodySize)
-    const stream = given == null ? new Stream(connections) : wake(given)
+    const { baton: previous, requests } = await readPipeline(request, maxBodySize)
+    const stream = previous == null ? new Stream(connections) : wake(previous)
     const results: object[] = []
     try {
       for (const each of requests) {
@@ -164,7 +164,7 @@ export async function serveHrana({
       count = 0
     },
     async close() {
-      connections.close() // callers that wait for a lock give up for a lock gives up
+      connections.close() // callers that wait for a lock give up
       const closed = new Promise((done) => server.close(done))
       server.closeAllConnections()
       await closed

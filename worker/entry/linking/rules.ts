@@ -148,20 +148,20 @@ export async function tryLinking(
   }
 
   async function checkFirstLink(): Promise<Tokens> {
-    const asked = await trying('link', () => play.ask())
-    const refusal = 'left' in asked ? asked.left.searchParams : null
+    const opening = await trying('link', () => play.ask())
+    const refusal = 'left' in opening ? opening.left.searchParams : null
     if (refusal?.has('error')) {
       const fault = refusal.get('error_description') ?? refusal.get('error')
       judge('link', false, `it is refused: ${fault}; ${USE_PRESET}`)
       throw new Stuck()
     }
-    const denied = await trying('link', () => play.answer(asked, 'deny'))
-    const isDenied = denied['error'] === 'access_denied'
-    judge('cancel', isDenied, `the answer was ${denied['error'] ?? 'a code: nobody was asked'}`)
+    const denial = await trying('link', () => play.answer(opening, 'deny'))
+    const isDenied = denial['error'] === 'access_denied'
+    judge('cancel', isDenied, `the answer was ${denial['error'] ?? 'a code: nobody was asked'}`)
     const question = await play.ask()
     checkPages(question)
     const back = await trying('link', () => play.answer(question, 'allow'))
-    const states = [denied['state'], back['state']]
+    const states = [denial['state'], back['state']]
     judge(
       'state',
       states.every((one) => one === STATE),
@@ -171,12 +171,13 @@ export async function tryLinking(
     if (!judge('link', code !== '', `the answer was ${back['error']}`)) throw new Stuck()
     const redeemed = await play.redeem('body', code)
     const inBody = redeemed.status === 200
-    judge('secret_in_body', inBody, `${told(redeemed)}; ${USE_PRESET}`)
+    judge('secret_in_body', inBody, `${describeAnswer(redeemed)}; ${USE_PRESET}`)
     if (inBody) return checkTokens(redeemed)
     // Uses the header then, so that the rest can be tried; the code was not consumed.
     play.usual = 'header'
     const inHeader = await play.redeem('header', code)
-    if (!judge('secret_in_header', inHeader.status === 200, told(inHeader))) throw new Stuck()
+    if (!judge('secret_in_header', inHeader.status === 200, describeAnswer(inHeader)))
+      throw new Stuck()
     return checkTokens(inHeader)
   }
 
@@ -224,7 +225,8 @@ export async function tryLinking(
       const next = await play.refresh(refresh_token)
       const kept = next.body['refresh_token'] ?? refresh_token
       const isKept = next.status === 200 && kept === refresh_token
-      if (!judge('kept_refresh_token', isKept, `refresh ${i + 1}: ${told(next)}`)) throw new Stuck()
+      if (!judge('kept_refresh_token', isKept, `refresh ${i + 1}: ${describeAnswer(next)}`))
+        throw new Stuck()
       const token = readTokens(next.body).access_token
       judge('new_access_token', !seen.includes(token), 'it is the same one')
       judge('no_jwt', !isJwt(token), `one is a JWT: ${USE_PRESET}`)
@@ -236,7 +238,7 @@ export async function tryLinking(
     judge(
       'parallel_refreshes',
       both.every(({ status }) => status === 200) && tokens[0] !== tokens[1],
-      both.map(told).join(', '),
+      both.map(describeAnswer).join(', '),
     )
   }
 
@@ -246,7 +248,7 @@ export async function tryLinking(
       ['a wrong refresh token', await play.refresh('wrong')],
     ] as const) {
       const holds = refused.status === 400 && refused.body['error'] === 'invalid_grant'
-      judge('refusals', holds, `${what}: ${told(refused)}`)
+      judge('refusals', holds, `${what}: ${describeAnswer(refused)}`)
     }
     const refused = await play.refresh('wrong', { client_secret: 'x'.repeat(43) })
     const { status, body } = refused
@@ -255,7 +257,7 @@ export async function tryLinking(
       vendor.refuses_alike
         ? status === 400 && body['error'] === 'invalid_grant'
         : status === 401 && body['error'] === 'invalid_client',
-      `${told(refused)}; ${USE_PRESET}`,
+      `${describeAnswer(refused)}; ${USE_PRESET}`,
     )
   }
 
@@ -265,7 +267,7 @@ export async function tryLinking(
     const code = back['code'] ?? ''
     let redeemed = await play.redeem(other, code)
     const rule = other === 'header' ? 'secret_in_header' : 'secret_in_body'
-    judge(rule, redeemed.status === 200, `${told(redeemed)}; ${USE_PRESET}`)
+    judge(rule, redeemed.status === 200, `${describeAnswer(redeemed)}; ${USE_PRESET}`)
     if (redeemed.status !== 200) redeemed = await play.redeem(play.usual, code)
     const second = readTokens(redeemed.body)
     const { status } = await play.refresh(first.refresh_token)
@@ -276,7 +278,7 @@ export async function tryLinking(
     )
 
     const revoked = await play.revoke(first.refresh_token)
-    judge('unlink', revoked.status === 200, told(revoked))
+    judge('unlink', revoked.status === 200, describeAnswer(revoked))
     const dead = await play.refresh(first.refresh_token)
     judge('unlink', dead.status === 400, 'the refresh token is good still')
     judge('unlink', !(await play.works(first.access_token)), 'an access token works still')
@@ -299,7 +301,7 @@ export async function tryLinking(
 
 const isJwt = (token: string): boolean => /^eyJ[\w-]*\.[\w-]+\.[\w-]*$/.test(token)
 
-const told = ({ status, body }: Answer): string =>
+const describeAnswer = ({ status, body }: Answer): string =>
   [`answered ${status}`, body['error'], body['error_description']]
     .filter((one) => one !== undefined)
     .join(' ')

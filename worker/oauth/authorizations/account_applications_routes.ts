@@ -1,5 +1,5 @@
-// /account/applications: where a person sees which applications have access, and takes it back. The account page of
-// identity leads here by the path alone.
+// /account/applications: a page on which a person sees which applications have access, and
+// withdraws it. The account page of identity leads here by the path alone.
 import { Hono } from 'hono'
 import { as } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
@@ -16,8 +16,8 @@ import { allowedInWords, applicationsOf, withdraw } from './user_authorizations.
 export const APPLICATIONS = '/account/applications'
 const LOGIN = `/login?return_to=${APPLICATIONS}`
 
-/** Most authorizations that are looked at for the page: many may be of one application. */
-const LOOKED_AT = 1000
+/** Most authorizations that are read for the page: many may be of one application. */
+const AUTHORIZATIONS_MAX = 1000
 
 /** Database round trips: 1; 2 to withdraw. */
 export function applicationRoutes(): Hono<Env> {
@@ -30,7 +30,11 @@ export function applicationRoutes(): Hono<Env> {
       const { sessions, allowed, live } = await cx.db.read({
         sessions: findSession(cx, cookie),
         allowed: listAllowedScopesOfUser(user_id),
-        live: listLiveAuthorizations(cx, user_id, { after: '', limit: LOOKED_AT, idle_ttl }),
+        live: listLiveAuthorizations(cx, user_id, {
+          after: '',
+          limit: AUTHORIZATIONS_MAX,
+          idle_ttl,
+        }),
       })
       const [session] = sessions
       pageHeaders(c)
@@ -42,7 +46,7 @@ export function applicationRoutes(): Hono<Env> {
           csrf: csrfToken(c),
           applications: applicationsOf(allowed, live).map(({ scope, ...application }) => ({
             ...application,
-            // The page says itself which keep access.
+            // The page shows in its own words which applications keep access.
             may: [...new Set(scope.filter((one) => one !== 'offline_access').map(allowedInWords))],
           })),
         }),

@@ -1,4 +1,5 @@
-// The table `allowed_scope`: scopes that a person allowed a client, remembered so that they are asked once.
+// The table `allowed_scope`: scopes that a person allowed a client, remembered so that the person
+// is asked once.
 import { allowed_scope } from '../../db/schema.ts'
 import {
   type Condition,
@@ -12,23 +13,26 @@ import {
 
 export type AllowedScope = { resource: string; scope: string }
 
-/** What the user (a scalar) allowed the client (a scalar) before. */
+/** The scopes that the user (a scalar) allowed the client (a scalar) before. */
 export const listAllowedScopes = (user_id: Scalar, client_id: Scalar): Statement<AllowedScope> =>
   sql`select resource, scope from allowed_scope
     where user_id = ${user_id} and client_id = ${client_id}`
 
-/** A condition: the user still allows the client each of these scopes, for each resource or for none. */
-export const isAllAllowed = (asked: {
+/**
+ * A condition: the user still allows the client each of these scopes, for each resource or for
+ * none.
+ */
+export const isAllAllowed = (consent: {
   user_id: string
   client_id: string
   resource: readonly string[]
   scope: readonly string[]
 }): Condition => {
-  const resources = asked.resource.length === 0 ? [''] : asked.resource
+  const resources = consent.resource.length === 0 ? [''] : consent.resource
   return condition`(select count(*) from allowed_scope
-    where user_id = ${asked.user_id} and client_id = ${asked.client_id}
-      and resource in (${list(resources)}) and scope in (${list(asked.scope)})
-  ) = ${resources.length * asked.scope.length}`
+    where user_id = ${consent.user_id} and client_id = ${consent.client_id}
+      and resource in (${list(resources)}) and scope in (${list(consent.scope)})
+  ) = ${resources.length * consent.scope.length}`
 }
 
 export const insertAllowedScope = (

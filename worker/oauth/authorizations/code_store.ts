@@ -1,6 +1,7 @@
-// The table `authorization_code`: statements, no rules. A code is made by authorize, and consumed by its grant with one
-// conditional UPDATE that answers the row; whatever else is in the same batch hangs on it. All conditions hold
-// again when the batch is repeated with the same `rid`.
+// The table `authorization_code`: statements, no rules. authorize/authorize.ts inserts a code (its
+// lifetime is the setting `code_ttl`); token/grants/authorization_code.ts consumes it with one
+// conditional UPDATE that answers the row. All other statements of that batch depend on it. All
+// conditions hold again when the batch is repeated with the same `rid`.
 
 import type { Context } from '../../context.ts'
 import { authorization_code } from '../../db/schema.ts'
@@ -17,8 +18,8 @@ import {
 export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
 
 /**
- * Stores a code if `condition` holds. The hash was drawn once, so `findCodeHash` knows the batch's own code
- * also when the batch ran twice and the condition no longer holds.
+ * Stores a code if `condition` holds. The hash belongs to this batch alone, so `findCodeHash` finds
+ * the batch's own code even when the batch ran twice and the condition no longer holds.
  */
 export const insertCode = (row: NewCode, condition: Condition): Statement =>
   insertWhere(authorization_code, row, condition, sql<never>`on conflict (hash) do nothing`)
@@ -57,9 +58,10 @@ export const consumeCode = (
 
 /** Whether this request redeemed the code. */
 export const isCodeMine = (cx: Context, hash: string): Condition =>
-  condition`exists (select 1 from authorization_code where hash = ${hash} and redeemed_by = ${cx.rid})`
+  condition`exists (select 1 from authorization_code
+    where hash = ${hash} and redeemed_by = ${cx.rid})`
 
-/** Whether another request did, and what it issued is still alive. */
+/** Whether another request redeemed it, and the authorization that came of it still lives. */
 export const isCodeReused = (cx: Context, hash: string): Condition => condition`exists (
   select 1 from authorization_code c join authorization a on a.id = c.authorization_id
   where c.hash = ${hash} and c.redeemed_by <> ${cx.rid} and a.revoked_at is null)`

@@ -1,5 +1,6 @@
-// The table `refresh_token`, and `head` of its family in `authorization`: statements, no rules. Rows are immutable; the
-// one good token of a family is its head, or a child of it. All conditions hold again when the batch is repeated.
+// The table `refresh_token`, and `head` of its family in `authorization`: statements, no rules.
+// Rows are immutable; the one good token of a family is its head, or a child of it. All conditions
+// hold again when the batch is repeated.
 import { refresh_token } from '../../db/schema.ts'
 import {
   type Condition,
@@ -19,7 +20,7 @@ export const findRefreshToken = (hash: string): Statement<RefreshTokenRow> => sq
   select a.*, t.hash as token_hash, t.parent
   from refresh_token t join authorization a on a.id = t.authorization_id where t.hash = ${hash}`
 
-/** The family of a refresh token that could be used now. */
+/** The family of a refresh token that may be used now. */
 export const findLiveRefreshToken = (
   hash: string,
   now: number,
@@ -58,9 +59,10 @@ function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven:
 }
 
 /**
- * Makes a good token the head of its family and, when `child` is given, adds that successor. Any other genuine
- * token of the family revokes the family: `isReused` is that condition, for the event. Answers the family when
- * the token was good. A repeated batch knows by its child that it went through before, whatever came after.
+ * Makes a good token the head of its family and, when there is a `child`, adds that successor. Any
+ * other genuine token of the family revokes the family: `isReused` is that condition, for the
+ * event. Answers the family when the token was good. A repeated batch finds its own child, and so
+ * knows that it succeeded before, whatever came after.
  */
 export function useRefreshToken(
   token: RefreshTokenRow,

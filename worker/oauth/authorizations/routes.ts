@@ -1,8 +1,10 @@
-// Authorizations: one sign-in of a person to a client, origin of its tokens and family of its refresh tokens.
+// Authorizations: one sign-in of a person to a client. Tokens come from it; its refresh tokens are
+// one family.
 //   /v1/users/{id}/authorizations here, /account/applications in account_applications_routes.ts
-// Owns the tables authorization (store.ts), authorization_code (code_store.ts), refresh_token (refresh_token_store.ts)
-// and allowed_scope (allowed_scope_store.ts). authorizations.ts starts and ends one and says what it covers,
-// origin_store.ts whether a token's origin lives, user_authorizations.ts lists and withdraws.
+// Owns the tables authorization (store.ts), authorization_code (code_store.ts), refresh_token
+// (refresh_token_store.ts) and allowed_scope (allowed_scope_store.ts). authorizations.ts starts and
+// ends one and says which scopes and rights it covers; origin_store.ts says whether a token's
+// origin lives; user_authorizations.ts lists and withdraws.
 // Requests before a code are authorize/'s, redemption is token/grants/'s.
 import { idSchema } from '../../access/principals.ts'
 import { operation } from '../../api/operation.ts'

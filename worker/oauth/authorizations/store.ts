@@ -1,4 +1,5 @@
-// The table `authorization`: statements, no rules. All conditions hold again when a batch is repeated with the same `rid`.
+// The table `authorization`: statements, no rules. All conditions hold again when a batch is
+// repeated with the same `rid`.
 import type { Context } from '../../context.ts'
 import { authorization } from '../../db/schema.ts'
 import {
@@ -16,12 +17,13 @@ import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 export type AuthorizationRow = typeof authorization.$inferSelect
 
 /**
- * The end of an authorization that has none and is never idle: a link (clients/presets.ts). Null is another thing: no
- * refresh token. 31 December 9999, the last second that everybody can write down.
+ * Value of `expires_at` for an authorization that has no end and is never idle: a link
+ * (clients/presets.ts). Null means another thing: no refresh token. It is the last second of 31
+ * December 9999.
  */
 export const NO_END = 253_402_300_799
 
-/** Whether a family of refresh tokens was not used for too long. */
+/** Whether a family of refresh tokens was unused for too long. */
 export const isIdle = (
   { expires_at, last_used_at }: { expires_at: number | null; last_used_at: number },
   now: number,
@@ -54,19 +56,23 @@ export const revokeAuthorization = (id: string, now: number, condition: Conditio
 export const isAuthorizationLive = (id: string): Condition =>
   condition`exists (select 1 from authorization where id = ${id} and revoked_at is null)`
 
-/** Forgets what has ended, and assertion ids that nobody could use again. */
+/**
+ * Deletes authorizations that have ended, and ids of assertions that have run out and so cannot be
+ * used again.
+ */
 export function deleteEnded(cx: Context): readonly Statement[] {
   const now = cx.now()
-  // An access token that was issued last may still be asked about.
+  // A client may still ask about the access token that was issued last.
   const before = now - ACCESS_TOKEN_TTL_MAX
-  // Of a session that goes on the last sign-in to each client is kept: the client is to hear of the end.
+  // While a session goes on, the last sign-in to each client is kept, so that the client hears of
+  // the end.
   const isOver = condition`(revoked_at < ${before} or expires_at < ${before}
     or (expires_at is null and created_at < ${before}))
     and (sid is null or exists (select 1 from authorization later
       where later.sid = authorization.sid and later.client_id = authorization.client_id
         and later.id > authorization.id))`
   return [
-    // Spent codes and used tokens are kept as long as their family, so that a second use is recognised.
+    // Spent codes and tokens are kept as long as their family, so that a second use is recognised.
     sql`delete from authorization_code
       where authorization_id in (select id from authorization where ${isOver})`,
     sql`delete from refresh_token

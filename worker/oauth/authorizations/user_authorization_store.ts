@@ -1,5 +1,6 @@
-// What a person gave to clients, read and taken back as a whole: the tables `authorization`, `allowed_scope`,
-// `authorization_code` and `device_authorization` by user. Statements, no rules.
+// Authorizations and consents of one person, read and withdrawn as a whole: the tables
+// `authorization`, `allowed_scope`, `authorization_code` and `device_authorization` by user.
+// Statements, no rules.
 import type { Context } from '../../context.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
@@ -24,9 +25,10 @@ export type AllowedRow = {
   created_at: number
 }
 
-/** A condition on `a`: something may still come of it, be it a token or, in its session, the next sign-in. */
+/** A condition on `a`: it can still lead to a token or, within its session, to the next sign-in. */
 const isLive = (cx: Context, idle_ttl: number): Condition => condition`a.revoked_at is null and (
-  (a.expires_at > ${cx.now()} and (a.last_used_at > ${cx.now() - idle_ttl} or a.expires_at = ${NO_END}))
+  (a.expires_at > ${cx.now()}
+    and (a.last_used_at > ${cx.now() - idle_ttl} or a.expires_at = ${NO_END}))
   or (a.expires_at is null and (a.sid > '' or a.created_at > ${cx.now() - ACCESS_TOKEN_TTL_MAX})))`
 
 /** A page of a user's (a scalar) live authorizations behind the id `after`. */
@@ -41,23 +43,30 @@ export const listLiveAuthorizations = (
   where a.user_id = ${user_id} and a.id > ${after} and ${isLive(cx, idle_ttl)}
   order by a.id limit ${limit}`
 
-/** What a user (a scalar) allowed, of all clients. */
+/** The scopes that a user (a scalar) allowed, of all clients. */
 export const listAllowedScopesOfUser = (user_id: Scalar): Statement<AllowedRow> => sql`
   select s.client_id, c.client_name, s.scope, s.created_at
   from allowed_scope s join client c on c.id = s.client_id
   where s.user_id = ${user_id} order by s.client_id, s.scope limit 2000`
 
-/** A condition: the user gave something to the client, or to any where it is null, that can be taken back. */
+/**
+ * A condition: the user allowed the client something that can be withdrawn; any client where it is
+ * null.
+ */
 export const allowsSomething = (user_id: string, client_id: string | null): Condition =>
   client_id === null
-    ? condition`exists (select 1 from authorization where user_id = ${user_id} and revoked_at is null)
+    ? condition`exists (select 1 from authorization
+          where user_id = ${user_id} and revoked_at is null)
         or exists (select 1 from allowed_scope where user_id = ${user_id})`
     : condition`exists (select 1 from authorization
           where user_id = ${user_id} and client_id = ${client_id} and revoked_at is null)
         or exists (select 1 from allowed_scope
           where user_id = ${user_id} and client_id = ${client_id})`
 
-/** Takes back all that the user gave to the client, or to all where it is null: codes that wait too. */
+/**
+ * Withdraws all that the user allowed the client, or all clients where it is null; codes that wait
+ * too.
+ */
 export function revokeAllOfUser(
   cx: Context,
   user_id: string,
@@ -71,7 +80,10 @@ export function revokeAllOfUser(
   ]
 }
 
-/** Forgets what was allowed, so that it is asked anew, and ends codes that wait, those of devices too. */
+/**
+ * Deletes what was allowed, so that the client has to ask again, and ends codes that wait, those of
+ * devices too.
+ */
 export const deleteAllowed = (user_id: string, its: Condition): Statement[] => [
   sql`delete from allowed_scope where user_id = ${user_id} and ${its}`,
   sql`delete from authorization_code

@@ -1,5 +1,6 @@
-// What a person allowed clients, for the person and for operators: a list, and taking it back. Taking back ends the
-// tokens and forgets the answer to the question, so that the client has to ask again.
+// Authorizations and consents of one person, listed and withdrawn, by the person or by an operator.
+// Withdrawing ends the tokens and deletes the answer to the question, so that the client has to ask
+// again.
 
 import { assertMayEditPrincipal } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
@@ -30,7 +31,7 @@ export const authorizationSchema = z
     client_name: z.string().nullable(),
     scope: z.string(),
     resource: z.array(z.string()),
-    /** RFC 9396; null where none were asked. */
+    /** RFC 9396; null where the client asked for none. */
     authorization_details: z.array(z.record(z.string(), z.unknown())).nullable(),
     created_at: z.int(),
     last_used_at: z.int(),
@@ -52,69 +53,72 @@ const describe = ({
   offline: offline === 1,
 })
 
-/** One application as a person sees it. */
+/** An application as a person sees it. */
 export type Application = {
   client_id: string
   client_name: string | null
   scope: readonly string[]
-  /** When it was first allowed, and last used; null: not used in what is left of it. */
+  /** Times of the first consent and of the last use; null: no live authorization was used. */
   since: number
   last_used_at: number | null
   /** Whether it keeps access while the person is away. */
   offline: boolean
 }
 
-/** Applications by name, from what was allowed and what is alive. Pure. */
+/** Applications by name, from allowed scopes and live authorizations. Pure. */
 export function applicationsOf(
   allowed: readonly AllowedRow[],
   live: readonly UserAuthorization[],
 ): Application[] {
-  const found = new Map<string, Application>()
+  const applications = new Map<string, Application>()
   const put = (row: AllowedRow, last_used_at: number | null, offline: boolean) => {
-    const known = found.get(row.client_id)
+    const before = applications.get(row.client_id)
     const scope = row.scope.split(' ').filter((one) => one !== '')
-    found.set(row.client_id, {
+    applications.set(row.client_id, {
       client_id: row.client_id,
       client_name: row.client_name,
-      scope: [...new Set([...(known?.scope ?? []), ...scope])],
-      since: Math.min(known?.since ?? row.created_at, row.created_at),
+      scope: [...new Set([...(before?.scope ?? []), ...scope])],
+      since: Math.min(before?.since ?? row.created_at, row.created_at),
       last_used_at:
         last_used_at === null
-          ? (known?.last_used_at ?? null)
-          : Math.max(known?.last_used_at ?? 0, last_used_at),
-      offline: offline || known?.offline === true,
+          ? (before?.last_used_at ?? null)
+          : Math.max(before?.last_used_at ?? 0, last_used_at),
+      offline: offline || before?.offline === true,
     })
   }
   for (const row of allowed) put(row, null, false)
   for (const row of live) put(row, row.last_used_at, row.offline === 1)
   const nameOf = ({ client_name, client_id }: Application) => client_name ?? client_id
-  return [...found.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
+  return [...applications.values()].sort((a, b) => (nameOf(a) < nameOf(b) ? -1 : 1))
 }
 
-/** Takes back everything of one client, or of all where `client_id` is null. The actor is in the event. */
+/**
+ * Withdraws all consents and authorizations of one client, or of all where `client_id` is null. The
+ * actor is in the event.
+ */
 export const withdraw = (
   cx: Context,
   user_id: string,
   client_id: string | null,
 ): readonly Statement[] => [
-  withdrawn(cx, user_id, client_id, allowsSomething(user_id, client_id)),
+  withdrawalEvent(cx, user_id, client_id, allowsSomething(user_id, client_id)),
   ...revokeAllOfUser(cx, user_id, client_id),
 ]
 
-/** Takes back one authorization, and what was allowed to its client. */
+/** Withdraws one authorization, and what its client was allowed. */
 export const withdrawOne = (
   cx: Context,
-  given: { id: string; user_id: string; client_id: string },
+  authorization: { id: string; user_id: string; client_id: string },
 ): readonly Statement[] => {
-  const { id, user_id, client_id } = given
+  const { id, user_id, client_id } = authorization
   return [
-    withdrawn(cx, user_id, client_id, isAuthorizationLive(id)),
-    ...endAuthorization(cx, given, 'withdrawn'),
+    withdrawalEvent(cx, user_id, client_id, isAuthorizationLive(id)),
+    ...endAuthorization(cx, authorization, 'withdrawn'),
     ...deleteAllowed(user_id, condition`client_id = ${client_id}`),
   ]
 }
 
-const withdrawn = (
+const withdrawalEvent = (
   cx: Context,
   user_id: string,
   client_id: string | null,
@@ -126,7 +130,7 @@ const withdrawn = (
     condition,
   )
 
-/** Whatever was allowed, as people read it: a scope, a single claim or details. */
+/** An allowed entry as people read it: a scope, a single claim or details. */
 export function allowedInWords(allowed: string): string {
   if (isDigest(allowed)) return DETAILS_IN_WORDS
   const claim = claimAllowed(allowed)
@@ -152,7 +156,7 @@ export async function listUserAuthorizations(
   return pageOf(cx, kind, live, limit, (row) => row.id, describe)
 }
 
-/** Ends one of them. Throws Problem not_found, forbidden. */
+/** Ends one authorization. Throws Problem not_found, forbidden. */
 export async function endUserAuthorization(
   cx: Context,
   id: string,
@@ -166,7 +170,10 @@ export async function endUserAuthorization(
   await cx.db.write(withdrawOne(cx, row))
 }
 
-/** Ends those for one client, or all where `client_id` is null. Throws Problem not_found, forbidden. */
+/**
+ * Ends the authorizations for one client, or all where `client_id` is null. Throws Problem
+ * not_found, forbidden.
+ */
 export async function endUserAuthorizations(
   cx: Context,
   id: string,

@@ -32,7 +32,7 @@ import {
   toAllow,
   wantedAcr,
 } from './decision.ts'
-import { assertMayComeDirectly, bringPushedRequest } from './pushed_request.ts'
+import { assertMayComeDirectly, openPushedRequest } from './pushed_request.ts'
 import {
   type AuthorizationRequest,
   checkRequest,
@@ -57,9 +57,9 @@ import { type Outcome, type Target, toClient } from './response.ts'
 // --- looking ----------------------------------------------------------------------------------
 
 /**
- * /oauth/authorize. Two round trips at most, two more where a client's document has to be fetched, one more for a
- * request object of a client that anybody may have registered. Throws OAuthError, which is shown
- * here.
+ * Answers a request at /oauth/authorize. Two round trips at most, two more where the document of a
+ * client has to be fetched, one more for a request object of a client that anybody may have
+ * registered. Throws OAuthError, which is shown here.
  */
 export async function authorize(
   cx: Context,
@@ -241,7 +241,7 @@ async function storeRequest(
   const settings = await loadSettings(cx)
   const kept: KeptRequest = { ...request, session_hash: session?.id_hash ?? null }
   if (stored !== null) {
-    const wasBrought = await bringPushedRequest(cx, stored.id_hash, kept, settings)
+    const wasBrought = await openPushedRequest(cx, stored.id_hash, kept, settings)
     return wasBrought ? stored.reference : null
   }
   const reference = randomToken(cx)

@@ -1,5 +1,6 @@
-// What a client shows of itself to the people whom it asks: name, logo, and where it speaks of data and terms (OpenID
-// Connect Registration §2). A client that anybody may have made shows nothing: it could dress up as another.
+// Name, logo and links to policy and terms that a client shows to the people whom it asks (OpenID
+// Connect Registration §2). A client that anybody may have registered shows nothing: it could
+// imitate another.
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Introduction } from '../../pages/shell.ts'
@@ -14,8 +15,8 @@ export function introduce(client: Client): Introduction | null {
 }
 
 /**
- * The client whose request goes on at `return_to`, a path of ours; null where none does. One round trip, none for
- * other paths.
+ * The introduction of the client whose request continues at `return_to`, a path of this server;
+ * null where there is none. One round trip, none for other paths.
  */
 export async function introduceSender(
   cx: Context,

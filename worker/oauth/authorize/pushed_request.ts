@@ -1,6 +1,7 @@
-// Requests that a client brings itself, before any browser comes (RFC 9126): checked and kept like one from a browser,
-// under a reference that lives for seconds until a browser opens it. From then on it is a request like any other,
-// and is consumed with the code; so a page that is loaded anew does not end it.
+// Requests that a client itself pushes, before any browser comes (RFC 9126). Such a request is
+// checked and stored like one from a browser, under a reference that lives for seconds until a
+// browser opens it. From then on it is a request like any other, and is consumed with the code; so
+// a page that is loaded again does not end it.
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import type { Form } from '../../http.ts'
@@ -28,7 +29,7 @@ import { openRequestObject } from './request_object.ts'
 import { findRequest, insertRequestWhere, updatePushedRequest } from './request_store.ts'
 
 /** RFC 9126 §2.2. */
-export type Pushed = { request_uri: string; expires_in: number }
+export type PushedRequestAnswer = { request_uri: string; expires_in: number }
 
 /** POST /oauth/par. Two round trips. Throws OAuthError. */
 export async function pushRequest(
@@ -36,7 +37,7 @@ export async function pushRequest(
   form: Form,
   presented: PresentedCredentials,
   proofRequest: ProofRequest,
-): Promise<Pushed> {
+): Promise<PushedRequestAnswer> {
   const proof = await readProof(cx, proofRequest)
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
@@ -55,8 +56,8 @@ export async function pushRequest(
   if (form.get('request_uri') !== undefined) {
     throw refuse('invalid_request', 'request_uri cannot be pushed', 'pushed_request_uri')
   }
-  const opened = await openRequestObject(cx, client, form, { pushed: true })
-  const request = await checkRequest(cx, client, readTarget(client, opened), opened)
+  const parameters = await openRequestObject(cx, client, form, { pushed: true })
+  const request = await checkRequest(cx, client, readTarget(client, parameters), parameters)
 
   const reference = randomToken(cx)
   const kept: KeptRequest = { ...request, ...boundTo(proof, request.dpop_jkt), session_hash: null }
@@ -73,7 +74,10 @@ export async function pushRequest(
   return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
 }
 
-/** RFC 9449 §10.1: a proof binds the code to its key, as `dpop_jkt` does; where both are there they have to agree. */
+/**
+ * RFC 9449 §10.1: a proof binds the code to its key, as `dpop_jkt` does; where both are present
+ * they must agree.
+ */
 function boundTo(proof: Proof | null, dpop_jkt: string | undefined): { dpop_jkt?: string } {
   if (proof === null) return {}
   if (dpop_jkt !== undefined && dpop_jkt !== proof.jkt) {
@@ -83,10 +87,10 @@ function boundTo(proof: Proof | null, dpop_jkt: string | undefined): { dpop_jkt?
 }
 
 /**
- * Makes a pushed request one that a browser brought, whose session is in `kept`; false when it has ended. Of two
- * browsers, the second finds it on its way. One round trip.
+ * Turns a pushed request into one that a browser opened; the browser's session is in `kept`. False
+ * when the request has ended. Of two browsers, the second finds it open already. One round trip.
  */
-export async function bringPushedRequest(
+export async function openPushedRequest(
   cx: Context,
   id_hash: string,
   kept: KeptRequest,
@@ -102,7 +106,7 @@ export async function bringPushedRequest(
 
 /** RFC 9126 §5 and §6, FAPI 2.0 §5.3.2.2. Throws OAuthError where a request has to be pushed. */
 export function assertMayComeDirectly(client: Client, settings: Settings): void {
-  // No vendor of an assistant can push, and a preset says that it is one.
+  // No vendor of a voice assistant can push, and a preset marks such a client.
   if (isLink(client)) return
   if (
     settings.require_pushed_authorization_requests ||

@@ -1,5 +1,7 @@
-// The request for authorization: from the parameters of a browser that anybody may have sent here to a checked
-// value. First where an answer may go at all; only then everything else, whose faults are told to the client.
+// The authorization request: turns parameters, from a browser that anybody may have sent here, into
+// a checked value. First comes the address of the answer (`readTarget`): a wrong redirect_uri is
+// refused here and sent nowhere. Only then come all other parameters, whose faults go to the
+// client.
 import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import type { Form } from '../../http.ts'
@@ -15,13 +17,13 @@ import { parseScope } from '../scopes.ts'
 import { isRegisteredScope, mayNameResource } from '../tokens/entitlement.ts'
 import { type Target, usableResponseMode } from './response.ts'
 
-/** Longest query, in characters: what is longer, servers in between would not carry either. */
+/** Longest query, in characters; servers in between would not carry a longer one. */
 export const REQUEST_MAX = 12_000
 
-/** RFC 9126 §2.2: how a stored request is named. */
+/** RFC 9126 §2.2: prefix of the name of a stored request. */
 export const REQUEST_URI_PREFIX = 'urn:ietf:params:oauth:request_uri:'
 
-/** The parameters that are understood. All others are ignored (RFC 6749 §3.1). */
+/** Known parameters. All others are ignored (RFC 6749 §3.1). */
 export const PARAMETERS = [
   'client_id',
   'redirect_uri',
@@ -52,12 +54,12 @@ type Parameter = (typeof PARAMETERS)[number]
 export const PROMPTS = ['none', 'login', 'consent', 'select_account'] as const
 export type Prompt = (typeof PROMPTS)[number]
 
-/** What is kept of a request, all of it checked. */
+/** The checked request, as it is kept. */
 export type AuthorizationRequest = Target & {
   client_id: string
   scope: string[]
   resource: string[]
-  /** Null only for a client that proves itself and may do without. */
+  /** Null only for a client that authenticates and may omit it. */
   code_challenge: string | null
   authorization_details?: Detail[]
   nonce?: string
@@ -67,7 +69,7 @@ export type AuthorizationRequest = Target & {
   login_hint?: string
   /** Thumbprint of the key that redeems the code (RFC 9449 §10). */
   dpop_jkt?: string
-  /** The only person whom the answer may be about, as the client knows them. */
+  /** `sub` of the only person whom the answer may be about, as the client knows them. */
   hinted_sub?: string
   display?: string
   /** BCP 47, most wanted first. */
@@ -77,7 +79,7 @@ export type AuthorizationRequest = Target & {
   claims?: ClaimsRequest
 }
 
-/** The same as it is stored: with the session that was there when a browser brought it. */
+/** The stored form: with the session of the browser that brought the request. */
 export type KeptRequest = AuthorizationRequest & { session_hash: string | null }
 
 export const refuse = (error: OAuthErrorCode, description: string, reason: Reason) =>
@@ -97,7 +99,10 @@ function once(form: Form, name: Parameter, max: number): string | undefined {
   return value
 }
 
-/** The id of the client that is said to ask. Throws OAuthError, which is shown here and not sent anywhere. */
+/**
+ * The id of the client that claims to ask. Throws OAuthError, which is shown here and not sent
+ * anywhere.
+ */
 export function readClientId(form: Form): string {
   const client_id = once(form, 'client_id', CLIENT_URL_MAX)
   if (client_id === undefined) {
@@ -106,7 +111,7 @@ export function readClientId(form: Form): string {
   return client_id
 }
 
-/** The handle in a `request_uri` of ours, or null when there is none. */
+/** The handle in a `request_uri` of this server, or null when there is none. */
 export function readReference(form: Form): string | null {
   const values = form.all('request_uri')
   const own = values.find((value) => value.startsWith(REQUEST_URI_PREFIX))
@@ -122,15 +127,16 @@ export function readReference(form: Form): string | null {
 }
 
 /**
- * Where the answer may go: only an address of the client's own. Throws OAuthError, which is shown here and not
- * sent anywhere (RFC 6749 §4.1.2.1).
+ * The address that the answer may go to: only one that the client registered. Throws OAuthError,
+ * which is shown here and not sent anywhere (RFC 6749 §4.1.2.1).
  */
 export function readTarget(client: Client, form: Form): Target {
-  const given = once(form, 'redirect_uri', 2048)
+  const requested = once(form, 'redirect_uri', 2048)
   const [first, ...others] = client.redirect_uris
-  // RFC 6749 §3.1.2.3: it may be left out only where there is no choice; FAPI 2.0 §5.3.2.2: never.
+  // RFC 6749 §3.1.2.3: it may be left out only where the client has one address; FAPI 2.0 §5.3.2.2:
+  // never.
   const mayLack = others.length === 0 && client.profile !== 'fapi2'
-  const redirect_uri = given ?? (mayLack ? first : undefined)
+  const redirect_uri = requested ?? (mayLack ? first : undefined)
   if (redirect_uri === undefined) {
     throw refuse('invalid_request', 'redirect_uri is missing', 'no_redirect_uri')
   }
@@ -142,7 +148,7 @@ export function readTarget(client: Client, form: Form): Target {
     )
   }
   const [state, second] = form.all('state')
-  // A state that is not the client's for sure is not given back; `checkRequest` refuses it then.
+  // A state that may not be the client's own is not sent back; `checkRequest` then refuses it.
   const clear = state !== undefined && second === undefined && state.length <= STATE_MAX
   const modes = form.all('response_mode')
   const mode = modes.length === 1 ? usableResponseMode(modes[0], redirect_uri) : undefined
@@ -162,7 +168,7 @@ type Check = (
   target: Target,
 ) => Partial<AuthorizationRequest>
 
-/** Everything that is asked of a request whose answers have a place to go to, in this order. */
+/** Checks of a request whose answers have an address to go to, in this order. */
 const CHECKS: readonly Check[] = [
   checkState,
   checkResponse,
@@ -269,13 +275,13 @@ export function checkDetails(_cx: Context, client: Client, form: Form) {
 
 export function checkScope(_cx: Context, client: Client, form: Form) {
   const refreshes = client.grant_types.includes('refresh_token')
-  const asked = once(form, 'scope', 2048)
-  // RFC 6749 §3.3: of what is linked, the client's own scope is the default; vendors may send none.
-  if (asked === undefined && isLink(client)) return { scope: client.scope }
-  // OpenID Connect Core §11: ignored where no refresh token can be had.
-  const scope = parseScope(asked).filter((one) => one !== 'offline_access' || refreshes)
+  const requested = once(form, 'scope', 2048)
+  // RFC 6749 §3.3: for a link, the client's own scope is the default; vendors may send none.
+  if (requested === undefined && isLink(client)) return { scope: client.scope }
+  // OpenID Connect Core §11: offline_access is ignored where the client gets no refresh token.
+  const scope = parseScope(requested).filter((one) => one !== 'offline_access' || refreshes)
   if (scope.length === 0 && form.get('authorization_details') === undefined) {
-    // RFC 6749 §3.3: there is no default, for nobody should be given what they did not ask for.
+    // RFC 6749 §3.3: there is no default, since a client should get only what it asks for.
     throw refuse('invalid_scope', 'scope is missing', 'no_scope')
   }
   if (!scope.every((one) => isRegisteredScope(client, one))) {
@@ -289,15 +295,15 @@ export function checkScope(_cx: Context, client: Client, form: Form) {
 }
 
 /**
- * RFC 8707 §2. Several may be named, and scopes of several audiences asked, also where one token cannot have
- * them: each token request then names the one that it is for.
+ * RFC 8707 §2. A request may name several resources, and scopes of several audiences, even where
+ * one token cannot have them all: each token request then names its own.
  */
 export function checkResource(cx: Context, client: Client, form: Form) {
   const resource = [...new Set(form.all('resource'))]
   if (resource.length > 20) {
     throw refuse('invalid_target', 'too many resources', 'too_many_resources')
   }
-  const detailed = form.get('authorization_details') !== undefined
+  const hasDetails = form.get('authorization_details') !== undefined
   for (const one of resource) {
     if (!isResource(one)) {
       throw refuse(
@@ -306,14 +312,17 @@ export function checkResource(cx: Context, client: Client, form: Form) {
         'bad_resource',
       )
     }
-    if (!mayNameResource(cx, client, one, detailed)) {
+    if (!mayNameResource(cx, client, one, hasDetails)) {
       throw refuse('invalid_target', 'this client may not name this resource', 'foreign_resource')
     }
   }
   return { resource }
 }
 
-/** OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`, `ui_locales`. */
+/**
+ * OpenID Connect Core §3.1.2.1: `prompt`, `max_age`, `login_hint`, `nonce`, `display`,
+ * `ui_locales`.
+ */
 function checkInteraction(_cx: Context, client: Client, form: Form) {
   const prompt = (once(form, 'prompt', 100) ?? '').split(' ').filter((one) => one !== '')
   if (!prompt.every(isPrompt)) {
@@ -339,7 +348,7 @@ function checkInteraction(_cx: Context, client: Client, form: Form) {
   }
 }
 
-/** A vendor's word for `ui_locales`: a wish as well. */
+/** A vendor's own parameter for `ui_locales`: a wish as well. */
 function checkLocale(_cx: Context, client: Client, form: Form) {
   const parameter = localeParameter(client)
   if (form.get('ui_locales') !== undefined) return {}
@@ -349,10 +358,10 @@ function checkLocale(_cx: Context, client: Client, form: Form) {
 
 const LANGUAGE_TAG = /^[A-Za-z]{2,8}(?:-[A-Za-z0-9]{1,8}){0,4}$/
 
-/** How the pages should be: wishes, so what is not understood is no fault. */
+/** Wishes about the pages: unknown values are no fault. */
 function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_locales'> {
-  const told = once(form, 'display', 100)
-  const display = DISPLAYS.find((one) => one === told)
+  const wish = once(form, 'display', 100)
+  const display = DISPLAYS.find((one) => one === wish)
   const ui_locales = (once(form, 'ui_locales', 1000) ?? '')
     .split(' ')
     .filter((one) => /^[A-Za-z]{1,8}(-[A-Za-z0-9]{1,8})*$/.test(one))
@@ -365,7 +374,7 @@ function readWishes(form: Form): Pick<AuthorizationRequest, 'display' | 'ui_loca
 
 const DISPLAYS = ['page', 'popup', 'touch', 'wap']
 
-/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Values that are not known here are wished in vain. */
+/** OpenID Connect Core §3.1.2.1: `acr_values` is a wish. Unknown values have no effect. */
 function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
   const acr_values = once(form, 'acr_values', 1000)
     ?.split(' ')
@@ -380,8 +389,8 @@ function checkClaims(_cx: Context, client: Client, form: Form) {
 }
 
 /**
- * Whom `id_token_hint` names: the subject of an ID token that this client got, which may have run out (OpenID
- * Connect Core §3.1.2.1). Throws OAuthError, which is for the client.
+ * The person whom `id_token_hint` names: the subject of an ID token that this client got, which may
+ * have run out (OpenID Connect Core §3.1.2.1). Throws OAuthError, which is for the client.
  */
 async function readIdTokenHint(
   cx: Context,
@@ -402,4 +411,4 @@ async function readIdTokenHint(
   return { hinted_sub: sub }
 }
 
-const isPrompt = (text: string): text is Prompt => PROMPTS.some((known) => known === text)
+const isPrompt = (text: string): text is Prompt => PROMPTS.some((one) => one === text)

@@ -1,6 +1,6 @@
-// Requests that come as a JWT (RFC 9101, OpenID Connect Core §6), by value or from an address that the client
-// registered. Here a request object becomes the parameters that the request has; what those may be is judged in
-// request.ts, whatever way they came.
+// Requests that come as a JWT (RFC 9101, OpenID Connect Core §6), by value or from an address that
+// the client registered. Turns a request object into the parameters of the request; request.ts
+// checks them, in whichever way they came.
 
 import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
 import { addressKey, type Limit, limit } from '../../attempts.ts'
@@ -10,7 +10,10 @@ import { type Form, formOf } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
-import { type Judged, verifyWithAny } from '../client_authentication/client_authentication.ts'
+import {
+  type SignatureVerdict,
+  verifyWithAny,
+} from '../client_authentication/client_authentication.ts'
 import { clientKeys } from '../clients/client_keys.ts'
 import type { Client } from '../clients/client_metadata.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
@@ -20,18 +23,21 @@ import { fitsAlgorithm, type Jwk } from '../clients/public_jwk.ts'
 const OBJECT_MAX = 65_536
 
 /**
- * Request objects that are fetched for one address in an hour, for clients that anybody may have registered; good ones
- * are not counted.
+ * Most request objects that are fetched for one address in an hour, for clients that anybody may
+ * have registered; good ones are not counted.
  */
 export const FETCHES_MAX = 60
 
-/** How far ahead a client's clock may be, in seconds. */
+/** Seconds that a client's clock may be ahead. */
 const CLOCK_TOLERANCE = 30
 
-/** FAPI 2.0 Message Signing §5.3.1: longest life of a request object and greatest age of its `nbf`, in seconds. */
+/**
+ * FAPI 2.0 Message Signing §5.3.1: longest life of a request object and greatest age of its `nbf`,
+ * in seconds.
+ */
 const FAPI_TTL_MAX = 3600
 
-/** OpenID Connect Discovery §3. `none` is for the clients that registered it. */
+/** OpenID Connect Discovery §3. `none` is only for clients that registered it. */
 export const REQUEST_OBJECT_ALGORITHMS = [...CLIENT_ALGORITHMS, 'none'] as const
 
 const EXPLICIT_TYPE = 'oauth-authz-req+jwt'
@@ -49,9 +55,9 @@ const badUri = (description: string, reason: Reason, cause?: unknown) =>
   refuse('invalid_request_uri', description, reason, cause)
 
 /**
- * The parameters of a request: those of the form, or of the request object in it. `pushed` is for requests that
- * the client itself brings. Two round trips where a client that anybody may have registered names an address, else none.
- * Throws OAuthError; nothing that the form says is checked then.
+ * The parameters of a request: those of the form, or of the request object in it. `pushed`: the
+ * client itself brings the request. Two round trips where a client that anybody may have registered
+ * names an address, else none. Throws OAuthError; then no parameter of the form was checked.
  */
 export async function openRequestObject(
   cx: Context,
@@ -72,11 +78,12 @@ export async function openRequestObject(
   if (byValue.length + byReference.length > 1) {
     throw refuse('invalid_request', 'give one request or request_uri', 'several_request_objects')
   }
-  const fetched = jwt === undefined ? await fetchObject(cx, client, uri) : null
-  const { claims, typ } = await verifyObject(cx, client, jwt ?? fetched?.text ?? '')
-  if (fetched?.attempt) await cx.db.write(fetched.attempt.giveBack)
+  const download = jwt === undefined ? await fetchObject(cx, client, uri) : null
+  const { claims, typ } = await verifyObject(cx, client, jwt ?? download?.text ?? '')
+  if (download?.attempt) await cx.db.write(download.attempt.giveBack)
   const inside = parametersOf(claims)
-  // RFC 9101 §6.3, RFC 9126 §3: nothing but the object counts. OpenID Connect Core §6.1: it goes before the rest.
+  // RFC 9101 §6.3, RFC 9126 §3: only the object counts. OpenID Connect Core §6.1: its parameters
+  // replace those outside.
   const isWhole =
     pushed ||
     typ === EXPLICIT_TYPE ||
@@ -97,17 +104,22 @@ export async function openRequestObject(
 
 // --- by reference -----------------------------------------------------------------------------
 
-/** OpenID Connect Core §6.2: the fragment is a hash of what is there, so that it may change. */
+/**
+ * OpenID Connect Core §6.2: the fragment is a hash of the content, so that the content may change.
+ */
 const withoutFragment = (uri: string) => uri.split('#')[0] ?? ''
 
-/** Fetched anew for each request: what is kept of it is the request. `attempt` is given back once it is a good one. */
+/**
+ * Fetches an object, anew for each request; only the request is kept. `attempt` is given back once
+ * the object is valid.
+ */
 async function fetchObject(
   cx: Context,
   client: Client,
   uri = '',
 ): Promise<{ text: string; attempt: Limit | null }> {
   const address = withoutFragment(uri)
-  // Before anything is sent: else anybody could make us call any address.
+  // Checked before anything is sent: otherwise anybody could make us call any address.
   if (!client.request_uris.some((one) => withoutFragment(one) === address)) {
     throw badUri('request_uri is not one that this client registered', 'request_uri_mismatch')
   }
@@ -125,12 +137,15 @@ async function fetchObject(
   throw badUri('nothing usable is at request_uri', 'request_uri_status')
 }
 
-/** Where anybody may register, anybody names what we fetch: from one address of his own he makes us do it so often. */
+/**
+ * Where anybody may register, anybody can name what we fetch; so this limits how often one address
+ * makes us do it.
+ */
 async function countFetch(cx: Context): Promise<Limit> {
   const key = { purpose: 'request object', value: addressKey(cx.address) ?? '' }
   const attempt = limit(cx, key, { max: FETCHES_MAX, window: 3600 })
-  const [counted] = await cx.db.write(attempt.take)
-  if ((counted?.count ?? 0) > attempt.max) {
+  const [row] = await cx.db.write(attempt.take)
+  if ((row?.count ?? 0) > attempt.max) {
     throw refuse(
       'too_many_requests',
       'too many requests were fetched for this address; try again in an hour',
@@ -152,27 +167,30 @@ async function verifyObject(cx: Context, client: Client, jwt: string): Promise<V
   } catch {
     throw badObject('the request object is not a JWT', 'object_unreadable')
   }
-  const { alg, kid, typ: told } = header
-  const typ = told?.toLowerCase().replace(/^application\//, '')
-  // RFC 8725 §3.11: some other JWT that the same key signed is no request
+  const { alg, kid, typ: mediaType } = header
+  const typ = mediaType?.toLowerCase().replace(/^application\//, '')
+  // RFC 8725 §3.11: another JWT that the same key signed is no request
   if (typ !== undefined && typ !== 'jwt' && typ !== EXPLICIT_TYPE) {
     throw badObject('the request object has the wrong typ', 'object_typ')
   }
   assertAlgorithm(client, alg)
-  const judged =
+  const verdict =
     alg === 'none' ? readUnsigned(cx, jwt) : await verifySigned(cx, client, jwt, String(alg), kid)
-  if ('fault' in judged) {
+  if ('fault' in verdict) {
     throw badObject(
       'the request object is not signed by this client or ran out',
-      `object_${judged.fault}`,
+      `object_${verdict.fault}`,
     )
   }
-  const { claims } = judged
+  const { claims } = verdict
   assertClaims(cx, client, claims)
   return { claims, typ }
 }
 
-/** The registered algorithm alone where there is one, `none` nowhere else (RFC 9101 §10.5); FAPI 2.0 §5.4.1. */
+/**
+ * Allows only the registered algorithm where there is one, and `none` only where it is registered
+ * (RFC 9101 §10.5); FAPI 2.0 §5.4.1.
+ */
 function assertAlgorithm(client: Client, alg: string | undefined): void {
   const registered = client.request_object_signing_alg
   const one = (name: string | undefined) => (name === 'Ed25519' ? 'EdDSA' : name)
@@ -185,7 +203,7 @@ function assertAlgorithm(client: Client, alg: string | undefined): void {
   }
 }
 
-function readUnsigned(cx: Context, jwt: string): Judged {
+function readUnsigned(cx: Context, jwt: string): SignatureVerdict {
   try {
     const { payload } = UnsecuredJWT.decode(jwt, {
       currentDate: new Date(cx.now() * 1000),
@@ -198,14 +216,14 @@ function readUnsigned(cx: Context, jwt: string): Judged {
   }
 }
 
-/** Registered keys alone: `jwk`, `jku` and `x5u` are not looked at. */
+/** Uses registered keys only: `jwk`, `jku` and `x5u` are ignored. */
 async function verifySigned(
   cx: Context,
   client: Client,
   jwt: string,
   alg: string,
   kid: string | undefined,
-): Promise<Judged> {
+): Promise<SignatureVerdict> {
   const keys = await signingKeysOf(cx, client, kid)
   const candidates = keys.filter(
     (key) => fitsAlgorithm(key, alg) && (key.use === undefined || key.use === 'sig'),
@@ -213,7 +231,10 @@ async function verifySigned(
   return verifyWithAny(cx, jwt, candidates, alg)
 }
 
-/** The keys that the client signs with. Throws OAuthError invalid_request_object when they cannot be had. */
+/**
+ * The keys that the client signs with. Throws OAuthError invalid_request_object when they cannot be
+ * read.
+ */
 async function signingKeysOf(
   cx: Context,
   client: Client,
@@ -230,7 +251,7 @@ async function signingKeysOf(
 function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   const { iss, sub, aud, exp, nbf } = claims
   const now = cx.now()
-  // RFC 9101 §5: an object says who wrote it and for whom, and FAPI wants both said.
+  // RFC 9101 §5: an object names its author and its audience; FAPI demands both.
   const strict = client.profile === 'fapi2'
   if (iss === undefined ? strict : iss !== client.client_id) {
     throw badObject('iss of the request object is not the client', 'object_iss')
@@ -238,7 +259,8 @@ function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
   if (aud === undefined ? strict : ![aud].flat().includes(cx.config.issuer)) {
     throw badObject('aud of the request object is not this issuer', 'object_aud')
   }
-  // RFC 9101 §10.8: so that no assertion of the client passes for a request, or the other way round
+  // RFC 9101 §10.8: so that no assertion of the client passes for a request, nor a request for an
+  // assertion
   if (sub === client.client_id) {
     throw badObject('sub of the request object is the client', 'object_sub')
   }
@@ -260,25 +282,25 @@ function assertClaims(cx: Context, client: Client, claims: JWTPayload): void {
 
 // --- its parameters ---------------------------------------------------------------------------
 
-/** Claims as the values that a form would have (RFC 9101 §4): what has members is JSON there. */
+/** Claims as the values that a form would have (RFC 9101 §4): an object or a list becomes JSON. */
 function parametersOf(claims: JWTPayload): Map<string, readonly string[]> {
-  const found = new Map<string, readonly string[]>()
+  const parameters = new Map<string, readonly string[]>()
   for (const [name, claim] of Object.entries(claims)) {
     if (JWT_CLAIMS.includes(name)) continue
     const values = valuesOf(name, claim)?.filter((one) => one !== '')
     if (!values?.every((one) => one.isWellFormed() && !one.includes('\0'))) {
       throw badObject('the request object has a claim that is no parameter', 'object_claim')
     }
-    if (values.length > 0) found.set(name, values)
+    if (values.length > 0) parameters.set(name, values)
   }
-  return found
+  return parameters
 }
 
 function valuesOf(name: string, claim: unknown): string[] | null {
   if (typeof claim === 'string') return [claim]
   if (typeof claim === 'number') return [String(claim)]
   if (typeof claim !== 'object' || claim === null) return null
-  // RFC 8707 §2: of all parameters this alone may come several times.
+  // RFC 8707 §2: only this parameter may come several times.
   if (name !== 'resource' || !Array.isArray(claim)) return [JSON.stringify(claim)]
   return claim.every((one) => typeof one === 'string') ? claim : null
 }

@@ -1,4 +1,5 @@
-// The table `authorization_request`: requests on their way through login and consent. Statements, no rules.
+// The table `authorization_request`: requests on their way through login and consent. Statements,
+// no rules.
 import type { Context } from '../../context.ts'
 import { authorization_request } from '../../db/schema.ts'
 import {
@@ -19,11 +20,13 @@ export type RequestRow = typeof authorization_request.$inferSelect
 export const insertRequest = (row: RequestRow): Statement =>
   insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
 
-/** Stores a request that its client brings itself, if `condition` holds. */
+/** Stores a request that its client pushes, if `condition` holds. */
 export const insertRequestWhere = (row: RequestRow, condition: Condition): Statement =>
   insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
 
-/** Makes a pushed request, which has not run out, one that is on its way: the first browser that comes does. */
+/**
+ * Turns a pushed request, which has not run out, into an open one; only the first browser does so.
+ */
 export const updatePushedRequest = (
   cx: Context,
   id_hash: string,
@@ -42,7 +45,7 @@ export const findClientOfRequest = (id_hash: string): Statement<ClientRow> =>
   sql`select * from client
     where id = (select client_id from authorization_request where id_hash = ${id_hash})`
 
-/** Its authorization_details as one JSON text, or null. */
+/** The authorization_details of a request as one JSON text, or null. */
 export const detailsOfRequest = (id_hash: string): Scalar =>
   scalar`(select json_extract(parameters, '$.authorization_details') from authorization_request
     where id_hash = ${id_hash})`
@@ -59,7 +62,7 @@ export const deleteRequest = (id_hash: string): Statement =>
 export const deleteOldRequests = (cx: Context): Statement =>
   sql`delete from authorization_request where expires_at <= ${cx.now()}`
 
-/** Devices and groups as people know them. */
+/** Names of devices and groups, as people know them. */
 export const listObjectNames = (
   ids: readonly string[],
 ): Statement<{ id: string; name: string | null }> =>

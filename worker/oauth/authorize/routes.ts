@@ -1,9 +1,11 @@
-// Requests for authorization: from a browser or pushed by the client, through login and consent, to a code.
+// Requests for authorization: from a browser or pushed by the client, through login and consent, to
+// a code.
 //   /oauth/authorize /consent /oauth/par
-// Owns the table authorization_request (request_store.ts). request.ts judges parameters, decision.ts says the next step,
-// authorize.ts does it, consent.ts asks the person, response.ts carries the answer.
-// Leaves sign-in to identity, pages to pages/, codes and what was allowed before to authorizations/.
-// Answers to browsers are redirects by 303 and pages; no other origin may read them, so only PAR has CORS.
+// Owns the table authorization_request (request_store.ts). request.ts, request_object.ts and
+// pushed_request.ts check parameters, decision.ts decides the next step, authorize.ts takes it,
+// consent.ts asks the person, response.ts carries the answer. Leaves sign-in to identity, pages to
+// pages/, codes and earlier consents to authorizations/. Answers to browsers are redirects by 303
+// and pages; no other origin may read them, so only PAR has CORS.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
 import {
@@ -32,12 +34,15 @@ import { pushRequest } from './pushed_request.ts'
 import { PARAMETERS, REQUEST_MAX } from './request.ts'
 import type { Outcome } from './response.ts'
 
-/** Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2, PAR 2. */
+/**
+ * Database round trips, warm: authorize at most 2, the consent page 1, its answer at most 2, PAR 2.
+ */
 export function authorizeRoutes(): Hono<Env> {
   return (
     new Hono<Env>()
       .get('/oauth/authorize', page, async (c) => {
-        // Parameters may be repeated here so that authorize can tell the client that they must not be.
+        // Parameters may be repeated here so that authorize can tell the client that they must not
+        // be.
         const form = readQuery(c, PARAMETERS)
         assertFits(new URL(c.req.url).search)
         return leadTo(c, await authorize(c.var.cx, form, readSessionCookie(c)))
@@ -48,7 +53,7 @@ export function authorizeRoutes(): Hono<Env> {
         assertFits(query)
         return leadTo(c, { to: 'page', path: `/oauth/authorize?${query}` })
       })
-      // Where libraries look that know one vendor's paths instead of discovery, such as auth0-spa-js.
+      // Libraries such as auth0-spa-js know one vendor's paths instead of discovery, and look here.
       .get('/authorize', page, (c) => {
         const { search } = new URL(c.req.url)
         assertFits(search)
@@ -56,22 +61,22 @@ export function authorizeRoutes(): Hono<Env> {
       })
       .get('/consent', page, async (c) => {
         const reference = readQuery(c).get('request') ?? ''
-        const asked = await askConsent(c.var.cx, reference, readSessionCookie(c))
-        if ('to' in asked) return leadTo(c, asked)
-        pageHeaders(c, [asked.form_target], { images: imagesOf(asked) })
+        const question = await askConsent(c.var.cx, reference, readSessionCookie(c))
+        if ('to' in question) return leadTo(c, question)
+        pageHeaders(c, [question.form_target], { images: imagesOf(question) })
         const csrf = csrfToken(c)
-        const messages = messagesFor(asked.ui_locales)
+        const messages = messagesFor(question.ui_locales)
         return c.html(
-          asked.page === 'linking'
-            ? linkingPage({ ...asked.values, csrf }, messages)
-            : consentPage({ ...asked.values, csrf }, messages),
+          question.page === 'linking'
+            ? linkingPage({ ...question.values, csrf }, messages)
+            : consentPage({ ...question.values, csrf }, messages),
         )
       })
       .post('/consent', page, async (c) => {
         const form = await readForm(c)
         assertCsrf(c, form)
-        const given = { request: form.get('request'), action: form.get('action') }
-        return leadTo(c, await answerConsent(c.var.cx, given, readSessionCookie(c)))
+        const answer = { request: form.get('request'), action: form.get('action') }
+        return leadTo(c, await answerConsent(c.var.cx, answer, readSessionCookie(c)))
       })
       .use('/oauth/par', crossOrigin(['POST']))
       .post('/oauth/par', async (c) => {
@@ -83,8 +88,8 @@ export function authorizeRoutes(): Hono<Env> {
   )
 }
 
-const imagesOf = (asked: ConsentQuestion): readonly string[] =>
-  asked.page === 'consent' ? imageSources(asked.values.introduction ?? null) : []
+const imagesOf = (question: ConsentQuestion): readonly string[] =>
+  question.page === 'consent' ? imageSources(question.values.introduction ?? null) : []
 
 function assertFits(query: string): void {
   if (query.length > REQUEST_MAX) {
@@ -100,7 +105,7 @@ const writeQuery = (form: Form): string =>
     form.names().flatMap((name) => form.all(name).map((value) => [name, value])),
   ).toString()
 
-/** RFC 9700 §4.12: by 303, so that no browser sends a form on to the client. */
+/** RFC 9700 §4.12: by 303, so that no browser sends a form onward to the client. */
 function leadTo(c: Http, outcome: Outcome): Response | Promise<Response> {
   if (outcome.to === 'client' && outcome.by === 'form_post') return postTo(c, outcome)
   pageHeaders(c)
@@ -115,10 +120,12 @@ function postTo(
   c: Http,
   { redirect_uri, answer }: Outcome & { to: 'client' },
 ): Response | Promise<Response> {
-  // Chromium holds to form-action where the client leads on from its address, which may be another host of its.
+  // Chromium applies form-action also where the client redirects onward, which may be to another
+  // host of the client.
   const { protocol } = new URL(redirect_uri)
   pageHeaders(c, [formTargetOf(redirect_uri), protocol], { script: FORM_POST_SCRIPT })
-  // With less than the origin, browsers call it "null", which clients take for a forged form.
+  // Under a policy that hides the origin, browsers send "null", which clients take for a forged
+  // form.
   c.header('Referrer-Policy', 'strict-origin')
   return c.html(formPostPage({ action: redirect_uri, fields: answer }))
 }

@@ -1,8 +1,9 @@
-// Client authentication: a client or a device at the token, introspection, revocation and other endpoints of clients.
-// Owns the table used_assertion (used_assertion_store.ts). presented_credentials.ts reads what a request presents; here it is
-// verified against the rows, by the one method that is registered. tls_client_auth.ts has certificates, dpop.ts proofs
-// of possession, sender_constraint.ts the key that tokens are bound to.
-// Leaves to the grants what a caller may have.
+// Client authentication: a client or a device at the token, introspection, revocation and other
+// endpoints of clients. Owns the table used_assertion (used_assertion_store.ts).
+// presented_credentials.ts reads the credentials of a request; this file verifies them against the
+// rows, by the one registered method. tls_client_auth.ts has certificates, dpop.ts proofs of
+// possession, sender_constraint.ts the key that tokens are bound to.
+// Leaves the rights of a caller to the grants.
 
 import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
@@ -26,17 +27,25 @@ import { invalidClient, type PresentedCredentials } from './presented_credential
 import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
 import { type Assertion, consumeProofs, isAssertionMine } from './used_assertion_store.ts'
 
-/** A client or device that proved who it is; a public client only said so (`method` none). */
+/** A client or device that proved its identity; a public client only claims it (`method` none). */
 export type Caller = {
   id: string
   method: PresentedCredentials['method'] | TlsMethod
-  /** What was presented and is good once (assertions, DPoP proofs): consumed by the request's write batch, in `writeAs`. */
+  /**
+   * Single-use values that were presented (assertions, DPoP proofs): the request's write batch
+   * consumes them, in `writeAs`.
+   */
   proofs: readonly Assertion[]
-  /** The key that the request proved to hold (RFC 7800), to which its tokens are bound; null: bearer tokens. */
+  /**
+   * The key that the request proved to have (RFC 7800); its tokens are bound to it. Null: bearer
+   * tokens.
+   */
   cnf: Confirmation | null
 } & ({ kind: 'client'; client: Client } | { kind: 'device'; device: DeviceRow })
 
-/** For grants that no device and no public client has. Throws OAuthError unauthorized_client. */
+/**
+ * For grants that no device and no public client may use. Throws OAuthError unauthorized_client.
+ */
 export function assertConfidential(
   caller: Caller,
 ): asserts caller is Extract<Caller, { kind: 'client' }> {
@@ -50,18 +59,18 @@ export function assertConfidential(
 /** Algorithms of assertions. */
 export const SIGNING_ALGORITHMS: readonly string[] = CLIENT_ALGORITHMS
 
-/** Longest an assertion may have to live, in seconds; its id is remembered as long. */
+/** Longest life that an assertion may have left, in seconds; its id is kept as long. */
 const ASSERTION_TTL_MAX = 300
 
-/** How far ahead a caller's clock may be where that opens nothing (`nbf`), in seconds. */
+/** Seconds that a caller's clock may be ahead where this is harmless (`nbf`). */
 const CLOCK_TOLERANCE = 30
 
-/** How far ahead FAPI 2.0 lets `iat` be, in seconds. */
+/** Seconds that FAPI 2.0 lets `iat` be ahead. */
 const IAT_AHEAD_MAX = 60
 
-// --- who it is --------------------------------------------------------------------------------
+// --- identity of the caller -------------------------------------------------------------------
 
-/** All that `authenticate` needs, for the request's one read batch. */
+/** Reads that `authenticate` needs, for the request's one read batch. */
 export const callerReads = (client_id: string) => ({
   client: findClientById(client_id),
   secrets: listSecretsOf(client_id),
@@ -72,8 +81,9 @@ export const callerReads = (client_id: string) => ({
 export type CallerRows = Answers<ReturnType<typeof callerReads>>
 
 /**
- * Verifies what was presented. Consumes nothing: an assertion is consumed with the rest, by `writeAs`.
- * Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong client.
+ * Verifies the presented credentials. Consumes nothing: `writeAs` consumes an assertion with the
+ * rest. Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong
+ * client.
  */
 export async function authenticate(
   cx: Context,
@@ -87,16 +97,17 @@ export async function authenticate(
     const client = parseClient(row)
     if (client.status !== 'active') throw invalidClient('client_disabled')
     const registered = client.token_endpoint_auth_method
-    // RFC 8705 §2: the request has the client's id alone, the connection has the proof.
+    // RFC 8705 §2: the request has only the client's id, the connection has the proof.
     if (method === 'none' && isTlsMethod(registered)) {
       await verifyCertificate(cx, client, registered)
       return { kind: 'client', id, method: registered, client, proofs: [], cnf: null }
     }
-    // The registered method only: else a leaked public id, or a secret beside a key, would do.
+    // Only the registered method: otherwise a leaked public id, or a secret beside a key, would
+    // suffice.
     if (registered !== method && !mayAlsoUse(client, method)) {
       throw invalidClient('other_method_registered')
     }
-    // FAPI 2.0 §5.3.2.1; no such client is registered, but one may have been
+    // FAPI 2.0 §5.3.2.1; registration refuses such a client now, but an older one may be stored
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
       if (!verifyClientSecret(cx, rows.secrets, presented.client_secret))
@@ -120,7 +131,7 @@ export async function authenticate(
 
 const some = (assertion: Assertion | null) => (assertion === null ? [] : [assertion])
 
-/** RFC 7523 §3. A device comes with its keys, a client has more to be obeyed. */
+/** RFC 7523 §3. Keys of a device come in `own`; a client has keys and further rules of its own. */
 async function verifyAssertion(
   cx: Context,
   { client_id, assertion }: { client_id: string; assertion: string },
@@ -135,10 +146,10 @@ async function verifyAssertion(
   }
   const { alg, kid, typ } = header
   if (alg === undefined || !mayUseAlgorithm(client, alg)) throw invalidClient('assertion_alg')
-  // RFC 8725 §3.11: some other JWT that the same key signed is not an assertion
+  // RFC 8725 §3.11: another JWT that the same key signed is not an assertion
   const types = ['undefined', 'jwt', 'client-authentication+jwt']
   if (!types.includes(String(typ).toLowerCase())) throw invalidClient('assertion_typ')
-  // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are not looked at.
+  // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are ignored.
   const keys = client === null ? own : await clientKeys(cx, client, kid)
   const candidates = keys.filter(
     (key) =>
@@ -146,15 +157,20 @@ async function verifyAssertion(
       (kid === undefined || key.kid === undefined || key.kid === kid) &&
       (key.use === undefined || key.use === 'sig'),
   )
-  const judged = await verifyWithAny(cx, assertion, candidates, alg)
-  if ('claims' in judged) {
-    return acceptClaims(cx, client_id, judged.claims, client !== null && isFapi(client))
+  const verdict = await verifyWithAny(cx, assertion, candidates, alg)
+  if ('claims' in verdict) {
+    return acceptClaims(cx, client_id, verdict.claims, client !== null && isFapi(client))
   }
   if (candidates.length === 0) throw invalidClient('no_such_key')
-  throw invalidClient(judged.fault === 'signature' ? 'bad_signature' : `assertion_${judged.fault}`)
+  throw invalidClient(
+    verdict.fault === 'signature' ? 'bad_signature' : `assertion_${verdict.fault}`,
+  )
 }
 
-/** OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the profile. */
+/**
+ * OpenID Connect Registration §2: the registered algorithm alone; FAPI 2.0 §5.4: those of the
+ * profile.
+ */
 function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   if (!SIGNING_ALGORITHMS.includes(alg)) return false
   const registered = client?.token_endpoint_auth_signing_alg ?? null
@@ -163,27 +179,39 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
-/** `fault` is the time when the signature is right, so that a wrong clock is known from a wrong key. */
-export type Judged = { claims: JWTPayload } | { fault: 'signature' | 'expired' | 'not_yet_valid' }
+/**
+ * A `fault` in time means that the signature is right, so that a wrong clock differs from a wrong
+ * key.
+ */
+export type SignatureVerdict =
+  | { claims: JWTPayload }
+  | { fault: 'signature' | 'expired' | 'not_yet_valid' }
 
-/** The claims when one of the keys signed and the time is about right. All else is to be judged. */
+/**
+ * The claims when one of the keys signed and the time is about right. The caller judges all else.
+ */
 export async function verifyWithAny(
   cx: Context,
   jwt: string,
   keys: readonly Jwk[],
   alg: string,
-): Promise<Judged> {
+): Promise<SignatureVerdict> {
   for (const key of keys) {
-    const judged = await verifyWith(cx, jwt, key, alg)
-    if ('claims' in judged || judged.fault !== 'signature') return judged
+    const verdict = await verifyWith(cx, jwt, key, alg)
+    if ('claims' in verdict || verdict.fault !== 'signature') return verdict
   }
   return { fault: 'signature' }
 }
 
-async function verifyWith(cx: Context, assertion: string, key: Jwk, alg: string): Promise<Judged> {
+async function verifyWith(
+  cx: Context,
+  assertion: string,
+  key: Jwk,
+  alg: string,
+): Promise<SignatureVerdict> {
   try {
     const imported = await importJWK(publicMembers(key) as JWK, alg)
-    // jose judges `nbf`, and `exp` with a tolerance that acceptClaims takes back.
+    // jose judges `nbf`, and `exp` with a tolerance; acceptClaims judges `exp` again without it.
     const { payload } = await jwtVerify(assertion, imported, {
       algorithms: [alg],
       currentDate: new Date(cx.now() * 1000),
@@ -203,7 +231,8 @@ function acceptClaims(
 ): Assertion {
   const { iss, sub, aud, exp, iat, jti }: Record<string, unknown> = claims
   if (iss !== client_id || sub !== client_id) throw invalidClient('assertion_issuer')
-  // Every audience must be us: one that names another server as well could be replayed by that server.
+  // Every audience must be this server: if it also names another server, that server could replay
+  // it.
   const { issuer } = cx.config
   const audiences = Array.isArray(aud) ? aud : [aud]
   // RFC 9126 §2: the issuer, the token endpoint and the PAR endpoint are all accepted
@@ -211,7 +240,8 @@ function acceptClaims(
   if (audiences.length === 0 || !audiences.every((one) => ours.some((our) => our === one))) {
     throw invalidClient('assertion_audience')
   }
-  // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as well
+  // FAPI 2.0 §5.3.2.1: the issuer as a string, since a token endpoint can be another server's as
+  // well
   if (isFapi && aud !== issuer) throw invalidClient('assertion_audience')
   const now = cx.now()
   if (isFapi && typeof iat === 'number' && iat > now + IAT_AHEAD_MAX) {
@@ -224,7 +254,7 @@ function acceptClaims(
   return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
 }
 
-// --- acting -----------------------------------------------------------------------------------
+// --- writing as the caller --------------------------------------------------------------------
 
 /** A condition for every consuming statement: the caller's proofs are consumed by this request. */
 export const isProven = (cx: Context, caller: Caller): Condition =>
@@ -234,9 +264,9 @@ export const isProven = (cx: Context, caller: Caller): Condition =>
   )
 
 /**
- * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`, which
- * must be conditional on `isProven`. Without either, nothing is sent.
- * Throws OAuthError when one was used before: invalid_client, or invalid_dpop_proof.
+ * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`,
+ * which must be conditional on `isProven`. Without either, nothing is sent. Throws OAuthError when
+ * a proof was used before: invalid_client, or invalid_dpop_proof.
  */
 export async function writeAs<const B extends Batch>(
   cx: Context,
@@ -249,15 +279,16 @@ export async function writeAs<const B extends Batch>(
     proofs: consumeProofs(cx, proofs),
     answers: batch,
   })
-  // Not "rows affected": the rows themselves say whose they are (Fosite CVE-2020-15222).
+  // Not the count of affected rows: the rows themselves say which request they belong to (Fosite
+  // CVE-2020-15222).
   const mine = consumption.mine.map(({ hash }) => hash)
-  const used = proofs.find(({ hash }) => !mine.includes(hash))
-  if (used?.kind === 'dpop') {
+  const replayed = proofs.find(({ hash }) => !mine.includes(hash))
+  if (replayed?.kind === 'dpop') {
     throw new OAuthError('invalid_dpop_proof', {
       description: 'the DPoP proof is not valid',
       reason: 'proof_replayed',
     })
   }
-  if (used !== undefined) throw invalidClient('assertion_replayed')
+  if (replayed !== undefined) throw invalidClient('assertion_replayed')
   return answers
 }

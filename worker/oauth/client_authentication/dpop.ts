@@ -1,5 +1,6 @@
-// Proofs of possession (RFC 9449): what one has to say, and the nonces that make it fresh. Nonces are stateless: a MAC
-// of the time. A proof is good once: its id goes into the request's write batch, with whatever else is consumed there.
+// DPoP proofs of possession (RFC 9449): the rules for a proof, and the nonces that make it fresh.
+// Nonces are stateless: a MAC of the time. A proof is good once: the request's write batch consumes
+// its id, with all else that is consumed there.
 import { calculateJwkThumbprint, decodeProtectedHeader, importJWK, type JWK, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { mac, sha256, verifyMac } from '../../crypto.ts'
@@ -11,7 +12,7 @@ import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { fitsAlgorithm, type PublicJwk, publicMembers } from '../clients/public_jwk.ts'
 import type { Assertion } from './used_assertion_store.ts'
 
-/** What of an HTTP request a proof is about. */
+/** The parts of an HTTP request that a proof is about. */
 export type ProofRequest = {
   /** The DPoP header; undefined when there is none. */
   header: string | undefined
@@ -20,9 +21,9 @@ export type ProofRequest = {
   path: string
 }
 
-/** A proof that was accepted, and has yet to be consumed. */
+/** An accepted proof that is not yet consumed. */
 export type Proof = {
-  /** RFC 7638 thumbprint of its key. */
+  /** RFC 7638 thumbprint of the proof's key. */
   jkt: string
   alg: string
   use: Assertion
@@ -34,25 +35,28 @@ const NONCE = 'dpop nonce'
 /** A nonce is good in its window and the next, so 3 to 6 minutes. */
 const NONCE_WINDOW = 180
 
-/** How old a proof may be, and how far ahead its clock, in seconds. The nonce says how fresh it really is. */
+/**
+ * Seconds that a proof may be old, and that its clock may be ahead. The nonce proves how fresh it
+ * really is.
+ */
 const PROOF_AGE_MAX = 300
 const PROOF_AHEAD_MAX = 60
 
 const windowOf = (cx: Context) => Math.floor(cx.now() / NONCE_WINDOW)
 
-/** The nonce that proofs are to have from now on. */
+/** The nonce for proofs from now on. */
 export const dpopNonce = (cx: Context): string => mac(cx, NONCE, String(windowOf(cx)))
 
 function isOurNonce(cx: Context, nonce: string): boolean {
   const now = windowOf(cx)
-  // The next one too: another instance, whose clock is a little ahead, may have given it out.
+  // The next one too: another instance, whose clock is a little ahead, may have issued it.
   return [now, now - 1, now + 1].some((window) => verifyMac(cx, NONCE, String(window), nonce))
 }
 
 /**
- * Checks a proof as RFC 9449 §4.3 lists it. With `access_token` it must be for that token. Consumes nothing, and needs
- * no database. Throws OAuthError invalid_dpop_proof or use_dpop_nonce, with the challenge of a resource when there is
- * an access token.
+ * Checks a proof by the list of RFC 9449 §4.3. With `access_token` it must be for that token.
+ * Consumes nothing, and needs no database. Throws OAuthError invalid_dpop_proof or use_dpop_nonce,
+ * with the challenge of a resource when there is an access token.
  */
 export async function checkProof(
   cx: Context,
@@ -85,7 +89,7 @@ export async function checkProof(
   }
   const key = readPublicKey(jwk, alg)
   if (key === null) throw refused('proof_key')
-  // Several headers of one name come joined by commas: that is no JWT (§4.3, step 1).
+  // Several headers of one name arrive joined by commas; that is no JWT (§4.3, step 1).
   const { jti, htm, htu, iat, nonce, ath } = await verifyWith(cx, proof, key, alg).catch(
     (error) => {
       const fault = timeFault(error)
@@ -105,13 +109,17 @@ export async function checkProof(
   if (nonce === undefined) throw fail('use_dpop_nonce', 'no_nonce')
   if (typeof nonce !== 'string' || !isOurNonce(cx, nonce)) throw fail('use_dpop_nonce', 'old_nonce')
   const jkt = await calculateJwkThumbprint(key as JWK, 'sha256')
-  // No id has a space: what an assertion is remembered by (`client_id`, line feed, `jti`) is never this.
+  // No client id has a space, so this never equals the stored id of an assertion (`client_id`, line
+  // feed, `jti`).
   const hash = sha256(`dpop proof\n${jkt}\n${jti}`)
   const use = { hash, expires_at: Math.ceil(iat) + PROOF_AGE_MAX + 1, kind: 'dpop' } as const
   return { jkt, alg, use }
 }
 
-/** The key in a proof's header: a public one of the algorithm's kind, no more (RFC 9449 §4.3, steps 5 and 7). */
+/**
+ * The key in a proof's header: a public key of the algorithm's kind, with nothing more (RFC 9449
+ * §4.3, steps 5 and 7).
+ */
 function readPublicKey(jwk: unknown, alg: string): PublicJwk | null {
   if (typeof jwk !== 'object' || jwk === null || Array.isArray(jwk)) return null
   if (['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'].some((name) => Object.hasOwn(jwk, name))) {
@@ -120,7 +128,7 @@ function readPublicKey(jwk: unknown, alg: string): PublicJwk | null {
   const key = publicMembers(jwk as JWK)
   if (Object.values(key).some((value) => typeof value !== 'string')) return null
   if (!fitsAlgorithm(key, alg)) return null
-  // 2048 bits are 342 characters; 8192 bits bound the work that a stranger can ask for.
+  // 2048 bits are 342 characters; 8192 bits limit the work that a stranger can cause.
   if (key.kty === 'RSA' && ((key.n ?? '').length < 342 || (key.n ?? '').length > 1366)) return null
   return key
 }
@@ -134,7 +142,10 @@ async function verifyWith(cx: Context, proof: string, key: PublicJwk, alg: strin
   return payload
 }
 
-/** An address without query and fragment, in one spelling (RFC 9449 §4.3, RFC 3986 §6.2.2 and §6.2.3). */
+/**
+ * An address without query and fragment, in one spelling (RFC 9449 §4.3, RFC 3986 §6.2.2 and
+ * §6.2.3).
+ */
 function normalise(uri: string): string | null {
   if (!URL.canParse(uri)) return null
   const { origin, pathname, username, password } = new URL(uri)
@@ -146,7 +157,10 @@ function normalise(uri: string): string | null {
   return origin + path
 }
 
-/** What a DPoP proof of this request is about. Who uses proofs is told the nonce for the next one (RFC 9449 §8.2). */
+/**
+ * The parts of this request that a DPoP proof is about. A caller that uses proofs gets the nonce
+ * for the next one (RFC 9449 §8.2).
+ */
 export function readProofRequest(c: Http): ProofRequest {
   const header = c.req.header('dpop')
   if (header !== undefined || /^DPoP /i.test(c.req.header('authorization') ?? '')) {

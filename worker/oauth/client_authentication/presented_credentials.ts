@@ -1,5 +1,5 @@
-// Reading of client credentials: what a request to an endpoint of clients presents, by exactly one method.
-// Nothing of it is believed here; client_authentication.ts verifies it.
+// Credentials that a request presents at an endpoint for clients, by exactly one method. This file
+// reads them and believes nothing; client_authentication.ts verifies them.
 import { decodeJwt } from 'jose'
 import { ID_PATTERN } from '../../access/principals.ts'
 import { badRequest, OAuthError } from '../../errors.ts'
@@ -7,7 +7,7 @@ import { type Form, type Http, readForm } from '../../http.ts'
 import type { Reason } from '../../refusals.ts'
 import { isClientUrl } from '../clients/client_url.ts'
 
-/** What a request presents, by exactly one method. Nothing of it is believed yet. */
+/** Credentials by exactly one method, not yet verified. */
 export type PresentedCredentials =
   | { method: 'none'; client_id: string }
   | {
@@ -17,15 +17,16 @@ export type PresentedCredentials =
     }
   | { method: 'private_key_jwt'; client_id: string; assertion: string }
 
-/** One dull answer, whatever was wrong. */
+/** The one answer to every fault, without a detail. */
 export const invalidClient = (reason: Reason) =>
   new OAuthError('invalid_client', { description: 'client authentication failed', reason })
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * Reads the client's credentials from the Authorization header and the form. Throws OAuthError invalid_request
- * when there is more than one method, invalid_client when there is none or it cannot be read.
+ * Reads the client's credentials from the Authorization header and the form. Throws OAuthError
+ * invalid_request when there is more than one method, invalid_client when there is none or it
+ * cannot be read.
  */
 export function readCredentials(
   authorization: string | undefined,
@@ -35,7 +36,7 @@ export function readCredentials(
   const client_secret = form.get('client_secret')
   const assertion = form.get('client_assertion')
   const type = form.get('client_assertion_type')
-  // RFC 6749 §2.3: not more than one method in each request
+  // RFC 6749 §2.3: only one method in each request
   const methods = [authorization, client_secret, assertion ?? type]
   if (methods.filter((one) => one !== undefined).length > 1) {
     throw badRequest('use one method of client authentication', 'several_methods')
@@ -44,8 +45,8 @@ export function readCredentials(
   if (client_id !== undefined && client_id !== presented.client_id) {
     throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
   }
-  const known = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
-  if (!known) throw invalidClient('bad_client_id')
+  const isId = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
+  if (!isId) throw invalidClient('bad_client_id')
   return presented
 
   function pick(): PresentedCredentials {
@@ -82,7 +83,7 @@ function readBasic(authorization: string): PresentedCredentials {
   }
 }
 
-/** The subject that an assertion claims, only to know whose keys to look up. */
+/** The subject that an assertion claims, used only to find its keys. */
 function subjectOf(assertion: string): string {
   try {
     const { sub } = decodeJwt(assertion)

@@ -1,5 +1,6 @@
-// Tokens bound to a key: by a DPoP proof (RFC 9449) or by the certificate of the connection (RFC 8705 §3). Here a caller
-// of the token endpoint gets the key that its tokens are bound to, and whoever presents a token shows that it has the key.
+// Tokens bound to a key: by a DPoP proof (RFC 9449) or by the certificate of the connection (RFC
+// 8705 §3). At the token endpoint, a caller gets the key that its tokens are bound to; where a
+// token is presented, its holder proves that it has the key.
 
 import type { Context } from '../../context.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -23,20 +24,21 @@ const badProof = (reason: Reason, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
 /**
- * The caller with a proof that is consumed with its others, and the key that it proved. Throws OAuthError when the profile
- * of the client forbids the algorithm (FAPI 2.0 §5.4).
+ * The caller with one more proof to consume, and the key that it proves. Throws OAuthError when the
+ * profile of the client forbids the algorithm (FAPI 2.0 §5.4).
  */
 export function withProof(caller: Caller, { use, jkt, alg }: Proof): Caller {
-  const isHeld = caller.kind === 'client' && isFapi(caller.client)
-  if (isHeld && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))) {
+  const needsFapi = caller.kind === 'client' && isFapi(caller.client)
+  if (needsFapi && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))) {
     throw badProof('proof_alg', 'the DPoP proof is not valid')
   }
   return { ...caller, proofs: [...caller.proofs, use], cnf: { jkt } }
 }
 
 /**
- * The caller with the key that its tokens will be bound to, by the proof it sent or as it is registered. The proof is
- * consumed with the caller's others. Throws OAuthError when a client lacks the binding it is registered for.
+ * The caller with the key that its tokens will be bound to, by its proof or by its registration.
+ * The proof is consumed with the caller's others. Throws OAuthError when a client lacks the binding
+ * that it is registered for.
  */
 export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Caller {
   const client = caller.kind === 'client' ? caller.client : null
@@ -51,7 +53,7 @@ export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Ca
     return { ...caller, cnf: { 'x5t#S256': cx.client_certificate.thumbprint } }
   }
   if (proof === null) {
-    // RFC 9449 §5.2; FAPI 2.0 §5.3.2.1: sender-constrained tokens alone
+    // RFC 9449 §5.2; FAPI 2.0 §5.3.2.1: only sender-constrained tokens
     if (client?.dpop_bound_access_tokens || (client !== null && isFapi(client))) {
       throw badProof('no_proof', 'this client has to send a DPoP proof')
     }
@@ -61,8 +63,8 @@ export function bindCaller(cx: Context, caller: Caller, proof: Proof | null): Ca
 }
 
 /**
- * What a refresh token is bound to, for the column `authorization.cnf`: the key, where nothing else proves the client
- * (RFC 9449 §5, RFC 8705 §4).
+ * The binding of a refresh token, for the column `authorization.cnf`: the key, where nothing else
+ * proves the client (RFC 9449 §5, RFC 8705 §4).
  */
 export const refreshTokenBinding = ({
   method,
@@ -70,7 +72,10 @@ export const refreshTokenBinding = ({
 }: Pick<Caller, 'method' | 'cnf'>): string | null =>
   method === 'none' && cnf !== null ? JSON.stringify(cnf) : null
 
-/** Whether the caller proved the key that a refresh token is bound to; one that is bound to none is anybody's. */
+/**
+ * Whether the caller proved the key that a refresh token is bound to; true for a token that is
+ * bound to none.
+ */
 export const provesBinding = (caller: Caller, bound: string | null): boolean =>
   bound === null || JSON.stringify(caller.cnf) === bound
 
@@ -80,12 +85,12 @@ export const provesDpopKey = ({ cnf }: Caller, dpop_jkt: string | null): boolean
 
 // --- where tokens are used --------------------------------------------------------------------
 
-/** An access token as it came, and what the request says of its key. */
+/** An access token as it was presented, with the request's proof of its key. */
 export type Credential = { scheme: 'Bearer' | 'DPoP'; token: string; proof: ProofRequest }
 
 /**
- * Whoever presents a token shows that it is the one the token is bound to. Answers the proof that `readOnce` has yet to
- * consume. Throws OAuthError.
+ * Checks that the holder of a token proves the key that the token is bound to. Answers the proofs
+ * that `readOnce` has to consume. Throws OAuthError.
  */
 export async function proveHolder(
   cx: Context,
@@ -99,7 +104,7 @@ export async function proveHolder(
       scheme: challenge,
     })
   const isDpop = cnf !== null && 'jkt' in cnf
-  // RFC 9449 §7.2: never as a mere bearer token; §7.1: and the scheme is for bound tokens alone
+  // RFC 9449 §7.2: never as a mere bearer token; §7.1: the scheme is only for bound tokens
   if (isDpop && scheme !== 'DPoP') throw refused('bound_token_as_bearer', 'DPoP')
   if (!isDpop && scheme === 'DPoP') throw refused('unbound_token_as_dpop')
   if (cnf === null) return []
@@ -108,13 +113,14 @@ export async function proveHolder(
     if (cx.client_certificate?.thumbprint !== cnf['x5t#S256']) throw refused('other_certificate')
     return []
   }
-  const checked = await checkProof(cx, proof, token)
-  if (checked.jkt !== cnf.jkt) throw refused('key_of_another')
-  return [checked]
+  const verified = await checkProof(cx, proof, token)
+  if (verified.jkt !== cnf.jkt) throw refused('key_of_another')
+  return [verified]
 }
 
 /**
- * Reads, and in the same round trip consumes the proofs. Throws OAuthError invalid_dpop_proof when one was used before.
+ * Reads the batch, and consumes the proofs in the same round trip. Throws OAuthError
+ * invalid_dpop_proof when one was used before.
  */
 export async function readOnce<const B extends Batch>(
   cx: Context,

@@ -1,5 +1,6 @@
-// Client authentication by certificate (RFC 8705 §2): a name that an authority vouches for, or a key that the client itself
-// registered. Which certificate the connection has, and whether its chain was verified, is entry's word.
+// Client authentication by certificate (RFC 8705 §2): a name that an authority certifies, or a key
+// that the client itself registered. entry/ says which certificate the connection has, and whether
+// its chain was verified.
 
 import { importJWK, type JWK } from 'jose'
 import type { ClientCertificate, Context } from '../../context.ts'
@@ -28,7 +29,7 @@ export async function verifyCertificate(
   const certificate = cx.client_certificate
   if (certificate === null) throw refused('no_certificate')
   if (method === 'tls_client_auth') {
-    // RFC 8705 §2.1: names count only where somebody trusted says so
+    // RFC 8705 §2.1: names count only where a trusted authority signed them
     if (!certificate.verified) throw refused('chain_not_verified')
     if (!isNamed(client, certificate)) throw refused('other_certificate_name')
     return
@@ -40,7 +41,9 @@ export async function verifyCertificate(
   throw refused('certificate_not_registered')
 }
 
-/** Whether the certificate has the one name that the client registered, to the letter (RFC 8705 §2.1.2). */
+/**
+ * Whether the certificate has exactly the one name that the client registered (RFC 8705 §2.1.2).
+ */
 function isNamed(client: Client, certificate: ClientCertificate): boolean {
   const names: Record<SubjectMember, readonly string[]> = {
     tls_client_auth_subject_dn: [certificate.subject_dn],
@@ -56,7 +59,10 @@ function isNamed(client: Client, certificate: ClientCertificate): boolean {
   )
 }
 
-/** By the certificate itself, where the key says which (RFC 7517 §4.7, §4.9), otherwise by its public key. */
+/**
+ * Compares the certificate itself, where the key names one (RFC 7517 §4.7, §4.9), otherwise its
+ * public key.
+ */
 async function isKeyOf(jwk: Jwk, certificate: ClientCertificate): Promise<boolean> {
   const { 'x5t#S256': thumbprint, x5c } = jwk
   if (thumbprint !== undefined) return thumbprint === certificate.thumbprint
@@ -68,7 +74,7 @@ async function isKeyOf(jwk: Jwk, certificate: ClientCertificate): Promise<boolea
   return certificate.spki !== null && (await spkiOf(jwk)) === certificate.spki
 }
 
-/** The key's SubjectPublicKeyInfo, base64url; null for a key that is none. */
+/** The key's SubjectPublicKeyInfo, base64url; null for a key that cannot be imported. */
 async function spkiOf(jwk: Jwk): Promise<string | null> {
   const alg = jwk.kty === 'EC' ? 'ES256' : jwk.kty === 'OKP' ? 'EdDSA' : 'RS256'
   try {

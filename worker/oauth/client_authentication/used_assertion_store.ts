@@ -1,4 +1,4 @@
-// The table `used_assertion`: ids of assertions and DPoP proofs that were used, so that none is used twice.
+// The table `used_assertion`: ids of used assertions and DPoP proofs, so that none is used twice.
 import type { Context } from '../../context.ts'
 import { used_assertion } from '../../db/schema.ts'
 import {
@@ -30,7 +30,7 @@ export const consumeAssertion = (
 export const isAssertionMine = (cx: Context, { hash }: Assertion): Condition =>
   condition`exists (select 1 from used_assertion where hash = ${hash} and rid = ${cx.rid})`
 
-/** Consumes several; `mine` answers those that this very request has. */
+/** Consumes several; `mine` answers those that this very request consumed. */
 export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => ({
   changes: proofs.map((proof) => consumeAssertion(cx, proof)),
   mine: sql<{ hash: string }>`select hash from used_assertion

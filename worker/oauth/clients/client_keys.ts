@@ -1,5 +1,5 @@
-// The public keys of a client: those it is registered with, or those at its `jwks_uri`. All that verifies what a client
-// signed (assertions, request objects) asks here and nowhere else.
+// The public keys of a client: those that it registered, or those at its `jwks_uri`. Every check of
+// a client's signature (assertions, request objects) takes them from here.
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type KeySetReader, keysNamed, remoteKeys } from '../../keys/remote_jwks.ts'
@@ -8,19 +8,21 @@ import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 
 const READER: KeySetReader<Jwk> = {
   name: 'client keys',
-  // Keys of no use are passed over (RFC 7517 §5).
+  // Keys that cannot be used are left out (RFC 7517 §5).
   read: (keys) =>
     keys.flatMap((key) => {
       const { data } = clientJwkSchema.safeParse(key)
       return data === undefined ? [] : [data as Jwk]
     }),
-  // Anybody may bring an assertion in the name of a client, and so have its address asked.
+  // Anybody may present an assertion in the name of a client, and so cause a request to its
+  // address.
   remembersFaults: true,
 }
 
 /**
- * The keys of a client; with `kid` those that may be meant by it. No database. Throws OAuthError invalid_client when
- * the document at `jwks_uri` cannot be had or is none; why is its reason.
+ * The keys of a client; with `kid`, those that it may mean. No database. Throws OAuthError
+ * invalid_client when the document at `jwks_uri` cannot be fetched or is no key set; its reason
+ * says which.
  */
 export async function clientKeys(
   cx: Context,
@@ -28,13 +30,13 @@ export async function clientKeys(
   kid?: string,
 ): Promise<readonly Jwk[]> {
   if (jwks_uri === null) return keysNamed(jwks?.keys ?? [], kid)
-  const found = await remoteKeys(cx, READER, jwks_uri, kid)
-  if ('fault' in found) {
+  const keySet = await remoteKeys(cx, READER, jwks_uri, kid)
+  if ('fault' in keySet) {
     throw new OAuthError('invalid_client', {
       description: 'client authentication failed',
-      reason: `jwks_uri_${found.fault}`,
-      ...(found.words === undefined ? {} : { cause: new Error(found.words) }),
+      reason: `jwks_uri_${keySet.fault}`,
+      ...(keySet.words === undefined ? {} : { cause: new Error(keySet.words) }),
     })
   }
-  return keysNamed(found.keys, kid)
+  return keysNamed(keySet.keys, kid)
 }

@@ -1,6 +1,6 @@
-// A client as a whole: the schemas that derive from its members (members.ts), what makes it a
-// whole, and how it looks in the table and in the API. How clients are made, changed and deleted is
-// clients.ts's.
+// Metadata of a client (RFC 7591): schemas that derive from its members (members.ts), rules for the
+// client as a whole, and its form in the table and in the API. Creating, changing and deleting are
+// clients.ts's; metadata of this server are server_metadata.ts's.
 import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
@@ -28,7 +28,7 @@ import type { ClientColumns, ClientRow } from './store.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
 
 /**
- * The methods that there are: those by certificate only where a certificate can be known (RFC
+ * Methods that this server offers: those by certificate only where entry/ knows certificates (RFC
  * 8705).
  */
 export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
@@ -39,8 +39,8 @@ export const authMethods = ({ mtls }: Config): readonly AuthMethod[] =>
   )
 
 /**
- * What an initial access token may give the clients that are made with it: what they are, never
- * what they may.
+ * Members that an initial access token may give the clients that are made with it: properties of
+ * the client, never its rights.
  */
 export const clientDefaults = z
   .strictObject(inputShape('client', 'initial_access_token'))
@@ -48,7 +48,8 @@ export const clientDefaults = z
 export type ClientDefaults = z.infer<typeof clientDefaults>
 
 /**
- * What a client says of itself (RFC 7591 §2). What is not known is ignored, as the RFC wants it.
+ * Members that a client gives of itself (RFC 7591 §2). Unknown members are ignored, as the RFC
+ * demands.
  */
 export const clientRegistration = z.object({ ...inputShape('client'), scope: patchShape.scope })
 export type ClientRegistration = z.infer<typeof clientRegistration>
@@ -83,7 +84,7 @@ export type Client = AllMembers & {
   created_at: number
   updated_at: number
   version: number
-  /** Anybody may have made it: no operator stands behind its addresses. */
+  /** Anybody may have registered it: no operator vouches for its addresses. */
   anonymous: boolean
 }
 
@@ -122,12 +123,12 @@ export function describeClient(client: Client): z.infer<typeof clientSchema> {
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 
-/** A client without what only a stored one has. */
+/** The members of a client, without the columns that only a stored one has. */
 export type Description = AllMembers
 
 /**
- * The client without what it says of itself, for it to say that anew (RFC 7592 §2.2). Its scopes
- * stay.
+ * The client without the members that it gives of itself, which it gives anew (RFC 7592 §2.2). Its
+ * scopes stay.
  */
 export const startOver = (current: Client): Description => ({
   ...current,
@@ -139,14 +140,16 @@ export const usesSecret = (method: string) =>
 
 // --- rules ------------------------------------------------------------------------------------
 
-/** `current` with what `patch` says. Throws Problem with every fault of the whole. */
+/** `current` with the members of `patch`. Throws Problem with every fault of the whole client. */
 export function withChanges(cx: Context, current: Description, patch: ClientPatch): Description {
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
-  const given = Object.fromEntries(Object.entries(rest).filter(([, value]) => value !== undefined))
+  const changes = Object.fromEntries(
+    Object.entries(rest).filter(([, value]) => value !== undefined),
+  )
   const { preset = current.preset } = patch
   const isNew = preset?.name !== current.preset?.name
-  const next = { ...current, ...presetMembers(preset, isNew), ...given } as Description
+  const next = { ...current, ...presetMembers(preset, isNew), ...changes } as Description
   next.access_token_ttl ??= presetTokenTtl(preset)
   next.grant_types = [...new Set(next.grant_types)]
   if (scope !== undefined) {
@@ -174,9 +177,9 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
     }
   }
   const { grant_types, token_endpoint_auth_method: method } = client
-  const redirected = grant_types.find((one) => GRANT_TYPES[one].needs_redirect_uri)
-  if (redirected !== undefined && client.redirect_uris.length === 0) {
-    fault('/redirect_uris', `is empty, but ${redirected} needs one`)
+  const redirecting = grant_types.find((one) => GRANT_TYPES[one].needs_redirect_uri)
+  if (redirecting !== undefined && client.redirect_uris.length === 0) {
+    fault('/redirect_uris', `is empty, but ${redirecting} needs one`)
   }
   if (
     grant_types.includes('refresh_token') &&
@@ -184,9 +187,12 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   ) {
     fault('/grant_types', 'has refresh_token without a grant that gives one')
   }
-  const proven = grant_types.find((one) => GRANT_TYPES[one].needs_authentication)
-  if (proven !== undefined && method === 'none') {
-    fault('/token_endpoint_auth_method', `is none, but ${proven} needs a client that proves itself`)
+  const confidential = grant_types.find((one) => GRANT_TYPES[one].needs_authentication)
+  if (confidential !== undefined && method === 'none') {
+    fault(
+      '/token_endpoint_auth_method',
+      `is none, but ${confidential} needs a client that proves itself`,
+    )
   }
   const hasKeys = client.jwks !== null || client.jwks_uri !== null
   if (['private_key_jwt', 'self_signed_tls_client_auth'].includes(method) && !hasKeys) {
@@ -206,7 +212,8 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   for (const [i, resource] of client.resources.entries()) {
     // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.
     if (!isResource(resource)) fault(`/resources/${i}`, 'is not an absolute URI without fragment')
-    // Also because who has a resource may introspect the tokens for it.
+    // The owner of a resource may introspect the tokens for it, so this server's own are refused
+    // too.
     if (own.includes(resource)) fault(`/resources/${i}`, 'is our own: its scopes lead there')
   }
   return faults

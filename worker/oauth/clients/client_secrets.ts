@@ -1,6 +1,6 @@
-// Use cases of operators for the secrets of a client: list them without the secrets themselves, add one, delete one.
-// Form, comparison and row of a secret are secret_rules.ts's. A client may have several secrets at a time, so that a
-// new one is rolled out before the old one ends.
+// Use cases of operators for the secrets of a client: list them without the secrets themselves, add
+// one, delete one. Form, comparison and row of a secret are secret_rules.ts's. A client may have
+// several secrets at a time, so that a new one is rolled out before the old one ends.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
@@ -22,7 +22,7 @@ import {
   secretExists,
 } from './store.ts'
 
-/** Secrets of one client that are good at a time. */
+/** Most secrets of one client that are good at a time. */
 export const SECRETS_MAX = 5
 
 export const newSecretInput = z
@@ -34,15 +34,15 @@ export const newSecretInput = z
   })
   .openapi('NewClientSecret')
 
-export const secretShape = z
+export const clientSecretSchema = z
   .object({ id: z.string(), created_at: z.int(), expires_at: z.int().nullable() })
   .openapi('ClientSecret')
 
-export const createdSecretSchema = secretShape
+export const createdSecretSchema = clientSecretSchema
   .extend({ client_secret: z.string() })
   .openapi('CreatedClientSecret')
 
-type Secret = z.infer<typeof secretShape>
+type Secret = z.infer<typeof clientSecretSchema>
 
 const describe = ({ id, created_at, expires_at }: SecretRow): Secret => ({
   id,
@@ -50,7 +50,7 @@ const describe = ({ id, created_at, expires_at }: SecretRow): Secret => ({
   expires_at,
 })
 
-/** All of them. Throws Problem not_found. One round trip. */
+/** All secrets of a client. Throws Problem not_found. One round trip. */
 export async function listClientSecrets(cx: Context, id: string): Promise<Secret[]> {
   const {
     client: [client],
@@ -61,8 +61,9 @@ export async function listClientSecrets(cx: Context, id: string): Promise<Secret
 }
 
 /**
- * Adds one, which is in this answer only. To know a secret of a client is to act as it, so the actor must be allowed
- * to shape the client. Throws Problem. Two round trips, one more for an actor without `manage`.
+ * Adds a secret, which is in this answer only. A secret lets its holder act as the client, so the
+ * actor must be allowed to shape the client. Throws Problem. Two round trips, one more for an actor
+ * without `manage`.
  */
 export async function createClientSecret(
   cx: Context,
@@ -76,7 +77,10 @@ export async function createClientSecret(
   return { ...describe(secret), client_secret }
 }
 
-/** Throws Problem not_found, forbidden. Two round trips, one more for an actor without `manage`. */
+/**
+ * Deletes a secret at once. Throws Problem not_found, forbidden. Two round trips, one more for an
+ * actor without `manage`.
+ */
 export async function removeClientSecret(
   cx: Context,
   id: string,
@@ -94,8 +98,9 @@ export async function removeClientSecret(
 }
 
 /**
- * Adds a secret to a client, given or drawn; the answer shows it for the only time. Throws Problem conflict
- * when the client changed meanwhile or has SECRETS_MAX. One round trip.
+ * Adds a secret to a client: that of `input`, or a random one. The answer shows it for the only
+ * time. Throws Problem conflict when the client changed meanwhile or has SECRETS_MAX. One round
+ * trip.
  */
 export async function addSecret(
   cx: Context,
@@ -116,7 +121,7 @@ export async function addSecret(
   const write = cx.db.write({
     demands: [
       demandClientOfSecret(row, client.version),
-      // Where the others end at once there is room.
+      // If the others end at once, there is room.
       ...(endOthersAt === now ? [] : [demandRoomForSecret(row, SECRETS_MAX, now)]),
     ],
     insert: insertSecret(row),

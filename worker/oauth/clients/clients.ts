@@ -1,5 +1,6 @@
-// Clients: applications that ask for tokens. How they are made, changed and deleted, and by whom. What one may be is
-// in client_metadata.ts, its secrets in client_secrets.ts; how it proves who it is in client_authentication/client_authentication.ts.
+// Clients: applications that ask for tokens. Use cases that create, change and delete them, and the
+// power that an actor needs for it. Its members and rules are client_metadata.ts's, its secrets
+// client_secrets.ts's, its authentication client_authentication/client_authentication.ts's.
 
 import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
 import {
@@ -57,9 +58,10 @@ export {
 } from './store.ts'
 
 /**
- * Nobody makes or changes a client that can do more over the system than the actor: who sets its redirect
- * addresses, keys or secrets has its power. `current` is the client as it was read, which the write must hang
- * on. No round trip for an actor with `manage`, else one. Throws Problem forbidden.
+ * Refuses an actor who creates or changes a client with more power than the actor has: setting its
+ * redirect addresses, keys or secrets gives its power. `current` is the client as it was read; the
+ * write must be conditional on its version. No round trip for an actor with `manage`, else one.
+ * Throws Problem forbidden.
  */
 export async function assertMayShape(cx: Context, current: ClientRow): Promise<void> {
   assertMayHandOnScopes(cx, parseScope(current.scope))
@@ -68,8 +70,8 @@ export async function assertMayShape(cx: Context, current: ClientRow): Promise<v
 }
 
 /**
- * A first-party client is given tokens without anybody's consent, so who shapes one could collect those of
- * everybody who is signed in: that takes `manage`. Throws Problem forbidden.
+ * A first-party client gets tokens without consent. An actor who shapes one could collect tokens of
+ * everybody who is signed in, so this needs `manage`. Throws Problem forbidden.
  */
 function assertMayBeFirstParty(cx: Context, first_party: boolean): void {
   if (!first_party || cx.actor.kind === 'system' || cx.actor.scopes.has('manage')) return
@@ -80,17 +82,17 @@ function assertMayBeFirstParty(cx: Context, first_party: boolean): void {
   )
 }
 
-/** What an entry of the blueprint, or a create, would do. A secret applies at creation only. */
+/** The plan for an entry of the blueprint, or for a create. A secret applies at creation only. */
 export async function planClient(
   cx: Context,
   entry: ClientInput,
   current: ClientRow | undefined,
 ): Promise<Plan> {
-  const { client_id, client_secret, ...said } = entry
+  const { client_id, client_secret, ...members } = entry
   if (current !== undefined) {
-    return planChange(cx, current, withChanges(cx, parseClient(current), said))
+    return planChange(cx, current, withChanges(cx, parseClient(current), members))
   }
-  const client = withChanges(cx, INITIAL, said)
+  const client = withChanges(cx, INITIAL, members)
   assertMayHandOnScopes(cx, client.scope)
   assertMayBeFirstParty(cx, client.first_party)
   const errors: FieldError[] = []
@@ -112,7 +114,7 @@ export async function planClient(
   return { change: 'created', fields: Object.keys(entry), statements }
 }
 
-/** What a client that no operator made has beside its members. */
+/** Columns of a client that no operator created, beside its members. */
 export type Registration = Pick<
   ClientRow,
   'registration_token_hash' | 'initial_access_token_id' | 'metadata_expires_at'
@@ -124,7 +126,10 @@ const BY_OPERATOR: Registration = {
   metadata_expires_at: null,
 }
 
-/** The statements that make a client, if `condition` holds. That its id was free is told by `principalIsMine`. */
+/**
+ * The statements that create a client, if `condition` holds. `principalIsMine` says whether its id
+ * was free.
+ */
 export async function creationOf(
   cx: Context,
   client_id: string,
@@ -175,7 +180,7 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
   return { ...plan, statements: [demand, ...plan.statements] }
 }
 
-/** The difference between the stored client and `next`, conditional on the version that was read. */
+/** The change from the stored client to `next`, conditional on the version that was read. */
 export async function changeOf(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
   const columns = columnsOf(next)
   const names = (Object.keys(columns) as (keyof ClientColumns)[]).filter(
@@ -190,7 +195,7 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
     change: 'updated',
     fields,
     statements: [
-      // Before the update, whose condition no longer holds after it.
+      // This stands before the update, since its condition no longer holds afterwards.
       appendEvent(
         cx,
         { type: 'client.updated', subject_id: current.id, data: { fields } },
@@ -202,13 +207,13 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
   }
 }
 
-/** Fetches what the client names as its sector. Throws Problem. */
+/** Fetches the document that the client names as its sector. Throws Problem. */
 async function assertIsOfSector(cx: Context, client: Description): Promise<void> {
   const errors = await sectorFaults(cx, client)
   if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
 }
 
-/** The algorithms with which it wants us to sign. */
+/** The algorithms with which this server signs for the client. */
 const algorithmsOf = (client: Description): OurAlgorithm[] =>
   [
     client.id_token_signed_response_alg,
@@ -218,8 +223,9 @@ const algorithmsOf = (client: Description): OurAlgorithm[] =>
   ].filter((alg) => alg !== null)
 
 /**
- * Makes a client. `client_secret` is in the answer when the client authenticates with one, and is shown only
- * here. Throws Problem invalid_request, forbidden, or conflict when the id is taken or was. One round trip.
+ * Creates a client. `client_secret` is in the answer when the client authenticates with one, and is
+ * shown only here. Throws Problem invalid_request, forbidden, or conflict when the id is or was
+ * taken. One round trip.
  */
 export async function createClient(
   cx: Context,
@@ -261,7 +267,8 @@ export async function listClients(
 
 /**
  * Applies a merge patch. `demanded` is the version of If-Match, or null. Throws Problem not_found,
- * precondition_failed, conflict, invalid_request, forbidden. Two round trips, more only when others write at once.
+ * precondition_failed, conflict, invalid_request, forbidden. Two round trips, more only when others
+ * write at once.
  */
 export async function changeClient(
   cx: Context,
@@ -285,11 +292,16 @@ export async function changeClient(
   throw changedMeanwhile(demanded)
 }
 
-/** Whether a client is as `next` now. By us, or by another who wanted the very same: also right after a repeated batch. */
+/**
+ * Whether a client is as `next` now, by this request or by another one with the same change. It is
+ * right after a repeated batch too.
+ */
 export function isChanged(before: ClientRow, next: Description, after: ClientRow): boolean {
-  const wanted = columnsOf(next)
-  const names = Object.keys(wanted) as (keyof ClientColumns)[]
-  return names.every((name) => after[name] === wanted[name]) && after.version === before.version + 1
+  const columns = columnsOf(next)
+  const names = Object.keys(columns) as (keyof ClientColumns)[]
+  return (
+    names.every((name) => after[name] === columns[name]) && after.version === before.version + 1
+  )
 }
 
 const changedMeanwhile = (demanded: number | null) =>
@@ -301,8 +313,8 @@ const changedMeanwhile = (demanded: number | null) =>
 export const clientNotFound = () => new Problem('not_found', 'there is no such client')
 
 /**
- * Deletes a client with its secrets, and ends what people allowed it: its tokens are good no longer. Throws
- * Problem not_found, forbidden, precondition_failed, conflict. Two round trips.
+ * Deletes a client with its secrets, and ends its authorizations, so that its tokens are no longer
+ * good. Throws Problem not_found, forbidden, precondition_failed, conflict. Two round trips.
  */
 export async function removeClient(
   cx: Context,
@@ -318,7 +330,10 @@ export async function removeClient(
   })
 }
 
-/** The statements that delete a client, at the version that was judged: another one may hold more. */
+/**
+ * The statements that delete a client at the version that was judged; a later version may have more
+ * power.
+ */
 export function deletionOf(cx: Context, { id, version }: ClientRow): readonly Statement[] {
   return [
     demandClientVersion(id, version),

@@ -4,7 +4,10 @@ import type { AllMembers } from './members.ts'
 import { presetFaults } from './presets.ts'
 import { isSameAlgorithm } from './public_jwk.ts'
 
-/** The names in a certificate of which `tls_client_auth` goes by exactly one (RFC 8705 §2.1.2). */
+/**
+ * Members for a name in a certificate; `tls_client_auth` needs exactly one of them (RFC 8705
+ * §2.1.2).
+ */
 export const SUBJECT_MEMBERS = [
   'tls_client_auth_subject_dn',
   'tls_client_auth_san_dns',
@@ -14,11 +17,11 @@ export const SUBJECT_MEMBERS = [
 ] as const
 export type SubjectMember = (typeof SUBJECT_MEMBERS)[number]
 
-/** Whether the client is held to the FAPI 2.0 Security Profile. */
+/** Whether the client must obey the FAPI 2.0 Security Profile. */
 export const isFapi = (client: { profile: AllMembers['profile'] }): boolean =>
   client.profile === 'fapi2'
 
-/** FAPI 2.0 Security Profile §5.4: what its JWTs are signed with. EdDSA is Ed25519 here. */
+/** FAPI 2.0 Security Profile §5.4: algorithms of its JWTs. EdDSA is Ed25519 here. */
 export const FAPI_ALGORITHMS = ['PS256', 'ES256', 'EdDSA'] as const
 
 /** Members that contradict each other. */
@@ -35,7 +38,7 @@ export function memberFaults(client: AllMembers): FieldError[] {
   if (!client.require_pkce && isPublic) {
     fault('require_pkce', 'is false, which only a client that proves itself may be')
   }
-  // mProxy reads JWTs alone.
+  // mProxy reads only JWTs.
   if (client.access_token_format !== 'jwt' && client.scope.includes('mqtt')) {
     fault(
       'access_token_format',
@@ -46,15 +49,15 @@ export function memberFaults(client: AllMembers): FieldError[] {
     fault('backchannel_logout_session_required', 'has no backchannel_logout_uri to be of use at')
   }
   if (client.token_endpoint_auth_method === 'tls_client_auth') {
-    const named = SUBJECT_MEMBERS.filter((member) => client[member] !== null)
-    if (named.length !== 1) {
+    const names = SUBJECT_MEMBERS.filter((member) => client[member] !== null)
+    if (names.length !== 1) {
       fault(
         'token_endpoint_auth_method',
         `is tls_client_auth, which goes by exactly one of ${SUBJECT_MEMBERS.join(', ')}`,
       )
     }
   }
-  // A token has one key, and which one must not hang on what a request happens to send.
+  // A token has one key, and the content of a request must not decide which.
   if (client.dpop_bound_access_tokens && client.tls_client_certificate_bound_access_tokens) {
     fault('dpop_bound_access_tokens', 'is true beside tls_client_certificate_bound_access_tokens')
   }
@@ -86,7 +89,7 @@ function fapiFaults(client: AllMembers): FieldError[] {
   for (const name of SIGNED_MEMBERS) {
     if (isWeak(client[name])) fault(name, `must be one of ${FAPI_ALGORITHMS.join(', ')}`)
   }
-  // Its default is RS256, so that it has to be said, by whoever gets ID tokens at all.
+  // Its default is RS256, so a client that gets ID tokens must set it.
   if (client.scope.includes('openid') && isWeak(client.id_token_signed_response_alg)) {
     fault('id_token_signed_response_alg', 'must be ES256 or EdDSA')
   }

@@ -1,7 +1,7 @@
 // The members of a client (RFC 7591 §2, OpenID Connect Registration §2 and the standards named
-// beside each): one entry holds all that is true of one. The schemas of the API and of
-// registration, the defaults and the stored form derive from it (client_metadata.ts); which members do not
-// go together is member_faults.ts's. What a member does is decided where it is obeyed.
+// beside each): one entry holds all facts about one member. Schemas of the API and of registration,
+// defaults and the stored form derive from it (client_metadata.ts); contradictions between members
+// are member_faults.ts's. The effect of a member stands where it is obeyed.
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
@@ -11,11 +11,14 @@ import { clientJwkSchema, type Jwk } from './public_jwk.ts'
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
 
-/** Algorithms with which we sign for a client. */
+/** Algorithms with which this server signs for a client. */
 export const OUR_ALGORITHMS = ['RS256', 'ES256', 'EdDSA'] as const
 export type OurAlgorithm = (typeof OUR_ALGORITHMS)[number]
 
-/** Algorithms that clients may sign with. `Ed25519` is RFC 9864's name for what EdDSA is here. */
+/**
+ * Algorithms that clients may sign with. `Ed25519` is the name in RFC 9864 for the algorithm that
+ * is EdDSA here.
+ */
 export const CLIENT_ALGORITHMS = ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'] as const
 
 export const AUTH_METHODS = [
@@ -37,7 +40,7 @@ const text = (max: number) =>
 
 const uris = (max: number) => z.array(z.string().min(1).max(2048)).max(max)
 
-/** An address that people or we ourselves go to: https, or http on a loopback host. */
+/** An address that people or this server open: https, or http on a loopback host. */
 const webUri = z
   .string()
   .max(2048)
@@ -51,23 +54,23 @@ function isWebUri(uri: string): boolean {
   return protocol === 'https:' || (protocol === 'http:' && isLoopback)
 }
 
-/** OpenID Connect Core §6.2: the fragment may be a hash of what is there. */
+/** OpenID Connect Core §6.2: the fragment may be a hash of the content. */
 const requestUri = z
   .string()
   .max(512)
   .refine((uri) => isWebUri(uri.split('#')[0] ?? ''), 'must be an absolute https URL')
 
 /**
- * Who may say a member. `client`: the client of itself, as it tells what it is.
- * `initial_access_token`: the operator, in the defaults of such a token too. `operator`: the
- * operator for one client alone, as it tells what that client may.
+ * The party that may set a member. `client`: the client itself, for its own properties.
+ * `initial_access_token`: the operator, also in the defaults of such a token. `operator`: the
+ * operator, for one client alone, since the member gives rights.
  */
-export type SaidBy = 'client' | 'initial_access_token' | 'operator'
+export type SetBy = 'client' | 'initial_access_token' | 'operator'
 
 /**
- * Members with a column of their own. Those that are optional may be null: a merge patch with null
- * takes one away. `shown` is the schema of answers where it is laxer, so that a stored client of an
- * earlier rule is shown as well.
+ * Members with a column of their own. An optional member may be null: a merge patch with null
+ * removes it. `shown` is the schema of answers where that is less strict, so that a client that was
+ * stored under an earlier rule is shown too.
  */
 export const COLUMN_MEMBERS = {
   client_name: {
@@ -109,7 +112,7 @@ export const COLUMN_MEMBERS = {
     schema: z.array(z.enum(GRANT_TYPE_NAMES)).min(1).max(GRANT_TYPE_NAMES.length),
     initial: ['authorization_code'] as GrantTypeName[],
   },
-  // A client asks for scopes as well, within what whoever registers it may give.
+  // A client may ask for scopes too, within the scopes of its permit.
   scope: { by: 'operator', schema: z.string().max(2048), initial: [] as string[] },
   resources: {
     by: 'initial_access_token',
@@ -134,7 +137,7 @@ export const COLUMN_MEMBERS = {
   },
 } as const
 
-const member = <const By extends SaidBy, S extends z.ZodType>(
+const member = <const By extends SetBy, S extends z.ZodType>(
   by: By,
   schema: S,
   initial: z.infer<S>,
@@ -143,8 +146,7 @@ const member = <const By extends SaidBy, S extends z.ZodType>(
 const ourAlgorithm = z.enum(OUR_ALGORITHMS)
 
 /**
- * Members kept together in one JSON column, those at their initial value left out; null: not
- * registered.
+ * Members that share one JSON column, without those at their initial value; null: not registered.
  */
 export const JSON_MEMBERS = {
   // RFC 7591 §2
@@ -193,7 +195,7 @@ export const JSON_MEMBERS = {
   // JARM §3, RFC 9701 §6
   authorization_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
   introspection_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
-  // our own
+  // members of this server alone
   require_pkce: member('initial_access_token', z.boolean(), true),
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
   profile: member('initial_access_token', z.enum(['fapi2']).nullable(), null),
@@ -213,7 +215,7 @@ const initialOf = <T extends Record<string, { initial: unknown }>>(entries: T) =
     Object.entries(entries).map(([name, { initial }]) => [name, initial]),
   ) as InitialOf<T>
 
-/** A client of which nothing else is said (RFC 7591 §2). */
+/** Initial values: a client for which nothing else is set (RFC 7591 §2). */
 export const INITIAL: AllMembers = initialOf(ENTRIES)
 
 const INITIAL_JSON: ClientMembers = initialOf(JSON_MEMBERS)
@@ -231,21 +233,21 @@ type Laxer<E> = E extends { shown: infer S extends z.ZodType }
     : never
 type Shown<E> = E extends { optional: true } ? z.ZodNullable<Laxer<E>> : Laxer<E>
 
-type SaidOf<By extends SaidBy> = keyof {
+type SetOf<By extends SetBy> = keyof {
   [K in keyof Entries as Entries[K]['by'] extends By ? K : never]: true
 }
 
-type Entry = { by: SaidBy; schema: z.ZodType; shown?: z.ZodType; optional?: true }
-const entriesOf = (by: readonly SaidBy[]): [string, Entry][] =>
+type Entry = { by: SetBy; schema: z.ZodType; shown?: z.ZodType; optional?: true }
+const entriesOf = (by: readonly SetBy[]): [string, Entry][] =>
   Object.entries<Entry>(ENTRIES).filter(([, entry]) => by.includes(entry.by))
 
 const shape = (entries: [string, Entry][], schemaOf: (entry: Entry) => z.ZodType) =>
   Object.fromEntries(entries.map(([name, entry]) => [name, schemaOf(entry)]))
 
-/** The shape of an input with the members that `by` may say. */
-export const inputShape = <By extends SaidBy>(...by: readonly By[]) =>
+/** The shape of an input with the members that `by` may set. */
+export const inputShape = <By extends SetBy>(...by: readonly By[]) =>
   shape(entriesOf(by), ({ schema }) => schema.optional()) as {
-    [K in SaidOf<By>]: Input<Entries[K]>
+    [K in SetOf<By>]: Input<Entries[K]>
   }
 
 const all = entriesOf(['client', 'initial_access_token', 'operator'])
@@ -260,8 +262,8 @@ export const shownShape = shape(all, ({ schema, shown = schema, optional }) =>
   optional ? shown.nullable() : shown,
 ) as { [K in keyof Entries]: Shown<Entries[K]> }
 
-/** Names of the members that a client says of itself. */
-export const OWN_NAMES = entriesOf(['client']).map(([name]) => name) as SaidOf<'client'>[]
+/** Names of the members that a client sets for itself. */
+export const OWN_NAMES = entriesOf(['client']).map(([name]) => name) as SetOf<'client'>[]
 
 // --- the stored form --------------------------------------------------------------------------
 
@@ -271,7 +273,7 @@ const JSON_NAMES = Object.keys(JSON_MEMBERS) as (keyof ClientMembers)[]
 export const readMembers = (stored: string): ClientMembers =>
   stored === '{}' ? INITIAL_JSON : { ...INITIAL_JSON, ...JSON.parse(stored) }
 
-/** The JSON object that holds them, in one order, so that equal members are equal text. */
+/** The JSON object of the members, in one order, so that equal members give equal text. */
 export const writeMembers = (client: ClientMembers): string =>
   JSON.stringify(
     Object.fromEntries(changedMembers(INITIAL_JSON, client).map((name) => [name, client[name]])),

@@ -1,6 +1,7 @@
-// Presets: clients through which a voice assistant links the accounts of people. All that is particular to a vendor
-// is its entry in VENDORS; what it asks for in general is here beside it: which members of a client it fills in,
-// which contradict it, and how a client with one is treated. The rest of oauth asks here and knows no vendor.
+// Presets: clients through which a voice assistant links the accounts of people. An entry in
+// VENDORS holds all that is particular to a vendor. The rules for all vendors stand beside it:
+// members of a client that a preset fills in, members that contradict it, and the treatment of such
+// a client. The rest of oauth asks here and knows no vendor.
 import { z } from '../../api.ts'
 import { type FieldError, OAuthError } from '../../errors.ts'
 import { isManagementScope } from '../scopes.ts'
@@ -24,17 +25,17 @@ export type Preset = z.infer<typeof presetSchema>
 export type PresetName = Preset['name']
 
 type Vendor = {
-  /** As people know it. */
+  /** Name by which people know it. */
   title: string
-  /** Where it sends people back to, by the id that the vendor gave the operator. */
+  /** Addresses to which it sends people back, by the id that the vendor gave the operator. */
   addresses(id: string): string[]
-  /** Where people unlink, at the vendor. */
+  /** App of the vendor in which people unlink. */
   app: string
-  /** What the vendor says about what it does with data, if pages are to link it. */
+  /** The vendor's privacy statement, if pages are to link it. */
   privacy_uri: string | null
-  /** Parameter of the authorization request that has the person's language. */
+  /** Parameter of the authorization request that names the person's language. */
   locale_parameter: 'user_locale' | null
-  /** Whether the token endpoint knows one refusal only: 400 with invalid_grant. */
+  /** Whether the vendor knows only one refusal of the token endpoint: 400 with invalid_grant. */
   refuses_alike: boolean
 }
 
@@ -64,17 +65,17 @@ export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
   },
 }
 
-/** The addresses that the vendor sends people back to: these and no others. */
+/** The addresses that the vendor sends people back to; no others are allowed. */
 export const vendorAddresses = (preset: Preset): string[] =>
   VENDORS[preset.name].addresses('vendor_id' in preset ? preset.vendor_id : preset.project_id)
 
 // --- the client -------------------------------------------------------------------------------
 
-/** Seconds. Alexa demands so much; vendors refresh as often as tokens end. */
+/** Seconds. Alexa demands this much; vendors refresh whenever a token ends. */
 export const LINKED_TOKEN_TTL_MIN = 360
 const LINKED_TOKEN_TTL = 3600
 
-/** What of a client a preset has a word about. */
+/** Members of a client that a preset has rules for. */
 type Members = {
   redirect_uris: readonly string[]
   grant_types: readonly string[]
@@ -93,7 +94,7 @@ type Members = {
   profile: string | null
 }
 
-/** What can only be so. */
+/** Fixed members. */
 const fixedMembers = (preset: Preset) =>
   ({
     redirect_uris: vendorAddresses(preset),
@@ -101,9 +102,10 @@ const fixedMembers = (preset: Preset) =>
     // Google refuses JWTs as access tokens.
     access_token_format: 'opaque',
     application_type: 'web',
-    // People have to be told that they link, each time: also who was lured here by a link of somebody else.
+    // People must see each time that they link an account, also a person who was lured here by
+    // somebody else's address.
     first_party: false,
-    // What no vendor speaks.
+    // No vendor supports these.
     dpop_bound_access_tokens: false,
     tls_client_certificate_bound_access_tokens: false,
     require_pushed_authorization_requests: false,
@@ -113,21 +115,24 @@ const fixedMembers = (preset: Preset) =>
     profile: null,
   }) as const
 
-/** What is so unless something else is said. */
+/** Default members, unless the operator sets others. */
 const DEFAULT_MEMBERS = {
   token_endpoint_auth_method: 'client_secret_post',
   require_pkce: false,
 } as const
 
-/** The members that a preset fills in where nothing is said; `isNew`: the client did not have it before. */
+/**
+ * The members that a preset fills in where none are set; `isNew`: the client did not have this
+ * preset before.
+ */
 export const presetMembers = (preset: Preset | null, isNew: boolean) =>
   preset === null ? {} : { ...fixedMembers(preset), ...(isNew ? DEFAULT_MEMBERS : {}) }
 
-/** The lifetime of access tokens where none is said. */
+/** The lifetime of access tokens where none is set. */
 export const presetTokenTtl = (preset: Preset | null): number | null =>
   preset === null ? null : LINKED_TOKEN_TTL
 
-/** What of a client contradicts its preset. */
+/** Members of a client that contradict its preset. */
 export function presetFaults(
   client: Members & { preset: Preset | null; scope: readonly string[] },
 ): FieldError[] {
@@ -138,8 +143,8 @@ export function presetFaults(
     faults.push({ pointer: `/${name}`, detail: `${detail} (preset ${preset.name})` })
   }
   for (const [name, wanted] of Object.entries(fixedMembers(preset))) {
-    const given = client[name as keyof Members]
-    if (text(given) !== text(wanted)) fault(name, `must be ${text(wanted)} or left out`)
+    const value = client[name as keyof Members]
+    if (text(value) !== text(wanted)) fault(name, `must be ${text(wanted)} or left out`)
   }
   if (!isSecretMethod(client.token_endpoint_auth_method)) {
     const methods = 'client_secret_post or client_secret_basic'
@@ -158,36 +163,41 @@ export function presetFaults(
   return faults
 }
 
-/** Lists whose order does not matter, as one text. */
+/** A value as one text; the order of a list does not matter. */
 const text = (value: unknown): string =>
   JSON.stringify(Array.isArray(value) ? value.toSorted() : value)
 
 const isSecretMethod = (method: string) =>
   method === 'client_secret_post' || method === 'client_secret_basic'
 
-type Linked = { preset: Preset | null }
+type WithPreset = { preset: Preset | null }
 
-/** Whether the client may authenticate so, beside the method it is registered for: vendors choose by themselves. */
-export const mayAlsoUse = (client: Linked, method: string): boolean =>
+/**
+ * Whether the client may authenticate by this method too, beside its registered one: vendors choose
+ * by themselves.
+ */
+export const mayAlsoUse = (client: WithPreset, method: string): boolean =>
   client.preset !== null && isSecretMethod(method)
 
 // --- the protocol -----------------------------------------------------------------------------
 
 /**
- * Whether what a person allows is a link: it lasts until somebody ends it, does not hang on the browser's session,
- * always comes with a refresh token, and that is kept. Nothing but a person may make one, so they are always asked.
+ * Whether a person's consent makes a link: it lasts until somebody ends it, does not depend on the
+ * browser's session, and always comes with a refresh token, which stays the same. Only a person may
+ * make one, so the page always asks.
  */
-export const isLink = (client: Linked): boolean => client.preset !== null
+export const isLink = (client: WithPreset): boolean => client.preset !== null
 
 /** The vendor's own parameter for the person's language. */
-export const localeParameter = ({ preset }: Linked) =>
+export const localeParameter = ({ preset }: WithPreset) =>
   preset === null ? null : VENDORS[preset.name].locale_parameter
 
 /**
- * A refusal of the token endpoint in the words that the client's vendor knows. Faults of ours stay what they are:
- * to Google invalid_grant means that the link is over, and it would give up a good one for a database that is away.
+ * A refusal of the token endpoint in the words that the client's vendor knows. Faults of this
+ * server stay as they are: to Google, invalid_grant means that the link is over, so it would give
+ * up a good link when only the database is away.
  */
-export function inVendorsWords({ preset }: Linked, error: OAuthError): OAuthError {
+export function inVendorsWords({ preset }: WithPreset, error: OAuthError): OAuthError {
   if (preset === null || !VENDORS[preset.name].refuses_alike || error.status >= 500) return error
   return new OAuthError('invalid_grant', {
     description: '',

@@ -1,4 +1,4 @@
-// Public keys of others (RFC 7517): their schema, which algorithm a key is for, and the members that make it one.
+// Public keys of others (RFC 7517): their schema, the algorithm that a key is for, and its members.
 import { z } from '../../api.ts'
 
 export type Jwk = {
@@ -61,7 +61,7 @@ function isWholeKey(key: {
   return key.n !== undefined && key.e !== undefined
 }
 
-/** What makes a key of ours; everything else in a JWK only describes it. */
+/** The members that make a supported key; everything else in a JWK only describes it. */
 export type PublicJwk = {
   kty?: string
   crv?: string
@@ -71,17 +71,20 @@ export type PublicJwk = {
   e?: string
 }
 
-/** The members that make the key, and those alone. */
+/** Only the members that make the key. */
 export function publicMembers({ kty, crv, x, y, n, e }: PublicJwk): PublicJwk {
   const members = Object.entries({ kty, crv, x, y, n, e })
   return Object.fromEntries(members.filter(([, value]) => value !== undefined))
 }
 
-/** RFC 9864 names Ed25519 what EdDSA is here. */
+/** RFC 9864 gives the name Ed25519 to the algorithm that is EdDSA here. */
 export const isSameAlgorithm = (one: string, other: string): boolean =>
   one === other || [one, other].every((name) => name === 'EdDSA' || name === 'Ed25519')
 
-/** Whether a key may verify signatures of an algorithm: of its kind, and not set apart for another. */
+/**
+ * Whether a key may verify signatures of an algorithm: it is of that kind, and not reserved for
+ * another.
+ */
 export function fitsAlgorithm(key: PublicJwk & { alg?: string | undefined }, alg: string): boolean {
   if (key.alg !== undefined && !isSameAlgorithm(key.alg, alg)) return false
   if (alg === 'ES256') return key.kty === 'EC' && key.crv === 'P-256'

@@ -1,13 +1,14 @@
-// Addresses that an answer may be sent to: what a client may register, and whether a requested one is one of
-// them. Pure. The comparison is of texts, never of prefixes, patterns or parsed parts.
+// Addresses that an answer may be sent to: which a client may register, and whether a requested one
+// is one of them. The refusal of a wrong redirect_uri is authorize/request.ts's. Pure. Compares
+// whole texts, never prefixes, patterns or parsed parts.
 
 /** Longest address, in characters. */
 const MAX = 2048
 
-/** Members of our own answers: an address that already has one could pass for another answer. */
+/** Parameters of our own answers: an address that already has one could pass for another answer. */
 const ANSWER_PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'response']
 
-/** What is wrong with an address that a client wants to register, or null when nothing is. */
+/** The fault of an address that a client wants to register, or null. */
 export function redirectUriFault(uri: string, application_type: 'web' | 'native'): string | null {
   if (uri.length > MAX) return `has more than ${MAX} characters`
   if (!/^[\x21-\x7e]+$/.test(uri)) return 'has characters other than visible ASCII'
@@ -18,9 +19,10 @@ export function redirectUriFault(uri: string, application_type: 'web' | 'native'
   if (url.username !== '' || url.password !== '' || /^[^/]*:\/\/[^/?]*@/.test(uri)) {
     return 'has a user or password'
   }
-  // Upper case in the host, dot segments, default ports, backslashes: readers differ in what they make of them.
+  // Parsers read these differently: upper case in the host, dot segments, default ports,
+  // backslashes.
   if (url.href !== uri && url.href !== `${uri}/`) return `is not in its normal form: ${url.href}`
-  // URL takes `;` and `,` in a host, which would end a source in our Content-Security-Policy.
+  // URL accepts `;` and `,` in a host; these would end a source in our Content-Security-Policy.
   if (!/^(?:[a-z0-9._-]*|\[[0-9a-f:]+\])$/.test(url.hostname)) return 'has a host that is no name'
   if (ANSWER_PARAMETERS.some((name) => url.searchParams.has(name))) {
     return 'has a query parameter that answers use themselves'
@@ -29,7 +31,8 @@ export function redirectUriFault(uri: string, application_type: 'web' | 'native'
   if (url.protocol === 'http:') {
     return isLoopback(url.hostname) ? null : 'must use https, unless its host is a loopback one'
   }
-  // RFC 8252 §7.1: a scheme of one's own is a reversed domain name, so it has a dot; javascript: has none.
+  // RFC 8252 §7.1: a private-use scheme is a reversed domain name, so it has a dot; javascript: has
+  // none.
   if (!url.protocol.includes('.')) return 'must use https'
   return application_type === 'native' ? null : 'has a private-use scheme: for native clients only'
 }
@@ -45,11 +48,14 @@ export function matchesRedirectUri(
   // RFC 9700 §2.1: exact string comparison
   if (client.redirect_uris.includes(requested)) return true
   if (client.application_type !== 'native') return false
-  const wanted = portless(requested)
-  return wanted !== null && client.redirect_uris.some((uri) => portless(uri) === wanted)
+  const address = portless(requested)
+  return address !== null && client.redirect_uris.some((uri) => portless(uri) === address)
 }
 
-/** RFC 8252 §7.3: of a loopback address, and not of the name localhost (§8.3), the port does not count. */
+/**
+ * RFC 8252 §7.3: the port of a loopback address does not count; for the name localhost it does
+ * (§8.3).
+ */
 function portless(uri: string): string | null {
   const match = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?([/?].*)?$/.exec(uri)
   if (match === null) return null
@@ -58,15 +64,17 @@ function portless(uri: string): string | null {
   return `${host} ${rest}`
 }
 
-/** The address with the members of an answer in its query; what it had there stays as it was. */
+/** The address with the parameters of an answer in its query; its own query stays as it was. */
 export function withAnswer(uri: string, answer: Readonly<Record<string, string>>): string {
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(answer)}`
 }
 
-/** The CSP source that covers an address: its origin, or the scheme where CSP has no word for the host. */
+/**
+ * The CSP source that covers an address: its origin, or the scheme where CSP cannot name the host.
+ */
 export function formTargetOf(uri: string): string {
   const { protocol, origin, hostname } = new URL(uri)
   // CSP Level 3 §2.3.1: a host-source can be neither an IPv6 address nor empty.
-  const named = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[')
-  return named ? origin : protocol
+  const hasSource = (protocol === 'https:' || protocol === 'http:') && !hostname.startsWith('[')
+  return hasSource ? origin : protocol
 }

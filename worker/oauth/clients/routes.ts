@@ -1,7 +1,10 @@
-// Clients: what one may be, how it is made, changed and deleted, its secrets and keys.
+// Clients: members, rules, creation, changes and deletion; secrets and keys.
 //   /v1/clients
-// Owns the tables client and client_secret (store.ts). client_metadata.ts and members.ts have the members, clients.ts the changes.
-// Registration by software is registration/'s, how a client proves who it is client_authentication/'s.
+// Owns the tables client and client_secret (store.ts). members.ts has the members,
+// client_metadata.ts the rules for the whole client, clients.ts its use cases, client_secrets.ts
+// those of its secrets, client_keys.ts its keys, redirect_uris.ts its addresses, presets.ts voice
+// assistants.
+// Registration by software is registration/'s, authentication of a client client_authentication/'s.
 import { operation } from '../../api/operation.ts'
 import {
   type Api,
@@ -17,12 +20,12 @@ import {
 import { noStore } from '../../http.ts'
 import { clientInput, clientPatch, clientSchema, describeClient } from './client_metadata.ts'
 import {
+  clientSecretSchema,
   createClientSecret,
   createdSecretSchema,
   listClientSecrets,
   newSecretInput,
   removeClientSecret,
-  secretShape,
 } from './client_secrets.ts'
 import { CLIENT_URL_MAX } from './client_url.ts'
 import { changeClient, createClient, getClient, listClients, removeClient } from './clients.ts'
@@ -33,7 +36,9 @@ const createdClient = clientSchema
   .extend({ client_secret: z.string().optional() })
   .openapi('CreatedClient')
 
-/** Database round trips: reads and create 1, the others 2, one more for an actor without `manage`. */
+/**
+ * Database round trips: reads and create 1, the others 2, one more for an actor without `manage`.
+ */
 export function clientRoutes(): Api {
   const api = createApi()
 
@@ -130,7 +135,7 @@ export function clientRoutes(): Api {
     summary: 'The secrets of a client, without the secrets themselves',
     scope: 'clients:read',
     params,
-    answers: { 200: json(listOf(secretShape), 'all of them') },
+    answers: { 200: json(listOf(clientSecretSchema), 'all of them') },
     async run(c, { params }) {
       const items = await listClientSecrets(c.var.cx, params.id)
       return c.json({ items, next_cursor: null }, 200)

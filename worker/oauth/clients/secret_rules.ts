@@ -1,13 +1,14 @@
-// Rules of a client's secret: its form, its comparison and its row. Operators add and delete secrets through
-// client_secrets.ts.
+// Rules of a client's secret: its form, its comparison and its row. Operators add and delete
+// secrets through client_secrets.ts.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { equalText, randomId, sha256 } from '../../crypto.ts'
 import type { SecretRow } from './store.ts'
 
-// An operator's own secret is held to the length of a random one. 32 characters that are not a few repeated
-// ones cannot be searched for, so a fast hash keeps them as well as a slow one would, and no request to the
-// token endpoint pays for a password hash. What people think up to remember never goes through here.
+// A secret that an operator chooses must be as long as a random one. 32 characters, with
+// eight or more different ones, cannot be guessed, so a fast hash protects them as well as a slow
+// one would, and no request to the token endpoint pays for a password hash. Passwords that people
+// remember never go through here.
 export const secretSchema = z
   .string()
   .min(32)
@@ -23,13 +24,13 @@ export function verifyClientSecret(
 ): boolean {
   const hash = sha256(presented)
   const now = cx.now()
-  let found = false
+  let isOne = false
   for (const row of rows) {
-    const live = row.expires_at === null || row.expires_at > now
-    // Every row is compared, so that the time does not tell which one matched.
-    if (equalText(row.hash, hash) && live) found = true
+    const isLive = row.expires_at === null || row.expires_at > now
+    // Every row is compared, so that the time does not reveal which one matched.
+    if (equalText(row.hash, hash) && isLive) isOne = true
   }
-  return found
+  return isOne
 }
 
 export function newSecretRow(

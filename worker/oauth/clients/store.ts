@@ -1,4 +1,4 @@
-// The tables `client` and `client_secret`, and what goes with a client when it is deleted.
+// The tables `client` and `client_secret`, and all rows that are deleted with a client.
 import { client, client_secret } from '../../db/schema.ts'
 import {
   type Condition,
@@ -81,11 +81,12 @@ export function updateClient(
   const assignments = (Object.entries(changes) as [keyof ClientColumns, string | number | null][])
     .filter(([, value]) => value !== undefined)
     .map(([column, value]) => ASSIGN[column](value))
-  return sql`update client set ${join(assignments, ', ')}, updated_at = ${now}, version = version + 1
+  return sql`update client
+    set ${join(assignments, ', ')}, updated_at = ${now}, version = version + 1
     where id = ${id} and version = ${version}`
 }
 
-/** Until when what the document of a client says counts. */
+/** Sets the time until which the document of a client counts. */
 export const updateDocumentExpiry = (id: string, expires_at: number): Statement =>
   sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
 
@@ -125,7 +126,7 @@ export function deleteClientRows(id: string, now: number): readonly Statement[] 
 
 // --- secrets ----------------------------------------------------------------------------------
 
-/** All secrets of a client, those that have run out included: judge them with `verifyClientSecret`. */
+/** All secrets of a client, also those that have run out: `verifyClientSecret` judges them. */
 export const listSecretsOf = (client_id: string): Statement<SecretRow> =>
   sql`select * from client_secret where client_id = ${client_id} order by created_at, id`
 

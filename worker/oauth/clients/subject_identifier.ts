@@ -1,5 +1,6 @@
-// How a client knows a person (OpenID Connect Core §8): by the user's id, or, for a `pairwise` client, by a name
-// that only the clients of its sector share, so that others cannot tell that they know the same person.
+// The identifier by which a client knows a person (OpenID Connect Core §8): the user's id or, for a
+// `pairwise` client, a name that only the clients of its sector share, so that clients of other
+// sectors cannot find out that they know the same person.
 import { type Context, legible } from '../../context.ts'
 import { hmacSha256 } from '../../crypto.ts'
 import type { FieldError } from '../../errors.ts'
@@ -20,7 +21,10 @@ type Sectored = Pick<
   grant_types: readonly string[]
 }
 
-/** The host that stands for the client's sector (§8.1), or null when its addresses do not agree on one. */
+/**
+ * The host that stands for the client's sector (§8.1), or null when its addresses do not agree on
+ * one.
+ */
 export function sectorOf({ sector_identifier_uri, redirect_uris }: Sectored): string | null {
   if (sector_identifier_uri !== null) return new URL(sector_identifier_uri).hostname
   const hosts = new Set(redirect_uris.map((uri) => new URL(uri).hostname))
@@ -40,11 +44,11 @@ export async function subjectFor(
   return hmacSha256(await storedSecret(cx, SALT), `${sector}\n${user_id}`)
 }
 
-/** What keeps a client from being pairwise. */
+/** Members that keep a client from being pairwise. */
 export function subjectTypeFaults(client: Sectored): FieldError[] {
   if (client.subject_type !== 'pairwise') return []
   const faults: FieldError[] = []
-  // Only addresses that are faultless by themselves can be judged.
+  // Only addresses without a fault of their own can be judged.
   if (client.redirect_uris.every((uri) => URL.canParse(uri)) && sectorOf(client) === null) {
     const detail =
       'is missing, but a pairwise client needs it unless all redirect_uris have one host'
@@ -68,8 +72,9 @@ export function subjectTypeFaults(client: Sectored): FieldError[] {
 }
 
 /**
- * Whether what is at `sector_identifier_uri` lists every redirect address (OpenID Connect Registration §5): who
- * has the host says who belongs to the sector. Without one nothing is fetched.
+ * Faults of a sector: the document at `sector_identifier_uri` must list every redirect address
+ * (OpenID Connect Registration §5), since the owner of its host decides which clients belong to the
+ * sector. Without an address nothing is fetched.
  */
 export async function sectorFaults(
   cx: Context,
@@ -81,11 +86,11 @@ export async function sectorFaults(
 }
 
 async function readSector(cx: Context, uri: string, redirect_uris: readonly string[]) {
-  let listed: unknown
+  let addresses: unknown
   try {
     const { status, text } = await cx.fetch(uri, { headers: { Accept: 'application/json' } })
     if (status !== 200) return 'does not answer with 200'
-    listed = JSON.parse(text)
+    addresses = JSON.parse(text)
   } catch (error) {
     if (error instanceof OutsideRefused) {
       cx.log('info', 'a sector identifier was not fetched', {
@@ -97,7 +102,7 @@ async function readSector(cx: Context, uri: string, redirect_uris: readonly stri
     if (error instanceof SyntaxError) return 'is not JSON'
     throw error
   }
-  if (!Array.isArray(listed)) return 'is not a JSON array'
-  const missing = redirect_uris.filter((one) => !listed.includes(one))
+  if (!Array.isArray(addresses)) return 'is not a JSON array'
+  const missing = redirect_uris.filter((one) => !addresses.includes(one))
   return missing.length === 0 ? null : `does not list ${missing.join(', ')}`
 }

@@ -1,6 +1,6 @@
-// The device authorization endpoint (RFC 8628 §3.1): a device that has no browser gets a code to poll with and a
-// short one for a person to type elsewhere. What the person then does is approval.ts's, and how the device
-// gets its tokens grants/device_code.ts's.
+// The device authorization endpoint (RFC 8628 §3.1): a device that has no browser gets a code to
+// poll with and a short one for a person to type elsewhere. The person's side is approval.ts's; the
+// device's tokens are token/grants/device_code.ts's.
 import type { Context } from '../../context.ts'
 import { mac, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -21,7 +21,7 @@ import { findDeviceAuthorization, insertDeviceAuthorization } from './store.ts'
 /** Seconds between two polls, until the device is told to slow down. */
 const INTERVAL = 5
 
-/** RFC 8628 §6.1: no vowels, so no words, and nothing that is taken for a digit. */
+/** RFC 8628 §6.1: no vowels, so that no words come out, and no letter that looks like a digit. */
 const LETTERS = 'BCDFGHJKLMNPQRSTVWXZ'
 const LENGTH = 8
 
@@ -52,7 +52,8 @@ export async function startDeviceAuthorization(
     })
   }
   const { client } = caller
-  // authentik CVE-2024-52287: what the client is not registered for is not even shown to a person
+  // authentik CVE-2024-52287: a scope that the client is not registered for is not even shown to a
+  // person
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
   const { authorization_details } = checkDetails(cx, client, form)
@@ -90,7 +91,7 @@ export async function startDeviceAuthorization(
       ),
       row: findDeviceAuthorization(hash),
     })
-    // Somebody else has that user code: another is drawn.
+    // Another row has that user code already, so another is drawn.
     if (row.length === 0) continue
     const verification_uri = `${cx.config.issuer}/device`
     return {
@@ -109,7 +110,7 @@ function randomUserCode(cx: Context): string {
   let letters = ''
   while (letters.length < LENGTH) {
     for (const byte of cx.random(2 * LENGTH)) {
-      // 240 is a multiple of 20, so every letter is as likely.
+      // 240 is a multiple of 20, so every letter is equally likely.
       if (byte < 240 && letters.length < LENGTH) letters += LETTERS[byte % LETTERS.length]
     }
   }
@@ -118,7 +119,10 @@ function randomUserCode(cx: Context): string {
 
 const showUserCode = (letters: string) => `${letters.slice(0, 4)}-${letters.slice(4)}`
 
-/** A user code as a person types it, in the form in which it is shown; null when it cannot be one (RFC 8628 §6.1). */
+/**
+ * A user code as a person types it, in the form in which it is shown; null when it cannot be one
+ * (RFC 8628 §6.1).
+ */
 export function readUserCode(text: string | undefined): string | null {
   if (text === undefined || text.length > 40) return null
   const letters = text.toUpperCase().replaceAll(/[\s\p{P}]/gu, '')
@@ -126,6 +130,6 @@ export function readUserCode(text: string | undefined): string | null {
   return isCode ? showUserCode(letters) : null
 }
 
-/** How a user code is kept: it has too few bits for a hash. */
+/** The stored form of a user code: a MAC, since it has too few bits for a hash. */
 export const userCodeMac = (cx: Context, user_code: string): string =>
   mac(cx, 'user code', user_code)

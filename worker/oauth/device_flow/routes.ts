@@ -1,7 +1,8 @@
-// The device grant (RFC 8628): a device without a browser shows a code, and a person allows it on another device.
+// The device grant (RFC 8628): a device without a browser shows a code; a person allows it on
+// another device.
 //   /oauth/device_authorization /device
-// Owns the table device_authorization (store.ts). device_authorization.ts is the device's side, approval.ts the
-// person's. How the device gets its tokens is token/grants/device_code.ts's.
+// Owns the table device_authorization (store.ts). device_authorization.ts is the device's side,
+// approval.ts the person's. Redemption of the device's code is token/grants/device_code.ts's.
 import { Hono } from 'hono'
 import { logRefusal, OAuthError } from '../../errors.ts'
 import {
@@ -70,7 +71,7 @@ const USER_CODE_LIMITED = new OAuthError('too_many_requests', {
 /** The page of a step; `typed` is the code as it came. */
 function show(c: Http, at: Step, typed: string | undefined): Response | Promise<Response> {
   pageHeaders(c)
-  // Only what looks like a code goes back into a page or an address.
+  // Only text that looks like a code goes back into a page or an address.
   const code = readUserCode(typed) ?? ''
   const t = english.device
   const form = (error?: string) =>

@@ -1,5 +1,5 @@
-// The table `device_authorization`: statements, no rules. A row is decided by one person once and redeemed by the
-// client once, each by one conditional UPDATE that looks at the state of its moment.
+// The table `device_authorization`: statements, no rules. One person decides a row once, and the
+// client redeems it once, each by one conditional UPDATE that reads the state of its moment.
 import type { Context } from '../../context.ts'
 import { device_authorization } from '../../db/schema.ts'
 import {
@@ -15,7 +15,7 @@ import type { ClientRow } from '../clients/store.ts'
 
 export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
 
-/** A user code that is taken inserts nothing: look for the hash. */
+/** Inserts nothing where the user code is taken already: the caller looks for the hash. */
 export const insertDeviceAuthorization = (
   row: DeviceAuthorizationRow,
   condition: Condition,
@@ -28,24 +28,24 @@ export const findDeviceAuthorization = (hash: string): Statement<DeviceAuthoriza
 export const detailsOfDeviceAuthorization = (hash: string): Scalar =>
   scalar`(select authorization_details from device_authorization where hash = ${hash})`
 
-/** Who allowed it, as a scalar. */
+/** The person who allowed it, as a scalar. */
 export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
   scalar`(select user_id from device_authorization where hash = ${hash})`
 
 // --- the person's side ------------------------------------------------------------------------
 
-const waits = (cx: Context, user_code_mac: string): Condition =>
+const isPending = (cx: Context, user_code_mac: string): Condition =>
   condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
 
-/** The row that waits for somebody who has its user code. */
+/** The row that waits for a person who has its user code. */
 export const findWaitingDeviceAuthorization = (
   cx: Context,
   user_code_mac: string,
 ): Statement<DeviceAuthorizationRow> =>
-  sql`select * from device_authorization where ${waits(cx, user_code_mac)}`
+  sql`select * from device_authorization where ${isPending(cx, user_code_mac)}`
 
 export const isWaiting = (cx: Context, user_code_mac: string): Condition =>
-  condition`exists (select 1 from device_authorization where ${waits(cx, user_code_mac)})`
+  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_mac)})`
 
 export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
   sql`select * from client
@@ -55,7 +55,7 @@ export const detailsOfUserCode = (user_code_mac: string): Scalar =>
   scalar`(select authorization_details from device_authorization
     where user_code_mac = ${user_code_mac})`
 
-/** Who decides, and in which browser session. */
+/** The person who decides, and their browser session. */
 export type Decider = {
   id_hash: string
   user_id: string
@@ -64,7 +64,10 @@ export type Decider = {
   amr: string
 }
 
-/** A condition: the row still waits, for this person, in this session, and for a client that may ask. */
+/**
+ * A condition: the row still waits, for this person, in this session, and for a client that may
+ * ask.
+ */
 export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Condition =>
   condition`exists (
     select 1 from device_authorization d join client c on c.id = d.client_id
@@ -85,7 +88,7 @@ export const decideDeviceAuthorization = (
       sid = ${decider.sid}
     where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
 
-/** Answers a row when this person decided so in this session: the same however often the batch is sent. */
+/** Answers a row when this person decided so in this session, however often the batch is sent. */
 export const findDeviceDecision = (
   hash: string,
   { user_id, sid }: Decider,
@@ -97,8 +100,8 @@ export const findDeviceDecision = (
 // --- the device's side ------------------------------------------------------------------------
 
 /**
- * Notes a poll of a row that waits, and answers the interval from now on: longer than before when the poll came
- * too soon (RFC 8628 §3.5).
+ * Notes a poll of a row that waits, and answers the interval from now on. It is longer than before
+ * when the poll came too soon (RFC 8628 §3.5).
  */
 export const updatePoll = (
   cx: Context,
@@ -127,11 +130,12 @@ export const consumeDeviceAuthorization = (
 
 /** Whether this request redeemed it. */
 export const isDeviceAuthorizationMine = (cx: Context, hash: string): Condition =>
-  condition`exists (select 1 from device_authorization where hash = ${hash} and redeemed_by = ${cx.rid})`
+  condition`exists (select 1 from device_authorization
+    where hash = ${hash} and redeemed_by = ${cx.rid})`
 
-/** How long a code that ran out is remembered, so that a device is told so. */
-const REMEMBERED = 3600
+/** Seconds for which a code that ran out is kept, so that the device learns that it did. */
+const KEPT_TTL = 3600
 
 /** For the timer. */
 export const deleteOldDeviceAuthorizations = (cx: Context): Statement =>
-  sql`delete from device_authorization where expires_at <= ${cx.now() - REMEMBERED}`
+  sql`delete from device_authorization where expires_at <= ${cx.now() - KEPT_TTL}`

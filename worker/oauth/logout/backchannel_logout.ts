@@ -1,6 +1,7 @@
-// OpenID Connect Back-Channel Logout 1.0: clients hear from us, not from the browser, that a session ended. Which clients
-// are to hear of it is noted by tokens_of_ended_sessions.ts; when it is sent, and sent again for about a day, is for deliveries.ts.
-// Here the logout token is made and sent. A client that gets it twice is not harmed: a session ends once.
+// OpenID Connect Back-Channel Logout 1.0: this server, not the browser, tells clients that a
+// session ended. This file makes and sends the logout token. tokens_of_ended_sessions.ts notes
+// which clients are to hear of it; deliveries.ts sends it, and sends it again for about a day. A
+// client that gets it twice takes no harm: a session ends once.
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import type { Delivery, DeliveryKind, DeliveryOutcome } from '../../deliveries.ts'
@@ -13,14 +14,17 @@ const LOGOUT_TOKEN_TTL = 120
 const TIMEOUT_MS = 5000
 const ANSWER_MAX = 16_384
 
-/** The recipient is the client, `about` the `sid` of the session, `user_id` the person who was signed in. */
+/**
+ * The recipient is the client, `about` the `sid` of the session, `user_id` the person who was
+ * signed in.
+ */
 export const logoutTokens: DeliveryKind = {
   name: 'logout_token',
   backoff: [60, 300, 1800, 7200, 21_600, 43_200, 60],
-  async prepare(cx, taken) {
-    const clients = await cx.db.read(findClientsByIds(taken.map((one) => one.recipient)))
-    const known = new Map(clients.map((row) => [row.id, parseClient(row)]))
-    return (one) => sendLogoutToken(cx, one, known.get(one.recipient))
+  async prepare(cx, deliveries) {
+    const clients = await cx.db.read(findClientsByIds(deliveries.map((one) => one.recipient)))
+    const byId = new Map(clients.map((row) => [row.id, parseClient(row)]))
+    return (one) => sendLogoutToken(cx, one, byId.get(one.recipient))
   },
   delivered: ({ recipient, payload, attempts }) => ({
     type: 'logout_token.delivered',
@@ -41,7 +45,7 @@ async function sendLogoutToken(
   client: Client | undefined,
 ): Promise<DeliveryOutcome> {
   const uri = client?.backchannel_logout_uri ?? null
-  // The client went, or does not want to hear any more.
+  // The client is gone, or no longer wants to hear of it.
   if (client === undefined || client.status !== 'active' || uri === null) {
     return { outcome: 'unwanted' }
   }
@@ -52,7 +56,7 @@ async function sendLogoutToken(
   return { outcome: 'again', reason }
 }
 
-/** Null when the client took it, else why not, as a literal. */
+/** Null when the client took it, else the reason, as a literal. */
 async function post(cx: Context, uri: string, logout_token: string): Promise<string | null> {
   try {
     // §2.5
@@ -63,7 +67,7 @@ async function post(cx: Context, uri: string, logout_token: string): Promise<str
       timeout_ms: TIMEOUT_MS,
       max_bytes: ANSWER_MAX,
     })
-    // §2.8; 204 is what some frameworks make of an empty answer.
+    // §2.8; some frameworks answer an empty body with 204.
     return status === 200 || status === 204 ? null : `status_${status}`
   } catch (error) {
     if (error instanceof OutsideRefused) return error.reason

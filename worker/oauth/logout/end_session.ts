@@ -1,6 +1,7 @@
-// OpenID Connect RP-Initiated Logout 1.0: a client sends the browser here so that the person is signed out here too.
-// Without a question only when the client shows an ID token of the very session; else the person is asked, so that
-// no link signs anybody out. The answer goes to an address that the client registered, or nowhere.
+// OpenID Connect RP-Initiated Logout 1.0: a client sends the browser here so that the person is
+// signed out here too. The person is not asked only when the client shows an ID token of this very
+// session; otherwise the page asks, so that no link signs anybody out. The answer goes to an
+// address that the client registered, or nowhere.
 import { as, type Context } from '../../context.ts'
 import { seal, UnsealError, unseal } from '../../crypto.ts'
 import { deliver } from '../../deliveries.ts'
@@ -22,13 +23,13 @@ import { logoutTokens } from './backchannel_logout.ts'
 import { HANGING_MAX, listHangingOfSession } from './store.ts'
 import { afterSessionsEnded, endHanging } from './tokens_of_ended_sessions.ts'
 
-/** What was asked, with the hint verified already. */
+/** The request of a client; the hint is verified already. */
 export type LogoutRequest = {
-  /** Given, or the one that the hint was issued to. */
+  /** The parameter, or the client that the hint was issued to. */
   client_id: string | null
   post_logout_redirect_uri: string | null
   state: string | null
-  hinted: { sub: string; sid: string | null } | null
+  hint: { sub: string; sid: string | null } | null
 }
 
 export type LogoutOutcome =
@@ -40,7 +41,7 @@ export type LogoutOutcome =
     }
   /** Nobody is signed in any more. `location` is null where the client named no address. */
   | { step: 'done'; location: string | null }
-  /** The same, where the person has to see where it leads. */
+  /** The same, but the person first sees where the address leads. */
   | { step: 'offer'; location: string }
 
 const STATE_MAX = 4096
@@ -55,38 +56,42 @@ function read(form: Form, name: string, max: number): string | null {
 }
 
 /**
- * The parameters of a client (§2, §3). `logout_hint` and `ui_locales` are not needed: who is signed in is known, and
- * the pages are in one language so far. Throws OAuthError, which is shown here.
+ * The parameters of a client (§2, §3). `logout_hint` and `ui_locales` are not needed: the session
+ * says who is signed in, and the pages are in one language so far. Throws OAuthError, which is
+ * shown here.
  */
 export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
-  const hint = read(form, 'id_token_hint', HINT_MAX)
-  const given = read(form, 'client_id', CLIENT_URL_MAX)
-  cx.parties.client_id = given
+  const id_token_hint = read(form, 'id_token_hint', HINT_MAX)
+  const client_id = read(form, 'client_id', CLIENT_URL_MAX)
+  cx.parties.client_id = client_id
   const post_logout_redirect_uri = read(form, 'post_logout_redirect_uri', 2048)
   const state = read(form, 'state', STATE_MAX)
-  if (hint === null) {
-    // §2: else nobody knows whose address it would be.
-    if (post_logout_redirect_uri !== null && given === null) {
+  if (id_token_hint === null) {
+    // §2: without either, the address belongs to no known client.
+    if (post_logout_redirect_uri !== null && client_id === null) {
       throw badRequest('client_id or id_token_hint is missing', 'redirect_without_client')
     }
-    return { client_id: given, post_logout_redirect_uri, state, hinted: null }
+    return { client_id, post_logout_redirect_uri, state, hint: null }
   }
   // §2: an ID token that has run out is still a hint.
-  const claims = await verifyJwt(cx, hint, { typ: 'JWT', ignoreExpiry: true })
+  const claims = await verifyJwt(cx, id_token_hint, { typ: 'JWT', ignoreExpiry: true })
   const { sub, aud, sid } = claims ?? {}
   if (typeof sub !== 'string' || typeof aud !== 'string') {
     throw badRequest('id_token_hint is not an ID token of this issuer', 'bad_id_token_hint')
   }
-  if (given !== null && given !== aud) {
+  if (client_id !== null && client_id !== aud) {
     throw badRequest('id_token_hint was issued to another client', 'hint_of_another_client')
   }
-  const hinted = { sub, sid: typeof sid === 'string' ? sid : null }
-  return { client_id: aud, post_logout_redirect_uri, state, hinted }
+  const hint = { sub, sid: typeof sid === 'string' ? sid : null }
+  return { client_id: aud, post_logout_redirect_uri, state, hint }
 }
 
 const SEALED = 'logout request'
 
-/** The request as a text for a form or an address of ours: nobody can read or change it, and it runs out. */
+/**
+ * Seals the request as a text for our own form or address: nobody can read or change it, and it
+ * runs out.
+ */
 export async function sealLogoutRequest(cx: Context, request: LogoutRequest): Promise<string> {
   const { request_ttl } = await loadSettings(cx)
   return seal(cx, SEALED, JSON.stringify({ request, expires_at: cx.now() + request_ttl }))
@@ -94,19 +99,20 @@ export async function sealLogoutRequest(cx: Context, request: LogoutRequest): Pr
 
 /** Throws OAuthError, which is shown here. */
 export async function openLogoutRequest(cx: Context, sealed: string): Promise<LogoutRequest> {
-  const ended = badRequest('this sign-out has ended; start again', 'request_unknown')
+  const refusal = badRequest('this sign-out has ended; start again', 'request_unknown')
   try {
     const { request, expires_at } = JSON.parse(await unseal(cx, SEALED, sealed))
-    if (expires_at <= cx.now()) throw ended
+    if (expires_at <= cx.now()) throw refusal
     return request
   } catch (error) {
-    throw error instanceof UnsealError ? ended : error
+    throw error instanceof UnsealError ? refusal : error
   }
 }
 
 /**
- * Ends the session of the browser, or says that the person has to be asked first. `confirmed`: was asked, and wants
- * it. Two round trips, one where nothing ends. Throws OAuthError, which is shown here.
+ * Ends the session of the browser, or answers that the person has to be asked first. `confirmed`:
+ * the person was asked and agreed. Two round trips, one where nothing ends. Throws OAuthError,
+ * which is shown here.
  */
 export async function answerLogoutRequest(
   cx: Context,
@@ -124,7 +130,8 @@ export async function answerLogoutRequest(
   cx.parties.sub = session?.user_id ?? null
   const location = locationOf(request, client)
   if (session === undefined) {
-    // RFC 9700 §4.11.2: else a link to us would lead to an address that anybody may have registered, unseen.
+    // RFC 9700 §4.11.2: otherwise a link to this server would lead, unseen, to an address that
+    // anybody may have registered.
     const unseen = location !== null && client !== undefined && parseClient(client).anonymous
     return unseen ? { step: 'offer', location } : { step: 'done', location }
   }
@@ -143,27 +150,29 @@ export async function answerLogoutRequest(
     hanging: endHanging(acting, hanging),
   })
   if (hanging.length === HANGING_MAX) await afterSessionsEnded(acting, user_id)
-  else if (hanging.some((row) => row.is_told === 1)) cx.background(deliver(cx, [logoutTokens]))
+  else if (hanging.some((row) => row.is_notified === 1)) cx.background(deliver(cx, [logoutTokens]))
   return { step: 'done', location }
 }
 
-/** §2: the hint is about who is signed in, and about this sign-in where it says about which. */
+/**
+ * §2: whether the hint names the person who is signed in and, where it names a session, this one.
+ */
 async function isOf(
   cx: Context,
-  { hinted }: LogoutRequest,
+  { hint }: LogoutRequest,
   row: ClientRow | undefined,
   session: LiveSession,
 ): Promise<boolean> {
-  if (hinted === null || row === undefined) return false
-  // As the client knows the person.
+  if (hint === null || row === undefined) return false
+  // The identifier by which the client knows the person.
   const sub = await subjectFor(cx, parseClient(row), session.user_id)
-  return hinted.sub === sub && (hinted.sid === null || hinted.sid === session.sid)
+  return hint.sub === sub && (hint.sid === null || hint.sid === session.sid)
 }
 
 const nameOf = (row: ClientRow | undefined): string | null =>
   row === undefined || row.status !== 'active' ? null : (row.client_name ?? row.id)
 
-/** §3: one of the addresses that the client registered, compared like a redirect address, or none at all. */
+/** §3: an address that the client registered, compared like a redirect address, or null. */
 function locationOf(request: LogoutRequest, row: ClientRow | undefined): string | null {
   const { post_logout_redirect_uri: uri, state } = request
   if (uri === null) return null

@@ -1,8 +1,9 @@
 // Logout: clients end the browser session, and hear of sessions that ended.
 //   /oauth/logout /oauth/logout/confirm
-// Owns no table. end_session.ts is RP-Initiated Logout, tokens_of_ended_sessions.ts revokes what a
-// session leaves behind, backchannel_logout.ts tells the clients. Sessions themselves are identity's.
-// Answers are pages and redirects by 303, as at authorize.
+// Owns no table. end_session.ts is RP-Initiated Logout, tokens_of_ended_sessions.ts revokes the
+// tokens that hang on an ended session, backchannel_logout.ts tells the clients, store.ts reads
+// authorizations by session. Sessions themselves are identity's. Answers are pages and redirects by
+// 303, as at authorize.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm, readQuery } from '../../http.ts'
@@ -41,8 +42,8 @@ export function logoutRoutes(): Hono<Env> {
       )
     })
     .post('/oauth/logout', page, async (c) => {
-      // A form of another site comes without our Lax cookies; the GET that follows brings them. The ID token is not
-      // in its address: what it said is, sealed.
+      // A form of another site comes without our Lax cookies; the GET that follows brings them. Its
+      // address does not hold the ID token, only the sealed request.
       const request = await readLogoutRequest(c.var.cx, await readForm(c))
       const sealed = await sealLogoutRequest(c.var.cx, request)
       pageHeaders(c)

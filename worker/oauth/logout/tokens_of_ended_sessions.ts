@@ -1,59 +1,72 @@
-// What becomes of authorizations when the browser session ends in which they were given. `identity` ends sessions
-// and knows nothing of clients; so the truth is read from the table: no session has this `sid` any more. Tokens that
-// do not outlive the session are revoked, and each client that wants to hear of it is noted for
-// backchannel_logout.ts. It runs at once behind a sign-out, and on a timer for every other way a session ends.
+// Revocation of tokens whose browser session has ended. `identity` ends sessions and knows nothing
+// of clients; so the table decides: no session has this `sid` any more. Tokens that do not outlive
+// the session are revoked, and each client that wants to hear of it is noted for
+// backchannel_logout.ts. This runs at once after a sign-out, and on a timer for every other way in
+// which a session ends.
 import type { Context } from '../../context.ts'
 import type { Statement } from '../../db/sql.ts'
 import { deliver, insertDelivery } from '../../deliveries.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
 import { logoutTokens } from './backchannel_logout.ts'
-import { deleteSid, HANGING_MAX, type Hanging, isHanging, listHanging } from './store.ts'
+import {
+  deleteSid,
+  HANGING_MAX,
+  type HangingAuthorization,
+  isHanging,
+  listHanging,
+} from './store.ts'
 
-/** Batches in one run; what is left then waits for the next. */
+/** Most batches in one run; the rest waits for the next run. */
 const BATCHES_MAX = 100
 
 /**
- * The statements that end what hangs on sessions that are no more. Each looks again at whether that is so; for
- * authorizations whose session lives they do nothing.
+ * The statements that end authorizations whose session is gone. Each checks again that it is gone;
+ * for an authorization whose session lives they do nothing.
  */
-export function endHanging(cx: Context, rows: readonly Hanging[]): readonly Statement[] {
+export function endHanging(
+  cx: Context,
+  rows: readonly HangingAuthorization[],
+): readonly Statement[] {
   if (rows.length === 0) return []
-  const told = new Set<string>()
-  const statements = rows.flatMap((row) => {
-    const { user_id, client_id, sid, offline, revoked_at, is_told } = row
+  const notedClients = new Set<string>()
+  const endings = rows.flatMap((row) => {
+    const { user_id, client_id, sid, offline, revoked_at, is_notified } = row
     const condition = isHanging(row)
     // Back-Channel Logout §2.7: refresh tokens with offline_access live on.
     const ends = offline === 0 && revoked_at === null
-    const made: Statement[] = ends ? [...endAuthorization(cx, row, 'session_ended', condition)] : []
+    const statements: Statement[] = ends
+      ? [...endAuthorization(cx, row, 'session_ended', condition)]
+      : []
     const name = `${sid} ${client_id}`
-    if (is_told === 1 && !told.has(name)) {
-      told.add(name)
+    if (is_notified === 1 && !notedClients.has(name)) {
+      notedClients.add(name)
       const delivery = { recipient: client_id, about: sid, payload: { user_id } }
-      made.push(insertDelivery(cx, logoutTokens, delivery, condition))
+      statements.push(insertDelivery(cx, logoutTokens, delivery, condition))
     }
-    return made
+    return statements
   })
-  return [...statements, deleteSid(rows.map(({ id }) => id))]
+  return [...endings, deleteSid(rows.map(({ id }) => id))]
 }
 
 /**
- * Ends what hangs on the ended sessions of a user, or of everybody. Answers whether a client is to hear of it. Two
- * round trips for each hundred, one where nothing hangs.
+ * Ends the authorizations of ended sessions, of one user or of all. Answers whether a client is to
+ * hear of it. Two round trips for each hundred, one where there are none.
  */
 export async function sweepSessions(cx: Context, user_id: string | null): Promise<boolean> {
-  let isTold = false
+  let isNotified = false
   for (let i = 0; i < BATCHES_MAX; i++) {
     const rows = await cx.db.read(listHanging(user_id))
     await cx.db.write(endHanging(cx, rows))
-    isTold ||= rows.some((row) => row.is_told === 1)
+    isNotified ||= rows.some((row) => row.is_notified === 1)
     if (rows.length < HANGING_MAX) break
   }
-  return isTold
+  return isNotified
 }
 
 /**
- * Called by whoever ended sessions of a user just now: tokens are dead when it comes back, clients hear of it
- * behind the answer. Never throws: the session is over already, and the timer makes up for what failed here.
+ * Called right after sessions of a user ended. Tokens are dead when it returns; clients hear of it
+ * after the answer was sent. Never throws: the session is over already, and the timer repeats what
+ * failed here.
  */
 export async function afterSessionsEnded(cx: Context, user_id: string): Promise<void> {
   try {

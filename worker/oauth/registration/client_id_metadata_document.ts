@@ -1,8 +1,8 @@
 // Clients that nobody registers: their client_id is the address of a document about themselves
-// (draft-ietf-oauth-client-id-metadata-document). The document is fetched when it is first needed and again when it
-// no longer counts; between, the client is a row like others, and has the address as its id everywhere. That is more
-// than the alphabet of ids allows, and so nothing can be granted to it and it is in no group: it acts for people
-// alone.
+// (draft-ietf-oauth-client-id-metadata-document). The document is fetched when it is first needed,
+// and again when it has run out. Between the two, the client is a row like others, and the address
+// is its id everywhere. An address has characters that ids do not allow, so nothing can be granted
+// to it and it is in no group: it acts for people alone.
 import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context, legible } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
@@ -22,21 +22,24 @@ import { INITIAL } from '../clients/members.ts'
 import { type ClientRow, findClientById, updateDocumentExpiry } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
 import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describeAsRegistered, readMetadata } from './registration.ts'
+import { assertKeepsSector, describeAsRegistered, readMetadata } from './submitted_metadata.ts'
 
-/** Documents that are fetched for one address in an hour, renewals that succeeded not counted. */
+/**
+ * Most documents that are fetched for one address in an hour. Renewals that succeed are not
+ * counted.
+ */
 export const DOCUMENTS_MAX = 60
 
 /** Longest document, in bytes. */
 const DOCUMENT_MAX = 10_240
 
-/** For how long a document counts, in seconds: at least, at most, and where its server does not say. */
-const LIFETIME = { min: 60, max: 86_400, unsaid: 3600 }
+/** Lifetime of a document, in seconds: at least, at most, and where its server does not say. */
+const LIFETIME = { min: 60, max: 86_400, default: 3600 }
 
 /**
- * The client as it is now, of which `row` was read: that row, or what the document has come to say. Undefined when
- * there is none. No round trip where the document counts, else two. Throws OAuthError temporarily_unavailable,
- * too_many_requests.
+ * The client as it is now; `row` is its stored row. Answers that row, or the client that the
+ * document describes now. Undefined when there is none. No round trip while the document has not
+ * run out, else two. Throws OAuthError temporarily_unavailable, too_many_requests.
  */
 export async function currentClient(
   cx: Context,
@@ -45,10 +48,11 @@ export async function currentClient(
 ): Promise<ClientRow | undefined> {
   if (!isClientUrl(client_id)) return row
   const { client_id_metadata_documents } = await loadSettings(cx)
-  // Also for those that are known from the time when it was on.
+  // This also holds for clients that were stored while the setting was on.
   if (!client_id_metadata_documents) return undefined
   if (row === undefined) return renew(cx, client_id, undefined)
-  // An operator ended it, or took it over: who changes a client that skips consent could collect everybody's tokens.
+  // An operator ended it, or took it over: a document that changes a client which skips consent
+  // could collect the tokens of everybody.
   if (row.status !== 'active' || row.first_party === 1) return row
   return (row.metadata_expires_at ?? 0) > cx.now() ? row : renew(cx, client_id, row)
 }
@@ -58,7 +62,8 @@ async function renew(
   url: string,
   row: ClientRow | undefined,
 ): Promise<ClientRow | undefined> {
-  // We have no clients of our own, and no request of ours should wait for another one.
+  // This server has no clients of its own, and none of its requests should wait for another one of
+  // them.
   if (new URL(url).origin === new URL(cx.config.issuer).origin) return undefined
   const attempts = await countFetch(cx)
   const document = await fetchDocument(cx, url, row !== undefined)
@@ -67,7 +72,8 @@ async function renew(
   const metadata_expires_at = cx.now() + lifetime
   const acting = as(cx, { kind: 'client', id: url })
   if (row === undefined) {
-    // Where another request was first, or an operator deleted it, nothing is made, and what is there is read.
+    // Where another request was first, or an operator deleted the client, nothing is inserted, and
+    // the stored row is read.
     const registration = {
       registration_token_hash: null,
       initial_access_token_id: null,
@@ -93,7 +99,7 @@ async function renew(
   return clients[0]
 }
 
-/** Anybody may name any address: from one of his own he makes us fetch so many. */
+/** Anybody may name any address, so this limits how many documents one address makes us fetch. */
 async function countFetch(cx: Context) {
   const key = { purpose: 'client document', value: addressKey(cx.address) ?? '' }
   const attempts = limit(cx, key, { max: DOCUMENTS_MAX, window: 3600 })
@@ -109,7 +115,7 @@ async function countFetch(cx: Context) {
 
 type Document = { client: Record<string, unknown>; lifetime: number }
 
-/** What is at the address, or null when that is no document about the client of this address. */
+/** The document at the address, or null when it is none about the client of this address. */
 async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promise<Document | null> {
   const unusable = (reason: Reason) => {
     const client_id = legible(url)
@@ -128,7 +134,8 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
     return { client, lifetime: lifetimeOf(answer.headers) }
   } catch (error) {
     if (!(error instanceof OutsideRefused)) throw error
-    // Not the client's fault, and it was good before: it should try again, not give up.
+    // The client is not at fault, and its document was good before: it should try again, not give
+    // up.
     if (isKnown && (error.reason === 'timeout' || error.reason === 'unreachable')) {
       throw new OAuthError('temporarily_unavailable', {
         description: 'what the application says about itself cannot be read; try again',
@@ -140,7 +147,7 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
   }
 }
 
-/** The client that the document describes, in place of what it was, or null. */
+/** The client that the document describes, in place of `current`; null when it is not valid. */
 function judge(
   cx: Context,
   url: string,
@@ -161,14 +168,14 @@ function judge(
         reason: 'document_with_secret',
       })
     }
-    // Its sector is the host of its addresses: nothing more is fetched for it.
+    // Its sector is the host of its addresses; no second document is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
-    const said = readMetadata(own, grantTypesFor('anybody'))
+    const metadata = readMetadata(own, grantTypesFor('anybody'))
     const start = current === null ? INITIAL : startOver(current)
     const next = describeAsRegistered(
       cx,
       { ...start, scope: [...IDENTITY_SCOPES] },
-      said,
+      metadata,
       IDENTITY_SCOPES,
     )
     if (current !== null) assertKeepsSector(current, next)
@@ -185,18 +192,21 @@ function judge(
   }
 }
 
-/** RFC 9111 §4.2, within our bounds: what is not to be kept counts for a minute all the same. */
+/**
+ * RFC 9111 §4.2, within LIFETIME: a document that must not be cached counts for a minute all the
+ * same.
+ */
 function lifetimeOf(headers: Headers): number {
   const directives = (headers.get('cache-control') ?? '').toLowerCase()
   const [, max_age] = /(?:^|[\s,])max-age="?(\d{1,12})/.exec(directives) ?? []
   const age = Number(headers.get('age') ?? 0) || 0
   const until = Date.parse(headers.get('expires') ?? '') - Date.parse(headers.get('date') ?? '')
-  const said = /(?:^|[\s,])no-(?:store|cache)\b/.test(directives)
+  const lifetime = /(?:^|[\s,])no-(?:store|cache)\b/.test(directives)
     ? 0
     : max_age !== undefined
       ? Number(max_age) - age
       : Number.isNaN(until)
-        ? LIFETIME.unsaid
+        ? LIFETIME.default
         : Math.floor(until / 1000) - age
-  return Math.min(LIFETIME.max, Math.max(LIFETIME.min, said))
+  return Math.min(LIFETIME.max, Math.max(LIFETIME.min, lifetime))
 }

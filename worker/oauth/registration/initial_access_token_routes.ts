@@ -1,4 +1,4 @@
-// /v1/initial-access-tokens: who may let software register clients.
+// /v1/initial-access-tokens: tokens with which software registers clients.
 import { operation } from '../../api/operation.ts'
 import { type Api, createApi, json, listOf, listQuery, nothing, z } from '../../api.ts'
 import { noStore } from '../../http.ts'

@@ -1,5 +1,6 @@
-// Initial access tokens (RFC 7591 §3): with one, software registers clients of its own. An operator says how often,
-// until when, for which scopes and with which members. How a client is registered is told in registration.ts.
+// Initial access tokens (RFC 7591 §3): with one, software registers clients of its own. An operator
+// says how often, until when, for which scopes and with which members. Registration itself is
+// registration.ts's.
 
 import { assertMayHandOnScopes } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
@@ -27,7 +28,10 @@ const fields = {
   defaults: clientDefaults,
 }
 
-/** Null or absent: no description, no limit of uses, no end. Without `scope`: those about a person. */
+/**
+ * Null or absent: no description, no limit of uses, no end. Without `scope`: the scopes about a
+ * person.
+ */
 export const initialAccessTokenInput = z
   .strictObject(fields)
   .partial()
@@ -51,8 +55,9 @@ const invalid = (pointer: string, detail: string) =>
   new Problem('invalid_request', 'the initial access token cannot be so', [{ pointer, detail }])
 
 /**
- * Makes a token, which is shown only here. Nobody makes one that hands out scopes of the management API which he
- * does not hold. Throws Problem invalid_request, forbidden. One round trip.
+ * Creates a token, which is shown only here. An actor cannot create one that hands out scopes of
+ * the management API which the actor does not hold. Throws Problem invalid_request, forbidden. One
+ * round trip.
  */
 export async function createInitialAccessToken(
   cx: Context,
@@ -64,7 +69,7 @@ export async function createInitialAccessToken(
   }
   const scope = input.scope === undefined ? IDENTITY_SCOPES : readScope(input.scope)
   assertMayHandOnScopes(cx, scope)
-  // Where the members contradict each other is seen when a client has said the rest of them.
+  // Contradictions between members are found later, when a client gives the other members.
   const { resources = [] } = defaults
   withChanges(cx, { ...INITIAL, grant_types: [] }, { resources })
   const initial_access_token = randomToken(cx)
@@ -117,8 +122,8 @@ export async function listInitialAccessTokens(
 }
 
 /**
- * Clients that were made with it stay. To take needs the same as to give. Throws Problem not_found, forbidden. Two
- * round trips.
+ * Deletes a token; clients that were made with it stay. Needs the same power as creating it. Throws
+ * Problem not_found, forbidden. Two round trips.
  */
 export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
   const [row] = await cx.db.read(findInitialAccessTokenById(id))

@@ -1,7 +1,10 @@
-// Clients that software registers (RFC 7591), that look after themselves (RFC 7592), or that are a document at an address.
+// Clients that software registers (RFC 7591), that manage themselves (RFC 7592), or that are a
+// document at an address.
 //   /oauth/register /oauth/register/{client_id} /v1/initial-access-tokens
-// Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts says what software
-// may say of a client, client_id_metadata_document.ts reads documents. The client itself is clients/'s.
+// Owns the tables initial_access_token and initial_access_token_use (store.ts). registration.ts
+// registers, registration_management.ts changes a registration, submitted_metadata.ts judges what a
+// client says of itself, initial_access_tokens.ts has the tokens that operators make,
+// client_id_metadata_document.ts reads documents. The client itself is clients/'s.
 import { Hono } from 'hono'
 import {
   crossOrigin,
@@ -12,13 +15,12 @@ import {
   readJson,
   wrongMethod,
 } from '../../http.ts'
+import { createRegistration, describeRegistration } from './registration.ts'
 import {
   changeRegistration,
-  createRegistration,
-  describeRegistration,
   readRegistration,
   removeRegistration,
-} from './registration.ts'
+} from './registration_management.ts'
 
 const ONE = '/oauth/register/:client_id'
 
@@ -60,7 +62,7 @@ export function registrationRoutes(): Hono<Env> {
 
 const tokenOf = (c: Http): string => readBearer(c.req.header('authorization'))
 
-/** The client in the path, noted for the log as long as nothing proves it. */
+/** The client in the path, noted for the log while nothing proves it. */
 function clientOf(c: Http): string {
   const client_id = c.req.param('client_id') ?? ''
   c.var.cx.parties.client_id = client_id

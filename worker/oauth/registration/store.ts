@@ -1,11 +1,12 @@
-// The tables `initial_access_token` and `initial_access_token_use`. Clients themselves are clients/store.ts's.
+// The tables `initial_access_token` and `initial_access_token_use`. Clients themselves are
+// clients/store.ts's.
 import type { Context } from '../../context.ts'
 import { initial_access_token } from '../../db/schema.ts'
 import { type Condition, condition, insertInto, type Statement, sql } from '../../db/sql.ts'
 
 type Row = typeof initial_access_token.$inferSelect
 
-/** With how many clients were made with it. */
+/** A token, and how many clients were made with it. */
 export type InitialAccessTokenRow = Row & { uses: number }
 
 const withUses = sql`select t.*,
@@ -32,8 +33,8 @@ export const initialAccessTokenExists = (id: string): Condition =>
   condition`exists (select 1 from initial_access_token where id = ${id})`
 
 /**
- * Uses a token once more, for this request, if it still exists, has not run out and has a use left. Whether it did
- * is told by `isUseMine`.
+ * Inserts one more use of a token, for this request, if the token exists, has not run out and has a
+ * use left. `isUseMine` says whether it did.
  */
 export const insertInitialAccessTokenUse = (cx: Context, id: string): Statement =>
   sql`insert into initial_access_token_use (rid, token_id, created_at)
@@ -43,11 +44,13 @@ export const insertInitialAccessTokenUse = (cx: Context, id: string): Statement 
         (select count(*) from initial_access_token_use where token_id = ${id}))
     on conflict (rid) do nothing`
 
-/** A condition: this request used an initial access token, in this batch or in an earlier run of it. */
+/**
+ * A condition: this request used an initial access token, in this batch or in an earlier run of it.
+ */
 export const isUseMine = (cx: Context): Condition =>
   condition`exists (select 1 from initial_access_token_use where rid = ${cx.rid})`
 
-/** Clients that were made with it stay. */
+/** Deletes a token; clients that were made with it stay. */
 export const deleteInitialAccessToken = (id: string): readonly Statement[] => [
   sql`delete from initial_access_token where id = ${id}`,
   sql`delete from initial_access_token_use where token_id = ${id}`,

@@ -1,8 +1,8 @@
 // Token introspection (RFC 7662): whether a token is good at this moment, by signature and by
 // state. A caller may look at its own tokens and at those whose audience it is: its id, or one of
-// its `resources`. Every other token, and all that is no token of ours, is inactive and nothing
-// more. Of an access token it tells whatever the token says, in whichever format it came; the
-// answer is plain JSON or, when asked for, signed (RFC 9701).
+// its `resources`. Any other token, and text that is no token of this server, is answered as
+// inactive and nothing more. For an access token the answer holds all its claims, in every token
+// format. It is plain JSON or, when the caller asks for it, signed (RFC 9701).
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -67,7 +67,7 @@ export async function introspectToken(
     caller: callerReads(presented.client_id),
   })
   const caller = await authenticate(cx, presented, rows.caller)
-  // RFC 7662 §2.1: to whoever does not prove itself nothing is told
+  // RFC 7662 §2.1: a caller that does not authenticate learns nothing
   if (caller.method === 'none') {
     throw new OAuthError('invalid_client', {
       description: 'client authentication failed',
@@ -90,7 +90,7 @@ export async function introspectToken(
     sub: await subjectFor(cx, caller.client, family.user_id),
     client_id: family.client_id,
     scope: family.scope,
-    // A link has no end that could be told.
+    // A link has no end.
     ...(family.expires_at === NO_END ? {} : { exp: endOf(family, now, settings) }),
     iat: family.token_created_at,
     ...(family.cnf === null ? {} : { cnf: JSON.parse(family.cnf) }),
@@ -112,7 +112,7 @@ function isAudience(caller: Caller, { audience }: ReadToken): boolean {
   return caller.kind === 'client' && caller.client.resources.some((one) => audience.includes(one))
 }
 
-/** What a good access token says. The rules for devices concern only whom they are for. */
+/** The claims of a good access token. The claim `acl` is only for callers that are its audience. */
 function describe(caller: Caller, read: ReadToken): Introspection {
   const { acl, ...claims } = read.claims
   const { sub, client_id, exp, iat } = read

@@ -1,8 +1,8 @@
-// Token revocation (RFC 7009). A refresh token, or an access token that came from an authorization,
-// ends the authorization with all its tokens; one that an operator minted for the device that
-// presents it ends alone. An access token that a client or device got for itself hangs on nothing
-// that could end: it runs out, or its holder is disabled. A token that is unknown, or another
-// client's, changes nothing and is answered alike.
+// Token revocation (RFC 7009). Revoking a refresh token, or an access token that came from an
+// authorization, ends the authorization with all its tokens. A token that an operator minted for
+// the device that presents it ends alone. An access token that a client or device got for itself
+// comes from nothing that could end: it runs out, or its holder is disabled. A token that is
+// unknown, or another client's, changes nothing and gets the same answer.
 import { as, type Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Statement } from '../../db/sql.ts'

@@ -1,9 +1,10 @@
-// The token endpoint and those that judge tokens: introspection, revocation, userinfo. HTTP in and
-// out, no rules.
+// The token endpoint, and the endpoints that take tokens: introspection, revocation, userinfo. HTTP
+// in and out, no rules.
 //   /oauth/token /oauth/introspect /oauth/revoke /oauth/userinfo
-// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. A request is taken
-// through its steps by token_request.ts, and grants/ has one file for each grant_type. Who calls is
-// client_authentication/'s, how a token is written tokens/'s.
+// Owns no table: codes, refresh tokens and authorizations are authorizations/'s. token_request.ts
+// takes a request through its steps; grants/ has one file for each grant_type; trusted_issuers.ts
+// verifies assertions of other issuers. Authentication of the caller is client_authentication/'s,
+// the content and form of a token tokens/'s.
 import { Hono } from 'hono'
 import { accepts } from 'hono/accepts'
 import { OAuthError } from '../../errors.ts'
@@ -21,8 +22,11 @@ import { readUserInfo } from './userinfo.ts'
 const JSON_TYPE = 'application/json'
 const SIGNED_TYPE = 'application/token-introspection+jwt' // RFC 9701 §4
 
-/** Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2, userinfo 1;
- *  one more for an assertion or a DPoP proof where nothing else is written, but for userinfo. */
+/**
+ * Database round trips, warm: token 2 (client_credentials with a secret 1), introspect 1, revoke 2,
+ * userinfo 1. An assertion or a DPoP proof adds one where nothing else is written, except at
+ * userinfo.
+ */
 export function tokenRoutes(): Hono<Env> {
   return new Hono<Env>()
     .use('/oauth/token', crossOrigin(['POST'], { withCredentials: true }))
@@ -56,9 +60,9 @@ export function tokenRoutes(): Hono<Env> {
     .use('/oauth/userinfo', crossOrigin(['GET', 'POST']))
     .on(['GET', 'POST'], '/oauth/userinfo', async (c) => {
       noStore(c)
-      const told = await readUserInfo(c.var.cx, await readUserInfoToken(c))
-      if ('claims' in told) return c.json(told.claims)
-      return c.body(told.jwt, 200, { 'Content-Type': 'application/jwt' }) // Core §5.3.2
+      const answer = await readUserInfo(c.var.cx, await readUserInfoToken(c))
+      if ('claims' in answer) return c.json(answer.claims)
+      return c.body(answer.jwt, 200, { 'Content-Type': 'application/jwt' }) // Core §5.3.2
     })
     .all('/oauth/userinfo', (c) => wrongMethod(c, 'GET, POST'))
 }

@@ -1,6 +1,6 @@
-// Issuers whose word about a person is taken (setting `trusted_issuers`): whether an assertion is
-// one of theirs, for us, now, and whom it names (RFC 7521, RFC 7523 §3). Whether it is used once is
-// for its grant to see to.
+// Issuers whose assertions about a person are accepted (setting `trusted_issuers`). Says whether an
+// assertion is by one of them, for this server and valid now, and whom it names (RFC 7521, RFC 7523
+// §3). Its grant ensures that it is used once.
 import {
   createLocalJWKSet,
   decodeJwt,
@@ -23,23 +23,23 @@ import type { TrustedIssuer } from '../../settings.ts'
 import { SIGNING_ALGORITHMS } from '../client_authentication/client_authentication.ts'
 import type { Assertion } from '../client_authentication/used_assertion_store.ts'
 
-/** Furthest that an assertion may run ahead, in seconds; its id is remembered as long. */
+/** Longest life that an assertion may have left, in seconds; its id is kept as long. */
 const TTL_MAX = 3600
 
-/** How far ahead the issuer's clock may be, in seconds. */
+/** Seconds that the issuer's clock may be ahead. */
 const CLOCK_TOLERANCE = 30
 
 const ASSERTION_MAX = 16_384
 
-/** One dull answer, whatever was wrong. */
+/** The one answer to every fault, without a detail. */
 export const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', { description: 'the assertion cannot be used', reason })
 
-/** What an assertion says. Nothing of it is believed before `verifyAssertion`. */
-export type Claims = Readonly<Record<string, unknown>>
+/** Claims of an assertion. None is believed before `verifyAssertion`. */
+export type AssertionClaims = Readonly<Record<string, unknown>>
 
-/** Throws OAuthError invalid_grant for what is no JWT. */
-export function readAssertion(assertion: string): Claims {
+/** Reads the claims, unverified. Throws OAuthError invalid_grant for text that is no JWT. */
+export function readAssertion(assertion: string): AssertionClaims {
   if (assertion.length > ASSERTION_MAX) throw refused('assertion_too_long')
   try {
     return decodeJwt(assertion)
@@ -48,16 +48,19 @@ export function readAssertion(assertion: string): Claims {
   }
 }
 
-/** The configured issuer that an assertion claims to be of. Our own tokens never are assertions. */
+/**
+ * The configured issuer that an assertion claims to come from. Tokens of this server are never
+ * assertions.
+ */
 export const issuerOf = (
   cx: Context,
   issuers: readonly TrustedIssuer[],
-  { iss }: Claims,
+  { iss }: AssertionClaims,
 ): TrustedIssuer | undefined =>
   issuers.find(({ issuer }) => issuer === iss && issuer !== cx.config.issuer)
 
 /** The id of the user whom an assertion of this issuer names, as SQL; null when it names nobody. */
-export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims): Scalar {
+export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: AssertionClaims): Scalar {
   const { sub, email } = claims
   if (issuer?.subject === 'sub' && typeof sub === 'string' && !sub.includes('\0')) {
     return scalar`(select id from user where id = ${sub})`
@@ -71,9 +74,9 @@ export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Claims
 }
 
 /**
- * Verifies an assertion with the keys of its issuer, which may have to be fetched. Answers what of
- * it is good once. Throws OAuthError invalid_grant, or temporarily_unavailable when there are no
- * keys to be had.
+ * Verifies an assertion with the keys of its issuer, which may have to be fetched. Answers the
+ * single-use value that its grant consumes. Throws OAuthError invalid_grant, or
+ * temporarily_unavailable when its keys cannot be read.
  */
 export async function verifyAssertion(
   cx: Context,
@@ -82,8 +85,8 @@ export async function verifyAssertion(
 ): Promise<Assertion> {
   const { iss, aud, exp, iat, sub, jti } = await verifySignature(cx, issuer, assertion)
   if (iss !== issuer.issuer) throw refused('assertion_issuer')
-  // Every audience must be us: one that names another server as well could be replayed by that
-  // server.
+  // Every audience must be this server: if it also names another server, that server could replay
+  // it.
   const own = [cx.config.issuer, `${cx.config.issuer}/oauth/token`]
   const ours = issuer.audience === undefined ? own : [issuer.audience]
   const audiences = Array.isArray(aud) ? aud : [aud]
@@ -102,20 +105,17 @@ export async function verifyAssertion(
   return { hash: sha256(`grant of ${iss}\n${jti}`), expires_at: Math.ceil(exp) }
 }
 
-/**
- * The claims, if one of the issuer's keys signed them. Only the signature and `nbf` are judged
- * here.
- */
+/** The claims, if one of the issuer's keys signed them. Judges only the signature and `nbf`. */
 async function verifySignature(
   cx: Context,
   issuer: TrustedIssuer,
   assertion: string,
-): Promise<Claims> {
+): Promise<AssertionClaims> {
   const keys = createLocalJWKSet(await keysOf(cx, issuer, kidOf(assertion)))
   const options = {
     algorithms: [...(issuer.algorithms ?? SIGNING_ALGORITHMS)],
     currentDate: new Date(cx.now() * 1000),
-    // For `nbf`; `exp` is judged again without.
+    // Meant for `nbf`; the caller judges `exp` again without tolerance.
     clockTolerance: CLOCK_TOLERANCE,
   }
   try {
@@ -141,7 +141,7 @@ async function verifySignature(
     const fault = timeFault(error)
     if (fault !== null) throw refused(`assertion_${fault}`)
     if (error instanceof errors.JOSEError) throw refused('bad_signature')
-    // What WebCrypto makes of an unusable key.
+    // WebCrypto throws these for an unusable key.
     if (error instanceof TypeError || error instanceof DOMException) throw refused('bad_key')
     throw error
   }
@@ -149,16 +149,15 @@ async function verifySignature(
 
 const READER: KeySetReader<JWK> = {
   name: 'issuer keys',
-  // Which key fits is for jose to say; one member that is no key at all makes it no set.
+  // jose finds the key that fits; one member that is no object makes the whole set unusable.
   read: (keys) => (keys.every(isObject) ? keys : null),
-  // Only clients that proved themselves have an address asked that the operator named: the next may
-  // try again at once.
+  // Only authenticated clients cause a request, and to an address that the operator named; so the
+  // next one may try again at once.
   remembersFaults: false,
 }
 
 /**
- * The issuer's public keys. Throws OAuthError temporarily_unavailable when they are to be fetched
- * and cannot be.
+ * The issuer's public keys. Throws OAuthError temporarily_unavailable when they cannot be fetched.
  */
 async function keysOf(
   cx: Context,
@@ -166,18 +165,18 @@ async function keysOf(
   kid: string | undefined,
 ): Promise<JSONWebKeySet> {
   if (jwks !== undefined) return jwks as JSONWebKeySet
-  const found = await remoteKeys(cx, READER, jwks_uri, kid)
-  if ('fault' in found) {
+  const keySet = await remoteKeys(cx, READER, jwks_uri, kid)
+  if ('fault' in keySet) {
     throw new OAuthError('temporarily_unavailable', {
       description: 'the keys of the issuer cannot be had; try again',
       reason: 'issuer_keys',
-      cause: new Error(`${jwks_uri}: ${found.words ?? found.fault}`),
+      cause: new Error(`${jwks_uri}: ${keySet.words ?? keySet.fault}`),
     })
   }
-  return { keys: [...found.keys] }
+  return { keys: [...keySet.keys] }
 }
 
-/** The key id that an assertion names; its header is as little believed as its claims. */
+/** The key id that an assertion names; its header is no more believed than its claims. */
 function kidOf(assertion: string): string | undefined {
   try {
     return decodeProtectedHeader(assertion).kid

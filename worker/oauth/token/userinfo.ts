@@ -1,5 +1,6 @@
-// The UserInfo endpoint (OpenID Connect Core §5.3): what a person's token with `openid` may learn,
-// by scope and by what the `claims` parameter asked for; signed where the client registered that.
+// The UserInfo endpoint (OpenID Connect Core §5.3): the claims that a token with `openid` gives
+// about its person, by scope and by the `claims` parameter; signed where the client registered
+// that.
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
@@ -44,7 +45,7 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
   const rows = await readOnce(cx, proofs, {
     origin: findLiveOrigin(read, cx.now()),
     authorization: findAuthorization(read.origin),
-    // By the authorization: the subject of a pairwise client's token is no user's id.
+    // Found by the authorization, since the subject of a pairwise client's token is no user's id.
     user: findUserOf(subjectOfAuthorization(read.origin)),
     client: findClientById(read.client_id),
   })
@@ -57,11 +58,11 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
     throw refused('origin_ended')
   }
   const client = parseClient(row)
-  // What was asked for one by one was allowed to the client that asked, not to another that acts
-  // (RFC 8693).
-  const asked = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
-  // The subject is that of the ID token (§5.3.2), which came with this very token.
-  const claims = { ...claimsAbout(user, read.scope, asked), sub: read.sub }
+  // Single claims were allowed to the client that asked for them, not to another that acts (RFC
+  // 8693).
+  const requests = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
+  // The subject equals that of the ID token (§5.3.2), which came with this very token.
+  const claims = { ...claimsAbout(user, read.scope, requests), sub: read.sub }
   const alg = client.userinfo_signed_response_alg
   if (alg === null) return { claims }
   // Without `exp`, so that nobody takes it for an ID token.

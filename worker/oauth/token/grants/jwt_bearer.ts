@@ -33,7 +33,7 @@ import {
 import { JWT_BEARER } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
-  type Claims,
+  type AssertionClaims,
   issuerOf,
   readAssertion,
   refused,
@@ -144,7 +144,7 @@ function covers(
 }
 
 /** When the person signed in at the other issuer, as far as it says so. */
-function signedInAt(cx: Context, { auth_time, iat }: Claims): number {
+function signedInAt(cx: Context, { auth_time, iat }: AssertionClaims): number {
   const seconds = [auth_time, iat].find((one) => typeof one === 'number' && one > 0)
   return Math.min(cx.now(), Math.floor((seconds as number | undefined) ?? cx.now()))
 }
