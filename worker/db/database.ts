@@ -53,15 +53,18 @@ export interface Driver {
 
 /** The database over a driver: the only place where names and positions meet. */
 export function databaseOver(driver: Driver): Database {
-  const run = async <B extends Batch>(send: Driver['read'], batch: B): Promise<Answers<B>> => {
+  const send = async <B extends Batch>(
+    run: (statements: readonly Statement<unknown>[]) => Promise<Row[][]>,
+    batch: B,
+  ): Promise<Answers<B>> => {
     const statements: Statement<unknown>[] = []
     collect(batch, statements)
-    const rows = statements.length === 0 ? [] : await send(statements).catch(asRefused(statements))
-    return named(batch, rows, { at: 0 })
+    return named(batch, statements.length === 0 ? [] : await run(statements), { at: 0 })
   }
   return {
-    read: (batch) => run(driver.read, batch),
-    write: (batch) => run(driver.write, batch),
+    read: (batch) => send(driver.read, batch),
+    write: (batch) =>
+      send((statements) => driver.write(statements).catch(asRefused(statements)), batch),
   }
 }
 

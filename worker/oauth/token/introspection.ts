@@ -10,7 +10,7 @@ import type { Form } from '../../http.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
-import { findLiveOrigin, NO_TOKEN } from '../authorizations/origin_store.ts'
+import { findLiveOrigin } from '../authorizations/origin_store.ts'
 import { findLiveRefreshToken } from '../authorizations/refresh_token_store.ts'
 import { NO_END } from '../authorizations/store.ts'
 import {
@@ -60,10 +60,13 @@ export async function introspectToken(
   const settings = await loadSettings(cx)
   const read = await readAccessToken(cx, token)
   const now = cx.now()
-  const hash = read === null ? sha256(token) : ''
   const rows = await cx.db.read({
-    origin: findLiveOrigin(read ?? NO_TOKEN, now),
-    family: findLiveRefreshToken(hash, now, settings.refresh_token_idle_ttl),
+    // Each kind of token is looked up where it can be.
+    origin: read === null ? null : findLiveOrigin(read, now),
+    family:
+      read === null
+        ? findLiveRefreshToken(sha256(token), now, settings.refresh_token_idle_ttl)
+        : null,
     caller: callerReads(presented.client_id),
   })
   const caller = await authenticate(cx, presented, rows.caller)
