@@ -16,8 +16,23 @@ const parameter = /\?\d*|[:@#$][A-Za-z0-9_$\u0080-\uffff]+/y
 const space = /\s+|--[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y
 const quote = /'(?:[^']|'')*(?:'|$)|"(?:[^"]|"")*(?:"|$)|`(?:[^`]|``)*(?:`|$)|\[[^\]]*(?:\]|$)/y
 
+/** Texts that were scanned lately. The rooms send the same few hundred again and again. */
+const scanned = new Map<string, readonly ScannedStatement[]>()
+const SCANNED_MAX = 1000
+/** Longest text that is remembered: scripts are not sent again. */
+const REMEMBERED_LENGTH = 10_000
+
 /** The statements of a text, without empty ones. A text that is not SQL comes out unchanged. */
-export function scanSql(text: string): ScannedStatement[] {
+export function scanSql(text: string): readonly ScannedStatement[] {
+  const known = scanned.get(text)
+  if (known !== undefined) return known
+  const statements = scan(text)
+  if (scanned.size >= SCANNED_MAX) scanned.clear()
+  if (text.length <= REMEMBERED_LENGTH) scanned.set(text, statements)
+  return statements
+}
+
+function scan(text: string): ScannedStatement[] {
   const statements: ScannedStatement[] = []
   let start = 0
   let words: string[] = []

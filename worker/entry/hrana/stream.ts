@@ -379,12 +379,21 @@ function prepare(db: Native, sql: string) {
   }
 }
 
-function counters(db: Native): { changes: number; total: number; rowid: string | null } {
-  const [row] = db
+/**
+ * The question of `counters`, prepared once for each connection: it is asked around each statement.
+ */
+const COUNTERS = new WeakMap<Native, ReturnType<typeof prepareCounters>>()
+
+const prepareCounters = (db: Native) =>
+  db
     .prepare<unknown[]>('SELECT changes(), total_changes(), last_insert_rowid()')
     .safeIntegers(true)
     .raw(true)
-    .all([]) as bigint[][]
+
+function counters(db: Native): { changes: number; total: number; rowid: string | null } {
+  const prepared = COUNTERS.get(db) ?? prepareCounters(db)
+  COUNTERS.set(db, prepared)
+  const [row] = prepared.all([]) as bigint[][]
   const [changes = 0n, total = 0n, rowid] = row ?? []
   return { changes: Number(changes), total: Number(total), rowid: rowid?.toString() ?? null }
 }
