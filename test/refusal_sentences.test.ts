@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { SENTENCES } from '../worker/refusal_sentences.ts'
+import { SENTENCES } from '../worker/entry/refusal_sentences.ts'
 
 const root = new URL('..', import.meta.url).pathname
 

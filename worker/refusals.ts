@@ -1,6 +1,6 @@
 // The reasons of refusals: private words for the log and for tests, which never go on the wire.
-// Each has a sentence for operators in refusal_sentences.ts, which stays out of the bundle of the
-// worker; docs/refusals.md is made from those.
+// Each has a sentence for operators in entry/refusal_sentences.ts, which stays out of the bundle of
+// the worker; docs/refusals.md is made from those.
 import type { OutsideReason } from './outside.ts'
 
 /** Reading of requests of every kind. */

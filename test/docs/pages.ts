@@ -4,9 +4,9 @@
 import { readFileSync } from 'node:fs'
 import { z } from 'zod'
 import { PROXY_VARIABLES } from '../../proxy-node/config.ts'
+import { SENTENCES } from '../../worker/entry/refusal_sentences.ts'
 import { VARIABLES } from '../../worker/environment.ts'
 import { EVENTS } from '../../worker/event_catalogue.ts'
-import { SENTENCES } from '../../worker/refusal_sentences.ts'
 import { SETTINGS } from '../../worker/settings.ts'
 
 type Page = {
@@ -27,7 +27,7 @@ export const PAGES: readonly Page[] = [
     },
   },
   { file: 'events.md', tables: { 'worker/event_catalogue.ts': eventsTable } },
-  { file: 'refusals.md', tables: { 'worker/refusal_sentences.ts': refusalsTable } },
+  { file: 'refusals.md', tables: { 'worker/entry/refusal_sentences.ts': refusalsTable } },
 ]
 
 export const fileOf = ({ file }: Page): string =>

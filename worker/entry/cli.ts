@@ -357,7 +357,7 @@ async function setupLink(cx: Context): Promise<Answer> {
 }
 
 async function explainRefusal(reason: string): Promise<Answer> {
-  const { SENTENCES } = await import('../refusal_sentences.ts')
+  const { SENTENCES } = await import('./refusal_sentences.ts')
   const [, sentence] = Object.entries(SENTENCES).find(([name]) => name === reason) ?? []
   if (sentence === undefined) throw new CannotStart(`The log has no reason "${reason}".`)
   return { text: sentence, json: { reason, sentence } }

@@ -1,6 +1,6 @@
 // One sentence for operators for each reason of refusals.ts, for docs/refusals.md and the command
 // line. Nothing that runs in the worker imports it, so that it takes no place in the bundle.
-import type { Reason } from './refusals.ts'
+import type { Reason } from '../refusals.ts'
 
 export const SENTENCES: Readonly<Record<Reason, string>> = {
   // Requests
