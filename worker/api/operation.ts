@@ -110,7 +110,7 @@ function usualProblems(
 
 function assertScope({ actor }: Context, scope: ApiScope): void {
   if (actor.scopes.has(scope) || actor.scopes.has('manage')) return
-  throw new Problem('forbidden', `this needs the scope ${scope}`)
+  throw new Problem('forbidden', `this needs the scope ${scope}`, [], 'scope_not_held')
 }
 
 /**
