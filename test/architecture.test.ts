@@ -317,7 +317,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|failures|http|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|cookies|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )

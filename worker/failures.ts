@@ -4,13 +4,14 @@
 import { problemResponse } from './api.ts'
 import { UnsealError } from './crypto.ts'
 import { DatabaseUnavailable } from './db/database.ts'
-import { logRefusal, OAuthError, Problem } from './errors.ts'
+import { OAuthError, Problem } from './errors.ts'
 import { type Http, noStore } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
 import { RESOURCE_METADATA } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { english } from './pages/messages.ts'
 import { pageHeaders } from './pages/page_headers.ts'
+import { logRefusal } from './refusal_log.ts'
 
 export const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
 

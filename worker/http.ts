@@ -1,10 +1,9 @@
-// Parts that every HTTP room shares: strict reading of forms, cookies, security headers, no-store.
+// Parts that every HTTP room shares: strict reading of forms, security headers, no-store.
 // Knows Hono and the context; knows no room.
 import type { Context as HonoContext, MiddlewareHandler } from 'hono'
-import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
-import { badRequest, logRefusal, OAuthError } from './errors.ts'
-import { isObject } from './json.ts'
+import { badRequest, OAuthError } from './errors.ts'
+import { logRefusal } from './refusal_log.ts'
 import type { Reason } from './refusals.ts'
 
 /** The values in `c.var` of every handler. */
@@ -167,30 +166,6 @@ export async function readBody(request: Request, max: number): Promise<Uint8Arra
   return whole
 }
 
-/** True when the issuer is reached over https: then cookies are `__Host-` and Secure. */
-const secure = (cx: Context): boolean => cx.config.issuer.startsWith('https:')
-
-/**
- * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
- */
-const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
-
-export function readCookie(c: Http, name: string): string | undefined {
-  return getCookie(c, cookieName(c.var.cx, name))
-}
-
-/** Sets an HttpOnly, SameSite=Lax cookie for the whole origin; `maxAge` 0 deletes it. */
-export function writeCookie(c: Http, name: string, value: string, maxAge?: number): void {
-  const cx = c.var.cx
-  setCookie(c, cookieName(cx, name), value, {
-    path: '/',
-    httpOnly: true,
-    secure: secure(cx),
-    sameSite: 'Lax',
-    ...(maxAge === undefined ? {} : { maxAge }),
-  })
-}
-
 /**
  * Headers of every answer. Set before the answer is made: afterwards it would have to be made anew.
  */
@@ -255,3 +230,10 @@ export function readBearer(authorization: string | undefined): string {
   if (match?.[1] === undefined) throw refused('the access token is not valid', 'bad_header')
   return match[1]
 }
+
+/** True for a JSON object; an array and null are none. */
+export const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** True when the issuer is reached over https: then cookies are `__Host-` and Secure. */
+export const secure = (cx: Context): boolean => cx.config.issuer.startsWith('https:')

@@ -9,7 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
-import { logoutTokens } from './oauth/logout/backchannel_logout.ts'
+import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
 
 export type Job = {

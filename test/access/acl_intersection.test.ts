@@ -3,7 +3,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { type AclRule, mayPublish, mayReceive, maySubscribe, parseAcl } from '../../policy/acl.ts'
-import { intersectAcl } from '../../worker/access/rights.ts'
+import { intersectAcl } from '../../worker/access/acl_claim.ts'
 
 const level = fc.constantFrom('a', 'b', 'c')
 const filter = fc

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseAcl } from '../../policy/acl.ts'
-import { compileAcl, permissionsEverywhere, rightsOf } from '../../worker/access/rights.ts'
+import { compileAcl } from '../../worker/access/acl_claim.ts'
+import { permissionsEverywhere, rightsOf } from '../../worker/access/rights.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips } from '../context.ts'
 import { details, type House, startHouse } from './fixture.ts'

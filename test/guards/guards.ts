@@ -1400,7 +1400,7 @@ const THE_LOG: readonly Guard[] = [
   {
     name: 'claimed-client-cut',
     attack: 'lines without end and characters that a terminal obeys, written into the log',
-    file: 'worker/errors.ts',
+    file: 'worker/refusal_log.ts',
     from: 'client_id: legible(client_id)',
     to: 'client_id',
     test: 'ground/refusals',

@@ -5,8 +5,9 @@ import { type AclRule, orderAcl } from '../../policy/acl.ts'
 import type { Context } from '../context.ts'
 import type { Answers } from '../db/database.ts'
 import { type Scalar, type Statement, scalar } from '../db/sql.ts'
+import { type CompiledAcl, compileAcl, narrowsTo } from './acl_claim.ts'
 import { type AclTemplate, readStoredAcl } from './acl_templates.ts'
-import { type CompiledAcl, compileAcl, narrowsTo, type RightsRows } from './rights.ts'
+import type { RightsRows } from './rights.ts'
 import {
   type HeldGrantRow,
   listNarrowedGrants,

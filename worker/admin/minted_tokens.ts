@@ -1,7 +1,9 @@
 // Tokens that an operator mints for a device that cannot speak HTTP: longer-lived, shown once,
 // revocable. The table keeps the id that stands in `jti`, never the token.
+
+import { compileAcl } from '../access/acl_claim.ts'
 import { assertMayEditPrincipal } from '../access/power.ts'
-import { compileAcl, rightsOf } from '../access/rights.ts'
+import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'

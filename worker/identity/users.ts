@@ -31,7 +31,7 @@ import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { isObject } from '../json.ts'
+import { isObject } from '../http.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,

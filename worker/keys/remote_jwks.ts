@@ -4,7 +4,7 @@
 // stored set counts on until its minute is over. The caller says which keys are of use, and which
 // refusal a fault becomes.
 import { type Context, recall, remember } from '../context.ts'
-import { isObject } from '../json.ts'
+import { isObject } from '../http.ts'
 import { type OutsideReason, OutsideRefused } from '../outside.ts'
 
 /** Seconds for which a set is kept. A key that its owner withdrew counts that much longer. */

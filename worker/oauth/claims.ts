@@ -1,9 +1,9 @@
 // Claims about a person: which there are, which scope brings which (OpenID Connect Core §5.1,
 // §5.4), and the `claims` parameter, which asks for single ones (§5.5). Pure.
 import { badRequest } from '../errors.ts'
+import { isObject } from '../http.ts'
 import { readProfile } from '../identity/profile.ts'
 import type { UserRow } from '../identity/users.ts'
-import { isObject } from '../json.ts'
 
 /** OpenID Connect Core §5.4. */
 const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([

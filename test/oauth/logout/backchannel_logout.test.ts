@@ -13,7 +13,7 @@ import {
   listLiveAuthorizations,
 } from '../../../worker/oauth/authorizations/user_authorization_store.ts'
 import { changeClient, removeClient } from '../../../worker/oauth/clients/clients.ts'
-import { logoutTokens } from '../../../worker/oauth/logout/backchannel_logout.ts'
+import { logoutTokens } from '../../../worker/oauth/logout/logout_tokens.ts'
 import { listHanging, listHangingOfSession } from '../../../worker/oauth/logout/store.ts'
 import { sweepSessions } from '../../../worker/oauth/logout/tokens_of_ended_sessions.ts'
 import { DEFAULT_SETTINGS } from '../../../worker/settings.ts'

@@ -4,7 +4,7 @@
 // Owns the table device_authorization (store.ts). device_authorization.ts is the device's side,
 // approval.ts the person's. Redemption of the device's code is token/grants/device_code.ts's.
 import { Hono } from 'hono'
-import { logRefusal, OAuthError } from '../../errors.ts'
+import { OAuthError } from '../../errors.ts'
 import {
   crossOrigin,
   type Env,
@@ -19,6 +19,7 @@ import { readSessionCookie } from '../../identity/sessions.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
 import { english } from '../../pages/messages.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { logRefusal } from '../../refusal_log.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
 import { answerDevice, deviceLoginPath, enterUserCode, isSignedIn, type Step } from './approval.ts'
 import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'

@@ -19,7 +19,7 @@ import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri, withAnswer } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
-import { logoutTokens } from './backchannel_logout.ts'
+import { logoutTokens } from './logout_tokens.ts'
 import { HANGING_MAX, listHangingOfSession } from './store.ts'
 import { afterSessionsEnded, endHanging } from './tokens_of_ended_sessions.ts'
 

@@ -1,7 +1,7 @@
 // Logout: clients end the browser session, and hear of sessions that ended.
 //   /oauth/logout /oauth/logout/confirm
 // Owns no table. end_session.ts is RP-Initiated Logout, tokens_of_ended_sessions.ts revokes the
-// tokens that hang on an ended session, backchannel_logout.ts tells the clients, store.ts reads
+// tokens that hang on an ended session, logout_tokens.ts tells the clients, store.ts reads
 // authorizations by session. Sessions themselves are identity's. Answers are pages and redirects by
 // 303, as at authorize.
 import { Hono } from 'hono'

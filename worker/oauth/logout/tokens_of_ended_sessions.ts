@@ -1,13 +1,13 @@
 // Revocation of tokens whose browser session has ended. `identity` ends sessions and knows nothing
 // of clients; so the table decides: no session has this `sid` any more. Tokens that do not outlive
 // the session are revoked, and each client that wants to hear of it is noted for
-// backchannel_logout.ts. This runs at once after a sign-out, and on a timer for every other way in
+// logout_tokens.ts. This runs at once after a sign-out, and on a timer for every other way in
 // which a session ends.
 import type { Context } from '../../context.ts'
 import type { Statement } from '../../db/sql.ts'
 import { deliver, insertDelivery } from '../../deliveries.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
-import { logoutTokens } from './backchannel_logout.ts'
+import { logoutTokens } from './logout_tokens.ts'
 import {
   deleteSid,
   HANGING_MAX,

@@ -4,7 +4,7 @@
 import { fieldErrors } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
-import { isObject } from '../../json.ts'
+import { isObject } from '../../http.ts'
 import {
   type ClientDefaults,
   type ClientRegistration,

@@ -4,12 +4,13 @@
 // `assertEntitled` says in words. Whether the code, token or assertion is good, the grant sees
 // before; how the token is written, access_token.ts does after.
 import type { AclRule } from '../../../policy/acl.ts'
+import { type CompiledAcl, compileAcl, intersectAcl } from '../../access/acl_claim.ts'
 import {
   compileNarrowedAcl,
   heldNarrowings,
   type NarrowedRows,
 } from '../../access/narrowed_rights.ts'
-import { type CompiledAcl, compileAcl, intersectAcl, type RightsRows } from '../../access/rights.ts'
+import type { RightsRows } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'

@@ -1,0 +1,260 @@
+// The acl claim: the rules of a principal, compiled from its grants and from a device's own type
+// (rights.ts reads them, acl_templates.ts fills the templates in). Denials come first.
+import { type AclRule, orderAcl, type Qos } from '../../policy/acl.ts'
+import { coversFilter } from '../../policy/topic_filter.ts'
+import type { Context } from '../context.ts'
+import {
+  type AclTemplate,
+  type Bind,
+  CLIENT_ID,
+  DEVICE_ID,
+  fillTemplate,
+  GROUP_ID,
+  isPartOfLevel,
+  METADATA,
+  readStoredAcl,
+  SUBJECT_ID,
+  type Value,
+  variablesOf,
+} from './acl_templates.ts'
+import type { RightsRows } from './rights.ts'
+import { type HeldGrantRow, type OwnDeviceRow, ROWS_MAX } from './rights_store.ts'
+
+/**
+ * `expires_at`: time at which the first grant behind an allowance ends. A token must not outlive
+ * it, or the end of the grant would count only from the end of the token. `is_void`: one rule could
+ * not be read, so there are no rules and no token may have any.
+ */
+export type CompiledAcl =
+  | { rules: AclRule[]; expires_at: number | null; is_void?: true }
+  | { fault: 'too_many_rules' }
+
+/** Most rules before duplicates are dropped; more are a fault. Bounds the work. */
+const WORK_MAX = 40_000
+
+/**
+ * The rules of a principal. Denials come first; an allowance that another one covers is left out.
+ * An allowance is void when a value in its template is missing or no topic level; a denial is
+ * widened then. A denial that cannot be read or expressed leaves no rule at all. All this is
+ * logged.
+ */
+export function compileAcl(
+  cx: Context,
+  subject_id: string,
+  rows: RightsRows,
+  maxRules: number,
+): CompiledAcl {
+  const { grants, groupsBelow, devices, ownGroups } = rows
+  const [own] = rows.ownDevice
+  if ([grants, groupsBelow, devices, ownGroups].some((some) => some.length > ROWS_MAX)) {
+    return { fault: 'too_many_rules' }
+  }
+  const subject = { subject_id, own }
+  const groupsOf = new Map<string, string[]>()
+  for (const { root, group_id } of groupsBelow) push(groupsOf, root, group_id)
+  const devicesOf = new Map<string, Place[]>()
+  const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
+  for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
+    const { root, group_id, device_id, metadata } = row
+    push(devicesOf, root, { group_id, device: { id: device_id, metadata: readMetadata(metadata) } })
+  }
+
+  const found: AclRule[] = []
+  const notes = new Set<string>()
+  let expires_at: number | null = null
+  let work = 0
+
+  /** False when the acl has to be empty. */
+  const apply = (origin: string, template: AclTemplate, places: Iterable<Place>): boolean => {
+    for (const place of places) {
+      if (++work > WORK_MAX) return true
+      const filled = fillTemplate(template, bindIn(place, subject))
+      if ('rule' in filled) found.push(filled.rule)
+      const problem = 'rule' in filled ? filled.widened : filled.void
+      if (problem !== null) notes.add(`${origin}: ${template.topic}: ${problem}`)
+      if ('void' in filled && filled.fatal) return false
+    }
+    return true
+  }
+  const nothing = (origin: string): CompiledAcl => {
+    notes.add(`${origin}: a rule is not understood, so no rule is given`)
+    report(cx, subject_id, notes)
+    return { rules: [], expires_at: null, is_void: true }
+  }
+
+  if (own !== undefined && own.type_acl !== null) {
+    const origin = `device type ${own.type}`
+    const device = { id: own.id, metadata: readMetadata(own.metadata) }
+    const templates = readStoredAcl(own.type_acl)
+    if (templates === null) return nothing(origin)
+    const all = ownGroups.map(({ group_id }) => ({ group_id, device }))
+    for (const template of templates) {
+      const places = usesGroup(template) && all.length > 0 ? all : [{ group_id: null, device }]
+      if (!apply(origin, template, places)) return nothing(origin)
+    }
+  }
+  for (const grant of grants) {
+    const origin = `role ${grant.role}`
+    const templates = readStoredAcl(grant.acl)
+    if (templates === null) return nothing(origin)
+    for (const template of templates) {
+      if (!apply(origin, template, placesOf(grant, template, groupsOf, devicesOf))) {
+        return nothing(origin)
+      }
+    }
+    const allows = templates.some((template) => template.permission === 'allow')
+    if (allows && grant.expires_at !== null) {
+      expires_at = Math.min(expires_at ?? grant.expires_at, grant.expires_at)
+    }
+  }
+  report(cx, subject_id, notes)
+  if (work > WORK_MAX) return { fault: 'too_many_rules' }
+  const rules = withoutCovered(orderAcl(found), maxRules)
+  return rules === null ? { fault: 'too_many_rules' } : { rules, expires_at }
+}
+
+type Device = { id: string; metadata: Record<string, unknown> }
+
+/** Values for the variables of one rule. */
+type Place = { group_id: string | 'any' | null; device: Device | 'any' | null }
+
+/**
+ * True when every topic of the template belongs to the object: it names the device, or the group or
+ * its devices.
+ */
+export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): boolean => {
+  const used = variablesOf(template.topic)
+  return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
+}
+
+const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
+
+/** One place for each rule that the template gives on the object of the grant. */
+function placesOf(
+  grant: HeldGrantRow,
+  template: AclTemplate,
+  groupsOf: ReadonlyMap<string, string[]>,
+  devicesOf: ReadonlyMap<string, Place[]>,
+): Place[] {
+  const used = variablesOf(template.topic)
+  const group = used.includes(GROUP_ID)
+  const device = used.includes(DEVICE_ID)
+  const metadata = used.some((variable) => variable.startsWith(METADATA))
+  if (grant.object_id === '*') return [{ group_id: 'any', device: 'any' }]
+  const list = devicesOf.get(grant.object_id) ?? []
+  if (grant.object_kind === 'device') {
+    if (!group && !device && !metadata) return [{ group_id: null, device: null }]
+    return group ? list : list.slice(0, 1)
+  }
+  if (grant.object_kind === 'group') {
+    // `+` may stand for the devices of a group where it takes a whole level and the group is in the
+    // topic.
+    const listed = metadata || (device && (!group || isPartOfLevel(template.topic, DEVICE_ID)))
+    if (listed) return list
+    if (!group) return [{ group_id: null, device: null }]
+    const groups = groupsOf.get(grant.object_id) ?? []
+    return groups.map((group_id) => ({ group_id, device: 'any' }))
+  }
+  return [{ group_id: null, device: null }]
+}
+
+/**
+ * `${clientid}` and `${subject.id}` belong to the connecting principal; all other variables to the
+ * object.
+ */
+const bindIn =
+  (
+    { group_id, device }: Place,
+    { subject_id, own }: { subject_id: string; own: OwnDeviceRow | undefined },
+  ): Bind =>
+  (variable) => {
+    if (variable === SUBJECT_ID) return { is: subject_id }
+    if (variable === CLIENT_ID) return whenText(own?.mqtt_client_id)
+    if (variable === GROUP_ID) return group_id === 'any' ? 'any' : whenText(group_id)
+    if (variable === DEVICE_ID) return device === 'any' ? 'any' : whenText(device?.id)
+    // There is no metadata of `*`, and `+` would stand for more than the devices have.
+    if (device === 'any' || device === null || !variable.startsWith(METADATA)) return 'missing'
+    const name = variable.slice(METADATA.length)
+    return Object.hasOwn(device.metadata, name) ? whenText(device.metadata[name]) : 'missing'
+  }
+
+const whenText = (value: unknown): Value => (typeof value === 'string' ? { is: value } : 'missing')
+
+function readMetadata(stored: string): Record<string, unknown> {
+  const value: unknown = JSON.parse(stored)
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {}
+}
+
+function push<V>(map: Map<string, V[]>, key: string, value: V): void {
+  const list = map.get(key)
+  if (list === undefined) map.set(key, [value])
+  else list.push(value)
+}
+
+function report(cx: Context, subject_id: string, notes: ReadonlySet<string>): void {
+  const shown = [...notes].slice(0, 10)
+  for (const note of shown) cx.log('warn', 'an acl rule is void or widened', { subject_id, note })
+  if (notes.size > shown.length) {
+    cx.log('warn', 'more acl rules are void or widened', { subject_id, count: notes.size })
+  }
+}
+
+/**
+ * Leaves out rules that another rule of the same permission covers; null when more than `maxRules`
+ * remain.
+ */
+function withoutCovered(rules: readonly AclRule[], maxRules: number): AclRule[] | null {
+  // In this order a rule comes after every rule that covers it, so that one pass is enough.
+  const widestFirst = [...rules].sort(
+    (a, b) => breadth(a) - breadth(b) || scopeSize(b) - scopeSize(a),
+  )
+  const kept = new Set<AclRule>()
+  for (const rule of widestFirst) {
+    if ([...kept].some((wider) => coversRule(wider, rule))) continue
+    if (kept.size >= maxRules) return null
+    kept.add(rule)
+  }
+  return rules.filter((rule) => kept.has(rule))
+}
+
+/**
+ * The rules that two lists permit in common: the denials of both, and of each list the allowances
+ * that one allowance of the other covers. An allowance that only several rules together cover is
+ * left out: the result is never wider, and now and then narrower.
+ */
+export function intersectAcl(a: readonly AclRule[], b: readonly AclRule[]): AclRule[] {
+  const [mine, yours] = [a, b].map((rules) => rules.filter(isAllowance)) as [AclRule[], AclRule[]]
+  const within = (rules: readonly AclRule[], others: readonly AclRule[]) =>
+    rules.filter((rule) => others.some((wider) => coversRule(wider, rule)))
+  const both = [...within(mine, yours), ...within(yours, mine)]
+  if (both.length === 0) return []
+  const denials = [...a, ...b].filter((rule) => !isAllowance(rule))
+  return withoutCovered(orderAcl([...denials, ...both]), Number.POSITIVE_INFINITY) ?? []
+}
+
+const isAllowance = ({ permission }: AclRule): boolean => permission === 'allow'
+
+/**
+ * Order by breadth; a smaller number is wider. Filters with `#` come first, by their depth; then
+ * the others, those with more `+` first.
+ */
+function breadth({ topic }: AclRule): number {
+  const levels = topic.split('/')
+  const depth = topic.endsWith('#') ? levels.length : 1000
+  return depth * 1000 - levels.filter((level) => level === '+').length
+}
+
+const ALL_QOS: readonly Qos[] = [0, 1, 2]
+
+const scopeSize = ({ action, qos, retain }: AclRule): number =>
+  (action === 'all' ? 100 : 0) + (qos ?? ALL_QOS).length * 10 + (retain === undefined ? 1 : 0)
+
+function coversRule(wider: AclRule, rule: AclRule): boolean {
+  return (
+    wider.permission === rule.permission &&
+    (wider.action === 'all' || wider.action === rule.action) &&
+    (rule.qos ?? ALL_QOS).every((qos) => (wider.qos ?? ALL_QOS).includes(qos)) &&
+    (wider.retain === undefined || wider.retain === rule.retain) &&
+    coversFilter(wider.topic, rule.topic)
+  )
+}

@@ -1,0 +1,26 @@
+// Cookies: their prefix and their attributes. The session's own cookie is identity/sessions.ts's,
+// the one against forged forms identity/csrf.ts's.
+import { getCookie, setCookie } from 'hono/cookie'
+import type { Context } from './context.ts'
+import { type Http, secure } from './http.ts'
+
+/**
+ * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
+ */
+const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
+
+export function readCookie(c: Http, name: string): string | undefined {
+  return getCookie(c, cookieName(c.var.cx, name))
+}
+
+/** Sets an HttpOnly, SameSite=Lax cookie for the whole origin; `maxAge` 0 deletes it. */
+export function writeCookie(c: Http, name: string, value: string, maxAge?: number): void {
+  const cx = c.var.cx
+  setCookie(c, cookieName(cx, name), value, {
+    path: '/',
+    httpOnly: true,
+    secure: secure(cx),
+    sameSite: 'Lax',
+    ...(maxAge === undefined ? {} : { maxAge }),
+  })
+}
