@@ -3,6 +3,8 @@
 // sends it again after longer and longer pauses, and gives it up in the end. One conditional update
 // takes each delivery before it is sent, so that of several instances one sends it; after a crash
 // it may be sent twice. A kind is an entry that its room makes; jobs.ts has the list.
+// Each kind has pauses of its own: `backoff` of its entry, for logout tokens in
+// oauth/logout/logout_tokens.ts.
 import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
 import { delivery } from './db/schema.ts'
