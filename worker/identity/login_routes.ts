@@ -15,20 +15,15 @@ import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
+import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { signIn } from './login.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
 import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
-  endAllSessions,
-  endBrowserSession,
-  findSession,
-  type LiveSession,
-  listSessionsOf,
   readSessionCookie,
   type SessionsEnded,
-  touchSession,
   writeSessionCookie,
 } from './sessions.ts'
 import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
@@ -66,7 +61,10 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
     // A person with a target was sent to sign in (again); others who are signed in need no form.
-    if (journey.return_to === undefined && (await liveSession(c)) !== undefined) {
+    if (
+      journey.return_to === undefined &&
+      (await liveSession(c.var.cx, readSessionCookie(c))) !== undefined
+    ) {
       return c.redirect(HOME, 303)
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
@@ -117,16 +115,9 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
   routes.get('/account', page, async (c) => {
     const { cx } = c.var
     const cookie = readSessionCookie(c)
-    const {
-      session: [session],
-      sessions,
-    } = await cx.db.read({
-      session: cookie === undefined ? null : findSession(cx, cookie),
-      sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
-    })
-    if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
-    const touch = touchSession(cx, session)
-    if (touch !== null) await cx.db.write(touch)
+    const account = await readAccount(cx, cookie)
+    if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
+    const { session, sessions } = account
     const { user_email: email, user_name: name } = session
     return c.html(
       accountPage({
@@ -150,17 +141,12 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
     const form = await readForm(c)
     assertCsrf(c, form)
     const action = assertAction(form, ['end', 'everywhere'])
-    const session = await liveSession(c)
+    const { cx } = c.var
+    const session = await liveSession(cx, readSessionCookie(c))
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
-    const { user_id } = session
-    const cx = as(c.var.cx, { kind: 'user', id: user_id })
     const id_hash = form.get('session') ?? ''
     const everywhere = action === 'everywhere'
-    // A session of somebody else is left alone.
-    await cx.db.write(
-      everywhere ? endAllSessions(cx, user_id) : endBrowserSession(cx, user_id, id_hash),
-    )
-    await onSessionsEnded(cx, user_id)
+    await endOwnSession(cx, session.user_id, everywhere ? null : id_hash, onSessionsEnded)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)
     deleteSessionCookie(c)
     return c.redirect('/logout', 303)
@@ -169,7 +155,7 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
   /** Database round trips: 0 without a cookie, else 1. */
   routes.get('/logout', page, async (c) => {
     const { return_to, form_targets, carried } = readJourney(c.var.cx, readQuery(c))
-    const session = await liveSession(c)
+    const session = await liveSession(c.var.cx, readSessionCookie(c))
     if (session === undefined) {
       return return_to === undefined ? c.html(signedOutPage()) : c.redirect(return_to, 303)
     }
@@ -187,12 +173,9 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
     const action = assertAction(form, ['logout', 'cancel'])
     const { return_to } = readJourney(cx, form)
     if (action === 'cancel') return c.redirect(return_to ?? HOME, 303)
-    const session = await liveSession(c)
+    const session = await liveSession(cx, readSessionCookie(c))
     if (session !== undefined) {
-      const { user_id, id_hash } = session
-      const acting = as(cx, { kind: 'user', id: user_id })
-      await cx.db.write(endBrowserSession(acting, user_id, id_hash))
-      await onSessionsEnded(acting, user_id)
+      await endOwnSession(cx, session.user_id, session.id_hash, onSessionsEnded)
     }
     deleteSessionCookie(c)
     return c.redirect(return_to ?? '/logout', 303)
@@ -237,15 +220,6 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
   })
 
   return routes
-}
-
-async function liveSession(c: Http): Promise<LiveSession | undefined> {
-  const cookie = readSessionCookie(c)
-  if (cookie === undefined) return undefined
-  const { cx } = c.var
-  const [session] = await cx.db.read(findSession(cx, cookie))
-  cx.parties.sub = session?.user_id ?? null
-  return session
 }
 
 /** The button that was pressed; `undefined` stands for a form that was sent without one. */

@@ -4,10 +4,11 @@
 
 import { assertMayEditPrincipal } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
-import type { Context } from '../../context.ts'
+import { as, type Context } from '../../context.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
 import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
@@ -19,6 +20,7 @@ import {
   type AllowedRow,
   allowsSomething,
   deleteAllowed,
+  listAllowedScopesOfUser,
   listLiveAuthorizations,
   revokeAllOfUser,
   type UserAuthorization,
@@ -185,4 +187,30 @@ export async function endUserAuthorizations(
     users: findUserById(id),
   })
   if (users.length !== 1) throw noSuchUser()
+}
+
+/** Most authorizations that are read for a person: many may be of one application. */
+const AUTHORIZATIONS_MAX = 1000
+
+/**
+ * The session of a cookie with the applications that its person allowed, or null. One round trip.
+ */
+export async function listOwnApplications(cx: Context, cookie: string | undefined) {
+  const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
+  const user_id = userOf(cx, cookie)
+  const {
+    session: [session],
+    allowed,
+    live,
+  } = await cx.db.read({
+    session: findSession(cx, cookie),
+    allowed: listAllowedScopesOfUser(user_id),
+    live: listLiveAuthorizations(cx, user_id, { after: '', limit: AUTHORIZATIONS_MAX, idle_ttl }),
+  })
+  return session === undefined ? null : { session, applications: applicationsOf(allowed, live) }
+}
+
+/** Takes back all that a person allowed a client, at the person's own word. One round trip. */
+export async function withdrawOwn(cx: Context, user_id: string, client_id: string): Promise<void> {
+  await cx.db.write(withdraw(as(cx, { kind: 'user', id: user_id }), user_id, client_id))
 }

@@ -1,0 +1,60 @@
+// The account of the person who is signed in: the browsers that are signed in, and sign-out.
+// Sessions themselves are sessions.ts's; operators have user_sessions.ts.
+import { as, type Context } from '../context.ts'
+import {
+  endAllSessions,
+  endBrowserSession,
+  findSession,
+  type LiveSession,
+  listSessionsOf,
+  type SessionsEnded,
+  touchSession,
+} from './sessions.ts'
+
+/** The session of a cookie while it lives. No round trip without a cookie, else one. */
+export async function liveSession(
+  cx: Context,
+  cookie: string | undefined,
+): Promise<LiveSession | undefined> {
+  if (cookie === undefined) return undefined
+  const [session] = await cx.db.read(findSession(cx, cookie))
+  cx.parties.sub = session?.user_id ?? null
+  return session
+}
+
+/**
+ * The session of a cookie with all sessions of its person, or null. One round trip, two once a
+ * minute.
+ */
+export async function readAccount(cx: Context, cookie: string | undefined) {
+  const {
+    session: [session],
+    sessions,
+  } = await cx.db.read({
+    session: cookie === undefined ? null : findSession(cx, cookie),
+    sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+  })
+  if (session === undefined) return null
+  const touch = touchSession(cx, session)
+  if (touch !== null) await cx.db.write(touch)
+  return { session, sessions }
+}
+
+/**
+ * Ends one session of a person, or all where `id_hash` is null. A session of somebody else is left
+ * alone.
+ */
+export async function endOwnSession(
+  cx: Context,
+  user_id: string,
+  id_hash: string | null,
+  onSessionsEnded: SessionsEnded,
+): Promise<void> {
+  const acting = as(cx, { kind: 'user', id: user_id })
+  await cx.db.write(
+    id_hash === null
+      ? endAllSessions(acting, user_id)
+      : endBrowserSession(acting, user_id, id_hash),
+  )
+  await onSessionsEnded(acting, user_id)
+}
