@@ -176,7 +176,7 @@ const TABLE = {
     example: LISTEN,
     meaning:
       'where clients connect: `mqtt://` and `ws://` addresses, comma-separated. ' +
-      'TLS is ended in front of mProxy for now',
+      'mProxy does not end TLS: a TLS proxy stands in front of it',
     read: (text) => readList(text, readListenAddress),
   }),
   MQTT_UPSTREAM: required(' (`npm start` brings a broker)', {
