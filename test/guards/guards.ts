@@ -1410,8 +1410,8 @@ const THE_LOG: readonly Guard[] = [
     name: 'log-without-query',
     attack: 'tokens and codes of addresses in the log (RFC 6750 §5.3)',
     file: 'worker/app.ts',
-    from: 'waitUntil), c.req.path))',
-    to: 'waitUntil), c.req.url))',
+    from: 'waitUntil), c.req.path)',
+    to: 'waitUntil), c.req.url)',
     test: 'ground/refusal_secrets',
   },
   {
@@ -1422,6 +1422,45 @@ const THE_LOG: readonly Guard[] = [
     to: '',
     test: 'ground/refusals',
     title: 'a token that ran out',
+  },
+]
+
+const THE_DATABASE: readonly Guard[] = [
+  {
+    name: 'answer-in-time',
+    attack: 'a silent database that lets no request end',
+    file: 'worker/app.ts',
+    from: "c.set('cx', { ...cx, db })",
+    to: "c.set('cx', cx)",
+    test: 'host/slow_database',
+    title: 'silent',
+  },
+  {
+    name: 'abandoned-calls',
+    attack: 'writes that reach the database after their caller gave up',
+    file: 'worker/entry/remote_database.ts',
+    from: '      }, until - performance.now())',
+    to: '      }, 60_000)',
+    test: 'host/database',
+    title: 'never sent',
+  },
+  {
+    name: 'crowded-server',
+    attack: 'a server without a free connection taken for one that is broken (429)',
+    file: 'worker/entry/remote_database.ts',
+    from: 'if (status === 429) throw new Busy(words)',
+    to: "if (status === 429) throw new AnswerLost('crowded')",
+    test: 'host/database',
+    title: '(429)',
+  },
+  {
+    name: 'retry-after',
+    attack: 'a page without the time of the next try (RFC 9110 §15.6.4)',
+    file: 'worker/failures.ts',
+    from: "  if (failure.status === 503) c.header('Retry-After', '2')\n",
+    to: '',
+    test: 'host/slow_database',
+    title: 'gone',
   },
 ]
 
@@ -1439,4 +1478,5 @@ export const GUARDS: readonly Guard[] = [
   ...PARAMETERS,
   ...MANAGEMENT,
   ...THE_LOG,
+  ...THE_DATABASE,
 ]
