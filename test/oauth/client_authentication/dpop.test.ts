@@ -9,6 +9,7 @@ import { sql } from '../../../worker/db/sql.ts'
 import { dpopNonce } from '../../../worker/oauth/client_authentication/dpop.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
+import { reasonOf } from '../../support/log.ts'
 import {
   answerOf,
   VERIFIER as FLOW_VERIFIER,
@@ -113,10 +114,13 @@ describe('a proof at the token endpoint', () => {
     ['another type', { header: { typ: 'JWT' } }, 'bad_signature'],
     ['no type', { header: { typ: undefined } }, 'bad_signature'],
     ['no key', { header: { jwk: undefined } }, 'proof_key'],
-    ['a key that is no object', { header: { jwk: 'x' } }, 'proof_key'],
-    ['a list as key', { header: { jwk: [] } }, 'proof_key'],
+    ['a key that is no object', { header: { jwk: 'x' } }, 'no_jwt'],
+    ['a list as key', { header: { jwk: [] } }, 'no_jwt'],
+    ['a key type that is no text', { header: { jwk: { kty: 1 } } }, 'proof_key'],
+    ['a type that is no text', { header: { typ: 1 } }, 'no_jwt'],
+    ['a key id that is no text', { header: { kid: 1 } }, 'no_jwt'],
     ['a key id instead of a key', { header: { jwk: undefined, kid: 'k' } }, 'proof_key'],
-    ['an unknown critical extension', { header: { crit: ['x'], x: 1 } }, 'bad_signature'],
+    ['an unknown critical extension', { header: { crit: ['x'], x: 1 } }, 'no_jwt'],
     ['no jti', { claims: { jti: undefined } }, 'proof_jti'],
     ['an empty jti', { claims: { jti: '' } }, 'proof_jti'],
     ['a jti that is no text', { claims: { jti: 1 } }, 'proof_jti'],
@@ -160,6 +164,24 @@ describe('a proof at the token endpoint', () => {
     expect([status, body.error]).toEqual([400, nonce ? 'use_dpop_nonce' : 'invalid_dpop_proof'])
     expect(worker.log.at(-1)?.fields['reason']).toBe(expected)
     expect(await count(worker, sql`from used_assertion`)).toBe(0)
+  })
+
+  test.each<[string, Record<string, unknown>, string | undefined]>([
+    ['alg of the proof', { alg: 'ES256' }, undefined],
+    ['use sig', { use: 'sig' }, undefined],
+    ['another alg', { alg: 'RS256' }, 'proof_key'],
+    ['an alg that is no text', { alg: 1 }, 'proof_key'],
+    ['use enc', { use: 'enc' }, 'proof_key'],
+  ])('whose own key names %s: %j gives %s', async (_, members, reason) => {
+    const { worker, ask } = await startJob()
+    const signer = await makeSigner('ES256')
+    const proof = await dpopProof(worker, signer, {
+      header: { jwk: { ...signer.jwk, ...members } },
+    })
+    const { status, body } = await ask(proof)
+    const error = reason === undefined ? undefined : 'invalid_dpop_proof'
+    expect([status, body.error]).toEqual([reason === undefined ? 200 : 400, error])
+    if (reason !== undefined) expect(reasonOf(worker)).toBe(reason)
   })
 
   test('a private key, a foreign signature, alg none, HMAC and a short RSA key are refused', async () => {

@@ -325,6 +325,9 @@ describe('refused alike, by dull words, is an assertion', () => {
     ['with an endless id', () => say({ claims: { jti: 'x'.repeat(256) } })],
     ['without subject', () => say({ claims: { sub: undefined } })],
     ['of the type of access tokens', () => say({ header: { typ: 'at+jwt' } })],
+    ['of a type that is no text', () => say({ header: { typ: 1 } })],
+    ['of the type null', () => say({ header: { typ: null } })],
+    ['with a key id that is no text', () => say({ header: { kid: [1] } })],
     ['of the type of logout tokens', () => say({ header: { typ: 'logout+jwt' } })],
     ['with a header that must be understood', () => say({ header: { crit: ['x'], x: 1 } })],
     [
