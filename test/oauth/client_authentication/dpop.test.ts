@@ -10,6 +10,7 @@ import { dpopNonce } from '../../../worker/oauth/client_authentication/dpop.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
 import { reasonOf } from '../../support/log.ts'
+import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import {
   answerOf,
   VERIFIER as FLOW_VERIFIER,
@@ -83,6 +84,8 @@ const proofFor = (
   access_token: string,
   more: ProofOptions = {},
 ) => dpopProof(worker, signer, { path: USERINFO, method: 'GET', access_token, ...more })
+
+const ALG_OF: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' }
 
 describe('a proof at the token endpoint', () => {
   test.each(['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'])(
@@ -172,9 +175,10 @@ describe('a proof at the token endpoint', () => {
     ['another alg', { alg: 'RS256' }, 'proof_key'],
     ['an alg that is no text', { alg: 1 }, 'proof_key'],
     ['use enc', { use: 'enc' }, 'proof_key'],
+    ['another alg of its kind', { alg: 'PS256' }, 'proof_key'],
   ])('whose own key names %s: %j gives %s', async (_, members, reason) => {
     const { worker, ask } = await startJob()
-    const signer = await makeSigner('ES256')
+    const signer = await makeSigner(members['alg'] === 'PS256' ? 'RS256' : 'ES256')
     const proof = await dpopProof(worker, signer, {
       header: { jwk: { ...signer.jwk, ...members } },
     })
@@ -216,6 +220,12 @@ describe('a proof at the token endpoint', () => {
         .setProtectedHeader({ typ: 'dpop+jwt', alg: 'HS256', jwk: symmetric as never })
         .sign(secret),
       'a short RSA key': `${encode({ alg: 'RS256', jwk: { kty: 'RSA', n, e } })}.${body}.${signature}`,
+      ...Object.fromEntries(
+        WEAK_KEYS.map(([name, jwk]) => [
+          `with ${name}`,
+          `${encode({ alg: ALG_OF[String(jwk['kty'])] ?? 'ES256', jwk })}.${body}.${signature}`,
+        ]),
+      ),
       'a signature cut off': good.slice(0, -4),
       'two proofs in one header': `${good}, ${await dpopProof(worker, signer)}`,
       'the same proof twice': `${good},${good}`,

@@ -10,6 +10,7 @@ import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import type { TrustedIssuer } from '../../../worker/settings.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../../context.ts'
+import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import { rowsOf } from '../flow.ts'
 import {
   AS,
@@ -491,6 +492,7 @@ describe('the keys of an issuer', () => {
     ['an empty set', []],
     ['a broken key', [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', kid: 'k1' }]],
     ['a secret', [{ kty: 'oct', k: 'AAAA', kid: 'k1' }]],
+    ['weak', WEAK_KEYS.map(([, jwk]) => ({ ...jwk, kid: 'k1' }))],
     ['nothing we know', [{}]],
   ])('that are %s let nobody in', async (_, set) => {
     await trust({ jwks_uri: KEYS })

@@ -10,6 +10,7 @@ import { OAuthError } from '../../errors.ts'
 import { isObject } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
+import { judgeKeySet } from '../../keys/public_key.ts'
 import { type KeySetReader, remoteKeys } from '../../keys/remote_jwks.ts'
 import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
@@ -138,10 +139,12 @@ async function verifySignature(
   }
 }
 
+const usableKeys = (keys: readonly unknown[]) => judgeKeySet(keys).usable as JWK[]
+
 const READER: KeySetReader<JWK> = {
   name: 'issuer keys',
   // jose finds the key that fits; one member that is no object makes the whole set unusable.
-  read: (keys) => (keys.every(isObject) ? keys : null),
+  read: (keys) => (keys.every(isObject) ? usableKeys(keys) : null),
   // Only authenticated clients cause a request, and to an address that the operator named; so the
   // next one may try again at once.
   remembersFaults: false,
@@ -155,7 +158,8 @@ async function keysOf(
   { jwks, jwks_uri = '' }: TrustedIssuer,
   kid: string | undefined,
 ): Promise<JSONWebKeySet> {
-  if (jwks !== undefined) return jwks as JSONWebKeySet
+  // An entry that was stored before keys were judged may have others.
+  if (jwks !== undefined) return { keys: usableKeys(jwks.keys) }
   const keySet = await remoteKeys(cx, READER, jwks_uri, kid)
   if ('fault' in keySet) {
     throw new OAuthError('temporarily_unavailable', {
