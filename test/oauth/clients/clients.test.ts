@@ -195,7 +195,7 @@ describe('a client', () => {
 })
 
 describe('a client cannot be', () => {
-  const jwk = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
   const assertion = { token_endpoint_auth_method: 'private_key_jwt', redirect_uris: [CALLBACK] }
   const uri = (one: string) => ({ redirect_uris: [one] })
   const native = (one: string) => ({ application_type: 'native', redirect_uris: [one] })
@@ -243,12 +243,12 @@ describe('a client cannot be', () => {
     [
       'with a symmetric key',
       { ...assertion, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-      '/jwks/keys/0/kty',
+      '/jwks/keys/0',
     ],
     [
       'with a key without its members',
       { ...assertion, jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: jwk.x }] } },
-      '/jwks/keys/0',
+      '/jwks/keys/0/y',
     ],
     [
       'with a short RSA key',

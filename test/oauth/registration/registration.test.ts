@@ -299,12 +299,15 @@ describe('registering', () => {
       { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43), d: 'b' }] } },
       'jwks/keys/0',
     ],
-    ['no key of use', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys'],
+    ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys/0'],
+    ['no key of use', { jwks: { keys: [{ kty: 'AKP', pub: 'abc' }] } }, 'jwks/keys'],
     [
       'keys in two places',
       {
         jwks_uri: 'https://app.example/jwks',
-        jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43) }] },
+        jwks: {
+          keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }],
+        },
       },
       'jwks_uri',
     ],
