@@ -102,6 +102,22 @@ export function mayBeImpersonated(
   return !/^https?:$/.test(protocol) || OWN_MACHINE.test(hostname)
 }
 
+/**
+ * The place that an address leads to, as people read it: host and port, or a scheme of one's own.
+ */
+export function placeOf(uri: string): string {
+  const { protocol, host } = new URL(uri)
+  return /^https?:$/.test(protocol) ? host : protocol
+}
+
+/** The place with its scheme: an origin, or a scheme of one's own. */
+export function originOrScheme(uri: string): string {
+  // Addresses that were stored under earlier rules may be none.
+  if (!URL.canParse(uri)) return uri
+  const { protocol, origin } = new URL(uri)
+  return /^https?:$/.test(protocol) ? origin : protocol
+}
+
 /** The address with the parameters of an answer in its query; its own query stays as it was. */
 export function withAnswer(uri: string, answer: Readonly<Record<string, string>>): string {
   return `${uri}${uri.includes('?') ? '&' : '?'}${new URLSearchParams(answer)}`
