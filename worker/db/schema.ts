@@ -345,8 +345,12 @@ export const allowed_scope = sqliteTable(
     resource: text().notNull(), // '' where none was named
     scope: text().notNull(),
     created_at: integer().notNull(),
+    client_digest: text(), // of the client as it was shown; null: from before this was kept
   },
-  (t) => [primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] })],
+  (t) => [
+    primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] }),
+    index('allowed_scope_unbound').on(t.client_id).where(sql`client_digest is null`),
+  ],
 )
 
 /**

@@ -353,6 +353,26 @@ describe('a client cannot be', () => {
     expect(pointers(body)).toContain(pointer)
   })
 
+  test.each([
+    ['myapp:/cb', 'native', "a scheme of one's own needs a dot"],
+    ['myapp:/cb', 'web', "a scheme of one's own needs a dot"],
+    ['home-assistant://auth/cb', 'native', "a scheme of one's own needs a dot"],
+    ['com.example.app:/cb', 'web', 'application_type must be native'],
+    ['javascript:alert(1)', 'native', 'must use https'],
+    ['http://app.example/cb', 'native', 'must use https'],
+  ] as const)('what %s of a %s client lacks is said: %s', async (uri, application_type, words) => {
+    const entry = { application_type, token_endpoint_auth_method: 'none', scope: 'openid' }
+    for (const member of ['redirect_uris', 'post_logout_redirect_uris']) {
+      const given = { ...entry, redirect_uris: [CALLBACK], [member]: [uri] }
+      const { status, body } = await call('POST', '/v1/clients', given)
+      expect(status).toBe(400)
+      const [error] = body['errors'] as { pointer: string; detail: string }[]
+      expect(error?.pointer).toBe(`/${member}/0`)
+      expect(error?.detail).toContain(words)
+      expect(error?.detail.includes('must use https')).toBe(words === 'must use https')
+    }
+  })
+
   test('what it is not when created, by a patch', async () => {
     await createClient(worker.context(), { ...APP, client_id: 'kept' })
     for (const patch of [

@@ -261,6 +261,11 @@ describe('registering', () => {
       'redirect_uris/0',
     ],
     [
+      'a scheme of its own without a dot',
+      { application_type: 'native', redirect_uris: ['myapp:/cb'] },
+      "redirect_uris/0: has the scheme myapp: but a scheme of one's own needs a dot, as com",
+    ],
+    [
       'a scheme of its own for a web client',
       { redirect_uris: ['com.example.app:/cb'] },
       'redirect_uris/0',
@@ -273,7 +278,7 @@ describe('registering', () => {
   ])('%s is invalid_redirect_uri', async (_, metadata, member) => {
     const { status, body, headers } = await register(worker, metadata, permit)
     expect([status, body['error']]).toEqual([400, 'invalid_redirect_uri'])
-    expect(body['error_description']).toMatch(new RegExp(`^${member}: [\\x20-\\x5b\\x5d-\\x7e]+$`))
+    expect(body['error_description']).toMatch(new RegExp(`^${member}[\\x20-\\x5b\\x5d-\\x7e]+$`))
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('access-control-allow-origin')).toBe('*')
   })
