@@ -13,7 +13,12 @@ import { condition, list, refuseUnless, sql, TRUE } from '../../worker/db/sql.ts
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import type { ScriptRunner } from '../../worker/entry/embedded/libsql.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
-import { type Migration, migrate, readMigrations } from '../../worker/entry/migrate.ts'
+import {
+  listUndecided,
+  type Migration,
+  migrate,
+  readMigrations,
+} from '../../worker/entry/migrate.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
@@ -297,6 +302,42 @@ describe.each(drivers)('migrations, %s', (_, open) => {
         },
       ])
       expect(await db.read(sql`select 1 from sqlite_schema where name like 'logout_%'`)).toEqual([])
+    }))
+
+  test('that part what a client is from what it may ask for keep services as they were, and name the rest', () =>
+    fresh(async (db) => {
+      const all = readMigrations(join(import.meta.dirname, '../../migrations'))
+      const parting = all.findIndex(({ name }) => name === '0009_serves')
+      const before = await migrate(db, all.slice(0, parting))
+      const api = '["https://api.example"]'
+      const add = (id: string, method: string, redirect_uris: string, resources = api) => [
+        sql`insert into principal (id, kind, rid, created_at) values (${id}, 'client', 'r', 1)`,
+        sql`insert into client (id, status, token_endpoint_auth_method, application_type,
+            redirect_uris, post_logout_redirect_uris, grant_types, scope, resources, first_party,
+            created_at, updated_at, version)
+          values (${id}, 'active', ${method}, 'web', ${redirect_uris}, '[]', '[]', '',
+            ${resources}, 0, 1, 1, 1)`,
+      ]
+      await db.write([
+        ...add('service', 'private_key_jwt', '[]'),
+        ...add('site', 'client_secret_basic', '["https://site.example/cb"]'),
+        ...add('tv', 'none', '[]'),
+        ...add('plain', 'client_secret_basic', '[]', '[]'),
+      ])
+      const applied = await migrate(db, all.slice(0, parting + 1))
+      const rows = await db.read(sql`select id, serves, resources from client order by id`)
+      expect(rows).toEqual([
+        { id: 'plain', serves: '[]', resources: '[]' },
+        { id: 'service', serves: api, resources: api },
+        { id: 'site', serves: '[]', resources: api },
+        { id: 'tv', serves: '[]', resources: api },
+      ])
+      const message = expect.stringContaining('serves')
+      expect(await listUndecided(db, applied)).toEqual([
+        { message, fields: { client_id: 'site', resources: api } },
+        { message, fields: { client_id: 'tv', resources: api } },
+      ])
+      expect(await listUndecided(db, before)).toEqual([])
     }))
 
   test('asked for by eight callers at once are applied once', () =>

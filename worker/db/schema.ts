@@ -302,6 +302,7 @@ export const client = sqliteTable('client', {
   grant_types: text().notNull(), // JSON array
   scope: text().notNull(), // space-separated
   resources: text().notNull(), // JSON array: resource servers it may ask for beyond our own
+  serves: text().notNull().default('[]'), // JSON array: resource servers that it is
   jwks: text(), // JSON
   first_party: integer().notNull(), // 0 or 1
   access_token_ttl: integer(),

@@ -286,6 +286,13 @@ describe('a client cannot be', () => {
     ['with a resource with a fragment', { resources: ['https://api.example/#x'] }, '/resources/0'],
     ['with a resource like an id', { resources: ['app'] }, '/resources/0'],
     ['with our own resource', { resources: ['urn:allauth:mqtt'] }, '/resources/0'],
+    ['that serves what is no resource', { serves: ['app'] }, '/serves/0'],
+    ['that serves what is ours', { serves: ['urn:allauth:mqtt'] }, '/serves/0'],
+    [
+      'that serves and proves nothing',
+      { token_endpoint_auth_method: 'none', serves: ['https://api.example'] },
+      '/serves',
+    ],
     ['with a short access_token_ttl', { access_token_ttl: 59 }, '/access_token_ttl'],
     ['with a long access_token_ttl', { access_token_ttl: 86_401 }, '/access_token_ttl'],
     ['with a broken access_token_ttl', { access_token_ttl: 60.5 }, '/access_token_ttl'],

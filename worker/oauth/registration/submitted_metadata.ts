@@ -4,11 +4,13 @@
 import { fieldErrors } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
+import type { Settings } from '../../settings.ts'
 import {
   type ClientDefaults,
   type ClientRegistration,
   clientRegistration,
   type Description,
+  ownResources,
   withChanges,
 } from '../clients/client_metadata.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
@@ -38,6 +40,18 @@ export function readMetadata(
   if (!read.success) throw refusalOf(fieldErrors(read.error))
   return read.data
 }
+
+/**
+ * The most that a client may ask for which nobody vouches for, as the settings say. Scopes lead to
+ * the resources of this server, so these are left out.
+ */
+export const boundsOfAnybody = (
+  cx: Context,
+  { self_registered_scopes, self_registered_resources }: Settings,
+): Pick<Description, 'scope' | 'resources'> => ({
+  scope: [...new Set(self_registered_scopes)],
+  resources: self_registered_resources.filter((one) => !ownResources(cx).includes(one)),
+})
 
 function assertCode(response_types: unknown): void {
   const isCode = Array.isArray(response_types) && response_types.every((one) => one === 'code')
