@@ -3,6 +3,7 @@
 import { expect, test } from 'vitest'
 import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
+import { leavesAnOperator, operatorExists } from '../../worker/access/operator_store.ts'
 import { rightsOf } from '../../worker/access/rights.ts'
 import {
   findEvaluation,
@@ -11,7 +12,7 @@ import {
   listNeededForPrincipal,
 } from '../../worker/access/rights_store.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
-import { findGrantsByKeys, leavesAnOperator } from '../../worker/access/store.ts'
+import { findGrantsByKeys } from '../../worker/access/store.ts'
 import { type Statement, scalar, sql } from '../../worker/db/sql.ts'
 import { startWorker } from '../context.ts'
 import { actor } from './fixture.ts'
@@ -34,6 +35,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
+    sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', email_key: null, role: 'r', object: '*' }]),
   ]
   const plans = await Promise.all(

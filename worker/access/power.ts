@@ -28,7 +28,7 @@ import {
   type NeededRow,
 } from './rights_store.ts'
 
-export { leavesAnOperator } from './store.ts'
+export { leavesAnOperator } from './operator_store.ts'
 
 const mayAll = (cx: Context): boolean => cx.actor.scopes.has('manage')
 
