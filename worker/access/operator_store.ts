@@ -1,6 +1,6 @@
-// Who counts as an operator: an active person who can sign in and holds `operator` on `*`. One
-// statement with two questions. The set-up link and ADMIN_EMAIL ask who holds it now, the guard of
-// the last operator asks who holds it for good.
+// Operators: active people who can sign in and hold `operator` on `*`. One statement with two
+// questions. The set-up link and ADMIN_EMAIL ask for those who hold it now, the guard of the last
+// operator for those who hold it for good.
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 
 /**
