@@ -1635,6 +1635,28 @@ const THE_DATABASE: readonly Guard[] = [
   },
 ]
 
+const POWER: readonly Guard[] = [
+  {
+    name: 'operator-can-sign-in',
+    attack: 'a system that nobody can run, since its operator has no way to sign in',
+    file: 'worker/access/operator_store.ts',
+    from: "u.status = 'active' and u.password is not null",
+    to: "u.status = 'active'",
+    test: 'identity/setup',
+    title: 'who counts as the operator',
+  },
+  {
+    name: 'operator-has-begun',
+    attack:
+      'a blueprint with an operator of a later year, which keeps the first one from being made',
+    file: 'worker/access/operator_store.ts',
+    from: ' and (g.not_before is null or g.not_before <= ${now})',
+    to: '',
+    test: 'identity/setup',
+    title: 'who counts as the operator',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...CODES,
   ...REFRESH_TOKENS,
@@ -1648,6 +1670,7 @@ export const GUARDS: readonly Guard[] = [
   ...OUTSIDE,
   ...PARAMETERS,
   ...MANAGEMENT,
+  ...POWER,
   ...THE_LOG,
   ...THE_DATABASE,
 ]
