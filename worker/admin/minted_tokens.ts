@@ -7,9 +7,11 @@ import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import { unlessRefused } from '../db/database.ts'
 import { findDeviceById } from '../devices/devices.ts'
 import {
   type DeviceTokenRow,
+  demandDeviceOfToken,
   findDeviceToken,
   insertDeviceToken,
   listDeviceTokens,
@@ -73,6 +75,7 @@ export async function mintDeviceToken(
   const id = randomId(cx, 'tok')
   const { access_token, expires_at, kid } = await mintAccessToken(cx, {
     origin: id,
+    epoch: device.epoch,
     sub: device_id,
     client_id: device_id,
     audience: [cx.config.mqtt_audience],
@@ -83,7 +86,8 @@ export async function mintDeviceToken(
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
-  await cx.db.write([
+  const write = cx.db.write([
+    demandDeviceOfToken(row, device),
     insertDeviceToken(row),
     keepKeyUntil(kid, expires_at),
     appendEvent(cx, {
@@ -92,6 +96,9 @@ export async function mintDeviceToken(
       data: { id, expires_at },
     }),
   ])
+  await unlessRefused(write, () => {
+    throw new Problem('conflict', 'the device was suspended in the meantime, so it gets no token')
+  })
   return { ...row, access_token }
 }
 

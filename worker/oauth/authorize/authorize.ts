@@ -21,6 +21,7 @@ import {
   listAllowedScopes,
 } from '../authorizations/allowed_scope_store.ts'
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
+import { epochOf } from '../authorizations/store.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
@@ -332,6 +333,7 @@ export async function issueCode(
         : JSON.stringify(request.claims),
     authorization_details: details === undefined ? null : JSON.stringify(details),
     dpop_jkt: request.dpop_jkt ?? null,
+    epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
