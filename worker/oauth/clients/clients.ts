@@ -165,6 +165,7 @@ export async function creationOf(
     created_at: now,
     updated_at: now,
     version: 1,
+    epoch: 0,
     ...registration,
   }
   return [
