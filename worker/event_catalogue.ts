@@ -277,6 +277,18 @@ export const EVENTS = {
       alg: { is: 'string', meaning: 'its algorithm' },
     },
   },
+  'key.revoked': {
+    subject: null,
+    meaning: 'A signing key was revoked: nothing that it signed counts any more.',
+    data: {
+      kid: { is: 'string', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+      successor: {
+        is: 'string or null',
+        meaning: 'the key that signs in its place; null where it did not sign',
+      },
+    },
+  },
   // --- oauth
   'authorization.allowed': {
     subject: 'the user',

@@ -9,6 +9,7 @@ import { Hono } from 'hono'
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, z } from '../api.ts'
 import type { Env } from '../http.ts'
+import { revokedKeySchema, revokeKey } from './key_revocation.ts'
 import { describeKey, describeKeys, keySchema } from './key_status.ts'
 import { paserks } from './paseto.ts'
 import { JWKS_MAX_AGE, jwks, rotateKey } from './signing_keys.ts'
@@ -57,6 +58,16 @@ export function keyRoutes(): Api {
       const { cx } = c.var
       return c.json(await describeKey(cx, await rotateKey(cx, params.alg)), 201)
     },
+  })
+  operation(api, {
+    id: 'revokeKey',
+    at: 'DELETE /v1/keys/{kid}',
+    summary:
+      'Revoke a signing key at once; tokens it signed count no more, and a successor signs in its place',
+    scope: 'keys:write',
+    params: z.object({ kid: z.string().min(1).max(64) }),
+    answers: { 200: json(revokedKeySchema, 'the key is revoked') },
+    run: async (c, { params }) => c.json(await revokeKey(c.var.cx, params.kid), 200),
   })
   return api
 }
