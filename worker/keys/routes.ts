@@ -1,8 +1,8 @@
 // Keys: the signing keys of this issuer, and how key sets of others are fetched.
 // Routes: the JWKS and the PASERKs under /.well-known, and /v1/keys.
 // Table: `signing_key` (store.ts).
-// Files: signing_keys.ts makes and rotates keys, jwt.ts and paseto.ts sign and check,
-// remote_jwks.ts fetches key sets of others.
+// Files: signing_keys.ts makes and rotates keys, key_revocation.ts takes them out, resealing.ts
+// follows a new SECRET_KEY, jwt.ts and paseto.ts sign and check, remote_jwks.ts fetches key sets.
 // Leaves to the rooms above the claims of a token, and whose key sets count. Private keys never
 // leave the room.
 import { Hono } from 'hono'
@@ -12,6 +12,7 @@ import type { Env } from '../http.ts'
 import { revokedKeySchema, revokeKey } from './key_revocation.ts'
 import { describeKey, describeKeys, keySchema } from './key_status.ts'
 import { paserks } from './paseto.ts'
+import { keyStatus, keyStatusSchema, reseal, resealedSchema } from './resealing.ts'
 import { JWKS_MAX_AGE, jwks, rotateKey } from './signing_keys.ts'
 
 /** Database round trips: 0 warm, 1 cold; the PASERKs one more while there is no such key. */
@@ -45,6 +46,23 @@ export function keyRoutes(): Api {
       200: json(z.object({ items: z.array(keySchema), next_cursor: z.null() }), 'the keys'),
     },
     run: async (c) => c.json({ items: await describeKeys(c.var.cx), next_cursor: null }, 200),
+  })
+  operation(api, {
+    id: 'getKeyStatus',
+    at: 'GET /v1/keys/status',
+    summary: 'Which SECRET_KEY sealed what, and whether an old one may be dropped',
+    scope: 'keys:read',
+    answers: { 200: json(keyStatusSchema, 'the status') },
+    run: async (c) => c.json(await keyStatus(c.var.cx), 200),
+  })
+  operation(api, {
+    id: 'resealSecrets',
+    at: 'POST /v1/keys/reseal',
+    summary:
+      'Seal with the newest SECRET_KEY now, once every instance has it; else it begins after an hour',
+    scope: 'keys:write',
+    answers: { 200: json(resealedSchema, 'what was sealed anew') },
+    run: async (c) => c.json(await reseal(c.var.cx), 200),
   })
   operation(api, {
     id: 'rotateKey',

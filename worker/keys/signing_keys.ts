@@ -6,6 +6,12 @@ import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import {
+  acceptSecretKeys,
+  listIndispensable,
+  listSecretKeys,
+  proveSecretKey,
+} from '../secret_keys.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
 import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
 import { deleteKey, insertKeyUnlessPending, isKey, type KeyRow, listKeys } from './store.ts'
@@ -37,17 +43,22 @@ export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
 
 /** All keys, as the database has them now. One round trip. */
 export async function readSigningKeys(cx: Context): Promise<readonly KeyRow[]> {
-  const { keys, settings, secrets } = await cx.db.read({
+  const { keys, settings, secrets, secret_keys, sealed } = await cx.db.read({
     keys: listKeys(),
     settings: listSettings(),
     secrets: listStoredSecrets(),
+    secret_keys: listSecretKeys(),
+    sealed: listIndispensable(cx.now()),
   })
   acceptSettings(cx, settings)
   acceptStoredSecrets(cx, secrets)
+  // A SECRET_KEY that is new is noted once, with one more round trip.
+  const note = await acceptSecretKeys(cx, secret_keys, sealed)
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
+    if (note !== null) await cx.db.write(note)
     return acceptKeys(cx, keys)
   }
-  return makeFirstKeys(cx)
+  return makeFirstKeys(cx, note)
 }
 
 /** Remembers keys that were read. */
@@ -106,11 +117,15 @@ export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyR
   return ofAlg(acceptKeys(cx, keys))
 }
 
-async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
+async function makeFirstKeys(cx: Context, note: Statement | null): Promise<readonly KeyRow[]> {
   const now = cx.now()
   // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
   const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const { after } = await cx.db.write({ changes: made.map(insertFirstKey), after: listKeys() })
+  const { after } = await cx.db.write({
+    note,
+    changes: made.map(insertFirstKey),
+    after: listKeys(),
+  })
   return acceptKeys(cx, after)
 }
 
@@ -162,19 +177,31 @@ function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean 
   return Math.max(last, key.needed_until) < cx.now()
 }
 
-/** A new key, which is stored nowhere yet. */
-export async function makeKey(cx: Context, alg: Algorithm, signs_at: number): Promise<KeyRow> {
+/**
+ * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws UnsealError
+ * when SECRET_KEY does not open the others.
+ */
+export async function makeKey(
+  cx: Context,
+  alg: Algorithm,
+  signs_at: number,
+  replaced?: KeyRow,
+): Promise<KeyRow> {
+  await proveSecretKey(cx, replaced && contextOfKey(replaced.kid))
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   const kid = encodeBase64url(cx.random(12))
   const public_jwk = JSON.stringify({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' })
   const secret = JSON.stringify(await exportJWK(privateKey))
-  const private_jwk = await seal(cx, `signing_key.private_jwk:${kid}`, secret)
+  const private_jwk = await seal(cx, contextOfKey(kid), secret)
   return { kid, alg, public_jwk, private_jwk, created_at: cx.now(), signs_at, needed_until: 0 }
 }
 
+/** The place of a private key, which its sealed value is bound to. */
+export const contextOfKey = (kid: string): string => `signing_key.private_jwk:${kid}`
+
 /** The private key as it is kept. Throws UnsealError when SECRET_KEY does not open it. */
 export const privateJwk = async (cx: Context, key: KeyRow): Promise<JWK> =>
-  JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
+  JSON.parse(await unseal(cx, contextOfKey(key.kid), key.private_jwk))
 
 /**
  * The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it.

@@ -27,6 +27,11 @@ export const isKey = (kid: string): Condition =>
 
 export const deleteKey = (kid: string): Statement => sql`delete from signing_key where kid = ${kid}`
 
+/** Replaces the sealed private part by another one of the same key. */
+export const resealKey = ({ kid, private_jwk }: KeyRow, resealed: string): Statement =>
+  sql`update signing_key set private_jwk = ${resealed}
+    where kid = ${kid} and private_jwk = ${private_jwk}`
+
 /** Inserts the key as long as `predecessor` is there, which the same batch deletes. */
 export const insertSuccessor = (row: KeyRow, predecessor: string): Statement =>
   insertWhere(signing_key, row, isKey(predecessor))
