@@ -873,7 +873,7 @@ const SIGNING_KEYS: readonly Guard[] = [
     name: 'successor-of-a-revoked-key',
     attack: 'a leaked key revoked, and an older one, or none, signing in its place',
     file: 'worker/keys/key_revocation.ts',
-    from: 'isSigning ? await makeKey(cx, alg, cx.now()) : null',
+    from: 'isSigning ? await makeKey(cx, alg, cx.now(), key) : null',
     to: 'null',
     test: 'keys/key_revocation',
     title: 'the key that signs',
