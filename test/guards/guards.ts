@@ -1039,6 +1039,55 @@ const KINDS: readonly Guard[] = [
   },
 ]
 
+const SIGNING_KEYS: readonly Guard[] = [
+  {
+    name: 'successor-of-a-revoked-key',
+    attack: 'a leaked key revoked, and an older one, or none, signing in its place',
+    file: 'worker/keys/key_revocation.ts',
+    from: 'isSigning ? await makeKey(cx, alg, cx.now(), key) : null',
+    to: 'null',
+    test: 'keys/key_revocation',
+    title: 'the key that signs',
+  },
+  {
+    name: 'tokens-of-a-revoked-key',
+    attack: 'a token of a revoked key that counts as long as it was remembered',
+    file: 'worker/oauth/tokens/formats.ts',
+    from: ' && recall(cx, REMEMBERED_UNDER) === keys',
+    to: '',
+    test: 'keys/key_revocation',
+    title: 'lets go of both within a minute',
+  },
+  {
+    name: 'sessions-of-a-withdrawn-key',
+    attack: 'a session that goes on with the token that a leaked key signed',
+    file: 'proxy-node/index.ts',
+    from: 'for (const session of orphans) session.revoke()',
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'takes the sessions with it',
+  },
+  {
+    name: 'no-key-published',
+    attack: 'an empty answer that ends every session',
+    file: 'proxy-node/index.ts',
+    from: ' && refresh.keys > 0',
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'that an outage hides',
+  },
+  {
+    name: 'keys-of-an-outdated-cache',
+    attack:
+      'a withdrawn key that an outdated cache brings back, and its successor that goes with it',
+    file: 'proxy-node/tokens/jwks.ts',
+    from: "throw new RefreshError('outdated')",
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'an outdated cache',
+  },
+]
+
 const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'dpop-typ',
@@ -1737,6 +1786,7 @@ export const GUARDS: readonly Guard[] = [
   ...BROWSERS,
   ...DEVICES,
   ...KINDS,
+  ...SIGNING_KEYS,
   ...BOUND_TOKENS,
   ...ACTING_FOR_OTHERS,
   ...OUTSIDE,
