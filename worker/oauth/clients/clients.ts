@@ -18,6 +18,7 @@ import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import { parseScope } from '../scopes.ts'
 import { clientDigest } from './client_digest.ts'
 import {
@@ -84,17 +85,22 @@ function assertMayBeFirstParty(cx: Context, first_party: boolean): void {
   )
 }
 
-/** The plan for an entry of the blueprint, or for a create. A secret applies at creation only. */
+/**
+ * The plan for an entry of the blueprint, or for a create. A secret applies at creation only.
+ * `coming` are the settings as the same blueprint leaves them.
+ */
 export async function planClient(
   cx: Context,
   entry: ClientInput,
   current: ClientRow | undefined,
+  coming?: Settings,
 ): Promise<Plan> {
   const { client_id, client_secret, ...members } = entry
+  const settings = coming ?? (await loadSettings(cx))
   if (current !== undefined) {
-    return planChange(cx, current, withChanges(cx, parseClient(current), members))
+    return planChange(cx, current, withChanges(cx, settings, parseClient(current), members))
   }
-  const client = withChanges(cx, INITIAL, members)
+  const client = withChanges(cx, settings, INITIAL, members)
   assertMayHandOnScopes(cx, client.scope)
   assertMayBeFirstParty(cx, client.first_party)
   const errors: FieldError[] = []
@@ -287,7 +293,7 @@ export async function changeClient(
     if (current === undefined) throw clientNotFound()
     if (demanded !== null && current.version !== demanded) break
     const before = parseClient(current)
-    const next = withChanges(cx, before, patch)
+    const next = withChanges(cx, await loadSettings(cx), before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
     const write = cx.db.write({ changes: plan.statements, clients: findClientById(id) })

@@ -79,7 +79,7 @@ async function renew(
       initial_access_token_id: null,
       metadata_expires_at,
     }
-    const next = judge(cx, url, null, client)
+    const next = await judge(cx, url, null, client)
     if (next === null) return undefined
     const { clients } = await cx.db.write({
       changes: await creationOf(acting, url, next, { client_secret: undefined, registration }),
@@ -87,7 +87,7 @@ async function renew(
     })
     return clients[0]
   }
-  const next = judge(cx, url, parseClient(row), client)
+  const next = await judge(cx, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(acting, row, next)
   const { clients } = await cx.db.write({
@@ -148,12 +148,12 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
 }
 
 /** The client that the document describes, in place of `current`; null when it is not valid. */
-function judge(
+async function judge(
   cx: Context,
   url: string,
   current: Client | null,
   document: Record<string, unknown>,
-): Description | null {
+): Promise<Description | null> {
   const { token_endpoint_auth_method = 'none' } = document
   const fault =
     'client_secret' in document || 'client_secret_expires_at' in document
@@ -172,7 +172,7 @@ function judge(
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const metadata = readMetadata(own, grantTypesFor('anybody'))
     const start = current === null ? INITIAL : startOver(current)
-    const next = describeAsRegistered(
+    const next = await describeAsRegistered(
       cx,
       { ...start, scope: [...IDENTITY_SCOPES] },
       metadata,
