@@ -195,7 +195,7 @@ describe('a client', () => {
 })
 
 describe('a client cannot be', () => {
-  const jwk = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
   const assertion = { token_endpoint_auth_method: 'private_key_jwt', redirect_uris: [CALLBACK] }
   const uri = (one: string) => ({ redirect_uris: [one] })
   const native = (one: string) => ({ application_type: 'native', redirect_uris: [one] })
@@ -243,12 +243,12 @@ describe('a client cannot be', () => {
     [
       'with a symmetric key',
       { ...assertion, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-      '/jwks/keys/0/kty',
+      '/jwks/keys/0',
     ],
     [
       'with a key without its members',
       { ...assertion, jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: jwk.x }] } },
-      '/jwks/keys/0',
+      '/jwks/keys/0/y',
     ],
     [
       'with a short RSA key',
@@ -286,6 +286,13 @@ describe('a client cannot be', () => {
     ['with a resource with a fragment', { resources: ['https://api.example/#x'] }, '/resources/0'],
     ['with a resource like an id', { resources: ['app'] }, '/resources/0'],
     ['with our own resource', { resources: ['urn:allauth:mqtt'] }, '/resources/0'],
+    ['that serves what is no resource', { serves: ['app'] }, '/serves/0'],
+    ['that serves what is ours', { serves: ['urn:allauth:mqtt'] }, '/serves/0'],
+    [
+      'that serves and proves nothing',
+      { token_endpoint_auth_method: 'none', serves: ['https://api.example'] },
+      '/serves',
+    ],
     ['with a short access_token_ttl', { access_token_ttl: 59 }, '/access_token_ttl'],
     ['with a long access_token_ttl', { access_token_ttl: 86_401 }, '/access_token_ttl'],
     ['with a broken access_token_ttl', { access_token_ttl: 60.5 }, '/access_token_ttl'],

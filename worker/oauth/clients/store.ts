@@ -26,6 +26,7 @@ export type ClientColumns = Omit<
   | 'registration_token_hash'
   | 'initial_access_token_id'
   | 'metadata_expires_at'
+  | 'epoch'
 >
 
 export const findClientById = (id: string): Statement<ClientRow> =>
@@ -65,13 +66,17 @@ export const demandClientBefore = ({ id, version }: ClientRow, wanted: ClientCol
         and redirect_uris = ${wanted.redirect_uris}
         and post_logout_redirect_uris = ${wanted.post_logout_redirect_uris}
         and grant_types = ${wanted.grant_types} and scope = ${wanted.scope}
-        and resources = ${wanted.resources} and jwks is ${wanted.jwks}
+        and resources = ${wanted.resources} and serves = ${wanted.serves}
+        and jwks is ${wanted.jwks}
         and first_party = ${wanted.first_party} and access_token_ttl is ${wanted.access_token_ttl}
         and members = ${wanted.members})`,
     'client_version',
   )
 
-/** Changes the named columns if the client is still at `version`. */
+/**
+ * Changes the named columns if the client is still at `version`. Disabling raises the epoch:
+ * whatever was issued to the client before is dead, also when it is enabled again.
+ */
 export function updateClient(
   id: string,
   version: number,
@@ -102,7 +107,8 @@ type Value = string | number | null
 
 const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   client_name: (value) => sql`client_name = ${value}`,
-  status: (value) => sql`status = ${value}`,
+  status: (value) =>
+    sql`epoch = epoch + (status = 'active' and ${value} <> 'active'), status = ${value}`,
   token_endpoint_auth_method: (value) => sql`token_endpoint_auth_method = ${value}`,
   application_type: (value) => sql`application_type = ${value}`,
   redirect_uris: (value) => sql`redirect_uris = ${value}`,
@@ -110,6 +116,7 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   grant_types: (value) => sql`grant_types = ${value}`,
   scope: (value) => sql`scope = ${value}`,
   resources: (value) => sql`resources = ${value}`,
+  serves: (value) => sql`serves = ${value}`,
   jwks: (value) => sql`jwks = ${value}`,
   first_party: (value) => sql`first_party = ${value}`,
   access_token_ttl: (value) => sql`access_token_ttl = ${value}`,
