@@ -762,6 +762,15 @@ const BROWSERS: readonly Guard[] = [
     title: 'signing out leads to the address that anybody registered',
   },
   {
+    name: 'pairwise-borrows-host',
+    attack: 'a sector that is joined by a host behind a scheme of one’s own',
+    file: 'worker/oauth/clients/subject_identifier.ts',
+    from: ' || borrowsHost(client)',
+    to: '',
+    test: 'oauth/clients/pairwise',
+    title: 'with a scheme of its own that goes on with the host of another sector',
+  },
+  {
     name: 'pairwise-keeps-sector',
     attack: 'a client that moves to the sector of another to learn its subs',
     file: 'worker/oauth/registration/submitted_metadata.ts',
