@@ -253,6 +253,14 @@ export const SETTINGS = {
     meaning:
       'Who registers clients by software (RFC 7591): `off` nobody, `token` the holder of an initial access token, `open` anybody.',
   }),
+  private_network_redirects: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether clients that prove themselves may have redirect addresses of plain http in private networks: private and link-local addresses, names of one label, and names that end in `.local`, `.lan`, `.home.arpa` or `.internal`. Addresses that a client has already stay.',
+  }),
   self_registered_scopes: setting({
     schema: z.array(scopeOfAnybody).max(50),
     default: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],

@@ -152,7 +152,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   response_mode: '`response_mode` is not one that a code can be sent by.',
   response_type: '`response_type` is not code.',
   silent_acr: 'With prompt=none the person would have to sign in anew.',
-  silent_consent: 'With prompt=none the person would have to be asked.',
+  silent_consent:
+    'With prompt=none the person would have to be asked: nothing was allowed yet, the client changed since, or any program may be it (public, at a loopback address or a scheme of its own).',
   silent_login: 'With prompt=none nobody is signed in.',
   too_many_resources: 'The request names too many resources.',
   unknown_prompt: '`prompt` has a value that is not supported.',

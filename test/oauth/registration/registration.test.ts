@@ -620,6 +620,25 @@ describe('who may register', () => {
     expect(known.headers.get('location')).toContain(`${address}?error=consent_required`)
   })
 
+  test.each([{}, { application_type: 'web' }, { application_type: 'native' }])(
+    'a tool that registers http://localhost/callback comes from any port: %j',
+    async (type) => {
+      await setRegistration(worker, 'open')
+      const { body } = await register(worker, {
+        ...type,
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://localhost/callback'],
+      })
+      await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+      const ann = new Browser(worker)
+      await signIn(worker, ann, 'ann')
+      const redirect_uri = 'http://localhost:53682/callback'
+      const path = requestPath({ client_id: body.client_id, redirect_uri })
+      const done = await ann.submit(await follow(ann, await ann.get(path)), { action: 'allow' })
+      expect(locationOf(done).href).toMatch(/^http:\/\/localhost:53682\/callback\?code=/)
+    },
+  )
+
   test('signing out leads to the address that anybody registered only for who sees it', async () => {
     await setRegistration(worker, 'open')
     const bye = 'https://who.example/bye'
