@@ -15,6 +15,8 @@ const SCOPE = API_SCOPES.join(' ')
 type Ids = Record<'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session', string>
 type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
+const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
+
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
 const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createUser: 'a new person holds nothing',
@@ -90,7 +92,9 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createInitialAccessToken: [() => ['/v1/initial-access-tokens', { scope: 'openid manage' }]],
   deleteInitialAccessToken: [({ initial }) => [`/v1/initial-access-tokens/${initial}`]],
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
-  rotateKey: 'the keys of the issuer are no principal, and keys:write is all that they are about',
+  rotateKey: KEYS,
+  revokeKey: KEYS,
+  resealSecrets: KEYS,
 }
 
 let worker: TestWorker
