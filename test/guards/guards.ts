@@ -1758,6 +1758,15 @@ const THE_DATABASE: readonly Guard[] = [
 
 const POWER: readonly Guard[] = [
   {
+    name: 'power-of-both',
+    attack: 'more power by acting for somebody who holds it (RFC 8693 §5)',
+    file: 'worker/access/power.ts',
+    from: '...acting.map((id) => ({ ...actor, id }))',
+    to: '',
+    test: 'oauth/token/token_exchange',
+    title: 'hands on no more than both hold',
+  },
+  {
     name: 'operator-can-sign-in',
     attack: 'a system that nobody can run, since its operator has no way to sign in',
     file: 'worker/access/operator_store.ts',
@@ -1815,7 +1824,7 @@ const POWER: readonly Guard[] = [
     name: 'type-of-a-device',
     attack: 'rules handed out by giving a device an existing broad type',
     file: 'worker/access/power.ts',
-    from: '    listLackingRules(cx.actor, whole, cx.now()),\n',
+    from: '    ofEach(cx, (one) => listLackingRules(one, whole, cx.now())),\n',
     to: '',
     test: 'devices/device_rules_power',
     title: 'no type, value or place',
@@ -1824,7 +1833,7 @@ const POWER: readonly Guard[] = [
     name: 'rules-of-a-device',
     attack: 'a credential set for a device whose type says more than the actor may do',
     file: 'worker/access/power.ts',
-    from: '        listLackingRules(cx.actor, storedShape(id), cx.now()),\n',
+    from: '        ofEach(cx, (one) => listLackingRules(one, storedShape(id), cx.now())),\n',
     to: '',
     test: 'devices/device_rules_power',
     title: 'no type, value or place',
