@@ -784,6 +784,25 @@ describe('the actor', () => {
     expect([await read(first), await read(again)]).toEqual([403, 403])
   })
 
+  test('who is a person hands on no more than both hold', async () => {
+    await addUser(worker, 'bob')
+    await changeClient(worker.context(), 'web', { scope: 'openid access:write' }, null)
+    await addGrant(worker, 'ann', { name: 'helper', permissions: ['access:write'] })
+    await addGrant(worker, 'ann', { name: 'viewer', permissions: ['device:read'] })
+    await addGrant(worker, 'bob', { name: 'keeper', permissions: ['access:write'] })
+    const own = await ownToken('access:write')
+    const { body } = await exchange(own, acted(await ownToken('access:write', 'bob')), 'web')
+    const give = async (access_token: string | undefined) =>
+      (
+        await worker.request('/v1/grants', {
+          method: 'POST',
+          headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ subject: 'bob', role: 'viewer', object: '*' }),
+        })
+      ).status
+    expect([await give(body.access_token), await give(own)]).toEqual([403, 201])
+  })
+
   test('who is a person bounds the token also when it is exchanged once more', async () => {
     await addUser(worker, 'bob')
     const rules = (topic: string) => [{ permission: 'allow', action: 'all', topic }]

@@ -70,7 +70,8 @@ export type SetBy = 'client' | 'initial_access_token' | 'operator'
 /**
  * Members with a column of their own. An optional member may be null: a merge patch with null
  * removes it. `shown` is the schema of answers where that is less strict, so that a client that was
- * stored under an earlier rule is shown too.
+ * stored under an earlier rule is shown too. `gives_rights`: a client that replaces itself keeps at
+ * most what it has of it, so that nothing comes back that an operator took away.
  */
 export const COLUMN_MEMBERS = {
   client_name: {
@@ -107,8 +108,10 @@ export const COLUMN_MEMBERS = {
     shown: z.array(z.string()),
     initial: [] as string[],
   },
+  // A client asks for grants when it is registered. Afterwards it can give some up, and no more.
   grant_types: {
     by: 'client',
+    gives_rights: true,
     schema: z.array(z.enum(GRANT_TYPE_NAMES)).min(1).max(GRANT_TYPE_NAMES.length),
     initial: ['authorization_code'] as GrantTypeName[],
   },
@@ -245,7 +248,13 @@ type SetOf<By extends SetBy> = keyof {
   [K in keyof Entries as Entries[K]['by'] extends By ? K : never]: true
 }
 
-type Entry = { by: SetBy; schema: z.ZodType; shown?: z.ZodType; optional?: true }
+type Entry = {
+  by: SetBy
+  schema: z.ZodType
+  shown?: z.ZodType
+  optional?: true
+  gives_rights?: true
+}
 const entriesOf = (by: readonly SetBy[]): [string, Entry][] =>
   Object.entries<Entry>(ENTRIES).filter(([, entry]) => by.includes(entry.by))
 
@@ -270,8 +279,10 @@ export const shownShape = shape(all, ({ schema, shown = schema, optional }) =>
   optional ? shown.nullable() : shown,
 ) as { [K in keyof Entries]: Shown<Entries[K]> }
 
-/** Names of the members that a client sets for itself. */
-export const OWN_NAMES = entriesOf(['client']).map(([name]) => name) as SetOf<'client'>[]
+/** Names of the members that a client replaces at will: its own, but for those that give rights. */
+export const OWN_NAMES = entriesOf(['client'])
+  .filter(([, { gives_rights }]) => gives_rights !== true)
+  .map(([name]) => name) as SetOf<'client'>[]
 
 // --- the stored form --------------------------------------------------------------------------
 
