@@ -10,6 +10,8 @@ export type Config = {
   port: number
   database_url: string
   database_auth_token: string | undefined
+  /** Seconds within which every answer comes. */
+  database_timeout: number
   /** 32 bytes each, newest first: the first seals, all open. */
   secret_keys: readonly Uint8Array<ArrayBuffer>[]
   blueprint: string | undefined
@@ -106,6 +108,19 @@ export const VARIABLES = {
     example: 'eyJhbGciOiJFZERTQSJ9...',
     runtimes: 'all',
     read: asText,
+  }),
+  DATABASE_TIMEOUT: variable({
+    meaning:
+      'Within how many seconds every answer comes, 1 to 60, also when the database is slow or silent: then 503 with ' +
+      '`Retry-After`.',
+    default: '5',
+    example: '5',
+    runtimes: 'all',
+    read: (text, fault) => {
+      const seconds = /^\d{1,2}$/.test(text) ? Number(text) : 0
+      if (seconds < 1 || seconds > 60) fault('is not a number of seconds from 1 to 60')
+      return seconds
+    },
   }),
   SECRET_KEY: variable({
     meaning:
@@ -272,6 +287,7 @@ export function readEnvironment(env: Environment): {
     host: read('HOST'),
     database_url: read('DATABASE_URL'),
     database_auth_token: read('DATABASE_AUTH_TOKEN'),
+    database_timeout: read('DATABASE_TIMEOUT'),
     secret_keys: read('SECRET_KEY'),
     blueprint: read('BLUEPRINT'),
     surface: read('SURFACE'),

@@ -2,17 +2,13 @@
 // (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed settings
 // are kept in the table `setting`. A cold process reads them together with the signing keys and
 // remembers them for a minute. Variables are another thing: environment.ts.
-import { z } from './api.ts'
+import { API_SCOPES, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
-
-const publicKey = z
-  .looseObject({ kty: z.enum(['EC', 'OKP', 'RSA']) })
-  .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
 
 /** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
@@ -23,7 +19,7 @@ const trustedIssuer = z
       .url({ protocol: /^https?$/ })
       .max(2048)
       .optional(),
-    jwks: z.strictObject({ keys: z.array(publicKey).min(1).max(10) }).optional(),
+    jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(50) }).optional(),
     /**
      * The `aud` of its assertions, where that is neither the issuer here nor the token endpoint.
      */
@@ -46,6 +42,23 @@ const trustedIssuer = z
   )
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
+
+/** A scope (RFC 6749 §3.3) that is no power over this system: anybody may ask for it. */
+const scopeOfAnybody = z
+  .string()
+  .max(200)
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope')
+  .refine(
+    (one) => !['manage', ...API_SCOPES].includes(one),
+    'is a scope of the management API, which nobody gets unasked',
+  )
+
+/** RFC 8707 §2: an absolute URI without fragment. */
+const resourceUri = z
+  .string()
+  .max(2048)
+  .regex(/^[A-Za-z][A-Za-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/, 'is no absolute URI without fragment')
+  .refine((uri) => URL.canParse(uri), 'is no absolute URI without fragment')
 
 /**
  * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
@@ -213,6 +226,20 @@ export const SETTINGS = {
     unit: null,
     meaning:
       'Who registers clients by software (RFC 7591): `off` nobody, `token` the holder of an initial access token, `open` anybody.',
+  }),
+  self_registered_scopes: setting({
+    schema: z.array(scopeOfAnybody).max(50),
+    default: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
+    unit: null,
+    meaning:
+      'Scopes that clients may have which nobody vouches for: those that register without an initial access token, when they do, and those that bring a document, each time it is read. None of the management API.',
+  }),
+  self_registered_resources: setting({
+    schema: z.array(resourceUri).max(20),
+    default: [],
+    unit: null,
+    meaning:
+      'Resources (RFC 8707) that the same clients may ask for, as agents do: they get them as `resources` when they register, or when their document is read.',
   }),
   client_id_metadata_documents: setting({
     schema: z.boolean(),

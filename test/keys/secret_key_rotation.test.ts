@@ -252,7 +252,7 @@ describe('a SECRET_KEY that opens nothing of what is there', () => {
 
   test('makes /readyz fail', async () => {
     const answer = await start(WRONG).request('/readyz')
-    expect(answer.status).toBe(503)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '60'])
     expect(await answer.json()).toMatchObject({
       status: 'unavailable',
       reason: 'sealed_with_another_key',

@@ -34,13 +34,15 @@ export { findRolesByNames } from './store.ts'
 
 /**
  * `manage` is every permission. A permission named like a scope of the management API gives that
- * scope, when it is held on `*`.
+ * scope, when it is held on `*`. Any other is a word of the installation: the name of an action as
+ * its programs ask for it (AuthZEN §5.3).
  */
 export const permissionSchema = z
   .string()
+  .max(200)
   .regex(
-    /^(manage|[a-z][a-z0-9_.-]{0,62}:[a-z][a-z0-9_.-]{0,62})$/,
-    'must look like noun:verb, in lower case, such as device:read',
+    /^[^\s\p{C}]([^\p{C}\p{Zl}\p{Zp}]*[^\s\p{C}])?$/u,
+    'must be visible text, no space at its ends, such as device:read or can_read',
   )
   .openapi({ example: 'device:read' })
 

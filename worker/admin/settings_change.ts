@@ -3,12 +3,14 @@ import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { judgeKeySet } from '../keys/public_key.ts'
 import {
   acceptSettings,
   DEFAULT_SETTINGS,
   listSettings,
   type Settings,
   settingsSchema,
+  type TrustedIssuer,
   updateSetting,
 } from '../settings.ts'
 
@@ -51,12 +53,29 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
       { pointer: '/trusted_issuers', detail: 'names this issuer itself' },
     ])
   }
+  if (fields.includes('trusted_issuers')) assertSoundKeys(next.trusted_issuers)
   const statements = fields.map((name) => updateSetting(cx, name, patch[name] ?? undefined))
   if (fields.length > 0) {
     statements.push(appendEvent(cx, { type: 'settings.updated', data: { names: fields } }))
   }
   const change = fields.length > 0 ? ('updated' as const) : ('unchanged' as const)
   return { change, fields, statements }
+}
+
+/** Keys of other issuers are judged as those of clients are. Throws Problem. */
+function assertSoundKeys(issuers: readonly TrustedIssuer[]): void {
+  const faults = issuers.flatMap(({ jwks }, n) => {
+    if (jwks === undefined) return []
+    const pointer = `/trusted_issuers/${n}/jwks/keys`
+    const { usable, faults } = judgeKeySet(jwks.keys)
+    const none = 'has no key that can verify a signature here: Ed25519, P-256 or RSA'
+    if (faults.length + usable.length === 0) return [{ pointer, detail: none }]
+    return faults.map(({ place, member, message }) => ({
+      pointer: [pointer, place, ...(member === '' ? [] : [member])].join('/'),
+      detail: message,
+    }))
+  })
+  if (faults.length > 0) throw new Problem('invalid_request', 'the settings cannot be so', faults)
 }
 
 /** Applies a merge patch. Other instances follow within a minute. */

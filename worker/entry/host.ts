@@ -41,7 +41,7 @@ import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
 import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './keys/own_secret_key.ts'
-import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
+import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
@@ -77,6 +77,9 @@ export async function openHost(
   try {
     const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
     migrated = await migrate(database, readMigrations(folder))
+    for (const { message, fields } of await listUndecided(database, migrated)) {
+      log('warn', message, fields)
+    }
     if (secret.text === null && !mayLackSecretKey) throw new CannotStart(SECRET_KEY_MISSING)
   } catch (error) {
     await database.close()

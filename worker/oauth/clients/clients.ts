@@ -19,6 +19,7 @@ import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { parseScope } from '../scopes.ts'
+import { clientDigest } from './client_digest.ts'
 import {
   type Client,
   type ClientInput,
@@ -33,6 +34,7 @@ import {
 import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import { newSecretRow } from './secret_rules.ts'
 import {
+  bindAllowedScopes,
   type ClientColumns,
   type ClientRow,
   clientExists,
@@ -191,11 +193,15 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
   const fields = names.flatMap((name) =>
     name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
   )
+  const digest = clientDigest(parseClient(current))
   return {
     change: 'updated',
     fields,
     statements: [
-      // This stands before the update, since its condition no longer holds afterwards.
+      // These stand before the update, since their condition no longer holds afterwards.
+      ...(digest === clientDigest(next)
+        ? []
+        : [bindAllowedScopes(current.id, current.version, digest)]),
       appendEvent(
         cx,
         { type: 'client.updated', subject_id: current.id, data: { fields } },
