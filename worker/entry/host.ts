@@ -1,6 +1,6 @@
 // Entry: the runtimes, the environment, drivers, processes; the only room that knows them.
 // Doors: workers.ts, node.ts, deno.ts, bun.ts; start.ts (the whole system), dev.ts, cli.ts. Rooms
-// beside: hrana/, embedded/, linking/.
+// beside: hrana/, embedded/, keys/, linking/.
 // This file is shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database
 // with its migrations, the first operator, the blueprint, and the context of each request. Uses
 // node: modules that all three have.
@@ -34,7 +34,7 @@ import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { guardFetch } from '../outside.ts'
-import { findUnopened, listIndispensable, proveSecretKey } from '../secret_keys.ts'
+import { findUnopened, listIndispensable, proveSecretKey } from '../stored_secrets.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'

@@ -9,9 +9,16 @@ import { isSealedBySealer, seal, sealerOf, sealWith, secretKeyIds, unseal } from
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { findUnopened, listSecretKeys, type SealedValue, sealFromNow } from '../secret_keys.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
-import { contextOfStoredSecret, listStoredSecrets, resealStoredSecret } from '../stored_secrets.ts'
+import {
+  contextOfStoredSecret,
+  findUnopened,
+  listSecretKeys,
+  listStoredSecrets,
+  resealStoredSecret,
+  type SealedValue,
+  sealFromNow,
+} from '../stored_secrets.ts'
 import { contextOfKey, KEY_MEMORY_TTL, readSigningKeys } from './signing_keys.ts'
 import { listKeys, resealKey } from './store.ts'
 
@@ -92,7 +99,7 @@ export async function reseal(cx: Context): Promise<Resealed> {
  * there is nothing to do, none with one SECRET_KEY.
  */
 export async function resealWhenDue(cx: Context): Promise<void> {
-  // What another one sealed can be opened only with that one beside it.
+  // A value that another one sealed opens only with that one beside it.
   if (cx.config.secret_keys.length < 2) return
   const { kept, secret_keys } = await readKept(cx)
   const [newest] = secretKeyIds(cx)

@@ -6,14 +6,15 @@ import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
 import {
   acceptSecretKeys,
+  acceptStoredSecrets,
   listIndispensable,
   listSecretKeys,
+  listStoredSecrets,
   proveSecretKey,
-} from '../secret_keys.ts'
-import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
-import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
+} from '../stored_secrets.ts'
 import { deleteKey, insertKeyUnlessPending, isKey, type KeyRow, listKeys } from './store.ts'
 
 export type Algorithm = KeyRow['alg']
@@ -178,8 +179,8 @@ function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean 
 }
 
 /**
- * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws UnsealError
- * when SECRET_KEY does not open the others.
+ * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws
+ * UnsealError when SECRET_KEY does not open the others.
  */
 export async function makeKey(
   cx: Context,
