@@ -142,7 +142,7 @@ export const VARIABLES = {
   }),
   ADMIN_EMAIL: variable({
     meaning:
-      'The first operator, made when there is none; without it a one-time set-up link is printed.',
+      'The first operator, made while nobody who can sign in is one; an account that is there is never promoted. Without it a one-time set-up link is printed.',
     default: undefined,
     example: 'operator@example.com',
     runtimes: 'Node, Deno, Bun',

@@ -2,8 +2,8 @@
 // Routes: the JWKS and the PASERKs under /.well-known, and /v1/keys.
 // Table: `signing_key` (store.ts).
 // Files: signing_keys.ts makes and rotates keys, key_revocation.ts takes them out, resealing.ts
-// follows a new SECRET_KEY, jwt.ts and paseto.ts sign and check, remote_jwks.ts fetches key sets,
-// public_key.ts judges keys, jwt_header.ts reads the headers of JWTs.
+// follows a new SECRET_KEY, jwt.ts and paseto.ts sign and check, remote_jwks.ts fetches key sets of
+// others, public_key.ts judges keys, jwt_header.ts reads the headers of JWTs.
 // Leaves to the rooms above the claims of a token, and whose key sets count. Private keys never
 // leave the room.
 import { Hono } from 'hono'

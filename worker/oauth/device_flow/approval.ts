@@ -17,6 +17,7 @@ import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
+import { epochOf } from '../authorizations/store.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
 import { clientDigest } from '../clients/client_digest.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
@@ -166,6 +167,7 @@ export async function answerDevice(
       status: decision,
       scope: scope.join(' '),
       authorization_details: details === undefined ? null : JSON.stringify(details),
+      epoch: epochOf({ epoch: session.user_epoch }, client),
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
