@@ -150,9 +150,12 @@ export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Pro
 
 /**
  * Makes the successor of the current key of an algorithm, unless one is already waiting. Deletes
- * keys of which no valid token can be left. Answers the key that signs next.
+ * keys of which no valid token can be left. Answers the key that signs next, and whether it is new.
  */
-export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
+export async function makeSuccessor(
+  cx: Context,
+  alg: Algorithm,
+): Promise<{ key: KeyRow; isNew: boolean }> {
   const keys = await readSigningKeys(cx)
   const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
@@ -167,8 +170,11 @@ export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   acceptKeys(cx, after)
   const next = after.findLast((key) => key.alg === alg)
   if (next === undefined) throw new Error(`no ${alg} key after a rotation`)
-  return next
+  return { key: next, isNew: next.kid === row.kid }
 }
+
+export const rotateKey = async (cx: Context, alg: Algorithm): Promise<KeyRow> =>
+  (await makeSuccessor(cx, alg)).key
 
 /** True when a successor has signed for so long that no token of this key can be valid. */
 function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean {
