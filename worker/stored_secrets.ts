@@ -113,7 +113,21 @@ export const listIndispensable = (now: number): Statement<SealedValue> =>
 
 /** From now on the SECRET_KEY of this id seals, in every program that reads the table again. */
 export const sealFromNow = (id: string, now: number): Statement =>
-  sql`update secret_key set seals_from = min(seals_from, ${now}) where id = ${id}`
+  insertInto(
+    secret_key,
+    { id, first_seen_at: now, seals_from: now },
+    sql<never>`on conflict (id) do update set seals_from = min(seals_from, excluded.seals_from)`,
+  )
+
+const UNNOTED = 'secret keys are not noted'
+
+/**
+ * For the command line, which is no server: an operator who uses a new SECRET_KEY there before any
+ * server has it does not begin its hour.
+ */
+export function leaveSecretKeysUnnoted(cx: Context): void {
+  remember(cx, UNNOTED, true, FOR_GOOD)
+}
 
 /**
  * Chooses the SECRET_KEY that seals in this process. Answers the statement that notes the newest
@@ -145,7 +159,9 @@ export async function acceptSecretKeys(
       seals_from: first_seen_at + (isAlone ? 0 : SEALS_AFTER),
     }
     known = [...rows, row]
-    note = insertInto(secret_key, row, sql<never>`on conflict (id) do nothing`)
+    if (recall(cx, UNNOTED) !== true) {
+      note = insertInto(secret_key, row, sql<never>`on conflict (id) do nothing`)
+    }
   }
   const seals = (id: string) => known.some((row) => row.id === id && row.seals_from <= cx.now())
   sealWith(cx, ids.find(seals) ?? ids.at(-1) ?? newest)

@@ -1141,6 +1141,15 @@ const SIGNING_KEYS: readonly Guard[] = [
     title: 'while some programs have the old SECRET_KEY alone',
   },
   {
+    name: 'hour-begun-by-the-command-line',
+    attack: 'a new SECRET_KEY used on the command line, long before the servers have it',
+    file: 'worker/stored_secrets.ts',
+    from: 'if (recall(cx, UNNOTED) !== true) {',
+    to: 'if (recall(cx, UNNOTED) !== 0) {',
+    test: 'keys/secret_key_rotation',
+    title: 'the command line does not begin the hour',
+  },
+  {
     name: 'old-secret-key-still-needed',
     attack: 'an old SECRET_KEY dropped while signing keys are sealed with it',
     file: 'worker/keys/resealing.ts',

@@ -19,7 +19,7 @@ import {
   type SealedValue,
   sealFromNow,
 } from '../stored_secrets.ts'
-import { contextOfKey, KEY_MEMORY_TTL, readSigningKeys } from './signing_keys.ts'
+import { contextOfKey, KEY_MEMORY_TTL } from './signing_keys.ts'
 import { listKeys, resealKey } from './store.ts'
 
 /**
@@ -77,11 +77,9 @@ async function readKept(cx: Context) {
 /**
  * Seals under the newest SECRET_KEY all that another one sealed, now. A program that has only the
  * old one can sign no more within an hour, so this is for the time when all have been restarted.
- * Three round trips.
+ * Two round trips.
  */
 export async function reseal(cx: Context): Promise<Resealed> {
-  // Notes the newest key, where this is the first program that has it.
-  await readSigningKeys(cx)
   const [newest] = secretKeyIds(cx)
   if (newest === undefined)
     throw new Problem('conflict', 'without SECRET_KEY nothing can be sealed')
