@@ -1807,6 +1807,36 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+const THE_PATH: readonly Guard[] = [
+  {
+    name: 'cookies-of-a-path',
+    attack: 'the session of another issuer of the same host (cookies keep Path=/)',
+    file: 'worker/cookies.ts',
+    from: "base === '' ? name : ",
+    to: 'true ? name : ',
+    test: 'ground/issuer_path',
+    title: 'cookies apart',
+  },
+  {
+    name: 'beside-the-path',
+    attack: 'endpoints beside the path, which a proxy in front protects or gives to others',
+    file: 'worker/issuer_path.ts',
+    from: 'return name === undefined ? ELSEWHERE : name + rest',
+    to: 'return name === undefined ? path : name + rest',
+    test: 'ground/issuer_path',
+    title: 'is nothing',
+  },
+  {
+    name: 'metadata-of-this-issuer',
+    attack: 'metadata of this issuer for another one of the same host (RFC 8414 §3.3)',
+    file: 'worker/issuer_path.ts',
+    from: "${base.replaceAll('.', '\\\\.')}(/.*)?$`",
+    to: '(?:${base})?(/.*)?$`',
+    test: 'ground/issuer_path',
+    title: 'no metadata of another issuer',
+  },
+]
+
 const THE_DATABASE: readonly Guard[] = [
   {
     name: 'answer-in-time',
@@ -1884,5 +1914,6 @@ export const GUARDS: readonly Guard[] = [
   ...MANAGEMENT,
   ...POWER,
   ...THE_LOG,
+  ...THE_PATH,
   ...THE_DATABASE,
 ]

@@ -257,7 +257,7 @@ async function deviceToken(id: string, values: Values): Promise<Answer> {
   })
     .setProtectedHeader({ alg, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
     .sign(await importJWK(jwk, alg))
-  const metadata = await call(`${issuer}/.well-known/oauth-authorization-server`, {}, issuer)
+  const metadata = await call(`${issuer}/.well-known/openid-configuration`, {}, issuer)
   const answer = await call(
     String(metadata['token_endpoint']),
     {

@@ -30,6 +30,7 @@ import {
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
+import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
@@ -171,7 +172,7 @@ export async function startHost(env: Environment, log: Log) {
     const address =
       typeof peer === 'object' && peer !== null && 'address' in peer ? String(peer.address) : ''
     return host.open(request, address)
-  })
+  }, issuerPath(host.config.issuer))
   return {
     ...host,
     /** Answers one request; `address` is the peer's, as the socket knows it. */

@@ -26,7 +26,6 @@ import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
-import { parseScope } from '../scopes.ts'
 import { clientDigest } from './client_digest.ts'
 import {
   type Client,
