@@ -17,6 +17,9 @@ export const IDENTITY_SCOPES: readonly string[] = [
 /** Scopes of the management API; `manage` is all of them. */
 export const MANAGEMENT_SCOPES: readonly string[] = ['manage', ...API_SCOPES]
 
+/** Scopes that this server gives a meaning. All others belong to the services of the customer. */
+export const OUR_SCOPES: readonly string[] = [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES]
+
 export const isManagementScope = (scope: string): boolean => MANAGEMENT_SCOPES.includes(scope)
 
 /** The audience of the management API and of access decisions. */

@@ -429,6 +429,17 @@ describe('scopes', () => {
     expect((await bring(jwt)).status).toBe(200)
   })
 
+  test('that nobody knows are left out, and one that the client may not have is named', async () => {
+    const { body } = await bring(await say(), { scope: 'openid frobnicate' })
+    expect(body.scope).toBe('openid')
+    const known = await bring(await say(), { scope: 'openid email frobnicate' })
+    expect(known.body).toMatchObject({
+      error: 'invalid_scope',
+      error_description: expect.stringMatching(/: email$/),
+    })
+    expect((await bring(await say(), { scope: 'frobnicate' })).body.error).toBe('invalid_scope')
+  })
+
   test('need no consent for a first-party client', async () => {
     await changeClient(worker.context(), 'portal', { first_party: true }, null)
     const { body } = await bring(await say(), { scope: 'openid profile', resource: API })
