@@ -459,17 +459,55 @@ describe('on the way to a remote database', () => {
   test('a lock is waited out, and one that stays makes it unavailable', async () => {
     const rival = new Libsql(path, {})
     rival.exec('BEGIN IMMEDIATE')
-    const short = connect({ attempts: 2 }).write(insert('locked out'))
+    const short = connect({ patience: 200 }).write(insert('locked out'))
     await expect(short).rejects.toMatchObject({
       name: 'DatabaseUnavailable',
       message: 'the database stayed locked',
     })
-    const long = connect({ attempts: 20 }).write(insert('waited'))
+    const long = connect({ patience: 5000 }).write(insert('waited'))
     setTimeout(() => rival.exec('COMMIT'), 150)
     await long
     rival.close()
     const batch = { waited: found('waited'), lockedOut: found('locked out') }
     expect(await connect().read(batch)).toEqual({ waited: [{ rid: 'waited' }], lockedOut: [] })
+  })
+
+  test('a server without a free connection (429) is waited for as for a lock', async () => {
+    let refusals = 5
+    let sent = 0
+    const crowded = (async (input, init) => {
+      sent++
+      if (refusals-- <= 0) return fetch(input, init)
+      // As sqld says it.
+      return Response.json({ error: 'timed out while creating a connection' }, { status: 429 })
+    }) satisfies typeof fetch
+    await connect({ fetch: crowded }).write(insert('crowded'))
+    expect(sent).toBe(6)
+    expect(await connect().read(found('crowded'))).toEqual([{ rid: 'crowded' }])
+
+    refusals = Number.POSITIVE_INFINITY
+    const failed = connect({ fetch: crowded, patience: 100 }).read(sql`select 1`)
+    await expect(failed).rejects.toMatchObject({ name: 'DatabaseUnavailable' })
+  })
+
+  test('calls whose time is over while others have the connections are never sent', async () => {
+    const sent: string[] = []
+    const answers: (() => void)[] = []
+    const stuck = (async (_input, init) => {
+      sent.push(String(init?.body))
+      await new Promise<void>((answer) => answers.push(answer))
+      throw new TypeError('fetch failed')
+    }) satisfies typeof fetch
+    const db = connect({ fetch: stuck, patience: 60 })
+    const calls = Array.from({ length: 30 }, (_, i) => db.write(insert(`stuck ${i}`)))
+    const late = db.write(insert('late'), { patience: 20 })
+    await expect(late).rejects.toThrow('does not keep up')
+    const waiting = await Promise.allSettled(calls.slice(20))
+    expect(waiting.map(({ status }) => status)).toEqual(Array(10).fill('rejected'))
+    for (const answer of answers) answer()
+    await Promise.allSettled(calls)
+    expect(sent.filter((body) => body.includes('late'))).toEqual([])
+    expect(sent.length).toBe(20)
   })
 
   test('a path is kept and an address that is none is refused', async () => {

@@ -170,6 +170,20 @@ describe('a client of this kind', () => {
     expect(fetched).toEqual([URL_OF_CLIENT])
   })
 
+  test.each([{}, { application_type: 'web' }, { application_type: 'native' }])(
+    'a tool whose document has http://localhost/callback comes from any port: %j',
+    async (type) => {
+      serveJson({ ...DOCUMENT, ...type, redirect_uris: ['http://localhost/callback'] })
+      const redirect_uri = 'http://localhost:53682/callback'
+      const question = await follow(browser, await ask({ redirect_uri }))
+      expect(question.html).toContain('localhost:53682')
+      const done = await browser.submit(question, { action: 'allow' })
+      const { code = '' } = answerOf(done, redirect_uri)
+      const { status } = await redeem(code, { client_id: URL_OF_CLIENT, redirect_uri })
+      expect(status).toBe(200)
+    },
+  )
+
   test('proves itself by a key of its document, and looks at its own tokens', async () => {
     const signer = await makeSigner('ES256', 'k1')
     const method = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [signer.jwk] } }

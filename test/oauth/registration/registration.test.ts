@@ -264,6 +264,11 @@ describe('registering', () => {
       'redirect_uris/0',
     ],
     [
+      'a scheme of its own without a dot',
+      { application_type: 'native', redirect_uris: ['myapp:/cb'] },
+      "redirect_uris/0: has the scheme myapp: but a scheme of one's own needs a dot, as com",
+    ],
+    [
       'a scheme of its own for a web client',
       { redirect_uris: ['com.example.app:/cb'] },
       'redirect_uris/0',
@@ -276,7 +281,7 @@ describe('registering', () => {
   ])('%s is invalid_redirect_uri', async (_, metadata, member) => {
     const { status, body, headers } = await register(worker, metadata, permit)
     expect([status, body['error']]).toEqual([400, 'invalid_redirect_uri'])
-    expect(body['error_description']).toMatch(new RegExp(`^${member}: [\\x20-\\x5b\\x5d-\\x7e]+$`))
+    expect(body['error_description']).toMatch(new RegExp(`^${member}[\\x20-\\x5b\\x5d-\\x7e]+$`))
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('access-control-allow-origin')).toBe('*')
   })
@@ -302,12 +307,15 @@ describe('registering', () => {
       { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43), d: 'b' }] } },
       'jwks/keys/0',
     ],
-    ['no key of use', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys'],
+    ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys/0'],
+    ['no key of use', { jwks: { keys: [{ kty: 'AKP', pub: 'abc' }] } }, 'jwks/keys'],
     [
       'keys in two places',
       {
         jwks_uri: 'https://app.example/jwks',
-        jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43) }] },
+        jwks: {
+          keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }],
+        },
       },
       'jwks_uri',
     ],

@@ -22,7 +22,7 @@ import {
   writeMembers,
 } from './members.ts'
 import { presetMembers, presetTokenTtl } from './presets.ts'
-import { redirectUriFault } from './redirect_uris.ts'
+import { mayBeImpersonated, redirectUriFault } from './redirect_uris.ts'
 import { secretSchema } from './secret_rules.ts'
 import type { ClientColumns, ClientRow } from './store.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
@@ -161,9 +161,25 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
       errors.push({ pointer: '/scope', detail: error.description })
     }
   }
-  errors.push(...faultsOf(cx, next))
+  errors.push(...faultsOf(cx, next), ...silenceFaults(cx, current, next))
   if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
   return next
+}
+
+/**
+ * A client that any program may pass itself off as cannot skip consent. One that was stored so goes
+ * on, and is asked all the same, until its addresses or its authentication change.
+ */
+function silenceFaults(cx: Context, current: Description, next: Description): FieldError[] {
+  const decisive = ({ first_party, token_endpoint_auth_method, redirect_uris }: Description) =>
+    JSON.stringify([first_party, token_endpoint_auth_method, redirect_uris])
+  if (!next.first_party || decisive(next) === decisive(current)) return []
+  const uri = next.redirect_uris.find(
+    (one) => URL.canParse(one) && mayBeImpersonated(cx.config.issuer, next, one),
+  )
+  if (uri === undefined) return []
+  const detail = `is true, but any program may take ${uri}, so a public client there is always asked`
+  return [{ pointer: '/first_party', detail }]
 }
 
 function faultsOf(cx: Context, client: Description): FieldError[] {

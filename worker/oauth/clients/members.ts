@@ -6,7 +6,7 @@ import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
-import { clientJwkSchema, type Jwk } from './public_jwk.ts'
+import { clientJwksSchema, type Jwk } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
@@ -130,7 +130,7 @@ export const COLUMN_MEMBERS = {
   },
   jwks: {
     by: 'client',
-    schema: z.strictObject({ keys: z.array(clientJwkSchema).min(1).max(10) }),
+    schema: clientJwksSchema,
     shown: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     optional: true,
     initial: null as { keys: Jwk[] } | null,

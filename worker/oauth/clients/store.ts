@@ -87,6 +87,14 @@ export function updateClient(
     where id = ${id} and version = ${version}`
 }
 
+/**
+ * Binds what people allowed a client before its digest was kept to the client as it is at
+ * `version`.
+ */
+export const bindAllowedScopes = (id: string, version: number, client_digest: string): Statement =>
+  sql`update allowed_scope set client_digest = ${client_digest}
+    where client_id = ${id} and client_digest is null and ${clientIsAt(id, version)}`
+
 /** Sets the time until which the document of a client counts. */
 export const updateDocumentExpiry = (id: string, expires_at: number): Statement =>
   sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
