@@ -83,8 +83,8 @@ export type Basis = {
 /** Members of an access token, ready for `accessTokenClaims`. */
 export type Entitlement = {
   scope: string[]
-  /** Whether an ID token goes with it: `openid` was had before a resource narrowed the scope. */
-  openid: boolean
+  /** The scope before a resource narrowed it: that of an ID token, which goes with `openid`. */
+  granted: string[]
   audience: string[]
   authorization_details: Detail[] | undefined
   /** Present exactly when mProxy is an audience. */
@@ -203,8 +203,7 @@ export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   if (audience.includes(managementAudience(cx)) && !scope.some(isManagementScope)) {
     return { fault: 'no_management_role' }
   }
-  const openid = wanted.includes('openid')
-  const bounds = { scope, openid, audience, authorization_details: details }
+  const bounds = { scope, granted: wanted, audience, authorization_details: details }
   if (!audience.includes(mqtt_audience)) return { ...bounds, acl: undefined, not_after: null }
   if (!reachesMqtt) return { fault: 'mqtt_not_covered' }
   const compiled = rulesOf(cx, basis, details)
@@ -230,10 +229,9 @@ function askable(
   const isManaged = covered.scope.some(isManagementScope)
   if (isManaged && !scope.some(isManagementScope)) return { fault: 'no_management_role' }
   if (scope.length === 0 && details === undefined) return { fault: 'no_scope' }
-  const openid = scope.includes('openid')
   return {
     scope,
-    openid,
+    granted: scope,
     audience,
     authorization_details: details,
     acl: undefined,

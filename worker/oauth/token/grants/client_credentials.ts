@@ -14,7 +14,7 @@ import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
-import { IDENTITY_SCOPES, isManagementScope } from '../../scopes.ts'
+import { isManagementScope, PERSONAL_SCOPES } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
   assertEntitled,
@@ -134,7 +134,7 @@ function clientClaims(
 ): AccessTokenClaims {
   const scope = askedScope(client, wish)
   // There is no person to tell about, and nothing to refresh.
-  const personal = scope?.filter((one) => IDENTITY_SCOPES.includes(one)) ?? []
+  const personal = scope?.filter((one) => PERSONAL_SCOPES.includes(one)) ?? []
   if (personal.length > 0) {
     const words = `scopes about a person need a person: ${personal.join(' ')}`
     throw badScope(words, 'identity_scope')
@@ -180,7 +180,7 @@ const readRows = (rights: MaybeRights): RightsRows | undefined =>
 
 /** With a resource everything, to be narrowed by it; otherwise as much as one audience can hold. */
 function defaultScope(client: Client, resource: readonly string[]): string[] {
-  const registered = client.scope.filter((one) => !IDENTITY_SCOPES.includes(one))
+  const registered = client.scope.filter((one) => !PERSONAL_SCOPES.includes(one))
   if (resource.length > 0) return registered
   const plain = registered.filter((one) => !isManagementScope(one))
   return plain.length > 0 ? plain : registered
