@@ -14,7 +14,7 @@ export const IDENTITY_SCOPES: readonly string[] = [
   'offline_access',
 ]
 
-/** Scopes about what a person may do and belongs to; claims of the same names (rights_claims.ts). */
+/** Scopes about what a person may do and belongs to; each brings the claim of its name. */
 export const RIGHTS_SCOPES: readonly string[] = ['roles', 'groups']
 
 /** All scopes that tell about a person: nobody has them without one. */
