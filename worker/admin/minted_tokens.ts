@@ -13,9 +13,11 @@ import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import { unlessRefused } from '../db/database.ts'
 import { findDeviceById } from '../devices/devices.ts'
 import {
   type DeviceTokenRow,
+  demandDeviceOfToken,
   findDeviceToken,
   insertDeviceToken,
   listDeviceTokens,
@@ -85,6 +87,7 @@ export async function mintDeviceToken(
   const id = randomId(cx, 'tok')
   const { access_token, expires_at, kid } = await mintAccessToken(cx, {
     origin: id,
+    epoch: device.epoch,
     sub: device_id,
     client_id: device_id,
     audience: [cx.config.mqtt_audience],
@@ -95,9 +98,10 @@ export async function mintDeviceToken(
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
-  await nameLacks(cx, lacking, () =>
+  const write = nameLacks(cx, lacking, () =>
     cx.db.write([
       ...demandPower(lacking),
+      demandDeviceOfToken(row, device),
       insertDeviceToken(row),
       keepKeyUntil(kid, expires_at),
       appendEvent(cx, {
@@ -107,6 +111,9 @@ export async function mintDeviceToken(
       }),
     ]),
   )
+  await unlessRefused(write, () => {
+    throw new Problem('conflict', 'the device was suspended in the meantime, so it gets no token')
+  })
   return { ...row, access_token }
 }
 

@@ -73,6 +73,13 @@ export const stored_secret = sqliteTable('stored_secret', {
   created_at: integer().notNull(),
 })
 
+/** Each SECRET_KEY that was the newest of a program here, by its id; the key itself is nowhere. */
+export const secret_key = sqliteTable('secret_key', {
+  id: text().primaryKey(),
+  first_seen_at: integer().notNull(),
+  seals_from: integer().notNull(), // later than first_seen_at while programs may not have it yet
+})
+
 /** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
 export const delivery = sqliteTable(
   'delivery',
@@ -194,6 +201,7 @@ export const user = sqliteTable('user', {
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
+  epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
 })
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
@@ -251,6 +259,7 @@ export const device = sqliteTable(
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
+    epoch: integer().notNull().default(0), // how often it was suspended or retired
   },
   (t) => [index('device_by_type').on(t.type, t.id)],
 )
@@ -313,6 +322,7 @@ export const client = sqliteTable('client', {
   registration_token_hash: text(), // of a client that registered itself (RFC 7592)
   initial_access_token_id: text(), // with which it registered itself
   metadata_expires_at: integer(), // until when its document counts, where the id is the address of one
+  epoch: integer().notNull().default(0), // how often it was disabled
 })
 
 export const client_secret = sqliteTable(
@@ -381,6 +391,7 @@ export const authorization_code = sqliteTable(
     claims: text(), // JSON object (OpenID Connect Core §5.5), or null
     authorization_details: text(), // JSON array (RFC 9396), or null
     dpop_jkt: text(), // the key it is bound to (RFC 9449 §10), or null
+    epoch: integer().notNull().default(0), // as of `authorization`
   },
   (t) => [
     index('authorization_code_authorization').on(t.authorization_id),
@@ -414,6 +425,7 @@ export const authorization = sqliteTable(
     authorization_details: text(), // JSON array (RFC 9396), or null
     cnf: text(), // JSON object (RFC 7800): the key its refresh token is bound to, or null
     offline: integer().notNull(), // 1: outlives the browser session
+    epoch: integer().notNull().default(0), // sum of the epochs of user and client when it was given
   },
   (t) => [
     index('authorization_user').on(t.user_id, t.client_id),
@@ -464,6 +476,7 @@ export const device_authorization = sqliteTable('device_authorization', {
   created_at: integer().notNull(),
   expires_at: integer().notNull(),
   redeemed_by: text(), // rid
+  epoch: integer().notNull().default(0), // as of `authorization`, from the decision on
 })
 
 /** Tokens with which software registers clients (RFC 7591 §3). */

@@ -33,6 +33,7 @@ import {
   metadataOf,
 } from './device_schema.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
+import { countTokensRevokedNow, revokeDeviceTokensOf } from './minted_token_store.ts'
 import {
   assertReferences,
   demandDevicePower,
@@ -137,6 +138,7 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
     created_at: cx.now(),
     updated_at: cx.now(),
     version: 1,
+    epoch: 0,
   }
   const mine = principalIsMine(cx, id)
   const lacks = lackingToRegister(cx, row, groups)
@@ -255,6 +257,9 @@ const STATUS_EVENT = {
   retired: 'device.retired',
 } as const
 
+/** Whether a change ends what was issued to the device. */
+const ends = ({ status }: DeviceChange): boolean => status !== undefined && status !== 'active'
+
 function statementsOf(
   cx: Context,
   { id }: DeviceRow,
@@ -283,6 +288,7 @@ function statementsOf(
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
     ),
     ...groups.removed.map((group_id) => deleteMembership(group_id, id)),
+    ...(ends(row) ? [revokeDeviceTokensOf(cx, id)] : []),
     ...events.map((event) => appendEvent(cx, event, there)),
   ]
 }
@@ -345,14 +351,15 @@ export async function listDevices(
 
 /**
  * Changes a device. `version` is the one that If-Match demands; without it the last of several
- * writers wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
+ * writers wins, field by field. A change that suspends or retires it answers how many minted tokens
+ * it ended for good. Round trips: 1 read, 1 write. Throws Problem.
  */
 export async function changeDevice(
   cx: Context,
   id: string,
   patch: DevicePatch,
   version: number | null,
-): Promise<DeviceWithGroups> {
+): Promise<DeviceWithGroups & { tokens_ended?: number }> {
   const {
     current: [current],
     references: [references],
@@ -379,14 +386,16 @@ export async function changeDevice(
   const lacks = lacking(cx, id, wantedBy(change))
   const {
     device: [device],
+    tokens: [tokens],
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
       device: findDeviceWithGroups(id),
+      tokens: ends(change.row) ? countTokensRevokedNow(cx, id) : null,
     }),
   )
   if (device === undefined) throw noSuchDevice()
-  return device
+  return tokens === undefined ? device : { ...device, tokens_ended: tokens.n }
 }
 
 /** Removes a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */

@@ -241,6 +241,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   device_code_denied: 'The person denied the device.',
   device_code_expired: 'The device code has run out; the device begins anew.',
   device_code_not_consumed: 'Another request redeemed the device code at the same moment.',
+  disabled_since:
+    'The account or the client was disabled after this was issued. Enabling brings nothing back: the person signs in again.',
   device_code_not_decided:
     'The device code counts as allowed but holds no person: its row was changed by hand.',
   device_code_of_another_client: 'The device code was issued to another client.',

@@ -30,6 +30,7 @@ export type LiveSession = SessionRow & {
   user_status: UserRow['status']
   user_created_at: number
   user_updated_at: number
+  user_epoch: number
 }
 
 // --- user -------------------------------------------------------------------------------------
@@ -91,12 +92,17 @@ export const demandUserVersion = (id: string, version: number): Statement =>
     'user_version',
   )
 
-/** Writes the columns of `row`, but for the password, over the user's. */
+/**
+ * Writes the columns of `row`, but for the password, over the user's. Disabling raises the epoch,
+ * which `row` does not say: whatever was issued to the person before is dead, also when the person
+ * is enabled again.
+ */
 export const updateUser = (row: UserRow): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
-      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile}, updated_at = ${row.updated_at},
-      version = ${row.version}
+      epoch = epoch + (status = 'active' and ${row.status} <> 'active'),
+      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile},
+      updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Replaces a password hash by a stronger one of the same password. */
@@ -121,7 +127,8 @@ const live = (cx: Context): Condition =>
 export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSession> =>
   sql`select session.*, user.email as user_email, user.email_verified as user_email_verified,
       user.name as user_name, user.locale as user_locale, user.status as user_status,
-      user.created_at as user_created_at, user.updated_at as user_updated_at
+      user.created_at as user_created_at, user.updated_at as user_updated_at,
+      user.epoch as user_epoch
     from session join user on user.id = session.user_id
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 

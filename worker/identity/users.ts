@@ -185,6 +185,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
     created_at: now,
     updated_at: now,
     version: 1,
+    epoch: 0,
   }
 }
 

@@ -252,7 +252,9 @@ test('an operator-minted token is inactive once it is revoked or its device susp
   await setStatus(worker, 'device', 'dim-1', 'suspended')
   const { origin, sub, client_id } = (await readAccessToken(worker.context(), text))!
   const states = async () =>
-    await worker.context().db.read(findLiveOrigin({ origin, sub, client_id }, worker.clock.now))
+    await worker
+      .context()
+      .db.read(findLiveOrigin({ origin, epoch: 0, sub, client_id }, worker.clock.now))
   expect(await states()).toEqual([])
   await setStatus(worker, 'device', 'dim-1', 'active')
   expect(await states()).toEqual([{ kind: 'device_token' }])
@@ -270,7 +272,7 @@ test('an origin counts only for its own subject and client, and a minted one onl
   const minted = (await readAccessToken(worker.context(), await mintDeviceToken(worker, 'dim-1')))!
     .origin
   const kindOf = async (origin: string, sub: string, client_id: string, later = 0) => {
-    const origins = findLiveOrigin({ origin, sub, client_id }, worker.clock.now + later)
+    const origins = findLiveOrigin({ origin, epoch: 0, sub, client_id }, worker.clock.now + later)
     const rows = await worker.context().db.read(origins)
     return rows.map((one) => one.kind).join()
   }

@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { mintDeviceToken } from '../../../worker/admin/minted_tokens.ts'
 import { sql } from '../../../worker/db/sql.ts'
+import { changeUser } from '../../../worker/identity/users.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
@@ -659,6 +660,78 @@ describe('a token that the client got itself', () => {
     expect(
       await exchange(orders.body.access_token ?? '', { resource: STOCK }, 'web'),
     ).toMatchObject(refused)
+  })
+})
+
+describe('when one of the parties was disabled and enabled', () => {
+  const clientOff = async (id: string) => {
+    await changeClient(worker.context(), id, { status: 'disabled' }, null)
+    await changeClient(worker.context(), id, { status: 'active' }, null)
+  }
+  const isActive = async (jwt: string, by: string) => (await introspect(jwt, by)).active
+  const exchanged = async (...how: Parameters<typeof exchange>) =>
+    (await exchange(...how)).body.access_token ?? ''
+
+  test.each([['orders'], ['stock']])(
+    '(%s), the tokens of the exchange stay dead, and new ones are good',
+    async (id) => {
+      const { access_token } = await subjectToken('openid orders:read')
+      const chain = async () => {
+        const first = await exchanged(access_token, { resource: STOCK })
+        const second = await exchanged(first, { resource: STOCK }, 'stock')
+        return { first, second }
+      }
+      const before = await chain()
+      const isGood = async ({ first, second }: typeof before) => [
+        await isActive(first, 'orders'),
+        await isActive(second, 'stock'),
+      ]
+      expect(await isGood(before)).toEqual([true, true])
+      await clientOff(id)
+      expect(await isGood(before)).toEqual([id === 'stock', false])
+      expect((await exchange(before.first, { resource: STOCK }, 'stock')).status).toBe(
+        id === 'stock' ? 200 : 400,
+      )
+      // The token of the person rests on neither of them.
+      const after = await chain()
+      expect(await isGood(after)).toEqual([true, true])
+      await clientOff(id)
+      expect(await isGood(after)).toEqual([id === 'stock', false])
+    },
+  )
+
+  test('(the person), they stay dead too', async () => {
+    const { access_token } = await subjectToken('openid orders:read')
+    const first = await exchanged(access_token)
+    await changeUser(worker.context(), 'ann', { status: 'disabled' }, null)
+    await changeUser(worker.context(), 'ann', { status: 'active' }, null)
+    expect(await isActive(first, 'orders')).toBe(false)
+  })
+
+  test('(a client that got the subject token for itself, or a person who acts), they stay dead too', async () => {
+    const own = async () =>
+      (
+        await token(
+          worker,
+          { grant_type: 'client_credentials', scope: 'orders:read', resource: ORDERS },
+          basic('orders', secretOf('orders')),
+        )
+      ).body.access_token ?? ''
+    await clientOff('stock')
+    const first = await exchanged(await own(), { scope: 'orders:read' })
+    expect(await isActive(first, 'orders')).toBe(true)
+    await clientOff('orders')
+    expect(await isActive(first, 'orders')).toBe(false)
+    expect(await isActive(await exchanged(await own(), { scope: 'orders:read' }), 'orders')).toBe(
+      true,
+    )
+    await addUser(worker, 'bob')
+    const acting = { actor_token: await ownToken('openid', 'bob'), actor_token_type: ACCESS }
+    const second = await exchanged(await ownToken('openid'), acting, 'web')
+    expect(await isActive(second, 'web')).toBe(true)
+    await changeUser(worker.context(), 'bob', { status: 'disabled' }, null)
+    await changeUser(worker.context(), 'bob', { status: 'active' }, null)
+    expect(await isActive(second, 'web')).toBe(false)
   })
 })
 

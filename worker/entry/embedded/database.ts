@@ -265,7 +265,7 @@ function atRunTime(error: unknown): unknown {
     : error
 }
 
-function databasePath(url: string): string {
+export function databasePath(url: string): string {
   const shape = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]+)$/i.exec(url)
   let path: string | undefined
   try {

@@ -131,6 +131,8 @@ export type Approval = Covered &
     /** Null where no browser session is behind it. */
     session_hash: string | null
     claims: string | null
+    /** As of user and client when it was given (`epochOf`). */
+    epoch: number
   }
 
 /**
@@ -175,6 +177,7 @@ export function startAuthorization(
         authorization_details: approval.authorization_details,
         cnf: refreshTokenBinding({ method, cnf }),
         offline: isLasting || approval.session_hash === null ? 1 : 0,
+        epoch: approval.epoch,
       },
       condition,
     ),

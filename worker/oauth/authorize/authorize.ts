@@ -21,6 +21,7 @@ import {
   listAllowedScopes,
 } from '../authorizations/allowed_scope_store.ts'
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
+import { epochOf } from '../authorizations/store.ts'
 import { allowedTo, clientDigest } from '../clients/client_digest.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
@@ -333,6 +334,7 @@ export async function issueCode(
         : JSON.stringify(request.claims),
     authorization_details: details === undefined ? null : JSON.stringify(details),
     dpop_jkt: request.dpop_jkt ?? null,
+    epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)

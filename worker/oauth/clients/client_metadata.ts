@@ -84,6 +84,8 @@ export type Client = AllMembers & {
   created_at: number
   updated_at: number
   version: number
+  /** How often it was disabled. */
+  epoch: number
   /** Anybody may have registered it: no operator vouches for its addresses. */
   anonymous: boolean
 }
@@ -120,7 +122,7 @@ export function parseClient(row: ClientRow): Client {
 
 /** The client as the API shows it. */
 export function describeClient(client: Client): z.infer<typeof clientSchema> {
-  const { version: _, anonymous: __, scope, jwks, ...rest } = client
+  const { version: _, anonymous: __, epoch: ___, scope, jwks, ...rest } = client
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 

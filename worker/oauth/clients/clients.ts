@@ -164,6 +164,7 @@ export async function creationOf(
     created_at: now,
     updated_at: now,
     version: 1,
+    epoch: 0,
     ...registration,
   }
   return [

@@ -28,6 +28,7 @@ export type ClientColumns = Omit<
   | 'registration_token_hash'
   | 'initial_access_token_id'
   | 'metadata_expires_at'
+  | 'epoch'
 >
 
 export const findClientById = (id: string): Statement<ClientRow> =>
@@ -82,7 +83,10 @@ export const demandClientBefore = ({ id, version }: ClientRow, wanted: ClientCol
     'client_version',
   )
 
-/** Changes the named columns if the client is still at `version`. */
+/**
+ * Changes the named columns if the client is still at `version`. Disabling raises the epoch:
+ * whatever was issued to the client before is dead, also when it is enabled again.
+ */
 export function updateClient(
   id: string,
   version: number,
@@ -113,7 +117,8 @@ type Value = string | number | null
 
 const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   client_name: (value) => sql`client_name = ${value}`,
-  status: (value) => sql`status = ${value}`,
+  status: (value) =>
+    sql`epoch = epoch + (status = 'active' and ${value} <> 'active'), status = ${value}`,
   token_endpoint_auth_method: (value) => sql`token_endpoint_auth_method = ${value}`,
   application_type: (value) => sql`application_type = ${value}`,
   redirect_uris: (value) => sql`redirect_uris = ${value}`,

@@ -116,6 +116,7 @@ function deviceClaims(
   })
   return accessTokenClaims(cx, {
     origin: device.id,
+    epoch: device.epoch,
     sub: device.id,
     client_id: device.id,
     ttl: settings.device_access_token_ttl,
@@ -152,6 +153,7 @@ function clientClaims(
   })
   return accessTokenClaims(cx, {
     origin: client.client_id,
+    epoch: client.epoch,
     sub: client.client_id,
     client_id: client.client_id,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,

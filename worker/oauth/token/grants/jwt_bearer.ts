@@ -17,7 +17,7 @@ import {
   findAuthorization,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
-import { findUserOf, isSignInUsable } from '../../authorizations/store.ts'
+import { epochOf, findUserOf, isSignInUsable } from '../../authorizations/store.ts'
 import { checkResource, checkScope } from '../../authorize/request.ts'
 import {
   assertConfidential,
@@ -130,6 +130,7 @@ export async function redeem(
     session_hash: null,
     claims: null,
     authorization_details: null,
+    epoch: epochOf(user, client),
   }
   // The scope was just asked; there is nothing to narrow.
   const wish = { scope: null, resource: [] }

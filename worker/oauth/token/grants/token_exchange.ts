@@ -14,7 +14,7 @@ import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, NO_TOKEN } from '../../authorizations/origin_store.ts'
+import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
 import { findAuthorization, subjectOfAuthorization } from '../../authorizations/store.ts'
 import {
   assertConfidential,
@@ -26,6 +26,7 @@ import { isServedBy } from '../../clients/client_metadata.ts'
 import { findClientById, parseClient } from '../../clients/clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
 import {
+  type Act,
   accessTokenClaims,
   type Confirmation,
   type ReadToken,
@@ -64,11 +65,17 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     rights: rightsOf(sub, now),
     narrowed: narrowedRightsOf(scalar`${sub}`, details, now),
   })
+  // §4.1: the party that acted before stands within.
+  const act: Act = {
+    sub: actor?.sub ?? presented.client_id,
+    ...(subject.act === null ? {} : { act: subject.act }),
+  }
   const reads = {
     origins: {
       subject: findLiveOrigin(subject, now),
       actor: findLiveOrigin(actor ?? NO_TOKEN, now),
     },
+    epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
     authorization:
       subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
@@ -88,7 +95,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
   // serves.
   const resource = [...new Set([...wish.resource, ...form.all('audience')])]
-  return { subject, actor, wish: { ...wish, resource }, reads }
+  return { subject, actor, act, wish: { ...wish, resource }, reads }
 }
 
 /** RFC 8693 §2.1: a token comes with its type, and a type with its token. */
@@ -117,7 +124,7 @@ type Parameters = Awaited<ReturnType<typeof parameters>>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { subject, actor, wish }: Parameters,
+  { subject, actor, act, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
@@ -125,7 +132,7 @@ export async function redeem(
   const { origin, subjectClient } = assertSubject(caller, subject, rows)
   cx.parties.sub = subject.sub
   if (actor !== null) assertActor(caller, actor, rows)
-  const acting = actor?.sub ?? client.client_id
+  const acting = act.sub
   // RFC 8693 §4.4
   if (subject.may_act !== null && subject.may_act.sub !== acting) throw unfit('subject', 'may_act')
 
@@ -171,6 +178,7 @@ export async function redeem(
   const { not_after, granted: _, ...content } = assertEntitled(found, WORDS)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
+    epoch: rows.epochs[0]?.epoch,
     sub: subject.sub,
     client_id: client.client_id,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
@@ -182,8 +190,7 @@ export async function redeem(
     not_after: Math.min(
       ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
     ),
-    // §4.1: who acted before stands within
-    act: { sub: acting, ...(subject.act === null ? {} : { act: subject.act }) },
+    act,
   })
   await writeAs(cx, caller, null)
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
