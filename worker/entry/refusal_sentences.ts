@@ -220,6 +220,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The token would be too long, by its access rules: grant on groups instead of single devices.',
   too_many_rules:
     'The subject has more access rules than the setting acl_max_rules: grant on groups.',
+  unknown_scope: 'No scope of the request means anything, to this server or to the client.',
 
   // Grants
   actor_ended: 'The actor token belongs to nobody who may act any more.',

@@ -322,6 +322,24 @@ describe('what both hold', () => {
     expect([status, body.error]).toEqual([400, error])
   })
 
+  test('leaves out a scope that nobody knows, and names one that cannot be had', async () => {
+    const { access_token } = await subjectToken()
+    const { body } = await exchange(access_token, { scope: 'orders:read frobnicate' })
+    expect(body.scope).toBe('orders:read')
+    for (const [scope, named] of [
+      ['orders:read orders:write frobnicate', 'orders:write'],
+      ['stock:read', 'stock:read'],
+      ['email frobnicate', 'email'],
+    ] as const) {
+      const refused = await exchange(access_token, { scope })
+      expect(refused.body.error).toBe('invalid_scope')
+      expect(refused.body.error_description).toMatch(new RegExp(`: ${named}$`))
+    }
+    // Nothing is left of the wish, which is not the same as no wish.
+    const none = await exchange(access_token, { scope: 'frobnicate', resource: STOCK })
+    expect(none.body.error).toBe('invalid_scope')
+  })
+
   test('does not reach mProxy by a token that does not, though the client is registered for it', async () => {
     const { status, body } = await exchange(await ownToken('openid'), { resource: MQTT }, 'web')
     expect([status, body.error]).toEqual([400, 'invalid_target'])

@@ -2,8 +2,10 @@
 // beside each): one entry holds all facts about one member. Schemas of the API and of registration,
 // defaults and the stored form derive from it (client_metadata.ts); contradictions between members
 // are member_faults.ts's. The effect of a member stands where it is obeyed.
+import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
+import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
 import { clientJwksSchema, type Jwk } from './public_jwk.ts'
@@ -154,6 +156,10 @@ const member = <const By extends SetBy, S extends z.ZodType>(
   initial: z.infer<S>,
 ) => ({ by, schema, initial })
 
+/** All claims that scopes bring, or some of them by name. */
+const claimNames = (names: readonly string[]) =>
+  z.union([z.literal('scopes'), z.array(z.enum(names)).max(names.length)])
+
 const ourAlgorithm = z.enum(OUR_ALGORITHMS)
 
 /**
@@ -206,6 +212,11 @@ export const JSON_MEMBERS = {
   // JARM §3, RFC 9701 §6
   authorization_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
   introspection_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
+  // Claims that scopes bring, in tokens too (OpenID Connect Core §5.4, RFC 9068 §2.2.3.1).
+  id_token_claims: member('client', claimNames([...PERSON_CLAIMS, ...RIGHTS_CLAIMS]), []),
+  access_token_claims: member('client', claimNames(RIGHTS_CLAIMS), 'scopes'),
+  groups_claim: member('client', z.enum(['id_and_name', 'id', 'name']), 'id_and_name'),
+  groups_within: member('initial_access_token', idSchema.nullable(), null),
   // members of this server alone
   require_pkce: member('initial_access_token', z.boolean(), true),
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
