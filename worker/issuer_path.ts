@@ -5,15 +5,15 @@
 /** The path of an issuer, without a slash at its end: '' for an origin alone, else like `/auth`. */
 export const issuerPath = (issuer: string): string => new URL(issuer).pathname.replace(/\/$/, '')
 
-/** Asked at the root of the host too, by what stands before the server. */
+/** Paths at the root of the host too, where a proxy in front asks for them. */
 const HEALTH = ['/healthz', '/readyz']
 
 /** A path that no route has. */
 const ELSEWHERE = '/.elsewhere'
 
 /**
- * How the path of a request is read; `getPath` reads it where the issuer has none. Metadata stand below the path, and between the host and the
- * path (RFC 8414 §3.1, RFC 9728 §3.1).
+ * Reader of the path of a request; `getPath` reads it where the issuer has none. Metadata stand
+ * below the path, and between the host and the path (RFC 8414 §3.1, RFC 9728 §3.1).
  */
 export function pathReader(
   base: string,
