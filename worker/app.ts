@@ -34,6 +34,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { isConsole, publicFiles, type ReadPublicFile } from './public_files.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
@@ -47,8 +48,10 @@ export type Open = (
 
 const OPENAPI = 'openapi document'
 
-/** `base` is the path of the issuer, see issuer_path.ts. */
-export function createApp(open: Open, base = ''): Hono<Env> {
+const noFiles: ReadPublicFile = async () => null
+
+/** `base` is the path of the issuer, see issuer_path.ts; `read` reads the files of `public/`. */
+export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles): Hono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: pathReader(base, getPath) })
 
   app.use(async (c, next) => {
@@ -132,6 +135,8 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     return c.body(text, 200, { 'Content-Type': 'application/json' })
   })
 
+  app.get('*', publicFiles(read))
+
   app.notFound((c) => notFound(c))
   app.onError((error, c) => answerError(error, c))
   return app
@@ -185,9 +190,10 @@ function hasExecutionContext(c: Http): boolean {
 /** SURFACE: the paths that this instance serves. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
-  const management = isManagement(c.req.path) || c.req.path === '/openapi.json'
+  const { path } = c.req
+  const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
   // JWKS and metadata are needed on both sides.
-  const shared = c.req.path.startsWith('/.well-known/')
+  const shared = path.startsWith('/.well-known/')
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()

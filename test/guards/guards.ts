@@ -1909,6 +1909,72 @@ const THE_PATH: readonly Guard[] = [
   },
 ]
 
+const PUBLIC_FILES: readonly Guard[] = [
+  {
+    name: 'file-names',
+    attack: 'files that begin with a dot, and paths that lead out of the folder',
+    file: 'worker/public_files.ts',
+    from: 'parts.every((part) => PART.test(part))',
+    to: 'parts.length > 0',
+    test: 'ground/public_files',
+    title: 'is nothing',
+  },
+  {
+    name: 'places-without-dots',
+    attack: 'a path that leads out of the console, answered as a place in it',
+    file: 'worker/public_files.ts',
+    from: " || text.split('/').some((part) => part.startsWith('.'))",
+    to: '',
+    test: 'ground/public_files',
+    title: 'is nothing',
+  },
+  {
+    name: 'missing-scripts',
+    attack: 'a page in place of a script that is gone, kept by caches as that script',
+    file: 'worker/public_files.ts',
+    from: 'return !(PART.test(last) && TYPES.has(extensionOf(last)))',
+    to: 'return last !== undefined',
+    test: 'ground/public_files',
+    title: 'has nothing at',
+  },
+  {
+    name: 'console-surface',
+    attack: 'the console of operators on the surface of everybody',
+    file: 'worker/app.ts',
+    from: " || path === '/openapi.json' || isConsole(path)",
+    to: " || path === '/openapi.json'",
+    test: 'ground/public_files',
+    title: 'on the surface',
+  },
+  {
+    name: 'application-scripts',
+    attack: 'a script that was slipped into a page of the console (CWE-79)',
+    file: 'worker/public_files.ts',
+    from: "script-src 'self'; style-src",
+    to: "script-src 'self' 'unsafe-inline'; style-src",
+    test: 'ground/public_files',
+    title: 'nothing inline and no frame',
+  },
+  {
+    name: 'folder-links',
+    attack: 'a link in the folder that leads to a file outside of it (CWE-59)',
+    file: 'worker/entry/public_folder.ts',
+    from: ' || (await realpath(file)) !== file',
+    to: '',
+    test: 'host/public_files',
+    title: 'has nothing by the name',
+  },
+  {
+    name: 'folder-root',
+    attack: 'a name that leads out of the folder (CWE-22)',
+    file: 'worker/entry/public_folder.ts',
+    from: '!file.startsWith(root + sep) || ',
+    to: '',
+    test: 'host/public_files',
+    title: 'has nothing by the name',
+  },
+]
+
 const THE_DATABASE: readonly Guard[] = [
   {
     name: 'answer-in-time',
@@ -2085,5 +2151,6 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...THE_LOG,
   ...THE_PATH,
+  ...PUBLIC_FILES,
   ...THE_DATABASE,
 ]

@@ -16,6 +16,7 @@ import { type Config, describeFaults, readEnvironment } from '../environment.ts'
 import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
+import type { ReadPublicFile } from '../public_files.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
@@ -94,9 +95,21 @@ const apps = new Map<string, ReturnType<typeof createApp>>()
 
 function appFor({ issuer }: Config): ReturnType<typeof createApp> {
   const base = issuerPath(issuer)
-  const app = apps.get(base) ?? createApp(openRequest, base)
+  const app = apps.get(base) ?? createApp(openRequest, base, readAsset)
   apps.set(base, app)
   return app
+}
+
+/** Reads a file that was sent with the worker (`[assets]` in wrangler.toml). */
+const readAsset: ReadPublicFile = async (env, name) => {
+  const { ASSETS } = env as { ASSETS?: { fetch(url: string): Promise<Response> } }
+  // The host counts for nothing.
+  const answer = await ASSETS?.fetch(`https://assets.invalid/${name}`)
+  if (answer?.status === 200 && answer.body !== null) {
+    return { body: answer.body, etag: answer.headers.get('etag') }
+  }
+  await answer?.body?.cancel()
+  return null
 }
 
 const openRequest: Open = (request, env, waitUntil) =>
