@@ -1909,6 +1909,27 @@ const THE_PATH: readonly Guard[] = [
   },
 ]
 
+const DEPLOYMENT: readonly Guard[] = [
+  {
+    name: 'local-issuer-deployed',
+    attack: 'tokens of an issuer that is another machine for each reader',
+    file: 'worker/entry/workers.ts',
+    from: 'if (!isLocal && (issuer === undefined || isLoopback(issuer))) {',
+    to: 'if (!isLocal && issuer === undefined) {',
+    test: 'ground/workers',
+    title: 'is refused where the worker is deployed',
+  },
+  {
+    name: 'local-issuer-remembered',
+    attack: 'the same, let through because a local request was answered before',
+    file: 'worker/entry/workers.ts',
+    from: 'if (known !== undefined && (!isLoopback(known.issuer) || isLoopback(place))) return known',
+    to: 'if (known !== undefined) return known',
+    test: 'ground/workers',
+    title: 'is refused where the worker is deployed',
+  },
+]
+
 const PUBLIC_FILES: readonly Guard[] = [
   {
     name: 'file-names',
@@ -2151,6 +2172,7 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...THE_LOG,
   ...THE_PATH,
+  ...DEPLOYMENT,
   ...PUBLIC_FILES,
   ...THE_DATABASE,
 ]
