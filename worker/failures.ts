@@ -31,7 +31,10 @@ export function notFound(c: Http): Response | Promise<Response> {
 export function answerError(error: Error, c: Http): Response | Promise<Response> {
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
-  if (failure instanceof OAuthError) challenge(c, failure)
+  if (failure instanceof OAuthError) {
+    challenge(c, failure)
+    if (failure.retry_after !== undefined) c.header('Retry-After', String(failure.retry_after))
+  }
   if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
   if (c.var.isPage) {
     pageHeaders(c)

@@ -283,6 +283,7 @@ type OfProblems =
   | 'precondition_failed'
   | 'too_large'
   | 'too_many_requests'
+  | 'too_many_wrong_secrets'
   | 'unauthorized'
   | 'unavailable'
   | 'unsupported_media_type'

@@ -162,7 +162,21 @@ export const SETTINGS = {
     schema: seconds(60, DAY),
     default: 900,
     unit: 'seconds',
-    meaning: 'Length of the window in which wrong attempts are counted.',
+    meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
+  }),
+  secret_attempts_per_address: setting({
+    schema: z.int().min(3).max(100_000),
+    default: 20,
+    unit: 'attempts',
+    meaning:
+      'How many wrong secrets of one client or device may come from one address in a window; then none from there counts until the window ends.',
+  }),
+  secret_attempts_per_client: setting({
+    schema: z.int().min(3).max(1_000_000),
+    default: 1000,
+    unit: 'attempts',
+    meaning:
+      'After how many wrong secrets of one client or device, from all addresses in a window, each request with a secret of it waits for a second. None is refused for it.',
   }),
   acl_max_rules: setting({
     schema: z.int().min(1).max(1000),

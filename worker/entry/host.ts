@@ -93,6 +93,7 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
     db: database,
     now: () => Math.floor(Date.now() / 1000),
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    pause: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     log,
     fetch,
     background(promise) {

@@ -92,6 +92,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   several_methods: 'The request authenticates the client in more than one way.',
   unknown_client:
     'No client or device has this id, or the document at its address is not usable; for pages, also a client that is disabled.',
+  too_many_wrong_secrets:
+    'Too many wrong secrets of this client or device came from this address (settings secret_attempts_per_address, login_attempts_window).',
   wrong_secret: 'The secret is not that of the client or device, or it has run out.',
 
   // Proofs of possession

@@ -42,11 +42,7 @@ export async function pushRequest(
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const proven = await authenticate(
-    cx,
-    presented,
-    await cx.db.read(callerReads(presented.client_id)),
-  )
+  const proven = await authenticate(cx, presented, await cx.db.read(callerReads(cx, presented)))
   const caller = proof === null ? proven : withProof(proven, proof)
   if (caller.kind !== 'client') {
     throw refuse('unauthorized_client', 'a device has nobody to ask', 'push_by_device')

@@ -6,6 +6,7 @@
 // Leaves the rights of a caller to the grants.
 
 import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import { findGuesses, judgeSecret } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -72,19 +73,23 @@ const IAT_AHEAD_MAX = 60
 // --- identity of the caller -------------------------------------------------------------------
 
 /** Reads that `authenticate` needs, for the request's one read batch. */
-export const callerReads = (client_id: string) => ({
-  client: findClientById(client_id),
-  secrets: listSecretsOf(client_id),
-  device: findDeviceById(client_id),
-  credentials: credentialsOf(client_id),
-})
+export const callerReads = (cx: Context, presented: PresentedCredentials) => {
+  const { client_id } = presented
+  return {
+    client: findClientById(client_id),
+    secrets: listSecretsOf(client_id),
+    device: findDeviceById(client_id),
+    credentials: credentialsOf(client_id),
+    guesses: 'client_secret' in presented ? findGuesses(cx, client_id) : null,
+  }
+}
 
 export type CallerRows = Answers<ReturnType<typeof callerReads>>
 
 /**
  * Verifies the presented credentials. Consumes nothing: `writeAs` consumes an assertion with the
  * rest. Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong
- * client.
+ * client, and too_many_requests. One round trip for a wrong secret.
  */
 export async function authenticate(
   cx: Context,
@@ -111,8 +116,9 @@ export async function authenticate(
     // FAPI 2.0 §5.3.2.1; registration refuses such a client now, but an older one may be stored
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
-      if (!verifyClientSecret(cx, rows.secrets, presented.client_secret))
-        throw invalidClient('wrong_secret')
+      const { client_secret } = presented
+      const compare = () => verifyClientSecret(cx, rows.secrets, client_secret)
+      if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
     }
     const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
@@ -126,7 +132,9 @@ export async function authenticate(
     return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
-  if (!verifyDeviceSecret(live, presented.client_secret)) throw invalidClient('wrong_secret')
+  const { client_secret } = presented
+  const compare = () => verifyDeviceSecret(live, client_secret)
+  if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
   return { kind: 'device', id, method, device, proofs: [], cnf: null }
 }
 

@@ -43,7 +43,7 @@ export async function startDeviceAuthorization(
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const rows = await cx.db.read(callerReads(presented.client_id))
+  const rows = await cx.db.read(callerReads(cx, presented))
   const caller = await authenticate(cx, presented, rows)
   if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {
