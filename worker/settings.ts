@@ -2,7 +2,7 @@
 // (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed settings
 // are kept in the table `setting`. A cold process reads them together with the signing keys and
 // remembers them for a minute. Variables are another thing: environment.ts.
-import { z } from './api.ts'
+import { lineSchema, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
@@ -186,10 +186,7 @@ export const SETTINGS = {
       'How many rules for topics a token for mProxy may hold; a token that needs more is refused.',
   }),
   service_name: setting({
-    schema: z
-      .string()
-      .max(60)
-      .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
+    schema: lineSchema(60).or(z.literal('')),
     default: '',
     unit: null,
     meaning: "How people know the service; empty: the issuer's host.",

@@ -1,7 +1,15 @@
 // Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
 // or at the top. It can be moved, but never below itself. Only an empty group that no grant names
 // can be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
+import {
+  decodeCursor,
+  lineSchema,
+  type PageOf,
+  type PageQuery,
+  type Plan,
+  pageOf,
+  z,
+} from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
@@ -71,12 +79,7 @@ const kindSchema = z
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
 
-/** A name for people: one line. */
-const nameSchema = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters')
+const nameSchema = lineSchema(200)
 
 export const groupInput = z
   .strictObject({
