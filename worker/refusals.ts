@@ -6,6 +6,7 @@ import type { OutsideReason } from './outside.ts'
 /** Reading of requests of every kind. */
 type OfRequests =
   | 'bad_encoding'
+  | 'bad_host'
   | 'body_too_large'
   | 'duplicate_parameter'
   | 'missing_parameter'

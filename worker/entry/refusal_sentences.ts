@@ -5,6 +5,7 @@ import type { Reason } from '../refusals.ts'
 export const SENTENCES: Readonly<Record<Reason, string>> = {
   // Requests
   bad_encoding: 'The request has bytes that are not valid UTF-8, or a broken percent-encoding.',
+  bad_host: 'The Host header is not the name or address of a host.',
   body_too_large: 'The body is longer than this endpoint reads.',
   duplicate_parameter: 'A parameter comes more than once, and may come once.',
   missing_parameter: 'A parameter that this endpoint or grant needs is not there or empty.',

@@ -1,19 +1,26 @@
 // Well-known addresses: metadata of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
-import type { Env, Http } from '../http.ts'
+import { crossOrigin, type Env, type Http } from '../http.ts'
 import { loadSettings } from '../settings.ts'
 import { resourceMetadata, serverMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300
+
+const OPENID_METADATA = '/.well-known/openid-configuration'
+const OAUTH_METADATA = '/.well-known/oauth-authorization-server'
 
 /** RFC 9728 §3.1: between the host and the path of the resource. */
 export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
 
 /** Database round trips: 0 warm, 1 cold. */
 export function serverMetadataRoutes(): Hono<Env> {
-  return new Hono<Env>()
-    .get('/.well-known/openid-configuration', answerMetadata)
-    .get('/.well-known/oauth-authorization-server', answerMetadata)
+  const routes = new Hono<Env>()
+  for (const path of [OPENID_METADATA, OAUTH_METADATA, RESOURCE_METADATA]) {
+    routes.use(path, crossOrigin(['GET', 'HEAD']))
+  }
+  return routes
+    .get(OPENID_METADATA, answerMetadata)
+    .get(OAUTH_METADATA, answerMetadata)
     .get(RESOURCE_METADATA, (c) => answer(c, resourceMetadata(c.var.cx)))
 }
 
@@ -22,6 +29,5 @@ const answerMetadata = async (c: Http) =>
 
 function answer(c: Http, document: object): Response {
   c.header('Cache-Control', `public, max-age=${MAX_AGE}`)
-  c.header('Access-Control-Allow-Origin', '*')
   return c.json(document)
 }
