@@ -172,7 +172,8 @@ export const EVENTS = {
   'device.activated': { subject: 'the device', meaning: 'A device became active.', data: {} },
   'device.suspended': {
     subject: 'the device',
-    meaning: 'A device was suspended: it gets no tokens until it is active again.',
+    meaning:
+      'A device was suspended: it gets no tokens until it is active again, and those of before are dead for good.',
     data: {},
   },
   'device.retired': { subject: 'the device', meaning: 'A device was retired.', data: {} },
@@ -275,6 +276,34 @@ export const EVENTS = {
     meaning: 'The next signing key was made.',
     data: {
       alg: { is: 'string', meaning: 'its algorithm' },
+    },
+  },
+  'key.revoked': {
+    subject: null,
+    meaning: 'A signing key was revoked: nothing that it signed counts any more.',
+    data: {
+      kid: { is: 'string', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+      successor: {
+        is: 'string or null',
+        meaning: 'the key that signs in its place; null where it did not sign',
+      },
+    },
+  },
+  'key.deleted': {
+    subject: null,
+    meaning: 'A signing key was deleted that SECRET_KEY does not open.',
+    data: {
+      kid: { is: 'string', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+    },
+  },
+  'secrets.resealed': {
+    subject: null,
+    meaning: 'What an older SECRET_KEY had sealed was sealed with the newest one.',
+    data: {
+      signing_keys: { is: 'number', meaning: 'how many signing keys' },
+      stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
     },
   },
   // --- oauth

@@ -7,7 +7,7 @@ import { DatabaseUnavailable } from './db/database.ts'
 import { OAuthError, Problem } from './errors.ts'
 import { type Http, noStore } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
-import { RESOURCE_METADATA } from './oauth/server_metadata_routes.ts'
+import { resourceMetadataUri } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { english } from './pages/messages.ts'
 import { pageHeaders } from './pages/page_headers.ts'
@@ -31,10 +31,10 @@ export function notFound(c: Http): Response | Promise<Response> {
 export function answerError(error: Error, c: Http): Response | Promise<Response> {
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
-  if (failure instanceof OAuthError) {
-    challenge(c, failure)
-    if (failure.retry_after !== undefined) c.header('Retry-After', String(failure.retry_after))
-  }
+  if (failure instanceof OAuthError) challenge(c, failure)
+  const usual = failure.status === 503 ? 2 : undefined
+  const retry_after = (failure instanceof OAuthError ? failure.retry_after : undefined) ?? usual
+  if (retry_after !== undefined) c.header('Retry-After', String(retry_after))
   if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
   if (c.var.isPage) {
     pageHeaders(c)
@@ -44,7 +44,6 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   }
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
-  if (failure.status === 503) c.header('Retry-After', '2')
   const { error: code, description } = failure
   // A description is optional (RFC 6749 §5.2), and some peers want none.
   const details = description === '' ? {} : { error_description: description }
@@ -104,7 +103,7 @@ function challenge(c: Http, failure: OAuthError): void {
     const parameters = bare ? [] : [`error="${error}"`]
     if (isManagement(c.req.path)) {
       // RFC 9728 §5.1: shows a caller without a token where to get one
-      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
+      parameters.push(`resource_metadata="${resourceMetadataUri(c.var.cx)}"`)
     }
     const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
     // Not for registration, which takes tokens of its own that are bound to nothing.

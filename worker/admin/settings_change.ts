@@ -1,6 +1,8 @@
 // Changes of settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
+import { changedMeanwhile, demandPower, lackingToHandOn } from '../access/power.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
+import { unlessRefused } from '../db/database.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { judgeKeySet } from '../keys/public_key.ts'
@@ -9,6 +11,7 @@ import {
   DEFAULT_SETTINGS,
   listSettings,
   type Settings,
+  scopeToChange,
   settingsSchema,
   type TrustedIssuer,
   updateSetting,
@@ -28,6 +31,17 @@ export const settingsPatch = z
 
 export type SettingsPatch = { [name in keyof Settings]?: Settings[name] | null }
 
+/** The settings as a patch leaves them. */
+export const settingsAfter = (patch: SettingsPatch, current: Settings): Settings => ({
+  ...current,
+  ...Object.fromEntries(
+    Object.entries(patch).map(([name, value]) => [
+      name,
+      value ?? DEFAULT_SETTINGS[name as keyof Settings],
+    ]),
+  ),
+})
+
 /** The statements of a change and the names of the changed settings; none when nothing changes. */
 export function planSettings(cx: Context, patch: SettingsPatch, current: Settings) {
   const names = Object.keys(patch) as (keyof Settings)[]
@@ -37,10 +51,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
   const fields = names.filter(
     (name) => JSON.stringify(wanted(name)) !== JSON.stringify(current[name]),
   )
-  const next: Settings = {
-    ...current,
-    ...Object.fromEntries(fields.map((name) => [name, wanted(name)])),
-  }
+  const next = settingsAfter(patch, current)
   if (
     next.session_idle_ttl > next.session_ttl ||
     next.refresh_token_idle_ttl > next.refresh_token_ttl
@@ -78,10 +89,30 @@ function assertSoundKeys(issuers: readonly TrustedIssuer[]): void {
   if (faults.length > 0) throw new Problem('invalid_request', 'the settings cannot be so', faults)
 }
 
-/** Applies a merge patch. Other instances follow within a minute. */
+/**
+ * The Problem for an actor without `manage`, or with one that ends: some settings give trust or
+ * power (whoever names a trusted issuer can become anyone), and a change outlives the actor's own.
+ */
+function needsManage(fields: readonly string[]): Problem {
+  return new Problem(
+    'forbidden',
+    'these settings need the scope manage, held without an end',
+    fields.map((name) => ({ pointer: `/${name}`, detail: 'needs the scope manage' })),
+    'power_not_held',
+  )
+}
+
+/** Applies a merge patch. Other instances follow within a minute. Round trips: 1 read, 1 write. */
 export async function changeSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
-  const rows = await cx.db.read(listSettings())
+  const lacking = lackingToHandOn(cx, ['manage'])
+  const { rows, lacks } = await cx.db.read({ rows: listSettings(), lacks: lacking })
   const plan = planSettings(cx, patch, acceptSettings(cx, rows))
-  const { after } = await cx.db.write({ changes: plan.statements, after: listSettings() })
+  const powerful = plan.fields.filter((name) => scopeToChange(name) === 'manage')
+  if (lacks.length > 0 && powerful.length > 0) throw needsManage(powerful)
+  const demands = powerful.length > 0 ? demandPower([lacking]) : []
+  const write = cx.db.write({ demands, changes: plan.statements, after: listSettings() })
+  const { after } = await unlessRefused(write, () => {
+    throw changedMeanwhile()
+  })
   return acceptSettings(cx, after)
 }

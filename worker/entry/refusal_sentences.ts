@@ -155,7 +155,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   response_mode: '`response_mode` is not one that a code can be sent by.',
   response_type: '`response_type` is not code.',
   silent_acr: 'With prompt=none the person would have to sign in anew.',
-  silent_consent: 'With prompt=none the person would have to be asked.',
+  silent_consent:
+    'With prompt=none the person would have to be asked: nothing was allowed yet, the client changed since, or any program may be it (public, at a loopback address or a scheme of its own).',
   silent_login: 'With prompt=none nobody is signed in.',
   too_many_resources: 'The request names too many resources.',
   unknown_prompt: '`prompt` has a value that is not supported.',
@@ -243,6 +244,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   device_code_denied: 'The person denied the device.',
   device_code_expired: 'The device code has run out; the device begins anew.',
   device_code_not_consumed: 'Another request redeemed the device code at the same moment.',
+  disabled_since:
+    'The account or the client was disabled after this was issued. Enabling brings nothing back: the person signs in again.',
   device_code_not_decided:
     'The device code counts as allowed but holds no person: its row was changed by hand.',
   device_code_of_another_client: 'The device code was issued to another client.',

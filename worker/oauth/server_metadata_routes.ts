@@ -1,16 +1,21 @@
 // Well-known addresses: metadata of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
+import type { Context } from '../context.ts'
 import { crossOrigin, type Env, type Http } from '../http.ts'
+import { wellKnown } from '../issuer_path.ts'
 import { loadSettings } from '../settings.ts'
 import { resourceMetadata, serverMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300
 
+const RESOURCE = 'oauth-protected-resource'
 const OPENID_METADATA = '/.well-known/openid-configuration'
 const OAUTH_METADATA = '/.well-known/oauth-authorization-server'
+const RESOURCE_METADATA = `/.well-known/${RESOURCE}/v1`
 
-/** RFC 9728 §3.1: between the host and the path of the resource. */
-export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
+/** Where the metadata of the management API are. */
+export const resourceMetadataUri = (cx: Context): string =>
+  wellKnown(cx.config.issuer, RESOURCE, '/v1')
 
 /** Database round trips: 0 warm, 1 cold. */
 export function serverMetadataRoutes(): Hono<Env> {

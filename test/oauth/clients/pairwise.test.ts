@@ -230,7 +230,16 @@ describe('a client cannot be pairwise', () => {
     ['with addresses of two hosts', { redirect_uris: [ONE, TWO] }, SECTORLESS],
     [
       'with addresses that have no host',
-      { application_type: 'native', redirect_uris: ['com.example.app:/cb'] },
+      { application_type: 'native', redirect_uris: ['com.example.app:/cb'], first_party: false },
+      SECTORLESS,
+    ],
+    [
+      'with a scheme of its own that goes on with the host of another sector',
+      {
+        application_type: 'native',
+        redirect_uris: ['com.evil.app://one.example/cb'],
+        first_party: false,
+      },
       SECTORLESS,
     ],
     [

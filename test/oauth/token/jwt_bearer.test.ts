@@ -407,6 +407,10 @@ describe('refused alike, by dull words, is an assertion', () => {
     ['the person is deleted', () => write(worker, sql`delete from user`)],
     ['the client is disabled', () => setStatus(worker, 'client', 'portal', 'disabled')],
     ['what was allowed is withdrawn', () => write(worker, sql`delete from allowed_scope`)],
+    [
+      'it is allowed to another form of the client',
+      () => write(worker, sql`update allowed_scope set client_digest = 'other'`),
+    ],
   ])('when meanwhile %s', async (_, end) => {
     expect(told(await bring(await say(), {}, overtaken(worker, end)))).toEqual(DULL)
     expect(await count(worker, sql`from authorization`)).toBe(0)
@@ -431,6 +435,13 @@ describe('scopes', () => {
     const { status, body } = await bring(jwt, more)
     expect([status, body.error]).toEqual([400, error])
     expect((await bring(jwt)).status).toBe(200)
+  })
+
+  test('that were allowed to the client with another key are refused', async () => {
+    await changeClient(worker.context(), 'portal', { jwks: { keys: [partner.jwk as never] } }, null)
+    expect((await bring(await say())).body.error).toBe('consent_required')
+    await changeClient(worker.context(), 'portal', { jwks: null }, null)
+    expect((await bring(await say())).status).toBe(200)
   })
 
   test('need no consent for a first-party client', async () => {

@@ -109,8 +109,16 @@ export const COLUMN_MEMBERS = {
   },
   // A client may ask for scopes too, within the scopes of its permit.
   scope: { by: 'operator', schema: z.string().max(2048), initial: [] as string[] },
+  // Resource servers that it may ask for.
   resources: {
     by: 'initial_access_token',
+    schema: uris(20),
+    shown: z.array(z.string()),
+    initial: [] as string[],
+  },
+  // Resource servers that it is: it looks at tokens of others for these, and exchanges them.
+  serves: {
+    by: 'operator',
     schema: uris(20),
     shown: z.array(z.string()),
     initial: [] as string[],

@@ -94,7 +94,7 @@ export async function changeRegistration(
     const isByToken = row.initial_access_token_id !== null
     const grantTypes = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
     const members = readMetadata(metadata, [...grantTypes, ...current.grant_types])
-    const next = describeAsRegistered(cx, startOver(current), members, current.scope)
+    const next = await describeAsRegistered(cx, startOver(current), members, current.scope)
     assertKeepsSector(current, next)
     if (!isByToken) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)

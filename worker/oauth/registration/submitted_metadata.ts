@@ -4,11 +4,13 @@
 import { fieldErrors } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import {
   type ClientDefaults,
   type ClientRegistration,
   clientRegistration,
   type Description,
+  ownResources,
   withChanges,
 } from '../clients/client_metadata.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
@@ -39,6 +41,18 @@ export function readMetadata(
   return read.data
 }
 
+/**
+ * The most that a client may ask for which nobody vouches for, as the settings say. Scopes lead to
+ * the resources of this server, so these are left out.
+ */
+export const boundsOfAnybody = (
+  cx: Context,
+  { self_registered_scopes, self_registered_resources }: Settings,
+): Pick<Description, 'scope' | 'resources'> => ({
+  scope: [...new Set(self_registered_scopes)],
+  resources: self_registered_resources.filter((one) => !ownResources(cx).includes(one)),
+})
+
 function assertCode(response_types: unknown): void {
   const isCode = Array.isArray(response_types) && response_types.every((one) => one === 'code')
   if (!isCode) throw badMetadata('/response_types', 'must be code alone')
@@ -48,18 +62,20 @@ function assertCode(response_types: unknown): void {
  * The client as a whole: `start` with the members that it gives. `most` are the scopes that it may
  * have. Throws OAuthError.
  */
-export function describeAsRegistered(
+export async function describeAsRegistered(
   cx: Context,
   start: Description,
   members: ClientDefaults & ClientRegistration,
   most: readonly string[],
-): Description {
+): Promise<Description> {
   const { scope, ...rest } = members
   // An operator may waive PKCE for clients that authenticate; a public client has nothing but PKCE.
   const withPkce = rest.token_endpoint_auth_method === 'none' ? { require_pkce: true } : {}
+  const settings = await loadSettings(cx)
   try {
     return withChanges(
       cx,
+      settings,
       { ...start, scope: scope === undefined ? start.scope : narrow(scope, most) },
       { ...rest, ...withPkce },
     )
