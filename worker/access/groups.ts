@@ -81,13 +81,11 @@ const kindSchema = z
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
 
-const nameSchema = lineSchema(200)
-
 export const groupInput = z
   .strictObject({
     id: idSchema.optional(),
     kind: kindSchema.default('group'),
-    name: nameSchema.optional(),
+    name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
   })
   .openapi('GroupInput')
@@ -95,7 +93,7 @@ export const groupInput = z
 export const groupPatch = z
   .strictObject({
     kind: kindSchema.optional(),
-    name: nameSchema.optional(),
+    name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
   })
   .openapi('GroupPatch')
@@ -104,7 +102,7 @@ export const groupSchema = z
   .object({
     id: idSchema,
     kind: kindSchema,
-    name: nameSchema,
+    name: lineSchema(200),
     parent_id: idSchema.nullable(),
     created_at: z.int(),
     updated_at: z.int(),
