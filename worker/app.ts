@@ -79,9 +79,9 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     cx.log('error', 'SECRET_KEY does not open a signing key', { kids: kids.join(' ') })
     // A key that only waits cannot sign when its time comes, and until then all goes on.
     const answer = { reason: 'sealed_with_another_key', keys: kids }
-    return now.length > 0
-      ? c.json({ status: 'unavailable', ...answer }, 503)
-      : c.json({ status: 'ok', ...answer })
+    if (now.length === 0) return c.json({ status: 'ok', ...answer })
+    c.header('Retry-After', '60')
+    return c.json({ status: 'unavailable', ...answer }, 503)
   })
 
   app.use(surfaceGuard)

@@ -278,6 +278,7 @@ export const SETTINGS = {
     schema: z.array(scopeOfAnybody).max(50),
     default: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
     unit: null,
+    needs: 'manage',
     meaning:
       'Scopes that clients may have which nobody vouches for: those that register without an initial access token, when they do, and those that bring a document, each time it is read. None of the management API.',
   }),
@@ -285,6 +286,7 @@ export const SETTINGS = {
     schema: z.array(resourceUri).max(20),
     default: [],
     unit: null,
+    needs: 'manage',
     meaning:
       'Resources (RFC 8707) that the same clients may ask for, as agents do: they get them as `resources` when they register, or when their document is read.',
   }),

@@ -132,7 +132,7 @@ async function onDatabase(
   work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
 ): Promise<Answer> {
   const { explain, logToStderr, openHost } = await import('./host.ts')
-  const host = await openHost(process.env, logToStderr, { mayLackSecretKey: true })
+  const host = await openHost(process.env, logToStderr, { isCommandLine: true })
   try {
     return await work(host.system(), host.migrated)
   } catch (error) {

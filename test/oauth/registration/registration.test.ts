@@ -785,6 +785,25 @@ describe('looking after itself', () => {
     expect((await put({ scope: 'mqtt' })).status).toBe(400)
   })
 
+  test('PUT brings back no grant that the client has not, nor one that it leaves out', async () => {
+    const all = ['authorization_code', 'refresh_token', 'client_credentials'] as const
+    const change = (grant_types: (typeof all)[number][]) =>
+      changeClient(worker.context(), id(), { grant_types }, null)
+    await change([...all])
+    expect((await put({ client_name: 'Same' })).body['grant_types']).toEqual(all)
+    await change(['authorization_code'])
+    for (const grant_types of [all, undefined, ['authorization_code', 'client_credentials']]) {
+      const { status, body } = await put({ grant_types })
+      expect([status, body['grant_types']]).toEqual([200, ['authorization_code']])
+    }
+    const none = await put({ grant_types: ['client_credentials'] })
+    expect([none.status, none.body['error']]).toEqual([400, 'invalid_client_metadata'])
+    await change([...all])
+    const fewer = await put({ grant_types: ['authorization_code', 'refresh_token'] })
+    expect(fewer.body['grant_types']).toEqual(['authorization_code', 'refresh_token'])
+    expect((await put({ grant_types: all })).body['grant_types']).toEqual(fewer.body['grant_types'])
+  })
+
   test('a client that comes to need a secret gets one, and one that needs none keeps none', async () => {
     const { jwk } = await makeSigner('ES256')
     const keyed = await put({
@@ -793,7 +812,9 @@ describe('looking after itself', () => {
     })
     expect(keyed.body).not.toHaveProperty('client_secret')
     expect(await count(worker, sql`from client_secret`)).toBe(0)
-    const again = await put({ grant_types: ['client_credentials'] })
+    const grant_types: 'client_credentials'[] = ['client_credentials']
+    await changeClient(worker.context(), id(), { grant_types }, null)
+    const again = await put({ grant_types })
     expect(again.body).toMatchObject({
       client_secret: expect.stringMatching(/^[\w-]{43}$/),
       client_secret_expires_at: 0,

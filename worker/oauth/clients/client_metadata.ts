@@ -132,7 +132,7 @@ export type Description = AllMembers
 
 /**
  * The client without the members that it gives of itself, which it gives anew (RFC 7592 §2.2). Its
- * scopes stay.
+ * scopes and grants stay.
  */
 export const startOver = (current: Client): Description => ({
   ...current,

@@ -177,7 +177,9 @@ async function judge(
     // Its sector is the host of its addresses; no second document is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const metadata = readMetadata(own, grantTypesFor('anybody'))
-    const start = current === null ? INITIAL : startOver(current)
+    // Settings bound a document, each time that it is read: nobody vouches for it in any other way.
+    const start =
+      current === null ? INITIAL : { ...startOver(current), grant_types: INITIAL.grant_types }
     const bounds = boundsOfAnybody(cx, settings)
     const next = await describeAsRegistered(cx, { ...start, ...bounds }, metadata, bounds.scope)
     if (current !== null) assertKeepsSector(current, next)
