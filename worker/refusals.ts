@@ -287,6 +287,7 @@ type OfProblems =
   | 'too_large'
   | 'too_many_requests'
   | 'too_many_wrong_secrets'
+  | 'unfinished_requests_per_address'
   | 'unauthorized'
   | 'unavailable'
   | 'unsupported_media_type'

@@ -210,6 +210,14 @@ export const SETTINGS = {
     meaning:
       'How many wrong secrets of one client or device may come from one address in a window; then none from there counts until the window ends.',
   }),
+  unfinished_requests_per_address: setting({
+    schema: z.int().min(10).max(1_000_000),
+    default: 500,
+    unit: 'attempts',
+    needs: 'manage',
+    meaning:
+      'How many sign-ins and device codes may be begun from one address without a session or a secret, and not finished, within `request_ttl`.',
+  }),
   secret_attempts_per_client: setting({
     schema: z.int().min(3).max(1_000_000),
     default: 1000,

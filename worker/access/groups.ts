@@ -1,6 +1,5 @@
-// Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
-// or at the top. It can be moved, but never below itself. Only an empty group that no grant names
-// can be deleted.
+// Groups: a tree of sites, fleets and teams, with their members. A group can be moved, but never
+// below itself. Only an empty group that no grant names can be deleted.
 import {
   decodeCursor,
   lineSchema,

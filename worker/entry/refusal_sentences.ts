@@ -93,6 +93,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   several_methods: 'The request authenticates the client in more than one way.',
   unknown_client:
     'No client or device has this id, or the document at its address is not usable; for pages, also a client that is disabled.',
+  unfinished_requests_per_address:
+    'Too many sign-ins or device codes were begun from this address and not finished (settings unfinished_requests_per_address, request_ttl).',
   too_many_wrong_secrets:
     'Too many wrong secrets of this client or device came from this address (settings secret_attempts_per_address, login_attempts_window).',
   wrong_secret: 'The secret is not that of the client or device, or it has run out.',

@@ -5,7 +5,6 @@ import { authorization_request } from '../../db/schema.ts'
 import {
   type Condition,
   condition,
-  insertInto,
   insertWhere,
   list,
   type Scalar,
@@ -17,10 +16,7 @@ import type { ClientRow } from '../clients/store.ts'
 
 export type RequestRow = typeof authorization_request.$inferSelect
 
-export const insertRequest = (row: RequestRow): Statement =>
-  insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
-
-/** Stores a request that its client pushes, if `condition` holds. */
+/** Stores a request, if `condition` holds. */
 export const insertRequestWhere = (row: RequestRow, condition: Condition): Statement =>
   insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
 
