@@ -35,6 +35,18 @@ export const isAllAllowed = (consent: {
   ) = ${resources.length * consent.scope.length}`
 }
 
+/** A condition: the user still allows the client each of these. */
+export const areAllowed = (
+  user_id: string,
+  client_id: string,
+  wanted: readonly AllowedScope[],
+): Condition =>
+  condition`not exists (select 1 from json_each(${JSON.stringify(wanted)}) wanted
+    where not exists (select 1 from allowed_scope
+      where user_id = ${user_id} and client_id = ${client_id}
+        and resource = json_extract(wanted.value, '$.resource')
+        and scope = json_extract(wanted.value, '$.scope')))`
+
 export const insertAllowedScope = (
   row: typeof allowed_scope.$inferSelect,
   condition: Condition,

@@ -22,7 +22,7 @@ import {
   consumeDeviceAuthorization,
   type DeviceAuthorizationRow,
   detailsOfDeviceAuthorization,
-  findDeviceAuthorization,
+  findAllowedDevice,
   isDeviceAuthorizationMine,
   subjectOfDeviceAuthorization,
   updatePoll,
@@ -44,7 +44,7 @@ export function parameters(cx: Context, form: Form) {
   const hash = sha256(device_code)
   const subject = subjectOfDeviceAuthorization(hash)
   const reads = {
-    device_authorization: findDeviceAuthorization(hash),
+    device_authorization: findAllowedDevice(cx, hash),
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
@@ -87,6 +87,7 @@ export async function redeem(
     })
   }
   if (row.status === 'pending') throw await refusalToWait(cx, caller, row)
+  if (row.is_in_session !== 1) throw refused('session_ended')
   const [user] = rows.user
   // Keycloak CVE-2026-88770
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
