@@ -143,6 +143,15 @@ const CODES: readonly Guard[] = [
     title: 'is refused when in that moment the person',
   },
   {
+    name: 'lasting-access-unsaid',
+    attack: 'access that outlives the session, got by a question that did not say so',
+    file: 'worker/oauth/authorize/consent.ts',
+    from: "      ...(lasts ? ['offline_access'] : []),\n",
+    to: '',
+    test: 'oauth/authorize/authorize_consent',
+    title: 'access lasts',
+  },
+  {
     name: 'code-issued-after-sign-out',
     attack: 'a code and a consent by what was read before the person signed out',
     file: 'worker/oauth/authorize/authorize.ts',
