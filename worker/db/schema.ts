@@ -1,16 +1,14 @@
 // Every table, with the room that writes it. Any store may read any table; only the owner writes.
 // Column names are the names in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
-import { sql } from 'drizzle-orm'
-import {
-  check,
-  index,
-  integer,
-  primaryKey,
-  sqliteTable,
-  text,
-  uniqueIndex,
-} from 'drizzle-orm/sqlite-core'
+import { sql } from 'drizzle-orm/sql'
+// Each from its own file: their index brings the query builders too, 10 MB of memory.
+import { check } from 'drizzle-orm/sqlite-core/checks'
+import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
+import { text } from 'drizzle-orm/sqlite-core/columns/text'
+import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
+import { primaryKey } from 'drizzle-orm/sqlite-core/primary-keys'
+import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
 // --- ground -----------------------------------------------------------------------------------
 
@@ -73,6 +71,13 @@ export const stored_secret = sqliteTable('stored_secret', {
   name: text().primaryKey(),
   value: text().notNull(), // sealed
   created_at: integer().notNull(),
+})
+
+/** Each SECRET_KEY that was the newest of a program here, by its id; the key itself is nowhere. */
+export const secret_key = sqliteTable('secret_key', {
+  id: text().primaryKey(),
+  first_seen_at: integer().notNull(),
+  seals_from: integer().notNull(), // later than first_seen_at while programs may not have it yet
 })
 
 /** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
@@ -306,6 +311,7 @@ export const client = sqliteTable('client', {
   grant_types: text().notNull(), // JSON array
   scope: text().notNull(), // space-separated
   resources: text().notNull(), // JSON array: resource servers it may ask for beyond our own
+  serves: text().notNull().default('[]'), // JSON array: resource servers that it is
   jwks: text(), // JSON
   first_party: integer().notNull(), // 0 or 1
   access_token_ttl: integer(),
@@ -350,8 +356,12 @@ export const allowed_scope = sqliteTable(
     resource: text().notNull(), // '' where none was named
     scope: text().notNull(),
     created_at: integer().notNull(),
+    client_digest: text(), // of the client as it was shown; null: from before this was kept
   },
-  (t) => [primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] })],
+  (t) => [
+    primaryKey({ columns: [t.user_id, t.client_id, t.resource, t.scope] }),
+    index('allowed_scope_unbound').on(t.client_id).where(sql`client_digest is null`),
+  ],
 )
 
 /**

@@ -1,5 +1,6 @@
 // The tables `user`, `session` and `setup_link`. Functions answer statements; use cases put them
 // together.
+import { operatorExists } from '../access/operator_store.ts'
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
@@ -183,31 +184,24 @@ export const deleteEndedSessions = (cx: Context): Statement =>
 
 // --- setup_link -------------------------------------------------------------------------------
 
-/** A condition: a person, directly or through a group, is an operator of everything. */
-export const operatorExists = (cx: Context): Condition =>
-  condition`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
-    where "grant".role = 'operator' and "grant".object_id = '*'
-      and principal.kind in ('user', 'group') and principal.deleted_at is null
-      and ("grant".expires_at is null or "grant".expires_at > ${cx.now()}))`
-
 export const insertSetupLink = (cx: Context, hash: string, ttl: number): Statement =>
   insertWhere(
     setup_link,
     { hash, created_at: cx.now(), expires_at: cx.now() + ttl, redeemed_by: null },
-    condition`not ${operatorExists(cx)}`,
+    condition`not ${operatorExists(cx.now())}`,
     sql`on conflict (hash) do nothing`,
   )
 
 /** The link, if it can be redeemed. */
 export const findSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
   sql`select hash from setup_link where hash = ${hash} and redeemed_by is null
-    and expires_at > ${cx.now()} and not ${operatorExists(cx)}`
+    and expires_at > ${cx.now()} and not ${operatorExists(cx.now())}`
 
 /** Consumes the link for this request; the same request may repeat it. */
 export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
   sql`update setup_link set redeemed_by = ${cx.rid}
     where hash = ${hash} and (redeemed_by = ${cx.rid} or (redeemed_by is null
-      and expires_at > ${cx.now()} and not ${operatorExists(cx)}))
+      and expires_at > ${cx.now()} and not ${operatorExists(cx.now())}))
     returning hash`
 
 /** A condition: this request consumed the link. */

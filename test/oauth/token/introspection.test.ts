@@ -44,7 +44,7 @@ async function startShop() {
   const server = await addClient(worker, {
     ...machine,
     client_id: 'shop',
-    resources: [API_OF_SHOP],
+    serves: [API_OF_SHOP],
   })
   const stranger = await addClient(worker, { ...machine, client_id: 'stranger' })
   const who = {
@@ -93,6 +93,25 @@ test('its own client may look too, every other one is told that the token is ina
   expect((await look(access_token, 'job')).body['active']).toBe(true)
   const other = await look(access_token, 'stranger')
   expect([other.status, other.body]).toEqual([200, { active: false }])
+})
+
+test('a client that may only call an API looks at no token of another that is for it', async () => {
+  const { worker, access_token } = await startShop()
+  const secret = await addClient(worker, {
+    client_id: 'caller',
+    grant_types: ['client_credentials'],
+    scope: 'orders',
+    resources: [API_OF_SHOP],
+  })
+  const look = async (text: string) =>
+    (await post(worker, '/oauth/introspect', { token: text }, basic('caller', secret))).body
+  expect(await look(access_token)).toEqual({ active: false })
+  const person = await signIn(worker, { scope: 'orders', resource: [API_OF_SHOP] })
+  expect(await look(person.access_token)).toEqual({ active: false })
+  // Its own it may look at.
+  const own = { grant_type: 'client_credentials', resource: API_OF_SHOP }
+  const { body } = await token(worker, own, basic('caller', secret))
+  expect((await look(body.access_token ?? ''))['active']).toBe(true)
 })
 
 test('nobody looks at a token without authentication', async () => {

@@ -59,6 +59,7 @@ beforeEach(async () => {
       grant_types: [GRANT, 'client_credentials'],
       scope,
       resources,
+      serves: [`https://${client_id}.example/`],
     })
   await service('orders', 'orders:read stock:read openid', [ORDERS, STOCK])
   await service('stock', 'orders:read', [STOCK])
@@ -207,7 +208,7 @@ describe('an exchanged token', () => {
       client_secret: secretOf('watch'),
       grant_types: ['client_credentials'],
       scope: 'x',
-      resources: [STOCK],
+      serves: [STOCK],
     })
     expect((await introspect(second.access_token ?? '', 'watch'))['active']).toBe(true)
     await write(worker, end)
@@ -460,6 +461,7 @@ describe('what both hold', () => {
 describe('a subject token is refused', () => {
   const REFUSED: [string, (good: string) => Promise<[string, string?]>][] = [
     ['that is for another service', async (good) => [good, 'stranger']],
+    ['that is for a service which the client may only call', async (good) => [good, 'web']],
     [
       'that is for the issuer, to another client than its own',
       async () => [(await signIn(worker, { scope: 'openid orders:read' })).access_token],
@@ -597,6 +599,49 @@ describe('a subject token is refused', () => {
     const { access_token } = await subjectToken()
     const named = await forge(access_token, { may_act: { sub: 'orders' } })
     expect((await exchange(named)).status).toBe(200)
+  })
+})
+
+describe('a token that the client got itself', () => {
+  const refused = { status: 400, body: { error: 'invalid_target' } }
+
+  test('reaches no resource that the person did not allow, though the client is registered for it', async () => {
+    await changeClient(worker.context(), 'web', { resources: [ORDERS, STOCK] }, null)
+    const scope = 'openid profile'
+    const plain = await ownToken(scope)
+    expect(await exchange(plain, { resource: STOCK }, 'web')).toMatchObject(refused)
+    // Nor by a second exchange.
+    const first = await exchange(plain, { scope: 'openid' }, 'web')
+    expect(first.status).toBe(200)
+    const again = await exchange(first.body.access_token ?? '', { resource: STOCK }, 'web')
+    expect(again).toMatchObject(refused)
+  })
+
+  test('reaches those that the person did allow', async () => {
+    await changeClient(worker.context(), 'web', { resources: [ORDERS, STOCK] }, null)
+    const { code } = await addCode(worker, {
+      client_id: 'web',
+      scope: 'openid profile',
+      resource: [ORDERS, ISSUER],
+    })
+    const { body } = await token(
+      worker,
+      {
+        grant_type: 'authorization_code',
+        code,
+        redirect_uri: REDIRECT,
+        code_verifier: VERIFIER,
+        resource: ISSUER,
+      },
+      basic('web', secretOf('web')),
+    )
+    const own = body.access_token ?? ''
+    const orders = await exchange(own, { resource: ORDERS }, 'web')
+    expect(claimsOf(orders.body.access_token)).toMatchObject({ aud: ORDERS, act: { sub: 'web' } })
+    expect(await exchange(own, { resource: STOCK }, 'web')).toMatchObject(refused)
+    expect(
+      await exchange(orders.body.access_token ?? '', { resource: STOCK }, 'web'),
+    ).toMatchObject(refused)
   })
 })
 
@@ -913,7 +958,7 @@ describe('the client', () => {
       jwks: { keys: [signer.jwk as never] },
       grant_types: [GRANT],
       scope: 'orders:read',
-      resources: [ORDERS],
+      serves: [ORDERS],
     })
     const { access_token } = await subjectToken()
     const used = await assertion(worker, signer, 'signed')

@@ -23,6 +23,7 @@ import {
 } from '../authorizations/allowed_scope_store.ts'
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
 import { epochOf } from '../authorizations/store.ts'
+import { allowedTo, clientDigest } from '../clients/client_digest.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
@@ -87,8 +88,8 @@ export async function authorize(
     allowed: listAllowedScopes(userOf(cx, cookie), scalar`${client_id}`),
     rights: grantsOf(cx, cookie),
   })
-  const { allowed } = rows
   const client = usableClient(await currentClient(cx, client_id, rows.client[0]))
+  const allowed = allowedTo(client, rows.allowed)
   const opened = await openForm(cx, client, form, allowed, settings)
   if ('to' in opened) return opened
   const target = readTarget(client, opened)
@@ -163,7 +164,7 @@ export async function lookAt(
     request,
     stored,
     session,
-    allowed: rows.allowed,
+    allowed: allowedTo(client, rows.allowed),
     permissions: permissionsEverywhere(rows.rights),
     isExpected: await isExpected(cx, client, request, session),
     narrowed: rows.narrowed,
@@ -337,6 +338,8 @@ export async function issueCode(
     epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
+  const { client_id } = client
+  const consent = { user_id, client_id, client_digest: clientDigest(client) }
   const mayIssue = join(
     [
       ...(stored === null ? [] : [isOpen(cx, stored.id_hash)]),
@@ -344,14 +347,14 @@ export async function issueCode(
       // The person is asked by this very answer, or was before and has not withdrawn it since.
       ...(remember || client.first_party
         ? []
-        : [areAllowed(user_id, client.client_id, toAllow(request, allowance, requested))]),
+        : [areAllowed(consent, toAllow(request, allowance, requested))]),
     ],
     ' and ',
   )
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     insert: insertCode(row, mayIssue),
-    remember: remember ? rememberAllowed(cx, request, allowance, details, issued) : null,
+    remember: remember ? rememberAllowed(cx, client, request, allowance, details, issued) : null,
     request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),
@@ -361,6 +364,7 @@ export async function issueCode(
 
 function rememberAllowed(
   cx: Context,
+  client: Client,
   request: AuthorizationRequest,
   allowance: Allowance,
   details: readonly Detail[] | undefined,
@@ -369,10 +373,10 @@ function rememberAllowed(
   const { client_id } = request
   const { scope, claims } = allowance
   const { user_id } = allowance.session
-  const created_at = cx.now()
+  const row = { user_id, client_id, created_at: cx.now(), client_digest: clientDigest(client) }
   return [
     ...toAllow(request, allowance, details).map((one) =>
-      insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
+      insertAllowedScope({ ...row, ...one }, issued),
     ),
     appendEvent(
       as(cx, { kind: 'user', id: user_id }),

@@ -11,9 +11,10 @@ import { actionInWords, claimInWords, scopeInWords } from '../../pages/scope_mes
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import { outlivesSession } from '../authorizations/authorizations.ts'
+import { clientDigest } from '../clients/client_digest.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink, type Preset, VENDORS } from '../clients/presets.ts'
-import { formTargetOf } from '../clients/redirect_uris.ts'
+import { formTargetOf, placeOf } from '../clients/redirect_uris.ts'
 import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
 import { decide, type NextStep, type Situation } from './decision.ts'
 import { introduce } from './introduction.ts'
@@ -76,7 +77,6 @@ export async function askConsent(
   if (decision === null) return elsewhere(situation, reference)
   const { client, request } = situation
   const { session, scope, claims } = decision
-  const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, decision.details)
   if (details.length === 0 && scope.length === 0) {
     return toClient(cx, client, request, {
@@ -95,7 +95,7 @@ export async function askConsent(
       ...details,
     ],
     request: `${reference}.${mac(cx, 'consent', boundTo(cx, reference, situation, decision))}`,
-    redirect_host: host === '' ? protocol : host,
+    redirect_host: placeOf(request.redirect_uri),
     switch_account: loginPath(cx, request, reference),
   }
   const form_target = formTargetOf(request.redirect_uri)
@@ -178,8 +178,9 @@ const boundTo = (
   { client, request }: Situation,
   { session, scope, details }: ToAsk,
 ): string => {
-  const shown = toldScopes(cx, client, request.resource, scope)
-  return [reference, session.user_id, digestOf(details), ...shown].join('\n')
+  const scopes = toldScopes(cx, client, request.resource, scope)
+  const shown = [clientDigest(client), digestOf(details), ...scopes]
+  return [reference, session.user_id, ...shown].join('\n')
 }
 
 async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {

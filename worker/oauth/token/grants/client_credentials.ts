@@ -143,6 +143,7 @@ function clientClaims(
     parties: [{ id: client.client_id, permissions: null, rights: readRows(rights) }],
     acl_max_rules: settings.acl_max_rules,
     isStrict: true,
+    mayLackScope: true,
   })
   return accessTokenClaims(cx, {
     origin: client.client_id,

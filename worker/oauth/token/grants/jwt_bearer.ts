@@ -27,6 +27,7 @@ import {
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
+import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
@@ -104,8 +105,9 @@ async function begin(
 
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
-  const consent = { user_id: user.id, client_id, resource, scope }
-  if (!client.first_party && !covers(allowed, consent)) {
+  const client_digest = clientDigest(client)
+  const consent = { user_id: user.id, client_id, client_digest, resource, scope }
+  if (!client.first_party && !covers(allowedTo(client, allowed), consent)) {
     throw new OAuthError('consent_required', {
       description: 'the person has not allowed the client this scope',
       reason: 'not_allowed_before',
