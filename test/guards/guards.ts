@@ -170,6 +170,15 @@ const CODES: readonly Guard[] = [
     title: 'the consent is withdrawn',
   },
   {
+    name: 'code-for-another-form-of-the-client',
+    attack: 'a code given silently by a consent that another form of the client got meanwhile',
+    file: 'worker/oauth/authorizations/allowed_scope_store.ts',
+    from: '        and (client_digest = ${consent.client_digest} or client_digest is null)\n',
+    to: '',
+    test: 'oauth/token/ended_sessions',
+    title: 'for another form of the client',
+  },
+  {
     name: 'redeemed-after-a-ban',
     attack: 'somebody disabled and enabled while a code or a refresh token is redeemed',
     file: 'worker/oauth/authorizations/store.ts',

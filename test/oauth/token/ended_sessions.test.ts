@@ -230,6 +230,15 @@ describe('a request for authorization', () => {
     expect(await rowsOf(worker, 'authorization_request')).toHaveLength(1)
   })
 
+  test('gives no code when in that moment the consent is given for another form of the client', async () => {
+    await codeOf({ client_id: 'asking' })
+    await write(worker, sql`delete from authorization_code`)
+    const end = () => write(worker, sql`update allowed_scope set client_digest = 'another'`)
+    const page = await lateBrowser(end).get(requestPath({ client_id: 'asking' }))
+    expect([page.status, page.headers.get('location')]).toEqual([400, null])
+    expect(await rowsOf(worker, 'authorization_code')).toEqual([])
+  })
+
   test('gives no code when in that moment the consent is withdrawn', async () => {
     await codeOf({ client_id: 'asking' })
     await write(worker, sql`delete from authorization_code`)
