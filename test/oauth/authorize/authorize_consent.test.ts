@@ -101,6 +101,18 @@ describe('the page', () => {
     expect(answerOf(await allow(again))).toHaveProperty('code')
   })
 
+  test('is asked again where access did not last when it was allowed, and once', async () => {
+    await changeClient(worker.context(), 'app', { grant_types: ['authorization_code'] }, null)
+    await allow(await ask({ scope: 'email' }))
+    expect(await asksNothing({ scope: 'email' })).toBe(true)
+    const grant_types = ['authorization_code', 'refresh_token'] as const
+    await changeClient(worker.context(), 'app', { grant_types: [...grant_types] }, null)
+    const page = await ask({ scope: 'email' })
+    expect([page.status, page.html.includes(LASTING)]).toEqual([200, true])
+    await allow(page)
+    expect(await asksNothing({ scope: 'email' })).toBe(true)
+  })
+
   test('has words for a scope that is named like a member of every object', async () => {
     const scope = 'constructor toString:read __proto__'
     await createClient(worker.context(), { ...APP, client_id: 'odd', scope })
@@ -151,7 +163,9 @@ describe('the answer', () => {
       { user_id: 'ann', client_id: 'app', resource: '', scope: 'email' },
       { user_id: 'ann', client_id: 'app', resource: '', scope: 'openid' },
     ])
-    expect(await asksNothing({ scope: 'email' })).toBe(true)
+    expect(await asksNothing({ scope: 'openid' })).toBe(true)
+    // Without openid access would last, which was not asked.
+    expect((await ask({ scope: 'email' })).status).toBe(200)
     expect(await asksNothing({ scope: 'openid email', prompt: 'none' })).toBe(true)
     const event = (await rowsOf(worker, 'event')).find(
       (one) => one['type'] === 'authorization.allowed',

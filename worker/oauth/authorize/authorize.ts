@@ -347,7 +347,7 @@ export async function issueCode(
       // The person is asked by this very answer, or was before and has not withdrawn it since.
       ...(remember || client.first_party
         ? []
-        : [areAllowed(consent, toAllow(request, allowance, requested))]),
+        : [areAllowed(consent, toAllow(client, request, allowance, requested))]),
     ],
     ' and ',
   )
@@ -375,7 +375,7 @@ function rememberAllowed(
   const { user_id } = allowance.session
   const row = { user_id, client_id, created_at: cx.now(), client_digest: clientDigest(client) }
   return [
-    ...toAllow(request, allowance, details).map((one) =>
+    ...toAllow(client, request, allowance, details).map((one) =>
       insertAllowedScope({ ...row, ...one }, issued),
     ),
     appendEvent(
