@@ -70,9 +70,9 @@ export {
 /**
  * Lists what the actor lacks to give a client these members: the scopes of the management API, with
  * which it acts for good. A first-party client gets tokens without consent. An actor who shapes one
- * could collect tokens of everybody who is signed in, so this needs `manage`. So it is with one that
- * serves a resource: it turns tokens that people sent it into others, which they were not asked for.
- * Throws Problem forbidden when the token of the actor does not carry that.
+ * could collect tokens of everybody who is signed in, so this needs `manage`. One that serves a
+ * resource needs it too: it turns tokens that people send it into others, for which nobody was
+ * asked. Throws Problem forbidden when the token of the actor does not carry that.
  */
 function lackingToGive(
   cx: Context,
