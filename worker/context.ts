@@ -15,6 +15,8 @@ export type Actor = {
   id: string | null
   /** Scopes of the access token, or everything for the system. */
   scopes: ReadonlySet<string>
+  /** People who act for the actor (RFC 8693), by id: only power that they hold too counts. */
+  acting?: readonly string[]
 }
 
 export const ANONYMOUS: Actor = { kind: 'anonymous', id: null, scopes: new Set() }

@@ -52,6 +52,9 @@ const isInSession = (cx: Context): Condition =>
 export const detailsOfCode = (hash: string): Scalar =>
   scalar`(select authorization_details from authorization_code where hash = ${hash})`
 
+export const scopeOfCode = (hash: string): Scalar =>
+  scalar`(select scope from authorization_code where hash = ${hash})`
+
 export const subjectOfCode = (hash: string): Scalar =>
   scalar`(select user_id from authorization_code where hash = ${hash})`
 

@@ -28,7 +28,9 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
+import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
+import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type AssertionClaims,
@@ -63,10 +65,19 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const { trusted_issuers } = await loadSettings(cx)
   const issuer = issuerOf(cx, trusted_issuers, claims)
   const subject = subjectNamedBy(issuer, claims)
+  const { client_id } = presented
+  const scope = form.get('scope')
   const reads = {
     user: findUserOf(subject),
-    allowed: listAllowedScopes(subject, scalar`${presented.client_id}`),
+    allowed: listAllowedScopes(subject, scalar`${client_id}`),
     rights: rightsOf(subject, cx.now()),
+    // Without a scope it is the client's own, where that is the default.
+    claimRows: rightsClaimsOf(
+      subject,
+      scope === undefined ? scopeOfClient(client_id) : scalar`${scope}`,
+      client_id,
+      cx.now(),
+    ),
   }
   return { form, assertion, claims, issuer, reads }
 }
@@ -94,7 +105,7 @@ async function begin(
   cx: Context,
   caller: Extract<Caller, { kind: 'client' }>,
   { form, claims }: Pick<Parameters, 'form' | 'claims'>,
-  { user: users, allowed, rights }: Answers<Parameters['reads']>,
+  { user: users, allowed, rights, claimRows }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   const { client } = caller
   const { client_id } = client
@@ -132,7 +143,7 @@ async function begin(
   }
   // The scope was just asked; there is nothing to narrow.
   const wish = { scope: null, resource: [] }
-  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights })
+  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights, claimRows })
   const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
