@@ -446,10 +446,7 @@ export const refresh_token = sqliteTable(
   (t) => [index('refresh_token_authorization').on(t.authorization_id)],
 )
 
-/**
- * Ids of assertions and DPoP proofs already used, until they have run out (RFC 7523 §3, RFC 9449
- * §11.1).
- */
+/** Ids of assertions and DPoP proofs already used (RFC 7523 §3, RFC 9449 §11.1). */
 export const used_assertion = sqliteTable('used_assertion', {
   hash: text().primaryKey(),
   rid: text().notNull(),

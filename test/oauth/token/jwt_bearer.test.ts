@@ -656,7 +656,7 @@ describe('the setting', () => {
       client_id: `ops-${crypto.randomUUID()}`,
       client_secret: SECRET,
       grant_types: ['client_credentials'],
-      scope: 'settings:write settings:read',
+      scope: 'manage',
     })
     const [ops] = await worker
       .context()
