@@ -4,7 +4,7 @@
 import { type Context, recall, remember } from './context.ts'
 import { decodeBase64url, encodeBase64url, isSealedByNewest, seal, unseal } from './crypto.ts'
 import { stored_secret } from './db/schema.ts'
-import { insertInto, type Statement, sql } from './db/sql.ts'
+import { condition, insertInto, refuseUnless, type Statement, sql } from './db/sql.ts'
 
 type Row = typeof stored_secret.$inferSelect
 
@@ -35,6 +35,45 @@ export async function storedSecret(cx: Context, name: string): Promise<Uint8Arra
       where name = ${name} and value = ${row.value}`)
   }
   return remember(cx, memory, secret, FOR_GOOD)
+}
+
+/**
+ * The secret under a name among rows that were just read, for a caller that has a batch of its own
+ * anyway. A new secret counts once `making` is written, which undoes the batch when another process
+ * made it meanwhile (`stored_secret_made`). `resealing` keeps one that an older SECRET_KEY sealed.
+ * Throws UnsealError.
+ */
+export async function storedSecretAmong(
+  cx: Context,
+  name: string,
+  rows: readonly Row[],
+): Promise<{ secret: Uint8Array; making: Statement[]; resealing: Statement[] }> {
+  const context = `stored_secret.value:${name}`
+  const row = acceptStoredSecrets(cx, rows).find((one) => one.name === name)
+  const text =
+    row === undefined ? encodeBase64url(cx.random(32)) : await unseal(cx, context, row.value)
+  const secret = decodeBase64url(text)
+  if (secret === null) throw new Error(`the stored secret ${name} is not readable`)
+  if (row !== undefined && isSealedByNewest(cx, row.value)) {
+    return { secret, making: [], resealing: [] }
+  }
+  const value = await seal(cx, context, text)
+  if (row !== undefined) {
+    const resealed = sql`update stored_secret set value = ${value}
+      where name = ${name} and value = ${row.value}`
+    return { secret, making: [], resealing: [resealed] }
+  }
+  const created = { name, value, created_at: cx.now() }
+  const isMine = condition`exists (
+    select 1 from stored_secret where name = ${name} and value = ${value})`
+  return {
+    secret,
+    resealing: [],
+    making: [
+      insertInto(stored_secret, created, sql`on conflict (name) do nothing`),
+      refuseUnless(isMine, 'stored_secret_made'),
+    ],
+  }
 }
 
 async function findOrMake(cx: Context, name: string, context: string): Promise<Row> {

@@ -1425,7 +1425,78 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+/** What a start makes of a blueprint. */
+const BLUEPRINT: readonly Guard[] = [
+  {
+    name: 'start-keeps-edits',
+    attack:
+      'a restart undoes what an operator changed, such as a group that a device was taken out of',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'members: atStart ? changesOfFile(entry, standing) : ',
+    to: 'members: ',
+    test: 'admin/blueprint_start',
+    title: 'what operators changed stays',
+  },
+  {
+    name: 'start-keeps-deletions',
+    attack:
+      'a restart brings back a grant, or a person with the old password, that an operator deleted',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'if ((wasRecorded || isBuried) && !recreate)',
+    to: 'if (isBuried && !recreate)',
+    test: 'admin/blueprint_start',
+    title: 'brings nothing back',
+  },
+  {
+    name: 'start-comes-up',
+    attack: 'a device of the file that an operator deleted keeps every later start from coming up',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'if ((wasRecorded || isBuried) && !recreate)',
+    to: 'if (wasRecorded && !isBuried && !recreate)',
+    test: 'admin/blueprint_start',
+    title: 'comes up',
+  },
+  {
+    name: 'start-parts-apart',
+    attack: 'a change of the file undoes what an operator took away of the same member',
+    file: 'worker/admin/blueprint_record.ts',
+    from: 'isChanged(one) && !before.includes(one)',
+    to: '!before.includes(one)',
+    test: 'admin/blueprint_start',
+    title: 'beside what operators changed',
+  },
+  {
+    name: 'starts-at-once',
+    attack: 'of two instances that start at once, both write: the events say everything twice',
+    file: 'worker/admin/blueprint.ts',
+    from: '      demandRecordedBefore(cx, rows),\n',
+    to: '',
+    test: 'admin/blueprint_start',
+    title: 'start at once',
+  },
+  {
+    name: 'record-without-secrets',
+    attack: 'the record of a blueprint lets passwords be guessed with a fast hash',
+    file: 'worker/admin/blueprint_record.ts',
+    from: 'value === undefined || CREATION_ONLY.includes(name)',
+    to: 'value === undefined',
+    test: 'admin/blueprint_start',
+    title: 'tells nothing of the file',
+  },
+  {
+    name: 'record-outlives-secret-key',
+    attack:
+      'with a new SECRET_KEY everything in the file counts as changed, over what operators did',
+    file: 'worker/admin/blueprint.ts',
+    from: 'statements.length + rows.length + standing.resealing.length === 0',
+    to: 'statements.length + rows.length === 0',
+    test: 'admin/blueprint_start',
+    title: 'a new SECRET_KEY',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
+  ...BLUEPRINT,
   ...CODES,
   ...REFRESH_TOKENS,
   ...ASSERTIONS,
