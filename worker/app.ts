@@ -10,6 +10,7 @@ import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
+import { boundedDatabase } from './db/answer_time.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
@@ -50,8 +51,12 @@ export function createApp(open: Open): Hono<Env> {
     const waitUntil = (promise: Promise<unknown>) => {
       if (hasExecutionContext(c)) c.executionCtx.waitUntil(promise)
     }
-    c.set('cx', ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path))
+    const cx = ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path)
+    // The rest of the time is for the answer itself.
+    const { db, lift } = boundedDatabase(cx.db, cx.config.database_timeout * 900)
+    c.set('cx', { ...cx, db })
     await next()
+    lift()
   })
   app.use(securityHeaders)
 

@@ -172,7 +172,8 @@ export const EVENTS = {
   'device.activated': { subject: 'the device', meaning: 'A device became active.', data: {} },
   'device.suspended': {
     subject: 'the device',
-    meaning: 'A device was suspended: it gets no tokens until it is active again.',
+    meaning:
+      'A device was suspended: it gets no tokens until it is active again, and those of before are dead for good.',
     data: {},
   },
   'device.retired': { subject: 'the device', meaning: 'A device was retired.', data: {} },

@@ -26,6 +26,7 @@ test('migrate brings an empty database up to date, and a second time changes not
       '0005_withdrawal',
       '0006_delivery',
       '0007_batch_refusal',
+      '0009_serves',
     ],
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')

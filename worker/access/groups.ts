@@ -22,7 +22,9 @@ import {
   changedMeanwhile,
   demandNothingLacks,
   demandOperatorLeft,
+  lackingOverGroup,
   lackingToMove,
+  lackingToMoveMember,
   lastOperator,
   leavesAnOperator,
   NOTHING,
@@ -137,8 +139,6 @@ export function findTreeFault(parents: ReadonlyMap<string, string | null>): stri
   return null
 }
 
-// --- plans ------------------------------------------------------------------------------------
-
 function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
   const now = cx.now()
   return {
@@ -232,8 +232,6 @@ export async function planMemberships(
   }
 }
 
-// --- groups -----------------------------------------------------------------------------------
-
 /** Throws Problem. Round trips: 1 write, and 1 read for a group below another. */
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
   const id = input.id ?? randomId(cx, 'grp')
@@ -279,7 +277,10 @@ export async function listGroups(
   return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
 }
 
-/** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
+/**
+ * The actor needs power over the group, and over the place that it leaves and the one that it
+ * enters. Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ */
 export async function changeGroup(
   cx: Context,
   id: string,
@@ -292,18 +293,21 @@ export async function changeGroup(
       ? NOTHING
       : lackingToMove(cx, scalar`(select parent_id from "group" where id = ${id})`, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
+  const over = lackingOverGroup(cx, id)
   const remains =
     patch.parent_id === undefined ? TRUE : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
     const {
       current: [current],
       place: [place],
+      lacks,
       lacksThere,
       lacksHere,
       state: [state],
     } = await cx.db.read({
       current: findGroup(id),
       place: findPlace(id, parent_id ?? ''),
+      lacks: over,
       lacksThere: leaving,
       lacksHere: entering,
       state: sql<{ remains: number }>`select ${remains} as remains`,
@@ -312,12 +316,13 @@ export async function changeGroup(
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
-    const demands: Statement[] = []
+    assertNothingLacks(lacks)
+    const done = groupIs(row)
+    const demands = demandNothingLacks(done, over)
     if (fields.includes('parent_id')) {
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
-      const done = groupIs(row)
       demands.push(
         // Judged again here, so that two moves at once cannot close a circle.
         demandPlace(row),
@@ -334,17 +339,24 @@ export async function changeGroup(
 
 const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
 
-/** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
+/**
+ * Deletes an empty group that no grant names. The groups above may confer roles on it. Throws
+ * Problem. Round trips: 1 read, 1 write.
+ */
 export async function removeGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+  const lacking = lackingOverGroup(cx, id)
   const {
     row: [row],
+    lacks,
     use: [use],
   } = await cx.db.read({
     row: findGroup(id),
+    lacks: lacking,
     use: sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
   })
   if (row === undefined) throw noGroup()
   if (demanded !== null && demanded !== row.version) throw otherVersion()
+  assertNothingLacks(lacks)
   const inUse = () =>
     new Problem(
       'conflict',
@@ -354,12 +366,14 @@ export async function removeGroup(cx: Context, id: string, demanded: number | nu
   const event = { type: 'group.deleted', subject_id: id, data: { kind: row.kind } } as const
   const write = cx.db.write([
     ...(demanded === null ? [] : [demandGroupVersion(id, demanded)]),
+    ...demandNothingLacks(condition`not ${groupExists(id)}`, lacking),
     demandGroupUnused(id),
     appendEvent(cx, event, groupExists(id)),
     deleteGroup(id),
     buryPrincipal(cx, id),
   ])
   await unlessRefused(write, (reason) => {
+    if (reason === 'power_not_held') throw changedMeanwhile()
     throw reason === 'group_version' ? otherVersion() : inUse()
   })
 }
@@ -409,6 +423,7 @@ export async function addMember(
   reference: string,
 ): Promise<{ member: MemberRow; added: boolean }> {
   const member = idOfSubject(reference, emailKeyOf(reference))
+  const lacking = lackingToMoveMember(cx, group_id, reference, member)
   const {
     group: [group],
     candidate: [candidate],
@@ -416,7 +431,7 @@ export async function addMember(
   } = await cx.db.read({
     group: findGroup(group_id),
     candidate: findCandidate(group_id, member),
-    lacks: lackingToMove(cx, group_id, member),
+    lacks: lacking,
   })
   if (group === undefined) throw noGroup()
   const wrong = (detail: string) =>
@@ -436,7 +451,7 @@ export async function addMember(
     cx.db.write({
       changes: [
         demandMayBeMember(group_id, id),
-        ...demandNothingLacks(isThere, lackingToMove(cx, group_id, id)),
+        ...demandNothingLacks(isThere, ...lackingToMoveMember(cx, group_id, id)),
         appendEvent(cx, event, condition`not ${isThere}`),
         insertMembership(cx, group_id, id),
       ],
@@ -452,7 +467,7 @@ export async function addMember(
 
 /** Throws Problem. Round trips: 1 read, 1 write. */
 export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
-  const lacking = lackingToMove(cx, group_id, id)
+  const lacking = lackingToMoveMember(cx, group_id, id)
   const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
   const {
     group: [group],
@@ -474,7 +489,7 @@ export async function removeMember(cx: Context, group_id: string, id: string): P
   const isGone = condition`not ${isThere}`
   const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
   const write = cx.db.write([
-    ...demandNothingLacks(isGone, lacking),
+    ...demandNothingLacks(isGone, ...lacking),
     demandOperatorLeft(isGone, remains),
     appendEvent(cx, event, isThere),
     deleteMembership(group_id, id),

@@ -42,7 +42,7 @@ import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
-import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
+import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
@@ -75,6 +75,9 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
   try {
     const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
     migrated = await migrate(database, readMigrations(folder))
+    for (const { message, fields } of await listUndecided(database, migrated)) {
+      log('warn', message, fields)
+    }
   } catch (error) {
     await database.close()
     throw explain(error, config)

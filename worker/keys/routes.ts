@@ -1,8 +1,9 @@
-// Keys: the signing keys of this issuer, and how key sets of others are fetched.
+// Keys: the signing keys of this issuer, and how keys of others are fetched and judged.
 // Routes: the JWKS and the PASERKs under /.well-known, and /v1/keys.
 // Table: `signing_key` (store.ts).
 // Files: signing_keys.ts makes and rotates keys, jwt.ts and paseto.ts sign and check,
-// remote_jwks.ts fetches key sets of others.
+// remote_jwks.ts fetches key sets of others, public_key.ts judges keys, jwt_header.ts reads the
+// headers of JWTs.
 // Leaves to the rooms above the claims of a token, and whose key sets count. Private keys never
 // leave the room.
 import { Hono } from 'hono'

@@ -17,7 +17,9 @@ import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
+import { epochOf } from '../authorizations/store.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
+import { clientDigest } from '../clients/client_digest.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { parseScope } from '../scopes.ts'
@@ -165,6 +167,7 @@ export async function answerDevice(
       status: decision,
       scope: scope.join(' '),
       authorization_details: details === undefined ? null : JSON.stringify(details),
+      epoch: epochOf({ epoch: session.user_epoch }, client),
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
@@ -232,9 +235,11 @@ function questionOf(
   return { code, session, row, client, scope, details: authorization_details }
 }
 
-/** Code, person, session and what was shown: an answer to anything else is none. */
-const boundTo = ({ session, row, scope, details = [] }: Question): string =>
-  [row.hash, session.user_id, session.id_hash, digestOf(details), ...scope].join('\n')
+/** Code, person, session, client and what was shown: an answer to anything else is none. */
+const boundTo = ({ session, row, client, scope, details = [] }: Question): string => {
+  const shown = [clientDigest(client), digestOf(details), ...scope]
+  return [row.hash, session.user_id, session.id_hash, ...shown].join('\n')
+}
 
 function valuesOf(
   cx: Context,

@@ -86,6 +86,7 @@ export async function startDeviceAuthorization(
           created_at: now,
           expires_at: now + expires_in,
           redeemed_by: null,
+          epoch: 0,
         },
         isProven(cx, caller),
       ),

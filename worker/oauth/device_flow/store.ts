@@ -11,6 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { isSignInUsable } from '../authorizations/store.ts'
 import type { ClientRow } from '../clients/store.ts'
 
 export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
@@ -80,12 +81,17 @@ export const decideDeviceAuthorization = (
   cx: Context,
   hash: string,
   decider: Decider,
-  decision: { status: 'allowed' | 'denied'; scope: string; authorization_details: string | null },
+  decision: {
+    status: 'allowed' | 'denied'
+    scope: string
+    authorization_details: string | null
+    epoch: number
+  },
 ): Statement =>
   sql`update device_authorization set status = ${decision.status}, scope = ${decision.scope},
       authorization_details = ${decision.authorization_details},
       user_id = ${decider.user_id}, auth_time = ${decider.auth_time}, amr = ${decider.amr},
-      sid = ${decider.sid}
+      sid = ${decider.sid}, epoch = ${decision.epoch}
     where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
 
 /** Answers a row when this person decided so in this session, however often the batch is sent. */
@@ -113,6 +119,12 @@ export const updatePoll = (
       polled_at = ${cx.now()}
     where hash = ${hash} and status = 'pending' and ${isProven} returning interval`
 
+const isApprovalUsable = isSignInUsable({
+  user_id: scalar`device_authorization.user_id`,
+  client_id: scalar`device_authorization.client_id`,
+  epoch: scalar`device_authorization.epoch`,
+})
+
 /** Answers the row exactly when this request is the one that redeems it. */
 export const consumeDeviceAuthorization = (
   cx: Context,
@@ -122,10 +134,7 @@ export const consumeDeviceAuthorization = (
   update device_authorization set redeemed_by = ${cx.rid}
   where hash = ${hash} and status = 'allowed' and expires_at > ${cx.now()}
     and (redeemed_by is null or redeemed_by = ${cx.rid})
-    and exists (select 1 from user where id = device_authorization.user_id and status = 'active')
-    and exists (
-      select 1 from client where id = device_authorization.client_id and status = 'active')
-    and ${isProven}
+    and ${isApprovalUsable} and ${isProven}
   returning *`
 
 /** Whether this request redeemed it. */
