@@ -7,7 +7,7 @@ import {
   BlueprintFault,
   type Fault,
   findTwice,
-  placeOf,
+  placeOfReference,
   type Reference,
   references,
 } from './blueprint_document.ts'
@@ -144,7 +144,7 @@ function settleReferences(
     )
     let isSettled = true
     for (const reference of all) {
-      const { entry, member } = placeOf(reference)
+      const { entry, member } = placeOfReference(reference)
       const choice = choices.get(entry)
       if (choice === undefined || !isWritten(choice, reference, member)) continue
       const fault = faultOf(reference, provided, standing)

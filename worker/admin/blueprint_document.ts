@@ -175,7 +175,7 @@ export function references({ groups, users, devices, grants }: Blueprint): Refer
 }
 
 /** The path of the entry that refers, and the member that does. */
-export function placeOf({ path }: Reference): { entry: string; member: string } {
+export function placeOfReference({ path }: Reference): { entry: string; member: string } {
   const [entry = '', member = ''] = path.split('.')
   return { entry, member: member.replace(/\[.*/, '') }
 }
