@@ -361,8 +361,8 @@ const ASSERTIONS: readonly Guard[] = [
     name: 'assertion-replay',
     attack: 'an assertion used again, by who came first or not (Fosite CVE-2020-15222)',
     file: 'worker/oauth/client_authentication/used_assertion_store.ts',
-    from: '    condition,\n    sql<never>`on conflict (hash) do nothing`,\n  )\n\n/** A condition: this very request consumed',
-    to: '    condition,\n    sql<never>`on conflict (hash) do update set rid = excluded.rid`,\n  )\n\n/** A condition: this very request consumed',
+    from: '    sql<never>`on conflict (hash) do nothing`,\n  )\n\n/** A condition: this very request consumed',
+    to: '    sql<never>`on conflict (hash) do update set rid = excluded.rid`,\n  )\n\n/** A condition: this very request consumed',
     test: 'oauth/client_authentication/client_authentication',
     title: 'an assertion is good once',
   },
@@ -1799,8 +1799,50 @@ const POWER: readonly Guard[] = [
   },
 ]
 
+/** What a restore of a backup brings back, and what not. */
+const BACKUPS: readonly Guard[] = [
+  {
+    name: 'restore-ends-the-past',
+    attack: 'tokens that were revoked after the backup count again once it is restored',
+    file: 'worker/admin/new_epoch.ts',
+    from: '    ...endAllAuthorizations(cx),\n    deleteAllRequests(),\n    deleteAllDeviceAuthorizations(),\n    revokeAllDeviceTokens(cx),\n    consumeAllIssuedBefore(cx),\n    jumpUsers(),\n    jumpClients(),\n',
+    to: '    deleteAllRequests(),\n    deleteAllDeviceAuthorizations(),\n    consumeAllIssuedBefore(cx),\n',
+    test: 'admin/new_epoch',
+    title: 'dead',
+  },
+  {
+    name: 'restore-spends-assertions',
+    attack:
+      'an assertion or proof that was used after the backup is used again once it is restored',
+    file: 'worker/oauth/client_authentication/used_assertion_store.ts',
+    from: 'past.expires_at >= ${issued_at + LIFE_MAX}',
+    to: 'past.expires_at < ${issued_at - LIFE_MAX}',
+    test: 'admin/new_epoch',
+    title: 'issued before',
+  },
+  {
+    name: 'restore-proves-secret-key',
+    attack: 'a database is restored that no present SECRET_KEY opens',
+    file: 'worker/entry/commands/restore.ts',
+    from: '    await proveSecretKey(cx)\n',
+    to: '',
+    test: 'host/backup',
+    title: 'no copy that is unfit',
+  },
+  {
+    name: 'restore-takes-no-place',
+    attack: 'a restore writes over the database of a running program',
+    file: 'worker/entry/embedded/backup.ts',
+    from: '  if (isFilled(path)) {\n    throw new BackupRefused(\n      isInUse',
+    to: '  if (false) {\n    throw new BackupRefused(\n      isInUse',
+    test: 'host/backup',
+    title: 'no place that is taken',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...BLUEPRINT,
+  ...BACKUPS,
   ...CODES,
   ...REFRESH_TOKENS,
   ...ASSERTIONS,

@@ -16,6 +16,10 @@ const USAGE = `npm run allauth -- <command>
   migrate                              bring the database up to date
   apply FILE [--dry-run] [--recreate]  make a blueprint true, over what was changed here; says what it changes first
                                        (--dry-run: only says it), and makes again what was deleted with --recreate
+  backup FILE                          copy the embedded database while programs run on it; SECRET_KEY is not in the copy
+  restore FILE [--keep]                make the embedded database of a copy, where none is; every session and token of the
+                                       past is dead, unless --keep lets them live on
+  new-epoch                            end every session and token; for a database that its provider put back
   device create ID --type T [--group G ...] [--name N] [--key-file F]
                                        register a device; its key is in F (ID.key), made when not there
   device token ID [--key-file F] [--issuer URL]
@@ -35,6 +39,7 @@ const USAGE = `npm run allauth -- <command>
 const options = {
   'dry-run': { type: 'boolean' },
   recreate: { type: 'boolean' },
+  keep: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   type: { type: 'string' },
@@ -79,6 +84,18 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
     const file = one(words.slice(1), 'which blueprint: the file is missing')
     const { apply } = await import('./commands/apply.ts')
     return onDatabase((cx) => apply(cx, file, values))
+  }
+  if (noun === 'backup') {
+    const file = one(words.slice(1), 'where to: the file is missing')
+    return (await import('./commands/backup.ts')).backup(file)
+  }
+  if (noun === 'restore') {
+    const file = one(words.slice(1), 'which backup: the file is missing')
+    return (await import('./commands/restore.ts')).restore(file, values)
+  }
+  if (noun === 'new-epoch') {
+    const { newEpoch } = await import('./commands/restore.ts')
+    return onDatabase(newEpoch)
   }
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)

@@ -243,7 +243,7 @@ async function openDatabase(config: Config): Promise<OpenDatabase> {
  * Refuses to run under a SECRET_KEY that does not open the stored keys: the program would make keys
  * of its own.
  */
-async function proveSecretKey(cx: Context): Promise<void> {
+export async function proveSecretKey(cx: Context): Promise<void> {
   const keys = await signingKeys(cx)
   for (const alg of FIRST_ALGORITHMS) {
     const key = currentKey(cx, keys, alg)

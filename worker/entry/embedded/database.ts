@@ -265,7 +265,8 @@ function atRunTime(error: unknown): unknown {
     : error
 }
 
-function databasePath(url: string): string {
+/** The absolute path of a `file:` URL. Throws DatabaseUnusable. */
+export function databasePath(url: string): string {
   const shape = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]+)$/i.exec(url)
   let path: string | undefined
   try {
