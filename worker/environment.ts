@@ -124,11 +124,11 @@ export const VARIABLES = {
   }),
   SECRET_KEY: variable({
     meaning:
-      '32 bytes in base64url. To rotate, put the new one first and the old ones behind commas: opaque access tokens ' +
-      'under one that is gone are refused.',
+      '32 bytes in base64url. To rotate, put the new one first and the old one behind a comma, until ' +
+      '`allauth key status` says that it may go ([keys](keys.md)).',
     default: '',
     default_in_words:
-      'on Workers none: it is required; else made at the first start, in `.allauth/secret_key`',
+      'none: it is required; but it is made together with a new embedded database, in `.allauth/secret_key`',
     example: 'the output of: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="',
     runtimes: 'all',
     read: readSecretKeys,
@@ -342,7 +342,7 @@ function readIssuer(text: string, fault: Report): string {
   return url.origin
 }
 
-function isLoopbackHost(hostname: string): boolean {
+export function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 

@@ -284,6 +284,34 @@ export const EVENTS = {
       alg: { is: 'string', meaning: 'its algorithm' },
     },
   },
+  'key.revoked': {
+    subject: null,
+    meaning: 'A signing key was revoked: nothing that it signed counts any more.',
+    data: {
+      kid: { is: 'string', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+      successor: {
+        is: 'string or null',
+        meaning: 'the key that signs in its place; null where it did not sign',
+      },
+    },
+  },
+  'key.deleted': {
+    subject: null,
+    meaning: 'A signing key was deleted that SECRET_KEY does not open.',
+    data: {
+      kid: { is: 'string', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+    },
+  },
+  'secrets.resealed': {
+    subject: null,
+    meaning: 'What an older SECRET_KEY had sealed was sealed with the newest one.',
+    data: {
+      signing_keys: { is: 'number', meaning: 'how many signing keys' },
+      stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
+    },
+  },
   // --- oauth
   'authorization.allowed': {
     subject: 'the user',

@@ -8,6 +8,7 @@ import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
+import { resealWhenDue } from './keys/resealing.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -36,6 +37,7 @@ export const JOBS: readonly Job[] = [
       ])
     },
   },
+  { name: 'reseal', every: 300, run: resealWhenDue },
   {
     name: 'sessions',
     // Each minute; a little less, so that the timer does not meet its own lease.

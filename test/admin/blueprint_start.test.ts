@@ -10,6 +10,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { changeDeviceType, removeDeviceType } from '../../worker/devices/device_types.ts'
 import { changeDevice, removeDevice } from '../../worker/devices/devices.ts'
 import { changeUser, removeUser } from '../../worker/identity/users.ts'
+import { reseal } from '../../worker/keys/resealing.ts'
 import { changeClient, removeClient } from '../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
 
@@ -100,6 +101,7 @@ async function edit(worker: TestWorker) {
 
 test('a start in one read and one write; the next one reads once and changes nothing', async () => {
   const worker = await startWorker()
+  await worker.request('/.well-known/jwks.json')
   const first = await countRoundTrips(worker, () => start(worker, site()))
   expect(first.roundTrips).toBe(2)
   expect(first.value.changes).toHaveLength(9)
@@ -416,6 +418,7 @@ test('a new SECRET_KEY changes nothing, also when the old one is dropped', async
   const worker = await startWorker()
   await start(worker, site())
   await edit(worker)
+  await removeGrant(worker.context(), await grantId(worker.context()), null)
   const before = await stateOf(worker)
   const [old = new Uint8Array(32)] = worker.config.secret_keys
   const fresh = crypto.getRandomValues(new Uint8Array(32))
@@ -425,6 +428,8 @@ test('a new SECRET_KEY changes nothing, also when the old one is dropped', async
     const { changes, left } = await startBlueprint(rotated, site(), env)
     expect(changes).toEqual([])
     expect(left).toHaveLength(8)
+    expect(left.at(-1)).toBe(`left grant resident for ann@example.com on site-12: ${GONE}`)
+    await reseal(rotated)
   }
   expect(await stateOf(worker)).toEqual(before)
 })

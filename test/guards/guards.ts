@@ -1039,6 +1039,55 @@ const KINDS: readonly Guard[] = [
   },
 ]
 
+const SIGNING_KEYS: readonly Guard[] = [
+  {
+    name: 'successor-of-a-revoked-key',
+    attack: 'a leaked key revoked, and an older one, or none, signing in its place',
+    file: 'worker/keys/key_revocation.ts',
+    from: 'isSigning ? await makeKey(cx, alg, cx.now(), key) : null',
+    to: 'null',
+    test: 'keys/key_revocation',
+    title: 'the key that signs',
+  },
+  {
+    name: 'tokens-of-a-revoked-key',
+    attack: 'a token of a revoked key that counts as long as it was remembered',
+    file: 'worker/oauth/tokens/formats.ts',
+    from: ' && recall(cx, REMEMBERED_UNDER) === keys',
+    to: '',
+    test: 'keys/key_revocation',
+    title: 'lets go of both within a minute',
+  },
+  {
+    name: 'sessions-of-a-withdrawn-key',
+    attack: 'a session that goes on with the token that a leaked key signed',
+    file: 'proxy-node/index.ts',
+    from: 'for (const session of orphans) session.revoke()',
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'takes the sessions with it',
+  },
+  {
+    name: 'no-key-published',
+    attack: 'an empty answer that ends every session',
+    file: 'proxy-node/index.ts',
+    from: ' && refresh.keys > 0',
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'that an outage hides',
+  },
+  {
+    name: 'keys-of-an-outdated-cache',
+    attack:
+      'a withdrawn key that an outdated cache brings back, and its successor that goes with it',
+    file: 'proxy-node/tokens/jwks.ts',
+    from: "throw new RefreshError('outdated')",
+    to: '',
+    test: 'host/mproxy_keys',
+    title: 'an outdated cache',
+  },
+]
+
 const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'dpop-typ',
@@ -1730,9 +1779,9 @@ const BLUEPRINT: readonly Guard[] = [
     name: 'record-outlives-secret-key',
     attack:
       'with a new SECRET_KEY everything in the file counts as changed, over what operators did',
-    file: 'worker/admin/blueprint.ts',
-    from: 'statements.length + rows.length + standing.resealing.length === 0',
-    to: 'statements.length + rows.length === 0',
+    file: 'worker/admin/blueprint_standing.ts',
+    from: 'new Marks(secret)',
+    to: 'new Marks(cx.config.secret_keys[0] ?? secret)',
     test: 'admin/blueprint_start',
     title: 'a new SECRET_KEY',
   },
@@ -1850,6 +1899,7 @@ export const GUARDS: readonly Guard[] = [
   ...BROWSERS,
   ...DEVICES,
   ...KINDS,
+  ...SIGNING_KEYS,
   ...BOUND_TOKENS,
   ...ACTING_FOR_OTHERS,
   ...OUTSIDE,

@@ -201,11 +201,10 @@ function describeLeft({ entry, left }: Choice): string[] {
 /** Null when it is written, else why the database undid the batch. */
 async function write(cx: Context, { plans, rows, standing }: Work): Promise<string | null> {
   const statements = plans.flatMap((one) => one.statements)
-  if (statements.length + rows.length + standing.resealing.length === 0) return null
+  if (statements.length === 0 && rows.length === 0) return null
   const record = rows.length === 0 ? [] : [recordEntries(cx, rows)]
   try {
     await cx.db.write([
-      ...standing.resealing,
       ...standing.making,
       demandRecordedBefore(cx, rows),
       ...statements,

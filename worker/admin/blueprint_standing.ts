@@ -7,6 +7,7 @@ import type { Context } from '../context.ts'
 import { findDeviceTypesByNames } from '../devices/device_types.ts'
 import { findDevicesByIds } from '../devices/devices.ts'
 import { findUsersByEmails } from '../identity/users.ts'
+import { signingKeys } from '../keys/signing_keys.ts'
 import { findClientsByIds } from '../oauth/clients/clients.ts'
 import { acceptSettings, listSettings } from '../settings.ts'
 import { listStoredSecrets, storedSecretAmong } from '../stored_secrets.ts'
@@ -24,6 +25,8 @@ import {
 
 /** Round trips: 1 read. */
 export async function readStanding(cx: Context, blueprint: Blueprint) {
+  // A secret that is made is sealed, and this says by which SECRET_KEY. Warm: no round trip.
+  await signingKeys(cx)
   const { roles, groups, device_types, users, clients, devices, grants } = blueprint
   const ids = [
     ...groups.map(({ id }) => id),
@@ -78,7 +81,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     secrets: listStoredSecrets(),
     recorded: listRecordedEntries(),
   })
-  const { secret, making, resealing } = await storedSecretAmong(cx, RECORD_SECRET, secrets)
+  const { secret, making } = await storedSecretAmong(cx, RECORD_SECRET, secrets)
   return {
     settings: acceptSettings(cx, settings),
     roles: byKey(roleRows, (row) => row.name),
@@ -96,9 +99,8 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     typeNames: new Set(typeNames.map((row) => row.name)),
     settingNames: new Set(settings.map((row) => row.name)),
     marks: new Marks(secret),
-    /** Statements without which the secret of the record would be lost. */
+    /** Statements that make the secret of the record, the first time. */
     making,
-    resealing,
     recorded: byKey(recorded, (row) => row.key),
   }
 }

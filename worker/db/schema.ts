@@ -73,6 +73,13 @@ export const stored_secret = sqliteTable('stored_secret', {
   created_at: integer().notNull(),
 })
 
+/** Each SECRET_KEY that was the newest of a program here, by its id; the key itself is nowhere. */
+export const secret_key = sqliteTable('secret_key', {
+  id: text().primaryKey(),
+  first_seen_at: integer().notNull(),
+  seals_from: integer().notNull(), // later than first_seen_at while programs may not have it yet
+})
+
 /** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
 export const delivery = sqliteTable(
   'delivery',

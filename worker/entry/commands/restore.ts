@@ -1,13 +1,13 @@
 // `restore FILE` makes the embedded database of a copy, and `new-epoch` does its second half alone,
 // for a database that its provider put back to an earlier moment.
-import { existsSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { beginEpoch } from '../../admin/new_epoch.ts'
 import type { Context } from '../../context.ts'
+import { proveSecretKey } from '../../secret_keys.ts'
 import { CannotStart } from '../cannot_start.ts'
 import { BackupRefused, restoreDatabase } from '../embedded/backup.ts'
-import { explain, FOLDER, logToStderr, openHost, proveSecretKey } from '../host.ts'
+import { explain, logToStderr, openHost } from '../host.ts'
 import type { CommandAnswer } from './answer.ts'
 import { embeddedPath } from './backup.ts'
 
@@ -22,7 +22,6 @@ export async function restore(
 ): Promise<CommandAnswer> {
   const copy = resolve(file)
   const path = embeddedPath('restore')
-  assertHasKey()
   try {
     await restoreDatabase(copy, path, (candidate) => prepare(candidate, keep))
   } catch (error) {
@@ -36,15 +35,6 @@ export async function restore(
     ].join('\n'),
     json: { database: path, file: copy, kept: keep },
   }
-}
-
-/** A key that is made on the spot would open nothing of what the copy holds. */
-function assertHasKey(): void {
-  if ((process.env['SECRET_KEY'] ?? '').trim() !== '' || existsSync(`${FOLDER}/secret_key`)) return
-  throw new CannotStart(
-    `SECRET_KEY is missing: it is in no backup. Set the one of the system that was backed up, or put ` +
-      `its file to ${FOLDER}/secret_key.`,
-  )
 }
 
 /** Migrates the candidate, proves that SECRET_KEY is its own, and begins the new epoch in it. */

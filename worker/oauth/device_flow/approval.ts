@@ -24,7 +24,7 @@ import { type Client, parseClient } from '../clients/clients.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { parseScope } from '../scopes.ts'
 import { entitlement } from '../tokens/entitlement.ts'
-import { readUserCode, userCodeMac } from './device_authorization.ts'
+import { readUserCode, userCodeMacs } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
   decideDeviceAuthorization,
@@ -88,8 +88,8 @@ export async function enterUserCode(
     { purpose: 'user code address', value: addressKey(cx.address) ?? `of ${user_id}` },
     { max: login_attempts_per_address, window },
   )
-  const tag = userCodeMac(cx, code)
-  const right = isWaiting(cx, tag)
+  const tags = userCodeMacs(cx, code)
+  const right = isWaiting(cx, tags)
   const { attempts, question: rows } = await cx.db.write({
     attempts: { person: byPerson.take, address: byAddress.take },
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
@@ -97,7 +97,7 @@ export async function enterUserCode(
       sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
       sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
     ],
-    question: questionReads(cx, tag, scalar`${user_id}`),
+    question: questionReads(cx, tags, scalar`${user_id}`),
   })
   const person = attempts.person[0]?.count ?? Infinity
   const address = attempts.address[0]?.count ?? Infinity
@@ -134,11 +134,11 @@ export async function answerDevice(
   cookie: string | undefined,
 ): Promise<Step> {
   const code = readUserCode(answer.code)
-  const tag = userCodeMac(cx, code ?? '')
+  const tags = userCodeMacs(cx, code ?? '')
   const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
     session: findSession(cx, cookie),
-    question: questionReads(cx, tag, user),
+    question: questionReads(cx, tags, user),
   })
   const [session] = rows.session
   cx.parties.sub = session?.user_id ?? null
@@ -193,11 +193,11 @@ type Question = {
 /**
  * All that the question to a user is made from, for a batch. Of the rights the grants are enough.
  */
-const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
-  waiting: findWaitingDeviceAuthorization(cx, tag),
-  client: findClientOfUserCode(tag),
+const questionReads = (cx: Context, tags: readonly string[], user_id: Scalar) => ({
+  waiting: findWaitingDeviceAuthorization(cx, tags),
+  client: findClientOfUserCode(tags),
   rights: { grants: rightsOf(user_id, cx.now()).grants },
-  narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
+  narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tags), cx.now()).grants },
 })
 
 function questionOf(

@@ -6,6 +6,7 @@ import {
   type Condition,
   condition,
   insertWhere,
+  list,
   type Scalar,
   type Statement,
   scalar,
@@ -35,26 +36,26 @@ export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
 
 // --- the person's side ------------------------------------------------------------------------
 
-const isPending = (cx: Context, user_code_mac: string): Condition =>
-  condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
+const isPending = (cx: Context, user_code_macs: readonly string[]): Condition =>
+  condition`user_code_mac in (${list(user_code_macs)}) and status = 'pending' and expires_at > ${cx.now()}`
 
 /** The row that waits for a person who has its user code. */
 export const findWaitingDeviceAuthorization = (
   cx: Context,
-  user_code_mac: string,
+  user_code_macs: readonly string[],
 ): Statement<DeviceAuthorizationRow> =>
-  sql`select * from device_authorization where ${isPending(cx, user_code_mac)}`
+  sql`select * from device_authorization where ${isPending(cx, user_code_macs)}`
 
-export const isWaiting = (cx: Context, user_code_mac: string): Condition =>
-  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_mac)})`
+export const isWaiting = (cx: Context, user_code_macs: readonly string[]): Condition =>
+  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_macs)})`
 
-export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
+export const findClientOfUserCode = (user_code_macs: readonly string[]): Statement<ClientRow> =>
   sql`select * from client
-    where id = (select client_id from device_authorization where user_code_mac = ${user_code_mac})`
+    where id = (select client_id from device_authorization where user_code_mac in (${list(user_code_macs)}))`
 
-export const detailsOfUserCode = (user_code_mac: string): Scalar =>
+export const detailsOfUserCode = (user_code_macs: readonly string[]): Scalar =>
   scalar`(select authorization_details from device_authorization
-    where user_code_mac = ${user_code_mac})`
+    where user_code_mac in (${list(user_code_macs)}))`
 
 /** The person who decides, and their browser session. */
 export type Decider = {
