@@ -129,6 +129,7 @@ const ROOM_PLATES = [
   'entry/commands/answer.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
+  'entry/keys/own_secret_key.ts',
   'entry/linking/check.ts',
   'identity/routes.ts',
   'keys/routes.ts',

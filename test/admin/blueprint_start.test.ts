@@ -434,6 +434,19 @@ test('a new SECRET_KEY changes nothing, also when the old one is dropped', async
   expect(await stateOf(worker)).toEqual(before)
 })
 
+test('a program with a foreign SECRET_KEY applies and records nothing', async () => {
+  const worker = await startWorker()
+  const secret_keys = [crypto.getRandomValues(new Uint8Array(32))]
+  const cx = worker.context()
+  const foreign = { ...cx, config: { ...cx.config, secret_keys }, memory: new Map() }
+  await expect(startBlueprint(foreign, site(), env)).rejects.toThrow()
+  const rows = await cx.db.read(
+    sql`select name from stored_secret union all select key from blueprint_entry
+      union all select id from device`,
+  )
+  expect(rows).toEqual([])
+})
+
 test('the record tells nothing of the file, and passwords and secrets are not even compared', async () => {
   const worker = await startWorker()
   await start(worker, site())

@@ -8,12 +8,14 @@ import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { refusalOf } from '../devices/refusals.ts'
 import { Problem } from '../errors.ts'
+import type { Settings } from '../settings.ts'
 import { type Choice, choose, type How } from './blueprint_choice.ts'
 import { type Blueprint, BlueprintFault, type Fault, readBlueprint } from './blueprint_document.ts'
 import { type Entry, entriesOf } from './blueprint_entries.ts'
 import { isSameValue } from './blueprint_record.ts'
 import { readStanding, type Standing } from './blueprint_standing.ts'
 import { demandRecordedBefore, type NewRecordedEntry, recordEntries } from './blueprint_store.ts'
+import { type SettingsPatch, settingsAfter } from './settings_change.ts'
 
 export type Applied = {
   /** One line for each thing that is made or changed. */
@@ -85,16 +87,17 @@ type Work = {
 async function plan(cx: Context, blueprint: Blueprint, how: How): Promise<Work> {
   const standing = await readStanding(cx, blueprint)
   const choices = choose(blueprint, entriesOf(cx, blueprint, standing), standing, how)
+  const coming = settingsComing(blueprint, choices, standing)
   const faults: Fault[] = []
   const planned: { choice: Choice; plan: Plan }[] = []
   for (const choice of choices) {
     if (choice.does === 'leave') continue
-    const done = await planChoice(choice, how)
+    const done = await planChoice(choice, how, coming)
     if (done instanceof Problem) faults.push(...faultsOf(choice.entry, done))
     else planned.push({ choice, plan: done })
   }
   if (faults.length > 0) throw new BlueprintFault(faults)
-  if (how.atStart) for (const { choice } of planned) await noteEdits(choice)
+  if (how.atStart) for (const { choice } of planned) await noteEdits(choice, coming)
   return {
     applied: {
       changes: planned.flatMap((one) => describeChange(one, standing, how)),
@@ -106,16 +109,31 @@ async function plan(cx: Context, blueprint: Blueprint, how: How): Promise<Work> 
   }
 }
 
+/** The settings as this batch leaves them, by which entries are judged. */
+function settingsComing(
+  { settings }: Blueprint,
+  choices: readonly Choice[],
+  standing: Standing,
+): Settings {
+  const members = choices.find(({ entry }) => entry.noun === 'settings')?.members ?? {}
+  const patch = members === 'whole' ? settings : members
+  return settingsAfter(patch as SettingsPatch, standing.settings)
+}
+
 const NOTHING: Plan = { change: 'unchanged', fields: [], statements: [] }
 
 /** The plan, or the Problem that is the file's fault. */
-async function planChoice(choice: Choice, { atStart }: How): Promise<Plan | Problem> {
+async function planChoice(
+  choice: Choice,
+  { atStart }: How,
+  coming: Settings,
+): Promise<Plan | Problem> {
   const { entry, does, members } = choice
   if (members !== 'whole' && Object.keys(members).length === 0) return NOTHING
-  const done = await problemOf(entry.plan(members))
+  const done = await problemOf(entry.plan(members, coming))
   if (!(done instanceof Problem) || !atStart || does === 'create') return done
   // A file that is right by itself meets what operators did: that stays, and the start goes on.
-  if ((await problemOf(entry.planAlone())) instanceof Problem) return done
+  if ((await problemOf(entry.planAlone(coming))) instanceof Problem) return done
   for (const name of Object.keys(members)) choice.left.set(name, sentenceOf(done))
   return NOTHING
 }
@@ -143,10 +161,10 @@ function faultsOf({ path }: Entry, { detail, errors }: Problem): Fault[] {
 const KEPT = 'kept as it is here'
 
 /** Notes the members that stand otherwise than the file says and that the plan leaves so. */
-async function noteEdits(choice: Choice): Promise<void> {
+async function noteEdits(choice: Choice, coming: Settings): Promise<void> {
   const { entry, does, members, left } = choice
   if (does === 'create' || members === 'whole') return
-  const whole = await problemOf(entry.plan('whole'))
+  const whole = await problemOf(entry.plan('whole', coming))
   if (whole instanceof Problem) {
     if (left.size === 0) left.set('', sentenceOf(whole))
     return

@@ -11,7 +11,7 @@ import { planDeviceType } from '../devices/device_types.ts'
 import { planDevice } from '../devices/devices.ts'
 import { describeUser, planUser, type UserRow } from '../identity/users.ts'
 import { planClient } from '../oauth/clients/clients.ts'
-import { DEFAULT_SETTINGS } from '../settings.ts'
+import { DEFAULT_SETTINGS, type Settings } from '../settings.ts'
 import { type Blueprint, keyOf, type Noun } from './blueprint_document.ts'
 import type { Members, Recordable } from './blueprint_record.ts'
 import type { Standing } from './blueprint_standing.ts'
@@ -26,10 +26,10 @@ export type Entry = Recordable & {
   id: string | null
   /** Null when nothing of this key stands; else its members that consist of parts. */
   present: Members | null
-  /** Plans these members, or the whole entry. Throws Problem. */
-  plan(members: Members | 'whole'): Promise<Plan>
+  /** Plans these members, or the whole entry, under the settings to come. Throws Problem. */
+  plan(members: Members | 'whole', coming: Settings): Promise<Plan>
   /** Plans the whole entry as if nothing stood: shows whether a fault is that of the file alone. */
-  planAlone(): Promise<Plan>
+  planAlone(coming: Settings): Promise<Plan>
 }
 
 const KINDS = {
@@ -53,7 +53,7 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
     }: { i: number; key: string; label?: string; id?: string | null },
     input: Input,
     current: Row | undefined,
-    plan: (input: Partial<Input>, current: Row | undefined) => Promise<Plan>,
+    plan: (input: Partial<Input>, current: Row | undefined, coming: Settings) => Promise<Plan>,
     parts: Members = {},
   ): Entry => ({
     noun,
@@ -63,8 +63,9 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
     id,
     members: input as Members,
     present: current === undefined ? null : parts,
-    plan: (members) => plan(members === 'whole' ? input : (members as Partial<Input>), current),
-    planAlone: () => plan(input, undefined),
+    plan: (members, coming) =>
+      plan(members === 'whole' ? input : (members as Partial<Input>), current, coming),
+    planAlone: (coming) => plan(input, undefined, coming),
   })
   const { settings, roles, groups, device_types, users, clients, devices, grants } = blueprint
   const patch = settings as SettingsPatch
@@ -138,7 +139,8 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
         { i, key, id: key },
         client,
         standing.clients.get(key),
-        (input, current) => planClient(cx, { ...input, client_id: client.client_id }, current),
+        (input, current, coming) =>
+          planClient(cx, { ...input, client_id: client.client_id }, current, coming),
       )
     }),
     ...devices.map((device, i) => {
