@@ -32,6 +32,8 @@ export async function restore(
     text: [
       `${path} is the database of ${copy} now.`,
       keep ? 'Sessions and tokens of that moment live on, those revoked since too.' : NEW_EPOCH,
+      'Whatever was deleted, disabled, changed or revoked after the copy was made is as before, ' +
+        'signing keys too: docs/backup.md.',
     ].join('\n'),
     json: { database: path, file: copy, kept: keep },
   }
