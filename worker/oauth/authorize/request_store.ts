@@ -1,7 +1,7 @@
 // The table `authorization_request`: requests on their way through login and consent. Statements,
 // no rules.
 import type { Context } from '../../context.ts'
-import { authorization_request } from '../../db/schema.ts'
+import { authorization_request } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,
@@ -12,6 +12,7 @@ import {
   type Statement,
   scalar,
   sql,
+  TRUE,
 } from '../../db/sql.ts'
 import type { ClientRow } from '../clients/store.ts'
 
@@ -55,8 +56,8 @@ export const isOpen = (cx: Context, id_hash: string): Condition =>
   condition`exists (select 1 from authorization_request
     where id_hash = ${id_hash} and expires_at > ${cx.now()})`
 
-export const deleteRequest = (id_hash: string): Statement =>
-  sql`delete from authorization_request where id_hash = ${id_hash}`
+export const deleteRequest = (id_hash: string, when: Condition = TRUE): Statement =>
+  sql`delete from authorization_request where id_hash = ${id_hash} and ${when}`
 
 export const deleteAllRequests = (): Statement => sql`delete from authorization_request`
 

@@ -100,6 +100,7 @@ export async function verifyAssertion(
     hash: sha256(`grant of ${iss}\n${jti}`),
     issued_at: Math.floor(iat ?? exp - TTL_MAX),
     expires_at: Math.ceil(exp),
+    kind: 'grant',
   }
 }
 
