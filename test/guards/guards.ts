@@ -487,8 +487,8 @@ const ASSERTIONS: readonly Guard[] = [
     name: 'assertion-replay',
     attack: 'an assertion used again, by who came first or not (Fosite CVE-2020-15222)',
     file: 'worker/oauth/client_authentication/used_assertion_store.ts',
-    from: '    condition,\n    sql<never>`on conflict (hash) do nothing`,\n  )\n\n/** A condition: this very request consumed',
-    to: '    condition,\n    sql<never>`on conflict (hash) do update set rid = excluded.rid`,\n  )\n\n/** A condition: this very request consumed',
+    from: '    sql<never>`on conflict (hash) do nothing`,\n  )\n\n/** A condition: this very request consumed',
+    to: '    sql<never>`on conflict (hash) do update set rid = excluded.rid`,\n  )\n\n/** A condition: this very request consumed',
     test: 'oauth/client_authentication/client_authentication',
     title: 'an assertion is good once',
   },
@@ -1315,8 +1315,8 @@ const SIGNING_KEYS: readonly Guard[] = [
     name: 'proof-before-a-stored-secret',
     attack: 'a secret of the system sealed with a SECRET_KEY that does not open the others',
     file: 'worker/stored_secrets.ts',
-    from: '  await proveSecretKey(cx)\n',
-    to: '',
+    from: '  await proveSecretKey(cx)\n  const value = await seal(cx, context, encodeBase64url',
+    to: '  const value = await seal(cx, context, encodeBase64url',
     test: 'keys/secret_key_rotation',
     title: 'seals nothing: no signing key',
   },
@@ -2105,6 +2105,76 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+/** What a start makes of a blueprint. */
+const BLUEPRINT: readonly Guard[] = [
+  {
+    name: 'start-keeps-edits',
+    attack:
+      'a restart undoes what an operator changed, such as a group that a device was taken out of',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'members: atStart ? changesOfFile(entry, standing) : ',
+    to: 'members: ',
+    test: 'admin/blueprint_start',
+    title: 'what operators changed stays',
+  },
+  {
+    name: 'start-keeps-deletions',
+    attack:
+      'a restart brings back a grant, or a person with the old password, that an operator deleted',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'if ((wasRecorded || isBuried) && !recreate)',
+    to: 'if (isBuried && !recreate)',
+    test: 'admin/blueprint_start',
+    title: 'brings nothing back',
+  },
+  {
+    name: 'start-comes-up',
+    attack: 'a device of the file that an operator deleted keeps every later start from coming up',
+    file: 'worker/admin/blueprint_choice.ts',
+    from: 'if ((wasRecorded || isBuried) && !recreate)',
+    to: 'if (wasRecorded && !isBuried && !recreate)',
+    test: 'admin/blueprint_start',
+    title: 'comes up',
+  },
+  {
+    name: 'start-parts-apart',
+    attack: 'a change of the file undoes what an operator took away of the same member',
+    file: 'worker/admin/blueprint_record.ts',
+    from: 'isChanged(one) && !before.includes(one)',
+    to: '!before.includes(one)',
+    test: 'admin/blueprint_start',
+    title: 'beside what operators changed',
+  },
+  {
+    name: 'starts-at-once',
+    attack: 'of two instances that start at once, both write: the events say everything twice',
+    file: 'worker/admin/blueprint.ts',
+    from: '      demandRecordedBefore(cx, rows),\n',
+    to: '',
+    test: 'admin/blueprint_start',
+    title: 'start at once',
+  },
+  {
+    name: 'record-without-secrets',
+    attack: 'the record of a blueprint lets passwords be guessed with a fast hash',
+    file: 'worker/admin/blueprint_record.ts',
+    from: 'value === undefined || CREATION_ONLY.includes(name)',
+    to: 'value === undefined',
+    test: 'admin/blueprint_start',
+    title: 'tells nothing of the file',
+  },
+  {
+    name: 'record-outlives-secret-key',
+    attack:
+      'with a new SECRET_KEY everything in the file counts as changed, over what operators did',
+    file: 'worker/admin/blueprint_standing.ts',
+    from: 'new Marks(secret)',
+    to: 'new Marks(cx.config.secret_keys[0] ?? secret)',
+    test: 'admin/blueprint_start',
+    title: 'a new SECRET_KEY',
+  },
+]
+
 const THE_PATH: readonly Guard[] = [
   {
     name: 'cookies-of-a-path',
@@ -2294,7 +2364,50 @@ const POWER: readonly Guard[] = [
   },
 ]
 
+/** What a restore of a backup brings back, and what not. */
+const BACKUPS: readonly Guard[] = [
+  {
+    name: 'restore-ends-the-past',
+    attack: 'tokens that were revoked after the backup count again once it is restored',
+    file: 'worker/admin/new_epoch.ts',
+    from: '    ...endAllAuthorizations(cx),\n    deleteAllRequests(),\n    deleteAllDeviceAuthorizations(),\n    revokeAllDeviceTokens(cx),\n    consumeAllIssuedBefore(cx),\n    jumpUsers(),\n    jumpClients(),\n',
+    to: '    deleteAllRequests(),\n    deleteAllDeviceAuthorizations(),\n    consumeAllIssuedBefore(cx),\n',
+    test: 'admin/new_epoch',
+    title: 'dead',
+  },
+  {
+    name: 'restore-spends-assertions',
+    attack:
+      'an assertion or proof that was used after the backup is used again once it is restored',
+    file: 'worker/oauth/client_authentication/used_assertion_store.ts',
+    from: 'past.expires_at >= ${issued_at + LIFE_MAX}',
+    to: 'past.expires_at < ${issued_at - LIFE_MAX}',
+    test: 'admin/new_epoch',
+    title: 'issued before',
+  },
+  {
+    name: 'restore-proves-secret-key',
+    attack: 'a database is restored that no present SECRET_KEY opens',
+    file: 'worker/entry/commands/restore.ts',
+    from: '    await proveSecretKey(cx)\n',
+    to: '',
+    test: 'host/backup',
+    title: 'no copy that is unfit',
+  },
+  {
+    name: 'restore-takes-no-place',
+    attack: 'a restore writes over the database of a running program',
+    file: 'worker/entry/embedded/backup.ts',
+    from: '  if (isFilled(path)) {\n    throw new BackupRefused(\n      isInUse',
+    to: '  if (false) {\n    throw new BackupRefused(\n      isInUse',
+    test: 'host/backup',
+    title: 'no place that is taken',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
+  ...BLUEPRINT,
+  ...BACKUPS,
   ...CODES,
   ...REFRESH_TOKENS,
   ...ASSERTIONS,

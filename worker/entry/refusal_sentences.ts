@@ -53,7 +53,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     '`exp` of the assertion is too far ahead: more than 5 minutes for a client or device, an hour for an issuer.',
   assertion_not_yet_valid:
     'The assertion is signed rightly but its `nbf` lies in the future: the clock of its signer is ahead.',
-  assertion_replayed: 'The assertion was used before; each is good once.',
+  assertion_replayed:
+    'The assertion was used before; each is good once. Or it is older than the restore of a backup.',
   assertion_typ: '`typ` in the header of the assertion is that of some other kind of JWT.',
   bad_assertion:
     'The assertion is not a JWT, names nobody, or has a header member of the wrong type.',
@@ -123,7 +124,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The key in the header of the DPoP proof is missing, private, or unfit for its algorithm.',
   proof_not_yet_valid:
     '`nbf` of the DPoP proof lies in the future: the clock of the client is ahead.',
-  proof_replayed: 'The DPoP proof was used before; each is good once.',
+  proof_replayed:
+    'The DPoP proof was used before; each is good once. Or it is older than the restore of a backup.',
   proof_too_long: 'The DPoP proof is longer than 8 KiB.',
   proof_too_old:
     '`iat` of the DPoP proof is more than 5 minutes ago: kept too long, or a clock is behind.',

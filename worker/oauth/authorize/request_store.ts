@@ -55,6 +55,8 @@ export const isOpen = (cx: Context, id_hash: string): Condition =>
 export const deleteRequest = (id_hash: string, when: Condition = TRUE): Statement =>
   sql`delete from authorization_request where id_hash = ${id_hash} and ${when}`
 
+export const deleteAllRequests = (): Statement => sql`delete from authorization_request`
+
 /** For the timer. */
 export const deleteOldRequests = (cx: Context): Statement =>
   sql`delete from authorization_request where expires_at <= ${cx.now()}`

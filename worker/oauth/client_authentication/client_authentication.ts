@@ -256,7 +256,11 @@ function acceptClaims(
   if (exp > now + ASSERTION_TTL_MAX) throw invalidClient('assertion_lives_too_long')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255)
     throw invalidClient('assertion_jti')
-  return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
+  return {
+    hash: sha256(`${client_id}\n${jti}`),
+    issued_at: typeof iat === 'number' ? Math.floor(iat) : Math.floor(exp) - ASSERTION_TTL_MAX,
+    expires_at: Math.ceil(exp),
+  }
 }
 
 // --- writing as the caller --------------------------------------------------------------------
