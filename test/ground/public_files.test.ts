@@ -59,6 +59,8 @@ describe('a file', () => {
       )
       expect(policy).not.toContain('unsafe')
     }
+    const console = await get('/console/')
+    expect(console.headers.get('cross-origin-opener-policy')).toBe('same-origin')
     const page = await get('/login')
     expect(page.headers.get('content-security-policy')).not.toMatch(/script-src|connect-src/)
   })

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto'
 import { readFile, realpath } from 'node:fs/promises'
 import { join, sep } from 'node:path'
-import type { ReadPublicFile } from '../public_files.ts'
+import type { ReadPublicFile } from '../web/public_files.ts'
 
 /** Codes of errors that say that there is no such file. */
 const NOTHING = ['ENOENT', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ELOOP']

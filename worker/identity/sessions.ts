@@ -4,17 +4,18 @@
 // sign-out, and with its user. The caller decides which person may start one.
 
 import { as, type Context } from '../context.ts'
-import { readCookie, writeCookie } from '../cookies.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import type { Http } from '../http.ts'
+import { readCookie, writeCookie } from '../web/cookies.ts'
 import {
   deleteEndedSessions,
   deleteSession,
   deleteSessionsOf,
   findLiveSession,
   insertSession,
+  isSessionLive,
   type LiveSession,
   listLiveSessions,
   type SessionRow,
@@ -23,7 +24,7 @@ import {
   userExists,
 } from './store.ts'
 
-export type { LiveSession, SessionRow }
+export { isSessionLive, type LiveSession, type SessionRow }
 
 const COOKIE = 'session'
 /** Seconds between two updates of `last_seen_at`. */

@@ -5,6 +5,7 @@ import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
 import {
+  COUNTER_JUMP,
   type Condition,
   condition,
   insertWhere,
@@ -132,6 +133,17 @@ export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSes
     from session join user on user.id = session.user_id
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 
+/**
+ * A condition: the user is signed in in the session that clients know by this `sid`, which neither
+ * ended nor ran out.
+ */
+export const isSessionLive = (
+  cx: Context,
+  { sid, user_id }: { sid: string | Scalar; user_id: string | Scalar },
+): Condition =>
+  condition`exists (select 1 from session
+    where session.sid = ${sid} and session.user_id = ${user_id} and ${live(cx)})`
+
 /** The live sessions of a user (a scalar), newest first. */
 export const listLiveSessions = (cx: Context, user_id: string | Scalar): Statement<SessionRow> =>
   sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}
@@ -196,6 +208,19 @@ export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: s
 /** A condition: this request consumed the link. */
 export const setupLinkIsMine = (cx: Context, hash: string): Condition =>
   condition`exists (select 1 from setup_link where hash = ${hash} and redeemed_by = ${cx.rid})`
+
+/**
+ * Moves the counters of all users ahead: a version that was seen once names nothing else, and
+ * whatever was issued to somebody before is dead.
+ */
+export const jumpUsers = (): Statement =>
+  sql`update user set version = version + ${COUNTER_JUMP}, epoch = epoch + ${COUNTER_JUMP}`
+
+/** Sessions and set-up links: whoever had one has it no more. */
+export const deleteAllSessions = (): readonly Statement[] => [
+  sql`delete from session`,
+  sql`delete from setup_link`,
+]
 
 export const deleteOldSetupLinks = (cx: Context): Statement =>
   sql`delete from setup_link where expires_at <= ${cx.now()}`

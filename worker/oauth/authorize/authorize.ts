@@ -5,11 +5,11 @@ import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Condition, type Statement, scalar, TRUE } from '../../db/sql.ts'
+import { type Condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
-import { findSession, touchSession, userOf } from '../../identity/sessions.ts'
+import { findSession, isSessionLive, touchSession, userOf } from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
@@ -17,6 +17,7 @@ import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
 import {
   type AllowedScope,
+  areAllowed,
   insertAllowedScope,
   listAllowedScopes,
 } from '../authorizations/allowed_scope_store.ts'
@@ -52,10 +53,11 @@ import {
   detailsOfRequest,
   findClientOfRequest,
   findRequest,
-  insertRequest,
+  insertRequestWhere,
   isOpen,
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
+import { storedText, tooManyUnfinished, unfinishedRequests } from './unfinished_requests.ts'
 
 // --- looking ----------------------------------------------------------------------------------
 
@@ -250,17 +252,37 @@ async function storeRequest(
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
   const created_at = cx.now()
-  await cx.db.write(
-    insertRequest({
-      id_hash,
-      client_id: request.client_id,
-      parameters: JSON.stringify(kept),
-      created_at,
-      expires_at: created_at + settings.request_ttl,
-      pushed: 0,
-    }),
-  )
+  const row = {
+    id_hash,
+    client_id: request.client_id,
+    parameters: storedText(kept),
+    created_at,
+    expires_at: created_at + settings.request_ttl,
+    pushed: 0,
+  }
+  const unfinished = session === undefined ? unfinishedRequests(cx, settings) : null
+  const { count } = await cx.db.write({
+    count: unfinished?.take ?? null,
+    insert: insertRequestWhere(row, unfinished?.isWithin ?? TRUE),
+  })
+  if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
   return reference
+}
+
+/**
+ * Takes a request out of the count of unfinished ones: goes before its deletion, whose repetition
+ * then gives nothing back. Of the address that finishes it, which is mostly the one that began.
+ */
+export function finishRequest(
+  cx: Context,
+  id_hash: string,
+  settings: Settings,
+  condition: Condition = TRUE,
+): Statement | null {
+  const unfinished = unfinishedRequests(cx, settings)
+  return unfinished === null
+    ? null
+    : sql`${unfinished.giveBack} and ${isOpen(cx, id_hash)} and ${condition}`
 }
 
 /** The path at which a stored request goes on. */
@@ -291,9 +313,9 @@ export function loginPath(
 
 /**
  * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to
- * one request, one gets a code, and null is for the other. `remember` keeps what the person just
- * allowed: of details those that were shown, so that what the person comes to hold later is asked
- * about then. One round trip.
+ * one request, one gets a code, and null is for the other, as where session or consent has ended.
+ * `remember` keeps what the person just allowed: of details those that were shown, so that what the
+ * person comes to hold later is asked about then. One round trip.
  */
 export async function issueCode(
   cx: Context,
@@ -337,11 +359,25 @@ export async function issueCode(
     epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
+  const { client_id } = client
+  const consent = { user_id, client_id, client_digest: clientDigest(client) }
+  const mayIssue = join(
+    [
+      ...(stored === null ? [] : [isOpen(cx, stored.id_hash)]),
+      isSessionLive(cx, session),
+      // The person is asked by this very answer, or was before and has not withdrawn it since.
+      ...(remember || client.first_party
+        ? []
+        : [areAllowed(consent, toAllow(client, request, allowance, requested))]),
+    ],
+    ' and ',
+  )
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
-    insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
+    insert: insertCode(row, mayIssue),
     remember: remember ? rememberAllowed(cx, client, request, allowance, details, issued) : null,
-    request: stored === null ? null : deleteRequest(stored.id_hash),
+    finished: stored === null ? null : finishRequest(cx, stored.id_hash, settings, issued),
+    request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),
   })
@@ -361,7 +397,7 @@ function rememberAllowed(
   const { user_id } = allowance.session
   const row = { user_id, client_id, created_at: cx.now(), client_digest: clientDigest(client) }
   return [
-    ...toAllow(request, allowance, details).map((one) =>
+    ...toAllow(client, request, allowance, details).map((one) =>
       insertAllowedScope({ ...row, ...one }, issued),
     ),
     appendEvent(

@@ -3,15 +3,19 @@
 // device's tokens are token/grants/device_code.ts's.
 import type { Context } from '../../context.ts'
 import { mac, macs, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { join, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
-import { loadSettings } from '../../settings.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import { checkDetails, checkResource, checkScope } from '../authorize/request.ts'
+import { tooManyUnfinished, unfinishedRequests } from '../authorize/unfinished_requests.ts'
 import {
   authenticate,
+  type Caller,
   callerReads,
   isProven,
+  usingUp,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
@@ -43,8 +47,17 @@ export async function startDeviceAuthorization(
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const rows = await cx.db.read(callerReads(presented.client_id))
+  const rows = await cx.db.read(callerReads(cx, presented))
   const caller = await authenticate(cx, presented, rows)
+  return usingUp(cx, caller, () => giveCodes(cx, caller, form, settings))
+}
+
+async function giveCodes(
+  cx: Context,
+  caller: Caller,
+  form: Form,
+  settings: Settings,
+): Promise<DeviceAuthorizationAnswer> {
   if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {
       description: 'the client is not registered for this grant type',
@@ -62,9 +75,11 @@ export async function startDeviceAuthorization(
   const hash = sha256(device_code)
   const now = cx.now()
   const expires_in = settings.device_code_ttl
+  const unfinished = caller.method === 'none' ? unfinishedRequests(cx, settings) : null
   for (;;) {
     const user_code = randomUserCode(cx)
-    const { row } = await writeAs(cx, caller, {
+    const { row, count } = await writeAs(cx, caller, {
+      count: unfinished?.take ?? null,
       insert: insertDeviceAuthorization(
         {
           hash,
@@ -88,10 +103,11 @@ export async function startDeviceAuthorization(
           redeemed_by: null,
           epoch: 0,
         },
-        isProven(cx, caller),
+        join([isProven(cx, caller), unfinished?.isWithin ?? TRUE], ' and '),
       ),
       row: findDeviceAuthorization(hash),
     })
+    if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
     // Another row has that user code already, so another is drawn.
     if (row.length === 0) continue
     const verification_uri = `${cx.config.issuer}/device`

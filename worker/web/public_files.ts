@@ -1,8 +1,8 @@
 // The folder `public/`, whose files entry reads: applications of the system itself, such as the
 // console. Owns which path is a file, how long its answer is kept, and the headers of it. app.ts
 // asks here last, so that no file stands before a route.
-import type { Config } from './environment.ts'
-import type { Http } from './http.ts'
+import type { Config } from '../environment.ts'
+import type { Http } from '../http.ts'
 
 export type PublicFile = {
   body: ReadableStream<Uint8Array> | Uint8Array<ArrayBuffer>
@@ -126,6 +126,7 @@ export function publicFiles(read: ReadPublicFile) {
     const { body, etag } = file
     c.header('Content-Security-Policy', contentSecurityPolicy(c.var.cx.config))
     c.header('X-Frame-Options', 'DENY')
+    c.header('Cross-Origin-Opener-Policy', 'same-origin')
     c.header('Referrer-Policy', 'same-origin')
     c.header('Cache-Control', hasHash(name) ? 'public, max-age=31536000, immutable' : 'no-cache')
     if (etag !== null) c.header('ETag', etag)
