@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
+import * as events from '../worker/db/event_schema.ts'
 import * as schema from '../worker/db/schema.ts'
 import { ROOT } from './support/tree.ts'
 
@@ -53,7 +54,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return room === 'db' || room === 'api' ? 'ground' : room
+  if (rest.length > 0) return ['db', 'api', 'events'].includes(room) ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -126,6 +127,7 @@ const ROOM_PLATES = [
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
   'entry/linking/check.ts',
+  'events/catalogue_entry.ts',
   'identity/routes.ts',
   'keys/routes.ts',
   'pages/shell.ts',
@@ -380,9 +382,11 @@ test('time and randomness come from the context below entry', () => {
   expect(direct).toEqual([])
 })
 
-/** Which room a table belongs to, as the section comments of schema.ts say. */
+/** Which room a table belongs to, as the section comments of the schema say. */
 function owners(): Map<string, string> {
-  const text = readFileSync(join(ROOT, 'worker/db/schema.ts'), 'utf8')
+  const text = ['schema.ts', 'event_schema.ts']
+    .map((file) => readFileSync(join(ROOT, 'worker/db', file), 'utf8'))
+    .join('\n')
   const found = new Map<string, string>()
   let room = ''
   for (const line of text.split('\n')) {
@@ -450,7 +454,9 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
-  const tables = Object.values(schema).filter((value) => value instanceof SQLiteTable)
+  const tables = [...Object.values(schema), ...Object.values(events)].filter(
+    (value) => value instanceof SQLiteTable,
+  )
   const described = tables
     .flatMap((table) =>
       Object.values(getTableColumns(table)).map(

@@ -1,11 +1,13 @@
 // The record of events. Every change by a person or an operator appends one event in the same batch
-// as the change; audit and, later, webhooks read from here. Holds no secret, token or code. The
-// types and their data stand in event_catalogue.ts.
+// as the change; audit and, later, webhooks read from here. `seq` is their order, that of the
+// commits. Holds no secret, token or code. The types and their data stand in event_catalogue.ts.
+// Owns `event` and, through its triggers, `event_object`.
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
-import { event } from './db/schema.ts'
+import { event } from './db/event_schema.ts'
 import { type Condition, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
-import type { NewEvent } from './event_catalogue.ts'
+import { CATALOGUE, type Change, type NewEvent } from './event_catalogue.ts'
+import type { ObjectKind } from './events/catalogue_entry.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {
@@ -17,10 +19,47 @@ export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Sta
     actor_kind: cx.actor.kind,
     actor_id: cx.actor.id,
     subject_id: entry.subject_id ?? null,
+    client_id: cx.parties.client_id,
+    session_id: cx.parties.session_id,
+    rid: cx.rid,
     address: cx.address,
+    objects: JSON.stringify(objectsOf(entry)),
     data: JSON.stringify(entry.data ?? {}),
+    before: 'before' in entry ? JSON.stringify(entry.before) : null,
+    after: 'after' in entry ? JSON.stringify(entry.after) : null,
   } as const
   // The batch may be repeated after a lost answer; the id was drawn once.
   const once = sql<never>`on conflict (id) do nothing`
   return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
+}
+
+/** The subject, and whatever the catalogue says that a member of `data` names. */
+function objectsOf({ type, subject_id, data }: NewEvent): [ObjectKind, string][] {
+  const { subject_is = 'principal', data: members } = CATALOGUE[type]
+  const values: Readonly<Record<string, unknown>> = data ?? {}
+  const named = Object.entries(members).flatMap(([name, { names }]) =>
+    names === undefined ? [] : [values[name]].flat().map((id) => [names, id] as const),
+  )
+  const all = [[subject_is, subject_id] as const, ...named].flatMap(
+    ([kind, id]): [ObjectKind, string][] =>
+      // The star is everything, which is no thing of its own.
+      typeof id === 'string' && id !== '*' ? [[kind, id]] : [],
+  )
+  return [...new Map(all.map((one) => [one.join(' '), one])).values()]
+}
+
+/** The changed members of a thing, out of two forms that the API shows of it. */
+export const changedValues = (
+  before: object,
+  after: object,
+  fields: readonly string[],
+): Change => ({
+  before: membersOf(before, fields),
+  after: membersOf(after, fields),
+})
+
+/** A member that is not there is null, so that its name is seen on both sides. */
+const membersOf = (whole: object, fields: readonly string[]) => {
+  const members = new Map(Object.entries(whole))
+  return Object.fromEntries(fields.map((name) => [name, members.get(name) ?? null]))
 }

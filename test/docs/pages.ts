@@ -99,7 +99,11 @@ function proxyVariablesTable(): string {
 function eventsTable(): string {
   const rows = Object.entries(EVENTS).map(([type, entry]) => [
     code(type),
-    'outcome' in entry ? `${entry.meaning} A failure.` : entry.meaning,
+    [
+      entry.meaning,
+      ...('outcome' in entry ? ['A failure.'] : []),
+      ...('changes' in entry ? ['With `before` and `after`.'] : []),
+    ].join(' '),
     entry.subject ?? '',
     Object.entries<{ is: string; optional?: true; meaning: string }>(entry.data)
       .map(([name, { is, optional, meaning }]) => {

@@ -15,6 +15,27 @@ export type Guard = {
   title?: string
 }
 
+const EVENTS: readonly Guard[] = [
+  {
+    name: 'events-in-order-of-commits',
+    attack: 'an event of an instance whose clock is slow, passed over by a reader that pages',
+    file: 'worker/admin/event_list.ts',
+    from: "const last = before === '' ? null : Number(before)",
+    to: 'const last = null as number | null',
+    test: 'admin/events',
+    title: 'in the order of their commits',
+  },
+  {
+    name: 'events-name-their-objects',
+    attack: 'a grant on a place that the record of the place does not show',
+    file: 'worker/events.ts',
+    from: 'objects: JSON.stringify(objectsOf(entry)),',
+    to: "objects: '[]',",
+    test: 'admin/events',
+    title: 'the record of a place or a device',
+  },
+]
+
 const CODES: readonly Guard[] = [
   {
     name: 'code-bound-to-client',
@@ -1439,4 +1460,5 @@ export const GUARDS: readonly Guard[] = [
   ...PARAMETERS,
   ...MANAGEMENT,
   ...THE_LOG,
+  ...EVENTS,
 ]

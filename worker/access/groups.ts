@@ -15,7 +15,7 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import {
   assertMayMoveKind,
   assertNothingLacks,
@@ -172,10 +172,15 @@ function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
   return { row, fields }
 }
 
-const change = (cx: Context, row: GroupRow, fields: string[]): Statement[] => [
+const change = (cx: Context, current: GroupRow, row: GroupRow, fields: string[]): Statement[] => [
   demandGroupBefore(row),
   updateGroup(row),
-  appendEvent(cx, { type: 'group.updated', subject_id: row.id, data: { fields } }),
+  appendEvent(cx, {
+    type: 'group.updated',
+    subject_id: row.id,
+    data: { fields },
+    ...changedValues(describeGroup(current), describeGroup(row), fields),
+  }),
 ]
 
 /**
@@ -198,7 +203,7 @@ export async function planGroup(
   const { id: _, ...patch } = entry
   const { row, fields } = patched(cx, current, patch)
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
-  return { change: 'updated', fields, statements: change(cx, row, fields) }
+  return { change: 'updated', fields, statements: change(cx, current, row, fields) }
 }
 
 /**
@@ -325,7 +330,7 @@ export async function changeGroup(
         demandOperatorLeft(done, remains),
       )
     }
-    const write = cx.db.write([...demands, ...change(cx, row, fields)])
+    const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
     if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()
   }

@@ -1,4 +1,5 @@
-// Every table, with the room that writes it. Any store may read any table; only the owner writes.
+// Every table, with the room that writes it; event_schema.ts has those of events. Any store may read
+// any table; only the owner writes.
 // Column names are the names in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm'
@@ -13,23 +14,6 @@ import {
 } from 'drizzle-orm/sqlite-core'
 
 // --- ground -----------------------------------------------------------------------------------
-
-/** Events: one row for every change by a person or an operator. */
-export const event = sqliteTable(
-  'event',
-  {
-    id: text().primaryKey(),
-    at: integer().notNull(),
-    type: text().notNull(),
-    outcome: text({ enum: ['success', 'failure'] }).notNull(),
-    actor_kind: text({ enum: ['user', 'client', 'device', 'system', 'anonymous'] }).notNull(),
-    actor_id: text(),
-    subject_id: text(),
-    address: text().notNull(),
-    data: text().notNull(), // JSON object
-  },
-  (t) => [index('event_subject').on(t.subject_id, t.id)],
-)
 
 export const setting = sqliteTable('setting', {
   name: text().primaryKey(),

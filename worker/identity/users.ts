@@ -30,7 +30,7 @@ import { ConstraintViolation, unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import { isObject } from '../http.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -217,7 +217,7 @@ export async function planUser(
   const { id: _id, password: _password, ...patch } = input
   const { row, changed } = applyPatch(cx, current, patch, 'replace')
   if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
-  return { change: 'updated', fields: changed, statements: userChange(cx, row, changed) }
+  return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
 }
 
 export const noSuchUser = () => new Problem('not_found', 'there is no such user')
@@ -269,7 +269,7 @@ export async function changeUser(
     if (changed.length === 0) return current
     const disables = changed.includes('status') && !isUsable(row)
     const remains = disables ? [demandOperatorLeft(userIs(row), await demandOperator(cx, id))] : []
-    const write = cx.db.write([...remains, ...userChange(cx, row, changed)])
+    const write = cx.db.write([...remains, ...userChange(cx, current, row, changed)])
     return unlessRefused(
       asProblem(write).then(() => row),
       () => null,
@@ -334,6 +334,7 @@ async function whileOthersWrite(
 
 const userChange = (
   cx: Context,
+  current: UserRow,
   row: UserRow,
   changed: readonly string[],
 ): readonly Statement[] => [
@@ -342,6 +343,7 @@ const userChange = (
     type: 'user.updated',
     subject_id: row.id,
     data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
+    ...changedValues(describeUser(current), describeUser(row), changed),
   }),
   updateUser(row),
   ...(isUsable(row) ? [] : [endSessionsOf(row.id)]),

@@ -16,7 +16,7 @@ import { randomId, randomToken } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
-import { appendEvent } from '../../events.ts'
+import { appendEvent, changedValues } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { parseScope } from '../scopes.ts'
 import {
@@ -188,6 +188,7 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
   )
   if (names.length === 0) return { change: 'unchanged', fields: [], statements: [] }
   const changes = Object.fromEntries(names.map((name) => [name, columns[name]]))
+  const before = parseClient(current)
   const fields = names.flatMap((name) =>
     name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
   )
@@ -198,7 +199,12 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
       // This stands before the update, since its condition no longer holds afterwards.
       appendEvent(
         cx,
-        { type: 'client.updated', subject_id: current.id, data: { fields } },
+        {
+          type: 'client.updated',
+          subject_id: current.id,
+          data: { fields },
+          ...changedValues(describeClient(before), describeClient({ ...before, ...next }), fields),
+        },
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),
