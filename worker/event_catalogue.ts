@@ -116,6 +116,21 @@ export const EVENTS = {
       role: { is: 'string', names: 'role', meaning: 'name of the role' },
     },
   },
+  'escalation.refused': {
+    outcome: 'failure',
+    subject: 'the person or client that asked',
+    meaning:
+      'Somebody was refused what goes beyond own power or scopes. One event for each reason and minute.',
+    data: {
+      reason: { is: 'string', meaning: 'why, as docs/refusals.md explains it' },
+      error: { is: 'string', meaning: 'the error in the answer' },
+      count: {
+        is: 'number',
+        meaning: 'how many times in this minute, as far as they were counted',
+      },
+      last_at: { is: 'number', meaning: 'when it happened last, in epoch seconds' },
+    },
+  },
   // --- admin
   'device_token.minted': {
     subject: 'the device',

@@ -11,7 +11,15 @@ import type { ObjectKind } from './events/catalogue_entry.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {
-  const row = {
+  const row = eventRow(cx, entry)
+  // The batch may be repeated after a lost answer; the id was drawn once.
+  const once = sql<never>`on conflict (id) do nothing`
+  return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
+}
+
+/** The row of an event that happens now, in this request. */
+export function eventRow(cx: Context, entry: NewEvent): typeof event.$inferInsert {
+  return {
     id: randomId(cx, 'evt'),
     at: cx.now(),
     type: entry.type,
@@ -27,10 +35,7 @@ export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Sta
     data: JSON.stringify(entry.data ?? {}),
     before: 'before' in entry ? JSON.stringify(entry.before) : null,
     after: 'after' in entry ? JSON.stringify(entry.after) : null,
-  } as const
-  // The batch may be repeated after a lost answer; the id was drawn once.
-  const once = sql<never>`on conflict (id) do nothing`
-  return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
+  }
 }
 
 /** The subject, and whatever the catalogue says that a member of `data` names. */

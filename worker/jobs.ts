@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
+import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
@@ -50,6 +51,8 @@ export const JOBS: readonly Job[] = [
 
 /** Runs every job that is due and that no other instance has taken. Never throws. */
 export async function runJobs(cx: Context): Promise<void> {
+  // Of each instance, since each counts for itself.
+  await writeRefusals(cx)
   for (const job of JOBS) {
     try {
       // The lease is not given back: it keeps the distance between the runs.

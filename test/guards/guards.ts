@@ -34,6 +34,33 @@ const EVENTS: readonly Guard[] = [
     test: 'admin/events',
     title: 'the record of a place or a device',
   },
+  {
+    name: 'strangers-write-no-event',
+    attack: 'a table that anybody fills with names of nobody',
+    file: 'worker/events/refusal_events.ts',
+    from: 'const written = due.filter(({ principal }) => known.has(principal))',
+    to: 'const written = known.size < 0 ? [] : due',
+    test: 'ground/refusal_events',
+    title: 'strangers write no row',
+  },
+  {
+    name: 'look-ups-of-strangers-bounded',
+    attack: 'a question to the database for each of many made-up names',
+    file: 'worker/events/refusal_events.ts',
+    from: 'if (open.length === 0 || state.strangers >= STRANGERS_MAX) return known',
+    to: 'if (open.length === 0) return known',
+    test: 'ground/refusal_events',
+    title: 'strangers write no row',
+  },
+  {
+    name: 'refusal-events-bounded',
+    attack: 'a table that is filled by refusals of one known client',
+    file: 'worker/events/refusal_events.ts',
+    from: '{ max, window: HOUR }',
+    to: '{ max: max * 1000, window: HOUR }',
+    test: 'ground/refusal_events',
+    title: 'only so much is written in an hour',
+  },
 ]
 
 const CODES: readonly Guard[] = [

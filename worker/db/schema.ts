@@ -1,5 +1,5 @@
-// Every table, with the room that writes it; event_schema.ts has those of events. Any store may read
-// any table; only the owner writes.
+// Every table, with the room that writes it; event_schema.ts has those of events. Any store may
+// read any table; only the owner writes.
 // Column names are the names in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm'

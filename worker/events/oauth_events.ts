@@ -147,6 +147,40 @@ export const OAUTH_EVENTS = {
     meaning: 'An initial access token was deleted.',
     data: {},
   },
+  'token.refused': {
+    outcome: 'failure',
+    subject: 'the client or device, else the person',
+    meaning:
+      'A request for a token, or a request with one, was refused. One event for each reason and minute.',
+    data: {
+      reason: { is: 'string', meaning: 'why, as docs/refusals.md explains it' },
+      error: { is: 'string', meaning: 'the error in the answer' },
+      count: {
+        is: 'number',
+        meaning: 'how many times in this minute, as far as they were counted',
+      },
+      last_at: { is: 'number', meaning: 'when it happened last, in epoch seconds' },
+      sub: {
+        is: 'string or null',
+        names: 'principal',
+        meaning: 'whom it was about, where that is another',
+      },
+    },
+  },
+  'client_authentication.failed': {
+    outcome: 'failure',
+    subject: 'the client or device that somebody claimed to be',
+    meaning: 'A client or device did not prove who it is. One event for each reason and minute.',
+    data: {
+      reason: { is: 'string', meaning: 'why, as docs/refusals.md explains it' },
+      error: { is: 'string', meaning: 'the error in the answer' },
+      count: {
+        is: 'number',
+        meaning: 'how many times in this minute, as far as they were counted',
+      },
+      last_at: { is: 'number', meaning: 'when it happened last, in epoch seconds' },
+    },
+  },
   'logout_token.delivered': {
     subject: 'the user',
     meaning: 'A client took a logout token.',
