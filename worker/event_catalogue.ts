@@ -280,6 +280,19 @@ export const EVENTS = {
       status: { is: 'string', optional: true, meaning: 'the status, where it is among them' },
     },
   },
+  'user.reset_started': {
+    subject: 'the user',
+    meaning: 'An operator made a link behind which a person sets a new password.',
+    data: {
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+    },
+  },
+  'user.password_reset': {
+    subject: 'the user',
+    meaning:
+      'A new password was set behind such a link; all sessions and all access of applications ended.',
+    data: {},
+  },
   'user.deleted': {
     subject: 'the user',
     meaning: 'A user was deleted; the id stays taken.',

@@ -8,6 +8,7 @@ import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
+import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
@@ -32,6 +33,7 @@ export const JOBS: readonly Job[] = [
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldAccountLinks(cx),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       ])

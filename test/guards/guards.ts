@@ -1473,6 +1473,72 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+const RECOVERY: readonly Guard[] = [
+  {
+    name: 'reset-needs-power',
+    attack: 'a helper who may write users takes over the account of an operator',
+    file: 'worker/identity/recovery.ts',
+    from: 'await assertMayEditPrincipal(cx, user_id)',
+    to: '',
+    test: 'identity/recovery',
+    title: 'nobody makes a link for somebody who holds more',
+  },
+  {
+    name: 'reset-link-used-once',
+    attack: 'a link that was read twice sets two passwords',
+    file: 'worker/identity/recovery_store.ts',
+    from: 'or (used_by is null and expires_at > ${cx.now()}))',
+    to: 'or expires_at > ${cx.now()})',
+    test: 'identity/recovery',
+    title: 'of 20 uses at once one sets its password',
+  },
+  {
+    name: 'reset-link-runs-out',
+    attack: 'a link that is used after its hour, by a form that was opened before',
+    file: 'worker/identity/recovery_store.ts',
+    from: 'or (used_by is null and expires_at > ${cx.now()}))',
+    to: 'or used_by is null)',
+    test: 'identity/recovery',
+    title: 'that ran out while its form was read',
+  },
+  {
+    name: 'reset-link-replaced',
+    attack: 'an older link, perhaps read by others, that works beside the newer one',
+    file: 'worker/identity/recovery.ts',
+    from: 'older: deleteOpenLinks(user_id, purpose, hash),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'is dead, and its page says so',
+  },
+  {
+    name: 'reset-ends-sessions',
+    attack: 'a thief who stays signed in after the password was changed',
+    file: 'worker/identity/recovery.ts',
+    from: 'sessions: endSessionsOf(user_id, mine),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'a used link ends all sessions',
+  },
+  {
+    name: 'reset-ends-lasting-tokens',
+    attack: 'a thief who keeps refreshing after the password was changed',
+    file: 'worker/identity/recovery.ts',
+    from: 'access: endAccess(acting, user_id, mine),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'lasting ones too',
+  },
+  {
+    name: 'reset-by-form-of-elsewhere',
+    attack: 'a form of another site that sets a password (login CSRF of a kind)',
+    file: 'worker/identity/login_routes.ts',
+    from: "assertCsrf(c, form)\n    assertAction(form, ['save', undefined])",
+    to: "assertAction(form, ['save', undefined])",
+    test: 'identity/recovery',
+    title: 'a form from elsewhere',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...CODES,
   ...REFRESH_TOKENS,
@@ -1488,4 +1554,5 @@ export const GUARDS: readonly Guard[] = [
   ...MANAGEMENT,
   ...THE_LOG,
   ...EVENTS,
+  ...RECOVERY,
 ]

@@ -302,7 +302,7 @@ describe.each(drivers)('migrations, %s', (_, open) => {
   test('that give events an order carry over those that are there, by id, each found by its subject', () =>
     fresh(async (db) => {
       const all = readMigrations(join(import.meta.dirname, '../../migrations'))
-      const order = all.findIndex(({ name }) => name === '0015_event_order')
+      const order = all.findIndex(({ name }) => name === '0015_events_and_links')
       await migrate(db, all.slice(0, order))
       const older = (id: string, type: string, subject: string | null) =>
         sql`insert into event values (${id}, 7, ${type}, 'success', 'system', null, ${subject}, '', '{}')`

@@ -212,6 +212,23 @@ export const setup_link = sqliteTable('setup_link', {
   redeemed_by: text(), // rid
 })
 
+/** One-time links by which a person gets back into an account, for each `purpose`. */
+export const account_link = sqliteTable(
+  'account_link',
+  {
+    hash: text().primaryKey(),
+    user_id: text()
+      .notNull()
+      .references(() => user.id),
+    purpose: text({ enum: ['password_reset'] }).notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+    used_at: integer(),
+  },
+  (t) => [index('account_link_user').on(t.user_id)],
+)
+
 // --- devices ----------------------------------------------------------------------------------
 
 export const device_type = sqliteTable('device_type', {

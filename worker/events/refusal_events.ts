@@ -1,7 +1,7 @@
 // Events of refusals: which principal was refused what, and how often. One event for each
-// principal, reason and minute, with a count. A process counts in memory and writes behind the answer: the
-// first few at once, then one write for ten times as many, and the rest when the minute is over.
-// Strangers, that is names of nobody, never write: anybody may call itself anything.
+// principal, reason and minute, with a count. A process counts in memory and writes behind the
+// answer: the first three at once, then one write for ten times as many, and the rest when the
+// minute is over. Strangers, that is names of nobody, never write: anybody may use any name.
 import { limit } from '../attempts.ts'
 import { type Actor, type Context, type Parties, recall, remember } from '../context.ts'
 import { sha256 } from '../crypto.ts'

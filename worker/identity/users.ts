@@ -42,6 +42,7 @@ import {
   withProfile,
   writeProfile,
 } from './profile.ts'
+import { deleteAccountLinksOf } from './recovery_store.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
   deleteUser,
@@ -289,6 +290,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       endSessionsOf(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
+      deleteAccountLinksOf(id),
       deleteUser(id),
     ])
     return unlessRefused(

@@ -62,3 +62,17 @@ INSERT INTO "event" ("id","at","type","outcome","actor_kind","actor_id","subject
 	FROM "event_unordered" ORDER BY "id";
 
 DROP TABLE "event_unordered";
+
+-- Links by which a person gets back into an account; hashed, good once.
+
+CREATE TABLE "account_link" (
+	"hash" text PRIMARY KEY NOT NULL,
+	"user_id" text NOT NULL REFERENCES "user"("id"),
+	"purpose" text NOT NULL,
+	"created_at" integer NOT NULL,
+	"expires_at" integer NOT NULL,
+	"used_by" text,
+	"used_at" integer
+);
+
+CREATE INDEX "account_link_user" ON "account_link" ("user_id");
