@@ -36,10 +36,15 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
   const sessions = new Set<Session>()
   let isDraining = false
 
+  const report = reportRefreshes(metrics, log)
   const jwks = openJwks({
     issuer: config.issuer,
     jwksUri: config.jwksUri,
-    onRefresh: reportRefreshes(metrics, log),
+    onRefresh(refresh) {
+      report(refresh)
+      // A token that was verified just before must have reached its session first.
+      if (refresh.outcome === 'ok' && refresh.keys > 0) setImmediate(endSessionsOfWithdrawnKeys)
+    },
   })
   const verifier = metrics.timeVerifier(
     createVerifier({ issuer: config.issuer, audience: config.audience, jwks, now: Date.now }),
@@ -52,6 +57,18 @@ export async function startProxy(config: ProxyConfig, log: WriteLog = logToStdou
     events: logSessions(metrics.sessionEvents, log),
     now: Date.now,
     random: randomBytes,
+  }
+
+  /**
+   * Ends the sessions whose present token hangs on a key that the issuer publishes no more. A key
+   * that is replaced in the ordinary way leaves only after its last token has run out.
+   */
+  function endSessionsOfWithdrawnKeys(): void {
+    const orphans = [...sessions].filter(
+      ({ identity }) => identity !== undefined && !jwks.lists(identity.signed_by),
+    )
+    if (orphans.length > 0) log('keys_withdrawn', { sessions: orphans.length })
+    for (const session of orphans) session.revoke()
   }
 
   async function readiness(): Promise<Readiness> {

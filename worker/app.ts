@@ -10,14 +10,16 @@ import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
+import { boundedDatabase } from './db/answer_time.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
 import { type Env, type Http, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
+import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
-import { signingKeys } from './keys/signing_keys.ts'
+import { readSigningKeys } from './keys/signing_keys.ts'
 import {
   APPLICATIONS,
   applicationRoutes,
@@ -51,16 +53,27 @@ export function createApp(open: Open): Hono<Env> {
     const waitUntil = (promise: Promise<unknown>) => {
       if (hasExecutionContext(c)) c.executionCtx.waitUntil(promise)
     }
-    c.set('cx', ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path))
+    const cx = ofRequest(open(c.req.raw, c.env, waitUntil), c.req.path)
+    // The rest of the time is for the answer itself.
+    const { db, lift } = boundedDatabase(cx.db, cx.config.database_timeout * 900)
+    c.set('cx', { ...cx, db })
     await next()
+    lift()
   })
   app.use(securityHeaders)
 
   app.get('/healthz', (c) => c.json({ status: 'ok', runtime: getRuntimeKey() }))
   app.get('/readyz', async (c) => {
-    c.var.cx.memory.delete('signing keys')
-    await signingKeys(c.var.cx)
-    return c.json({ status: 'ok' })
+    const { cx } = c.var
+    const { now, later } = await keysThatCannotSign(cx, await readSigningKeys(cx))
+    const kids = [...now, ...later].map(({ kid }) => kid)
+    if (kids.length === 0) return c.json({ status: 'ok' })
+    cx.log('error', 'SECRET_KEY does not open a signing key', { kids: kids.join(' ') })
+    // A key that only waits cannot sign when its time comes, and until then all goes on.
+    const answer = { reason: 'sealed_with_another_key', keys: kids }
+    return now.length > 0
+      ? c.json({ status: 'unavailable', ...answer }, 503)
+      : c.json({ status: 'ok', ...answer })
   })
 
   app.use(surfaceGuard)

@@ -86,17 +86,19 @@ export function equalText(a: string, b: string): boolean {
  * hash.
  */
 export function mac(cx: Context, purpose: string, text: string): string {
-  const secret = newest(cx)
+  const secret = sealingSecret(cx)
   return encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text)))
 }
 
-/** True when `mac` made `tag` with any of the present secret keys. */
-export function verifyMac(cx: Context, purpose: string, text: string, tag: string): boolean {
-  const data = utf8.encode(text)
-  return cx.config.secret_keys.some((secret) =>
-    equalText(encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), data)), tag),
+/** The MACs of a text under each of the present secret keys, for a look-up by MAC. */
+export const macs = (cx: Context, purpose: string, text: string): string[] =>
+  cx.config.secret_keys.map((secret) =>
+    encodeBase64url(hmac(SHA256, derive(cx, secret, `mac ${purpose}`), utf8.encode(text))),
   )
-}
+
+/** True when `mac` made `tag` with any of the present secret keys. */
+export const verifyMac = (cx: Context, purpose: string, text: string, tag: string): boolean =>
+  macs(cx, purpose, text).some((one) => equalText(one, tag))
 
 export type SealPurpose = 'seal' | 'seal tokens'
 
@@ -113,7 +115,7 @@ export async function seal(
   text: string,
   purpose: SealPurpose = 'seal',
 ): Promise<string> {
-  const secret = newest(cx)
+  const secret = sealingSecret(cx)
   const key = await sealingKey(cx, secret, purpose)
   const iv = cx.random(12)
   const sealed = await crypto.subtle.encrypt(
@@ -130,6 +132,9 @@ export async function seal(
 /** Thrown for a sealed value that was changed, or whose SECRET_KEY is no longer there. */
 export class UnsealError extends Error {}
 
+/** Thrown where a SECRET_KEY is needed and none is given: the command line may do without. */
+export class SecretKeyMissing extends UnsealError {}
+
 /** The text of a sealed value. Throws UnsealError. */
 export async function unseal(
   cx: Context,
@@ -137,6 +142,7 @@ export async function unseal(
   sealed: string,
   purpose: SealPurpose = 'seal',
 ): Promise<string> {
+  if (cx.config.secret_keys.length === 0) throw new SecretKeyMissing('there is no SECRET_KEY')
   const [version, id, body] = sealed.split('.')
   const secret = cx.config.secret_keys.find((candidate) => keyId(cx, candidate) === id)
   const blob = decodeBase64url(body ?? '')
@@ -157,14 +163,32 @@ export async function unseal(
   }
 }
 
-/** True when the newest SECRET_KEY sealed the value. */
-export const isSealedByNewest = (cx: Context, sealed: string): boolean =>
-  sealed.split('.')[1] === keyId(cx, newest(cx))
+/** The id of the SECRET_KEY that sealed a value. */
+export const sealerOf = (sealed: string): string => sealed.split('.')[1] ?? ''
 
-function newest(cx: Context): Bytes {
-  const secret = cx.config.secret_keys[0]
-  if (secret === undefined) throw new TypeError('config without secret_keys')
-  return secret
+/** True when the SECRET_KEY that seals now has sealed the value. */
+export const isSealedBySealer = (cx: Context, sealed: string): boolean =>
+  sealerOf(sealed) === keyId(cx, sealingSecret(cx))
+
+/** The ids of the present secret keys, newest first. */
+export const secretKeyIds = (cx: Context): string[] =>
+  cx.config.secret_keys.map((secret) => keyId(cx, secret))
+
+const SEALING = 'id of the secret key that seals'
+
+/** From now on the secret key of this id seals and makes MACs in this process; null: none may. */
+export function sealWith(cx: Context, id: string | null): void {
+  remember(cx, SEALING, id, Number.MAX_SAFE_INTEGER / 2)
+}
+
+/** The newest as long as nothing else is known. Throws UnsealError, SecretKeyMissing. */
+function sealingSecret(cx: Context): Bytes {
+  const id = recall<string | null>(cx, SEALING)
+  if (id === null)
+    throw new UnsealError('SECRET_KEY opens nothing of the database, so it seals nothing')
+  const [newest] = cx.config.secret_keys
+  if (newest === undefined) throw new SecretKeyMissing('there is no SECRET_KEY')
+  return cx.config.secret_keys.find((secret) => keyId(cx, secret) === id) ?? newest
 }
 
 function derive(cx: Context, secret: Bytes, info: string): Bytes {

@@ -10,6 +10,8 @@ export type Config = {
   port: number
   database_url: string
   database_auth_token: string | undefined
+  /** Seconds within which every answer comes. */
+  database_timeout: number
   /** 32 bytes each, newest first: the first seals, all open. */
   secret_keys: readonly Uint8Array<ArrayBuffer>[]
   blueprint: string | undefined
@@ -107,13 +109,26 @@ export const VARIABLES = {
     runtimes: 'all',
     read: asText,
   }),
+  DATABASE_TIMEOUT: variable({
+    meaning:
+      'Within how many seconds every answer comes, 1 to 60, also when the database is slow or silent: then 503 with ' +
+      '`Retry-After`.',
+    default: '5',
+    example: '5',
+    runtimes: 'all',
+    read: (text, fault) => {
+      const seconds = /^\d{1,2}$/.test(text) ? Number(text) : 0
+      if (seconds < 1 || seconds > 60) fault('is not a number of seconds from 1 to 60')
+      return seconds
+    },
+  }),
   SECRET_KEY: variable({
     meaning:
-      '32 bytes in base64url. To rotate, put the new one first and the old ones behind commas: opaque access tokens ' +
-      'under one that is gone are refused.',
+      '32 bytes in base64url. To rotate, put the new one first and the old one behind a comma, until ' +
+      '`allauth key status` says that it may go ([keys](keys.md)).',
     default: '',
     default_in_words:
-      'on Workers none: it is required; else made at the first start, in `.allauth/secret_key`',
+      'none: it is required; but it is made together with a new embedded database, in `.allauth/secret_key`',
     example: 'the output of: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="',
     runtimes: 'all',
     read: readSecretKeys,
@@ -127,7 +142,7 @@ export const VARIABLES = {
   }),
   ADMIN_EMAIL: variable({
     meaning:
-      'The first operator, made when there is none; without it a one-time set-up link is printed.',
+      'The first operator, made while nobody who can sign in is one; an account that is there is never promoted. Without it a one-time set-up link is printed.',
     default: undefined,
     example: 'operator@example.com',
     runtimes: 'Node, Deno, Bun',
@@ -272,6 +287,7 @@ export function readEnvironment(env: Environment): {
     host: read('HOST'),
     database_url: read('DATABASE_URL'),
     database_auth_token: read('DATABASE_AUTH_TOKEN'),
+    database_timeout: read('DATABASE_TIMEOUT'),
     secret_keys: read('SECRET_KEY'),
     blueprint: read('BLUEPRINT'),
     surface: read('SURFACE'),
@@ -326,7 +342,7 @@ function readIssuer(text: string, fault: Report): string {
   return url.origin
 }
 
-function isLoopbackHost(hostname: string): boolean {
+export function isLoopbackHost(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 

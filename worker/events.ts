@@ -1,13 +1,13 @@
 // The record of events. Every change by a person or an operator appends one event in the same batch
 // as the change; audit and, later, webhooks read from here. `seq` is their order, that of the
-// commits. Holds no secret, token or code. The types and their data stand in event_catalogue.ts.
+// commits. Holds no secret, token or code. events/event_catalogue.ts has the types and their data.
 // Owns `event` and, through its triggers, `event_object`.
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/event_schema.ts'
 import { type Condition, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
-import { CATALOGUE, type Change, type NewEvent } from './event_catalogue.ts'
 import type { ObjectKind } from './events/catalogue_entry.ts'
+import { CATALOGUE, type Change, type NewEvent } from './events/event_catalogue.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {

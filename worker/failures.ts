@@ -32,6 +32,7 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
   if (failure instanceof OAuthError) challenge(c, failure)
+  if (failure.status === 503) c.header('Retry-After', '2')
   if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
   if (c.var.isPage) {
     pageHeaders(c)
@@ -41,7 +42,6 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   }
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
-  if (failure.status === 503) c.header('Retry-After', '2')
   const { error: code, description } = failure
   // A description is optional (RFC 6749 §5.2), and some peers want none.
   const details = description === '' ? {} : { error_description: description }

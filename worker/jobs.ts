@@ -10,6 +10,7 @@ import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
+import { resealWhenDue } from './keys/resealing.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -39,6 +40,7 @@ export const JOBS: readonly Job[] = [
       ])
     },
   },
+  { name: 'reseal', every: 300, run: resealWhenDue },
   {
     name: 'sessions',
     // Each minute; a little less, so that the timer does not meet its own lease.

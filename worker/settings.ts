@@ -2,7 +2,7 @@
 // (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed settings
 // are kept in the table `setting`. A cold process reads them together with the signing keys and
 // remembers them for a minute. Variables are another thing: environment.ts.
-import { z } from './api.ts'
+import { API_SCOPES, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
@@ -10,9 +10,8 @@ import { type Statement, sql } from './db/sql.ts'
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
 
-const publicKey = z
-  .looseObject({ kty: z.enum(['EC', 'OKP', 'RSA']) })
-  .refine((key) => !('d' in key || 'k' in key || 'p' in key), 'must be a public key')
+/** A scope with which settings are changed. */
+export type SettingScope = 'manage' | 'settings:write'
 
 /** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
@@ -23,7 +22,7 @@ const trustedIssuer = z
       .url({ protocol: /^https?$/ })
       .max(2048)
       .optional(),
-    jwks: z.strictObject({ keys: z.array(publicKey).min(1).max(10) }).optional(),
+    jwks: z.object({ keys: z.array(z.record(z.string(), z.unknown())).max(50) }).optional(),
     /**
      * The `aud` of its assertions, where that is neither the issuer here nor the token endpoint.
      */
@@ -47,13 +46,32 @@ const trustedIssuer = z
 
 export type TrustedIssuer = z.infer<typeof trustedIssuer>
 
+/** A scope (RFC 6749 §3.3) that is no power over this system: anybody may ask for it. */
+const scopeOfAnybody = z
+  .string()
+  .max(200)
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+$/, 'is no scope')
+  .refine(
+    (one) => !['manage', ...API_SCOPES].includes(one),
+    'is a scope of the management API, which nobody gets unasked',
+  )
+
+/** RFC 8707 §2: an absolute URI without fragment. */
+const resourceUri = z
+  .string()
+  .max(2048)
+  .regex(/^[A-Za-z][A-Za-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/, 'is no absolute URI without fragment')
+  .refine((uri) => URL.canParse(uri), 'is no absolute URI without fragment')
+
 /**
  * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
- * OpenAPI.
+ * OpenAPI. `needs` is the scope that a change needs: `manage` for a setting that gives trust or
+ * power, bounds how long it lasts or how often somebody may guess, and where nothing is said.
  */
 type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
+  needs?: SettingScope
   unit: 'seconds' | 'attempts' | 'rules' | null
   meaning: string
 }
@@ -69,18 +87,21 @@ export const SETTINGS = {
     schema: seconds(10, 600),
     default: 60,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'How long an authorization code may wait to be redeemed.',
   }),
   device_code_ttl: setting({
     schema: seconds(60, 1800),
     default: 600,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'How long a device may wait for a person to allow it (RFC 8628).',
   }),
   access_token_ttl: setting({
     schema: seconds(60, DAY),
     default: 600,
     unit: 'seconds',
+    needs: 'manage',
     meaning:
       'How long an access token counts that is about a person, or that a client got for itself, where the client has no `access_token_ttl`.',
   }),
@@ -88,24 +109,28 @@ export const SETTINGS = {
     schema: seconds(60, DAY),
     default: 3600,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'How long an access token counts that a device got for itself.',
   }),
   minted_token_max_ttl: setting({
     schema: seconds(60, 366 * DAY),
     default: 365 * DAY,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'Longest life of a token that an operator mints for a device.',
   }),
   id_token_ttl: setting({
     schema: seconds(60, 3600),
     default: 300,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'How long an ID token counts.',
   }),
   refresh_token_idle_ttl: setting({
     schema: seconds(3600, 3650 * DAY),
     default: 30 * DAY,
     unit: 'seconds',
+    needs: 'manage',
     meaning:
       'After how long without use a refresh token ends; those of clients with a `preset` have no end.',
   }),
@@ -113,6 +138,7 @@ export const SETTINGS = {
     schema: seconds(3600, 3650 * DAY),
     default: 180 * DAY,
     unit: 'seconds',
+    needs: 'manage',
     meaning:
       'How long after the sign-in the last of its refresh tokens ends; those of clients with a `preset` have no end.',
   }),
@@ -120,18 +146,21 @@ export const SETTINGS = {
     schema: seconds(300, 400 * DAY),
     default: 12 * 3600,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'After how long without use the session of a browser ends.',
   }),
   session_ttl: setting({
     schema: seconds(300, 400 * DAY),
     default: 30 * DAY,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'How long after the sign-in the session of a browser ends.',
   }),
   request_ttl: setting({
     schema: seconds(60, 7200),
     default: 1800,
     unit: 'seconds',
+    needs: 'manage',
     meaning:
       'How long a person may take from the request of a client to the answer: signing in, allowing, signing out.',
   }),
@@ -140,6 +169,7 @@ export const SETTINGS = {
     schema: seconds(10, 599),
     default: 90,
     unit: 'seconds',
+    needs: 'manage',
     meaning:
       'How long after it was pushed a request must be opened in a browser (RFC 9126); then `request_ttl` counts.',
   }),
@@ -147,6 +177,7 @@ export const SETTINGS = {
     schema: z.boolean(),
     default: false,
     unit: null,
+    needs: 'manage',
     meaning:
       'Whether every client has to push its requests, apart from those with a `preset`, whose vendors cannot; else those that say so and those with `profile: fapi2`.',
   }),
@@ -154,24 +185,28 @@ export const SETTINGS = {
     schema: z.int().min(3).max(1000),
     default: 10,
     unit: 'attempts',
+    needs: 'manage',
     meaning: 'How many wrong passwords or user codes one account may enter in a window.',
   }),
   login_attempts_per_address: setting({
     schema: z.int().min(3).max(100_000),
     default: 50,
     unit: 'attempts',
+    needs: 'manage',
     meaning: 'How many wrong passwords or user codes may come from one address in a window.',
   }),
   login_attempts_window: setting({
     schema: seconds(60, DAY),
     default: 900,
     unit: 'seconds',
+    needs: 'manage',
     meaning: 'Length of the window in which wrong attempts are counted.',
   }),
   acl_max_rules: setting({
     schema: z.int().min(1).max(1000),
     default: 100,
     unit: 'rules',
+    needs: 'settings:write',
     meaning:
       'How many rules for topics a token for mProxy may hold; a token that needs more is refused.',
   }),
@@ -182,6 +217,7 @@ export const SETTINGS = {
       .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
     default: '',
     unit: null,
+    needs: 'settings:write',
     meaning: "How people know the service; empty: the issuer's host.",
   }),
   privacy_uri: setting({
@@ -191,6 +227,7 @@ export const SETTINGS = {
       .regex(/^(?:https:\/\/[\x21-\x7e]+)?$/, 'must be an https URL'),
     default: '',
     unit: null,
+    needs: 'settings:write',
     meaning:
       'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
   }),
@@ -204,6 +241,7 @@ export const SETTINGS = {
       ),
     default: [],
     unit: null,
+    needs: 'manage',
     meaning:
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
   }),
@@ -211,13 +249,29 @@ export const SETTINGS = {
     schema: z.enum(['off', 'token', 'open']),
     default: 'token',
     unit: null,
+    needs: 'manage',
     meaning:
       'Who registers clients by software (RFC 7591): `off` nobody, `token` the holder of an initial access token, `open` anybody.',
+  }),
+  self_registered_scopes: setting({
+    schema: z.array(scopeOfAnybody).max(50),
+    default: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
+    unit: null,
+    meaning:
+      'Scopes that clients may have which nobody vouches for: those that register without an initial access token, when they do, and those that bring a document, each time it is read. None of the management API.',
+  }),
+  self_registered_resources: setting({
+    schema: z.array(resourceUri).max(20),
+    default: [],
+    unit: null,
+    meaning:
+      'Resources (RFC 8707) that the same clients may ask for, as agents do: they get them as `resources` when they register, or when their document is read.',
   }),
   client_id_metadata_documents: setting({
     schema: z.boolean(),
     default: false,
     unit: null,
+    needs: 'manage',
     meaning:
       'Whether a client may be named by the https address of a document about itself, which is fetched.',
   }),
@@ -229,9 +283,16 @@ export type Settings = { [name in keyof Table]: z.infer<Table[name]['schema']> }
 
 const entries = Object.entries<Setting<z.ZodType>>(SETTINGS)
 
+/** The scope that a change of the setting needs. */
+export const scopeToChange = (name: string): SettingScope =>
+  entries.find(([one]) => one === name)?.[1].needs ?? 'manage'
+
 export const settingsSchema = z.strictObject(
   Object.fromEntries(
-    entries.map(([name, { schema, meaning }]) => [name, schema.describe(meaning)]),
+    entries.map(([name, { schema, meaning }]) => [
+      name,
+      schema.describe(`${meaning} A change needs the scope \`${scopeToChange(name)}\`.`),
+    ]),
   ) as { [name in keyof Table]: Table[name]['schema'] },
 )
 

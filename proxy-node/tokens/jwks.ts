@@ -3,10 +3,11 @@
 // server. Knows nothing of tokens: that is verifier.ts.
 //
 // Keys stay usable for 24 hours when the issuer is gone; a key that a successful refresh no longer
-// lists is gone at once. At most one request is under way; an unknown key id causes at most one
+// lists is gone at once, and an answer that lists it again soon after comes from an outdated cache,
+// which counts for nothing. At most one request is under way; an unknown key id causes at most one
 // refresh per cool-down, however many tokens name it.
 
-import { constants, createPublicKey, type KeyObject, verify } from 'node:crypto'
+import { constants, createHash, createPublicKey, type KeyObject, verify } from 'node:crypto'
 import { isSecureUrl } from '../addresses.ts'
 
 const BODY_MAX = 256 * 1024
@@ -15,6 +16,8 @@ const REQUEST_TIMEOUT_MS = 5_000
 const USABLE_MS = 24 * 3600_000
 const COOL_DOWN_MS = 10_000
 const METADATA_MS = 3600_000
+/** For how long a cache may still give out a key that was withdrawn. */
+const OUTDATED_MS = 360_000
 const RETRY_MS = { first: 1_000, most: 60_000 }
 const MAX_AGE = { least: 30, most: 3600, unsaid: 300 } // seconds
 
@@ -79,6 +82,8 @@ export type VerificationKey = {
   crv: string | undefined
   alg: string | undefined
   key: KeyObject
+  /** Says which key it is, whatever its key id: a hash of the public key. */
+  thumbprint: string
 }
 
 const canVerify = (key: VerificationKey, alg: string): boolean => {
@@ -117,6 +122,8 @@ export type RefreshOutcome =
   | 'malformed'
   | 'issuer_mismatch'
   | 'insecure_uri'
+  /** It lists a key that an earlier answer had withdrawn. */
+  | 'outdated'
 
 export type Refresh = {
   outcome: RefreshOutcome
@@ -145,6 +152,8 @@ export type Jwks = {
   /** Reads the keys now, and from here on by itself. */
   start(): Promise<void>
   find(kid: string | undefined, alg: string): VerificationKey | undefined
+  /** Says whether a key is among those that the issuer published last. */
+  lists(thumbprint: string): boolean
   /** Keys are there, and the issuer confirmed them within 24 hours. */
   isUsable(): boolean
   /** Says whether the last attempt to read the keys worked. */
@@ -169,8 +178,13 @@ class RefreshError extends Error {
   }
 }
 
+const isAmong = (keys: readonly VerificationKey[], thumbprint: string): boolean =>
+  keys.some((key) => key.thumbprint === thumbprint)
+
 export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: JwksOptions): Jwks {
   let keys: VerificationKey[] = []
+  /** Thumbprints of withdrawn keys, and when an answer may list each of them again. */
+  const withdrawn = new Map<string, number>()
   let confirmedAt = Number.NEGATIVE_INFINITY
   let isLastGood = false
   let unknownAskedAt = Number.NEGATIVE_INFINITY
@@ -188,13 +202,27 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
     return uri
   }
 
+  function accept(published: VerificationKey[]): void {
+    for (const [thumbprint, until] of withdrawn) {
+      if (until <= clock.now()) withdrawn.delete(thumbprint)
+    }
+    if (published.some(({ thumbprint }) => withdrawn.has(thumbprint))) {
+      throw new RefreshError('outdated')
+    }
+    // An empty set withdraws nothing for good: it is rather a fault than a decision.
+    const left =
+      published.length === 0 ? [] : keys.filter((key) => !isAmong(published, key.thumbprint))
+    for (const { thumbprint } of left) withdrawn.set(thumbprint, clock.now() + OUTDATED_MS)
+    keys = published
+  }
+
   async function attempt(): Promise<void> {
     cancelNext()
     let outcome: RefreshOutcome = 'ok'
     let next: number
     try {
       const { body, age } = await fetchJson(await locate(), closing.signal)
-      keys = readKeys(body)
+      accept(readKeys(body))
       confirmedAt = clock.now()
       failures = 0
       next = age * 1000
@@ -228,6 +256,7 @@ export function openJwks({ issuer, jwksUri, clock = systemClock, onRefresh }: Jw
       // Without a key id only a sole fitting key is meant without doubt.
       return kid === undefined && fitting.length !== 1 ? undefined : fitting[0]
     },
+    lists: (thumbprint) => isAmong(keys, thumbprint),
     isUsable: () => keys.length > 0 && clock.now() - confirmedAt < USABLE_MS,
     isCurrent: () => isLastGood,
     async refreshForUnknownKey() {
@@ -370,7 +399,9 @@ function readKey(jwk: unknown): VerificationKey | undefined {
   }
   const bits = key.asymmetricKeyDetails?.modulusLength
   if (kty === 'RSA' && (bits === undefined || bits < 2048 || bits > 8192)) return undefined
-  const read = { kid, kty, crv, alg, key }
+  const spki = key.export({ type: 'spki', format: 'der' })
+  const thumbprint = createHash('sha256').update(spki).digest('base64url')
+  const read = { kid, kty, crv, alg, key, thumbprint }
   return [...ALGORITHMS.keys()].some((name) => canVerify(read, name)) ? read : undefined
 }
 

@@ -23,6 +23,8 @@ export type Identity = {
   expires_at: number
   jti: string
   iss: string
+  /** Thumbprint of the key that signed: the session ends when the issuer withdraws that key. */
+  signed_by: string
   /** Reserved: whether another issuer than the main one signed it. The verifier knows none yet. */
   foreign: boolean
 }
@@ -74,7 +76,7 @@ export function createVerifier({ issuer, audience, jwks, now }: VerifierOptions)
     if (!isSignatureGood(key, jws.alg, jws.signed, jws.signature)) return refuse('bad_signature')
     const claims = parseObject(jws.payload)
     if (claims === undefined) return refuse('malformed')
-    return judgeClaims(claims, issuer, audience, now() / 1000)
+    return judgeClaims(claims, issuer, audience, now() / 1000, key.thumbprint)
   }
 
   return {
@@ -135,6 +137,7 @@ function judgeClaims(
   issuer: string,
   audience: string,
   at: number,
+  signed_by: string,
 ): Verification {
   const { iss, aud, exp, nbf, iat, sub, client_id, jti, username, mqtt_client_id } = claims
   if (iss !== issuer) return refuse('wrong_issuer')
@@ -162,6 +165,7 @@ function judgeClaims(
       expires_at: exp,
       jti: jti ?? '',
       iss: issuer,
+      signed_by,
       foreign: false,
     },
   }

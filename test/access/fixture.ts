@@ -91,6 +91,7 @@ export async function startHouse() {
           email,
           email_key: email.toLowerCase(),
           email_verified: 1,
+          password: 'a hash', // without one nobody signs in, and counts as an operator
           status,
           metadata: '{}',
           ...stamps(),

@@ -57,17 +57,26 @@ describe('roles', () => {
     }
   })
 
-  test('a permission that is not noun:verb and a name that is no id are refused', async () => {
+  // AuthZEN §5.3: the name of an action is any string.
+  test.each([
+    ...['read', 'can_read_user', 'Device:read', 'GET', 'a:b:c', 'https://todo.example/read'],
+    ...['may see', 'öffnen', '読む', 'device:*'],
+  ])('a permission is named as the programs name their action: %s', async (permission) => {
+    const { call, make } = await startSite()
+    await make('POST /v1/roles', { name: 'named', permissions: [permission] })
+    const about = { subject: { type: 'user', id: 'ann' }, resource: { type: 'group', id: 'site' } }
+    const question = { ...about, action: { name: permission } }
+    const decide = async () => (await call('POST /access/v1/evaluation', question)).body['decision']
+    expect(await decide()).toBe(false)
+    await make('POST /v1/grants', { subject: 'ann', role: 'named', object: 'site' })
+    expect(await decide()).toBe(true)
+  })
+
+  test('a permission that cannot be seen and a name that is no id are refused', async () => {
     const { call } = await startHouse()
     for (const permission of [
-      'read',
-      'Device:read',
-      'device:',
-      ':read',
-      'device:*',
-      'a:b:c',
-      'a b:c',
-      '',
+      ...['', ' ', ' read', 'read ', 'a\nb', 'a\0b', 'a\u202eb', 'a\u200bb', '\ud800'],
+      'x'.repeat(201),
     ]) {
       const answer = await call('POST /v1/roles', { name: 'r', permissions: [permission] })
       expect([permission, answer.status]).toEqual([permission, 400])

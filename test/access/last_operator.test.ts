@@ -1,6 +1,7 @@
 // The system is never left without a user who may run it: whatever takes the last one away is
 // refused.
 import { expect, test } from 'vitest'
+import { sql } from '../../worker/db/sql.ts'
 import type { Problem } from '../../worker/errors.ts'
 import { changeUser, removeUser } from '../../worker/identity/users.ts'
 import { details, startHouse } from './fixture.ts'
@@ -55,6 +56,18 @@ test('the last operator does not leave the group by which he is one, nor the gro
   await make('PATCH /v1/groups/night', { parent_id: 'guests' })
   await make('DELETE /v1/groups/night/members/ann')
   expect((await call('DELETE /v1/groups/guests/members/bob')).status).toBe(409)
+})
+
+test('an operator who cannot sign in, or only later, does not replace the last one', async () => {
+  const { worker, user, make } = await startWithOperator('ann')
+  await user('cat')
+  await make('POST /v1/grants', { subject: 'cat', role: 'operator', object: '*' })
+  await worker.context().db.write(sql`update user set password = null where id = 'cat'`)
+  const not_before = worker.clock.now + 1
+  await make('POST /v1/grants', { subject: 'bob', role: 'operator', object: '*', not_before })
+  await conflict(removeUser(worker.context(), 'ann', null))
+  worker.clock.now = not_before
+  await removeUser(worker.context(), 'ann', null)
 })
 
 test('of two operators who disable each other at the same moment one remains', async () => {

@@ -3,15 +3,18 @@
 import { expect, test } from 'vitest'
 import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
-import { rightsOf } from '../../worker/access/rights.ts'
+import { leavesAnOperator, operatorExists } from '../../worker/access/operator_store.ts'
 import {
-  findEvaluation,
   listConferred,
   listLacking,
+  listLackingReaders,
+  listLackingRules,
   listNeededForPrincipal,
-} from '../../worker/access/rights_store.ts'
+} from '../../worker/access/power_store.ts'
+import { rightsOf } from '../../worker/access/rights.ts'
+import { findEvaluation } from '../../worker/access/rights_store.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
-import { findGrantsByKeys, leavesAnOperator } from '../../worker/access/store.ts'
+import { findGrantsByKeys } from '../../worker/access/store.ts'
 import { type Statement, scalar, sql } from '../../worker/db/sql.ts'
 import { startWorker } from '../context.ts'
 import { actor } from './fixture.ts'
@@ -27,13 +30,22 @@ test('no statement of rights, decisions or power walks through a whole table', a
     resource: { type: 'device', id: 'lamp' },
   }
   const conferred = listConferred(scalar`${'g'}`, scalar`${'m'}`, 1)
+  const shape = {
+    type: scalar`${'dimmer'}`,
+    groups: scalar`${'["g"]'}`,
+    metadata: scalar`${'{}'}`,
+    mqtt_client_id: scalar`${null}`,
+  }
   const statements: Statement<unknown>[] = [
     ...Object.values(rightsOf('ann', 1)),
     ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findEvaluation(question, 1),
     listLacking(ann, conferred, 1),
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
+    listLackingRules(ann, shape, 1),
+    listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
+    sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', email_key: null, role: 'r', object: '*' }]),
   ]
   const plans = await Promise.all(

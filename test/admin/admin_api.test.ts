@@ -161,6 +161,36 @@ test('a token is minted neither for too long, nor for a device that is suspended
   expect((await mint('meter-1', 3600)).status).toBe(409)
 })
 
+test.each([['suspended'], ['retired']])(
+  'a device that is %s loses its minted tokens for good, and the answer says how many',
+  async (status) => {
+    const { call, worker } = await startManaged()
+    const mint = (expires_in = 3600) => call('POST', '/v1/devices/meter-1/tokens', { expires_in })
+    await mint(60)
+    worker.clock.now += 60
+    const ids = [(await mint()).body['id'], (await mint()).body['id'], (await mint()).body['id']]
+    await call('DELETE', `/v1/devices/meter-1/tokens/${ids[0]}`)
+    worker.clock.now += 1
+    const change = (body: object) => call('PATCH', '/v1/devices/meter-1', body)
+    expect((await change({ name: 'Meter' })).body).not.toHaveProperty('tokens_ended')
+    // One has run out and one was revoked before.
+    expect((await change({ status })).body).toMatchObject({ status, tokens_ended: 2 })
+    const { body } = await call('GET', '/v1/devices/meter-1/tokens')
+    const tokens = body['items'] as { revoked_at: number | null }[]
+    expect(tokens.map(({ revoked_at }) => revoked_at)).not.toContain(null)
+    if (status === 'retired') return
+    worker.clock.now += 1
+    expect((await change({ status: 'active' })).body).not.toHaveProperty('tokens_ended')
+    expect((await change({ status })).body).toMatchObject({ tokens_ended: 0 })
+    const { components } = (await (await worker.request('/openapi.json')).json()) as {
+      components: { schemas: Record<string, object> }
+    }
+    const described = JSON.stringify(components.schemas['ChangedDevice'])
+    expect(described).toContain('"tokens_ended":{"type":"integer","description":')
+    expect(described).toContain('for good')
+  },
+)
+
 test('a POST repeated with its Idempotency-Key is answered as the first time, and done once', async () => {
   const { call } = await startManaged()
   const post = (body: unknown, key: string) =>

@@ -6,6 +6,7 @@ import {
   liveCredentials,
   verifyDeviceSecret,
 } from '../../worker/devices/credentials.ts'
+import { WEAK_KEYS } from '../support/weak_keys.ts'
 import { type Answer, deviceApi, eventsOf, newJwk, startDevices } from './device_api.ts'
 
 const LIST = '/v1/devices/d/credentials'
@@ -124,7 +125,7 @@ test('what is no usable public key is refused with the member that is wrong', as
       .replaceAll('+', '-')
       .replaceAll('/', '_')
       .replaceAll('=', '')
-  const cases: [unknown, string][] = [
+  const cases: (readonly [unknown, string])[] = [
     [undefined, '/jwk'],
     [null, '/jwk'],
     ['text', '/jwk'],
@@ -162,6 +163,11 @@ test('what is no usable public key is refused with the member that is wrong', as
     [{ ...rsa, e: 'AQAA' }, '/jwk/e'],
     [{ ...rsa, e: '' }, '/jwk/e'],
     [{ ...rsa, alg: 'HS256' }, '/jwk/alg'],
+    // Of no use at the token endpoint, which does not offer it.
+    [{ ...rsa, alg: 'RS512' }, '/jwk/alg'],
+    ...WEAK_KEYS.map(
+      ([, jwk, member]) => [jwk, member === '' ? '/jwk' : `/jwk/${member}`] as const,
+    ),
   ]
   for (const [jwk, pointer] of cases) {
     const answer = await api('POST', LIST, { kind: 'jwk', jwk })

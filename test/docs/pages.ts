@@ -6,8 +6,8 @@ import { z } from 'zod'
 import { PROXY_VARIABLES } from '../../proxy-node/config.ts'
 import { SENTENCES } from '../../worker/entry/refusal_sentences.ts'
 import { VARIABLES } from '../../worker/environment.ts'
-import { EVENTS } from '../../worker/event_catalogue.ts'
-import { SETTINGS } from '../../worker/settings.ts'
+import { EVENTS } from '../../worker/events/event_catalogue.ts'
+import { SETTINGS, scopeToChange } from '../../worker/settings.ts'
 
 type Page = {
   /** Under docs/. */
@@ -26,7 +26,7 @@ export const PAGES: readonly Page[] = [
       'proxy-node/config.ts': proxyVariablesTable,
     },
   },
-  { file: 'events.md', tables: { 'worker/event_catalogue.ts': eventsTable } },
+  { file: 'events.md', tables: { 'worker/events/event_catalogue.ts': eventsTable } },
   { file: 'refusals.md', tables: { 'worker/entry/refusal_sentences.ts': refusalsTable } },
 ]
 
@@ -61,9 +61,10 @@ function settingsTable(): string {
     code(JSON.stringify(value)),
     schema instanceof z.ZodNumber ? `${schema.minValue} to ${schema.maxValue}` : '',
     unit ?? '',
+    code(scopeToChange(name)),
     meaning,
   ])
-  return table(['name', 'default', 'bounds', 'unit', 'meaning'], rows)
+  return table(['name', 'default', 'bounds', 'unit', 'to change', 'meaning'], rows)
 }
 
 function variablesTable(): string {

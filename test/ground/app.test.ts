@@ -61,7 +61,7 @@ test('without its database the worker answers 503 in the words of each protocol,
     ...worker.context(ANONYMOUS, request.headers.get('x-test-address') ?? ''),
     memory: new Map(),
     // Nothing listens on this port.
-    db: openRemoteDatabase({ url: 'http://127.0.0.1:9', timeout: 500, attempts: 1 }),
+    db: openRemoteDatabase({ url: 'http://127.0.0.1:9', patience: 500 }),
   }))
   const get = (path: string) => gone.request(`http://localhost:8787${path}`)
   expect((await get('/healthz')).status).toBe(200)

@@ -1,9 +1,11 @@
 // The commands of the command line that no other suite types: each on an empty folder, for people
 // and in JSON.
-import { writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { temporaryFolder } from '../support/folder.ts'
+import { ROOT } from '../support/tree.ts'
 import { runCli } from './programs.ts'
 
 let folder: ReturnType<typeof temporaryFolder>
@@ -19,17 +21,9 @@ const answer = async (...args: string[]) => {
 }
 
 test('migrate brings an empty database up to date, and a second time changes nothing', async () => {
+  const files = readdirSync(join(ROOT, 'migrations')).filter((file) => file.endsWith('.sql'))
   expect(await answer('migrate')).toEqual({
-    applied: [
-      '0001_foundation',
-      '0002_authorization_server',
-      '0003_profile',
-      '0004_client_id_metadata',
-      '0005_withdrawal',
-      '0006_delivery',
-      '0007_batch_refusal',
-      '0015_events_and_links',
-    ],
+    applied: files.sort().map((file) => file.slice(0, -'.sql'.length)),
   })
   expect((await runCli(['migrate'], folder.path)).output.trim()).toBe('no changes')
 })
@@ -45,6 +39,126 @@ test('key rotate makes one key that waits; a second time it is the same', async 
   expect(after.keys).toHaveLength(3)
   const refused = await runCli(['key', 'rotate', '--alg', 'HS256'], folder.path)
   expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('HS256')])
+})
+
+test('key rotate says when the new key is published and signs, and that it waits already', async () => {
+  const { kid, published_at, signs_at } = await answer('key', 'rotate', '--alg', 'RS256')
+  expect(signs_at - published_at).toBe(360)
+  const { output } = await runCli(['key', 'rotate', '--alg', 'RS256'], folder.path)
+  expect(output).toContain(`${kid}  RS256  waits already`)
+  expect(output).toContain(`published since ${new Date(published_at * 1000).toISOString()}`)
+  expect(output).toContain(`signs from      ${new Date(signs_at * 1000).toISOString()}`)
+})
+
+test('key revoke takes a key out, says what signs now and how long verifiers may need', async () => {
+  const { keys } = (await answer('key', 'list')) as { keys: { kid: string; alg: string }[] }
+  const [key] = keys.filter(({ alg }) => alg === 'ES256')
+  const { code, output } = await runCli(['key', 'revoke', key!.kid], folder.path)
+  expect(code, output).toBe(0)
+  const after = (await answer('key', 'list')) as { keys: typeof keys }
+  const kids = keys.map(({ kid }) => kid)
+  const [successor] = after.keys.filter(({ kid }) => !kids.includes(kid))
+  expect(output).toContain(`${successor!.kid}  ES256  signs in its place`)
+  expect(output).toContain('Verifiers elsewhere may need five minutes')
+  expect(after.keys.map(({ kid }) => kid)).not.toContain(key!.kid)
+  const again = await runCli(['key', 'revoke', key!.kid], folder.path)
+  expect([again.code, again.output.trim()]).toEqual([2, 'there is no such signing key'])
+  const nameless = await runCli(['key', 'revoke'], folder.path)
+  expect([nameless.code, nameless.output]).toEqual([2, expect.stringContaining('kid is missing')])
+})
+
+describe('after SECRET_KEY was rotated', () => {
+  let rotated: ReturnType<typeof temporaryFolder>
+  let kids: string[]
+  let SECRET_KEY: string
+  beforeAll(async () => {
+    rotated = temporaryFolder()
+    const { output } = await runCli(['key', 'list', '--json'], rotated.path)
+    kids = (JSON.parse(output) as { keys: { kid: string }[] }).keys.map(({ kid }) => kid)
+    const own = readFileSync(join(rotated.path, '.allauth/secret_key'), 'utf8').trim()
+    SECRET_KEY = `${Buffer.alloc(32, 5).toString('base64url')},${own}`
+  })
+  afterAll(() => rotated.remove())
+  const run = (...args: string[]) => runCli(args, rotated.path, { SECRET_KEY })
+
+  test('key status tells that the old one must stay', async () => {
+    const { output } = await run('key', 'status')
+    expect(output).toMatch(/newest.*no server has started with it yet/)
+    expect(output).toMatch(/older .*must stay/)
+  })
+
+  test('key reseal seals all anew, and key status tells when the old one may go', async () => {
+    const resealed = await run('key', 'reseal')
+    expect(resealed.output).toContain(`sealed anew: ${kids.length} signing keys, 0 stored secrets`)
+    const after = JSON.parse((await run('key', 'status', '--json')).output)
+    expect(after.secret_keys).toMatchObject([
+      { is_newest: true, signing_keys: kids.length },
+      { is_newest: false, signing_keys: 0, may_go: false, may_go_at: expect.any(Number) },
+    ])
+  })
+
+  test('key delete refuses a key that can be opened; the old SECRET_KEY alone rotates nothing', async () => {
+    const refused = await run('key', 'delete', kids[0]!)
+    expect([refused.code, refused.output]).toEqual([2, expect.stringContaining('opens this key')])
+    const without = await runCli(['key', 'rotate'], rotated.path)
+    expect([without.code, without.output]).toEqual([2, expect.stringContaining('does not open')])
+  })
+})
+
+describe('a database elsewhere, and no SECRET_KEY of it here', () => {
+  const SECRET_KEY = Buffer.alloc(32, 3).toString('base64url')
+  let elsewhere: HranaEndpoint
+  let laptop: ReturnType<typeof temporaryFolder>
+  beforeAll(async () => {
+    laptop = temporaryFolder()
+    elsewhere = await serveHrana({ file: join(folder.path, 'elsewhere.db') })
+  })
+  afterAll(async () => {
+    await elsewhere.close()
+    laptop.remove()
+  })
+  /** At an address that is not one of this machine. */
+  const remote = () => ({ DATABASE_URL: elsewhere.url.replace('127.0.0.1', '0.0.0.0') })
+  const onLaptop = (...args: string[]) => runCli(args, laptop.path, remote())
+
+  test('is migrated, and gets no key', async () => {
+    expect((await onLaptop('migrate')).code).toBe(0)
+    const { code, output } = await onLaptop('key', 'list')
+    expect([code, output]).toEqual([2, expect.stringContaining('SECRET_KEY is missing')])
+    expect(existsSync(join(laptop.path, '.allauth'))).toBe(false)
+  })
+
+  const listed = async () => {
+    const server = { ...remote(), SECRET_KEY }
+    return (await runCli(['key', 'list', '--json'], folder.path, server)).output
+  }
+
+  test('keeps its keys where this machine has no SECRET_KEY: they are listed, and none is made', async () => {
+    const before = await listed()
+    const bare = await onLaptop('key', 'rotate')
+    expect([bare.code, bare.output]).toEqual([2, expect.stringContaining('SECRET_KEY is missing')])
+    const { output } = await onLaptop('key', 'list', '--json')
+    expect(output).toBe(before)
+    const { keys } = JSON.parse(before) as { keys: { kid: string }[] }
+    const removed = await onLaptop('key', 'delete', keys[0]!.kid)
+    expect([removed.code, removed.output]).toEqual([2, expect.stringContaining('--force')])
+  })
+
+  test('keeps them where this machine has the SECRET_KEY of another database, or a wrong one', async () => {
+    const before = await listed()
+    expect((await runCli(['migrate'], laptop.path)).code).toBe(0)
+    expect(existsSync(join(laptop.path, '.allauth/secret_key'))).toBe(true)
+    for (const alg of ['ES256', 'EdDSA']) {
+      const { code, output } = await onLaptop('key', 'rotate', '--alg', alg)
+      expect([code, output]).toEqual([2, expect.stringContaining('SECRET_KEY is missing')])
+    }
+    const wrong = await runCli(['key', 'rotate'], laptop.path, {
+      ...remote(),
+      SECRET_KEY: Buffer.alloc(32, 4).toString('base64url'),
+    })
+    expect([wrong.code, wrong.output]).toEqual([2, expect.stringContaining('does not open')])
+    expect(await listed()).toBe(before)
+  })
 })
 
 test('registration-token create gives a token once; numbers that are none are refused', async () => {

@@ -13,7 +13,12 @@ import { condition, list, refuseUnless, sql, TRUE } from '../../worker/db/sql.ts
 import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
 import type { ScriptRunner } from '../../worker/entry/embedded/libsql.ts'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
-import { type Migration, migrate, readMigrations } from '../../worker/entry/migrate.ts'
+import {
+  listUndecided,
+  type Migration,
+  migrate,
+  readMigrations,
+} from '../../worker/entry/migrate.ts'
 import { openRemoteDatabase } from '../../worker/entry/remote_database.ts'
 import { temporaryFolder } from '../support/folder.ts'
 
@@ -329,6 +334,42 @@ describe.each(drivers)('migrations, %s', (_, open) => {
       expect(await db.read(sql`select seq from event_object`)).toEqual([{ seq: 1 }])
     }))
 
+  test('that part what a client is from what it may ask for keep services as they were, and name the rest', () =>
+    fresh(async (db) => {
+      const all = readMigrations(join(import.meta.dirname, '../../migrations'))
+      const parting = all.findIndex(({ name }) => name === '0009_serves')
+      const before = await migrate(db, all.slice(0, parting))
+      const api = '["https://api.example"]'
+      const add = (id: string, method: string, redirect_uris: string, resources = api) => [
+        sql`insert into principal (id, kind, rid, created_at) values (${id}, 'client', 'r', 1)`,
+        sql`insert into client (id, status, token_endpoint_auth_method, application_type,
+            redirect_uris, post_logout_redirect_uris, grant_types, scope, resources, first_party,
+            created_at, updated_at, version)
+          values (${id}, 'active', ${method}, 'web', ${redirect_uris}, '[]', '[]', '',
+            ${resources}, 0, 1, 1, 1)`,
+      ]
+      await db.write([
+        ...add('service', 'private_key_jwt', '[]'),
+        ...add('site', 'client_secret_basic', '["https://site.example/cb"]'),
+        ...add('tv', 'none', '[]'),
+        ...add('plain', 'client_secret_basic', '[]', '[]'),
+      ])
+      const applied = await migrate(db, all.slice(0, parting + 1))
+      const rows = await db.read(sql`select id, serves, resources from client order by id`)
+      expect(rows).toEqual([
+        { id: 'plain', serves: '[]', resources: '[]' },
+        { id: 'service', serves: api, resources: api },
+        { id: 'site', serves: '[]', resources: api },
+        { id: 'tv', serves: '[]', resources: api },
+      ])
+      const message = expect.stringContaining('serves')
+      expect(await listUndecided(db, applied)).toEqual([
+        { message, fields: { client_id: 'site', resources: api } },
+        { message, fields: { client_id: 'tv', resources: api } },
+      ])
+      expect(await listUndecided(db, before)).toEqual([])
+    }))
+
   test('asked for by eight callers at once are applied once', () =>
     fresh(async (db) => {
       const answers = await Promise.all(
@@ -448,17 +489,55 @@ describe('on the way to a remote database', () => {
   test('a lock is waited out, and one that stays makes it unavailable', async () => {
     const rival = new Libsql(path, {})
     rival.exec('BEGIN IMMEDIATE')
-    const short = connect({ attempts: 2 }).write(insert('locked out'))
+    const short = connect({ patience: 200 }).write(insert('locked out'))
     await expect(short).rejects.toMatchObject({
       name: 'DatabaseUnavailable',
       message: 'the database stayed locked',
     })
-    const long = connect({ attempts: 20 }).write(insert('waited'))
+    const long = connect({ patience: 5000 }).write(insert('waited'))
     setTimeout(() => rival.exec('COMMIT'), 150)
     await long
     rival.close()
     const batch = { waited: found('waited'), lockedOut: found('locked out') }
     expect(await connect().read(batch)).toEqual({ waited: [{ rid: 'waited' }], lockedOut: [] })
+  })
+
+  test('a server without a free connection (429) is waited for as for a lock', async () => {
+    let refusals = 5
+    let sent = 0
+    const crowded = (async (input, init) => {
+      sent++
+      if (refusals-- <= 0) return fetch(input, init)
+      // As sqld says it.
+      return Response.json({ error: 'timed out while creating a connection' }, { status: 429 })
+    }) satisfies typeof fetch
+    await connect({ fetch: crowded }).write(insert('crowded'))
+    expect(sent).toBe(6)
+    expect(await connect().read(found('crowded'))).toEqual([{ rid: 'crowded' }])
+
+    refusals = Number.POSITIVE_INFINITY
+    const failed = connect({ fetch: crowded, patience: 100 }).read(sql`select 1`)
+    await expect(failed).rejects.toMatchObject({ name: 'DatabaseUnavailable' })
+  })
+
+  test('calls whose time is over while others have the connections are never sent', async () => {
+    const sent: string[] = []
+    const answers: (() => void)[] = []
+    const stuck = (async (_input, init) => {
+      sent.push(String(init?.body))
+      await new Promise<void>((answer) => answers.push(answer))
+      throw new TypeError('fetch failed')
+    }) satisfies typeof fetch
+    const db = connect({ fetch: stuck, patience: 60 })
+    const calls = Array.from({ length: 30 }, (_, i) => db.write(insert(`stuck ${i}`)))
+    const late = db.write(insert('late'), { patience: 20 })
+    await expect(late).rejects.toThrow('does not keep up')
+    const waiting = await Promise.allSettled(calls.slice(20))
+    expect(waiting.map(({ status }) => status)).toEqual(Array(10).fill('rejected'))
+    for (const answer of answers) answer()
+    await Promise.allSettled(calls)
+    expect(sent.filter((body) => body.includes('late'))).toEqual([])
+    expect(sent.length).toBe(20)
   })
 
   test('a path is kept and an address that is none is refused', async () => {

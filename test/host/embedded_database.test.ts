@@ -165,7 +165,7 @@ describe('after a lock', () => {
 
   test('a write waits for it, is tried again and succeeds once', async () => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 20, attempts: 10 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 20, patience: 5000 })
     await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const rival = new Database(path, {})
     rival.exec('BEGIN IMMEDIATE')
@@ -179,7 +179,7 @@ describe('after a lock', () => {
 
   test('that stays, the caller is told that the database is unavailable, and it recovers', async () => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 10, attempts: 2 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 10, patience: 300 })
     await db.write([
       sql`create table entry (n integer primary key, id text not null)`,
       sql`create table child (n integer references entry (n))`,
@@ -307,7 +307,7 @@ describe('a batch that fails leaves no lock and no snapshot behind', () => {
 
   test.each(failures)('%s', async (_, name, failing) => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, patience: 500 })
     await db.runScript(`create table entry (n integer primary key, id text not null);
       create table child (n integer, entry integer references entry deferrable initially deferred);
       insert into entry values (1, 'first')`)
@@ -329,7 +329,7 @@ describe('a batch that fails leaves no lock and no snapshot behind', () => {
 
   test('nor does one that meets a lock with its statements already prepared', async () => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, patience: 500 })
     await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const rival = new Database(path, { timeout: 0 })
     const put = (id: string) => db.write(sql`insert into entry (id) values (${id}) returning id`)
@@ -441,7 +441,7 @@ describe('writes asked for at once', () => {
 
   test('wait for a lock together, and are all told that it stayed', async () => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 100, attempts: 1 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 100, patience: 500 })
     await db.write(entry)
     const rival = new Database(path, { timeout: 0 })
     rival.exec('BEGIN IMMEDIATE')
@@ -470,7 +470,7 @@ test.each(['node', 'deno', 'bun'] as const)(
   'a long read does not hold up the writes of another process, nor see them, on %s',
   async (runtime) => {
     const path = freshPath()
-    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, attempts: 1 })
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, patience: 500 })
     await db.write(sql`create table entry (n integer primary key, id text not null)`)
     const reader = start(runtime, 'database_reader.ts', [urlOf(path), '2000000'])
     await reader.reached(1)

@@ -1,10 +1,13 @@
 // The message for a person when something outside is wrong: one clear line, exit code 2, and
 // nothing damaged.
 import { createHash } from 'node:crypto'
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, test } from 'vitest'
+import { type Statement, sql } from '../../worker/db/sql.ts'
+import { openEmbeddedDatabase } from '../../worker/entry/embedded/database.ts'
+import { serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
 import { makeBlueprint } from './black_box.ts'
@@ -94,6 +97,44 @@ test('under a wrong SECRET_KEY nothing starts and no key is made; under the righ
   await refuses({ PORT: port, SECRET_KEY: wrong }, /SECRET_KEY does not open the signing keys/)
   expect(await kids(`${wrong},${right}`)).toEqual(before)
   expect(await kids(right)).toEqual(before)
+})
+
+test('a start is held up by a lost secret of the system, and not by rows that run out', async () => {
+  const PORT = String(await findFreePort())
+  const start = async () => {
+    const program = worker({ PORT })
+    await program.printed(/listens on/)
+    expect((await fetch(`http://localhost:${PORT}/readyz`)).status).toBe(200)
+    expect(await program.stop()).toBe(0)
+    return program.output()
+  }
+  expect(await start()).not.toContain('does not open')
+  const lost = `v1.AAAAAAAA.${Buffer.alloc(40).toString('base64url')}`
+  const change = async (statement: Statement) => {
+    const database = await openEmbeddedDatabase(`file:${join(folder.path, '.allauth/allauth.db')}`)
+    await database.write(statement)
+    await database.close()
+  }
+  await change(
+    sql`insert into stored_secret (name, value, created_at) values ('a salt', ${lost}, 0)`,
+  )
+  await refuses({ PORT }, /SECRET_KEY does not open.*stored_secret.value:a salt/)
+  await change(sql`delete from stored_secret`)
+  await change(sql`insert into idempotency_key (hash, rid, request_hash, status, response, expires_at)
+    values ('x', 'x', 'x', 200, ${lost}, 9999999999)`)
+  expect(await start()).toMatch(/"level":"warn".*does not open some rows.*"other_rows":1/)
+})
+
+test('beside a database that is there already, or elsewhere, no SECRET_KEY is made', async () => {
+  const PORT = String(await findFreePort())
+  const key = join(folder.path, '.allauth/secret_key')
+  expect((await runCli(['key', 'list'], folder.path)).code).toBe(0)
+  rmSync(key)
+  await refuses({ PORT }, /SECRET_KEY is missing.*Example: SECRET_KEY=/)
+  const endpoint = await serveHrana({ file: join(folder.path, 'elsewhere.db') })
+  await refuses({ PORT, DATABASE_URL: endpoint.url }, /SECRET_KEY is missing/)
+  await endpoint.close()
+  expect(existsSync(key)).toBe(false)
 })
 
 test('a broken blueprint applies nothing and names file, path and reason of every fault', async () => {

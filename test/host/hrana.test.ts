@@ -412,6 +412,22 @@ describe('texts of SQL', () => {
     expect(rows[0]?.['n']).toBeGreaterThan(0)
   })
 
+  const looks: [string, object][] = [
+    ['describe', { type: 'describe', sql: 'insert into copy (isbn) values (null)' }],
+    ['describe of RETURNING', { type: 'describe', sql: 'delete from copy returning id' }],
+    ['EXPLAIN', execute('explain insert into copy (isbn) values (null)')],
+  ]
+  test.each(looks)('that would write leave the file unlocked after %s', async (_, look) => {
+    const write = execute('insert into copy (isbn) values (null)')
+    const open = await post([look, write, execute('begin'), look, write, execute('commit')])
+    const kinds = open.body.results.map(({ type }: { type: string }) => type)
+    expect(kinds, JSON.stringify(open.body.results)).toEqual(Array(6).fill('ok'))
+    // The stream still rests; another one writes at once.
+    const other = await post([write, { type: 'close' }])
+    expect(other.body.results[0].type).toBe('ok')
+    await post([{ type: 'close' }], open.body.baton)
+  })
+
   test('are cut where SQL says, not at every semicolon', () => {
     const texts = (text: string) => scanSql(text).map(({ sql }) => sql)
     expect(texts(`select ';' ; select ";" ;select [;],\`;\`;/* ; */ ; -- ;`)).toEqual([
@@ -527,7 +543,7 @@ describe('over HTTP', () => {
   })
 
   test('a wrong path, a wrong method and a web page are refused', async () => {
-    expect((await send({ body: '{}' }, '/v3/cursor')).status).toBe(404)
+    expect((await send({ body: '{}' }, '/v2/cursor')).status).toBe(404)
     expect((await fetch(`${endpoint.url}/v2/pipeline`)).status).toBe(405)
     const page = await send({ body: '{"requests":[]}', headers: { origin: 'https://evil.test' } })
     expect(page.status).toBe(403)
@@ -538,6 +554,79 @@ describe('over HTTP', () => {
       expect((await fetch(`${endpoint.url}/${version}`)).status).toBe(200)
       expect((await post([execute('select 1')], null, version)).status).toBe(200)
     }
+  })
+})
+
+describe('a cursor', () => {
+  const openCursor = async (batch: object, baton: string | null = null) => {
+    const answer = await fetch(`${endpoint.url}/v3/cursor`, {
+      method: 'POST',
+      body: JSON.stringify({ baton, batch }),
+    })
+    expect(answer.status).toBe(200)
+    const lines = (await answer.text()).split('\n').map((line) => JSON.parse(line))
+    return { head: lines[0], entries: lines.slice(1) }
+  }
+  const text = (value: string) => ({ type: 'text', value })
+
+  test('answers the entries of each step that ran, in its order', async () => {
+    const steps = [
+      { stmt: { sql: `insert into book (isbn, title) values ('c-1', 'Cursors')` } },
+      { stmt: { sql: `select isbn, title from book where isbn = 'c-1'` } },
+      { stmt: { sql: 'select * from nowhere' } },
+      { condition: { type: 'ok', step: 2 }, stmt: { sql: 'delete from book' } },
+      { condition: { type: 'error', step: 2 }, stmt: { sql: 'select 7 as n' } },
+    ]
+    const { head, entries } = await openCursor({ steps })
+    expect(head).toMatchObject({ baton: expect.any(String), base_url: null })
+    expect(entries).toEqual([
+      { type: 'step_begin', step: 0, cols: [] },
+      { type: 'step_end', affected_row_count: 1, last_insert_rowid: expect.any(String) },
+      {
+        type: 'step_begin',
+        step: 1,
+        cols: [
+          { name: 'isbn', decltype: 'TEXT' },
+          { name: 'title', decltype: 'TEXT' },
+        ],
+      },
+      { type: 'row', row: [text('c-1'), text('Cursors')] },
+      expect.objectContaining({ type: 'step_end', affected_row_count: 0 }),
+      {
+        type: 'step_error',
+        step: 2,
+        error: { code: 'SQL_INPUT_ERROR', message: expect.stringContaining('nowhere') },
+      },
+      { type: 'step_begin', step: 4, cols: [{ name: 'n', decltype: null }] },
+      { type: 'row', row: [{ type: 'integer', value: '7' }] },
+      expect.objectContaining({ type: 'step_end' }),
+    ])
+  })
+
+  test('goes on with the stream of its baton', async () => {
+    const begun = await post([execute('begin'), execute('insert into copy (isbn) values (null)')])
+    const { head, entries } = await openCursor(
+      { steps: [{ stmt: { sql: 'select changes() as n' } }] },
+      begun.body.baton,
+    )
+    expect(entries[1]).toEqual({ type: 'row', row: [{ type: 'integer', value: '1' }] })
+    const ended = await post([execute('rollback'), { type: 'close' }], head.baton)
+    expect(ended.body.results[0].type).toBe('ok')
+  })
+
+  test('of another shape is answered 400, with a spent baton too', async () => {
+    const send = async (body: object) => {
+      const answer = await fetch(`${endpoint.url}/v3/cursor`, {
+        method: 'POST',
+        body: JSON.stringify(body),
+      })
+      return { status: answer.status, code: (await answer.json()).code }
+    }
+    expect(await send({ requests: [] })).toEqual({ status: 400, code: 'HRANA_PROTO_ERROR' })
+    expect(await send({ baton: 'spent', batch: { steps: [] } })).toEqual({
+      status: 400,
+      code: 'BATON_INVALID',
+    })
   })
 })
 

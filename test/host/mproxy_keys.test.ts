@@ -4,8 +4,19 @@
 import { createHmac } from 'node:crypto'
 import { exportSPKI, importJWK } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { type ConnectOptions, connect, tryConnect } from './mproxy_fixtures/clients.ts'
-import { audience, makeKey, startIssuer, type TestIssuer } from './mproxy_fixtures/issuer.ts'
+import {
+  type Connection,
+  type ConnectOptions,
+  connect,
+  tryConnect,
+} from './mproxy_fixtures/clients.ts'
+import {
+  audience,
+  type IssuerKey,
+  makeKey,
+  startIssuer,
+  type TestIssuer,
+} from './mproxy_fixtures/issuer.ts'
 import {
   type Broker,
   type RunningProxy,
@@ -224,5 +235,133 @@ describe('the issuer', () => {
       await knock(proxy, await issuer.mint({ claims: { aud: audience } })),
     )
     expect(issuer.requests.metadata).toBe(0)
+  })
+})
+
+describe('a key that the issuer withdraws', () => {
+  const anything = [{ permission: 'allow', action: 'all', topic: '#' }]
+
+  /** mProxy, and sessions on tokens of a first and of a second key. */
+  async function startWithKeys() {
+    const { issuer, proxy } = await start()
+    await untilReady(proxy)
+    const first = issuer.keys[0]!
+    const second = await makeKey('ES256', 'second')
+    const mint = (key: IssuerKey, sub: string, more = {}) =>
+      issuer.mint({ key, claims: { sub, acl: anything, ...more } })
+    const join = async (
+      key: IssuerKey,
+      sub: string,
+      version: 4 | 5 = 5,
+      more: Partial<ConnectOptions> = {},
+    ) => {
+      const url = `mqtt://127.0.0.1:${proxy.port}`
+      const session = await connect({ url, version, id: sub, token: await mint(key, sub), ...more })
+      open.unshift({ stop: async () => session.client.end(true) })
+      return session
+    }
+    /** A token with an unknown key id makes mProxy read the keys, every ten seconds at most. */
+    const read = async () => {
+      const { jwks } = issuer.requests
+      await until(
+        'mProxy reads the keys',
+        async () => {
+          await knock(proxy, await issuer.mint({ header: { kid: 'unknown' } }))
+          return issuer.requests.jwks > jwks
+        },
+        15,
+      )
+    }
+    return { issuer, proxy, first, second, mint, join, read }
+  }
+
+  const isAlive = async (session: Connection) => {
+    await session.publish('x', 'y')
+    return !session.isClosed()
+  }
+
+  test('takes the sessions with it whose token hangs on it, without their Will, and no other', async () => {
+    const { issuer, proxy, first, second, join, read } = await startWithKeys()
+    issuer.keys = [first, second]
+    const other = await join(second, 'dev-2')
+    await other.subscribe(['wills'])
+    const will = { topic: 'wills', payload: Buffer.from('gone'), qos: 1 as const, retain: false }
+    const session = await join(first, 'dev-1', 5, { will })
+    const old = await join(first, 'dev-3', 4)
+    issuer.keys = [second]
+    await read()
+    expect(await session.untilClosed()).toBe(0x98)
+    await old.untilClosed()
+    expect(proxy.lines('session_ended').map((line) => line['reason'])).toEqual([
+      'token_revoked',
+      'token_revoked',
+    ])
+    expect(proxy.lines('keys_withdrawn')).toMatchObject([{ sessions: 2 }])
+    expect(await isAlive(other)).toBe(true)
+    expect(other.messages).toEqual([])
+  })
+
+  test('leaves a session alone that has a token of another key since', async () => {
+    const { issuer, proxy, first, second, mint, join, read } = await startWithKeys()
+    const session = await join(first, 'dev-1')
+    issuer.keys = [second, first]
+    const exp = Math.floor(Date.now() / 1000) + 900
+    await session.publish('$allauth/token', await mint(second, 'dev-1', { exp }))
+    await until('the new token', () => proxy.lines('session_reauthenticated').length === 1)
+    issuer.keys = [second]
+    await read()
+    expect(await isAlive(session)).toBe(true)
+    issuer.keys = [await makeKey('ES256', 'third')]
+    await read()
+    expect(await session.untilClosed()).toBe(0x98)
+  })
+
+  test('is no key that an outage hides: no, a bad and an empty answer end nothing', async () => {
+    const { issuer, proxy, first, join, read } = await startWithKeys()
+    const session = await join(first, 'dev-1')
+    const outcome = (wanted: string, keys: number) =>
+      until(
+        wanted,
+        () => {
+          const line = proxy.lines('keys').at(-1)
+          return line?.['outcome'] === wanted && line['keys'] === keys
+        },
+        15,
+      )
+    issuer.answers.set('/keys', (_, response) => response.end('<html>'))
+    await read()
+    await outcome('malformed', 1)
+    issuer.answers.set('/keys', (_, response) => response.writeHead(500).end())
+    await outcome('status', 1)
+    await issuer.stop()
+    await outcome('unreachable', 1)
+    expect(await isAlive(session)).toBe(true)
+    issuer.answers.set('/keys', (_, response) => response.end('{"keys":[{"kty":"oct"}]}'))
+    await issuer.resume()
+    await outcome('ok', 0)
+    expect(await isAlive(session)).toBe(true)
+    issuer.answers.clear()
+    await read()
+    await outcome('ok', 1)
+    expect(await isAlive(session)).toBe(true)
+  })
+
+  test('does not come back with an answer of an outdated cache, which ends nothing either', async () => {
+    const { issuer, proxy, first, second, mint, join } = await startWithKeys()
+    const session = await join(first, 'dev-1')
+    issuer.keys = [second]
+    const next = await join(second, 'dev-2')
+    expect(await session.untilClosed()).toBe(0x98)
+    issuer.keys = [first]
+    const token = await mint(first, 'dev-3')
+    await until(
+      'the outdated answer',
+      async () => {
+        expect(await knock(proxy, token, { id: 'dev-3' })).not.toBe(0)
+        return proxy.lines('keys').at(-1)?.['outcome'] === 'outdated'
+      },
+      15,
+    )
+    expect(await isAlive(next)).toBe(true)
   })
 })

@@ -1,13 +1,15 @@
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { permissionsEverywhere, rightsOf } from '../../worker/access/rights.ts'
+import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { sha256 } from '../../worker/crypto.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createSetupLink, ensureFirstOperator } from '../../worker/identity/setup.ts'
 import { consumeSetupLink } from '../../worker/identity/store.ts'
 import { changeUser, createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
-import { PASSWORD } from '../support/people.ts'
+import { EPOCH } from '../support/environment.ts'
+import { createPerson, PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields, type Page } from './browser.ts'
 import { countHashes } from './hashes.ts'
 import { eventsOf, isSignedIn } from './people.ts'
@@ -125,7 +127,7 @@ test('a link dies when an operator comes to be in another way', async () => {
   const worker = await startWorker()
   const path = await linkOf(worker)
   const cx = worker.context()
-  await createUser(cx, { id: 'ann', email: 'ann@example.com' })
+  await createPerson(cx, { id: 'ann', email: 'ann@example.com', password: PASSWORD })
   expect((await new Browser(worker).get(path)).status).toBe(200)
   await createGrant(worker.context(), { subject: 'ann', role: 'operator', object: '*' })
   expect((await redeem(worker, path)).page.status).toBe(403)
@@ -191,12 +193,72 @@ test('the operator of the settings is made once, and a restart undoes no change'
   expect((await new Browser(worker).signIn(BOSS, `${PASSWORD} changed`)).status).toBe(403)
 
   const [user] = await worker.context().db.read(sql<{ id: string }>`select id from user`)
-  const { id } = await createUser(worker.context(), { email: 'other@example.com' })
+  const other = { email: 'other@example.com', password: PASSWORD }
+  const { id } = await createPerson(worker.context(), other)
   await createGrant(worker.context(), { subject: id, role: 'operator', object: '*' })
   await changeUser(worker.context(), user?.id ?? '', { status: 'disabled', name: 'Boss' }, null)
   expect(await ensureFirstOperator(worker.context(), BOSS, PASSWORD)).toBe(false)
   expect((await new Browser(worker).signIn(BOSS, PASSWORD)).status).toBe(403)
   expect(await createSetupLink(worker.context())).toBeNull()
+})
+
+describe('who counts as the operator that is there', () => {
+  const YEAR_2096 = 4_000_000_000
+  const toBosses = [{ subject: 'bosses', role: 'operator', object: '*' }]
+  const member = (more: object = {}) => ({
+    groups: [{ id: 'bosses' }, { id: 'night', parent_id: 'bosses' }],
+    users: [
+      { id: 'ann', email: 'ann@example.com', groups: ['night'], password: PASSWORD, ...more },
+    ],
+  })
+
+  test.each<[string, object]>([
+    ['a group without members', { groups: [{ id: 'bosses' }], grants: toBosses }],
+    ['a person who cannot sign in', { ...member({ password: undefined }), grants: toBosses }],
+    ['a disabled person', { ...member({ status: 'disabled' }), grants: toBosses }],
+    [
+      'a person from a later day on',
+      { ...member(), grants: [{ ...toBosses[0], not_before: YEAR_2096 }] },
+    ],
+    [
+      'a person whose time is over',
+      { ...member(), grants: [{ ...toBosses[0], expires_at: EPOCH - 1 }] },
+    ],
+    ['a person on one group alone', { ...member(), grants: [{ ...toBosses[0], object: 'night' }] }],
+    [
+      'a client',
+      {
+        clients: [
+          {
+            client_id: 'bosses',
+            client_secret: 'few-secret-of-at-least-32-characters-0001',
+            grant_types: ['client_credentials'],
+          },
+        ],
+        grants: toBosses,
+      },
+    ],
+  ])('not %s: a set-up link is made and works, and so do the settings', async (_, blueprint) => {
+    const worker = await startWorker()
+    await applyBlueprint(worker.context(), blueprint, {})
+    const path = await linkOf(worker)
+    expect((await redeem(worker, path)).page.status).toBe(303)
+    expect(await operators(worker)).toContain(BOSS)
+
+    const other = await startWorker()
+    await applyBlueprint(other.context(), blueprint, {})
+    expect(await ensureFirstOperator(other.context(), BOSS, PASSWORD)).toBe(true)
+  })
+
+  test.each<[string, object]>([
+    ['of a group above', { grants: toBosses }],
+    ['until tonight', { grants: [{ ...toBosses[0], expires_at: EPOCH + 3600 }] }],
+  ])('a person by a grant %s, so there is neither link nor second operator', async (_, grants) => {
+    const worker = await startWorker()
+    await applyBlueprint(worker.context(), { ...member(), ...grants }, {})
+    expect(await createSetupLink(worker.context())).toBeNull()
+    expect(await ensureFirstOperator(worker.context(), BOSS, PASSWORD)).toBe(false)
+  })
 })
 
 test('an account that is there already is not made an operator by the settings', async () => {

@@ -35,7 +35,7 @@ test('oidcc-discovery-endpoint-verification: all that a relying party needs is s
     subject_types_supported: expect.arrayContaining(['public', 'pairwise']),
     id_token_signing_alg_values_supported: expect.arrayContaining(['RS256']),
     userinfo_signing_alg_values_supported: expect.arrayContaining(['RS256']),
-    request_object_signing_alg_values_supported: expect.arrayContaining(['RS256', 'none']),
+    request_object_signing_alg_values_supported: expect.arrayContaining(['RS256', 'ES256']),
     token_endpoint_auth_methods_supported: expect.arrayContaining([
       'client_secret_basic',
       'client_secret_post',

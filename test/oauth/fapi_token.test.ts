@@ -1,5 +1,6 @@
 // The client profile of the FAPI 2.0 Security Profile, at registration and at the token endpoint.
 
+import { importJWK, type JWK } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
@@ -235,4 +236,44 @@ describe('at the token endpoint', () => {
       ])
     }
   })
+})
+
+describe('at protected resources', () => {
+  /** The same pair of keys for another algorithm: RSA keys serve RS256 and PS256 alike. */
+  async function asAlgorithm(signer: Signer, alg: string): Promise<Signer> {
+    const jwk = (await crypto.subtle.exportKey('jwk', signer.privateKey)) as JWK
+    const { alg: _, key_ops: __, ...key } = jwk
+    return { ...signer, alg, privateKey: (await importJWK(key, alg)) as CryptoKey }
+  }
+
+  test.each(['/oauth/userinfo', '/v1/keys', '/access/v1/evaluation'])(
+    'a proof by RS256 is refused at %s, to clients of the profile alone',
+    async (path) => {
+      const worker = await startIssuer()
+      const signer = await makeSigner('PS256')
+      const method = path.startsWith('/access') ? 'POST' : 'GET'
+      const scope = path === '/oauth/userinfo' ? 'openid' : 'keys:read access:read'
+      await addClient(worker, { ...withKeys(signer), scope: 'openid keys:read access:read' })
+      const signed = async () => asserted(await assertion(worker, signer, 'bank'))
+      const DPoP = await dpopProof(worker, signer)
+      const { code } = await addCode(worker, { client_id: 'bank', scope })
+      const { body } =
+        scope === 'openid'
+          ? await redeem(worker, code, { ...(await signed()), client_id: 'bank' }, { DPoP })
+          : await token(worker, { ...own, ...(await signed()), scope }, { DPoP })
+      const { access_token = '' } = body
+      const by = async (alg: string) => {
+        const key = await asAlgorithm(signer, alg)
+        const proof = await dpopProof(worker, key, { path, method, access_token })
+        const headers = { Authorization: `DPoP ${access_token}`, DPoP: proof }
+        return worker.request(path, { method, headers })
+      }
+      const refused = await by('RS256')
+      expect([refused.status, reasonOf(worker)]).toEqual([401, 'proof_alg'])
+      expect(refused.headers.get('www-authenticate')).toMatch(/^DPoP error="invalid_dpop_proof"/)
+      expect((await by('PS256')).status).toBe(method === 'POST' ? 400 : 200)
+      await write(worker, sql`update client set members = ${'{}'} where id = 'bank'`)
+      if (method === 'GET') expect((await by('RS256')).status).toBe(200)
+    },
+  )
 })

@@ -123,14 +123,8 @@ test('how requests may come and answers may go is said as it is', async () => {
     request_parameter_supported: true,
     request_uri_parameter_supported: true,
     require_request_uri_registration: true,
-    request_object_signing_alg_values_supported: [
-      'ES256',
-      'Ed25519',
-      'EdDSA',
-      'RS256',
-      'PS256',
-      'none',
-    ],
+    // `none` is for clients that registered it (RFC 9101 §10.5), so it is not said to everybody.
+    request_object_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'],
     require_pushed_authorization_requests: false,
     ui_locales_supported: ['en'],
   })

@@ -73,6 +73,7 @@ export async function addUser(worker: TestWorker, id: string): Promise<void> {
   )
 }
 
+/** Writes a status by hand, which ends nothing for good. */
 export const setStatus = (
   worker: TestWorker,
   table: 'user' | 'client' | 'device',
@@ -195,12 +196,19 @@ export async function addCode(worker: TestWorker, given: CodeOptions = {}) {
   const cx = worker.context()
   const code = randomToken(cx)
   const authorization_id = randomId(cx, 'aut')
+  const { client_id = 'app', user_id = 'ann' } = given
+  const { epoch } = await row(
+    worker,
+    sql<{ epoch: number }>`select coalesce(sum(epoch), 0) as epoch from (
+      select epoch from user where id = ${user_id}
+      union all select epoch from client where id = ${client_id})`,
+  )
   await write(
     worker,
     insertInto(schema.authorization_code, {
       hash: sha256(code),
-      client_id: given.client_id ?? 'app',
-      user_id: given.user_id ?? 'ann',
+      client_id,
+      user_id,
       redirect_uri: given.redirect_uri ?? REDIRECT,
       code_challenge: given.code_challenge === undefined ? sha256(VERIFIER) : given.code_challenge,
       scope: given.scope ?? 'openid offline_access',
@@ -212,6 +220,7 @@ export async function addCode(worker: TestWorker, given: CodeOptions = {}) {
       authorization_id,
       created_at: worker.clock.now,
       expires_at: worker.clock.now + 60,
+      epoch,
     }),
   )
   return { code, authorization_id }

@@ -5,37 +5,21 @@ import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from 
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
-import {
-  type Condition,
-  condition,
-  type Scalar,
-  type Statement,
-  scalar,
-  sql,
-  TRUE,
-} from '../db/sql.ts'
+import { type Condition, condition, type Statement, scalar, sql, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
-  assertMayMoveKind,
   assertNothingLacks,
   changedMeanwhile,
   demandNothingLacks,
   demandOperatorLeft,
+  lackingOverGroup,
   lackingToMove,
   lastOperator,
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
-import {
-  buryPrincipal,
-  demandFreeId,
-  emailKeyOf,
-  idSchema,
-  insertPrincipal,
-  type PrincipalKind,
-  principalReference,
-} from './principals.ts'
+import { buryPrincipal, demandFreeId, idSchema, insertPrincipal } from './principals.ts'
 import {
   DEPTH_MAX,
   deleteGroup,
@@ -43,23 +27,17 @@ import {
   demandGroupBefore,
   demandGroupUnused,
   demandGroupVersion,
-  demandMayBeMember,
   demandPlace,
   demandPlaceOfNew,
   findGroup,
-  findMember,
   findPlace,
   type GroupRow,
   groupExists,
   groupIs,
   groupIsUnused,
-  idOfSubject,
   insertGroup,
   insertMembership,
-  isMember,
   listGroupsAfter,
-  listMembersAfter,
-  type MemberRow,
   type PlaceRow,
   updateGroup,
 } from './store.ts'
@@ -112,7 +90,7 @@ type Group = z.infer<typeof groupSchema>
 
 export const describeGroup = ({ version: _, ...group }: GroupRow): Group => group
 
-const noGroup = () => new Problem('not_found', 'there is no such group')
+export const noGroup = () => new Problem('not_found', 'there is no such group')
 
 function assertPlace(place: PlaceRow | undefined): void {
   const fault = (type: 'invalid_request' | 'conflict', detail: string) =>
@@ -136,8 +114,6 @@ export function findTreeFault(parents: ReadonlyMap<string, string | null>): stri
   }
   return null
 }
-
-// --- plans ------------------------------------------------------------------------------------
 
 function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
   const now = cx.now()
@@ -237,8 +213,6 @@ export async function planMemberships(
   }
 }
 
-// --- groups -----------------------------------------------------------------------------------
-
 /** Throws Problem. Round trips: 1 write, and 1 read for a group below another. */
 export async function createGroup(cx: Context, input: GroupInput): Promise<GroupRow> {
   const id = input.id ?? randomId(cx, 'grp')
@@ -284,7 +258,10 @@ export async function listGroups(
   return pageOf(cx, 'groups', rows, limit, (row) => row.id, describeGroup)
 }
 
-/** Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time. */
+/**
+ * The actor needs power over the group, and over the place that it leaves and the one that it
+ * enters. Throws Problem. Round trips: 1 read, 1 write; again when others write at the same time.
+ */
 export async function changeGroup(
   cx: Context,
   id: string,
@@ -297,18 +274,21 @@ export async function changeGroup(
       ? NOTHING
       : lackingToMove(cx, scalar`(select parent_id from "group" where id = ${id})`, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
+  const over = lackingOverGroup(cx, id)
   const remains =
     patch.parent_id === undefined ? TRUE : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
     const {
       current: [current],
       place: [place],
+      lacks,
       lacksThere,
       lacksHere,
       state: [state],
     } = await cx.db.read({
       current: findGroup(id),
       place: findPlace(id, parent_id ?? ''),
+      lacks: over,
       lacksThere: leaving,
       lacksHere: entering,
       state: sql<{ remains: number }>`select ${remains} as remains`,
@@ -317,12 +297,13 @@ export async function changeGroup(
     if (demanded !== null && demanded !== current.version) throw otherVersion()
     const { row, fields } = patched(cx, current, patch)
     if (fields.length === 0) return current
-    const demands: Statement[] = []
+    assertNothingLacks(lacks)
+    const done = groupIs(row)
+    const demands = demandNothingLacks(done, over)
     if (fields.includes('parent_id')) {
       if (parent_id !== null) assertPlace(place)
       assertNothingLacks([...lacksThere, ...lacksHere])
       if (state?.remains !== 1) throw lastOperator()
-      const done = groupIs(row)
       demands.push(
         // Judged again here, so that two moves at once cannot close a circle.
         demandPlace(row),
@@ -339,17 +320,24 @@ export async function changeGroup(
 
 const otherVersion = () => new Problem('precondition_failed', 'the group is at another version')
 
-/** Deletes an empty group that no grant names. Throws Problem. Round trips: 1 read, 1 write. */
+/**
+ * Deletes an empty group that no grant names. The groups above may confer roles on it. Throws
+ * Problem. Round trips: 1 read, 1 write.
+ */
 export async function removeGroup(cx: Context, id: string, demanded: number | null): Promise<void> {
+  const lacking = lackingOverGroup(cx, id)
   const {
     row: [row],
+    lacks,
     use: [use],
   } = await cx.db.read({
     row: findGroup(id),
+    lacks: lacking,
     use: sql<{ unused: number }>`select ${groupIsUnused(id)} as unused`,
   })
   if (row === undefined) throw noGroup()
   if (demanded !== null && demanded !== row.version) throw otherVersion()
+  assertNothingLacks(lacks)
   const inUse = () =>
     new Problem(
       'conflict',
@@ -359,132 +347,14 @@ export async function removeGroup(cx: Context, id: string, demanded: number | nu
   const event = { type: 'group.deleted', subject_id: id, data: { kind: row.kind } } as const
   const write = cx.db.write([
     ...(demanded === null ? [] : [demandGroupVersion(id, demanded)]),
+    ...demandNothingLacks(condition`not ${groupExists(id)}`, lacking),
     demandGroupUnused(id),
     appendEvent(cx, event, groupExists(id)),
     deleteGroup(id),
     buryPrincipal(cx, id),
   ])
   await unlessRefused(write, (reason) => {
+    if (reason === 'power_not_held') throw changedMeanwhile()
     throw reason === 'group_version' ? otherVersion() : inUse()
-  })
-}
-
-// --- members ----------------------------------------------------------------------------------
-
-export const memberInput = z.strictObject({ id: principalReference }).openapi('GroupMemberInput')
-
-export const memberSchema = z
-  .object({ id: idSchema, kind: z.enum(['user', 'client', 'device']), created_at: z.int() })
-  .openapi('GroupMember')
-
-type Candidate = { id: string; kind: PrincipalKind; is_member: number }
-
-const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =>
-  sql`select p.id, p.kind, exists (
-      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
-    from principal p where p.id = ${member} and p.deleted_at is null`
-
-/** The direct members. Throws Problem. */
-export async function listMembers(
-  cx: Context,
-  id: string,
-  { limit, cursor, kind }: PageQuery & { kind?: MemberRow['kind'] | undefined },
-): Promise<PageOf<MemberRow>> {
-  const list = `members ${id}`
-  const after = decodeCursor(cx, list, cursor)
-  const {
-    group: [group],
-    rows,
-  } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
-  if (group === undefined) throw noGroup()
-  return pageOf(
-    cx,
-    list,
-    rows,
-    limit,
-    (row) => row.id,
-    (row) => row,
-  )
-}
-
-/** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
-export async function addMember(
-  cx: Context,
-  group_id: string,
-  reference: string,
-): Promise<{ member: MemberRow; added: boolean }> {
-  const member = idOfSubject(reference, emailKeyOf(reference))
-  const {
-    group: [group],
-    candidate: [candidate],
-    lacks,
-  } = await cx.db.read({
-    group: findGroup(group_id),
-    candidate: findCandidate(group_id, member),
-    lacks: lackingToMove(cx, group_id, member),
-  })
-  if (group === undefined) throw noGroup()
-  const wrong = (detail: string) =>
-    new Problem('invalid_request', 'this cannot be a member', [{ pointer: '/id', detail }])
-  if (candidate === undefined) throw wrong('there is no such user, client or device')
-  if (candidate.kind === 'group') {
-    throw wrong('a group is not a member: set parent_id of the group to put it below this one')
-  }
-  const { id, kind } = candidate
-  assertMayMoveKind(cx, kind)
-  assertNothingLacks(lacks)
-  const isThere = isMember(group_id, id)
-  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
-  const {
-    row: [row],
-  } = await unlessRefused(
-    cx.db.write({
-      changes: [
-        demandMayBeMember(group_id, id),
-        ...demandNothingLacks(isThere, lackingToMove(cx, group_id, id)),
-        appendEvent(cx, event, condition`not ${isThere}`),
-        insertMembership(cx, group_id, id),
-      ],
-      row: findMember(group_id, id),
-    }),
-    () => {
-      throw changedMeanwhile()
-    },
-  )
-  if (row === undefined) throw changedMeanwhile()
-  return { member: row, added: candidate.is_member === 0 }
-}
-
-/** Throws Problem. Round trips: 1 read, 1 write. */
-export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
-  const lacking = lackingToMove(cx, group_id, id)
-  const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
-  const {
-    group: [group],
-    candidate: [candidate],
-    lacks,
-    state: [state],
-  } = await cx.db.read({
-    group: findGroup(group_id),
-    candidate: findCandidate(group_id, scalar`${id}`),
-    lacks: lacking,
-    state: sql<{ remains: number }>`select ${remains} as remains`,
-  })
-  if (group === undefined) throw noGroup()
-  if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
-  assertMayMoveKind(cx, candidate.kind)
-  assertNothingLacks(lacks)
-  if (state?.remains !== 1) throw lastOperator()
-  const isThere = isMember(group_id, id)
-  const isGone = condition`not ${isThere}`
-  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
-  const write = cx.db.write([
-    ...demandNothingLacks(isGone, lacking),
-    demandOperatorLeft(isGone, remains),
-    appendEvent(cx, event, isThere),
-    deleteMembership(group_id, id),
-  ])
-  await unlessRefused(write, () => {
-    throw changedMeanwhile()
   })
 }

@@ -1,13 +1,16 @@
-// Power over the system: nobody gives, takes away or changes more than their own rights. An actor
-// with `manage` may do all. Every other actor needs, for a role on an object, each permission of
-// the role, held on that object, on a group above it or on `*`, for at least as long. `manage` held
-// there gives every permission. Permissions named like scopes of the management API count only as
-// far as the token carries them, so that a token made for less cannot reach for more. For a role
-// with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can unseat an
-// actor with more power. Each check is a statement: use cases read it for the answer, and demand it
-// (`demandNothingLacks`) at the head of the write.
-import { API_SCOPES } from '../api.ts'
+// Power over the system: nobody gives, takes away or changes more than their own rights. Whatever
+// changes what somebody may do is compared here: grants, roles, memberships, places of groups,
+// clients with their scopes and secrets, people, the type and the values of devices that rules
+// read, tokens that are minted, settings that give trust.
+// An actor needs, for a role on an object, each permission of the role, held on that object, on a
+// group above it or on `*`, for at least as long: so a power that ends is not made to last.
+// `manage` held there gives every permission. Permissions named like scopes of the management API
+// count only as far as the token carries them, so that a token made for less cannot reach for more.
+// For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
+// unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
+// demand it (`demandNothingLacks`) at the head of the write.
 import type { Context } from '../context.ts'
+import { BatchRefused } from '../db/database.ts'
 import {
   type Condition,
   condition,
@@ -19,21 +22,34 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
+import { CLIENT_ID, METADATA } from './acl_templates.ts'
 import {
+  type DeviceShape,
   type Lack,
   listConferred,
   listLacking,
   listLackingContent,
+  listLackingReaders,
+  listLackingRules,
+  listLackingScopes,
   listNeededForPrincipal,
   type NeededRow,
-} from './rights_store.ts'
+  reservedOf,
+  scopesOfClient,
+} from './power_store.ts'
 
-export { leavesAnOperator } from './store.ts'
+export { leavesAnOperator } from './operator_store.ts'
+export type { DeviceShape, Lack } from './power_store.ts'
 
-const mayAll = (cx: Context): boolean => cx.actor.scopes.has('manage')
+/**
+ * Whether the actor holds everything, and for good: the system, or a client that is registered for
+ * `manage`. A person with `manage` has it by grants, which may end.
+ */
+const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.scopes.has('manage')
 
 /** Statement for a case in which nothing can lack. */
-export const NOTHING = sql<Lack>`select null as role, null as object_id, null as missing where false`
+export const NOTHING = sql<Lack>`
+  select null as "of", null as name, null as object_id, null as missing where false`
 
 /**
  * Lists what the actor lacks to give or take the roles on the objects. For a role with acl rules
@@ -41,7 +57,7 @@ export const NOTHING = sql<Lack>`select null as role, null as object_id, null as
  * cannot be compared object by object. A role with a denial needs `manage` on `*`: a subject that
  * is bound by the denial holds the role too, and could loosen it.
  */
-export const lackingFor = (cx: Context, needed: Statement<NeededRow>): Statement<Lack> =>
+const lackingFor = (cx: Context, needed: Statement<NeededRow>): Statement<Lack> =>
   mayAll(cx) ? NOTHING : listLacking(cx.actor, needed, cx.now())
 
 /** Lists what the actor lacks to give one role on one object until a time. */
@@ -66,6 +82,35 @@ export const lackingToMove = (
 }
 
 /**
+ * Lists what the actor lacks to rename, move or delete a group: the roles that it confers on its
+ * members, itself or through groups above, and the roles that others hold on it.
+ */
+export const lackingOverGroup = (cx: Context, id: string): Statement<Lack> =>
+  lackingToMove(cx, id, id)
+
+/**
+ * Lists what the actor lacks to let a member enter or leave a group, with the rules of its own type
+ * where that is a device.
+ */
+export const lackingToMoveMember = (
+  cx: Context,
+  group: string,
+  member: string,
+  id: string | Scalar = member,
+): readonly Statement<Lack>[] => [
+  lackingToMove(cx, group, id),
+  ...lackingToShape(
+    cx,
+    member,
+    {
+      groups: scalar`(select json_group_array(group_id) from (
+        select group_id from membership where member_id = ${member} union select ${group}))`,
+    },
+    { metadata: [], mqtt_client_id: false },
+  ),
+]
+
+/**
  * Lists what the actor lacks to write the content of a role: it must hold all of it on `*`, for
  * good. Both parts are JSON texts, or SQL.
  */
@@ -81,9 +126,70 @@ export const lackingToDefine = (
 }
 
 /**
+ * Lists the scopes of the management API among `scopes` that the actor does not hold until the
+ * time, or for good. For whatever acts with these scopes afterwards, and for changes that outlive
+ * the actor's own power.
+ */
+export function lackingToHandOn(
+  cx: Context,
+  scopes: Iterable<string>,
+  until: number | null = null,
+): Statement<Lack> {
+  const reserved = reservedOf(scopes)
+  if (mayAll(cx) || reserved.length === 0) return NOTHING
+  return listLackingScopes(cx.actor, scalar`${JSON.stringify(reserved)}`, until, cx.now())
+}
+
+/** The device as it is stored. */
+const storedShape = (id: string): DeviceShape => ({
+  type: scalar`(select type from device where id = ${id})`,
+  metadata: scalar`(select metadata from device where id = ${id})`,
+  mqtt_client_id: scalar`(select mqtt_client_id from device where id = ${id})`,
+  groups: scalar`(select json_group_array(group_id) from membership where member_id = ${id})`,
+})
+
+/**
+ * Lists what the actor lacks to change a principal, or to set a credential of it, since it could
+ * act as that principal afterwards: the roles that it holds, for as long, the scopes of a client,
+ * the rules of a device's type.
+ */
+export const lackingOver = (cx: Context, id: string): readonly Statement<Lack>[] =>
+  mayAll(cx)
+    ? []
+    : [
+        lackingFor(cx, listNeededForPrincipal(id, cx.now())),
+        listLackingScopes(cx.actor, scopesOfClient(id), null, cx.now()),
+        listLackingRules(cx.actor, storedShape(id), cx.now()),
+      ]
+
+/**
+ * Lists what the actor lacks to make a device so, or to make it in the first place. `shape` has the
+ * values that change, the stored device the others. A value that a rule reads changes what somebody
+ * may do.
+ */
+export function lackingToShape(
+  cx: Context,
+  id: string,
+  shape: Partial<DeviceShape>,
+  changed: { metadata: readonly string[]; mqtt_client_id: boolean },
+): readonly Statement<Lack>[] {
+  if (mayAll(cx)) return []
+  const whole = { ...storedShape(id), ...shape }
+  const variables = [
+    ...changed.metadata.map((name) => `\${${METADATA}${name}}`),
+    ...(changed.mqtt_client_id ? [`\${${CLIENT_ID}}`] : []),
+  ]
+  return [
+    listLackingRules(cx.actor, whole, cx.now()),
+    ...(variables.length === 0
+      ? []
+      : [listLackingReaders(cx.actor, id, whole, variables, cx.now())]),
+  ]
+}
+
+/**
  * The condition of a write. It is judged again in the transaction of the write, so a right that
- * changed in between cannot be used. Where a room checks with an `assert...` function alone, a role
- * that the actor loses at that very moment still counts.
+ * changed in between cannot be used.
  */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
   lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
@@ -104,22 +210,59 @@ export const demandNothingLacks = (
 export const demandOperatorLeft = (done: Condition, isLeft: Condition): Statement =>
   refuseUnless(condition`${done} or ${isLeft}`, 'last_operator')
 
-/** Throws Problem forbidden that names what the actor would have to hold. */
-export function assertNothingLacks(lacks: readonly Lack[]): void {
-  if (lacks.length === 0) return
-  const errors = lacks.map(({ role, object_id, missing }) => ({
+/** Undoes the batch of a change that nobody else makes twice, such as one at a demanded version. */
+export const demandPower = (lacking: readonly Statement<Lack>[]): Statement[] =>
+  demandNothingLacks(condition`false`, ...lacking)
+
+const SENTENCES: Record<Lack['of'], (lack: Lack) => { pointer: string; detail: string }> = {
+  role: ({ name, object_id, missing }) => ({
     pointer: '',
     detail:
       missing === 'acl'
-        ? `the role ${role} has acl rules that the actor does not hold on ${object_id}, or one that denies`
-        : `the role ${role} gives ${missing} on ${object_id}, which the actor does not hold`,
-  }))
+        ? `the role ${name} has acl rules that the actor does not hold on ${object_id} for as long, or one that denies`
+        : `the role ${name} gives ${missing} on ${object_id}, which the actor does not hold for as long`,
+  }),
+  scope: ({ name }) => ({
+    pointer: '/scope',
+    detail: `the scope ${name} is not held by the actor for as long`,
+  }),
+  'device type': ({ name }) => ({
+    pointer: '/type',
+    detail: `the device type ${name} has rules that the actor does not hold, or one that denies`,
+  }),
+  reader: ({ name, object_id, missing }) => ({
+    pointer: missing === `\${${CLIENT_ID}}` ? '/mqtt_client_id' : '/metadata',
+    detail: `the role ${name} on ${object_id} reads ${missing}, and the actor may not write its rules`,
+  }),
+}
+
+/** Throws Problem forbidden that names what the actor would have to hold. */
+export function assertNothingLacks(lacks: readonly Lack[]): void {
+  if (lacks.length === 0) return
   throw new Problem(
     'forbidden',
     'this would hand on or take away more than the actor holds',
-    errors,
+    lacks.map((lack) => SENTENCES[lack.of](lack)),
     'power_not_held',
   )
+}
+
+/**
+ * Runs a write with demands of power. If it was undone for want of power, asks what lacks, to name
+ * it, and throws the Problem.
+ */
+export async function nameLacks<T>(
+  cx: Context,
+  lacking: readonly Statement<Lack>[],
+  write: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await write()
+  } catch (error) {
+    if (!(error instanceof BatchRefused) || error.reason !== 'power_not_held') throw error
+    assertNothingLacks(await cx.db.read(lacking.filter((one) => one !== NOTHING)))
+    throw changedMeanwhile()
+  }
 }
 
 export const lastOperator = () =>
@@ -138,48 +281,8 @@ export const changedMeanwhile = () =>
  * Asserts the scope to run devices for an actor that moves a device: the rules of a device follow
  * from its groups.
  */
-export function assertMayMoveKind(cx: Context, kind: string): void {
-  if (kind !== 'device' || mayAll(cx) || cx.actor.scopes.has('devices:write')) return
+export function assertMayMoveKind({ actor }: Context, kind: string): void {
+  if (kind !== 'device' || actor.scopes.has('manage') || actor.scopes.has('devices:write')) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
-}
-
-/**
- * Asserts that the actor has every management scope that it gives to a client, since a registered
- * client acts with its scopes.
- */
-export function assertMayHandOnScopes(cx: Context, scopes: Iterable<string>): void {
-  if (mayAll(cx)) return
-  const reserved: readonly string[] = ['manage', ...API_SCOPES]
-  const beyond = [...scopes].filter(
-    (scope) => reserved.includes(scope) && !cx.actor.scopes.has(scope),
-  )
-  if (beyond.length === 0) return
-  throw new Problem(
-    'forbidden',
-    'this would hand on more than the actor holds',
-    beyond.map((scope) => ({
-      pointer: '/scope',
-      detail: `the scope ${scope} is not held by the actor`,
-    })),
-    'power_not_held',
-  )
-}
-
-/**
- * Asserts that the principal holds no more than the actor. An actor that changed it, or set a
- * credential of it, could act as that principal afterwards. One round trip, none for an actor with
- * `manage`. Throws Problem forbidden.
- */
-export async function assertMayEditPrincipal(cx: Context, id: string): Promise<void> {
-  if (mayAll(cx)) return
-  const { lacks, clients } = await cx.db.read({
-    lacks: lackingFor(cx, listNeededForPrincipal(id, cx.now())),
-    clients: sql<{ scope: string }>`select scope from client where id = ${id}`,
-  })
-  assertNothingLacks(lacks)
-  assertMayHandOnScopes(
-    cx,
-    clients.flatMap(({ scope }) => scope.split(' ')),
-  )
 }

@@ -1,24 +1,13 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
 // evaluation.ts and power.ts say what the rows mean.
-import { API_SCOPES } from '../api.ts'
-import type { Actor } from '../context.ts'
-import {
-  type Condition,
-  condition,
-  list,
-  type Scalar,
-  type Statement,
-  scalar,
-  sql,
-  TRUE,
-} from '../db/sql.ts'
+import { condition, type Scalar, type Statement, scalar, sql, TRUE } from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
 
 /** A CTE `within(id)`: the groups that hold the subject, directly or as groups above those. */
-const within = (subject: Scalar): Statement => sql`within(id) as (
+export const within = (subject: Scalar): Statement => sql`within(id) as (
   select group_id from membership where member_id = ${subject}
   union
   select g.parent_id from within join "group" g on g.id = within.id where g.parent_id is not null)`
@@ -27,7 +16,7 @@ const within = (subject: Scalar): Statement => sql`within(id) as (
  * A CTE `held`: the grants in force whose subject is the subject or a group that holds it. It is
  * materialized; else the planner may begin at the objects and look through every grant.
  */
-const grantsHeld = (subject: Scalar, now: number): Statement => sql`held as materialized (
+export const grantsHeld = (subject: Scalar, now: number): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))
@@ -238,120 +227,3 @@ const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
   select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
     left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
   where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`
-
-// --- power ------------------------------------------------------------------------------------
-
-/** A role on an object until a time (null: for good) that an actor wants to give or take. */
-export type NeededRow = { role: string; object_id: string; until: number | null }
-
-/** A right that the actor does not hold itself: a permission, or `acl` for the rules of a role. */
-export type Lack = { role: string; object_id: string; missing: string }
-
-const RESERVED = ['manage', ...API_SCOPES]
-
-/**
- * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
- * API.
- */
-const tokenCarries = (actor: Actor): Condition => condition`p.value in (${list([...actor.scopes])})`
-
-/**
- * Lists the parts of the needed roles that the actor does not hold on those objects for as long. No
- * rows: nothing is lacking.
- */
-export const listLacking = (
-  actor: Actor,
-  needed: Statement<NeededRow>,
-  now: number,
-): Statement<Lack> => {
-  const who = scalar`${actor.id}`
-  const isClient = actor.kind === 'client'
-  const same = condition`x.role = n.role and x.object_id = n.object_id and x.until is n.until`
-  const reachGives = condition`exists (
-    select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
-    where ${same} and q.value in (p.value, 'manage'))`
-  return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
-    ${within(who)}, ${grantsHeld(who, now)},
-    above(root, id) as (
-      select object_id, object_id from needed
-      union select a.root, m.group_id from above a join membership m on m.member_id = a.id
-      union select a.root, g.parent_id from above a join "group" g on g.id = a.id
-        where g.parent_id is not null),
-    reach(role, object_id, until, by_role, everywhere) as (
-      select n.role, n.object_id, n.until, held.role, held.object_id = '*'
-      from needed n join held on (held.object_id = '*' or exists (
-          select 1 from above a where a.root = n.object_id and a.id = held.object_id))
-        and (held.expires_at is null or held.expires_at >= n.until))
-    select n.role, n.object_id, p.value as missing
-    from needed n join role r on r.name = n.role, json_each(r.permissions) p
-    where not case when p.value in (${list(RESERVED)})
-      then ${tokenCarries(actor)} and (${isClient} or ${reachGives})
-      else ${reachGives} end
-    union
-    select n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
-    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
-        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
-      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
-        where r2.name = x.by_role and q.value = 'manage')))
-    limit 20`
-}
-
-/**
- * Lists the parts of a role's content (two JSON texts) that the actor does not hold on `*` and for
- * good.
- */
-export const listLackingContent = (
-  actor: Actor,
-  role: string,
-  permissions: Scalar,
-  acl: Scalar,
-  now: number,
-): Statement<Lack> => {
-  const who = scalar`${actor.id}`
-  const isClient = actor.kind === 'client'
-  const everywhereGives = condition`exists (
-    select 1 from everywhere e, json_each(e.permissions) q where q.value in (p.value, 'manage'))`
-  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
-    everywhere(permissions, acl) as (
-      select r.permissions, r.acl from held join role r on r.name = held.role
-      where held.object_id = '*' and held.expires_at is null)
-    select ${role} as role, '*' as object_id, p.value as missing from json_each(${permissions}) p
-    where not case when p.value in (${list(RESERVED)})
-      then ${tokenCarries(actor)} and (${isClient} or ${everywhereGives})
-      else ${everywhereGives} end
-    union
-    select ${role}, '*', 'acl' from json_each(${acl}) t
-    where (t.value ->> 'permission' = 'deny'
-        or not exists (select 1 from everywhere e, json_each(e.acl) u where u.value = t.value))
-      and not exists (select 1 from everywhere e, json_each(e.permissions) q where q.value = 'manage')
-    limit 20`
-}
-
-const inForceOrLater = (now: number): Condition =>
-  condition`(g.expires_at is null or g.expires_at > ${now})`
-
-/**
- * Lists the roles that move when `member` enters or leaves the group: the grants of the group and
- * of those above. For a member that can be an object they are also the roles that others hold on
- * these groups, now on the member. Before the member exists, `member` is the group.
- */
-export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
-  const upward = sql`(with recursive upward(id) as (
-      select (${group})
-      union select g.parent_id from upward join "group" g on g.id = upward.id
-        where g.parent_id is not null)
-    select id from upward)`
-  return sql<NeededRow>`
-    select g.role, g.object_id, g.expires_at from "grant" g
-    where g.subject_id in ${upward} and ${inForceOrLater(now)}
-    union
-    select g.role, m.id, g.expires_at from principal m join "grant" g
-    where m.id = (${member}) and m.kind in ('device', 'group')
-      and g.object_id in ${upward} and ${inForceOrLater(now)}`
-}
-
-/** Every grant that a principal holds, itself or through its groups. */
-export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
-  sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
-    where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
-      with recursive ${within(scalar`${id}`)} select id from within))`

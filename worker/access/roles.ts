@@ -3,7 +3,7 @@
 import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
-import { type Statement, scalar, sql } from '../db/sql.ts'
+import { condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
@@ -11,6 +11,7 @@ import {
   assertNothingLacks,
   changedMeanwhile,
   demandNothingLacks,
+  type Lack,
   lackingToDefine,
 } from './power.ts'
 import { idSchema } from './principals.ts'
@@ -34,13 +35,15 @@ export { findRolesByNames } from './store.ts'
 
 /**
  * `manage` is every permission. A permission named like a scope of the management API gives that
- * scope, when it is held on `*`.
+ * scope, when it is held on `*`. Any other is a word of the installation: the name of an action as
+ * its programs ask for it (AuthZEN §5.3).
  */
 export const permissionSchema = z
   .string()
+  .max(200)
   .regex(
-    /^(manage|[a-z][a-z0-9_.-]{0,62}:[a-z][a-z0-9_.-]{0,62})$/,
-    'must look like noun:verb, in lower case, such as device:read',
+    /^[^\s\p{C}]([^\p{C}\p{Zl}\p{Zp}]*[^\s\p{C}])?$/u,
+    'must be visible text, no space at its ends, such as device:read or can_read',
   )
   .openapi({ example: 'device:read' })
 
@@ -209,6 +212,15 @@ export async function listRoles(
   return pageOf(cx, 'roles', rows, limit, (row) => row.name, describeRole)
 }
 
+/** Lists what the actor lacks to change or delete the role as it is stored. */
+const lackingToRewrite = (cx: Context, name: string): Statement<Lack> =>
+  lackingToDefine(
+    cx,
+    name,
+    scalar`(select permissions from role where name = ${name})`,
+    scalar`(select acl from role where name = ${name})`,
+  )
+
 /**
  * Changes a role. The actor needs power over the old and the new content, since it changes for
  * every subject that holds the role. Throws Problem. Round trips: 1 read, 1 write; again when
@@ -220,12 +232,7 @@ export async function changeRole(
   patch: RolePatch,
   demanded: number | null,
 ): Promise<RoleRow> {
-  const before = lackingToDefine(
-    cx,
-    name,
-    scalar`(select permissions from role where name = ${name})`,
-    scalar`(select acl from role where name = ${name})`,
-  )
+  const before = lackingToRewrite(cx, name)
   const after = lackingToDefine(
     cx,
     name,
@@ -262,25 +269,31 @@ export async function removeRole(
   name: string,
   demanded: number | null,
 ): Promise<void> {
+  const lacking = lackingToRewrite(cx, name)
   const {
     row: [row],
+    lacks,
     use: [use],
   } = await cx.db.read({
     row: findRole(name),
+    lacks: lacking,
     use: sql<{ unused: number }>`select ${roleIsUnused(name)} as unused`,
   })
   if (row === undefined) throw noRole()
   if (row.builtin === 1) throw isBuiltin(name)
   if (demanded !== null && demanded !== row.version) throw otherVersion()
+  assertNothingLacks(lacks)
   const inUse = () => new Problem('conflict', 'the role is in use: delete the grants of it first')
   if (use?.unused !== 1) throw inUse()
   const write = cx.db.write([
     ...(demanded === null ? [] : [demandRoleVersion(name, demanded)]),
+    ...demandNothingLacks(condition`not ${roleExists(name)}`, lacking),
     demandRoleUnused(name),
     appendEvent(cx, { type: 'role.deleted', data: { role: name } }, roleExists(name)),
     deleteRole(name),
   ])
   await unlessRefused(write, (reason) => {
+    if (reason === 'power_not_held') throw changedMeanwhile()
     throw reason === 'role_version' ? otherVersion() : inUse()
   })
 }

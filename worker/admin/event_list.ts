@@ -2,8 +2,8 @@
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
-import { CATALOGUE } from '../event_catalogue.ts'
 import { type EntryOfCatalogue, OBJECT_KINDS, type ObjectKind } from '../events/catalogue_entry.ts'
+import { CATALOGUE } from '../events/event_catalogue.ts'
 import { type EventFilter, type EventRow, listEventsBefore } from './event_store.ts'
 
 /** The cursor is a `seq`. Another kind than that of cursors that were ids. */

@@ -2,14 +2,22 @@
 // revocable. The table keeps the id that stands in `jti`, never the token.
 
 import { compileAcl } from '../access/acl_claim.ts'
-import { assertMayEditPrincipal } from '../access/power.ts'
+import {
+  assertNothingLacks,
+  demandPower,
+  lackingOver,
+  lackingToHandOn,
+  nameLacks,
+} from '../access/power.ts'
 import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import { unlessRefused } from '../db/database.ts'
 import { findDeviceById } from '../devices/devices.ts'
 import {
   type DeviceTokenRow,
+  demandDeviceOfToken,
   findDeviceToken,
   insertDeviceToken,
   listDeviceTokens,
@@ -47,17 +55,23 @@ export async function mintDeviceToken(
   device_id: string,
   { expires_in }: z.infer<typeof mintInput>,
 ): Promise<DeviceTokenRow & { access_token: string }> {
-  await assertMayEditPrincipal(cx, device_id)
   const settings = await loadSettings(cx)
   if (expires_in > settings.minted_token_max_ttl) {
     throw new Problem('invalid_request', 'the token would live too long', [
       { pointer: '/expires_in', detail: `at most ${settings.minted_token_max_ttl} seconds` },
     ])
   }
-  const { devices, rights } = await cx.db.read({
+  // The token goes on when the actor's power over devices has ended.
+  const lacking = [
+    ...lackingOver(cx, device_id),
+    lackingToHandOn(cx, ['devices:write'], cx.now() + expires_in),
+  ]
+  const { devices, rights, lacks } = await cx.db.read({
     devices: findDeviceById(device_id),
     rights: rightsOf(device_id, cx.now()),
+    lacks: lacking,
   })
+  assertNothingLacks(lacks)
   const [device] = devices
   if (device === undefined) throw new Problem('not_found', 'there is no such device')
   if (device.status !== 'active') {
@@ -73,6 +87,7 @@ export async function mintDeviceToken(
   const id = randomId(cx, 'tok')
   const { access_token, expires_at, kid } = await mintAccessToken(cx, {
     origin: id,
+    epoch: device.epoch,
     sub: device_id,
     client_id: device_id,
     audience: [cx.config.mqtt_audience],
@@ -83,28 +98,42 @@ export async function mintDeviceToken(
     mqtt_client_id: device.mqtt_client_id,
   })
   const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
-  await cx.db.write([
-    insertDeviceToken(row),
-    keepKeyUntil(kid, expires_at),
-    appendEvent(cx, {
-      type: 'device_token.minted',
-      subject_id: device_id,
-      data: { id, expires_at },
-    }),
-  ])
+  const write = nameLacks(cx, lacking, () =>
+    cx.db.write([
+      ...demandPower(lacking),
+      demandDeviceOfToken(row, device),
+      insertDeviceToken(row),
+      keepKeyUntil(kid, expires_at),
+      appendEvent(cx, {
+        type: 'device_token.minted',
+        subject_id: device_id,
+        data: { id, expires_at },
+      }),
+    ]),
+  )
+  await unlessRefused(write, () => {
+    throw new Problem('conflict', 'the device was suspended in the meantime, so it gets no token')
+  })
   return { ...row, access_token }
 }
 
 /** Revokes a minted token. Throws Problem not_found. */
 export async function revokeMintedToken(cx: Context, device_id: string, id: string): Promise<void> {
-  await assertMayEditPrincipal(cx, device_id)
-  const [row] = await cx.db.read(findDeviceToken(device_id, id))
+  const lacking = lackingOver(cx, device_id)
+  const {
+    row: [row],
+    lacks,
+  } = await cx.db.read({ row: findDeviceToken(device_id, id), lacks: lacking })
+  assertNothingLacks(lacks)
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')
   if (row.revoked_at !== null) return
-  await cx.db.write([
-    revokeDeviceToken(cx, id),
-    appendEvent(cx, { type: 'device_token.revoked', subject_id: device_id, data: { id } }),
-  ])
+  await nameLacks(cx, lacking, () =>
+    cx.db.write([
+      ...demandPower(lacking),
+      revokeDeviceToken(cx, id),
+      appendEvent(cx, { type: 'device_token.revoked', subject_id: device_id, data: { id } }),
+    ]),
+  )
 }
 
 /** Throws Problem. One round trip. */

@@ -1,14 +1,19 @@
 // Changes of settings (the table of ../settings.ts), by PATCH /v1/settings and by the blueprint.
+import { changedMeanwhile, demandPower, lackingToHandOn } from '../access/power.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
+import { unlessRefused } from '../db/database.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
+import { judgeKeySet } from '../keys/public_key.ts'
 import {
   acceptSettings,
   DEFAULT_SETTINGS,
   listSettings,
   type Settings,
+  scopeToChange,
   settingsSchema,
+  type TrustedIssuer,
   updateSetting,
 } from '../settings.ts'
 
@@ -51,6 +56,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
       { pointer: '/trusted_issuers', detail: 'names this issuer itself' },
     ])
   }
+  if (fields.includes('trusted_issuers')) assertSoundKeys(next.trusted_issuers)
   const statements = fields.map((name) => updateSetting(cx, name, patch[name] ?? undefined))
   if (fields.length > 0) {
     const change = changedValues(current, next, fields)
@@ -62,10 +68,46 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
   return { change, fields, statements }
 }
 
-/** Applies a merge patch. Other instances follow within a minute. */
+/** Keys of other issuers are judged as those of clients are. Throws Problem. */
+function assertSoundKeys(issuers: readonly TrustedIssuer[]): void {
+  const faults = issuers.flatMap(({ jwks }, n) => {
+    if (jwks === undefined) return []
+    const pointer = `/trusted_issuers/${n}/jwks/keys`
+    const { usable, faults } = judgeKeySet(jwks.keys)
+    const none = 'has no key that can verify a signature here: Ed25519, P-256 or RSA'
+    if (faults.length + usable.length === 0) return [{ pointer, detail: none }]
+    return faults.map(({ place, member, message }) => ({
+      pointer: [pointer, place, ...(member === '' ? [] : [member])].join('/'),
+      detail: message,
+    }))
+  })
+  if (faults.length > 0) throw new Problem('invalid_request', 'the settings cannot be so', faults)
+}
+
+/**
+ * The Problem for an actor without `manage`, or with one that ends: some settings give trust or
+ * power (whoever names a trusted issuer can become anyone), and a change outlives the actor's own.
+ */
+function needsManage(fields: readonly string[]): Problem {
+  return new Problem(
+    'forbidden',
+    'these settings need the scope manage, held without an end',
+    fields.map((name) => ({ pointer: `/${name}`, detail: 'needs the scope manage' })),
+    'power_not_held',
+  )
+}
+
+/** Applies a merge patch. Other instances follow within a minute. Round trips: 1 read, 1 write. */
 export async function changeSettings(cx: Context, patch: SettingsPatch): Promise<Settings> {
-  const rows = await cx.db.read(listSettings())
+  const lacking = lackingToHandOn(cx, ['manage'])
+  const { rows, lacks } = await cx.db.read({ rows: listSettings(), lacks: lacking })
   const plan = planSettings(cx, patch, acceptSettings(cx, rows))
-  const { after } = await cx.db.write({ changes: plan.statements, after: listSettings() })
+  const powerful = plan.fields.filter((name) => scopeToChange(name) === 'manage')
+  if (lacks.length > 0 && powerful.length > 0) throw needsManage(powerful)
+  const demands = powerful.length > 0 ? demandPower([lacking]) : []
+  const write = cx.db.write({ demands, changes: plan.statements, after: listSettings() })
+  const { after } = await unlessRefused(write, () => {
+    throw changedMeanwhile()
+  })
   return acceptSettings(cx, after)
 }

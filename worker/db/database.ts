@@ -34,37 +34,47 @@ export interface Database {
    * One round trip, one consistent snapshot: `read({ user: findUser(id), rights: rightsOf(id) })`
    * answers `{ user: [...], rights: { ... } }`. A statement that would write is refused.
    */
-  read<const B extends Batch>(batch: B): Promise<Answers<B>>
+  read<const B extends Batch>(batch: B, options?: CallOptions): Promise<Answers<B>>
   /**
    * One round trip, one `BEGIN IMMEDIATE` transaction: all or nothing, in the order of the members.
    * The driver repeats it after a lock or a lost answer, so the batch must be safe to repeat:
    * conditional on a `rid` that the request drew once.
    */
-  write<const B extends Batch>(batch: B): Promise<Answers<B>>
+  write<const B extends Batch>(batch: B, options?: CallOptions): Promise<Answers<B>>
+}
+
+export interface CallOptions {
+  /**
+   * For how many milliseconds the call may last, with its turn, its locks and its repetition.
+   * Absent: as long as the driver waits by itself.
+   */
+  readonly patience?: number
 }
 
 type Row = Record<string, unknown>
 
 /** A driver: statements in order, the rows of each in the same order. */
 export interface Driver {
-  read(statements: readonly Statement<unknown>[]): Promise<Row[][]>
-  write(statements: readonly Statement<unknown>[]): Promise<Row[][]>
+  read(statements: readonly Statement<unknown>[], options?: CallOptions): Promise<Row[][]>
+  write(statements: readonly Statement<unknown>[], options?: CallOptions): Promise<Row[][]>
 }
 
 /** The database over a driver: the only place where names and positions meet. */
 export function databaseOver(driver: Driver): Database {
   const send = async <B extends Batch>(
-    run: (statements: readonly Statement<unknown>[]) => Promise<Row[][]>,
+    run: Driver['read'],
     batch: B,
+    options?: CallOptions,
   ): Promise<Answers<B>> => {
     const statements: Statement<unknown>[] = []
     collect(batch, statements)
-    return named(batch, statements.length === 0 ? [] : await run(statements), { at: 0 })
+    return named(batch, statements.length === 0 ? [] : await run(statements, options), { at: 0 })
   }
+  const write: Driver['write'] = (statements, options) =>
+    driver.write(statements, options).catch(asRefused(statements))
   return {
-    read: (batch) => send(driver.read, batch),
-    write: (batch) =>
-      send((statements) => driver.write(statements).catch(asRefused(statements)), batch),
+    read: (batch, options) => send(driver.read, batch, options),
+    write: (batch, options) => send(write, batch, options),
   }
 }
 

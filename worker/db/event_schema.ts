@@ -1,6 +1,11 @@
-// The tables of events, as schema.ts has all others.
-import { sql } from 'drizzle-orm'
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core'
+// The tables of events and deliveries; schema.ts has all others.
+import { sql } from 'drizzle-orm/sql'
+// Each from its own file, as in schema.ts.
+import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
+import { text } from 'drizzle-orm/sqlite-core/columns/text'
+import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
+import { primaryKey } from 'drizzle-orm/sqlite-core/primary-keys'
+import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
 // --- ground -----------------------------------------------------------------------------------
 
@@ -45,4 +50,24 @@ export const event_object = sqliteTable(
   'event_object',
   { kind: text().notNull(), id: text().notNull(), seq: integer().notNull() },
   (t) => [primaryKey({ columns: [t.kind, t.id, t.seq] }), index('event_object_seq').on(t.seq)],
+)
+
+/** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
+export const delivery = sqliteTable(
+  'delivery',
+  {
+    id: text().primaryKey(),
+    kind: text().notNull(), // the name of an entry, such as `logout_token`
+    recipient: text().notNull(), // of a logout token the client
+    about: text().notNull(), // of a logout token the `sid`
+    payload: text().notNull(), // JSON object, without secrets
+    attempts: integer().notNull(),
+    taken_by: text(), // the lease under which it is being sent
+    next_at: integer().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    index('delivery_due').on(t.kind, t.next_at),
+    uniqueIndex('delivery_once').on(t.recipient, t.kind, t.about),
+  ],
 )

@@ -1,8 +1,9 @@
 // SQL as values: a template whose interpolations are bound, never pasted, and which can be nested.
 // It knows no driver. The caller of Database decides which statements run together.
 
-import { getTableColumns, getTableName } from 'drizzle-orm'
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core'
+import { getTableName } from 'drizzle-orm/table'
+import { getTableColumns } from 'drizzle-orm/utils'
 
 export type SqlValue = string | number | bigint | null | Uint8Array | ArrayBuffer
 

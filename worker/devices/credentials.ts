@@ -14,7 +14,7 @@ import {
   keyText,
   thumbprintOf,
 } from './jwk.ts'
-import { demandPower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
 import {
   type CredentialRow,
   credentialExists,
@@ -211,14 +211,14 @@ export async function createCredential(
   assertNotOver(cx, [input], () => '')
   await assertSoundCredentials([input], () => '')
   const made = newCredential(cx, device_id, input)
-  const lacks = lacking(cx, device_id, [])
+  const lacks = lacking(cx, device_id, { moves: [] })
   const {
     device: [device],
     stored,
     present,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandPower(device_id, lacks),
+      power: demandDevicePower(device_id, lacks),
       changes: credentialAddition(cx, made),
       device: findDeviceById(device_id),
       stored: findCredential(device_id, made.row.id),
@@ -267,7 +267,7 @@ export async function listCredentials(
  * bring the key back. Round trips: 1 write. Throws Problem.
  */
 export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
-  const lacks = lacking(cx, device_id, [])
+  const lacks = lacking(cx, device_id, { moves: [] })
   const revoked = {
     type: 'device_credential.revoked',
     subject_id: device_id,
@@ -275,7 +275,7 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
   } as const
   const { after } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandPower(device_id, lacks),
+      power: demandDevicePower(device_id, lacks),
       changes: [
         appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
         updateCredentialRevocation(cx, device_id, id),

@@ -83,6 +83,24 @@ export const createdDeviceSchema = deviceSchema
   .extend({ credentials: z.array(credentialSchema) })
   .openapi('CreatedDevice')
 
+export const changedDeviceSchema = deviceSchema
+  .extend({
+    tokens_ended: z.int().optional().openapi({
+      description:
+        'Only in the answer to a change that suspends or retires the device: how many tokens minted for it ended by that, for good. Activating the device brings none of them back; one that cannot fetch tokens itself needs new ones.',
+    }),
+  })
+  .openapi('ChangedDevice')
+
+/** The answer to a change. */
+export const describeChangedDevice = ({
+  tokens_ended,
+  ...row
+}: DeviceWithGroups & { tokens_ended?: number }): z.infer<typeof changedDeviceSchema> => ({
+  ...describeDevice(row),
+  ...(tokens_ended === undefined ? {} : { tokens_ended }),
+})
+
 export function describeDevice(row: DeviceWithGroups): z.infer<typeof deviceSchema> {
   const { id, type, name, status, mqtt_client_id, created_at, updated_at } = row
   const metadata = metadataOf(row)

@@ -1,12 +1,12 @@
 // Types of devices: the topics to which every device of a type may publish and subscribe, as
 // templates of acl rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
-import { lackingToDefine, NOTHING } from '../access/power.ts'
+import { changedMeanwhile, demandPower, type Lack, lackingToDefine } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
 import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
-import { condition, sql } from '../db/sql.ts'
+import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
@@ -137,26 +137,24 @@ const noType = () => new Problem('not_found', 'there is no such device type')
 const otherVersion = () => new Problem('precondition_failed', 'the device type was changed')
 
 /**
- * Asserts power over the rules of a type, as for a role (power.ts): they are rights of every device
- * of the type, and may name any topic. No round trip for an actor with `manage`, else 1. Throws
- * Problem forbidden.
+ * Lists what the actor lacks to write these rules of a type, as for a role (power.ts): they are
+ * rights of every device of the type, and may name any topic.
  */
-async function assertMayWriteRules(cx: Context, name: string, ...acls: string[]): Promise<void> {
-  const checks = acls
-    .filter((acl) => acl !== '[]')
-    .map((acl) => lackingToDefine(cx, name, '[]', acl))
-    .filter((check) => check !== NOTHING)
-  if (checks.length === 0 || (await cx.db.read(checks)).length === 0) return
+const lackingToWrite = (cx: Context, name: string, ...acls: (string | Scalar)[]) =>
+  acls.map((acl) => lackingToDefine(cx, name, '[]', acl))
+
+/** The rules of a type as they are stored. */
+const storedRules = (name: string): Scalar =>
+  scalar`(select acl from device_type where name = ${name})`
+
+function assertMayWrite(lacks: readonly Lack[]): void {
+  if (lacks.length === 0) return
+  const detail =
+    'the actor holds these rules in no role on *, nor manage; one that denies needs manage'
   throw new Problem(
     'forbidden',
     'this would hand on or take away more than the actor holds',
-    [
-      {
-        pointer: '/acl',
-        detail:
-          'the actor holds these rules in no role on *, nor manage; one that denies needs manage',
-      },
-    ],
+    [{ pointer: '/acl', detail }],
     'power_not_held',
   )
 }
@@ -167,12 +165,15 @@ export async function createDeviceType(
   input: DeviceTypeInput,
 ): Promise<DeviceTypeRow> {
   const row = newRow(cx, input)
-  await assertMayWriteRules(cx, row.name, row.acl)
+  const lacking = lackingToWrite(cx, row.name, row.acl)
   try {
-    await cx.db.write([
-      insertDeviceType(row),
-      appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
-    ])
+    await guarded(cx, lacking, () =>
+      cx.db.write([
+        ...demandPower(lacking),
+        insertDeviceType(row),
+        appendEvent(cx, { type: 'device_type.created', subject_id: row.name }),
+      ]),
+    )
   } catch (error) {
     const isTaken = error instanceof ConstraintViolation && error.constraint === 'device_type.name'
     if (!isTaken) throw error
@@ -214,13 +215,17 @@ export async function changeDeviceType(
   if (patch.acl !== undefined) wanted.acl = patch.acl ?? []
   const plan = planChange(cx, current, wanted, version)
   if (plan.change === 'unchanged') return current
-  if (plan.fields.includes('acl')) {
-    await assertMayWriteRules(cx, name, current.acl, storedAcl(wanted.acl ?? []))
-  }
+  const lacking = plan.fields.includes('acl')
+    ? lackingToWrite(cx, name, storedRules(name), storedAcl(wanted.acl ?? []))
+    : []
   const {
     row: [row],
-  } = await guarded(() =>
-    cx.db.write({ changes: plan.statements, row: findDeviceTypesByNames([name]) }),
+  } = await guarded(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      changes: plan.statements,
+      row: findDeviceTypesByNames([name]),
+    }),
   )
   if (row === undefined) throw noType()
   return row
@@ -235,9 +240,11 @@ export async function removeDeviceType(
   const current = await getDeviceType(cx, name)
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device_type.deleted', subject_id: name } as const
-  const { left } = await guarded(() =>
+  const lacking = lackingToWrite(cx, name, storedRules(name))
+  const { left } = await guarded(cx, lacking, () =>
     cx.db.write({
       changes: [
+        ...demandPower(lacking),
         ...(version === null ? [] : [demandDeviceTypeVersion(name, version)]),
         appendEvent(cx, deleted, deviceTypeIsUnused(name)),
         deleteDeviceType(name),
@@ -248,13 +255,19 @@ export async function removeDeviceType(
   if (left.length > 0) throw new Problem('conflict', 'there are devices of this type')
 }
 
-async function guarded<T>(write: () => Promise<T>): Promise<T> {
+/** Runs a write. If it was undone for want of power, asks what lacks; throws the Problem. */
+async function guarded<T>(
+  cx: Context,
+  lacking: readonly Statement<Lack>[],
+  write: () => Promise<T>,
+): Promise<T> {
   try {
     return await write()
   } catch (error) {
-    if (error instanceof BatchRefused && error.reason === 'device_type_version') {
-      throw otherVersion()
-    }
-    throw error
+    if (!(error instanceof BatchRefused)) throw error
+    if (error.reason === 'device_type_version') throw otherVersion()
+    if (error.reason !== 'power_not_held') throw error
+    assertMayWrite(await cx.db.read(lacking))
+    throw changedMeanwhile()
   }
 }

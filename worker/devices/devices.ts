@@ -1,6 +1,7 @@
 // Devices as principals, from registration to end. Suspended and retired are states of the row;
 // each issuer and reader of tokens checks them.
 import { deleteMembership, insertMembership } from '../access/groups.ts'
+import type { Lack } from '../access/power.ts'
 import {
   buryPrincipal,
   findPrincipal,
@@ -8,13 +9,12 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
-import type { Lack } from '../access/rights_store.ts'
 import { decodeCursor, type Plan, pageOf } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import type { EventData, NewEvent } from '../event_catalogue.ts'
+import type { EventData, NewEvent } from '../events/event_catalogue.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
   assertNotOver,
@@ -33,9 +33,10 @@ import {
   metadataOf,
 } from './device_schema.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
+import { countTokensRevokedNow, revokeDeviceTokensOf } from './minted_token_store.ts'
 import {
   assertReferences,
-  demandPower,
+  demandDevicePower,
   guarded,
   lacking,
   lackingToRegister,
@@ -43,6 +44,7 @@ import {
   otherVersion,
   retiredTakesNone,
   staysRetired,
+  type Wanted,
 } from './refusals.ts'
 import {
   type DeviceChange,
@@ -115,7 +117,7 @@ export async function planDevice(
     change: 'updated',
     fields,
     statements: [
-      ...statementsOf(cx, current, change, null, lacking(cx, id, movesOf(change))),
+      ...statementsOf(cx, current, change, null, lacking(cx, id, wantedBy(change))),
       ...added.flatMap((made) => credentialAddition(cx, made)),
     ],
   }
@@ -136,14 +138,15 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
     created_at: cx.now(),
     updated_at: cx.now(),
     version: 1,
+    epoch: 0,
   }
   const mine = principalIsMine(cx, id)
-  const lacks = lackingToRegister(cx, groups)
+  const lacks = lackingToRegister(cx, row, groups)
   const statements: Statement[] = [
     insertPrincipal(cx, id, 'device'),
     ...demandOfNewDevice(cx, row),
     insertDevice(cx, row),
-    ...demandPower(id, lacks),
+    ...demandDevicePower(id, lacks),
     ...groups.map((group_id) => insertMembership(cx, group_id, id, groupIsThere(group_id, mine))),
     ...made.map((credential) => insertCredential(credential.row, mine)),
     appendEvent(
@@ -212,10 +215,14 @@ function replacing(
 type Change = {
   fields: readonly string[]
   row: DeviceChange
-  groups: { added: readonly string[]; removed: readonly string[] }
+  groups: { all: readonly string[]; added: readonly string[]; removed: readonly string[] }
 }
 
-const movesOf = ({ groups }: Change): string[] => [...groups.added, ...groups.removed]
+const wantedBy = ({ row, groups }: Change): Wanted => ({
+  ...row,
+  groups: groups.all,
+  moves: [...groups.added, ...groups.removed],
+})
 
 /**
  * The changes from the present device to the wanted one. Throws Problem for a state that no device
@@ -248,7 +255,7 @@ function changeOf(
   const removed = present.filter((id) => !groups.includes(id))
   const fields = Object.keys(row)
   if (added.length + removed.length > 0) fields.push('groups')
-  return { fields, row, groups: { added, removed } }
+  return { fields, row, groups: { all: groups, added, removed } }
 }
 
 const STATUS_EVENT = {
@@ -256,6 +263,9 @@ const STATUS_EVENT = {
   suspended: 'device.suspended',
   retired: 'device.retired',
 } as const
+
+/** Whether a change ends what was issued to the device. */
+const ends = ({ status }: DeviceChange): boolean => status !== undefined && status !== 'active'
 
 function statementsOf(
   cx: Context,
@@ -287,7 +297,7 @@ function statementsOf(
   }
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [
-    ...demandPower(id, lacks),
+    ...demandDevicePower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
     ...(fields.length === 0 ? [] : [updateDevice(cx, id, row)]),
@@ -295,6 +305,7 @@ function statementsOf(
       insertMembership(cx, group_id, id, groupIsThere(group_id, there)),
     ),
     ...groups.removed.map((group_id) => deleteMembership(group_id, id)),
+    ...(ends(row) ? [revokeDeviceTokensOf(cx, id)] : []),
     ...events.map((event) => appendEvent(cx, event, there)),
   ]
 }
@@ -357,14 +368,15 @@ export async function listDevices(
 
 /**
  * Changes a device. `version` is the one that If-Match demands; without it the last of several
- * writers wins, field by field. Round trips: 1 read, 1 write. Throws Problem.
+ * writers wins, field by field. A change that suspends or retires it answers how many minted tokens
+ * it ended for good. Round trips: 1 read, 1 write. Throws Problem.
  */
 export async function changeDevice(
   cx: Context,
   id: string,
   patch: DevicePatch,
   version: number | null,
-): Promise<DeviceWithGroups> {
+): Promise<DeviceWithGroups & { tokens_ended?: number }> {
   const {
     current: [current],
     references: [references],
@@ -388,17 +400,19 @@ export async function changeDevice(
     id_is_client_id: 0,
   }
   assertReferences(found, patch.groups ?? [])
-  const lacks = lacking(cx, id, movesOf(change))
+  const lacks = lacking(cx, id, wantedBy(change))
   const {
     device: [device],
+    tokens: [tokens],
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
       device: findDeviceWithGroups(id),
+      tokens: ends(change.row) ? countTokensRevokedNow(cx, id) : null,
     }),
   )
   if (device === undefined) throw noSuchDevice()
-  return device
+  return tokens === undefined ? device : { ...device, tokens_ended: tokens.n }
 }
 
 /** Removes a device; its id stays taken. Round trips: 1 read, 1 write. Throws Problem. */
@@ -406,10 +420,10 @@ export async function removeDevice(cx: Context, id: string, version: number | nu
   const current = await getDevice(cx, id)
   if (version !== null && version !== current.version) throw otherVersion()
   const deleted = { type: 'device.deleted', subject_id: id, data: { type: current.type } } as const
-  const lacks = lacking(cx, id, [])
+  const lacks = lacking(cx, id, { moves: [] })
   await guarded(cx, lacks, () =>
     cx.db.write([
-      ...demandPower(id, lacks),
+      ...demandDevicePower(id, lacks),
       ...(version === null ? [] : [demandDeviceVersion(id, version)]),
       appendEvent(cx, deleted, deviceExists(id)),
       ...deleteDevice(id),

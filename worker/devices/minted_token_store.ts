@@ -2,7 +2,16 @@
 // minting needs oauth/; oauth/ revokes too (RFC 7009).
 import type { Context } from '../context.ts'
 import { device_token } from '../db/schema.ts'
-import { type Condition, insertInto, type Statement, sql, TRUE } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertInto,
+  refuseUnless,
+  type Statement,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
+import type { DeviceRow } from './store.ts'
 
 export type DeviceTokenRow = typeof device_token.$inferSelect
 
@@ -22,6 +31,25 @@ export const findDeviceToken = (device_id: string, id: string): Statement<Device
 export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}
     where id = ${id} and revoked_at is null and (${when})`
+
+/** Revokes all of a device. */
+export const revokeDeviceTokensOf = (cx: Context, device_id: string): Statement =>
+  sql`update device_token set revoked_at = ${cx.now()}
+    where device_id = ${device_id} and revoked_at is null`
+
+/** Counts those of a device that were revoked in this second and would still be good. */
+export const countTokensRevokedNow = (cx: Context, device_id: string): Statement<{ n: number }> =>
+  sql`select count(*) as n from device_token
+    where device_id = ${device_id} and revoked_at = ${cx.now()} and expires_at > ${cx.now()}`
+
+/** Demands that the token is stored, or that its device is active and was not suspended since. */
+export const demandDeviceOfToken = ({ id }: DeviceTokenRow, device: DeviceRow): Statement =>
+  refuseUnless(
+    condition`exists (select 1 from device_token where id = ${id})
+      or exists (select 1 from device
+        where id = ${device.id} and status = 'active' and epoch = ${device.epoch})`,
+    'device_not_active',
+  )
 
 /**
  * Deletes rows that mean nothing any more: the token has run out, or its device is gone. For the

@@ -1,12 +1,18 @@
 // Reasons for which a write of this room is undone as a whole (`refuseUnless`), and the Problem for
 // each.
-import { assertNothingLacks, lackingFor, lackingToMove, nothingLacks } from '../access/power.ts'
-import { type Lack, listNeededForPrincipal } from '../access/rights_store.ts'
+import {
+  assertNothingLacks,
+  type Lack,
+  lackingOver,
+  lackingToMove,
+  lackingToShape,
+  nothingLacks,
+} from '../access/power.ts'
 import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
-import { join, type Statement } from '../db/sql.ts'
+import { join, type Statement, scalar } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { demandPowerOver, type References } from './store.ts'
+import { type DeviceChange, type DeviceRow, demandPowerOver, type References } from './store.ts'
 
 export const noSuchDevice = () => new Problem('not_found', 'there is no such device')
 
@@ -84,28 +90,68 @@ export function refusalOf(error: unknown): Problem | null {
   }
 }
 
-/**
- * Lists what the actor lacks to change a device, and to let it enter or leave groups. Empty for an
- * actor with `manage`.
- */
-export function lacking(cx: Context, id: string, groups: readonly string[]): Statement<Lack>[] {
-  if (cx.actor.scopes.has('manage')) return []
+/** The values of a device after a change, as far as rules follow from them. */
+export type Wanted = Pick<DeviceChange, 'type' | 'metadata' | 'mqtt_client_id'> & {
+  /** All of its groups; absent: they stay. */
+  groups?: readonly string[]
+  /** The groups that it enters or leaves. */
+  moves: readonly string[]
+}
+
+/** Lists what the actor lacks to change a device: over the device as it is, and as it would be. */
+export function lacking(cx: Context, id: string, wanted: Wanted): readonly Statement<Lack>[] {
+  const { type, metadata, mqtt_client_id, groups, moves } = wanted
+  const followsRules =
+    [type, metadata, mqtt_client_id].some((value) => value !== undefined) || moves.length > 0
+  const shape = {
+    ...(type === undefined ? {} : { type: scalar`${type}` }),
+    ...(mqtt_client_id === undefined ? {} : { mqtt_client_id: scalar`${mqtt_client_id}` }),
+    ...(groups === undefined ? {} : { groups: scalar`${JSON.stringify(groups)}` }),
+    ...(metadata === undefined
+      ? {}
+      : {
+          metadata: scalar`(select json_patch(metadata, ${JSON.stringify(metadata)})
+            from device where id = ${id})`,
+        }),
+  }
+  const changed = {
+    metadata: Object.keys(metadata ?? {}),
+    mqtt_client_id: mqtt_client_id !== undefined,
+  }
   return [
-    lackingFor(cx, listNeededForPrincipal(id, cx.now())),
-    ...groups.map((group) => lackingToMove(cx, group, id)),
+    ...lackingOver(cx, id),
+    ...moves.map((group) => lackingToMove(cx, group, id)),
+    ...(followsRules ? lackingToShape(cx, id, shape, changed) : []),
   ]
 }
 
 /**
- * Lists what the actor lacks to let a new device begin in groups. Rights over the new device are
- * judged on its groups.
+ * Lists what the actor lacks to let a new device begin so. Rights over the new device are judged on
+ * its groups.
  */
-export function lackingToRegister(cx: Context, groups: readonly string[]): Statement<Lack>[] {
-  return cx.actor.scopes.has('manage') ? [] : groups.map((group) => lackingToMove(cx, group, group))
+export function lackingToRegister(
+  cx: Context,
+  { id, type, metadata, mqtt_client_id }: DeviceRow,
+  groups: readonly string[],
+): readonly Statement<Lack>[] {
+  const shape = {
+    type: scalar`${type}`,
+    metadata: scalar`${metadata}`,
+    mqtt_client_id: scalar`${mqtt_client_id}`,
+    groups: scalar`${JSON.stringify(groups)}`,
+  }
+  const changed = {
+    metadata: Object.keys(JSON.parse(metadata)),
+    mqtt_client_id: mqtt_client_id !== null,
+  }
+  return [
+    ...groups.map((group) => lackingToMove(cx, group, group)),
+    ...lackingToShape(cx, id, shape, changed),
+  ]
 }
 
 /** Undoes the batch when anything lacks. Stands where the device is in the state to judge. */
-export const demandPower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
+export const demandDevicePower = (id: string, lacks: readonly Statement<Lack>[]): Statement[] =>
   lacks.length === 0 ? [] : [demandPowerOver(id, join(lacks.map(nothingLacks), ' and '))]
 
 /** Runs a write. If it was undone, asks what lacks, to name it, and throws the Problem. */

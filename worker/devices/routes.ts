@@ -27,7 +27,9 @@ import {
   revokeCredential,
 } from './credentials.ts'
 import {
+  changedDeviceSchema,
   createdDeviceSchema,
+  describeChangedDevice,
   describeCreatedDevice,
   describeDevice,
   deviceInput,
@@ -110,12 +112,12 @@ export function deviceRoutes(): Api {
     scope: 'devices:write',
     params: idParam,
     body: devicePatch,
-    answers: { 200: json(deviceSchema, 'the device') },
+    answers: { 200: json(changedDeviceSchema, 'the device') },
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params: { id }, body }) {
       const device = await changeDevice(c.var.cx, id, body, demandedVersion(c))
       tag(c, device.version)
-      return c.json(describeDevice(device), 200)
+      return c.json(describeChangedDevice(device), 200)
     },
   })
   operation(api, {

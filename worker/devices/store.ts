@@ -131,7 +131,10 @@ export const insertDevice = (cx: Context, row: DeviceRow): Statement =>
   )
 
 /** Columns that a change sets to a new value; `metadata` is merged. */
-type PlainColumns = Omit<DeviceRow, 'id' | 'metadata' | 'created_at' | 'updated_at' | 'version'>
+type PlainColumns = Omit<
+  DeviceRow,
+  'id' | 'metadata' | 'created_at' | 'updated_at' | 'version' | 'epoch'
+>
 
 export type DeviceChange = Partial<PlainColumns> & {
   /** A merge patch: null removes the member. */
@@ -142,7 +145,10 @@ const ASSIGN: Record<keyof PlainColumns, (value: string | number | null) => Stat
   type: (value) => sql`type = ${value}`,
   name: (value) => sql`name = ${value}`,
   mqtt_client_id: (value) => sql`mqtt_client_id = ${value}`,
-  status: (value) => sql`status = ${value}`,
+  // Suspending or retiring raises the epoch: whatever was issued to the device before is dead, also
+  // when it is activated again.
+  status: (value) =>
+    sql`epoch = epoch + (status = 'active' and ${value} <> 'active'), status = ${value}`,
 }
 
 export const PLAIN_COLUMNS = Object.keys(ASSIGN) as (keyof PlainColumns)[]

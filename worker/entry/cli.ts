@@ -20,6 +20,10 @@ const USAGE = `npm run allauth -- <command>
                                        get a token over HTTP, as the device would
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
+  key revoke KID                       take out a signing key that leaked, at once
+  key delete KID [--force]             delete a signing key that SECRET_KEY does not open
+  key status                           which SECRET_KEY sealed what, and whether an old one may be dropped
+  key reseal                           seal with the newest SECRET_KEY now, once every server has it
   registration-token create [--scope S] [--max-uses N] [--expires-in S] [--name N]
                                        a token with which software registers clients (RFC 7591)
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
@@ -41,6 +45,7 @@ const options = {
   'key-file': { type: 'string' },
   issuer: { type: 'string' },
   alg: { type: 'string' },
+  force: { type: 'boolean' },
   scope: { type: 'string' },
   'max-uses': { type: 'string' },
   'expires-in': { type: 'string' },
@@ -80,9 +85,7 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)
   }
-  if (noun === 'key' && verb === 'list') return onDatabase(listKeys)
-  if (noun === 'key' && verb === 'rotate')
-    return onDatabase((cx) => rotate(cx, values.alg ?? 'ES256'))
+  if (noun === 'key' && verb !== undefined) return keyCommand(words, verb, rest, values)
   if (noun === 'registration-token' && verb === 'create') {
     return onDatabase((cx) => registrationTokenCreate(cx, values))
   }
@@ -96,7 +99,31 @@ async function run(words: readonly string[], values: Values): Promise<Answer> {
     return onDatabase((cx) => linkingCheck(cx, client_id, values))
   }
   if (noun === 'refusal') return explainRefusal(one(words.slice(1), 'which reason of the log'))
-  throw new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
+  throw unknownCommand(words)
+}
+
+async function keyCommand(
+  words: readonly string[],
+  verb: string,
+  rest: readonly string[],
+  values: Values,
+): Promise<Answer> {
+  const commands = await import('./keys/key_commands.ts')
+  if (verb === 'list') return onDatabase(commands.answerKeyList)
+  if (verb === 'status') return onDatabase(commands.answerKeyStatus)
+  if (verb === 'reseal') return onDatabase(commands.answerKeyReseal)
+  if (verb === 'rotate')
+    return onDatabase((cx) => commands.answerKeyRotate(cx, values.alg ?? 'ES256'))
+  if (verb === 'revoke' || verb === 'delete') {
+    const kid = one(rest, 'which key: its kid is missing')
+    if (verb === 'revoke') return onDatabase((cx) => commands.answerKeyRevoke(cx, kid))
+    return onDatabase((cx) => commands.answerKeyDelete(cx, kid, values.force ?? false))
+  }
+  throw unknownCommand(words)
+}
+
+function unknownCommand(words: readonly string[]): CannotStart {
+  return new CannotStart(`There is no command "${words.join(' ')}".\n\n${USAGE}`)
 }
 
 function one(words: readonly string[], what: string): string {
@@ -110,7 +137,7 @@ async function onDatabase(
   work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
 ): Promise<Answer> {
   const { explain, logToStderr, openHost } = await import('./host.ts')
-  const host = await openHost(process.env, logToStderr)
+  const host = await openHost(process.env, logToStderr, { mayLackSecretKey: true })
   try {
     return await work(host.system(), host.migrated)
   } catch (error) {
@@ -281,31 +308,6 @@ async function call(
     )
   }
   return body
-}
-
-async function listKeys(cx: Context): Promise<Answer> {
-  const { signingKeys } = await import('../keys/signing_keys.ts')
-  const keys = (await signingKeys(cx)).map(({ kid, alg, created_at, signs_at }) => ({
-    kid,
-    alg,
-    created_at,
-    signs_at,
-  }))
-  const date = (at: number) => new Date(at * 1000).toISOString()
-  return {
-    text: keys.map((key) => `${key.kid}  ${key.alg}  signs from ${date(key.signs_at)}`).join('\n'),
-    json: { keys },
-  }
-}
-
-async function rotate(cx: Context, alg: string): Promise<Answer> {
-  if (alg !== 'ES256' && alg !== 'RS256' && alg !== 'EdDSA') {
-    throw new CannotStart(`--alg ${alg} is none of ES256, RS256, EdDSA`)
-  }
-  const { rotateKey } = await import('../keys/signing_keys.ts')
-  const { kid, signs_at } = await rotateKey(cx, alg)
-  const at = new Date(signs_at * 1000).toISOString()
-  return { text: `${kid}  ${alg}  signs from ${at}`, json: { kid, alg, signs_at } }
 }
 
 async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {

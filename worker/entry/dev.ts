@@ -8,18 +8,23 @@ import { dirname, join, resolve } from 'node:path'
 import { localIssuer, readVariable } from '../environment.ts'
 import { createSetupLink } from '../identity/setup.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
-import { FOLDER, logToStderr, openHost, ownSecretKey } from './host.ts'
+import { logToStderr, openHost } from './host.ts'
 import { serveHrana } from './hrana/hrana.ts'
+import { FOLDER, ownSecretKey } from './keys/own_secret_key.ts'
 
 await runProgram(async () => {
   const port = readVariable('PORT', process.env)
   const file = `${FOLDER}/dev.db`
   mkdirSync(dirname(file), { recursive: true })
+  const secret = process.env['SECRET_KEY'] ?? ownSecretKey(`file:${file}`)
+  if (secret === null) {
+    throw new CannotStart(`${file} is there, and its ${FOLDER}/secret_key is not. Set SECRET_KEY.`)
+  }
   const database = await serveHrana({ file })
   const environment: Record<string, string> = {
     ISSUER: readVariable('ISSUER', process.env) ?? localIssuer(port),
     DATABASE_URL: database.url,
-    SECRET_KEY: process.env['SECRET_KEY'] ?? ownSecretKey(),
+    SECRET_KEY: secret,
   }
   const host = await openHost({ ...process.env, ...environment }, logToStderr)
   const link = await createSetupLink(host.system())

@@ -5,11 +5,8 @@
 // with its migrations, the first operator, the blueprint, and the context of each request. Uses
 // node: modules that all three have.
 // Owns no table but that of applied migrations. Leaves routes to app.ts.
-import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { BlockList, isIP } from 'node:net'
-import { dirname } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { createApp } from '../app.ts'
 import {
@@ -21,7 +18,7 @@ import {
   type Memory,
   noParties,
 } from '../context.ts'
-import { UnsealError } from '../crypto.ts'
+import { SecretKeyMissing, UnsealError } from '../crypto.ts'
 import { type Database, DatabaseUnavailable } from '../db/database.ts'
 import {
   type Config,
@@ -29,28 +26,27 @@ import {
   type EnvironmentFault,
   type MutualTls,
   readEnvironment,
-  readVariable,
   VARIABLES,
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
 import { runJobs } from '../jobs.ts'
-import { currentKey, FIRST_ALGORITHMS, privateKey, signingKeys } from '../keys/signing_keys.ts'
+import { keyStatus } from '../keys/resealing.ts'
+import { signingKeys } from '../keys/signing_keys.ts'
 import { guardFetch } from '../outside.ts'
+import { findUnopened, listIndispensable, proveSecretKey } from '../secret_keys.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
-import { MigrationRefused, migrate, readMigrations } from './migrate.ts'
+import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './keys/own_secret_key.ts'
+import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 /** The system itself: actor of the command line, the blueprint and the timer. */
 export const SYSTEM: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }
-
-/** Folder in which a local host keeps the files that it makes. */
-export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
 
 export type Host = {
   config: Config
@@ -64,10 +60,16 @@ export type Host = {
 type Environment = Record<string, string | undefined>
 
 /**
- * Reads the environment, opens the database and brings its schema up to date. Throws CannotStart.
+ * Reads the environment, opens the database and brings its schema up to date. Without SECRET_KEY,
+ * where that is allowed, only that works which seals nothing. Throws CannotStart.
  */
-export async function openHost(env: Environment, log: Log): Promise<Host & { open: Opener }> {
-  const config = readConfig(env)
+export async function openHost(
+  env: Environment,
+  log: Log,
+  { mayLackSecretKey = false } = {},
+): Promise<Host & { open: Opener }> {
+  const secret = findSecretKey(env)
+  let config = readConfig(env, secret)
   const trusted = trustedProxies(config)
   const argon2 = await loadArgon2()
   const database = await openDatabase(config)
@@ -75,6 +77,10 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
   try {
     const folder = fileURLToPath(new URL('../../migrations', import.meta.url))
     migrated = await migrate(database, readMigrations(folder))
+    for (const { message, fields } of await listUndecided(database, migrated)) {
+      log('warn', message, fields)
+    }
+    if (secret.text === null && !mayLackSecretKey) throw new CannotStart(SECRET_KEY_MISSING)
   } catch (error) {
     await database.close()
     throw explain(error, config)
@@ -109,6 +115,10 @@ export async function openHost(env: Environment, log: Log): Promise<Host & { ope
     argon2,
     rid: crypto.randomUUID(),
   })
+  if (mayLackSecretKey && secret.isDoubtful) {
+    const isIts = await opensAnything(context(SYSTEM, '', null))
+    if (!isIts) config = { ...config, secret_keys: [] }
+  }
   return {
     config,
     migrated,
@@ -133,7 +143,9 @@ export async function startHost(env: Environment, log: Log) {
   const host = await openHost(env, log)
   try {
     const cx = host.system()
+    await signingKeys(cx)
     await proveSecretKey(cx)
+    await noteOtherRows(cx)
     const { admin_email, admin_password, blueprint } = host.config
     if (admin_email !== undefined && admin_password !== undefined) {
       await ensureFirstOperator(cx, admin_email, admin_password)
@@ -164,11 +176,33 @@ export async function startHost(env: Environment, log: Log) {
   }
 }
 
-function readConfig(env: Environment): Config {
+/** Rows that nobody can open any more hold nobody up; an operator may want to know of them. */
+async function noteOtherRows(cx: Context): Promise<void> {
+  const { unopened, secret_keys } = await keyStatus(cx)
+  const retired = unopened.signing_keys.length
+  if (retired + unopened.other > 0) {
+    cx.log('warn', 'SECRET_KEY does not open some rows, which are of no more use', {
+      retired_signing_keys: retired,
+      other_rows: unopened.other,
+    })
+  }
+  if (secret_keys.some(({ may_go }) => may_go)) {
+    cx.log('info', 'an old SECRET_KEY may be dropped: allauth key status')
+  }
+}
+
+/** Whether the SECRET_KEY of this machine is that of the database: it opens something there. */
+async function opensAnything(cx: Context): Promise<boolean> {
+  const values = await cx.db.read(listIndispensable(cx.now()))
+  return (await findUnopened(cx, values)).length < values.length
+}
+
+function readConfig(env: Environment, secret: SecretKeySource): Config {
   const extra: EnvironmentFault[] = []
-  const withKey =
-    (env['SECRET_KEY'] ?? '').trim() === '' ? { ...env, SECRET_KEY: ownSecretKey() } : env
-  const { config, faults } = readEnvironment(withKey)
+  // All else is judged with some key.
+  const SECRET_KEY = secret.text ?? 'A'.repeat(43)
+  const { config: read, faults } = readEnvironment({ ...env, SECRET_KEY })
+  const config = read && secret.text === null ? { ...read, secret_keys: [] } : read
   for (const entry of config?.trusted_proxy ?? []) {
     const [address = '', bits] = entry.split('/')
     if (
@@ -197,23 +231,6 @@ function readConfig(env: Environment): Config {
   return config
 }
 
-/**
- * The key in `.allauth/`, made on the first start. Of two programs that start at once, both use the
- * key of the first.
- */
-export function ownSecretKey(): string {
-  const file = `${FOLDER}/secret_key`
-  try {
-    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
-    writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-      throw new CannotStart(`${file} cannot be written: ${String(error)}. Or set SECRET_KEY.`)
-    }
-  }
-  return readFileSync(file, 'utf8').trim()
-}
-
 async function loadArgon2(): Promise<WebAssembly.Module> {
   // Read as a file, since an import of .wasm differs from runtime to runtime.
   const file = fileURLToPath(import.meta.resolve('@phi-ag/argon2/argon2.wasm'))
@@ -236,18 +253,6 @@ async function openDatabase(config: Config): Promise<OpenDatabase> {
   }
 }
 
-/**
- * Refuses to run under a SECRET_KEY that does not open the stored keys: the program would make keys
- * of its own.
- */
-async function proveSecretKey(cx: Context): Promise<void> {
-  const keys = await signingKeys(cx)
-  for (const alg of FIRST_ALGORITHMS) {
-    const key = currentKey(cx, keys, alg)
-    if (key !== undefined) await privateKey(cx, key)
-  }
-}
-
 /** The remedy for a failure at start, for a person; an unforeseen failure passes unchanged. */
 export function explain(error: unknown, config: Config): unknown {
   if (error instanceof DatabaseUnusable || error instanceof MigrationRefused) {
@@ -262,10 +267,18 @@ export function explain(error: unknown, config: Config): unknown {
   if (error instanceof Problem) {
     return new CannotStart([error.detail, ...error.errors.map((one) => one.detail)].join(': '))
   }
+  if (error instanceof SecretKeyMissing) {
+    return new CannotStart(
+      'SECRET_KEY is missing: set it to the one of this database. Signing keys are also rotated and ' +
+        'revoked over HTTP, at /v1/keys, by the server that has it.',
+    )
+  }
   if (error instanceof UnsealError) {
     return new CannotStart(
-      'SECRET_KEY does not open the signing keys in the database. Give the key they were sealed with; ' +
-        'to change it, put the new one first and keep the old one behind a comma.',
+      'SECRET_KEY does not open the signing keys in the database, or secrets beside them ' +
+        `(${error.message}). Give the key they were sealed with; to change it, put the new one first and ` +
+        'keep the old one behind a comma. A signing key that was sealed with a wrong one goes with: ' +
+        'allauth key delete KID',
     )
   }
   return error

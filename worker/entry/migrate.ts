@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { ConstraintViolation, type Database } from '../db/database.ts'
-import { sql } from '../db/sql.ts'
+import { type Statement, sql } from '../db/sql.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
 
 export interface Migration {
@@ -78,6 +78,34 @@ export async function migrate(
   checkBelongs(await listApplied(db), wanted)
   return applied
 }
+
+/** Rows about which a migration could not decide, in a line of the log for each. */
+const UNDECIDED: Readonly<Record<string, { rows: Statement<Row>; message: string }>> = {
+  '0009_serves': {
+    rows: sql`select id as client_id, resources from client
+      where resources <> '[]' and serves = '[]' order by id`,
+    message:
+      'this client may ask for its resources and is none of them: ' +
+      'if it introspects or exchanges tokens of others for them, say so with its member serves',
+  },
+}
+
+/** For an operator to look at after these migrations. */
+export async function listUndecided(
+  db: Database,
+  applied: readonly string[],
+): Promise<{ message: string; fields: Row }[]> {
+  const found: { message: string; fields: Row }[] = []
+  for (const name of applied) {
+    const undecided = UNDECIDED[name]
+    if (undecided === undefined) continue
+    const rows = await db.read(undecided.rows)
+    found.push(...rows.map((fields) => ({ message: undecided.message, fields })))
+  }
+  return found
+}
+
+type Row = Record<string, string>
 
 interface Applied {
   name: string

@@ -60,7 +60,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The assertion is signed rightly but its `nbf` lies in the future: the clock of its signer is ahead.',
   assertion_replayed: 'The assertion was used before; each is good once.',
   assertion_typ: '`typ` in the header of the assertion is that of some other kind of JWT.',
-  bad_assertion: 'The assertion is not a JWT, or names nobody.',
+  bad_assertion:
+    'The assertion is not a JWT, names nobody, or has a header member of the wrong type.',
   bad_assertion_type:
     '`client_assertion_type` is missing or not jwt-bearer, or the assertion itself is missing.',
   bad_authorization_header: 'The Authorization header is not Basic, or cannot be decoded.',
@@ -104,7 +105,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   bound_token_as_bearer: 'The token is bound to a DPoP key and was sent as a mere bearer token.',
   dpop_jkt: 'The proof has another key than the authorization request named in `dpop_jkt`.',
   key_of_another: 'The token is bound to another key than the request proves.',
-  no_jwt: 'The DPoP header is not one JWT.',
+  no_jwt: 'The DPoP header is not one JWT, or a member of its header has the wrong type.',
   no_nonce: 'The DPoP proof has no nonce; the client takes the one of the answer and tries again.',
   no_proof: 'A DPoP proof is needed and none was sent.',
   old_nonce:
@@ -180,7 +181,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The request object is signed by no registered key of the client, or is malformed.',
   object_sub: '`sub` of the request object is the client, as in an assertion.',
   object_typ: '`typ` of the request object is that of some other kind of JWT.',
-  object_unreadable: 'The request object is not a JWT.',
+  object_unreadable:
+    'The request object is not a JWT, or a member of its header has the wrong type.',
   request_objects_per_address:
     'Too many request objects were fetched for this address within an hour.',
   request_uri_mismatch: 'The `request_uri` is none that the client registered.',
@@ -244,6 +246,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   device_code_denied: 'The person denied the device.',
   device_code_expired: 'The device code has run out; the device begins anew.',
   device_code_not_consumed: 'Another request redeemed the device code at the same moment.',
+  disabled_since:
+    'The account or the client was disabled after this was issued. Enabling brings nothing back: the person signs in again.',
   device_code_not_decided:
     'The device code counts as allowed but holds no person: its row was changed by hand.',
   device_code_of_another_client: 'The device code was issued to another client.',

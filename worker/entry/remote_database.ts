@@ -4,8 +4,13 @@
 // good.
 
 import { type Client, createClient } from '@libsql/client/web'
-import { type Database, DatabaseUnavailable, databaseOver } from '../db/database.ts'
-import type { Statement } from '../db/sql.ts'
+import {
+  type CallOptions,
+  type Database,
+  DatabaseUnavailable,
+  type Driver,
+  databaseOver,
+} from '../db/database.ts'
 import {
   asConstraintViolation,
   backOff,
@@ -27,13 +32,32 @@ export interface RemoteDatabaseOptions {
   fetch?: typeof globalThis.fetch | undefined
   /** For each attempt, in milliseconds. */
   timeout?: number
-  /** Number of times that a batch is sent when it meets a lock. */
-  attempts?: number
+  /**
+   * For how many milliseconds a call may last, with its turn, its locks and its repetition; the
+   * caller of a call may say less.
+   */
+  patience?: number
 }
+
+/** Most requests at a time: sqld refuses more connections than 128, of all its clients together. */
+const CONCURRENCY = 20
 
 /** Thrown when the server was asked and its answer was lost, so the request may have happened. */
 class AnswerLost extends Error {
   override readonly name = 'AnswerLost'
+}
+
+/**
+ * Thrown when the server has no connection to give (sqld: 429 with `DbCreateTimeout`). Nothing was
+ * done, as with a lock.
+ */
+class Busy extends Error {
+  override readonly name = 'Busy'
+  readonly code = 'TRANSACTION_BUSY'
+
+  constructor(words: string) {
+    super(`the server is busy${words === '' ? '' : `: ${words}`}`)
+  }
 }
 
 /**
@@ -45,46 +69,112 @@ export function openRemoteDatabase({
   authToken,
   fetch = globalThis.fetch,
   timeout = 10_000,
-  attempts = 5,
+  patience = 10_000,
 }: RemoteDatabaseOptions): RemoteDatabase {
-  const client = connect(url, authToken, boundedFetch(fetch, timeout))
+  // Over HTTP each attempt has a client of its own, so that its request ends with its time; such a
+  // client holds no connection. One over a WebSocket is the connection.
+  const isSocket = /^wss?:/i.test(url)
+  const shared = connect(url, authToken, boundedFetch(fetch, timeout))
+  const clientFor = (time: number) =>
+    isSocket ? shared : connect(url, authToken, boundedFetch(fetch, time))
+  const turns = new Turns(CONCURRENCY)
 
-  async function run<T>(work: () => Promise<T>): Promise<T> {
+  async function run<T>(
+    work: (client: Client) => Promise<T>,
+    options: CallOptions = {},
+  ): Promise<T> {
+    const until = performance.now() + (options.patience ?? patience)
+    await turns.take(until)
+    try {
+      return await attempt(work, until)
+    } finally {
+      turns.give()
+    }
+  }
+
+  async function attempt<T>(work: (client: Client) => Promise<T>, until: number): Promise<T> {
     let isRepeated = false
-    for (let attempt = 1; ; attempt++) {
+    let isLocked = false
+    for (let tries = 1; ; tries++) {
+      const time = Math.ceil(Math.min(timeout, Math.max(1, until - performance.now())))
       try {
-        return await within(timeout, work())
+        return await within(time, work(clientFor(time)))
       } catch (error) {
         const violation = asConstraintViolation(error)
         if (violation !== null) throw violation
         if (isLockedOut(error)) {
-          if (attempt >= attempts) {
+          isLocked = true
+          if (performance.now() >= until) {
             throw new DatabaseUnavailable('the database stayed locked', { cause: error })
           }
         } else if (isLost(error)) {
           // A read changes nothing and a write is conditional on its rid, so to send it once more
           // is safe.
-          if (isRepeated) {
-            throw new DatabaseUnavailable('the database does not answer', { cause: error })
+          if (isRepeated || performance.now() >= until) {
+            const words = isLocked ? 'the database stayed locked' : 'the database does not answer'
+            throw new DatabaseUnavailable(words, { cause: error })
           }
           isRepeated = true
         } else {
           throw asRefusal(error)
         }
-        await backOff(attempt)
+        await backOff(tries)
       }
     }
   }
 
-  const send = (mode: 'read' | 'write') => async (statements: readonly Statement<unknown>[]) => {
-    const results = await run(() => client.batch(statements.map(toDriver), mode))
-    return results.map(rowsFromDriver)
-  }
+  const send =
+    (mode: 'read' | 'write'): Driver['read'] =>
+    async (statements, options) => {
+      const results = await run((client) => client.batch(statements.map(toDriver), mode), options)
+      return results.map(rowsFromDriver)
+    }
   return {
     ...databaseOver({ read: send('read'), write: send('write') }),
     runScript: (script) =>
-      run(() => client.executeMultiple(`BEGIN IMMEDIATE;\n${script}\n;COMMIT;`)),
-    close: () => client.close(),
+      run((client) => client.executeMultiple(`BEGIN IMMEDIATE;\n${script}\n;COMMIT;`)),
+    close: () => shared.close(),
+  }
+}
+
+/**
+ * The turns of calls at one database, in their order. A call whose time is over leaves the queue, so
+ * that a database which comes back is not met by calls that nobody waits for.
+ */
+class Turns {
+  #free: number
+  readonly #waiting = new Set<() => void>()
+
+  constructor(count: number) {
+    this.#free = count
+  }
+
+  /** Throws DatabaseUnavailable when no turn came until then (`performance.now()`). */
+  take(until: number): Promise<void> | void {
+    if (this.#free > 0) {
+      this.#free--
+      return
+    }
+    return new Promise((resolve, reject) => {
+      const next = () => {
+        clearTimeout(timer)
+        resolve()
+      }
+      const timer = setTimeout(() => {
+        this.#waiting.delete(next)
+        reject(new DatabaseUnavailable('the database does not keep up with the calls'))
+      }, until - performance.now())
+      this.#waiting.add(next)
+    })
+  }
+
+  give(): void {
+    for (const next of this.#waiting) {
+      this.#waiting.delete(next)
+      next()
+      return
+    }
+    this.#free++
   }
 }
 
@@ -97,7 +187,12 @@ function connect(
   const [base = '', query] = url.split('?', 2)
   const whole = (base.endsWith('/') ? base : base + '/') + (query === undefined ? '' : '?' + query)
   try {
-    return createClient({ url: whole, fetch, ...(authToken ? { authToken } : {}) })
+    return createClient({
+      url: whole,
+      fetch,
+      concurrency: 0, // no queue of its own: Turns is one that can be left
+      ...(authToken ? { authToken } : {}),
+    })
   } catch (error) {
     throw new TypeError(
       `the database's address ${base} cannot be used; write for example https://db.example.com`,
@@ -116,7 +211,8 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
       const { status, headers } = answer
       if (answer.ok) return new Response(body, { status, headers })
       const { words, coded } = readWords(new TextDecoder().decode(body))
-      if (status === 408 || status === 429 || status >= 500) {
+      if (status === 429) throw new Busy(words)
+      if (status === 408 || status >= 500) {
         throw new AnswerLost(`the server answered ${status}${words === '' ? '' : `: ${words}`}`)
       }
       // The client of libSQL keeps the words of plain text and of its own JSON; of all other
@@ -125,7 +221,8 @@ function boundedFetch(fetch: typeof globalThis.fetch, timeout: number): typeof g
         ? new Response(body, { status, headers: { 'content-type': 'application/json' } })
         : new Response(words, { status, headers: { 'content-type': 'text/plain' } })
     } catch (error) {
-      throw error instanceof AnswerLost ? error : new AnswerLost('no answer', { cause: error })
+      if (error instanceof AnswerLost || error instanceof Busy) throw error
+      throw new AnswerLost('no answer', { cause: error })
     }
   }
 }

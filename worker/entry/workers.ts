@@ -108,6 +108,7 @@ export default {
       log('error', 'the environment is faulty', { faults: error.message })
       return new Response('The service is not set up; its log says what is missing.\n', {
         status: 503,
+        headers: { 'Retry-After': '60' },
       })
     }
     return app.fetch(request, env, execution as never)

@@ -1,4 +1,4 @@
-// Events: the parts of their catalogue (../event_catalogue.ts). This file has the forms of its
+// Events: the parts of their catalogue (event_catalogue.ts). This file has the forms of its
 // entries: the kinds of values in `data`, and the kinds of things that an event names.
 // Tables: none; ../events.ts writes `event` and, through triggers, `event_object`.
 // Leaves to each room when an event is appended.
@@ -27,6 +27,7 @@ export const OBJECT_KINDS = [
   'minted_token',
   'role',
   'setting',
+  'signing_key',
 ] as const
 
 export type ObjectKind = (typeof OBJECT_KINDS)[number]

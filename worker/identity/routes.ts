@@ -94,7 +94,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'updateUser',
     at: 'PATCH /v1/users/{id}',
-    summary: 'Change a user (merge patch); disabling one ends all sessions',
+    summary: 'Change a user (merge patch); disabling one ends all sessions and tokens, for good',
     scope: 'users:write',
     params: byId,
     body: userPatch,

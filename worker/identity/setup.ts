@@ -1,7 +1,9 @@
 // Makes the first operator: through a one-time link that a fresh system prints, or from ADMIN_EMAIL
-// and ADMIN_PASSWORD. Both ways end for good as soon as there is an operator.
+// and ADMIN_PASSWORD. Both ways are closed while there is an operator (access/operator_store.ts),
+// and neither promotes an account that is there.
 
 import { grantCreation } from '../access/grants.ts'
+import { operatorExists } from '../access/operator_store.ts'
 import { fieldErrors } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
@@ -16,7 +18,6 @@ import {
   findSetupLink,
   findUserByEmailKey,
   insertSetupLink,
-  operatorExists,
   setupLinkIsMine,
 } from './store.ts'
 import { newUser, userCreation, userInput } from './users.ts'
@@ -111,7 +112,7 @@ export async function ensureFirstOperator(
     operators,
     account: [account],
   } = await cx.db.read({
-    operators: sql<{ found: number }>`select ${operatorExists(cx)} as found`,
+    operators: sql<{ found: number }>`select ${operatorExists(cx.now())} as found`,
     account: findUserByEmailKey(emailKey(input.data.email)),
   })
   if (operators[0]?.found === 1) return false
@@ -124,7 +125,7 @@ export async function ensureFirstOperator(
   const row = await newUser(cx, input.data)
   try {
     const { made } = await cx.db.write({
-      user: userCreation(cx, row, condition`not ${operatorExists(cx)}`),
+      user: userCreation(cx, row, condition`not ${operatorExists(cx.now())}`),
       grant: operatorGrant(cx, row.id),
       made: sql<{ id: string }>`select id from user where id = ${row.id}`,
     })

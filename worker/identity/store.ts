@@ -1,5 +1,6 @@
 // The tables `user`, `session` and `setup_link`. Functions answer statements; use cases put them
 // together.
+import { operatorExists } from '../access/operator_store.ts'
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
@@ -29,6 +30,7 @@ export type LiveSession = SessionRow & {
   user_status: UserRow['status']
   user_created_at: number
   user_updated_at: number
+  user_epoch: number
 }
 
 // --- user -------------------------------------------------------------------------------------
@@ -90,21 +92,29 @@ export const demandUserVersion = (id: string, version: number): Statement =>
     'user_version',
   )
 
-/** Writes the columns of `row`, but for the password, over the user's. */
+/**
+ * Writes the columns of `row`, but for the password, over the user's. Disabling raises the epoch,
+ * which `row` does not say: whatever was issued to the person before is dead, also when the person
+ * is enabled again.
+ */
 export const updateUser = (row: UserRow): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
-      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile}, updated_at = ${row.updated_at},
-      version = ${row.version}
+      epoch = epoch + (status = 'active' and ${row.status} <> 'active'),
+      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile},
+      updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Replaces a password hash by a stronger one of the same password. */
 export const updatePassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
-/** Sets the password, whatever it was, where the condition holds. */
+/**
+ * Sets the password, whatever it was, where the condition holds. Raises the epoch: whatever was
+ * issued to the person before is dead.
+ */
 export const replacePassword = (id: string, password: string, when: Condition): Statement =>
-  sql`update user set password = ${password} where id = ${id} and (${when})`
+  sql`update user set password = ${password}, epoch = epoch + 1 where id = ${id} and (${when})`
 
 export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`
 
@@ -124,7 +134,8 @@ const live = (cx: Context): Condition =>
 export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSession> =>
   sql`select session.*, user.email as user_email, user.email_verified as user_email_verified,
       user.name as user_name, user.locale as user_locale, user.status as user_status,
-      user.created_at as user_created_at, user.updated_at as user_updated_at
+      user.created_at as user_created_at, user.updated_at as user_updated_at,
+      user.epoch as user_epoch
     from session join user on user.id = session.user_id
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 
@@ -169,31 +180,24 @@ export const deleteEndedSessions = (cx: Context): Statement =>
 
 // --- setup_link -------------------------------------------------------------------------------
 
-/** A condition: a person, directly or through a group, is an operator of everything. */
-export const operatorExists = (cx: Context): Condition =>
-  condition`exists (select 1 from "grant" join principal on principal.id = "grant".subject_id
-    where "grant".role = 'operator' and "grant".object_id = '*'
-      and principal.kind in ('user', 'group') and principal.deleted_at is null
-      and ("grant".expires_at is null or "grant".expires_at > ${cx.now()}))`
-
 export const insertSetupLink = (cx: Context, hash: string, ttl: number): Statement =>
   insertWhere(
     setup_link,
     { hash, created_at: cx.now(), expires_at: cx.now() + ttl, redeemed_by: null },
-    condition`not ${operatorExists(cx)}`,
+    condition`not ${operatorExists(cx.now())}`,
     sql`on conflict (hash) do nothing`,
   )
 
 /** The link, if it can be redeemed. */
 export const findSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
   sql`select hash from setup_link where hash = ${hash} and redeemed_by is null
-    and expires_at > ${cx.now()} and not ${operatorExists(cx)}`
+    and expires_at > ${cx.now()} and not ${operatorExists(cx.now())}`
 
 /** Consumes the link for this request; the same request may repeat it. */
 export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: string }> =>
   sql`update setup_link set redeemed_by = ${cx.rid}
     where hash = ${hash} and (redeemed_by = ${cx.rid} or (redeemed_by is null
-      and expires_at > ${cx.now()} and not ${operatorExists(cx)}))
+      and expires_at > ${cx.now()} and not ${operatorExists(cx.now())}))
     returning hash`
 
 /** A condition: this request consumed the link. */

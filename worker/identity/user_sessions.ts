@@ -1,5 +1,5 @@
 // The sessions of a user for operators: listing and ending.
-import { assertMayEditPrincipal } from '../access/power.ts'
+import { assertNothingLacks, demandPower, lackingOver, nameLacks } from '../access/power.ts'
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { Problem } from '../errors.ts'
@@ -54,11 +54,14 @@ export async function endUserSessions(
   id: string,
   onSessionsEnded: SessionsEnded,
 ): Promise<void> {
-  await assertMayEditPrincipal(cx, id)
-  const { users } = await cx.db.write({
-    changes: endAllSessions(cx, id),
-    users: findUserById(id),
-  })
+  const lacking = lackingOver(cx, id)
+  const { users } = await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      changes: endAllSessions(cx, id),
+      users: findUserById(id),
+    }),
+  )
   if (users.length !== 1) throw noSuchUser()
   await onSessionsEnded(cx, id)
 }
@@ -70,11 +73,14 @@ export async function endUserSession(
   session_id: string,
   onSessionsEnded: SessionsEnded,
 ): Promise<void> {
-  await assertMayEditPrincipal(cx, id)
-  const live = await cx.db.read(listLiveSessions(cx, id))
+  const lacking = lackingOver(cx, id)
+  const { live, lacks } = await cx.db.read({ live: listLiveSessions(cx, id), lacks: lacking })
+  assertNothingLacks(lacks)
   if (!live.some((row) => row.id_hash === session_id)) {
     throw new Problem('not_found', 'this user has no such session')
   }
-  await cx.db.write(endBrowserSession(cx, id, session_id))
+  await nameLacks(cx, lacking, () =>
+    cx.db.write([...demandPower(lacking), ...endBrowserSession(cx, id, session_id)]),
+  )
   await onSessionsEnded(cx, id)
 }

@@ -2,8 +2,10 @@
 // are in login.ts and passwords.ts.
 
 import {
-  assertMayEditPrincipal,
+  assertNothingLacks,
   demandOperatorLeft,
+  demandPower,
+  lackingOver,
   lastOperator,
   leavesAnOperator,
 } from '../access/power.ts'
@@ -184,6 +186,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
     created_at: now,
     updated_at: now,
     version: 1,
+    epoch: 0,
   }
 }
 
@@ -256,7 +259,8 @@ export async function createUser(cx: Context, input: UserInput): Promise<UserRow
 
 /**
  * Changes a user. `demanded` is the version that the caller saw, or null. Disabling ends all
- * sessions. Throws Problem not_found, forbidden, precondition_failed, conflict.
+ * sessions. Throws Problem not_found, forbidden, precondition_failed, conflict. Round trips: 1
+ * read, 1 write; again when others write at the same time.
  */
 export async function changeUser(
   cx: Context,
@@ -264,13 +268,17 @@ export async function changeUser(
   patch: UserPatch,
   demanded: number | null,
 ): Promise<UserRow> {
-  await assertMayEditPrincipal(cx, id)
-  return whileOthersWrite(cx, id, demanded, async (current) => {
+  const over = standingOver(cx, id)
+  return whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
     const disables = changed.includes('status') && !isUsable(row)
-    const remains = disables ? [demandOperatorLeft(userIs(row), await demandOperator(cx, id))] : []
-    const write = cx.db.write([...remains, ...userChange(cx, current, row, changed)])
+    if (disables && !remains) throw lastOperator()
+    const write = cx.db.write([
+      ...demandPower(over.lacking),
+      ...(disables ? [demandOperatorLeft(userIs(row), over.remains)] : []),
+      ...userChange(cx, current, row, changed),
+    ])
     return unlessRefused(
       asProblem(write).then(() => row),
       () => null,
@@ -280,12 +288,14 @@ export async function changeUser(
 
 /** Deletes a user: the row and the sessions go, the id stays taken. */
 export async function removeUser(cx: Context, id: string, demanded: number | null): Promise<void> {
-  await assertMayEditPrincipal(cx, id)
-  await whileOthersWrite(cx, id, demanded, async (current) => {
+  const over = standingOver(cx, id)
+  await whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
+    if (!remains) throw lastOperator()
     const isGone = condition`not ${userExists(id)}`
     const write = cx.db.write([
       demandUserVersion(id, current.version),
-      demandOperatorLeft(isGone, await demandOperator(cx, id)),
+      ...demandPower(over.lacking),
+      demandOperatorLeft(isGone, over.remains),
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
       endSessionsOf(id),
       buryPrincipal(cx, id),
@@ -300,15 +310,11 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
   })
 }
 
-/**
- * The condition that another operator remains. One round trip. Throws Problem when none does now.
- */
-async function demandOperator(cx: Context, id: string): Promise<Condition> {
-  const remains = leavesAnOperator(cx.now(), { user: id })
-  const [state] = await cx.db.read(sql<{ remains: number }>`select ${remains} as remains`)
-  if (state?.remains !== 1) throw lastOperator()
-  return remains
-}
+/** Parts on which a change of a user depends: the actor's power, and that an operator remains. */
+const standingOver = (cx: Context, id: string) => ({
+  lacking: lackingOver(cx, id),
+  remains: leavesAnOperator(cx.now(), { user: id }),
+})
 
 const ATTEMPTS = 3
 
@@ -319,13 +325,23 @@ async function whileOthersWrite(
   cx: Context,
   id: string,
   demanded: number | null,
-  write: (current: UserRow) => Promise<UserRow | null>,
+  { lacking, remains }: ReturnType<typeof standingOver>,
+  write: (current: UserRow, remains: boolean) => Promise<UserRow | null>,
 ): Promise<UserRow> {
   for (let i = 0; i < ATTEMPTS; i++) {
-    const [current] = await cx.db.read(findUserById(id))
+    const {
+      user: [current],
+      lacks,
+      state: [state],
+    } = await cx.db.read({
+      user: findUserById(id),
+      lacks: lacking,
+      state: sql<{ remains: number }>`select ${remains} as remains`,
+    })
+    assertNothingLacks(lacks)
     if (current === undefined) throw noSuchUser()
     if (demanded !== null && demanded !== current.version) break
-    const row = await write(current)
+    const row = await write(current, state?.remains === 1)
     if (row !== null) return row
   }
   if (demanded !== null) {

@@ -6,9 +6,15 @@ import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import {
+  acceptSecretKeys,
+  listIndispensable,
+  listSecretKeys,
+  proveSecretKey,
+} from '../secret_keys.ts'
 import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
 import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
-import { deleteKey, insertKeyUnlessPending, type KeyRow, listKeys } from './store.ts'
+import { deleteKey, insertKeyUnlessPending, isKey, type KeyRow, listKeys } from './store.ts'
 
 export type Algorithm = KeyRow['alg']
 
@@ -32,20 +38,32 @@ const MEMORY = 'signing keys'
  * too.
  */
 export async function signingKeys(cx: Context): Promise<readonly KeyRow[]> {
-  const known = recall<readonly KeyRow[]>(cx, MEMORY)
-  if (known !== undefined) return known
-  const { keys, settings, secrets } = await cx.db.read({
+  return recall<readonly KeyRow[]>(cx, MEMORY) ?? readSigningKeys(cx)
+}
+
+/** All keys, as the database has them now. One round trip. */
+export async function readSigningKeys(cx: Context): Promise<readonly KeyRow[]> {
+  const { keys, settings, secrets, secret_keys, sealed } = await cx.db.read({
     keys: listKeys(),
     settings: listSettings(),
     secrets: listStoredSecrets(),
+    secret_keys: listSecretKeys(),
+    sealed: listIndispensable(cx.now()),
   })
   acceptSettings(cx, settings)
   acceptStoredSecrets(cx, secrets)
+  // A SECRET_KEY that is new is noted once, with one more round trip.
+  const note = await acceptSecretKeys(cx, secret_keys, sealed)
   if (FIRST_ALGORITHMS.every((alg) => currentKey(cx, keys, alg) !== undefined)) {
-    return remember(cx, MEMORY, keys, KEY_MEMORY_TTL)
+    if (note !== null) await cx.db.write(note)
+    return acceptKeys(cx, keys)
   }
-  return makeFirstKeys(cx)
+  return makeFirstKeys(cx, note)
 }
+
+/** Remembers keys that were read. */
+export const acceptKeys = (cx: Context, keys: readonly KeyRow[]): readonly KeyRow[] =>
+  remember(cx, MEMORY, keys, KEY_MEMORY_TTL)
 
 /** The key that signs at this moment: the newest of those that may. */
 export function currentKey(
@@ -57,6 +75,13 @@ export function currentKey(
   return keys.findLast((key) => key.alg === alg && key.signs_at <= now)
 }
 
+/** The key that signs now; a sole key that only waits signs too. */
+export const signingKeyOf = (
+  cx: Context,
+  keys: readonly KeyRow[],
+  alg: Algorithm,
+): KeyRow | undefined => currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
+
 /**
  * The key to sign with. The first key of an algorithm is made when it is first needed, with one
  * more round trip. It signs at once, since nothing of that algorithm was signed yet; a key that an
@@ -64,7 +89,7 @@ export function currentKey(
  */
 export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   const keys = await signingKeys(cx)
-  const known = currentKey(cx, keys, alg) ?? keys.find((key) => key.alg === alg)
+  const known = signingKeyOf(cx, keys, alg)
   if (known !== undefined) return known
   // Another process may have made it meanwhile: then this insert does nothing, and the answer is
   // that key.
@@ -72,7 +97,7 @@ export async function ensureKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
     change: insertFirstKey(await makeKey(cx, alg, cx.now())),
     after: listKeys(),
   })
-  const made = remember(cx, MEMORY, after, KEY_MEMORY_TTL).find((key) => key.alg === alg)
+  const made = acceptKeys(cx, after).find((key) => key.alg === alg)
   if (made === undefined) throw new Error(`no ${alg} key after making one`)
   return made
 }
@@ -89,15 +114,19 @@ export async function keysOf(cx: Context, alg: Algorithm): Promise<readonly KeyR
   if (known.length > 0 || recall(cx, looked) !== undefined) return known
   remember(cx, looked, true, 1)
   const keys = await cx.db.read(listKeys())
-  return ofAlg(remember(cx, MEMORY, keys, KEY_MEMORY_TTL))
+  return ofAlg(acceptKeys(cx, keys))
 }
 
-async function makeFirstKeys(cx: Context): Promise<readonly KeyRow[]> {
+async function makeFirstKeys(cx: Context, note: Statement | null): Promise<readonly KeyRow[]> {
   const now = cx.now()
   // Nothing is signed yet, so nobody's cache can be behind: the first keys sign at once.
   const made = await Promise.all(FIRST_ALGORITHMS.map((alg) => makeKey(cx, alg, now)))
-  const { after } = await cx.db.write({ changes: made.map(insertFirstKey), after: listKeys() })
-  return remember(cx, MEMORY, after, KEY_MEMORY_TTL)
+  const { after } = await cx.db.write({
+    note,
+    changes: made.map(insertFirstKey),
+    after: listKeys(),
+  })
+  return acceptKeys(cx, after)
 }
 
 /** Inserts the first key of an algorithm; of several processes that try at once, one succeeds. */
@@ -120,21 +149,21 @@ export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Pro
 
 /**
  * Makes the successor of the current key of an algorithm, unless one is already waiting. Deletes
- * keys with which nothing valid can be signed any more. Answers the key that signs next.
+ * keys of which no valid token can be left. Answers the key that signs next.
  */
 export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
-  const keys = await signingKeys(cx)
+  const keys = await readSigningKeys(cx)
   const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
   const { after } = await cx.db.write({
     changes: [
       insertKeyUnlessPending(row, cx.now()),
       ...outdated.map((key) => deleteKey(key.kid)),
-      appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }),
+      appendEvent(cx, { type: 'key.rotated', subject_id: null, data: { alg } }, isKey(row.kid)),
     ],
     after: listKeys(),
   })
-  remember(cx, MEMORY, after, KEY_MEMORY_TTL)
+  acceptKeys(cx, after)
   const next = after.findLast((key) => key.alg === alg)
   if (next === undefined) throw new Error(`no ${alg} key after a rotation`)
   return next
@@ -148,18 +177,31 @@ function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean 
   return Math.max(last, key.needed_until) < cx.now()
 }
 
-async function makeKey(cx: Context, alg: Algorithm, signs_at: number): Promise<KeyRow> {
+/**
+ * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws UnsealError
+ * when SECRET_KEY does not open the others.
+ */
+export async function makeKey(
+  cx: Context,
+  alg: Algorithm,
+  signs_at: number,
+  replaced?: KeyRow,
+): Promise<KeyRow> {
+  await proveSecretKey(cx, replaced && contextOfKey(replaced.kid))
   const { publicKey, privateKey } = await generateKeyPair(alg, { extractable: true })
   const kid = encodeBase64url(cx.random(12))
   const public_jwk = JSON.stringify({ ...(await exportJWK(publicKey)), kid, alg, use: 'sig' })
   const secret = JSON.stringify(await exportJWK(privateKey))
-  const private_jwk = await seal(cx, `signing_key.private_jwk:${kid}`, secret)
+  const private_jwk = await seal(cx, contextOfKey(kid), secret)
   return { kid, alg, public_jwk, private_jwk, created_at: cx.now(), signs_at, needed_until: 0 }
 }
 
+/** The place of a private key, which its sealed value is bound to. */
+export const contextOfKey = (kid: string): string => `signing_key.private_jwk:${kid}`
+
 /** The private key as it is kept. Throws UnsealError when SECRET_KEY does not open it. */
 export const privateJwk = async (cx: Context, key: KeyRow): Promise<JWK> =>
-  JSON.parse(await unseal(cx, `signing_key.private_jwk:${key.kid}`, key.private_jwk))
+  JSON.parse(await unseal(cx, contextOfKey(key.kid), key.private_jwk))
 
 /**
  * The private key, imported once per process. Throws UnsealError when SECRET_KEY does not open it.

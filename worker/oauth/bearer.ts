@@ -11,6 +11,7 @@ import type { Reason } from '../refusals.ts'
 import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
 import {
+  assertProofsOfProfile,
   type Credential,
   proveHolder,
   readOnce,
@@ -68,6 +69,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const [row] = rows.client
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = parseClient(row)
+  assertProofsOfProfile(client, proofs)
   // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(
     (one) => isManagementScope(one) && isRegisteredScope(client, one),

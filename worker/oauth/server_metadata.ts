@@ -6,7 +6,6 @@ import { UI_LOCALES } from '../pages/messages.ts'
 import type { Settings } from '../settings.ts'
 import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorize/request.ts'
-import { REQUEST_OBJECT_ALGORITHMS } from './authorize/request_object.ts'
 import { RESPONSE_MODES } from './authorize/response.ts'
 import { CLAIMS_SUPPORTED } from './claims.ts'
 import { SIGNING_ALGORITHMS } from './client_authentication/client_authentication.ts'
@@ -69,7 +68,8 @@ export function serverMetadata(cx: Context, settings: Settings) {
     request_parameter_supported: true,
     request_uri_parameter_supported: true,
     require_request_uri_registration: true,
-    request_object_signing_alg_values_supported: REQUEST_OBJECT_ALGORITHMS,
+    // Those that a client may use which registered none (RFC 9101 §10.5).
+    request_object_signing_alg_values_supported: CLIENT_ALGORITHMS,
     require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
     ui_locales_supported: UI_LOCALES,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10

@@ -328,7 +328,7 @@ describe('a good request', () => {
   })
 })
 
-describe('addresses of native clients', () => {
+describe('addresses of native clients and of others that are public', () => {
   const native = (redirect_uri: string) => requestPath({ client_id: 'native', redirect_uri })
   const cases: [string, boolean][] = [
     ['http://127.0.0.1/cb', true],
@@ -337,8 +337,14 @@ describe('addresses of native clients', () => {
     ['http://[::1]/cb?x=1', true],
     ['http://localhost:4000/cb', true],
     ['com.example.app:/cb', true],
-    ['http://localhost:51234/cb', false],
-    ['http://localhost/cb', false],
+    ['http://localhost:51234/cb', true],
+    ['http://localhost/cb', true],
+    ['http://localhost:0/cb', false],
+    ['http://localhost:51234/', false],
+    ['http://localhost.evil.example:51234/cb', false],
+    ['http://app.localhost:51234/cb', false],
+    ['http://LOCALHOST:51234/cb', false],
+    ['https://localhost:51234/cb', false],
     ['http://127.0.0.1:0/cb', false],
     ['http://127.0.0.1:65536/cb', false],
     ['http://127.0.0.1:51234/cb/', false],
@@ -361,17 +367,41 @@ describe('addresses of native clients', () => {
     expect(page.status).toBe(taken ? 303 : 400)
   })
 
-  test('the port does not count for web clients', async () => {
-    await createClient(worker.context(), {
-      ...APP,
-      client_id: 'local',
-      redirect_uris: ['http://127.0.0.1:3000/cb'],
-    })
-    const at = (port: number) =>
-      get(requestPath({ client_id: 'local', redirect_uri: `http://127.0.0.1:${port}/cb` }))
-    expect((await at(3000)).status).toBe(303)
-    expect((await at(3001)).status).toBe(400)
-  })
+  test.each(['http://127.0.0.1/cb', 'http://[::1]/cb', 'http://localhost/cb'])(
+    'of a public client %s has any port, whatever its application_type',
+    async (registered) => {
+      const client_id = `tool-${new URL(registered).hostname.replaceAll(/\W/g, '')}`
+      const redirect_uris = [registered]
+      await createClient(worker.context(), {
+        ...APP,
+        client_id,
+        application_type: 'web',
+        redirect_uris,
+      })
+      const at = (redirect_uri: string) => get(requestPath({ client_id, redirect_uri }))
+      expect((await at(registered)).status).toBe(303)
+      expect((await at(registered.replace('/cb', ':51234/cb'))).status).toBe(303)
+      expect((await at(registered.replace('/cb', ':51234/other'))).status).toBe(400)
+    },
+  )
+
+  test.each(['web', 'native'] as const)(
+    'of a %s client that proves itself count with their port',
+    async (application_type) => {
+      const client_id = `secret-${application_type}`
+      await createClient(worker.context(), {
+        ...APP,
+        client_id,
+        application_type,
+        token_endpoint_auth_method: 'client_secret_basic',
+        redirect_uris: ['http://127.0.0.1:3000/cb'],
+      })
+      const at = (port: number) =>
+        get(requestPath({ client_id, redirect_uri: `http://127.0.0.1:${port}/cb` }))
+      expect((await at(3000)).status).toBe(303)
+      expect((await at(3001)).status).toBe(400)
+    },
+  )
 
   test('the form’s target is the origin, or the scheme where a CSP cannot name the host', async () => {
     const target = async (redirect_uri: string) =>

@@ -202,6 +202,13 @@ describe('a request object', () => {
     ...['at+jwt', 'dpop+jwt', 'logout+jwt', 'client-authentication+jwt', 'secevent+jwt'].map(
       (typ) => [`with typ ${typ}`, () => sign({}, { typ })] as [string, () => Promise<string>],
     ),
+    ['with a typ that is no text', () => sign({}, { typ: 1 })],
+    ['with null as typ', () => sign({}, { typ: null })],
+    ['with a kid that is no text', () => sign({}, { kid: {} })],
+    [
+      'with a list as alg',
+      async () => (await sign()).replace(/^[^.]*/, b64({ alg: ['ES256'], typ: 'JWT' })),
+    ],
     ['of another issuer', () => sign({ iss: 'other' })],
     ['for another audience', () => sign({ aud: 'https://other.example' })],
     ['that ran out', () => sign({ exp: NOW })],
@@ -343,7 +350,9 @@ describe('a request object', () => {
     expect(await kept(worker)).toMatchObject({ state: 'inside' })
     // Not with a signature of anything, nor when it ran out, nor signed after all.
     const late = new UnsecuredJWT(claimsWith({ exp: NOW })).encode()
-    for (const request of [`${unsigned}AAAA`, late, await sign()]) {
+    const demanding = unsigned.replace(/^[^.]*/, b64({ alg: 'none', crit: ['x'], x: 1 }))
+    const typeless = unsigned.replace(/^[^.]*/, b64({ alg: 'none', typ: 1 }))
+    for (const request of [`${unsigned}AAAA`, late, await sign(), demanding, typeless]) {
       expect(answerOf(await at(request))).toMatchObject({ error: 'invalid_request_object' })
     }
     const strict = await startSigned({ ...none, require_signed_request_object: true })

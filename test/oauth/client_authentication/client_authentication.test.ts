@@ -33,6 +33,8 @@ const job = { client_id: 'job', grant_types: ['client_credentials' as const], sc
 /** Attempts that do not use the Authorization header, and so get no challenge (RFC 6749 §5.2). */
 const WITHOUT_HEADER = ['no secret', 'device without proof', 'nothing', 'secret alone']
 
+import { reasonOf } from '../../support/log.ts'
+
 describe('secrets', () => {
   test('Basic and post work for the client registered for them, and not for the other', async () => {
     const worker = await startIssuer()
@@ -117,12 +119,13 @@ describe('secrets', () => {
     for (const more of [
       { client_secret: secret },
       { client_id: 'job', client_secret: secret },
-      { client_id: 'other' },
       asserted('x.y.z'),
       { client_assertion: 'x.y.z' },
     ]) {
       expect((await token(worker, { ...own, ...more }, header)).body.error).toBe('invalid_request')
     }
+    const other = await token(worker, { ...own, client_id: 'other' }, header)
+    expect([other.status, other.body.error]).toEqual([401, 'invalid_client'])
     const same = await token(worker, { ...own, client_id: 'job' }, header)
     expect(same.status).toBe(200)
   })
@@ -224,6 +227,10 @@ describe('private_key_jwt', () => {
     ['sub that is no text', { claims: { sub: { $ne: null } as never } }, 401],
     ['the type of an access token', { header: { typ: 'at+jwt' } }, 401],
     ['a type that is no text', { header: { typ: 7 } }, 401],
+    ['null as type', { header: { typ: null } }, 401],
+    ['the type with its prefix', { header: { typ: 'application/JWT' } }, 200],
+    ['a kid that is no text', { header: { kid: 7 } }, 401],
+    ['a key that is no object', { header: { jwk: 'x' } }, 401],
     ['an unknown kid', { header: { kid: 'k2' } }, 401],
     ['a path as kid', { header: { kid: '../../k1' } }, 401],
     ['a critical extension', { header: { crit: ['exp'] } }, 401],
@@ -291,7 +298,8 @@ describe('private_key_jwt', () => {
     const alone = await token(worker, { ...own, client_assertion: good })
     expect(alone.status).toBe(401)
     const other = await token(worker, { ...own, ...asserted(good), client_id: 'app' })
-    expect(other.body.error).toBe('invalid_request')
+    expect([other.status, other.body.error]).toEqual([401, 'invalid_client'])
+    expect(reasonOf(worker)).toBe('client_id_mismatch')
     // None of this consumed it.
     expect((await token(worker, { ...own, ...asserted(good), client_id: 'job' })).status).toBe(200)
   })

@@ -9,6 +9,8 @@ import { sql } from '../../../worker/db/sql.ts'
 import { dpopNonce } from '../../../worker/oauth/client_authentication/dpop.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
+import { reasonOf } from '../../support/log.ts'
+import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import {
   answerOf,
   VERIFIER as FLOW_VERIFIER,
@@ -83,6 +85,8 @@ const proofFor = (
   more: ProofOptions = {},
 ) => dpopProof(worker, signer, { path: USERINFO, method: 'GET', access_token, ...more })
 
+const ALG_OF: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' }
+
 describe('a proof at the token endpoint', () => {
   test.each(['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'])(
     'signed with %s binds the token of a client',
@@ -113,10 +117,13 @@ describe('a proof at the token endpoint', () => {
     ['another type', { header: { typ: 'JWT' } }, 'bad_signature'],
     ['no type', { header: { typ: undefined } }, 'bad_signature'],
     ['no key', { header: { jwk: undefined } }, 'proof_key'],
-    ['a key that is no object', { header: { jwk: 'x' } }, 'proof_key'],
-    ['a list as key', { header: { jwk: [] } }, 'proof_key'],
+    ['a key that is no object', { header: { jwk: 'x' } }, 'no_jwt'],
+    ['a list as key', { header: { jwk: [] } }, 'no_jwt'],
+    ['a key type that is no text', { header: { jwk: { kty: 1 } } }, 'proof_key'],
+    ['a type that is no text', { header: { typ: 1 } }, 'no_jwt'],
+    ['a key id that is no text', { header: { kid: 1 } }, 'no_jwt'],
     ['a key id instead of a key', { header: { jwk: undefined, kid: 'k' } }, 'proof_key'],
-    ['an unknown critical extension', { header: { crit: ['x'], x: 1 } }, 'bad_signature'],
+    ['an unknown critical extension', { header: { crit: ['x'], x: 1 } }, 'no_jwt'],
     ['no jti', { claims: { jti: undefined } }, 'proof_jti'],
     ['an empty jti', { claims: { jti: '' } }, 'proof_jti'],
     ['a jti that is no text', { claims: { jti: 1 } }, 'proof_jti'],
@@ -162,6 +169,25 @@ describe('a proof at the token endpoint', () => {
     expect(await count(worker, sql`from used_assertion`)).toBe(0)
   })
 
+  test.each<[string, Record<string, unknown>, string | undefined]>([
+    ['alg of the proof', { alg: 'ES256' }, undefined],
+    ['use sig', { use: 'sig' }, undefined],
+    ['another alg', { alg: 'RS256' }, 'proof_key'],
+    ['an alg that is no text', { alg: 1 }, 'proof_key'],
+    ['use enc', { use: 'enc' }, 'proof_key'],
+    ['another alg of its kind', { alg: 'PS256' }, 'proof_key'],
+  ])('whose own key names %s: %j gives %s', async (_, members, reason) => {
+    const { worker, ask } = await startJob()
+    const signer = await makeSigner(members['alg'] === 'PS256' ? 'RS256' : 'ES256')
+    const proof = await dpopProof(worker, signer, {
+      header: { jwk: { ...signer.jwk, ...members } },
+    })
+    const { status, body } = await ask(proof)
+    const error = reason === undefined ? undefined : 'invalid_dpop_proof'
+    expect([status, body.error]).toEqual([reason === undefined ? 200 : 400, error])
+    if (reason !== undefined) expect(reasonOf(worker)).toBe(reason)
+  })
+
   test('a private key, a foreign signature, alg none, HMAC and a short RSA key are refused', async () => {
     const { worker, ask } = await startJob()
     const [signer, thief] = [await makeSigner('ES256'), await makeSigner('ES256')]
@@ -194,6 +220,12 @@ describe('a proof at the token endpoint', () => {
         .setProtectedHeader({ typ: 'dpop+jwt', alg: 'HS256', jwk: symmetric as never })
         .sign(secret),
       'a short RSA key': `${encode({ alg: 'RS256', jwk: { kty: 'RSA', n, e } })}.${body}.${signature}`,
+      ...Object.fromEntries(
+        WEAK_KEYS.map(([name, jwk]) => [
+          `with ${name}`,
+          `${encode({ alg: ALG_OF[String(jwk['kty'])] ?? 'ES256', jwk })}.${body}.${signature}`,
+        ]),
+      ),
       'a signature cut off': good.slice(0, -4),
       'two proofs in one header': `${good}, ${await dpopProof(worker, signer)}`,
       'the same proof twice': `${good},${good}`,

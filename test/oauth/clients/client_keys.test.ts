@@ -4,6 +4,7 @@ import { expect, test } from 'vitest'
 import type { ClientInput } from '../../../worker/oauth/clients/clients.ts'
 import { type Outside, startWorker, type TestWorker } from '../../context.ts'
 import { reasonOf } from '../../support/log.ts'
+import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import {
   addApp,
   addClient,
@@ -188,4 +189,28 @@ test('token_endpoint_auth_signing_alg is obeyed, under both names of Ed25519', a
   expect((await ask(worker, ed)).status).toBe(200)
   expect((await ask(worker, rsa)).body.error).toBe('invalid_client')
   expect(reasonOf(worker)).toBe('assertion_alg')
+})
+
+test('weak keys at a jwks_uri are passed over like those of no use', async () => {
+  const signer = await makeSigner('ES256', 'good')
+  const weak = WEAK_KEYS.map(([, jwk], n) => ({ ...jwk, kid: `weak-${n}` }))
+  const { worker } = await startPublished(() => Response.json({ keys: [...weak, signer.jwk] }))
+  expect((await ask(worker, signer)).status).toBe(200)
+  for (const { kid } of weak) {
+    expect((await ask(worker, signer, { kid })).status).toBe(401)
+    expect(reasonOf(worker)).toBe('no_such_key')
+  }
+})
+
+/** RFC 8410 has no word on it: S = 0 and R = A verify for a key of order 1, for any message. */
+test('nobody signs with an Ed25519 key of small order', async () => {
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: `AQ${'A'.repeat(41)}`, kid: 'k1' }
+  const { worker } = await startPublished(() => Response.json({ keys: [jwk] }))
+  const real = await makeSigner('EdDSA', 'k1')
+  const [header, payload] = (await assertion(worker, real, 'job', { header: { kid: 'k1' } })).split(
+    '.',
+  )
+  const forged = `${header}.${payload}.AQ${'A'.repeat(84)}`
+  expect((await token(worker, { ...own, ...asserted(forged) })).status).toBe(401)
+  expect(reasonOf(worker)).toBe('no_such_key')
 })

@@ -195,7 +195,7 @@ describe('a client', () => {
 })
 
 describe('a client cannot be', () => {
-  const jwk = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) }
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }
   const assertion = { token_endpoint_auth_method: 'private_key_jwt', redirect_uris: [CALLBACK] }
   const uri = (one: string) => ({ redirect_uris: [one] })
   const native = (one: string) => ({ application_type: 'native', redirect_uris: [one] })
@@ -243,12 +243,12 @@ describe('a client cannot be', () => {
     [
       'with a symmetric key',
       { ...assertion, jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } },
-      '/jwks/keys/0/kty',
+      '/jwks/keys/0',
     ],
     [
       'with a key without its members',
       { ...assertion, jwks: { keys: [{ kty: 'EC', crv: 'P-256', x: jwk.x }] } },
-      '/jwks/keys/0',
+      '/jwks/keys/0/y',
     ],
     [
       'with a short RSA key',
@@ -286,6 +286,13 @@ describe('a client cannot be', () => {
     ['with a resource with a fragment', { resources: ['https://api.example/#x'] }, '/resources/0'],
     ['with a resource like an id', { resources: ['app'] }, '/resources/0'],
     ['with our own resource', { resources: ['urn:allauth:mqtt'] }, '/resources/0'],
+    ['that serves what is no resource', { serves: ['app'] }, '/serves/0'],
+    ['that serves what is ours', { serves: ['urn:allauth:mqtt'] }, '/serves/0'],
+    [
+      'that serves and proves nothing',
+      { token_endpoint_auth_method: 'none', serves: ['https://api.example'] },
+      '/serves',
+    ],
     ['with a short access_token_ttl', { access_token_ttl: 59 }, '/access_token_ttl'],
     ['with a long access_token_ttl', { access_token_ttl: 86_401 }, '/access_token_ttl'],
     ['with a broken access_token_ttl', { access_token_ttl: 60.5 }, '/access_token_ttl'],
@@ -351,6 +358,26 @@ describe('a client cannot be', () => {
     })
     expect(status).toBe(400)
     expect(pointers(body)).toContain(pointer)
+  })
+
+  test.each([
+    ['myapp:/cb', 'native', "a scheme of one's own needs a dot"],
+    ['myapp:/cb', 'web', "a scheme of one's own needs a dot"],
+    ['home-assistant://auth/cb', 'native', "a scheme of one's own needs a dot"],
+    ['com.example.app:/cb', 'web', 'application_type must be native'],
+    ['javascript:alert(1)', 'native', 'must use https'],
+    ['http://app.example/cb', 'native', 'must use https'],
+  ] as const)('what %s of a %s client lacks is said: %s', async (uri, application_type, words) => {
+    const entry = { application_type, token_endpoint_auth_method: 'none', scope: 'openid' }
+    for (const member of ['redirect_uris', 'post_logout_redirect_uris']) {
+      const given = { ...entry, redirect_uris: [CALLBACK], [member]: [uri] }
+      const { status, body } = await call('POST', '/v1/clients', given)
+      expect(status).toBe(400)
+      const [error] = body['errors'] as { pointer: string; detail: string }[]
+      expect(error?.pointer).toBe(`/${member}/0`)
+      expect(error?.detail).toContain(words)
+      expect(error?.detail.includes('must use https')).toBe(words === 'must use https')
+    }
   })
 
   test('what it is not when created, by a patch', async () => {

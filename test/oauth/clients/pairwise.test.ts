@@ -230,7 +230,7 @@ describe('a client cannot be pairwise', () => {
     ['with addresses of two hosts', { redirect_uris: [ONE, TWO] }, SECTORLESS],
     [
       'with addresses that have no host',
-      { application_type: 'native', redirect_uris: ['com.example.app:/cb'] },
+      { application_type: 'native', redirect_uris: ['com.example.app:/cb'], first_party: false },
       SECTORLESS,
     ],
     [

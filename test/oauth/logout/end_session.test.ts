@@ -252,20 +252,41 @@ test('where nobody is signed in the browser is led straight back', async () => {
   expect(await isSignedIn(browser)).toBe(true)
 })
 
-test('a native client comes back to its loopback address at any port', async () => {
+test.each(['native', 'web'] as const)(
+  'a public %s client comes back to its loopback address at any port',
+  async (application_type) => {
+    const { worker, browser } = await startSignedIn()
+    await createClient(worker.context(), {
+      client_id: 'desktop',
+      application_type,
+      token_endpoint_auth_method: 'none',
+      redirect_uris: ['http://127.0.0.1/callback'],
+      post_logout_redirect_uris: ['http://127.0.0.1/bye', 'http://localhost/bye'],
+    })
+    const given = { client_id: 'desktop', post_logout_redirect_uri: 'http://127.0.0.1:53211/bye' }
+    const named = { ...given, post_logout_redirect_uri: 'http://localhost:53211/bye' }
+    expect((await browser.get(logoutPath(named))).status).toBe(200)
+    const done = await browser.submit(await browser.get(logoutPath(given)), { action: 'logout' })
+    expect(locationOf(done).href).toBe('http://127.0.0.1:53211/bye')
+    const web = { client_id: 'shop', post_logout_redirect_uri: 'https://shop.example:444/bye' }
+    expect((await browser.get(logoutPath(web))).status).toBe(400)
+  },
+)
+
+test('a client that proves itself comes back to its loopback address at its port alone', async () => {
   const { worker, browser } = await startSignedIn()
   await createClient(worker.context(), {
     client_id: 'desktop',
     application_type: 'native',
-    token_endpoint_auth_method: 'none',
-    redirect_uris: ['http://127.0.0.1/callback'],
-    post_logout_redirect_uris: ['http://127.0.0.1/bye'],
+    redirect_uris: ['http://127.0.0.1:3000/callback'],
+    post_logout_redirect_uris: ['http://127.0.0.1:3000/bye'],
   })
-  const given = { client_id: 'desktop', post_logout_redirect_uri: 'http://127.0.0.1:53211/bye' }
-  const done = await browser.submit(await browser.get(logoutPath(given)), { action: 'logout' })
-  expect(locationOf(done).href).toBe('http://127.0.0.1:53211/bye')
-  const web = { client_id: 'shop', post_logout_redirect_uri: 'https://shop.example:444/bye' }
-  expect((await browser.get(logoutPath(web))).status).toBe(400)
+  const at = async (port: number) => {
+    const post_logout_redirect_uri = `http://127.0.0.1:${port}/bye`
+    return (await browser.get(logoutPath({ client_id: 'desktop', post_logout_redirect_uri })))
+      .status
+  }
+  expect([await at(3000), await at(3001)]).toEqual([200, 400])
 })
 
 describe('is told to the person, sends nobody anywhere and ends nothing:', () => {

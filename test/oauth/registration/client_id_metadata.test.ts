@@ -170,6 +170,20 @@ describe('a client of this kind', () => {
     expect(fetched).toEqual([URL_OF_CLIENT])
   })
 
+  test.each([{}, { application_type: 'web' }, { application_type: 'native' }])(
+    'a tool whose document has http://localhost/callback comes from any port: %j',
+    async (type) => {
+      serveJson({ ...DOCUMENT, ...type, redirect_uris: ['http://localhost/callback'] })
+      const redirect_uri = 'http://localhost:53682/callback'
+      const question = await follow(browser, await ask({ redirect_uri }))
+      expect(question.html).toContain('localhost:53682')
+      const done = await browser.submit(question, { action: 'allow' })
+      const { code = '' } = answerOf(done, redirect_uri)
+      const { status } = await redeem(code, { client_id: URL_OF_CLIENT, redirect_uri })
+      expect(status).toBe(200)
+    },
+  )
+
   test('proves itself by a key of its document, and looks at its own tokens', async () => {
     const signer = await makeSigner('ES256', 'k1')
     const method = { token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [signer.jwk] } }
@@ -198,6 +212,7 @@ describe('a client of this kind', () => {
       first_party: true,
       require_pkce: false,
       resources: ['https://api.example'],
+      serves: ['https://api.example'],
       authorization_details_types: ['device'],
       access_token_format: 'opaque',
     })
@@ -208,17 +223,37 @@ describe('a client of this kind', () => {
     expect(
       await row(
         worker,
-        sql`select scope, grant_types, first_party, resources, members from client where id = ${URL_OF_CLIENT}`,
+        sql`select scope, grant_types, first_party, resources, serves, members from client where id = ${URL_OF_CLIENT}`,
       ),
     ).toEqual({
       scope: 'openid email',
       grant_types: '["authorization_code"]',
       first_party: 0,
       resources: '[]',
+      serves: '[]',
       members: '{}',
     })
     const alone = { grant_type: 'client_credentials', client_id: URL_OF_CLIENT }
     expect((await token(worker, alone)).body.error).toBe('unauthorized_client')
+  })
+
+  test('gets the scopes and resources that the settings say, anew each time its document is read', async () => {
+    const resource = 'https://tools.example/mcp'
+    const agent = { scope: 'tools', resource: [resource] }
+    serveJson({ ...DOCUMENT, scope: 'openid tools' })
+    expect((await ask(agent)).status).toBe(400)
+    const settings = {
+      self_registered_scopes: ['openid', 'tools'],
+      self_registered_resources: [resource],
+    }
+    await changeSettings(worker.context(), settings)
+    worker.clock.now += 3600
+    const code = await allow(await ask(agent))
+    const { body } = await redeem(code, { client_id: URL_OF_CLIENT })
+    expect(claimsOf(body.access_token)).toMatchObject({ aud: resource, scope: 'tools' })
+    await changeSettings(worker.context(), { self_registered_resources: null })
+    worker.clock.now += 3600
+    expect((await ask(agent)).headers.get('location')).toContain('error=invalid_target')
   })
 
   test('two requests at once make one client', async () => {

@@ -2,6 +2,7 @@
 import * as oauth from 'oauth4webapi'
 import * as openid from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
+import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { createUser } from '../../../worker/identity/users.ts'
 import { FETCHES_MAX } from '../../../worker/oauth/authorize/request_object.ts'
@@ -198,6 +199,7 @@ describe('registering', () => {
         access_token_format: 'opaque',
         access_token_ttl: 86_400,
         resources: ['https://api.example'],
+        serves: ['https://api.example'],
         authorization_details_types: ['device'],
         profile: 'fapi2',
         scope: 'openid mqtt manage users:read reports',
@@ -224,6 +226,7 @@ describe('registering', () => {
       'authorization_details_types',
       'profile',
       'resources',
+      'serves',
       'logo_uri',
       'id_token_encrypted_response_alg',
       'access_token_ttl',
@@ -261,6 +264,11 @@ describe('registering', () => {
       'redirect_uris/0',
     ],
     [
+      'a scheme of its own without a dot',
+      { application_type: 'native', redirect_uris: ['myapp:/cb'] },
+      "redirect_uris/0: has the scheme myapp: but a scheme of one's own needs a dot, as com",
+    ],
+    [
       'a scheme of its own for a web client',
       { redirect_uris: ['com.example.app:/cb'] },
       'redirect_uris/0',
@@ -273,7 +281,7 @@ describe('registering', () => {
   ])('%s is invalid_redirect_uri', async (_, metadata, member) => {
     const { status, body, headers } = await register(worker, metadata, permit)
     expect([status, body['error']]).toEqual([400, 'invalid_redirect_uri'])
-    expect(body['error_description']).toMatch(new RegExp(`^${member}: [\\x20-\\x5b\\x5d-\\x7e]+$`))
+    expect(body['error_description']).toMatch(new RegExp(`^${member}[\\x20-\\x5b\\x5d-\\x7e]+$`))
     expect(headers.get('cache-control')).toBe('no-store')
     expect(headers.get('access-control-allow-origin')).toBe('*')
   })
@@ -299,12 +307,15 @@ describe('registering', () => {
       { jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43), d: 'b' }] } },
       'jwks/keys/0',
     ],
-    ['no key of use', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys'],
+    ['a symmetric key', { jwks: { keys: [{ kty: 'oct', k: 'abc' }] } }, 'jwks/keys/0'],
+    ['no key of use', { jwks: { keys: [{ kty: 'AKP', pub: 'abc' }] } }, 'jwks/keys'],
     [
       'keys in two places',
       {
         jwks_uri: 'https://app.example/jwks',
-        jwks: { keys: [{ kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43) }] },
+        jwks: {
+          keys: [{ kty: 'OKP', crv: 'Ed25519', x: '11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo' }],
+        },
       },
       'jwks_uri',
     ],
@@ -419,6 +430,35 @@ describe('registering', () => {
     const beside = { redirect_uris: [`${CALLBACK}/2`] }
     expect(await change(pairwise, beside)).toEqual([200, undefined])
     expect(await change(pairwise, { subject_type: 'public' })).toEqual([200, undefined])
+  })
+
+  test('without a token it gets the scopes and resources that the settings say, and no other', async () => {
+    await setRegistration(worker, 'open')
+    await changeSettings(worker.context(), {
+      self_registered_scopes: ['openid', 'tools'],
+      // Our own are led to by scopes, so this one changes nothing.
+      self_registered_resources: ['https://tools.example/mcp', `${ISSUER}/v1`],
+    })
+    const native = { token_endpoint_auth_method: 'none' }
+    const { body } = await register(worker, { ...native, scope: 'openid email tools manage' })
+    expect(body['scope']).toBe('openid tools')
+    expect(body['resources']).toEqual(['https://tools.example/mcp'])
+    expect((await register(worker, native)).body['scope']).toBe('openid tools')
+    expect((await register(worker, { scope: 'email' })).status).toBe(400)
+    await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+    const browser = new Browser(worker)
+    await signIn(worker, browser, 'ann')
+    const { client_id } = body
+    const ask = (resource: string) =>
+      browser.get(requestPath({ client_id, scope: 'tools', resource }))
+    const asked = await follow(browser, await ask('https://tools.example/mcp'))
+    expect(asked.html).toContain('https://tools.example/mcp')
+    const refused = await ask('https://other.example/mcp')
+    expect([refused.status, refused.html]).toEqual([400, expect.stringContaining('resource')])
+    // With an initial access token it is the operator's word in there that counts.
+    const vouched = await register(worker, { scope: 'openid email' }, permit)
+    expect(vouched.body['scope']).toBe('openid email')
+    expect(vouched.body).not.toHaveProperty('resources')
   })
 
   test('it takes two round trips, and one without a token', async () => {
@@ -716,9 +756,11 @@ describe('looking after itself', () => {
       require_pkce: true,
       first_party: true,
       resources: ['https://api.example'],
+      serves: ['https://api.example'],
     })
     expect(body).toMatchObject({ scope: 'openid', require_pkce: false, first_party: false })
     expect(body).not.toHaveProperty('resources')
+    expect(body).not.toHaveProperty('serves')
     const wide = await put({ scope: 'openid email' })
     expect(wide.body['scope']).toBe('openid')
     expect((await put({ scope: 'mqtt' })).status).toBe(400)

@@ -44,7 +44,7 @@ async function startShop() {
   const server = await addClient(worker, {
     ...machine,
     client_id: 'shop',
-    resources: [API_OF_SHOP],
+    serves: [API_OF_SHOP],
   })
   const stranger = await addClient(worker, { ...machine, client_id: 'stranger' })
   const who = {
@@ -93,6 +93,25 @@ test('its own client may look too, every other one is told that the token is ina
   expect((await look(access_token, 'job')).body['active']).toBe(true)
   const other = await look(access_token, 'stranger')
   expect([other.status, other.body]).toEqual([200, { active: false }])
+})
+
+test('a client that may only call an API looks at no token of another that is for it', async () => {
+  const { worker, access_token } = await startShop()
+  const secret = await addClient(worker, {
+    client_id: 'caller',
+    grant_types: ['client_credentials'],
+    scope: 'orders',
+    resources: [API_OF_SHOP],
+  })
+  const look = async (text: string) =>
+    (await post(worker, '/oauth/introspect', { token: text }, basic('caller', secret))).body
+  expect(await look(access_token)).toEqual({ active: false })
+  const person = await signIn(worker, { scope: 'orders', resource: [API_OF_SHOP] })
+  expect(await look(person.access_token)).toEqual({ active: false })
+  // Its own it may look at.
+  const own = { grant_type: 'client_credentials', resource: API_OF_SHOP }
+  const { body } = await token(worker, own, basic('caller', secret))
+  expect((await look(body.access_token ?? ''))['active']).toBe(true)
 })
 
 test('nobody looks at a token without authentication', async () => {
@@ -233,7 +252,9 @@ test('an operator-minted token is inactive once it is revoked or its device susp
   await setStatus(worker, 'device', 'dim-1', 'suspended')
   const { origin, sub, client_id } = (await readAccessToken(worker.context(), text))!
   const states = async () =>
-    await worker.context().db.read(findLiveOrigin({ origin, sub, client_id }, worker.clock.now))
+    await worker
+      .context()
+      .db.read(findLiveOrigin({ origin, epoch: 0, sub, client_id }, worker.clock.now))
   expect(await states()).toEqual([])
   await setStatus(worker, 'device', 'dim-1', 'active')
   expect(await states()).toEqual([{ kind: 'device_token' }])
@@ -251,7 +272,7 @@ test('an origin counts only for its own subject and client, and a minted one onl
   const minted = (await readAccessToken(worker.context(), await mintDeviceToken(worker, 'dim-1')))!
     .origin
   const kindOf = async (origin: string, sub: string, client_id: string, later = 0) => {
-    const origins = findLiveOrigin({ origin, sub, client_id }, worker.clock.now + later)
+    const origins = findLiveOrigin({ origin, epoch: 0, sub, client_id }, worker.clock.now + later)
     const rows = await worker.context().db.read(origins)
     return rows.map((one) => one.kind).join()
   }

@@ -10,6 +10,7 @@ import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import type { TrustedIssuer } from '../../../worker/settings.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../../context.ts'
+import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import { rowsOf } from '../flow.ts'
 import {
   AS,
@@ -325,6 +326,9 @@ describe('refused alike, by dull words, is an assertion', () => {
     ['with an endless id', () => say({ claims: { jti: 'x'.repeat(256) } })],
     ['without subject', () => say({ claims: { sub: undefined } })],
     ['of the type of access tokens', () => say({ header: { typ: 'at+jwt' } })],
+    ['of a type that is no text', () => say({ header: { typ: 1 } })],
+    ['of the type null', () => say({ header: { typ: null } })],
+    ['with a key id that is no text', () => say({ header: { kid: [1] } })],
     ['of the type of logout tokens', () => say({ header: { typ: 'logout+jwt' } })],
     ['with a header that must be understood', () => say({ header: { crit: ['x'], x: 1 } })],
     [
@@ -403,6 +407,10 @@ describe('refused alike, by dull words, is an assertion', () => {
     ['the person is deleted', () => write(worker, sql`delete from user`)],
     ['the client is disabled', () => setStatus(worker, 'client', 'portal', 'disabled')],
     ['what was allowed is withdrawn', () => write(worker, sql`delete from allowed_scope`)],
+    [
+      'it is allowed to another form of the client',
+      () => write(worker, sql`update allowed_scope set client_digest = 'other'`),
+    ],
   ])('when meanwhile %s', async (_, end) => {
     expect(told(await bring(await say(), {}, overtaken(worker, end)))).toEqual(DULL)
     expect(await count(worker, sql`from authorization`)).toBe(0)
@@ -427,6 +435,13 @@ describe('scopes', () => {
     const { status, body } = await bring(jwt, more)
     expect([status, body.error]).toEqual([400, error])
     expect((await bring(jwt)).status).toBe(200)
+  })
+
+  test('that were allowed to the client with another key are refused', async () => {
+    await changeClient(worker.context(), 'portal', { jwks: { keys: [partner.jwk as never] } }, null)
+    expect((await bring(await say())).body.error).toBe('consent_required')
+    await changeClient(worker.context(), 'portal', { jwks: null }, null)
+    expect((await bring(await say())).status).toBe(200)
   })
 
   test('need no consent for a first-party client', async () => {
@@ -488,6 +503,7 @@ describe('the keys of an issuer', () => {
     ['an empty set', []],
     ['a broken key', [{ kty: 'EC', crv: 'P-256', x: 'AA', y: 'AA', kid: 'k1' }]],
     ['a secret', [{ kty: 'oct', k: 'AAAA', kid: 'k1' }]],
+    ['weak', WEAK_KEYS.map(([, jwk]) => ({ ...jwk, kid: 'k1' }))],
     ['nothing we know', [{}]],
   ])('that are %s let nobody in', async (_, set) => {
     await trust({ jwks_uri: KEYS })

@@ -35,7 +35,7 @@ async function startShop(alg?: 'RS256' | 'ES256' | 'EdDSA') {
   const shop = await addClient(worker, {
     client_id: 'shop',
     ...CREDENTIALS,
-    resources,
+    serves: resources,
     ...(alg === undefined ? {} : { introspection_signed_response_alg: alg }),
   })
   const stranger = await addClient(worker, { client_id: 'stranger', ...CREDENTIALS })

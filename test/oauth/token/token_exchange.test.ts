@@ -4,6 +4,7 @@ import * as client from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { mintDeviceToken } from '../../../worker/admin/minted_tokens.ts'
 import { sql } from '../../../worker/db/sql.ts'
+import { changeUser } from '../../../worker/identity/users.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
@@ -58,6 +59,7 @@ beforeEach(async () => {
       grant_types: [GRANT, 'client_credentials'],
       scope,
       resources,
+      serves: [`https://${client_id}.example/`],
     })
   await service('orders', 'orders:read stock:read openid', [ORDERS, STOCK])
   await service('stock', 'orders:read', [STOCK])
@@ -206,7 +208,7 @@ describe('an exchanged token', () => {
       client_secret: secretOf('watch'),
       grant_types: ['client_credentials'],
       scope: 'x',
-      resources: [STOCK],
+      serves: [STOCK],
     })
     expect((await introspect(second.access_token ?? '', 'watch'))['active']).toBe(true)
     await write(worker, end)
@@ -459,6 +461,7 @@ describe('what both hold', () => {
 describe('a subject token is refused', () => {
   const REFUSED: [string, (good: string) => Promise<[string, string?]>][] = [
     ['that is for another service', async (good) => [good, 'stranger']],
+    ['that is for a service which the client may only call', async (good) => [good, 'web']],
     [
       'that is for the issuer, to another client than its own',
       async () => [(await signIn(worker, { scope: 'openid orders:read' })).access_token],
@@ -596,6 +599,121 @@ describe('a subject token is refused', () => {
     const { access_token } = await subjectToken()
     const named = await forge(access_token, { may_act: { sub: 'orders' } })
     expect((await exchange(named)).status).toBe(200)
+  })
+})
+
+describe('a token that the client got itself', () => {
+  const refused = { status: 400, body: { error: 'invalid_target' } }
+
+  test('reaches no resource that the person did not allow, though the client is registered for it', async () => {
+    await changeClient(worker.context(), 'web', { resources: [ORDERS, STOCK] }, null)
+    const scope = 'openid profile'
+    const plain = await ownToken(scope)
+    expect(await exchange(plain, { resource: STOCK }, 'web')).toMatchObject(refused)
+    // Nor by a second exchange.
+    const first = await exchange(plain, { scope: 'openid' }, 'web')
+    expect(first.status).toBe(200)
+    const again = await exchange(first.body.access_token ?? '', { resource: STOCK }, 'web')
+    expect(again).toMatchObject(refused)
+  })
+
+  test('reaches those that the person did allow', async () => {
+    await changeClient(worker.context(), 'web', { resources: [ORDERS, STOCK] }, null)
+    const { code } = await addCode(worker, {
+      client_id: 'web',
+      scope: 'openid profile',
+      resource: [ORDERS, ISSUER],
+    })
+    const { body } = await token(
+      worker,
+      {
+        grant_type: 'authorization_code',
+        code,
+        redirect_uri: REDIRECT,
+        code_verifier: VERIFIER,
+        resource: ISSUER,
+      },
+      basic('web', secretOf('web')),
+    )
+    const own = body.access_token ?? ''
+    const orders = await exchange(own, { resource: ORDERS }, 'web')
+    expect(claimsOf(orders.body.access_token)).toMatchObject({ aud: ORDERS, act: { sub: 'web' } })
+    expect(await exchange(own, { resource: STOCK }, 'web')).toMatchObject(refused)
+    expect(
+      await exchange(orders.body.access_token ?? '', { resource: STOCK }, 'web'),
+    ).toMatchObject(refused)
+  })
+})
+
+describe('when one of the parties was disabled and enabled', () => {
+  const clientOff = async (id: string) => {
+    await changeClient(worker.context(), id, { status: 'disabled' }, null)
+    await changeClient(worker.context(), id, { status: 'active' }, null)
+  }
+  const isActive = async (jwt: string, by: string) => (await introspect(jwt, by)).active
+  const exchanged = async (...how: Parameters<typeof exchange>) =>
+    (await exchange(...how)).body.access_token ?? ''
+
+  test.each([['orders'], ['stock']])(
+    '(%s), the tokens of the exchange stay dead, and new ones are good',
+    async (id) => {
+      const { access_token } = await subjectToken('openid orders:read')
+      const chain = async () => {
+        const first = await exchanged(access_token, { resource: STOCK })
+        const second = await exchanged(first, { resource: STOCK }, 'stock')
+        return { first, second }
+      }
+      const before = await chain()
+      const isGood = async ({ first, second }: typeof before) => [
+        await isActive(first, 'orders'),
+        await isActive(second, 'stock'),
+      ]
+      expect(await isGood(before)).toEqual([true, true])
+      await clientOff(id)
+      expect(await isGood(before)).toEqual([id === 'stock', false])
+      expect((await exchange(before.first, { resource: STOCK }, 'stock')).status).toBe(
+        id === 'stock' ? 200 : 400,
+      )
+      // The token of the person rests on neither of them.
+      const after = await chain()
+      expect(await isGood(after)).toEqual([true, true])
+      await clientOff(id)
+      expect(await isGood(after)).toEqual([id === 'stock', false])
+    },
+  )
+
+  test('(the person), they stay dead too', async () => {
+    const { access_token } = await subjectToken('openid orders:read')
+    const first = await exchanged(access_token)
+    await changeUser(worker.context(), 'ann', { status: 'disabled' }, null)
+    await changeUser(worker.context(), 'ann', { status: 'active' }, null)
+    expect(await isActive(first, 'orders')).toBe(false)
+  })
+
+  test('(a client that got the subject token for itself, or a person who acts), they stay dead too', async () => {
+    const own = async () =>
+      (
+        await token(
+          worker,
+          { grant_type: 'client_credentials', scope: 'orders:read', resource: ORDERS },
+          basic('orders', secretOf('orders')),
+        )
+      ).body.access_token ?? ''
+    await clientOff('stock')
+    const first = await exchanged(await own(), { scope: 'orders:read' })
+    expect(await isActive(first, 'orders')).toBe(true)
+    await clientOff('orders')
+    expect(await isActive(first, 'orders')).toBe(false)
+    expect(await isActive(await exchanged(await own(), { scope: 'orders:read' }), 'orders')).toBe(
+      true,
+    )
+    await addUser(worker, 'bob')
+    const acting = { actor_token: await ownToken('openid', 'bob'), actor_token_type: ACCESS }
+    const second = await exchanged(await ownToken('openid'), acting, 'web')
+    expect(await isActive(second, 'web')).toBe(true)
+    await changeUser(worker.context(), 'bob', { status: 'disabled' }, null)
+    await changeUser(worker.context(), 'bob', { status: 'active' }, null)
+    expect(await isActive(second, 'web')).toBe(false)
   })
 })
 
@@ -840,7 +958,7 @@ describe('the client', () => {
       jwks: { keys: [signer.jwk as never] },
       grant_types: [GRANT],
       scope: 'orders:read',
-      resources: [ORDERS],
+      serves: [ORDERS],
     })
     const { access_token } = await subjectToken()
     const used = await assertion(worker, signer, 'signed')

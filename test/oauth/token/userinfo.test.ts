@@ -101,6 +101,7 @@ test('a request without a token is told no error code, every other one invalid_t
     'a refresh token': refresh_token,
     'an unsigned token': unsigned,
     'another type': await sign({}, 'JWT'),
+    'a type that is no text': await sign({}, 1 as never),
     'another audience': await sign({ aud: 'https://api.example.com/' }),
     'the management audience': await sign({ aud: `${ISSUER}/v1` }),
     'another issuer': await sign({ iss: 'https://evil.example' }),

@@ -60,7 +60,7 @@ async function startShop(access_token_format: Format) {
     'job',
     await addClient(worker, { client_id: 'job', ...CREDENTIALS, ...members, scope }),
   )
-  const server = { client_id: 'shop', ...CREDENTIALS, resources: [API_OF_SHOP] }
+  const server = { client_id: 'shop', ...CREDENTIALS, serves: [API_OF_SHOP] }
   const shop = basic('shop', await addClient(worker, server))
   const look = async (text: string, by = shop) =>
     (await post(worker, '/oauth/introspect', { token: text }, by)).body
@@ -171,7 +171,7 @@ describe.each(FORMATS)('a token of format %s', (format) => {
       0: 'ann',
     }
     const acl = [{ permission: 'allow', action: 'publish', topic: 'a' } as const]
-    await changeClient(worker.context(), 'shop', { resources: [OTHER_API] }, null)
+    await changeClient(worker.context(), 'shop', { serves: [OTHER_API] }, null)
     const said = { ...claims(worker, format, OTHER_API), ...more, acl }
     const { access_token } = await signAccessToken(worker.context(), said)
     const seen = await look(access_token)

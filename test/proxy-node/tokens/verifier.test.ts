@@ -240,6 +240,8 @@ describe('header', () => {
   test.each([
     ['typ JWT', 'wrong_type', { typ: 'JWT' }],
     ['no typ', 'wrong_type', { typ: undefined }],
+    ['typ that is no text', 'wrong_type', { typ: 1 }],
+    ['null as typ', 'wrong_type', { typ: null }],
     ['typ of an ID token', 'wrong_type', { typ: 'id+jwt' }],
     ['typ of a logout token', 'wrong_type', { typ: 'logout+jwt' }],
     ['typ with a parameter', 'wrong_type', { typ: 'at+jwt; x=1' }],

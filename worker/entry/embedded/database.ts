@@ -9,7 +9,12 @@
 
 import { accessSync, closeSync, constants, mkdirSync, openSync, readSync, statSync } from 'node:fs'
 import { dirname, resolve } from 'node:path'
-import { type Database, DatabaseUnavailable, databaseOver } from '../../db/database.ts'
+import {
+  type CallOptions,
+  type Database,
+  DatabaseUnavailable,
+  databaseOver,
+} from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { EmbeddedConnection } from './connection.ts'
 import {
@@ -30,14 +35,13 @@ export interface EmbeddedDatabase extends Database, ScriptRunner {
 
 export interface EmbeddedDatabaseOptions {
   /**
-   * Milliseconds that SQLite waits for the lock of another process. The wait stops the whole
-   * process, since native calls are synchronous; only another process can cause it.
+   * Milliseconds that SQLite waits for the lock of another process, each time that it is tried. The
+   * wait stops the whole process, since native calls are synchronous; only another process can
+   * cause it.
    */
   lockTimeout?: number
-  /**
-   * Number of times that a call is tried when it meets a lock; each try waits up to `lockTimeout`.
-   */
-  attempts?: number
+  /** For how many milliseconds a call is tried again; the caller of a call may say less. */
+  patience?: number
 }
 
 /** Thrown when the file cannot be used and waiting will not help. The message says the remedy. */
@@ -51,12 +55,12 @@ export class DatabaseUnusable extends Error {
  */
 export async function openEmbeddedDatabase(
   url: string,
-  { lockTimeout = 5000, attempts = 3 }: EmbeddedDatabaseOptions = {},
+  { lockTimeout = 200, patience = 15_000 }: EmbeddedDatabaseOptions = {},
 ): Promise<EmbeddedDatabase> {
   const path = databasePath(url)
   makeFile(path)
   const open = (role: 'write' | 'read') =>
-    Line.open(path, () => new EmbeddedConnection(path, role, lockTimeout), role, attempts)
+    Line.open(path, () => new EmbeddedConnection(path, role, lockTimeout), role, patience)
   const writer = await open('write')
   const reader = await open('read').catch(async (error: unknown) => {
     await writer.close()
@@ -66,8 +70,9 @@ export async function openEmbeddedDatabase(
   return {
     path,
     ...databaseOver({
-      read: (statements) => reader.run((connection) => connection.read(statements)),
-      write: (statements) => writer.write(statements),
+      read: (statements, options) =>
+        reader.run((connection) => connection.read(statements), options),
+      write: (statements, options) => writer.write(statements, options),
     }),
     runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
     async close() {
@@ -80,12 +85,16 @@ export async function openEmbeddedDatabase(
 
 /** Batches that share a transaction, with the callers that wait for their answers. */
 interface Group {
-  readonly batches: {
-    readonly statements: readonly Statement<unknown>[]
-    readonly resolve: (rows: PlainRow[][]) => void
-    readonly reject: (error: unknown) => void
-  }[]
+  readonly batches: WaitingBatch[]
   statements: number
+}
+
+interface WaitingBatch {
+  readonly statements: readonly Statement<unknown>[]
+  /** When its caller gives up, by `performance.now()`. */
+  readonly until: number
+  readonly resolve: (rows: PlainRow[][]) => void
+  readonly reject: (error: unknown) => void
 }
 
 /** Most statements that share a transaction: bounds the time for which the process stands still. */
@@ -94,7 +103,7 @@ const SHARED_MAX = 100
 /** Queue for one connection and its successors: one call after the other. */
 class Line {
   readonly #connect: () => EmbeddedConnection
-  readonly #attempts: number
+  readonly #patience: number
   #connection: EmbeddedConnection | null
   #last: Promise<unknown> = Promise.resolve()
   /** The last place of the queue, when it is a group that other batches may still join. */
@@ -105,18 +114,18 @@ class Line {
   private constructor(
     connection: EmbeddedConnection,
     connect: () => EmbeddedConnection,
-    attempts: number,
+    patience: number,
   ) {
     this.#connection = connection
     this.#connect = connect
-    this.#attempts = Math.max(1, attempts)
+    this.#patience = patience
   }
 
   static async open(
     path: string,
     connect: () => EmbeddedConnection,
     role: 'write' | 'read',
-    attempts: number,
+    patience: number,
   ): Promise<Line> {
     // Two processes that start at once can lock each other out of the set-up, in which SQLite does
     // not wait its timeout. Hence there are more and quicker attempts than later.
@@ -126,7 +135,7 @@ class Line {
         connection = connect()
         if (role === 'write') connection.script('PRAGMA journal_mode = WAL')
         connection.script('SELECT count(*) FROM sqlite_schema') // reads the file's first pages
-        return new Line(connection, connect, attempts)
+        return new Line(connection, connect, patience)
       } catch (error) {
         connection?.close()
         if (!isLockedOut(error)) throw unusable(path, error)
@@ -136,10 +145,16 @@ class Line {
     }
   }
 
-  run<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+  /** When a call gives up that begins now. */
+  #until({ patience = this.#patience }: CallOptions = {}): number {
+    return performance.now() + patience
+  }
+
+  run<T>(work: (connection: EmbeddedConnection) => T, options?: CallOptions): Promise<T> {
     if (this.#isClosed) return Promise.reject(closedError())
     this.#group = null // later batches come after this one
-    const answer = this.#last.then(() => this.#try(work))
+    const until = this.#until(options)
+    const answer = this.#last.then(() => this.#try(work, until))
     this.#last = answer.catch(() => undefined)
     return answer
   }
@@ -148,7 +163,7 @@ class Line {
    * One batch, all or nothing. Batches of the same turn of the event loop share a commit, since its
    * fsync costs more than the rest. Answered when it is on the disk.
    */
-  write(statements: readonly Statement<unknown>[]): Promise<PlainRow[][]> {
+  write(statements: readonly Statement<unknown>[], options?: CallOptions): Promise<PlainRow[][]> {
     if (this.#isClosed) return Promise.reject(closedError())
     let group = this.#group
     if (group === null || group.statements + statements.length > SHARED_MAX) {
@@ -158,8 +173,9 @@ class Line {
     }
     group.statements += statements.length
     const { batches } = group
+    const until = this.#until(options)
     return new Promise((resolve, reject) => {
-      batches.push({ statements, resolve, reject })
+      batches.push({ statements, until, resolve, reject })
     })
   }
 
@@ -167,11 +183,16 @@ class Line {
     await new Promise(setImmediate)
     this.#loopTurnedAt = performance.now()
     if (this.#group === group) this.#group = null
-    const { batches } = group
+    const batches = group.batches.filter(({ until, reject }) => {
+      const isLate = performance.now() >= until
+      if (isLate) reject(lateError())
+      return !isLate
+    })
     if (batches.length > 1) {
       try {
         const all = batches.map(({ statements }) => statements)
-        const answers = await this.#try((connection) => connection.write(all))
+        const until = Math.max(...batches.map((batch) => batch.until))
+        const answers = await this.#try((connection) => connection.write(all), until)
         for (const [i, { resolve }] of batches.entries()) resolve(answers[i] ?? [])
         return
       } catch (error) {
@@ -184,21 +205,22 @@ class Line {
         }
       }
     }
-    for (const { statements, resolve, reject } of batches) {
-      await this.#try((connection) => connection.write([statements])).then(
+    for (const { statements, until, resolve, reject } of batches) {
+      await this.#try((connection) => connection.write([statements]), until).then(
         ([answer = []]) => resolve(answer),
         reject,
       )
     }
   }
 
-  async #try<T>(work: (connection: EmbeddedConnection) => T): Promise<T> {
+  async #try<T>(work: (connection: EmbeddedConnection) => T, until: number): Promise<T> {
     // Native calls end when they return, so a long import would keep timers and sockets waiting
     // until its last row. Every few milliseconds they get their turn.
     if (performance.now() - this.#loopTurnedAt >= 5) {
       await new Promise(setImmediate)
       this.#loopTurnedAt = performance.now()
     }
+    if (performance.now() >= until) throw lateError() // its caller has given up
     for (let attempt = 1; ; attempt++) {
       try {
         this.#connection ??= this.#connect()
@@ -209,7 +231,7 @@ class Line {
         this.#connection?.close()
         this.#connection = null
         if (!isLockedOut(error)) throw atRunTime(error)
-        if (attempt >= this.#attempts) {
+        if (performance.now() >= until) {
           throw new DatabaseUnavailable('the database stayed locked', { cause: error })
         }
         await backOff(attempt)
@@ -233,6 +255,8 @@ class Line {
   }
 }
 
+const lateError = () => new DatabaseUnavailable('the database does not keep up with the calls')
+
 const closedError = () => new DatabaseUnavailable('the database is closed')
 
 function atRunTime(error: unknown): unknown {
@@ -241,7 +265,7 @@ function atRunTime(error: unknown): unknown {
     : error
 }
 
-function databasePath(url: string): string {
+export function databasePath(url: string): string {
   const shape = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]+)$/i.exec(url)
   let path: string | undefined
   try {

@@ -12,7 +12,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { pipeline } from './protocol.ts'
+import { cursorRequest, pipeline } from './protocol.ts'
 import { Connections, errorMessage, Stream } from './stream.ts'
 
 export interface HranaOptions {
@@ -71,7 +71,7 @@ export async function serveHrana({
   const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
   const expired = new Set<string>()
   let count = 0
-  const running = new Set<Promise<object>>()
+  const running = new Set<Promise<unknown>>()
 
   function wake(baton: string): Stream {
     const found = resting.get(baton)
@@ -98,10 +98,13 @@ export async function serveHrana({
     return baton
   }
 
-  async function runPipeline(request: IncomingMessage): Promise<object> {
+  const streamOf = (baton: string | null | undefined) =>
+    baton == null ? new Stream(connections) : wake(baton)
+
+  async function runPipeline(request: IncomingMessage): Promise<readonly object[]> {
     count++
-    const { baton: previous, requests } = await readPipeline(request, maxBodySize)
-    const stream = previous == null ? new Stream(connections) : wake(previous)
+    const { baton: previous, requests } = await readMessage(request, pipeline, maxBodySize)
+    const stream = streamOf(previous)
     const results: object[] = []
     try {
       for (const each of requests) {
@@ -115,22 +118,40 @@ export async function serveHrana({
       if (connections.isClosed) stream.close()
     }
     connections.lockFreed()
-    return { baton: rest(stream), base_url: null, results }
+    return [{ baton: rest(stream), base_url: null, results }]
   }
 
-  async function answer(request: IncomingMessage): Promise<object> {
+  async function runCursor(request: IncomingMessage): Promise<readonly object[]> {
+    count++
+    const { baton: previous, batch } = await readMessage(request, cursorRequest, maxBodySize)
+    const stream = streamOf(previous)
+    let entries: object[]
+    try {
+      entries = await stream.cursor(batch)
+    } catch (error) {
+      entries = [{ type: 'error', error: errorMessage(error) }]
+    } finally {
+      if (connections.isClosed) stream.close()
+    }
+    connections.lockFreed()
+    return [{ baton: rest(stream), base_url: null }, ...entries]
+  }
+
+  /** The lines of the answer: one, or those of a cursor. */
+  async function answer(request: IncomingMessage): Promise<readonly object[]> {
     // A web page in a browser on this machine can reach a loopback address; it is refused.
     if (request.headers.origin !== undefined) {
       throw new HttpRefusal(403, 'Not for browsers', 'FORBIDDEN')
     }
     const path = new URL(request.url ?? '/', 'http://local').pathname
-    if (request.method === 'GET' && /^\/(v2|v3|health)?$/.test(path)) return {}
-    if (!/^\/v[23]\/pipeline$/.test(path)) throw new HttpRefusal(404, 'Not found', 'NOT_FOUND')
+    if (request.method === 'GET' && /^\/(v2|v3|health)?$/.test(path)) return [{}]
+    const run = path === '/v3/cursor' ? runCursor : /^\/v[23]\/pipeline$/.test(path) && runPipeline
+    if (!run) throw new HttpRefusal(404, 'Not found', 'NOT_FOUND')
     if (request.method !== 'POST') throw new HttpRefusal(405, 'POST only', 'METHOD_NOT_ALLOWED')
     if (authToken && !isSame(request.headers.authorization ?? '', `Bearer ${authToken}`)) {
       throw new HttpRefusal(401, 'The bearer token is missing or wrong', 'AUTH_INVALID')
     }
-    return runPipeline(request)
+    return run(request)
   }
 
   const server = createServer((request, response) => {
@@ -138,13 +159,13 @@ export async function serveHrana({
     running.add(answered)
     answered.finally(() => running.delete(answered)).catch(() => undefined)
     answered.then(
-      (body) => send(response, 200, body),
+      (lines) => send(response, 200, lines),
       (error: unknown) => {
         // The rest of a refused body is not read, so the connection cannot go on.
         if (!request.complete) response.setHeader('connection', 'close')
         const status = error instanceof HttpRefusal ? error.status : 500
         const code = error instanceof HttpRefusal ? error.code : 'INTERNAL_ERROR'
-        send(response, status, { message: errorMessage(error).message, code })
+        send(response, status, [{ message: errorMessage(error).message, code }])
       },
     )
   })
@@ -178,7 +199,11 @@ export async function serveHrana({
   }
 }
 
-async function readPipeline(request: IncomingMessage, maxBodySize: number) {
+async function readMessage<T>(
+  request: IncomingMessage,
+  schema: { parse(message: unknown): T },
+  maxBodySize: number,
+): Promise<T> {
   const tooLarge = () => new HttpRefusal(413, 'The request is too large', 'REQUEST_TOO_LARGE')
   if (Number(request.headers['content-length'] ?? 0) > maxBodySize) throw tooLarge()
   const chunks: Buffer[] = []
@@ -190,16 +215,16 @@ async function readPipeline(request: IncomingMessage, maxBodySize: number) {
   }
   try {
     const text = new TextDecoder('utf-8', { fatal: true }).decode(Buffer.concat(chunks))
-    return pipeline.parse(JSON.parse(text))
+    return schema.parse(JSON.parse(text))
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
-    throw new HttpRefusal(400, `Not a pipeline: ${reason.slice(0, 500)}`, 'HRANA_PROTO_ERROR')
+    throw new HttpRefusal(400, `Not such a message: ${reason.slice(0, 500)}`, 'HRANA_PROTO_ERROR')
   }
 }
 
-function send(response: ServerResponse, status: number, body: object): void {
+function send(response: ServerResponse, status: number, lines: readonly object[]): void {
   response.writeHead(status, { 'content-type': 'application/json' })
-  response.end(JSON.stringify(body))
+  response.end(lines.map((line) => JSON.stringify(line)).join('\n'))
 }
 
 function isSame(a: string, b: string): boolean {

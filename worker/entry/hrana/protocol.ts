@@ -71,6 +71,8 @@ export const pipeline = z.object({
   requests: z.array(streamRequest),
 })
 
+export const cursorRequest = z.object({ baton: z.string().nullish(), batch })
+
 /** Thrown for an `error` of the protocol: the message, and a code for programs. */
 export class HranaError extends Error {
   override readonly name = 'HranaError'

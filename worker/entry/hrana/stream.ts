@@ -187,13 +187,29 @@ export class Stream {
     return statement
   }
 
-  #execute(stmt: Stmt): Promise<object> {
+  #execute(stmt: Stmt): Promise<StmtResult> {
     const statement = this.#only(stmt)
     return this.#run(statement, argumentsOf(stmt, statement.parameters), stmt.want_rows ?? true)
   }
 
-  async #batch({ steps }: HranaBatch): Promise<object> {
-    const results: (object | null)[] = []
+  /** The entries of a cursor over the batch, in the order in which its steps ran. */
+  async cursor(batch: HranaBatch): Promise<object[]> {
+    const { step_results, step_errors } = await this.#batch(batch)
+    return step_results.flatMap((result, step): object[] => {
+      const error = step_errors[step]
+      if (error != null) return [{ type: 'step_error', step, error }]
+      if (result === null) return []
+      const { cols, rows, affected_row_count, last_insert_rowid } = result
+      return [
+        { type: 'step_begin', step, cols },
+        ...rows.map((row) => ({ type: 'row', row })),
+        { type: 'step_end', affected_row_count, last_insert_rowid },
+      ]
+    })
+  }
+
+  async #batch({ steps }: HranaBatch): Promise<BatchResult> {
+    const results: (StmtResult | null)[] = []
     const errors: (object | null)[] = []
     const holds = (condition: BatchCond): boolean => {
       switch (condition.type) {
@@ -212,7 +228,7 @@ export class Stream {
       }
     }
     for (const { condition, stmt } of steps) {
-      let result: object | null = null
+      let result: StmtResult | null = null
       let error: object | null = null
       if (!condition || holds(condition)) {
         try {
@@ -224,14 +240,15 @@ export class Stream {
       results.push(result)
       errors.push(error)
     }
-    return { step_results: results, step_errors: errors, replication_index: null }
+    const further = { replication_index: null }
+    return { step_results: results, step_errors: errors, ...further }
   }
 
   async #run(
     statement: ScannedStatement,
     args: readonly BoundValue[],
     wantsRows: boolean,
-  ): Promise<object> {
+  ): Promise<StmtResult> {
     const deadline = performance.now() + this.#connections.lockTimeout
     for (;;) {
       const db = this.#native()
@@ -262,7 +279,7 @@ export class Stream {
     { sql, words }: ScannedStatement,
     args: readonly BoundValue[],
     wantsRows: boolean,
-  ): object {
+  ): StmtResult {
     if (isBegin({ words })) {
       db.exec(sql)
       // The library begins such a transaction and then allows writes in it.
@@ -287,6 +304,7 @@ export class Stream {
         .safeIntegers(true)
         .raw(true)
         .all([...args]) as unknown[][]
+      if (words[0] === 'EXPLAIN') prepared.get([...args])
       const after = counters(db)
       return result(
         columns.map(({ name, type }) => ({ name, decltype: type })),
@@ -305,7 +323,7 @@ export class Stream {
     this.#connections.lockFreed()
   }
 
-  #endSpoilt(db: Native, { words }: ScannedStatement): object {
+  #endSpoilt(db: Native, { words }: ScannedStatement): StmtResult {
     if (words[0] !== 'ROLLBACK') {
       throw new HranaError('SQLite error: database is locked; roll back', 'SQLITE_BUSY')
     }
@@ -328,7 +346,7 @@ export class Stream {
     this.#connections.onStatement(sql)
     const prepared = prepare(db, sql)
     const isExplain = words[0] === 'EXPLAIN'
-    const program = isExplain ? [] : (prepare(db, `EXPLAIN ${sql}`).all([]) as Opcode[])
+    const program = isExplain ? [] : programOf(db, sql)
     return {
       params: parameters.map((name) => ({ name })),
       cols: prepared.reader
@@ -342,9 +360,32 @@ export class Stream {
   }
 }
 
+interface StmtResult {
+  readonly cols: readonly object[]
+  readonly rows: readonly unknown[]
+  readonly affected_row_count: number
+  readonly last_insert_rowid: string | null
+}
+
+interface BatchResult {
+  readonly step_results: readonly (StmtResult | null)[]
+  readonly step_errors: readonly (object | null)[]
+}
+
 interface Opcode {
   opcode: string
   p2: number
+}
+
+/** The opcodes of a statement, which is not run. */
+function programOf(db: Native, sql: string): Opcode[] {
+  const explain = prepare(db, `EXPLAIN ${sql}`)
+  const program = explain.all([]) as Opcode[]
+  // Read to its end, an EXPLAIN still counts as a running statement of the kind that it explains,
+  // so that no write of the connection could commit. Of the calls of the library only `get` resets
+  // it.
+  explain.get([])
+  return program
 }
 
 function result(
@@ -352,17 +393,10 @@ function result(
   rows: readonly unknown[],
   changes: number,
   rowid: string | null,
-): object {
-  return {
-    cols,
-    rows,
-    affected_row_count: changes,
-    last_insert_rowid: rowid,
-    replication_index: null,
-    rows_read: 0,
-    rows_written: 0,
-    query_duration_ms: 0,
-  }
+): StmtResult {
+  // Members that sqld adds.
+  const further = { replication_index: null, rows_read: 0, rows_written: 0, query_duration_ms: 0 }
+  return { cols, rows, affected_row_count: changes, last_insert_rowid: rowid, ...further }
 }
 
 function isBegin({ words }: { words: readonly string[] }): boolean {

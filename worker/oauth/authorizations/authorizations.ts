@@ -112,6 +112,8 @@ export type Approval = Covered &
     /** Null where no browser session is behind it. */
     session_hash: string | null
     claims: string | null
+    /** As of user and client when it was given (`epochOf`). */
+    epoch: number
   }
 
 /**
@@ -156,6 +158,7 @@ export function startAuthorization(
         authorization_details: approval.authorization_details,
         cnf: refreshTokenBinding({ method, cnf }),
         offline: isLasting || approval.session_hash === null ? 1 : 0,
+        epoch: approval.epoch,
       },
       condition,
     ),

@@ -14,6 +14,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { isSignInUsable } from './store.ts'
 
 export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
 
@@ -42,6 +43,12 @@ export const detailsOfCode = (hash: string): Scalar =>
 export const subjectOfCode = (hash: string): Scalar =>
   scalar`(select user_id from authorization_code where hash = ${hash})`
 
+const isCodeUsable = isSignInUsable({
+  user_id: scalar`authorization_code.user_id`,
+  client_id: scalar`authorization_code.client_id`,
+  epoch: scalar`authorization_code.epoch`,
+})
+
 /** Answers the row exactly when this request is the one that redeems the code. */
 export const consumeCode = (
   cx: Context,
@@ -51,9 +58,7 @@ export const consumeCode = (
 ): Statement<CodeRow> => sql`
   update authorization_code set redeemed_by = ${cx.rid}
   where hash = ${hash} and (redeemed_by is null or redeemed_by = ${cx.rid}) and expires_at > ${now}
-    and exists (select 1 from user where id = authorization_code.user_id and status = 'active')
-    and exists (select 1 from client where id = authorization_code.client_id and status = 'active')
-    and ${isProven}
+    and ${isCodeUsable} and ${isProven}
   returning *`
 
 /** Whether this request redeemed the code. */

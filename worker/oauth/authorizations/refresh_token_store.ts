@@ -11,7 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
-import { type AuthorizationRow, NO_END } from './store.ts'
+import { type AuthorizationRow, isAuthorizationUsable, NO_END } from './store.ts'
 
 /** A refresh token with its family. */
 export type RefreshTokenRow = AuthorizationRow & { token_hash: string; parent: string | null }
@@ -32,7 +32,7 @@ export const findLiveRefreshToken = (
   where t.hash = ${hash} and (a.head = t.hash or a.head = t.parent) and a.revoked_at is null
     and a.expires_at > ${now}
     and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
-    and u.status = 'active' and c.status = 'active'`
+    and u.status = 'active' and c.status = 'active' and a.epoch = u.epoch + c.epoch`
 
 export const detailsOfRefreshToken = (hash: string): Scalar => scalar`(
   select a.authorization_details from refresh_token t join authorization a
@@ -53,9 +53,7 @@ function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven:
   return condition`id = ${token.id} and revoked_at is null and expires_at > ${now}
     and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
     and (head = ${token.token_hash} or head = ${token.parent})
-    and exists (select 1 from user where id = authorization.user_id and status = 'active')
-    and exists (select 1 from client where id = authorization.client_id and status = 'active')
-    and ${isProven}`
+    and ${isAuthorizationUsable} and ${isProven}`
 }
 
 /**

@@ -19,7 +19,7 @@ import {
 
 const params = z.object({ id: idSchema })
 
-/** Database round trips: reads 1, changes 2, one more for an actor without `manage`. */
+/** Database round trips: reads 1, changes 2 at most. */
 export function authorizationRoutes(): Api {
   const api = createApi()
 

@@ -34,10 +34,28 @@ export const isIdle = (
 export const findUserOf = (subject: Scalar): Statement<UserRow> =>
   sql`select * from user where id = ${subject}`
 
-/** A condition: user and client may act. */
-export const isSignInUsable = (of: { user_id: string; client_id: string }): Condition =>
-  condition`exists (select 1 from user where id = ${of.user_id} and status = 'active')
-    and exists (select 1 from client where id = ${of.client_id} and status = 'active')`
+/** A sign-in, or columns of a row that stands for one. */
+type SignedIn<Value> = { user_id: Value; client_id: Value; epoch: Value | number }
+
+/**
+ * The sum of the epochs of user and client, which a sign-in keeps. An epoch only rises, so the sum
+ * is the same while neither was disabled.
+ */
+export const epochOf = (user: { epoch: number }, client: { epoch: number }): number =>
+  user.epoch + client.epoch
+
+/** A condition: user and client may act, and neither was disabled since that epoch. */
+export const isSignInUsable = (of: SignedIn<string> | SignedIn<Scalar>): Condition =>
+  condition`exists (select 1 from user u join client c on c.id = ${of.client_id}
+    where u.id = ${of.user_id} and u.status = 'active' and c.status = 'active'
+      and u.epoch + c.epoch = ${of.epoch})`
+
+/** The same of a row of `authorization`. */
+export const isAuthorizationUsable: Condition = isSignInUsable({
+  user_id: scalar`authorization.user_id`,
+  client_id: scalar`authorization.client_id`,
+  epoch: scalar`authorization.epoch`,
+})
 
 export const insertAuthorization = (row: AuthorizationRow, condition: Condition): Statement =>
   insertWhere(authorization, row, condition, sql<never>`on conflict (id) do nothing`)
@@ -66,8 +84,11 @@ export function deleteEnded(cx: Context): readonly Statement[] {
   const before = now - ACCESS_TOKEN_TTL_MAX
   // While a session goes on, the last sign-in to each client is kept, so that the client hears of
   // the end.
+  // Where user or client was disabled since, nobody can ask.
   const isOver = condition`(revoked_at < ${before} or expires_at < ${before}
-    or (expires_at is null and created_at < ${before}))
+    or (expires_at is null and created_at < ${before})
+    or epoch <> (select u.epoch + c.epoch from user u
+      join client c on c.id = authorization.client_id where u.id = authorization.user_id))
     and (sid is null or exists (select 1 from authorization later
       where later.sid = authorization.sid and later.client_id = authorization.client_id
         and later.id > authorization.id))`

@@ -37,7 +37,9 @@ export type AllowedRow = {
 const isLive = (cx: Context, idle_ttl: number): Condition => condition`a.revoked_at is null and (
   (a.expires_at > ${cx.now()}
     and (a.last_used_at > ${cx.now() - idle_ttl} or a.expires_at = ${NO_END}))
-  or (a.expires_at is null and (a.sid > '' or a.created_at > ${cx.now() - ACCESS_TOKEN_TTL_MAX})))`
+  or (a.expires_at is null and (a.sid > '' or a.created_at > ${cx.now() - ACCESS_TOKEN_TTL_MAX})))
+  and a.epoch = (select u.epoch + c.epoch from user u join client c on c.id = a.client_id
+    where u.id = a.user_id)`
 
 /** A page of a user's (a scalar) live authorizations behind the id `after`. */
 export const listLiveAuthorizations = (

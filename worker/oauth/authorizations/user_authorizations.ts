@@ -2,7 +2,7 @@
 // Withdrawing ends the tokens and deletes the answer to the question, so that the client has to ask
 // again.
 
-import { assertMayEditPrincipal } from '../../access/power.ts'
+import { assertNothingLacks, demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import { as, type Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../../db/sql.ts'
@@ -170,12 +170,18 @@ export async function endUserAuthorization(
   id: string,
   authorization_id: string,
 ): Promise<void> {
-  await assertMayEditPrincipal(cx, id)
-  const [row] = await cx.db.read(findAuthorization(authorization_id))
+  const lacking = lackingOver(cx, id)
+  const {
+    row: [row],
+    lacks,
+  } = await cx.db.read({ row: findAuthorization(authorization_id), lacks: lacking })
+  assertNothingLacks(lacks)
   if (row === undefined || row.user_id !== id || row.revoked_at !== null) {
     throw new Problem('not_found', 'this user has no such authorization')
   }
-  await cx.db.write(withdrawOne(cx, row))
+  await nameLacks(cx, lacking, () =>
+    cx.db.write([...demandPower(lacking), ...withdrawOne(cx, row)]),
+  )
 }
 
 /**
@@ -187,11 +193,14 @@ export async function endUserAuthorizations(
   id: string,
   client_id: string | null,
 ): Promise<void> {
-  await assertMayEditPrincipal(cx, id)
-  const { users } = await cx.db.write({
-    changes: withdraw(cx, id, client_id),
-    users: findUserById(id),
-  })
+  const lacking = lackingOver(cx, id)
+  const { users } = await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      changes: withdraw(cx, id, client_id),
+      users: findUserById(id),
+    }),
+  )
   if (users.length !== 1) throw noSuchUser()
 }
 

@@ -21,6 +21,8 @@ import {
   listAllowedScopes,
 } from '../authorizations/allowed_scope_store.ts'
 import { codeExists, findCodeHash, insertCode } from '../authorizations/code_store.ts'
+import { epochOf } from '../authorizations/store.ts'
+import { allowedTo, clientDigest } from '../clients/client_digest.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
@@ -85,8 +87,8 @@ export async function authorize(
     allowed: listAllowedScopes(userOf(cx, cookie), scalar`${client_id}`),
     rights: grantsOf(cx, cookie),
   })
-  const { allowed } = rows
   const client = usableClient(await currentClient(cx, client_id, rows.client[0]))
+  const allowed = allowedTo(client, rows.allowed)
   const opened = await openForm(cx, client, form, allowed, settings)
   if ('to' in opened) return opened
   const target = readTarget(client, opened)
@@ -161,7 +163,7 @@ export async function lookAt(
     request,
     stored,
     session,
-    allowed: rows.allowed,
+    allowed: allowedTo(client, rows.allowed),
     permissions: permissionsEverywhere(rows.rights),
     isExpected: await isExpected(cx, client, request, session),
     narrowed: rows.narrowed,
@@ -332,12 +334,13 @@ export async function issueCode(
         : JSON.stringify(request.claims),
     authorization_details: details === undefined ? null : JSON.stringify(details),
     dpop_jkt: request.dpop_jkt ?? null,
+    epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
     insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
-    remember: remember ? rememberAllowed(cx, request, allowance, details, issued) : null,
+    remember: remember ? rememberAllowed(cx, client, request, allowance, details, issued) : null,
     request: stored === null ? null : deleteRequest(stored.id_hash),
     touch,
     code: findCodeHash(hash),
@@ -347,6 +350,7 @@ export async function issueCode(
 
 function rememberAllowed(
   cx: Context,
+  client: Client,
   request: AuthorizationRequest,
   allowance: Allowance,
   details: readonly Detail[] | undefined,
@@ -355,10 +359,10 @@ function rememberAllowed(
   const { client_id } = request
   const { scope, claims } = allowance
   const { user_id } = allowance.session
-  const created_at = cx.now()
+  const row = { user_id, client_id, created_at: cx.now(), client_digest: clientDigest(client) }
   return [
     ...toAllow(request, allowance, details).map((one) =>
-      insertAllowedScope({ user_id, client_id, ...one, created_at }, issued),
+      insertAllowedScope({ ...row, ...one }, issued),
     ),
     appendEvent(
       as(cx, { kind: 'user', id: user_id }),

@@ -10,8 +10,9 @@ import { english } from '../../pages/messages.ts'
 import { actionInWords, claimInWords, scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
+import { clientDigest } from '../clients/client_digest.ts'
 import { type Preset, VENDORS } from '../clients/presets.ts'
-import { formTargetOf } from '../clients/redirect_uris.ts'
+import { formTargetOf, placeOf } from '../clients/redirect_uris.ts'
 import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
 import { decide, type NextStep, type Situation } from './decision.ts'
 import { introduce } from './introduction.ts'
@@ -57,7 +58,6 @@ export async function askConsent(
   if (decision === null) return elsewhere(situation, reference)
   const { client, request } = situation
   const { session, scope, claims } = decision
-  const { protocol, host } = new URL(request.redirect_uri)
   const details = await describeDetails(cx, decision.details)
   if (details.length === 0 && scope.length === 0) {
     return toClient(cx, client, request, {
@@ -75,8 +75,8 @@ export async function askConsent(
       ...claims.map((name) => ({ name, text: claimInWords(name) })),
       ...details,
     ],
-    request: `${reference}.${mac(cx, 'consent', boundTo(reference, decision))}`,
-    redirect_host: host === '' ? protocol : host,
+    request: `${reference}.${mac(cx, 'consent', boundTo(reference, situation, decision))}`,
+    redirect_host: placeOf(request.redirect_uri),
     switch_account: loginPath(cx, request, reference),
   }
   const form_target = formTargetOf(request.redirect_uri)
@@ -122,7 +122,7 @@ export async function answerConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   // The answer is that of the person it was shown to, about what was shown; else it is shown anew.
-  if (!verifyMac(cx, 'consent', boundTo(reference, decision), tag)) {
+  if (!verifyMac(cx, 'consent', boundTo(reference, situation, decision), tag)) {
     return { to: 'page', path: consentPath(reference) }
   }
   if (action === 'deny') return deny(cx, situation, decision)
@@ -153,8 +153,12 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 })
 
 // Which claims are told follows from the request and the scopes.
-const boundTo = (reference: string, { session, scope, details }: ToAsk): string =>
-  [reference, session.user_id, digestOf(details), ...scope].join('\n')
+const boundTo = (
+  reference: string,
+  { client }: Situation,
+  { session, scope, details }: ToAsk,
+): string =>
+  [reference, session.user_id, clientDigest(client), digestOf(details), ...scope].join('\n')
 
 async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')

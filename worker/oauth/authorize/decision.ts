@@ -10,6 +10,7 @@ import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
 import { acrRequest, claimAsScope, claimsBeyond, subjectRequest } from '../claims.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink } from '../clients/presets.ts'
+import { mayBeImpersonated } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { assertEntitled, entitlement, type FaultWords } from '../tokens/entitlement.ts'
 import { type AuthorizationRequest, refuse } from './request.ts'
@@ -90,15 +91,22 @@ export function decide(cx: Context, situation: Situation): NextStep {
   }
   const { scope, details } = grantable(cx, situation)
   const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }
-  // A person who was lured here must see that this links the account to an assistant, perhaps
-  // another person's.
-  const isAgreed = client.first_party || (!isLink(client) && isAllowed(situation, allowance))
+  const isAgreed =
+    !isAskedAlways(cx, client, request) && (client.first_party || isAllowed(situation, allowance))
   if (!isAgreed || request.prompt.includes('consent')) {
     if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
     return { step: 'consent', ...allowance }
   }
   return { step: 'issue', ...allowance }
 }
+
+/**
+ * Whether no earlier word of the person counts. A person who was lured here must see that this
+ * links the account to an assistant, perhaps another person's; or that a program asks which may be
+ * any (RFC 8252 §8.6).
+ */
+const isAskedAlways = (cx: Context, client: Client, { redirect_uri }: AuthorizationRequest) =>
+  isLink(client) || mayBeImpersonated(cx.config.issuer, client, redirect_uri)
 
 export const amrOf = (session: LiveSession): string[] => JSON.parse(session.amr)
 

@@ -2,12 +2,13 @@
 // the client registered. Turns a request object into the parameters of the request; request.ts
 // checks them, in whichever way they came.
 
-import { decodeProtectedHeader, errors, type JWTPayload, UnsecuredJWT } from 'jose'
+import { errors, type JWTPayload, UnsecuredJWT } from 'jose'
 import { addressKey, type Limit, limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Form, formOf } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
+import { readJwtHeader } from '../../keys/jwt_header.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
 import {
@@ -36,9 +37,6 @@ const CLOCK_TOLERANCE = 30
  * in seconds.
  */
 const FAPI_TTL_MAX = 3600
-
-/** OpenID Connect Discovery §3. `none` is only for clients that registered it. */
-export const REQUEST_OBJECT_ALGORITHMS = [...CLIENT_ALGORITHMS, 'none'] as const
 
 const EXPLICIT_TYPE = 'oauth-authz-req+jwt'
 
@@ -161,21 +159,16 @@ type Verified = { claims: JWTPayload; typ: string | undefined }
 
 /** RFC 9101 §6. */
 async function verifyObject(cx: Context, client: Client, jwt: string): Promise<Verified> {
-  let header: ReturnType<typeof decodeProtectedHeader>
-  try {
-    header = decodeProtectedHeader(jwt)
-  } catch {
-    throw badObject('the request object is not a JWT', 'object_unreadable')
-  }
-  const { alg, kid, typ: mediaType } = header
-  const typ = mediaType?.toLowerCase().replace(/^application\//, '')
+  const header = readJwtHeader(jwt)
+  if (header === null) throw badObject('the request object is not a JWT', 'object_unreadable')
+  const { alg, kid, typ } = header
   // RFC 8725 §3.11: another JWT that the same key signed is no request
   if (typ !== undefined && typ !== 'jwt' && typ !== EXPLICIT_TYPE) {
     throw badObject('the request object has the wrong typ', 'object_typ')
   }
   assertAlgorithm(client, alg)
   const verdict =
-    alg === 'none' ? readUnsigned(cx, jwt) : await verifySigned(cx, client, jwt, String(alg), kid)
+    alg === 'none' ? readUnsigned(cx, jwt) : await verifySigned(cx, client, jwt, alg, kid)
   if ('fault' in verdict) {
     throw badObject(
       'the request object is not signed by this client or ran out',
@@ -191,9 +184,9 @@ async function verifyObject(cx: Context, client: Client, jwt: string): Promise<V
  * Allows only the registered algorithm where there is one, and `none` only where it is registered
  * (RFC 9101 §10.5); FAPI 2.0 §5.4.1.
  */
-function assertAlgorithm(client: Client, alg: string | undefined): void {
+function assertAlgorithm(client: Client, alg: string): void {
   const registered = client.request_object_signing_alg
-  const one = (name: string | undefined) => (name === 'Ed25519' ? 'EdDSA' : name)
+  const one = (name: string) => (name === 'Ed25519' ? 'EdDSA' : name)
   const allowed = registered === null ? CLIENT_ALGORITHMS.map(one) : [one(registered)]
   const isWeak =
     (alg === 'none' && client.require_signed_request_object) ||

@@ -5,7 +5,7 @@
 // possession, sender_constraint.ts the key that tokens are bound to.
 // Leaves the rights of a caller to the grants.
 
-import { decodeProtectedHeader, importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -14,6 +14,7 @@ import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../device
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
+import { readJwtHeader } from '../../keys/jwt_header.ts'
 import { clientKeys } from '../clients/client_keys.ts'
 import { type Client, findClientById, listSecretsOf, parseClient } from '../clients/clients.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
@@ -138,17 +139,13 @@ async function verifyAssertion(
   client: Client | null,
   own: readonly Jwk[] = [],
 ): Promise<Assertion> {
-  let header: ReturnType<typeof decodeProtectedHeader>
-  try {
-    header = decodeProtectedHeader(assertion)
-  } catch {
-    throw invalidClient('bad_assertion')
-  }
+  const header = readJwtHeader(assertion)
+  if (header === null) throw invalidClient('bad_assertion')
   const { alg, kid, typ } = header
-  if (alg === undefined || !mayUseAlgorithm(client, alg)) throw invalidClient('assertion_alg')
+  if (!mayUseAlgorithm(client, alg)) throw invalidClient('assertion_alg')
   // RFC 8725 §3.11: another JWT that the same key signed is not an assertion
-  const types = ['undefined', 'jwt', 'client-authentication+jwt']
-  if (!types.includes(String(typ).toLowerCase())) throw invalidClient('assertion_typ')
+  const types = ['jwt', 'client-authentication+jwt']
+  if (typ !== undefined && !types.includes(typ)) throw invalidClient('assertion_typ')
   // Only registered keys, and each only for its own algorithm: `jwk`, `jku` and `x5u` are ignored.
   const keys = client === null ? own : await clientKeys(cx, client, kid)
   const candidates = keys.filter(

@@ -25,8 +25,8 @@ const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
  * Reads the client's credentials from the Authorization header and the form. Throws OAuthError
- * invalid_request when there is more than one method, invalid_client when there is none or it
- * cannot be read.
+ * invalid_request when there is more than one method, invalid_client when there is none, it cannot
+ * be read, or `client_id` names another client than it.
  */
 export function readCredentials(
   authorization: string | undefined,
@@ -43,7 +43,7 @@ export function readCredentials(
   }
   const presented = pick()
   if (client_id !== undefined && client_id !== presented.client_id) {
-    throw badRequest('client_id is not that of the client authentication', 'client_id_mismatch')
+    throw invalidClient('client_id_mismatch')
   }
   const isId = ID_PATTERN.test(presented.client_id) || isClientUrl(presented.client_id)
   if (!isId) throw invalidClient('bad_client_id')

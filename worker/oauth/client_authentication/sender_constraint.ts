@@ -6,8 +6,8 @@ import type { Context } from '../../context.ts'
 import type { Answers, Batch } from '../../db/database.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
+import type { Client } from '../clients/client_metadata.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
-
 import { isSameAlgorithm } from '../clients/public_jwk.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
 import type { Caller } from './client_authentication.ts'
@@ -23,13 +23,16 @@ export const readProof = async (cx: Context, request: ProofRequest): Promise<Pro
 const badProof = (reason: Reason, description: string) =>
   new OAuthError('invalid_dpop_proof', { description, reason })
 
+/** Whether the profile of a client forbids proofs by an algorithm (FAPI 2.0 §5.4). */
+const isForbidden = (client: Client, alg: string): boolean =>
+  isFapi(client) && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
+
 /**
  * The caller with one more proof to consume, and the key that it proves. Throws OAuthError when the
  * profile of the client forbids the algorithm (FAPI 2.0 §5.4).
  */
 export function withProof(caller: Caller, { use, jkt, alg }: Proof): Caller {
-  const needsFapi = caller.kind === 'client' && isFapi(caller.client)
-  if (needsFapi && !FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))) {
+  if (caller.kind === 'client' && isForbidden(caller.client, alg)) {
     throw badProof('proof_alg', 'the DPoP proof is not valid')
   }
   return { ...caller, proofs: [...caller.proofs, use], cnf: { jkt } }
@@ -116,6 +119,19 @@ export async function proveHolder(
   const verified = await checkProof(cx, proof, token)
   if (verified.jkt !== cnf.jkt) throw refused('key_of_another')
   return [verified]
+}
+
+/**
+ * The profile of the client whose token it is binds its proofs here as well. `proofs` are those of
+ * `proveHolder`. Throws OAuthError invalid_dpop_proof.
+ */
+export function assertProofsOfProfile(client: Client, proofs: readonly Proof[]): void {
+  if (!proofs.some(({ alg }) => isForbidden(client, alg))) return
+  throw new OAuthError('invalid_dpop_proof', {
+    description: 'the DPoP proof is not valid',
+    reason: 'proof_alg',
+    scheme: 'DPoP',
+  })
 }
 
 /**

@@ -4,16 +4,11 @@ import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type KeySetReader, keysNamed, remoteKeys } from '../../keys/remote_jwks.ts'
 import type { Client } from './client_metadata.ts'
-import { clientJwkSchema, type Jwk } from './public_jwk.ts'
+import { type Jwk, usableClientKeys } from './public_jwk.ts'
 
 const READER: KeySetReader<Jwk> = {
   name: 'client keys',
-  // Keys that cannot be used are left out (RFC 7517 §5).
-  read: (keys) =>
-    keys.flatMap((key) => {
-      const { data } = clientJwkSchema.safeParse(key)
-      return data === undefined ? [] : [data as Jwk]
-    }),
+  read: usableClientKeys,
   // Anybody may present an assertion in the name of a client, and so cause a request to its
   // address.
   remembersFaults: true,

@@ -22,7 +22,7 @@ import {
   writeMembers,
 } from './members.ts'
 import { presetMembers, presetTokenTtl } from './presets.ts'
-import { redirectUriFault } from './redirect_uris.ts'
+import { mayBeImpersonated, redirectUriFault } from './redirect_uris.ts'
 import { secretSchema } from './secret_rules.ts'
 import type { ClientColumns, ClientRow } from './store.ts'
 import { subjectTypeFaults } from './subject_identifier.ts'
@@ -84,6 +84,8 @@ export type Client = AllMembers & {
   created_at: number
   updated_at: number
   version: number
+  /** How often it was disabled. */
+  epoch: number
   /** Anybody may have registered it: no operator vouches for its addresses. */
   anonymous: boolean
 }
@@ -109,6 +111,7 @@ export function parseClient(row: ClientRow): Client {
     grant_types: JSON.parse(rest.grant_types),
     scope: parseScope(scope),
     resources: JSON.parse(rest.resources),
+    serves: JSON.parse(rest.serves),
     jwks: rest.jwks === null ? null : JSON.parse(rest.jwks),
     first_party: rest.first_party === 1,
     anonymous:
@@ -119,7 +122,7 @@ export function parseClient(row: ClientRow): Client {
 
 /** The client as the API shows it. */
 export function describeClient(client: Client): z.infer<typeof clientSchema> {
-  const { version: _, anonymous: __, scope, jwks, ...rest } = client
+  const { version: _, anonymous: __, epoch: ___, scope, jwks, ...rest } = client
   return { ...rest, scope: scope.join(' '), jwks: jwks === null ? null : { keys: [...jwks.keys] } }
 }
 
@@ -160,9 +163,25 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
       errors.push({ pointer: '/scope', detail: error.description })
     }
   }
-  errors.push(...faultsOf(cx, next))
+  errors.push(...faultsOf(cx, next), ...silenceFaults(cx, current, next))
   if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
   return next
+}
+
+/**
+ * A client that any program may pass itself off as cannot skip consent. One that was stored so goes
+ * on, and is asked all the same, until its addresses or its authentication change.
+ */
+function silenceFaults(cx: Context, current: Description, next: Description): FieldError[] {
+  const decisive = ({ first_party, token_endpoint_auth_method, redirect_uris }: Description) =>
+    JSON.stringify([first_party, token_endpoint_auth_method, redirect_uris])
+  if (!next.first_party || decisive(next) === decisive(current)) return []
+  const uri = next.redirect_uris.find(
+    (one) => URL.canParse(one) && mayBeImpersonated(cx.config.issuer, next, one),
+  )
+  if (uri === undefined) return []
+  const detail = `is true, but any program may take ${uri}, so a public client there is always asked`
+  return [{ pointer: '/first_party', detail }]
 }
 
 function faultsOf(cx: Context, client: Description): FieldError[] {
@@ -208,16 +227,35 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
     )
   }
   faults.push(...memberFaults(client), ...subjectTypeFaults(client))
-  const own = [cx.config.issuer, cx.config.mqtt_audience, managementAudience(cx)]
-  for (const [i, resource] of client.resources.entries()) {
-    // RFC 8707 §2. An absolute URI has a colon and an id has none: no client id equals a resource.
-    if (!isResource(resource)) fault(`/resources/${i}`, 'is not an absolute URI without fragment')
-    // The owner of a resource may introspect the tokens for it, so this server's own are refused
-    // too.
-    if (own.includes(resource)) fault(`/resources/${i}`, 'is our own: its scopes lead there')
+  if (client.serves.length > 0 && method === 'none') {
+    fault('/serves', 'needs a client that proves itself')
+  }
+  const own = ownResources(cx)
+  for (const member of ['resources', 'serves'] as const) {
+    for (const [i, resource] of client[member].entries()) {
+      const pointer = `/${member}/${i}`
+      // RFC 8707 §2. An absolute URI has a colon and an id has none: no id of a registered client
+      // equals a resource.
+      if (!isResource(resource)) fault(pointer, 'is not an absolute URI without fragment')
+      // A client that serves a resource may introspect the tokens for it.
+      if (own.includes(resource)) fault(pointer, 'is our own: its scopes lead there')
+    }
   }
   return faults
 }
+
+/** Resources that are this server and mProxy: no client names them as its own. */
+export const ownResources = (cx: Context): readonly string[] => [
+  cx.config.issuer,
+  cx.config.mqtt_audience,
+  managementAudience(cx),
+]
+
+/** Whether the client is one of the resource servers of this audience. */
+export const isServedBy = (
+  { serves }: Pick<Description, 'serves'>,
+  audience: readonly string[],
+): boolean => serves.some((one) => audience.includes(one))
 
 /** RFC 8707 §2: an absolute URI without fragment. */
 export const isResource = (text: string): boolean =>
@@ -237,6 +275,7 @@ export function columnsOf(client: Description): ClientColumns {
     grant_types: JSON.stringify(client.grant_types),
     scope: client.scope.join(' '),
     resources: JSON.stringify(client.resources),
+    serves: JSON.stringify(client.serves),
     jwks: client.jwks === null ? null : JSON.stringify(client.jwks),
     first_party: client.first_party ? 1 : 0,
     access_token_ttl: client.access_token_ttl,

@@ -1,13 +1,14 @@
 // Use cases of operators for the secrets of a client: list them without the secrets themselves, add
 // one, delete one. Form, comparison and row of a secret are secret_rules.ts's. A client may have
 // several secrets at a time, so that a new one is rolled out before the old one ends.
+import { assertNothingLacks, demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomToken } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { assertMayShape, clientNotFound } from './clients.ts'
+import { clientNotFound } from './clients.ts'
 import { newSecretRow, secretSchema } from './secret_rules.ts'
 import {
   type ClientRow,
@@ -62,24 +63,25 @@ export async function listClientSecrets(cx: Context, id: string): Promise<Secret
 
 /**
  * Adds a secret, which is in this answer only. A secret lets its holder act as the client, so the
- * actor must be allowed to shape the client. Throws Problem. Two round trips, one more for an actor
- * without `manage`.
+ * actor must hold what the client does. Throws Problem. Two round trips.
  */
 export async function createClientSecret(
   cx: Context,
   id: string,
   input: z.infer<typeof newSecretInput>,
 ): Promise<z.infer<typeof createdSecretSchema>> {
-  const [client] = await cx.db.read(findClientById(id))
+  const {
+    client: [client],
+    lacks,
+  } = await cx.db.read({ client: findClientById(id), lacks: lackingOver(cx, id) })
   if (client === undefined) throw clientNotFound()
-  await assertMayShape(cx, client)
+  assertNothingLacks(lacks)
   const { secret, client_secret } = await addSecret(cx, client, input)
   return { ...describe(secret), client_secret }
 }
 
 /**
- * Deletes a secret at once. Throws Problem not_found, forbidden. Two round trips, one more for an
- * actor without `manage`.
+ * Deletes a secret at once. Throws Problem not_found, forbidden. Two round trips.
  */
 export async function removeClientSecret(
   cx: Context,
@@ -89,9 +91,14 @@ export async function removeClientSecret(
   const {
     client: [client],
     secrets,
-  } = await cx.db.read({ client: findClientById(id), secrets: listSecretsOf(id) })
+    lacks,
+  } = await cx.db.read({
+    client: findClientById(id),
+    secrets: listSecretsOf(id),
+    lacks: lackingOver(cx, id),
+  })
   if (client === undefined) throw clientNotFound()
-  await assertMayShape(cx, client)
+  assertNothingLacks(lacks)
   const secret = secrets.find((one) => one.id === secret_id)
   if (secret === undefined) throw new Problem('not_found', 'the client has no such secret')
   await removeSecret(cx, secret)
@@ -118,7 +125,9 @@ export async function addSecret(
   const row = newSecretRow(cx, client.id, client_secret, expires_at)
   const endOthersAt = others_expire_at === undefined ? null : Math.max(now, others_expire_at)
   const data = { secret_id: row.id }
-  const write = cx.db.write({
+  const lacking = lackingOver(cx, client.id)
+  const batch = {
+    power: demandPower(lacking),
     demands: [
       demandClientOfSecret(row, client.version),
       // If the others end at once, there is room.
@@ -127,7 +136,8 @@ export async function addSecret(
     insert: insertSecret(row),
     expireOthers: endOthersAt === null ? null : expireOtherSecrets(client.id, row.id, endOthersAt),
     event: appendEvent(cx, { type: 'client.secret_created', subject_id: client.id, data }),
-  })
+  }
+  const write = nameLacks(cx, lacking, () => cx.db.write(batch))
   await unlessRefused(write, () => {
     throw new Problem(
       'conflict',
@@ -144,8 +154,12 @@ export async function removeSecret(cx: Context, { client_id, id }: SecretRow): P
     subject_id: client_id,
     data: { secret_id: id },
   } as const
-  await cx.db.write({
-    event: appendEvent(cx, event, secretExists(client_id, id)),
-    secret: deleteSecret(client_id, id),
-  })
+  const lacking = lackingOver(cx, client_id)
+  await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      event: appendEvent(cx, event, secretExists(client_id, id)),
+      secret: deleteSecret(client_id, id),
+    }),
+  )
 }

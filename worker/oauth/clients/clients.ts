@@ -2,7 +2,15 @@
 // power that an actor needs for it. Its members and rules are client_metadata.ts's, its secrets
 // client_secrets.ts's, its authentication client_authentication/client_authentication.ts's.
 
-import { assertMayEditPrincipal, assertMayHandOnScopes } from '../../access/power.ts'
+import {
+  assertNothingLacks,
+  demandNothingLacks,
+  demandPower,
+  type Lack,
+  lackingOver,
+  lackingToHandOn,
+  nameLacks,
+} from '../../access/power.ts'
 import {
   buryPrincipal,
   demandFreeId,
@@ -18,7 +26,7 @@ import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent, changedValues } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
-import { parseScope } from '../scopes.ts'
+import { clientDigest } from './client_digest.ts'
 import {
   type Client,
   type ClientInput,
@@ -33,6 +41,7 @@ import {
 import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import { newSecretRow } from './secret_rules.ts'
 import {
+  bindAllowedScopes,
   type ClientColumns,
   type ClientRow,
   clientExists,
@@ -58,28 +67,21 @@ export {
 } from './store.ts'
 
 /**
- * Refuses an actor who creates or changes a client with more power than the actor has: setting its
- * redirect addresses, keys or secrets gives its power. `current` is the client as it was read; the
- * write must be conditional on its version. No round trip for an actor with `manage`, else one.
- * Throws Problem forbidden.
+ * Lists what the actor lacks to give a client these members: the scopes of the management API, with
+ * which it acts for good. A first-party client gets tokens without consent. An actor who shapes one
+ * could collect tokens of everybody who is signed in, so this needs `manage`. Throws Problem
+ * forbidden when the token of the actor does not carry that.
  */
-export async function assertMayShape(cx: Context, current: ClientRow): Promise<void> {
-  assertMayHandOnScopes(cx, parseScope(current.scope))
-  assertMayBeFirstParty(cx, current.first_party === 1)
-  await assertMayEditPrincipal(cx, current.id)
-}
-
-/**
- * A first-party client gets tokens without consent. An actor who shapes one could collect tokens of
- * everybody who is signed in, so this needs `manage`. Throws Problem forbidden.
- */
-function assertMayBeFirstParty(cx: Context, first_party: boolean): void {
-  if (!first_party || cx.actor.kind === 'system' || cx.actor.scopes.has('manage')) return
-  throw new Problem(
-    'forbidden',
-    'a first-party client skips consent, so this needs the scope manage',
-    [{ pointer: '/first_party', detail: 'needs the scope manage' }],
-  )
+function lackingToGive(
+  cx: Context,
+  { scope, first_party }: Pick<Description, 'scope' | 'first_party'>,
+): Statement<Lack> {
+  if (first_party && !cx.actor.scopes.has('manage')) {
+    const detail = 'a first-party client skips consent, so this needs the scope manage'
+    const errors = [{ pointer: '/first_party', detail: 'needs the scope manage' }]
+    throw new Problem('forbidden', detail, errors, 'power_not_held')
+  }
+  return lackingToHandOn(cx, first_party ? [...scope, 'manage'] : scope)
 }
 
 /** The plan for an entry of the blueprint, or for a create. A secret applies at creation only. */
@@ -88,13 +90,18 @@ export async function planClient(
   entry: ClientInput,
   current: ClientRow | undefined,
 ): Promise<Plan> {
-  const { client_id, client_secret, ...members } = entry
   if (current !== undefined) {
+    const { client_id: _, client_secret: __, ...members } = entry
     return planChange(cx, current, withChanges(cx, parseClient(current), members))
   }
+  const { plan } = await planCreation(cx, entry)
+  return plan
+}
+
+async function planCreation(cx: Context, entry: ClientInput) {
+  const { client_id, client_secret, ...members } = entry
   const client = withChanges(cx, INITIAL, members)
-  assertMayHandOnScopes(cx, client.scope)
-  assertMayBeFirstParty(cx, client.first_party)
+  const lacking = [lackingToGive(cx, client)]
   const errors: FieldError[] = []
   const wantsSecret = usesSecret(client.token_endpoint_auth_method)
   if (client_id === undefined) errors.push({ pointer: '/client_id', detail: 'is missing' })
@@ -110,8 +117,13 @@ export async function planClient(
   }
   await assertIsOfSector(cx, client)
   const creation = await creationOf(cx, client_id, client, { client_secret })
-  const statements = [demandFreeId(cx, client_id), ...creation]
-  return { change: 'created', fields: Object.keys(entry), statements }
+  const statements = [
+    demandFreeId(cx, client_id),
+    ...demandNothingLacks(principalIsMine(cx, client_id), ...lacking),
+    ...creation,
+  ]
+  const plan: Plan = { change: 'created', fields: Object.keys(entry), statements }
+  return { plan, lacking }
 }
 
 /** Columns of a client that no operator created, beside its members. */
@@ -152,6 +164,7 @@ export async function creationOf(
     created_at: now,
     updated_at: now,
     version: 1,
+    epoch: 0,
     ...registration,
   }
   return [
@@ -166,9 +179,6 @@ export async function creationOf(
 }
 
 async function planChange(cx: Context, current: ClientRow, next: Description): Promise<Plan> {
-  await assertMayShape(cx, current)
-  assertMayHandOnScopes(cx, next.scope)
-  assertMayBeFirstParty(cx, next.first_party)
   const before = parseClient(current)
   const isMoved =
     next.sector_identifier_uri !== before.sector_identifier_uri ||
@@ -176,8 +186,11 @@ async function planChange(cx: Context, current: ClientRow, next: Description): P
   if (isMoved) await assertIsOfSector(cx, next)
   const plan = await changeOf(cx, current, next)
   if (plan.change === 'unchanged') return plan
-  const demand = demandClientBefore(current, columnsOf(next))
-  return { ...plan, statements: [demand, ...plan.statements] }
+  const demands = [
+    demandClientBefore(current, columnsOf(next)),
+    ...demandPower([...lackingOver(cx, current.id), lackingToGive(cx, next)]),
+  ]
+  return { ...plan, statements: [...demands, ...plan.statements] }
 }
 
 /** The change from the stored client to `next`, conditional on the version that was read. */
@@ -192,11 +205,15 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
   const fields = names.flatMap((name) =>
     name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
   )
+  const digest = clientDigest(parseClient(current))
   return {
     change: 'updated',
     fields,
     statements: [
-      // This stands before the update, since its condition no longer holds afterwards.
+      // These stand before the update, since their condition no longer holds afterwards.
+      ...(digest === clientDigest(next)
+        ? []
+        : [bindAllowedScopes(current.id, current.version, digest)]),
       appendEvent(
         cx,
         {
@@ -241,8 +258,10 @@ export async function createClient(
   const method = input.token_endpoint_auth_method ?? INITIAL.token_endpoint_auth_method
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
-  const plan = await planClient(cx, entry, undefined)
-  const write = cx.db.write({ changes: plan.statements, clients: findClientById(client_id) })
+  const { plan, lacking } = await planCreation(cx, entry)
+  const write = nameLacks(cx, lacking, () =>
+    cx.db.write({ changes: plan.statements, clients: findClientById(client_id) }),
+  )
   const { clients } = await unlessRefused(write, () => {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/client_id', detail: 'is taken, or was' },
@@ -283,14 +302,21 @@ export async function changeClient(
   demanded: number | null,
 ): Promise<Client> {
   for (let attempt = 0; attempt < 4; attempt++) {
-    const [current] = await cx.db.read(findClientById(id))
+    const over = lackingOver(cx, id)
+    const {
+      client: [current],
+      lacks,
+    } = await cx.db.read({ client: findClientById(id), lacks: over })
     if (current === undefined) throw clientNotFound()
     if (demanded !== null && current.version !== demanded) break
+    assertNothingLacks(lacks)
     const before = parseClient(current)
     const next = withChanges(cx, before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
-    const write = cx.db.write({ changes: plan.statements, clients: findClientById(id) })
+    const write = nameLacks(cx, [...over, lackingToGive(cx, next)], () =>
+      cx.db.write({ changes: plan.statements, clients: findClientById(id) }),
+    )
     const written = await unlessRefused(write, () => null)
     const after = written?.clients[0]
     if (after !== undefined) return parseClient(after)
@@ -327,11 +353,18 @@ export async function removeClient(
   id: string,
   demanded: number | null,
 ): Promise<void> {
-  const [current] = await cx.db.read(findClientById(id))
+  const lacking = lackingOver(cx, id)
+  const {
+    client: [current],
+    lacks,
+  } = await cx.db.read({ client: findClientById(id), lacks: lacking })
   if (current === undefined) throw clientNotFound()
   if (demanded !== null && current.version !== demanded) throw changedMeanwhile(demanded)
-  await assertMayShape(cx, current)
-  await unlessRefused(cx.db.write(deletionOf(cx, current)), () => {
+  assertNothingLacks(lacks)
+  const write = nameLacks(cx, lacking, () =>
+    cx.db.write([...demandPower(lacking), ...deletionOf(cx, current)]),
+  )
+  await unlessRefused(write, () => {
     throw changedMeanwhile(demanded)
   })
 }

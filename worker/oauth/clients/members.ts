@@ -6,7 +6,7 @@ import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
-import { clientJwkSchema, type Jwk } from './public_jwk.ts'
+import { clientJwksSchema, type Jwk } from './public_jwk.ts'
 
 /** Types of RFC 9396 that a client may register for. */
 export const DETAILS_TYPES = ['device'] as const
@@ -114,15 +114,23 @@ export const COLUMN_MEMBERS = {
   },
   // A client may ask for scopes too, within the scopes of its permit.
   scope: { by: 'operator', schema: z.string().max(2048), initial: [] as string[] },
+  // Resource servers that it may ask for.
   resources: {
     by: 'initial_access_token',
     schema: uris(20),
     shown: z.array(z.string()),
     initial: [] as string[],
   },
+  // Resource servers that it is: it looks at tokens of others for these, and exchanges them.
+  serves: {
+    by: 'operator',
+    schema: uris(20),
+    shown: z.array(z.string()),
+    initial: [] as string[],
+  },
   jwks: {
     by: 'client',
-    schema: z.strictObject({ keys: z.array(clientJwkSchema).min(1).max(10) }),
+    schema: clientJwksSchema,
     shown: z.object({ keys: z.array(z.record(z.string(), z.unknown())) }),
     optional: true,
     initial: null as { keys: Jwk[] } | null,

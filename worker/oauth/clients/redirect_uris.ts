@@ -33,35 +33,89 @@ export function redirectUriFault(uri: string, application_type: 'web' | 'native'
   }
   // RFC 8252 §7.1: a private-use scheme is a reversed domain name, so it has a dot; javascript: has
   // none.
-  if (!url.protocol.includes('.')) return 'must use https'
-  return application_type === 'native' ? null : 'has a private-use scheme: for native clients only'
+  if (!url.protocol.includes('.')) return dotlessFault(url.protocol)
+  if (application_type === 'native') return null
+  return "has a scheme of one's own, for which application_type must be native"
 }
+
+/** Schemes that have a meaning of their own, so that no application can have made them up. */
+const KNOWN_SCHEMES = [
+  'javascript',
+  'vbscript',
+  'data',
+  'blob',
+  'file',
+  'about',
+  'ftp',
+  'ws',
+  'wss',
+]
+
+const dotlessFault = (protocol: string): string =>
+  KNOWN_SCHEMES.includes(protocol.slice(0, -1))
+    ? 'must use https'
+    : `has the scheme ${protocol} but a scheme of one's own needs a dot, as com.example.app: has`
 
 const isLoopback = (hostname: string) =>
   hostname === '127.0.0.1' || hostname === '[::1]' || hostname === 'localhost'
 
-/** Whether `requested` is one of the registered addresses. */
+/**
+ * Whether `requested` is one of the registered addresses. The port of a loopback address does not
+ * count for a public client, since its program takes a free one (RFC 8252 §7.3).
+ */
 export function matchesRedirectUri(
-  client: { redirect_uris: readonly string[]; application_type: 'web' | 'native' },
+  client: { redirect_uris: readonly string[]; token_endpoint_auth_method: string },
   requested: string,
 ): boolean {
   // RFC 9700 §2.1: exact string comparison
   if (client.redirect_uris.includes(requested)) return true
-  if (client.application_type !== 'native') return false
+  if (client.token_endpoint_auth_method !== 'none') return false
   const address = portless(requested)
   return address !== null && client.redirect_uris.some((uri) => portless(uri) === address)
 }
 
-/**
- * RFC 8252 §7.3: the port of a loopback address does not count; for the name localhost it does
- * (§8.3).
- */
+/** A loopback address without its port; null for any other. */
 function portless(uri: string): string | null {
-  const match = /^http:\/\/(127\.0\.0\.1|\[::1\])(?::(\d{1,5}))?([/?].*)?$/.exec(uri)
+  const match = /^http:\/\/(127\.0\.0\.1|\[::1\]|localhost)(?::(\d{1,5}))?([/?].*)?$/.exec(uri)
   if (match === null) return null
   const [, host = '', port, rest = ''] = match
   if (port !== undefined && !(Number(port) >= 1 && Number(port) <= 65535)) return null
   return `${host} ${rest}`
+}
+
+/** Hosts that are the person's own machine: no authority certifies them for one program. */
+const OWN_MACHINE = /^(?:(?:.+\.)?localhost\.?|127(?:\.\d+){3}|\[::1\])$/
+
+/**
+ * Whether any program of the person's machine may be the one that is answered at `redirect_uri`
+ * (RFC 8252 §8.6): a public client at a loopback address or a scheme of one's own has nothing that
+ * tells it from another. This server's own origin is excepted.
+ */
+export function mayBeImpersonated(
+  issuer: string,
+  client: { token_endpoint_auth_method: string },
+  redirect_uri: string,
+): boolean {
+  if (client.token_endpoint_auth_method !== 'none') return false
+  const { protocol, hostname, origin } = new URL(redirect_uri)
+  if (origin === new URL(issuer).origin) return false
+  return !/^https?:$/.test(protocol) || OWN_MACHINE.test(hostname)
+}
+
+/**
+ * The place that an address leads to, as people read it: host and port, or a scheme of one's own.
+ */
+export function placeOf(uri: string): string {
+  const { protocol, host } = new URL(uri)
+  return /^https?:$/.test(protocol) ? host : protocol
+}
+
+/** The place with its scheme: an origin, or a scheme of one's own. */
+export function originOrScheme(uri: string): string {
+  // Addresses that were stored under earlier rules may be none.
+  if (!URL.canParse(uri)) return uri
+  const { protocol, origin } = new URL(uri)
+  return /^https?:$/.test(protocol) ? origin : protocol
 }
 
 /** The address with the parameters of an answer in its query; its own query stays as it was. */

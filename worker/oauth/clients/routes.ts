@@ -37,7 +37,7 @@ const createdClient = clientSchema
   .openapi('CreatedClient')
 
 /**
- * Database round trips: reads and create 1, the others 2, one more for an actor without `manage`.
+ * Database round trips: reads and create 1, the others 2.
  */
 export function clientRoutes(): Api {
   const api = createApi()

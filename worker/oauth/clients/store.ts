@@ -26,6 +26,7 @@ export type ClientColumns = Omit<
   | 'registration_token_hash'
   | 'initial_access_token_id'
   | 'metadata_expires_at'
+  | 'epoch'
 >
 
 export const findClientById = (id: string): Statement<ClientRow> =>
@@ -65,13 +66,17 @@ export const demandClientBefore = ({ id, version }: ClientRow, wanted: ClientCol
         and redirect_uris = ${wanted.redirect_uris}
         and post_logout_redirect_uris = ${wanted.post_logout_redirect_uris}
         and grant_types = ${wanted.grant_types} and scope = ${wanted.scope}
-        and resources = ${wanted.resources} and jwks is ${wanted.jwks}
+        and resources = ${wanted.resources} and serves = ${wanted.serves}
+        and jwks is ${wanted.jwks}
         and first_party = ${wanted.first_party} and access_token_ttl is ${wanted.access_token_ttl}
         and members = ${wanted.members})`,
     'client_version',
   )
 
-/** Changes the named columns if the client is still at `version`. */
+/**
+ * Changes the named columns if the client is still at `version`. Disabling raises the epoch:
+ * whatever was issued to the client before is dead, also when it is enabled again.
+ */
 export function updateClient(
   id: string,
   version: number,
@@ -86,6 +91,14 @@ export function updateClient(
     where id = ${id} and version = ${version}`
 }
 
+/**
+ * Binds what people allowed a client before its digest was kept to the client as it is at
+ * `version`.
+ */
+export const bindAllowedScopes = (id: string, version: number, client_digest: string): Statement =>
+  sql`update allowed_scope set client_digest = ${client_digest}
+    where client_id = ${id} and client_digest is null and ${clientIsAt(id, version)}`
+
 /** Sets the time until which the document of a client counts. */
 export const updateDocumentExpiry = (id: string, expires_at: number): Statement =>
   sql`update client set metadata_expires_at = ${expires_at} where id = ${id}`
@@ -94,7 +107,8 @@ type Value = string | number | null
 
 const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   client_name: (value) => sql`client_name = ${value}`,
-  status: (value) => sql`status = ${value}`,
+  status: (value) =>
+    sql`epoch = epoch + (status = 'active' and ${value} <> 'active'), status = ${value}`,
   token_endpoint_auth_method: (value) => sql`token_endpoint_auth_method = ${value}`,
   application_type: (value) => sql`application_type = ${value}`,
   redirect_uris: (value) => sql`redirect_uris = ${value}`,
@@ -102,6 +116,7 @@ const ASSIGN: Record<keyof ClientColumns, (value: Value) => Statement> = {
   grant_types: (value) => sql`grant_types = ${value}`,
   scope: (value) => sql`scope = ${value}`,
   resources: (value) => sql`resources = ${value}`,
+  serves: (value) => sql`serves = ${value}`,
   jwks: (value) => sql`jwks = ${value}`,
   first_party: (value) => sql`first_party = ${value}`,
   access_token_ttl: (value) => sql`access_token_ttl = ${value}`,

@@ -22,12 +22,14 @@ import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
+import { epochOf } from '../authorizations/store.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
+import { clientDigest } from '../clients/client_digest.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { parseScope } from '../scopes.ts'
 import { entitlement } from '../tokens/entitlement.ts'
-import { readUserCode, userCodeMac } from './device_authorization.ts'
+import { readUserCode, userCodeMacs } from './device_authorization.ts'
 import {
   type DeviceAuthorizationRow,
   decideDeviceAuthorization,
@@ -91,8 +93,8 @@ export async function enterUserCode(
     { purpose: 'user code address', value: addressKey(cx.address) ?? `of ${user_id}` },
     { max: login_attempts_per_address, window },
   )
-  const tag = userCodeMac(cx, code)
-  const right = isWaiting(cx, tag)
+  const tags = userCodeMacs(cx, code)
+  const right = isWaiting(cx, tags)
   const { attempts, question: rows } = await cx.db.write({
     attempts: { person: byPerson.take, address: byAddress.take },
     // Only failures count. Whoever is blocked gets nothing back, so the right code does not show.
@@ -100,7 +102,7 @@ export async function enterUserCode(
       sql`${byPerson.giveBack} and count <= ${byPerson.max} and ${right}`,
       sql`${byAddress.giveBack} and count <= ${byAddress.max} and ${right}`,
     ],
-    question: questionReads(cx, tag, scalar`${user_id}`),
+    question: questionReads(cx, tags, scalar`${user_id}`),
   })
   const person = attempts.person[0]?.count ?? Infinity
   const address = attempts.address[0]?.count ?? Infinity
@@ -137,11 +139,11 @@ export async function answerDevice(
   cookie: string | undefined,
 ): Promise<Step> {
   const code = readUserCode(answer.code)
-  const tag = userCodeMac(cx, code ?? '')
+  const tags = userCodeMacs(cx, code ?? '')
   const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
     session: findSession(cx, cookie),
-    question: questionReads(cx, tag, user),
+    question: questionReads(cx, tags, user),
   })
   const [session] = rows.session
   noteSession(cx, session)
@@ -170,6 +172,7 @@ export async function answerDevice(
       status: decision,
       scope: scope.join(' '),
       authorization_details: details === undefined ? null : JSON.stringify(details),
+      epoch: epochOf({ epoch: session.user_epoch }, client),
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
@@ -195,11 +198,11 @@ type Question = {
 /**
  * All that the question to a user is made from, for a batch. Of the rights the grants are enough.
  */
-const questionReads = (cx: Context, tag: string, user_id: Scalar) => ({
-  waiting: findWaitingDeviceAuthorization(cx, tag),
-  client: findClientOfUserCode(tag),
+const questionReads = (cx: Context, tags: readonly string[], user_id: Scalar) => ({
+  waiting: findWaitingDeviceAuthorization(cx, tags),
+  client: findClientOfUserCode(tags),
   rights: { grants: rightsOf(user_id, cx.now()).grants },
-  narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tag), cx.now()).grants },
+  narrowed: { grants: narrowedRightsOf(user_id, detailsOfUserCode(tags), cx.now()).grants },
 })
 
 function questionOf(
@@ -237,9 +240,11 @@ function questionOf(
   return { code, session, row, client, scope, details: authorization_details }
 }
 
-/** Code, person, session and what was shown: an answer to anything else is none. */
-const boundTo = ({ session, row, scope, details = [] }: Question): string =>
-  [row.hash, session.user_id, session.id_hash, digestOf(details), ...scope].join('\n')
+/** Code, person, session, client and what was shown: an answer to anything else is none. */
+const boundTo = ({ session, row, client, scope, details = [] }: Question): string => {
+  const shown = [clientDigest(client), digestOf(details), ...scope]
+  return [row.hash, session.user_id, session.id_hash, ...shown].join('\n')
+}
 
 function valuesOf(
   cx: Context,

@@ -2,7 +2,7 @@
 // poll with and a short one for a person to type elsewhere. The person's side is approval.ts's; the
 // device's tokens are token/grants/device_code.ts's.
 import type { Context } from '../../context.ts'
-import { mac, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { mac, macs, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
@@ -86,6 +86,7 @@ export async function startDeviceAuthorization(
           created_at: now,
           expires_at: now + expires_in,
           redeemed_by: null,
+          epoch: 0,
         },
         isProven(cx, caller),
       ),
@@ -133,3 +134,7 @@ export function readUserCode(text: string | undefined): string | null {
 /** The stored form of a user code: a MAC, since it has too few bits for a hash. */
 export const userCodeMac = (cx: Context, user_code: string): string =>
   mac(cx, 'user code', user_code)
+
+/** The stored forms that a user code may have, one for each present SECRET_KEY. */
+export const userCodeMacs = (cx: Context, user_code: string): readonly string[] =>
+  macs(cx, 'user code', user_code)

@@ -6,11 +6,13 @@ import {
   type Condition,
   condition,
   insertWhere,
+  list,
   type Scalar,
   type Statement,
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { isSignInUsable } from '../authorizations/store.ts'
 import type { ClientRow } from '../clients/store.ts'
 
 export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
@@ -34,26 +36,26 @@ export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
 
 // --- the person's side ------------------------------------------------------------------------
 
-const isPending = (cx: Context, user_code_mac: string): Condition =>
-  condition`user_code_mac = ${user_code_mac} and status = 'pending' and expires_at > ${cx.now()}`
+const isPending = (cx: Context, user_code_macs: readonly string[]): Condition =>
+  condition`user_code_mac in (${list(user_code_macs)}) and status = 'pending' and expires_at > ${cx.now()}`
 
 /** The row that waits for a person who has its user code. */
 export const findWaitingDeviceAuthorization = (
   cx: Context,
-  user_code_mac: string,
+  user_code_macs: readonly string[],
 ): Statement<DeviceAuthorizationRow> =>
-  sql`select * from device_authorization where ${isPending(cx, user_code_mac)}`
+  sql`select * from device_authorization where ${isPending(cx, user_code_macs)}`
 
-export const isWaiting = (cx: Context, user_code_mac: string): Condition =>
-  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_mac)})`
+export const isWaiting = (cx: Context, user_code_macs: readonly string[]): Condition =>
+  condition`exists (select 1 from device_authorization where ${isPending(cx, user_code_macs)})`
 
-export const findClientOfUserCode = (user_code_mac: string): Statement<ClientRow> =>
+export const findClientOfUserCode = (user_code_macs: readonly string[]): Statement<ClientRow> =>
   sql`select * from client
-    where id = (select client_id from device_authorization where user_code_mac = ${user_code_mac})`
+    where id = (select client_id from device_authorization where user_code_mac in (${list(user_code_macs)}))`
 
-export const detailsOfUserCode = (user_code_mac: string): Scalar =>
+export const detailsOfUserCode = (user_code_macs: readonly string[]): Scalar =>
   scalar`(select authorization_details from device_authorization
-    where user_code_mac = ${user_code_mac})`
+    where user_code_mac in (${list(user_code_macs)}))`
 
 /** The person who decides, and their browser session. */
 export type Decider = {
@@ -80,12 +82,17 @@ export const decideDeviceAuthorization = (
   cx: Context,
   hash: string,
   decider: Decider,
-  decision: { status: 'allowed' | 'denied'; scope: string; authorization_details: string | null },
+  decision: {
+    status: 'allowed' | 'denied'
+    scope: string
+    authorization_details: string | null
+    epoch: number
+  },
 ): Statement =>
   sql`update device_authorization set status = ${decision.status}, scope = ${decision.scope},
       authorization_details = ${decision.authorization_details},
       user_id = ${decider.user_id}, auth_time = ${decider.auth_time}, amr = ${decider.amr},
-      sid = ${decider.sid}
+      sid = ${decider.sid}, epoch = ${decision.epoch}
     where hash = ${hash} and ${isDecidable(cx, hash, decider)}`
 
 /** Answers a row when this person decided so in this session, however often the batch is sent. */
@@ -113,6 +120,12 @@ export const updatePoll = (
       polled_at = ${cx.now()}
     where hash = ${hash} and status = 'pending' and ${isProven} returning interval`
 
+const isApprovalUsable = isSignInUsable({
+  user_id: scalar`device_authorization.user_id`,
+  client_id: scalar`device_authorization.client_id`,
+  epoch: scalar`device_authorization.epoch`,
+})
+
 /** Answers the row exactly when this request is the one that redeems it. */
 export const consumeDeviceAuthorization = (
   cx: Context,
@@ -122,10 +135,7 @@ export const consumeDeviceAuthorization = (
   update device_authorization set redeemed_by = ${cx.rid}
   where hash = ${hash} and status = 'allowed' and expires_at > ${cx.now()}
     and (redeemed_by is null or redeemed_by = ${cx.rid})
-    and exists (select 1 from user where id = device_authorization.user_id and status = 'active')
-    and exists (
-      select 1 from client where id = device_authorization.client_id and status = 'active')
-    and ${isProven}
+    and ${isApprovalUsable} and ${isProven}
   returning *`
 
 /** Whether this request redeemed it. */

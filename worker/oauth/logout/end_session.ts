@@ -180,8 +180,9 @@ function locationOf(request: LogoutRequest, row: ClientRow | undefined): string 
   if (row === undefined || row.status !== 'active') {
     throw badRequest('the application is not known here', 'unknown_client')
   }
-  const { post_logout_redirect_uris: redirect_uris, application_type } = parseClient(row)
-  if (!matchesRedirectUri({ redirect_uris, application_type }, uri)) {
+  const client = parseClient(row)
+  const registered = { ...client, redirect_uris: client.post_logout_redirect_uris }
+  if (!matchesRedirectUri(registered, uri)) {
     throw badRequest(
       'post_logout_redirect_uri is not one that this client registered',
       'redirect_uri_mismatch',

@@ -9,7 +9,7 @@ import { OAuthError } from '../../errors.ts'
 import { parseJsonObject } from '../../http.ts'
 import { OutsideRefused } from '../../outside.ts'
 import type { Reason } from '../../refusals.ts'
-import { loadSettings } from '../../settings.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import {
   type Client,
   type Description,
@@ -21,8 +21,12 @@ import { changeOf, creationOf } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
 import { type ClientRow, findClientById, updateDocumentExpiry } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
-import { IDENTITY_SCOPES } from '../scopes.ts'
-import { assertKeepsSector, describeAsRegistered, readMetadata } from './submitted_metadata.ts'
+import {
+  assertKeepsSector,
+  boundsOfAnybody,
+  describeAsRegistered,
+  readMetadata,
+} from './submitted_metadata.ts'
 
 /**
  * Most documents that are fetched for one address in an hour. Renewals that succeed are not
@@ -47,18 +51,19 @@ export async function currentClient(
   row: ClientRow | undefined,
 ): Promise<ClientRow | undefined> {
   if (!isClientUrl(client_id)) return row
-  const { client_id_metadata_documents } = await loadSettings(cx)
+  const settings = await loadSettings(cx)
   // This also holds for clients that were stored while the setting was on.
-  if (!client_id_metadata_documents) return undefined
-  if (row === undefined) return renew(cx, client_id, undefined)
+  if (!settings.client_id_metadata_documents) return undefined
+  if (row === undefined) return renew(cx, settings, client_id, undefined)
   // An operator ended it, or took it over: a document that changes a client which skips consent
   // could collect the tokens of everybody.
   if (row.status !== 'active' || row.first_party === 1) return row
-  return (row.metadata_expires_at ?? 0) > cx.now() ? row : renew(cx, client_id, row)
+  return (row.metadata_expires_at ?? 0) > cx.now() ? row : renew(cx, settings, client_id, row)
 }
 
 async function renew(
   cx: Context,
+  settings: Settings,
   url: string,
   row: ClientRow | undefined,
 ): Promise<ClientRow | undefined> {
@@ -79,7 +84,7 @@ async function renew(
       initial_access_token_id: null,
       metadata_expires_at,
     }
-    const next = judge(cx, url, null, client)
+    const next = judge(cx, settings, url, null, client)
     if (next === null) return undefined
     const { clients } = await cx.db.write({
       changes: await creationOf(acting, url, next, { client_secret: undefined, registration }),
@@ -87,7 +92,7 @@ async function renew(
     })
     return clients[0]
   }
-  const next = judge(cx, url, parseClient(row), client)
+  const next = judge(cx, settings, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(acting, row, next)
   const { clients } = await cx.db.write({
@@ -150,6 +155,7 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
 /** The client that the document describes, in place of `current`; null when it is not valid. */
 function judge(
   cx: Context,
+  settings: Settings,
   url: string,
   current: Client | null,
   document: Record<string, unknown>,
@@ -172,12 +178,8 @@ function judge(
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const metadata = readMetadata(own, grantTypesFor('anybody'))
     const start = current === null ? INITIAL : startOver(current)
-    const next = describeAsRegistered(
-      cx,
-      { ...start, scope: [...IDENTITY_SCOPES] },
-      metadata,
-      IDENTITY_SCOPES,
-    )
+    const bounds = boundsOfAnybody(cx, settings)
+    const next = describeAsRegistered(cx, { ...start, ...bounds }, metadata, bounds.scope)
     if (current !== null) assertKeepsSector(current, next)
     return next
   } catch (error) {

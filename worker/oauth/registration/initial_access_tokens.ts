@@ -2,7 +2,7 @@
 // says how often, until when, for which scopes and with which members. Registration itself is
 // registration.ts's.
 
-import { assertMayHandOnScopes } from '../../access/power.ts'
+import { demandPower, lackingToHandOn, nameLacks } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
@@ -68,7 +68,8 @@ export async function createInitialAccessToken(
     throw invalid('/expires_at', 'is not in the future')
   }
   const scope = input.scope === undefined ? IDENTITY_SCOPES : readScope(input.scope)
-  assertMayHandOnScopes(cx, scope)
+  // Clients that are made with it act for good.
+  const lacking = [lackingToHandOn(cx, scope)]
   // Contradictions between members are found later, when a client gives the other members.
   const { resources = [] } = defaults
   withChanges(cx, { ...INITIAL, grant_types: [] }, { resources })
@@ -83,14 +84,17 @@ export async function createInitialAccessToken(
     created_at: cx.now(),
     expires_at,
   }
-  await cx.db.write({
-    token: insertInitialAccessToken(row),
-    event: appendEvent(cx, {
-      type: 'initial_access_token.created',
-      subject_id: row.id,
-      data: { scope, max_uses, expires_at },
+  await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      token: insertInitialAccessToken(row),
+      event: appendEvent(cx, {
+        type: 'initial_access_token.created',
+        subject_id: row.id,
+        data: { scope, max_uses, expires_at },
+      }),
     }),
-  })
+  )
   return { ...describeInitialAccessToken({ ...row, uses: 0 }), initial_access_token }
 }
 
@@ -128,13 +132,16 @@ export async function listInitialAccessTokens(
 export async function removeInitialAccessToken(cx: Context, id: string): Promise<void> {
   const [row] = await cx.db.read(findInitialAccessTokenById(id))
   if (row === undefined) throw tokenNotFound()
-  assertMayHandOnScopes(cx, parseScope(row.scope))
-  await cx.db.write({
-    event: appendEvent(
-      cx,
-      { type: 'initial_access_token.deleted', subject_id: id },
-      initialAccessTokenExists(id),
-    ),
-    changes: deleteInitialAccessToken(id),
-  })
+  const lacking = [lackingToHandOn(cx, parseScope(row.scope))]
+  await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      event: appendEvent(
+        cx,
+        { type: 'initial_access_token.deleted', subject_id: id },
+        initialAccessTokenExists(id),
+      ),
+      changes: deleteInitialAccessToken(id),
+    }),
+  )
 }

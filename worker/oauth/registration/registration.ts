@@ -9,7 +9,7 @@ import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import type { Condition, Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
-import { loadSettings } from '../../settings.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import {
   type Client,
   type ClientDefaults,
@@ -21,11 +21,12 @@ import { creationOf } from '../clients/clients.ts'
 import { INITIAL } from '../clients/members.ts'
 import { findClientById } from '../clients/store.ts'
 import { grantTypesFor } from '../grant_types.ts'
-import { IDENTITY_SCOPES, isManagementScope, parseScope } from '../scopes.ts'
+import { isManagementScope, parseScope } from '../scopes.ts'
 import { findInitialAccessTokenByHash, insertInitialAccessTokenUse, isUseMine } from './store.ts'
 import {
   assertIsOfSector,
   assertNoNewSector,
+  boundsOfAnybody,
   describeAsRegistered,
   readMetadata,
 } from './submitted_metadata.ts'
@@ -48,7 +49,10 @@ type Permit = {
   defaults: ClientDefaults
 }
 
-const ANONYMOUS: Permit = { id: null, scope: IDENTITY_SCOPES, defaults: {} }
+function permitOfAnybody(cx: Context, settings: Settings): Permit {
+  const { scope, resources } = boundsOfAnybody(cx, settings)
+  return { id: null, scope, defaults: { resources } }
+}
 
 export const badToken = (reason: Reason) =>
   new OAuthError('invalid_token', { description: 'the access token is not valid', reason })
@@ -62,7 +66,8 @@ export async function createRegistration(
   token: string | undefined,
   metadata: Readonly<Record<string, unknown>>,
 ): Promise<RegisteredClient> {
-  const { registration } = await loadSettings(cx)
+  const settings = await loadSettings(cx)
+  const { registration } = settings
   if (registration === 'off') {
     throw new OAuthError('access_denied', {
       description: 'registration is not offered',
@@ -75,7 +80,7 @@ export async function createRegistration(
       reason: 'no_token',
     })
   }
-  const permit = token === undefined ? ANONYMOUS : await permitOf(cx, token)
+  const permit = token === undefined ? permitOfAnybody(cx, settings) : await permitOf(cx, token)
   const grantTypes = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
   const members = readMetadata(metadata, [...grantTypes, ...(permit.defaults.grant_types ?? [])])
   const start = { ...INITIAL, scope: permit.scope.filter((one) => !isManagementScope(one)) }

@@ -4,12 +4,13 @@
 import { fieldErrors } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
-import { isObject } from '../../http.ts'
+import type { Settings } from '../../settings.ts'
 import {
   type ClientDefaults,
   type ClientRegistration,
   clientRegistration,
   type Description,
+  ownResources,
   withChanges,
 } from '../clients/client_metadata.ts'
 import { sectorFaults, sectorOf } from '../clients/subject_identifier.ts'
@@ -28,31 +29,34 @@ export function readMetadata(
 ): ClientRegistration {
   // RFC 7592 §2.2: null is as if absent.
   const members = Object.fromEntries(Object.entries(metadata).filter(([, value]) => value !== null))
-  const { response_types, grant_types, jwks } = members
+  const { response_types, grant_types } = members
   if (response_types !== undefined) assertCode(response_types)
   if (Array.isArray(grant_types)) {
     const usable = grant_types.filter((one) => isGrantType(one) && grantTypes.includes(one))
     if (usable.length === 0) throw badMetadata('/grant_types', 'has none that is offered')
     members['grant_types'] = usable
   }
-  if (isObject(jwks) && Array.isArray(jwks['keys'])) {
-    members['jwks'] = { keys: jwks['keys'].filter(isOfUse) }
-  }
   const read = clientRegistration.safeParse(members)
   if (!read.success) throw refusalOf(fieldErrors(read.error))
   return read.data
 }
 
+/**
+ * The most that a client may ask for which nobody vouches for, as the settings say. Scopes lead to
+ * the resources of this server, so these are left out.
+ */
+export const boundsOfAnybody = (
+  cx: Context,
+  { self_registered_scopes, self_registered_resources }: Settings,
+): Pick<Description, 'scope' | 'resources'> => ({
+  scope: [...new Set(self_registered_scopes)],
+  resources: self_registered_resources.filter((one) => !ownResources(cx).includes(one)),
+})
+
 function assertCode(response_types: unknown): void {
   const isCode = Array.isArray(response_types) && response_types.every((one) => one === 'code')
   if (!isCode) throw badMetadata('/response_types', 'must be code alone')
 }
-
-/** RFC 7517 §5: keys of unknown kinds are ignored; keys for encryption are never used here. */
-const isOfUse = (key: unknown): boolean =>
-  !isObject(key) ||
-  (key['use'] !== 'enc' &&
-    (key['kty'] === 'RSA' || key['crv'] === 'P-256' || key['crv'] === 'Ed25519'))
 
 /**
  * The client as a whole: `start` with the members that it gives. `most` are the scopes that it may

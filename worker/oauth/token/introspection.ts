@@ -1,8 +1,8 @@
 // Token introspection (RFC 7662): whether a token is good at this moment, by signature and by
-// state. A caller may look at its own tokens and at those whose audience it is: its id, or one of
-// its `resources`. Any other token, and text that is no token of this server, is answered as
-// inactive and nothing more. For an access token the answer holds all its claims, in every token
-// format. It is plain JSON or, when the caller asks for it, signed (RFC 9701).
+// state. A caller may look at its own tokens and at those for a resource that it `serves`. Any
+// other token, and text that is no token of this server, is answered as inactive and nothing more.
+// For an access token the answer holds all its claims, in every token format. It is plain JSON or,
+// when the caller asks for it, signed (RFC 9701).
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
@@ -20,6 +20,7 @@ import {
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
+import { isServedBy } from '../clients/client_metadata.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import {
   type Confirmation,
@@ -110,10 +111,9 @@ const endOf = (
 const mayLookAt = (caller: Caller, read: ReadToken): boolean =>
   read.client_id === caller.id || isAudience(caller, read)
 
-function isAudience(caller: Caller, { audience }: ReadToken): boolean {
-  if (audience.includes(caller.id)) return true
-  return caller.kind === 'client' && caller.client.resources.some((one) => audience.includes(one))
-}
+/** `resources` of a client do not count: it may ask for these, and is none of them. */
+const isAudience = (caller: Caller, { audience }: ReadToken): boolean =>
+  caller.kind === 'client' && isServedBy(caller.client, audience)
 
 /** The claims of a good access token. The claim `acl` is only for callers that are its audience. */
 function describe(caller: Caller, read: ReadToken): Introspection {

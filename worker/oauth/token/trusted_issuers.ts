@@ -1,15 +1,7 @@
 // Issuers whose assertions about a person are accepted (setting `trusted_issuers`). Says whether an
 // assertion is by one of them, for this server and valid now, and whom it names (RFC 7521, RFC 7523
 // §3). Its grant ensures that it is used once.
-import {
-  createLocalJWKSet,
-  decodeJwt,
-  decodeProtectedHeader,
-  errors,
-  type JSONWebKeySet,
-  type JWK,
-  jwtVerify,
-} from 'jose'
+import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWK, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Scalar, scalar } from '../../db/sql.ts'
@@ -17,6 +9,8 @@ import { emailFault, emailKey } from '../../email_address.ts'
 import { OAuthError } from '../../errors.ts'
 import { isObject } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
+import { readJwtHeader } from '../../keys/jwt_header.ts'
+import { judgeKeySet } from '../../keys/public_key.ts'
 import { type KeySetReader, remoteKeys } from '../../keys/remote_jwks.ts'
 import type { Reason } from '../../refusals.ts'
 import type { TrustedIssuer } from '../../settings.ts'
@@ -111,7 +105,11 @@ async function verifySignature(
   issuer: TrustedIssuer,
   assertion: string,
 ): Promise<AssertionClaims> {
-  const keys = createLocalJWKSet(await keysOf(cx, issuer, kidOf(assertion)))
+  const header = readJwtHeader(assertion)
+  if (header === null) throw refused('bad_assertion')
+  // RFC 8725 §3.11: access tokens, logout tokens and the like of that issuer are no assertions
+  if (header.typ !== undefined && header.typ !== 'jwt') throw refused('assertion_typ')
+  const keys = createLocalJWKSet(await keysOf(cx, issuer, header.kid))
   const options = {
     algorithms: [...(issuer.algorithms ?? SIGNING_ALGORITHMS)],
     currentDate: new Date(cx.now() * 1000),
@@ -119,23 +117,17 @@ async function verifySignature(
     clockTolerance: CLOCK_TOLERANCE,
   }
   try {
-    const { payload, protectedHeader } = await jwtVerify(assertion, keys, options).catch(
-      async (error: unknown) => {
-        if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
-        for await (const key of error) {
-          const verified = await jwtVerify(assertion, key, options).catch((fault: unknown) => {
-            if (timeFault(fault) !== null) throw fault
-            return null
-          })
-          if (verified !== null) return verified
-        }
-        throw error
-      },
-    )
-    // RFC 8725 §3.11: access tokens, logout tokens and the like of that issuer are no assertions
-    if (!['undefined', 'jwt'].includes(String(protectedHeader.typ).toLowerCase())) {
-      throw refused('assertion_typ')
-    }
+    const { payload } = await jwtVerify(assertion, keys, options).catch(async (error: unknown) => {
+      if (!(error instanceof errors.JWKSMultipleMatchingKeys)) throw error
+      for await (const key of error) {
+        const verified = await jwtVerify(assertion, key, options).catch((fault: unknown) => {
+          if (timeFault(fault) !== null) throw fault
+          return null
+        })
+        if (verified !== null) return verified
+      }
+      throw error
+    })
     return payload
   } catch (error) {
     const fault = timeFault(error)
@@ -147,10 +139,12 @@ async function verifySignature(
   }
 }
 
+const usableKeys = (keys: readonly unknown[]) => judgeKeySet(keys).usable as JWK[]
+
 const READER: KeySetReader<JWK> = {
   name: 'issuer keys',
   // jose finds the key that fits; one member that is no object makes the whole set unusable.
-  read: (keys) => (keys.every(isObject) ? keys : null),
+  read: (keys) => (keys.every(isObject) ? usableKeys(keys) : null),
   // Only authenticated clients cause a request, and to an address that the operator named; so the
   // next one may try again at once.
   remembersFaults: false,
@@ -164,7 +158,8 @@ async function keysOf(
   { jwks, jwks_uri = '' }: TrustedIssuer,
   kid: string | undefined,
 ): Promise<JSONWebKeySet> {
-  if (jwks !== undefined) return jwks as JSONWebKeySet
+  // An entry that was stored before keys were judged may have others.
+  if (jwks !== undefined) return { keys: usableKeys(jwks.keys) }
   const keySet = await remoteKeys(cx, READER, jwks_uri, kid)
   if ('fault' in keySet) {
     throw new OAuthError('temporarily_unavailable', {
@@ -174,13 +169,4 @@ async function keysOf(
     })
   }
   return { keys: [...keySet.keys] }
-}
-
-/** The key id that an assertion names; its header is no more believed than its claims. */
-function kidOf(assertion: string): string | undefined {
-  try {
-    return decodeProtectedHeader(assertion).kid
-  } catch {
-    return undefined
-  }
 }

@@ -10,6 +10,7 @@ import { findLiveOrigin } from '../authorizations/origin_store.ts'
 import { findAuthorization, findUserOf, subjectOfAuthorization } from '../authorizations/store.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
 import {
+  assertProofsOfProfile,
   type Credential,
   proveHolder,
   readOnce,
@@ -58,6 +59,7 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
     throw refused('origin_ended')
   }
   const client = parseClient(row)
+  assertProofsOfProfile(client, proofs)
   // Single claims were allowed to the client that asked for them, not to another that acts (RFC
   // 8693).
   const requests = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}

@@ -26,6 +26,11 @@ export type Act = { sub: string; act?: Act }
 export type AccessToken = {
   /** Id of the authorization or operator-minted token; else of the client or device itself. */
   origin: string
+  /**
+   * Sum of the epochs of the principals that it rests on; absent: an authorization alone, which has
+   * a sum of its own.
+   */
+  epoch?: number | undefined
   sub: string
   client_id: string
   audience: readonly string[]
@@ -85,7 +90,7 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     aud: others.length === 0 ? first : [first, ...others],
     iat,
     exp: Math.min(iat + token.ttl, token.not_after ?? Number.MAX_SAFE_INTEGER),
-    jti: `${token.origin}.${randomToken(cx, 16)}`,
+    jti: `${token.origin}.${inJti(token.epoch)}${randomToken(cx, 16)}`,
     scope: token.scope.join(' '),
     ...(acl === undefined ? {} : { acl }),
     ...(mqtt_client_id == null ? {} : { mqtt_client_id }),
@@ -104,6 +109,12 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
   }
   return claims
 }
+
+// The random part of a `jti` has no `~`. Of epoch 0, as of tokens of before there were epochs,
+// nothing is told.
+const inJti = (epoch = 0): string => (epoch === 0 ? '' : `${epoch}~`)
+
+const readEpoch = (jti: string): number => Number(/\.(\d{1,15})~[^.~]*$/.exec(jti)?.[1] ?? 0)
 
 function assertFormatFits(
   cx: Context,
@@ -153,6 +164,8 @@ export const mintAccessToken = async (cx: Context, token: AccessToken): Promise<
 /** An access token after reading: good by signature, issuer and time, not yet by state. */
 export type ReadToken = {
   origin: string
+  /** Sum of the epochs that it was made under: see `AccessToken`. */
+  epoch: number
   sub: string
   client_id: string
   audience: readonly string[]
@@ -215,6 +228,7 @@ export async function judgeAccessToken(
   return {
     // Ids may have dots, the random part has none.
     origin: jti.slice(0, Math.max(0, jti.lastIndexOf('.'))),
+    epoch: readEpoch(jti),
     sub,
     client_id,
     audience: audiences,

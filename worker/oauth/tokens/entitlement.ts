@@ -69,6 +69,8 @@ export type Basis = {
    * says so.
    */
   isStrict?: boolean
+  /** Whether a token for a resource that is named may be without any scope. */
+  mayLackScope?: boolean
   /**
    * A question to a person: about all tokens that may come of it, so no audience is chosen and no
    * rule compiled.
@@ -154,7 +156,7 @@ export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   }
   const details = heldDetails(basis)
   if (basis.isQuestion) return askable(cx, basis, wanted, details)
-  const isFree = covered.resource === null && wish.resource.length > 0
+  const isFree = basis.mayLackScope === true && wish.resource.length > 0
   if (wanted.length === 0 && details === undefined && !isFree) return { fault: 'no_scope' }
 
   const resource = coveredResource(cx, basis)

@@ -7,6 +7,7 @@ import { type Context, recall, remember } from '../../context.ts'
 import { seal, sha256, UnsealError, unseal } from '../../crypto.ts'
 import { signJwt, verifyJwt } from '../../keys/jwt.ts'
 import { signPaseto, verifyPaseto } from '../../keys/paseto.ts'
+import { signingKeys } from '../../keys/signing_keys.ts'
 import type { ClientMembers } from '../clients/members.ts'
 
 export type TokenFormat = ClientMembers['access_token_format']
@@ -106,6 +107,8 @@ type Claimed = Readonly<Record<string, unknown>>
  * stays what it was.
  */
 const REMEMBERED = 'tokens read lately'
+const REMEMBERED_UNDER = 'keys of the tokens read lately'
+const FOR_GOOD = Number.MAX_SAFE_INTEGER / 2
 const REMEMBERED_MAX = 1000
 const REMEMBERED_TTL = 60
 
@@ -116,9 +119,7 @@ const REMEMBERED_TTL = 60
  */
 export async function readToken(cx: Context, token: string): Promise<Claimed | null> {
   const now = cx.now()
-  const lately =
-    recall<Map<string, { claims: Claimed; until: number }>>(cx, REMEMBERED) ??
-    remember(cx, REMEMBERED, new Map(), Number.MAX_SAFE_INTEGER / 2)
+  const lately = await readLately(cx)
   const hash = sha256(token)
   const known = lately.get(hash)
   if (known !== undefined && known.until > now) return known.claims
@@ -130,6 +131,20 @@ export async function readToken(cx: Context, token: string): Promise<Claimed | n
   if (lately.size >= REMEMBERED_MAX && oldest !== undefined) lately.delete(oldest)
   lately.set(hash, { claims, until: now + REMEMBERED_TTL })
   return claims
+}
+
+type ReadLately = Map<string, { claims: Claimed; until: number }>
+
+/**
+ * The memory of tokens that were read under the present keys. It goes with them: a token of a key
+ * that was revoked counts nowhere longer than its key is remembered.
+ */
+async function readLately(cx: Context): Promise<ReadLately> {
+  const keys = await signingKeys(cx)
+  const known = recall<ReadLately>(cx, REMEMBERED)
+  if (known !== undefined && recall(cx, REMEMBERED_UNDER) === keys) return known
+  remember(cx, REMEMBERED_UNDER, keys, FOR_GOOD)
+  return remember(cx, REMEMBERED, new Map(), FOR_GOOD)
 }
 
 function formatOf(token: string): TokenFormat {

@@ -27,7 +27,7 @@ import {
   isCodeReused,
   subjectOfCode,
 } from '../../authorizations/code_store.ts'
-import { findUserOf } from '../../authorizations/store.ts'
+import { epochOf, findUserOf } from '../../authorizations/store.ts'
 import {
   type Caller,
   isProven,
@@ -98,6 +98,7 @@ export async function redeem(
   if (code.expires_at <= cx.now()) throw refused('code_expired')
   const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+  if (code.epoch !== epochOf(user, client)) throw refused('disabled_since')
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }

@@ -114,6 +114,7 @@ function deviceClaims(
   })
   return accessTokenClaims(cx, {
     origin: device.id,
+    epoch: device.epoch,
     sub: device.id,
     client_id: device.id,
     ttl: settings.device_access_token_ttl,
@@ -142,9 +143,11 @@ function clientClaims(
     parties: [{ id: client.client_id, permissions: null, rights: readRows(rights) }],
     acl_max_rules: settings.acl_max_rules,
     isStrict: true,
+    mayLackScope: true,
   })
   return accessTokenClaims(cx, {
     origin: client.client_id,
+    epoch: client.epoch,
     sub: client.client_id,
     client_id: client.client_id,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,

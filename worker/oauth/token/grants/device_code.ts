@@ -12,7 +12,7 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { acrFor } from '../../acr.ts'
 import { entitleClient, readWish, startAuthorization } from '../../authorizations/authorizations.ts'
-import { findUserOf } from '../../authorizations/store.ts'
+import { epochOf, findUserOf } from '../../authorizations/store.ts'
 import {
   type Caller,
   isProven,
@@ -90,6 +90,7 @@ export async function redeem(
   const [user] = rows.user
   // Keycloak CVE-2026-88770
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+  if (row.epoch !== epochOf(user, client)) throw refused('disabled_since')
 
   const settings = await loadSettings(cx)
   const { user_id, auth_time, amr } = row
@@ -111,6 +112,7 @@ export async function redeem(
     session_hash: null,
     claims: null,
     authorization_details: row.authorization_details,
+    epoch: row.epoch,
   }
   const entitled = entitleClient(cx, signIn, wish, caller, settings, rows)
   const isMine = isDeviceAuthorizationMine(cx, hash)

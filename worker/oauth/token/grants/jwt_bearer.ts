@@ -17,7 +17,7 @@ import {
   findAuthorization,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
-import { findUserOf, isSignInUsable } from '../../authorizations/store.ts'
+import { epochOf, findUserOf, isSignInUsable } from '../../authorizations/store.ts'
 import { checkResource, checkScope } from '../../authorize/request.ts'
 import {
   assertConfidential,
@@ -30,6 +30,7 @@ import {
   consumeAssertion,
   isAssertionMine,
 } from '../../client_authentication/used_assertion_store.ts'
+import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
@@ -95,8 +96,9 @@ export async function redeem(
 
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
-  const consent = { user_id: user.id, client_id, resource, scope }
-  if (!client.first_party && !covers(allowed, consent)) {
+  const client_digest = clientDigest(client)
+  const consent = { user_id: user.id, client_id, client_digest, resource, scope }
+  if (!client.first_party && !covers(allowedTo(client, allowed), consent)) {
     throw new OAuthError('consent_required', {
       description: 'the person has not allowed the client this scope',
       reason: 'not_allowed_before',
@@ -117,6 +119,7 @@ export async function redeem(
     session_hash: null,
     claims: null,
     authorization_details: null,
+    epoch: epochOf(user, client),
   }
   // The scope was just asked; there is nothing to narrow.
   const wish = { scope: null, resource: [] }

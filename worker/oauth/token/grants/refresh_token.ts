@@ -22,7 +22,7 @@ import {
   subjectOfRefreshToken,
   useRefreshToken,
 } from '../../authorizations/refresh_token_store.ts'
-import { findUserOf, isIdle } from '../../authorizations/store.ts'
+import { epochOf, findUserOf, isIdle } from '../../authorizations/store.ts'
 import {
   type Caller,
   isProven,
@@ -87,6 +87,7 @@ export async function redeem(
   if (isIdle(token, now, idle_ttl)) throw refused('refresh_token_idle')
   const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
+  if (token.epoch !== epochOf(user, client)) throw refused('disabled_since')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
   const entitled = isStray ? null : entitleClient(cx, token, wish, caller, settings, rows)

@@ -14,17 +14,19 @@ import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, NO_TOKEN } from '../../authorizations/origin_store.ts'
+import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
+import { findAuthorization } from '../../authorizations/store.ts'
 import {
   assertConfidential,
   type Caller,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
-import { type Client, findClientById, parseClient } from '../../clients/clients.ts'
+import { isServedBy } from '../../clients/client_metadata.ts'
+import { findClientById, parseClient } from '../../clients/clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
-import { managementAudience } from '../../scopes.ts'
 import {
+  type Act,
   accessTokenClaims,
   type Confirmation,
   type ReadToken,
@@ -62,12 +64,20 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     rights: rightsOf(sub, now),
     narrowed: narrowedRightsOf(scalar`${sub}`, details, now),
   })
+  // §4.1: the party that acted before stands within.
+  const act: Act = {
+    sub: actor?.sub ?? presented.client_id,
+    ...(subject.act === null ? {} : { act: subject.act }),
+  }
   const reads = {
     origins: {
       subject: findLiveOrigin(subject, now),
       actor: findLiveOrigin(actor ?? NO_TOKEN, now),
     },
+    epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
+    authorization:
+      subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
     subject: powersOf(subject.sub),
     client: powersOf(presented.client_id),
     actor: powersOf(actor?.sub ?? ''),
@@ -75,7 +85,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
   // serves.
   const resource = [...new Set([...wish.resource, ...form.all('audience')])]
-  return { subject, actor, wish: { ...wish, resource }, reads }
+  return { subject, actor, act, wish: { ...wish, resource }, reads }
 }
 
 /** RFC 8693 §2.1: a token comes with its type, and a type with its token. */
@@ -104,15 +114,15 @@ type Parameters = Awaited<ReturnType<typeof parameters>>
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { subject, actor, wish }: Parameters,
+  { subject, actor, act, wish }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
-  const { origin, subjectClient } = assertSubject(cx, caller, subject, rows)
+  const { origin, subjectClient } = assertSubject(caller, subject, rows)
   cx.parties.sub = subject.sub
   if (actor !== null) assertActor(caller, actor, rows)
-  const acting = actor?.sub ?? client.client_id
+  const acting = act.sub
   // RFC 8693 §4.4
   if (subject.may_act !== null && subject.may_act.sub !== acting) throw unfit('subject', 'may_act')
 
@@ -123,7 +133,7 @@ export async function redeem(
   const found = entitlement(cx, {
     covered: {
       scope: lasting(subject.scope),
-      resource: null,
+      resource: allowedResource(caller, subject, rows),
       authorization_details: subject.authorization_details,
     },
     wish: { ...wish, scope: wish.scope && lastingOf(subject, wish.scope) },
@@ -151,12 +161,14 @@ export async function redeem(
     ],
     acl_max_rules: settings.acl_max_rules,
     isStrict: true,
+    mayLackScope: true,
     // The principals that acted before took something away: how much, the token alone says.
     within: subject.act === null ? undefined : rulesIn(subject),
   })
   const { not_after, ...content } = assertEntitled(found, WORDS)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
+    epoch: rows.epochs[0]?.epoch,
     sub: subject.sub,
     client_id: client.client_id,
     ttl: client.access_token_ttl ?? settings.access_token_ttl,
@@ -167,8 +179,7 @@ export async function redeem(
     not_after: Math.min(
       ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
     ),
-    // §4.1: who acted before stands within
-    act: { sub: acting, ...(subject.act === null ? {} : { act: subject.act }) },
+    act,
   })
   await writeAs(cx, caller, null)
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
@@ -180,7 +191,6 @@ type Exchanging = Extract<Caller, { kind: 'client' }>
  * Throws OAuthError where the subject token does not serve this client, or its origin has ended.
  */
 function assertSubject(
-  cx: Context,
   { client, cnf }: Exchanging,
   subject: ReadToken,
   rows: Answers<Parameters['reads']>,
@@ -192,7 +202,11 @@ function assertSubject(
   if (origin.kind !== 'authorization' && origin.kind !== 'client') {
     throw unfit('subject', 'subject_is_device')
   }
-  if (!mayExchange(cx, client, subject)) throw unfit('subject', 'subject_token_of_others')
+  // A token is exchanged by those that it was made for: the service that it is sent to, and the
+  // client that got it. A token that somebody else let slip is of no use here.
+  if (!isServedBy(client, subject.audience) && subject.client_id !== client.client_id) {
+    throw unfit('subject', 'subject_token_of_others')
+  }
   if (!isProvenKey(subject.cnf, cnf)) throw unfit('subject', 'subject_token_bound')
   return { origin, subjectClient: parseClient(row) }
 }
@@ -217,14 +231,18 @@ function assertActor(
 }
 
 /**
- * A token is exchanged by those that it was made for: its audience, and the client that got it for
- * an endpoint of this server. A token that somebody else let slip is of no use here.
+ * The resources to which the exchange may lead. A service goes on to those that it is registered
+ * for (null): its caller's person cannot know of them. A client that got the token itself goes only
+ * where the person let it go, as by a refresh token, or it would leave out the question.
  */
-function mayExchange(cx: Context, client: Client, { audience, client_id }: ReadToken): boolean {
-  const { issuer, mqtt_audience } = cx.config
-  const isOurs = (one: string) => [issuer, mqtt_audience, managementAudience(cx)].includes(one)
-  const isMine = (one: string) => one === client.client_id || client.resources.includes(one)
-  return audience.some(isMine) || (client_id === client.client_id && audience.some(isOurs))
+function allowedResource(
+  { client }: Exchanging,
+  subject: ReadToken,
+  rows: Answers<Parameters['reads']>,
+): readonly string[] | null {
+  if (isServedBy(client, subject.audience)) return null
+  const [own] = rows.authorization
+  return own?.client_id === client.client_id ? JSON.parse(own.resource) : null
 }
 
 /** A token bound to a key is of use only to whoever proves that key in this request (RFC 7800). */
@@ -259,6 +277,7 @@ const WORDS: Partial<Record<EntitlementFault, FaultWords>> = {
     reason: 'no_common_scope',
   },
   resource_not_registered: { description: BAD_TARGET, reason: 'resource_not_registered' },
+  resource_not_covered: { description: BAD_TARGET, reason: 'resource_not_covered' },
 }
 
 /** The rules that an access token carries. */

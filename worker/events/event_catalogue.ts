@@ -2,8 +2,8 @@
 // names, and the members of its `data`. The types that `appendEvent` takes, the objects that an
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
-import type { EntryOfCatalogue, ValueOf } from './events/catalogue_entry.ts'
-import { OAUTH_EVENTS } from './events/oauth_events.ts'
+import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
 export const EVENTS = {
@@ -188,7 +188,8 @@ export const EVENTS = {
   'device.activated': { subject: 'the device', meaning: 'A device became active.', data: {} },
   'device.suspended': {
     subject: 'the device',
-    meaning: 'A device was suspended: it gets no tokens until it is active again.',
+    meaning:
+      'A device was suspended: it gets no tokens until it is active again, and those of before are dead for good.',
     data: {},
   },
   'device.retired': { subject: 'the device', meaning: 'A device was retired.', data: {} },
@@ -309,6 +310,35 @@ export const EVENTS = {
     meaning: 'The next signing key was made.',
     data: {
       alg: { is: 'string', meaning: 'its algorithm' },
+    },
+  },
+  'key.revoked': {
+    subject: null,
+    meaning: 'A signing key was revoked: nothing that it signed counts any more.',
+    data: {
+      kid: { is: 'string', names: 'signing_key', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+      successor: {
+        is: 'string or null',
+        names: 'signing_key',
+        meaning: 'the key that signs in its place; null where it did not sign',
+      },
+    },
+  },
+  'key.deleted': {
+    subject: null,
+    meaning: 'A signing key was deleted that SECRET_KEY does not open.',
+    data: {
+      kid: { is: 'string', names: 'signing_key', meaning: 'the key' },
+      alg: { is: 'string', meaning: 'its algorithm' },
+    },
+  },
+  'secrets.resealed': {
+    subject: null,
+    meaning: 'What an older SECRET_KEY had sealed was sealed with the newest one.',
+    data: {
+      signing_keys: { is: 'number', meaning: 'how many signing keys' },
+      stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
     },
   },
   ...OAUTH_EVENTS,

@@ -1,0 +1,262 @@
+// The reads that compare power (power.ts): parts of the rights of an actor that lack for what is
+// given, taken or changed. Statements only; no row means that nothing lacks.
+import { API_SCOPES } from '../api.ts'
+import type { Actor } from '../context.ts'
+import {
+  type Condition,
+  condition,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
+import { grantsHeld, within } from './rights_store.ts'
+
+/** A role on an object until a time (null: for good) that an actor wants to give or take. */
+export type NeededRow = { role: string; object_id: string; until: number | null }
+
+/**
+ * A right that the actor does not hold. `of`: a role, the scopes of a client, the type of a device,
+ * or a role that reads a value of a device. `missing`: the permission or scope, `acl` for rules, or
+ * the variable.
+ */
+export type Lack = {
+  of: 'role' | 'scope' | 'device type' | 'reader'
+  name: string
+  object_id: string
+  missing: string
+}
+
+const RESERVED = ['manage', ...API_SCOPES]
+
+/** Names of scopes of the management API among scopes. */
+export const reservedOf = (scopes: Iterable<string>): string[] =>
+  [...scopes].filter((scope) => RESERVED.includes(scope))
+
+/**
+ * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
+ * API.
+ */
+const tokenCarries = ({ scopes }: Actor): Condition =>
+  scopes.has('manage') ? TRUE : condition`p.value in (${list([...scopes])})`
+
+/**
+ * Lists the parts of the needed roles that the actor does not hold on those objects for as long.
+ */
+export const listLacking = (
+  actor: Actor,
+  needed: Statement<NeededRow>,
+  now: number,
+): Statement<Lack> => {
+  const who = scalar`${actor.id}`
+  const isClient = actor.kind === 'client'
+  const same = condition`x.role = n.role and x.object_id = n.object_id and x.until is n.until`
+  const reachGives = condition`exists (
+    select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.permissions) q
+    where ${same} and q.value in (p.value, 'manage'))`
+  return sql<Lack>`with recursive needed(role, object_id, until) as (${needed}),
+    ${within(who)}, ${grantsHeld(who, now)},
+    above(root, id) as (
+      select object_id, object_id from needed
+      union select a.root, m.group_id from above a join membership m on m.member_id = a.id
+      union select a.root, g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null),
+    reach(role, object_id, until, by_role, everywhere) as (
+      select n.role, n.object_id, n.until, held.role, held.object_id = '*'
+      from needed n join held on (held.object_id = '*' or exists (
+          select 1 from above a where a.root = n.object_id and a.id = held.object_id))
+        and (held.expires_at is null or held.expires_at >= n.until))
+    select 'role' as "of", n.role as name, n.object_id, p.value as missing
+    from needed n join role r on r.name = n.role, json_each(r.permissions) p
+    where not case when p.value in (${list(RESERVED)})
+      then ${tokenCarries(actor)} and (${isClient} or ${reachGives})
+      else ${reachGives} end
+    union
+    select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
+    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
+        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
+      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
+        where r2.name = x.by_role and q.value = 'manage')))
+    limit 20`
+}
+
+/** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */
+const heldEverywhere = (actor: Actor, until: number | null, now: number): Statement => {
+  const who = scalar`${actor.id}`
+  return sql`${within(who)}, ${grantsHeld(who, now)},
+    everywhere(permissions, acl) as (
+      select r.permissions, r.acl from held join role r on r.name = held.role
+      where held.object_id = '*' and (held.expires_at is null or held.expires_at >= ${until}))`
+}
+
+const managesEverywhere = condition`exists (
+  select 1 from everywhere e, json_each(e.permissions) q where q.value = 'manage')`
+
+/** A condition: the actor holds the permission `p.value` on `*`, as token and roles say. */
+const givesEverywhere = (actor: Actor): Condition => {
+  const everywhereGives = condition`exists (
+    select 1 from everywhere e, json_each(e.permissions) q where q.value in (p.value, 'manage'))`
+  return condition`case when p.value in (${list(RESERVED)})
+    then ${tokenCarries(actor)} and (${actor.kind === 'client'} or ${everywhereGives})
+    else ${everywhereGives} end`
+}
+
+/** A condition: a role on `*` has the rule `t.value`, or the actor manages everything. */
+const writesRule = condition`(t.value ->> 'permission' <> 'deny' and exists (
+    select 1 from everywhere e, json_each(e.acl) u where u.value = t.value)
+  or ${managesEverywhere})`
+
+/**
+ * Lists the parts of a role's content (two JSON texts) that the actor does not hold on `*` and for
+ * good.
+ */
+export const listLackingContent = (
+  actor: Actor,
+  role: string,
+  permissions: Scalar,
+  acl: Scalar,
+  now: number,
+): Statement<Lack> =>
+  sql<Lack>`with recursive ${heldEverywhere(actor, null, now)}
+    select 'role' as "of", ${role} as name, '*' as object_id, p.value as missing
+    from json_each(${permissions}) p where not ${givesEverywhere(actor)}
+    union
+    select 'role', ${role}, '*', 'acl' from json_each(${acl}) t where not ${writesRule}
+    limit 20`
+
+/**
+ * Lists the scopes of the management API (a JSON text) that the actor does not hold until the time,
+ * or for good. Other scopes are passed over.
+ */
+export const listLackingScopes = (
+  actor: Actor,
+  scopes: Scalar,
+  until: number | null,
+  now: number,
+): Statement<Lack> =>
+  sql<Lack>`with recursive ${heldEverywhere(actor, until, now)}
+    select 'scope' as "of", p.value as name, '*' as object_id, p.value as missing
+    from json_each(${scopes}) p
+    where p.value in (${list(RESERVED)}) and not ${givesEverywhere(actor)}
+    limit 20`
+
+/**
+ * The scopes of a client as a JSON text, `[]` for anything else. A first-party client counts as one
+ * with `manage`: it gets tokens without consent, so its holder could collect those of everybody.
+ */
+export const scopesOfClient = (id: string): Scalar =>
+  scalar`coalesce((select '["' || replace(scope, ' ', '","')
+      || case first_party when 1 then '","manage"]' else '"]' end
+    from client where id = ${id}), '[]')`
+
+/** A device as its rules see it; the groups and the metadata are JSON texts. */
+export type DeviceShape = {
+  type: Scalar
+  groups: Scalar
+  metadata: Scalar
+  mqtt_client_id: Scalar
+}
+
+/**
+ * Lists the type of a device when the actor may not give the rules of that type. Nothing is needed
+ * for an allowance that names the device itself as a level and reads nothing else that can be
+ * chosen: this is what a scope over devices is for. Every other one must be a rule of a role of the
+ * actor, for good, on `*` or, where it speaks of the groups alone, on each group of the device. An
+ * allowance that is void for want of a value needs nothing. A denial needs `manage` on `*`.
+ */
+export const listLackingRules = (
+  actor: Actor,
+  { type, groups, metadata, mqtt_client_id }: DeviceShape,
+  now: number,
+): Statement<Lack> => {
+  const reads = (variable: string) => condition`instr(t.value ->> 'topic', ${variable})`
+  const isLevel = (variable: string) =>
+    condition`instr('/' || (t.value ->> 'topic') || '/', ${`/${variable}/`})`
+  const readsChoice = condition`(${reads('${device.metadata.')} or ${reads('${clientid}')})`
+  const isOwn = condition`(${isLevel('${device.id}')} or ${isLevel('${subject.id}')})
+    and not ${readsChoice}`
+  const isVoid = condition`(${reads('${clientid}')} and s.client_id is null
+    or ${reads('${group.id}')} and json_array_length(s."groups") = 0
+    or ${reads('${device.metadata.')} and not exists (select 1 from json_each(s.metadata) v
+      where instr(t.value ->> 'topic', ${'${device.metadata.'} || v.key || '}')))`
+  const onItsGroups = condition`(${reads('${group.id}')} and not ${readsChoice}
+    and not exists (select 1 from json_each(s."groups") j where not exists (
+      select 1 from upward a join held h on h.object_id = a.id and h.expires_at is null
+        join role r on r.name = h.role, json_each(r.acl) u
+      where a.root = j.value and u.value = t.value)))`
+  return sql<Lack>`with recursive ${heldEverywhere(actor, null, now)},
+    shape(type, "groups", metadata, client_id) as (
+      select ${type}, coalesce(${groups}, '[]'), coalesce(${metadata}, '{}'), ${mqtt_client_id}),
+    upward(root, id) as (
+      select j.value, j.value from shape, json_each(shape."groups") j
+      union select a.root, g.parent_id from upward a join "group" g on g.id = a.id
+        where g.parent_id is not null)
+    select distinct 'device type' as "of", s.type as name, '*' as object_id, 'acl' as missing
+    from shape s join device_type y on y.name = s.type, json_each(y.acl) t
+    where not ${writesRule} and (t.value ->> 'permission' = 'deny'
+      or not (${isOwn}) and not ${isVoid} and not ${onItsGroups})`
+}
+
+/**
+ * Lists the roles with a rule that reads one of the variables (a JSON text) and that the actor may
+ * not write (`listLackingContent`): a new value changes what their holders may do. Metadata are
+ * read by roles on the device and on the groups around it, `${clientid}` by roles that it holds.
+ */
+export const listLackingReaders = (
+  actor: Actor,
+  id: string,
+  { groups }: Pick<DeviceShape, 'groups'>,
+  variables: readonly string[],
+  now: number,
+): Statement<Lack> => {
+  const ofClientId = condition`v.value = ${'${clientid}'}`
+  return sql<Lack>`with recursive ${heldEverywhere(actor, null, now)},
+    around(id) as (
+      select ${id}
+      union select value from json_each(coalesce(${groups}, '[]'))
+      union select g.parent_id from around a join "group" g on g.id = a.id
+        where g.parent_id is not null),
+    concerned(role, object_id, is_held) as (
+      select g.role, g.object_id, 0 from around a cross join "grant" g on g.object_id = a.id
+        where ${inForceOrLater(now)}
+      union
+      select g.role, g.object_id, 1 from around a cross join "grant" g on g.subject_id = a.id
+        where ${inForceOrLater(now)})
+    select distinct 'reader' as "of", c.role as name, c.object_id, v.value as missing
+    from concerned c join role r on r.name = c.role, json_each(r.acl) t,
+      json_each(${JSON.stringify(variables)}) v
+    where (${ofClientId}) = c.is_held and instr(t.value ->> 'topic', v.value)
+      and not ${writesRule}
+    limit 20`
+}
+
+const inForceOrLater = (now: number): Condition =>
+  condition`(g.expires_at is null or g.expires_at > ${now})`
+
+/**
+ * Lists the roles that move when `member` enters or leaves the group: the grants of the group and
+ * of those above. For a member that can be an object they are also the roles that others hold on
+ * these groups, now on the member. Before the member exists, `member` is the group.
+ */
+export const listConferred = (group: Scalar, member: Scalar, now: number): Statement<NeededRow> => {
+  const upward = sql`(with recursive upward(id) as (
+      select (${group})
+      union select g.parent_id from upward join "group" g on g.id = upward.id
+        where g.parent_id is not null)
+    select id from upward)`
+  return sql<NeededRow>`
+    select g.role, g.object_id, g.expires_at from "grant" g
+    where g.subject_id in ${upward} and ${inForceOrLater(now)}
+    union
+    select g.role, m.id, g.expires_at from principal m join "grant" g
+    where m.id = (${member}) and m.kind in ('device', 'group')
+      and g.object_id in ${upward} and ${inForceOrLater(now)}`
+}
+
+/** Every grant that a principal holds, itself or through its groups. */
+export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
+    where ${inForceOrLater(now)} and (g.subject_id = ${id} or g.subject_id in (
+      with recursive ${within(scalar`${id}`)} select id from within))`

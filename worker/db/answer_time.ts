@@ -1,0 +1,53 @@
+// The time in which a request gets its answer, however the database behaves. Counts the waiting of
+// one request for the database, all its calls together; the rest of its work is not slowed down by
+// others. Leaves to the drivers how a call is tried again, and to failures.ts the answer.
+import { type Database, DatabaseUnavailable } from './database.ts'
+
+export interface BoundedDatabase {
+  readonly db: Database
+  /** Says that the answer is on its way: work behind it may wait as long as the driver does. */
+  lift(): void
+}
+
+/**
+ * The database of one request, whose calls together wait at most `time` milliseconds. After that a
+ * call throws DatabaseUnavailable, whether or not the database carries it out: its answer is lost,
+ * as with a broken connection.
+ */
+export function boundedDatabase(db: Database, time: number): BoundedDatabase {
+  let left = time
+  let isLifted = false
+  const pending = new Set<() => void>()
+
+  async function bounded<T>(call: (options: { patience: number }) => Promise<T>): Promise<T> {
+    if (left <= 0) throw late()
+    const start = performance.now()
+    let unbind = () => {}
+    const tooLate = new Promise<never>((_, reject) => {
+      const timer = setTimeout(() => reject(late()), left)
+      unbind = () => clearTimeout(timer)
+      pending.add(unbind)
+    })
+    try {
+      return await Promise.race([call({ patience: left }), tooLate])
+    } finally {
+      unbind()
+      pending.delete(unbind)
+      left -= performance.now() - start
+    }
+  }
+  const late = () =>
+    new DatabaseUnavailable(`the database did not answer within ${time} milliseconds`)
+
+  return {
+    db: {
+      read: (batch) => (isLifted ? db.read(batch) : bounded((options) => db.read(batch, options))),
+      write: (batch) =>
+        isLifted ? db.write(batch) : bounded((options) => db.write(batch, options)),
+    },
+    lift() {
+      isLifted = true
+      for (const unbind of pending) unbind()
+    },
+  }
+}

@@ -1,0 +1,79 @@
+// Keys and the machine that a program runs on: where its SECRET_KEY comes from, and the commands
+// about signing keys (key_commands.ts).
+// A SECRET_KEY is made on the spot only together with a new embedded database. One that is made for
+// a database that has keys already would seal what no other program opens.
+// Owns the file `secret_key` in the folder of the host. Leaves sealing to worker/.
+import { randomBytes } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { isLoopbackHost, readVariable } from '../../environment.ts'
+import { CannotStart } from '../cannot_start.ts'
+import { databasePath } from '../embedded/database.ts'
+
+type Environment = Record<string, string | undefined>
+
+/** Folder in which a local host keeps the files that it makes. */
+export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
+
+export type SecretKeySource = {
+  /** SECRET_KEY as it would stand in the environment; null: there is none. */
+  text: string | null
+  /** True for a key of this machine beside a database of another one: it has to show that it opens it. */
+  isDoubtful: boolean
+}
+
+/** The SECRET_KEY of the environment, or of this machine. */
+export function findSecretKey(env: Environment): SecretKeySource {
+  const given = (env['SECRET_KEY'] ?? '').trim()
+  if (given !== '') return { text: given, isDoubtful: false }
+  const database_url = readVariable('DATABASE_URL', env)
+  return { text: ownSecretKey(database_url), isDoubtful: !isOfThisMachine(database_url) }
+}
+
+export const SECRET_KEY_MISSING =
+  'SECRET_KEY is missing. It is made on the spot only together with a new embedded database: one that is ' +
+  'elsewhere, or is there already, may have signing keys that only its own SECRET_KEY opens. ' +
+  'Example: SECRET_KEY=the output of: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="'
+
+/** A database in a file, or the endpoint of development. */
+function isOfThisMachine(database_url: string): boolean {
+  if (database_url.startsWith('file:')) return true
+  return URL.canParse(database_url) && isLoopbackHost(new URL(database_url).hostname)
+}
+
+/**
+ * The key in the folder of the host, made where the database is a file that is not there yet; else
+ * null. Of two programs that start at once, both use the key of the first. Throws CannotStart.
+ */
+export function ownSecretKey(database_url: string): string | null {
+  // Looked at first: a program that makes the database has written the key before.
+  const isNew = isNewFile(database_url)
+  const file = `${FOLDER}/secret_key`
+  if (!existsSync(file)) {
+    if (!isNew) return null
+    makeSecretKey(file)
+  }
+  return readFileSync(file, 'utf8').trim()
+}
+
+function isNewFile(database_url: string): boolean {
+  if (!database_url.startsWith('file:')) return false
+  let path: string
+  try {
+    path = databasePath(database_url)
+  } catch {
+    return true // an address that is none is refused later, in its own words
+  }
+  return (statSync(path, { throwIfNoEntry: false })?.size ?? 0) === 0
+}
+
+function makeSecretKey(file: string): void {
+  try {
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 })
+    writeFileSync(file, randomBytes(32).toString('base64url'), { flag: 'wx', mode: 0o600 })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+      throw new CannotStart(`${file} cannot be written: ${String(error)}. Or set SECRET_KEY.`)
+    }
+  }
+}

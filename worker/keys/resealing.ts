@@ -1,0 +1,195 @@
+// A new SECRET_KEY takes over from an old one: all that is kept sealed for good is sealed anew, and
+// operators are told when the old one may go. Answers to POSTs and opaque tokens are not sealed
+// anew: they run out.
+
+import { countSealedAnswers, IDEMPOTENCY_TTL } from '../api/idempotency.ts'
+import { z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { isSealedBySealer, seal, sealerOf, sealWith, secretKeyIds, unseal } from '../crypto.ts'
+import type { Statement } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { findUnopened, listSecretKeys, type SealedValue, sealFromNow } from '../secret_keys.ts'
+import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
+import { contextOfStoredSecret, listStoredSecrets, resealStoredSecret } from '../stored_secrets.ts'
+import { contextOfKey, KEY_MEMORY_TTL, readSigningKeys } from './signing_keys.ts'
+import { listKeys, resealKey } from './store.ts'
+
+/**
+ * Seconds after which nothing is left that an old SECRET_KEY made in passing: opaque tokens, codes
+ * that people type, cursors, answers to POSTs that are repeated. Other processes follow within
+ * KEY_MEMORY_TTL.
+ */
+const LEFT_BEHIND = KEY_MEMORY_TTL + Math.max(ACCESS_TOKEN_TTL_MAX, IDEMPOTENCY_TTL)
+
+export const resealedSchema = z
+  .object({
+    signing_keys: z.int(),
+    stored_secrets: z.int(),
+    unopened: z.array(z.string()).openapi({
+      description: 'The places of values that no present SECRET_KEY opens.',
+    }),
+  })
+  .openapi('Resealed')
+
+type Resealed = z.infer<typeof resealedSchema>
+
+/** A value that is kept sealed, and the statement that replaces it. */
+type Kept = SealedValue & {
+  kind: 'signing_keys' | 'stored_secrets'
+  name: string
+  replace(resealed: string): Statement
+}
+
+async function readKept(cx: Context) {
+  const { keys, secrets, ...rest } = await cx.db.read({
+    keys: listKeys(),
+    secrets: listStoredSecrets(),
+    secret_keys: listSecretKeys(),
+    answers: countSealedAnswers(),
+  })
+  const kept: Kept[] = [
+    ...keys.map((row) => ({
+      kind: 'signing_keys' as const,
+      name: row.kid,
+      context: contextOfKey(row.kid),
+      value: row.private_jwk,
+      replace: (resealed: string) => resealKey(row, resealed),
+    })),
+    ...secrets.map((row) => ({
+      kind: 'stored_secrets' as const,
+      name: row.name,
+      context: contextOfStoredSecret(row.name),
+      value: row.value,
+      replace: (resealed: string) => resealStoredSecret(row, resealed),
+    })),
+  ]
+  return { kept, ...rest }
+}
+
+/**
+ * Seals under the newest SECRET_KEY all that another one sealed, now. A program that has only the
+ * old one can sign no more within an hour, so this is for the time when all have been restarted.
+ * Three round trips.
+ */
+export async function reseal(cx: Context): Promise<Resealed> {
+  // Notes the newest key, where this is the first program that has it.
+  await readSigningKeys(cx)
+  const [newest] = secretKeyIds(cx)
+  if (newest === undefined)
+    throw new Problem('conflict', 'without SECRET_KEY nothing can be sealed')
+  const { kept } = await readKept(cx)
+  const unopened = await findUnopened(cx, kept)
+  if (kept.length > 0 && unopened.length === kept.length) {
+    throw new Problem('conflict', 'SECRET_KEY opens nothing of the database, so it seals nothing')
+  }
+  sealWith(cx, newest)
+  return replaceAll(cx, kept, unopened, [sealFromNow(newest, cx.now())])
+}
+
+/**
+ * For the timer: the same, once the newest SECRET_KEY of this process seals. One round trip where
+ * there is nothing to do, none with one SECRET_KEY.
+ */
+export async function resealWhenDue(cx: Context): Promise<void> {
+  // What another one sealed can be opened only with that one beside it.
+  if (cx.config.secret_keys.length < 2) return
+  const { kept, secret_keys } = await readKept(cx)
+  const [newest] = secretKeyIds(cx)
+  const row = secret_keys.find(({ id }) => id === newest)
+  if (newest === undefined || row === undefined || row.seals_from > cx.now()) return
+  const unopened = await findUnopened(cx, kept)
+  if (unopened.length > 0) {
+    cx.log('error', 'SECRET_KEY does not open what is sealed', {
+      values: unopened.map(({ context }) => context).join(' '),
+    })
+  }
+  sealWith(cx, newest)
+  await replaceAll(cx, kept, unopened, [])
+}
+
+async function replaceAll(
+  cx: Context,
+  kept: readonly Kept[],
+  unopened: readonly Kept[],
+  first: readonly Statement[],
+): Promise<Resealed> {
+  const stale = kept.filter((one) => !unopened.includes(one) && !isSealedBySealer(cx, one.value))
+  const count = (kind: Kept['kind']) => stale.filter((one) => one.kind === kind).length
+  const data = { signing_keys: count('signing_keys'), stored_secrets: count('stored_secrets') }
+  const changes = [...first]
+  for (const { context, value, replace } of stale) {
+    changes.push(replace(await seal(cx, context, await unseal(cx, context, value))))
+  }
+  if (stale.length > 0) changes.push(appendEvent(cx, { type: 'secrets.resealed', data }))
+  if (changes.length > 0) await cx.db.write(changes)
+  return { ...data, unopened: unopened.map(({ context }) => context) }
+}
+
+const secretKeySchema = z
+  .object({
+    id: z.string().openapi({ description: 'A hash of the key, not the key.' }),
+    is_newest: z.boolean(),
+    signing_keys: z.int().openapi({ description: 'Signing keys that it sealed.' }),
+    stored_secrets: z.int().openapi({ description: 'Secrets of the system that it sealed.' }),
+    other: z.int().openapi({ description: 'Other rows that it sealed, which run out.' }),
+    seals_from: z.int().nullable(),
+    may_go: z.boolean().openapi({
+      description: 'Whether SECRET_KEY may be given without it, and nothing is lost.',
+    }),
+    may_go_at: z.int().nullable().openapi({
+      description: 'When that will be so; null where it is not known yet, or not foreseen.',
+    }),
+  })
+  .openapi('SecretKeyStatus')
+
+export const keyStatusSchema = z
+  .object({
+    secret_keys: z.array(secretKeySchema),
+    unopened: z.object({
+      signing_keys: z.array(z.string()),
+      stored_secrets: z.array(z.string()),
+      other: z.int(),
+    }),
+  })
+  .openapi('KeyStatus')
+
+/** Which SECRET_KEY sealed what, and whether an old one may go. One round trip. */
+export async function keyStatus(cx: Context): Promise<z.infer<typeof keyStatusSchema>> {
+  const { kept, secret_keys, answers } = await readKept(cx)
+  const ids = secretKeyIds(cx)
+  const [newest] = ids
+  const sealsFrom = (id: string | undefined) =>
+    secret_keys.find((row) => row.id === id)?.seals_from ?? null
+  const unopened = await findUnopened(cx, kept)
+  const named = (kind: Kept['kind']) =>
+    unopened.filter((one) => one.kind === kind).map(({ name }) => name)
+  const sealedBy = (id: string, kind: Kept['kind']) =>
+    kept.filter((one) => one.kind === kind && sealerOf(one.value) === id).length
+  const answersOf = (isCounted: (sealer: string) => boolean) =>
+    answers.reduce((sum, { sealer, count }) => sum + (isCounted(sealer) ? count : 0), 0)
+  const from = sealsFrom(newest)
+  return {
+    secret_keys: ids.map((id) => {
+      const signing_keys = sealedBy(id, 'signing_keys')
+      const stored_secrets = sealedBy(id, 'stored_secrets')
+      const isOld = id !== newest
+      const may_go_at = isOld && from !== null ? from + LEFT_BEHIND : null
+      return {
+        id,
+        is_newest: !isOld,
+        signing_keys,
+        stored_secrets,
+        other: answersOf((sealer) => sealer === id),
+        seals_from: sealsFrom(id),
+        may_go: may_go_at !== null && signing_keys + stored_secrets === 0 && may_go_at <= cx.now(),
+        may_go_at,
+      }
+    }),
+    unopened: {
+      signing_keys: named('signing_keys'),
+      stored_secrets: named('stored_secrets'),
+      other: answersOf((sealer) => !ids.includes(sealer)),
+    },
+  }
+}
