@@ -40,6 +40,7 @@ CREATE INDEX "event_subject" ON "event" ("subject_id");
 CREATE INDEX "event_client" ON "event" ("client_id");
 CREATE INDEX "event_rid" ON "event" ("rid");
 CREATE INDEX "event_failure" ON "event" ("outcome") WHERE "outcome" = 'failure';
+CREATE INDEX "event_failure_at" ON "event" ("at") WHERE "outcome" = 'failure';
 
 -- The objects stand in the row; these keep the table by which they are found.
 CREATE TRIGGER "event_objects" AFTER INSERT ON "event" BEGIN

@@ -5,9 +5,17 @@
 import type { Context } from './context.ts'
 import { randomId } from './crypto.ts'
 import { event } from './db/event_schema.ts'
-import { type Condition, insertInto, insertWhere, type Statement, sql } from './db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertInto,
+  insertWhere,
+  type Statement,
+  sql,
+} from './db/sql.ts'
 import type { ObjectKind } from './events/catalogue_entry.ts'
 import { CATALOGUE, type Change, type NewEvent } from './events/event_catalogue.ts'
+import type { Settings } from './settings.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {
@@ -68,3 +76,32 @@ const membersOf = (whole: object, fields: readonly string[]) => {
   const members = new Map(Object.entries(whole))
   return Object.fromEntries(fields.map((name) => [name, members.get(name) ?? null]))
 }
+
+/** Most events of a kind that one run of the timer deletes. */
+const DELETED_AT_ONCE = 5000
+
+/** For the timer: deletes events that were kept as long as the settings say. */
+export const deleteOldEvents = (
+  cx: Context,
+  { event_ttl, failure_event_ttl }: Pick<Settings, 'event_ttl' | 'failure_event_ttl'>,
+): readonly Statement[] => {
+  const old = (ttl: number) => condition`at < ${cx.now() - ttl}`
+  return [
+    sql`delete from event where seq in (
+      select seq from event where ${old(event_ttl)} limit ${DELETED_AT_ONCE})`,
+    sql`delete from event where seq in (
+      select seq from event indexed by event_failure_at
+      where ${old(failure_event_ttl)} and outcome = 'failure' limit ${DELETED_AT_ONCE})`,
+  ]
+}
+
+/**
+ * Deletes from the events what they say of a person who is deleted: the addresses from which the
+ * person acted, or somebody in the name of the person, and what stood before and after.
+ */
+export const forgetPersonInEvents = (user_id: string): readonly Statement[] => [
+  sql`update event set address = '' where actor_id = ${user_id} and actor_kind = 'user'`,
+  sql`update event set address = '' where actor_kind = 'anonymous' and seq in (
+    select seq from event_object where kind = 'principal' and id = ${user_id})`,
+  sql`update event set before = null, after = null where subject_id = ${user_id}`,
+]

@@ -8,12 +8,14 @@ import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
+import { deleteOldEvents } from './events.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
+import { loadSettings } from './settings.ts'
 
 export type Job = {
   name: string
@@ -30,7 +32,9 @@ export const JOBS: readonly Job[] = [
     name: 'forget',
     every: 300,
     async run(cx) {
+      const settings = await loadSettings(cx)
       await cx.db.write([
+        ...deleteOldEvents(cx, settings),
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),

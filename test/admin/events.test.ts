@@ -6,7 +6,8 @@ import { eventSchema } from '../../worker/admin/event_list.ts'
 import { type EventFilter, listEventsBefore } from '../../worker/admin/event_store.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { CATALOGUE } from '../../worker/events/event_catalogue.ts'
-import { appendEvent } from '../../worker/events.ts'
+import { appendEvent, deleteOldEvents, forgetPersonInEvents } from '../../worker/events.ts'
+import { runJobs } from '../../worker/jobs.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
 import { EPOCH } from '../support/environment.ts'
@@ -333,4 +334,74 @@ test('of two indexes the filter by type, actor or object takes its own', async (
   expect(await stepsOf({ actor_id: 'ann' })).toContain('INDEX event_actor (actor_id=? AND rowid<?)')
   expect(await stepsOf({ object: 'ann' })).toContain('(kind=? AND id=? AND seq<?)')
   expect(await stepsOf({ outcome: 'failure' })).toContain('INDEX event_failure')
+})
+
+test('events are kept as long as the settings say, failures shorter, with what they name', async () => {
+  const { worker, call } = await startManaged()
+  const cx = worker.context()
+  await new Browser(worker).signIn('nobody@example.com', 'wrong')
+  await call('POST', '/v1/groups', { id: 'early' })
+  const typesLeft = async () => {
+    worker.memory.clear()
+    await runJobs(worker.context())
+    const rows = await cx.db.read(sql<{ type: string }>`select type from event order by seq`)
+    return rows.map(({ type }) => type)
+  }
+  const ttl = (days: number) => days * 86_400
+  const settings = { event_ttl: ttl(10), failure_event_ttl: ttl(2) }
+  expect((await call('PATCH', '/v1/settings', settings)).status).toBe(200)
+  worker.clock.now += ttl(2)
+  expect(await typesLeft()).toContain('login.failed')
+  worker.clock.now += 400
+  const later = await typesLeft()
+  expect(later).not.toContain('login.failed')
+  expect(later).toContain('group.created')
+  worker.clock.now += ttl(8)
+  await cx.db.write(appendEvent(cx, { type: 'key.rotated', data: { alg: 'ES256' } }))
+  expect(await typesLeft()).toEqual(['key.rotated'])
+  expect(await cx.db.read(sql`select * from event_object`)).toEqual([])
+})
+
+test('to delete old events walks through no table', async () => {
+  const cx = (await startWorker()).context()
+  const statements = [
+    ...deleteOldEvents(cx, { event_ttl: 1, failure_event_ttl: 1 }),
+    ...forgetPersonInEvents('ann'),
+  ]
+  for (const statement of statements) {
+    const plan = await cx.db.read(sql<{ detail: string }>`explain query plan ${statement}`)
+    const steps = plan.map(({ detail }) => detail)
+    expect(
+      steps.filter((step) => /^SCAN|TEMP B-TREE/.test(step)),
+      statement.sql,
+    ).toEqual([])
+  }
+})
+
+test('of a person who is deleted, events keep neither addresses nor what stood before and after', async () => {
+  const { worker, call, list } = await startManaged()
+  await createPerson(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
+  const home = '203.0.113.7'
+  await new Browser(worker, home).signIn(ANN, PASSWORD)
+  await new Browser(worker, home).signIn(ANN, 'not that one')
+  await new Browser(worker, home).signIn('nobody@example.com', 'wrong')
+  await call('PATCH', '/v1/users/ann', { email: 'ann.private@example.com' })
+  await call('PATCH', '/v1/groups/house', { name: 'Home' })
+  expect(JSON.stringify(await list('&object=ann'))).toContain(home)
+  expect((await call('DELETE', '/v1/users/ann')).status).toBe(204)
+  const record = await list('&object=ann')
+  expect(typesOf(record)).toEqual([
+    'user.deleted',
+    'user.updated',
+    'login.failed',
+    'session.started',
+    'user.created',
+  ])
+  expect(JSON.stringify(record)).not.toContain(home)
+  expect(JSON.stringify(record)).not.toContain('ann.private')
+  // The operator acted from an address too, which stays, as do those of nobody in particular.
+  expect(record[0]).toMatchObject({ actor_id: 'ops', address: '192.0.2.1' })
+  const [unknown] = await list('&outcome=failure')
+  expect(unknown).toMatchObject({ subject_id: null, address: home })
+  expect((await list('&type=group.updated'))[0]).toMatchObject({ after: { name: 'Home' } })
 })

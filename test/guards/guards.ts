@@ -1765,6 +1765,18 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+const FORGETTING: readonly Guard[] = [
+  {
+    name: 'addresses-of-the-deleted',
+    attack: 'addresses of a person who was deleted, kept for two years more',
+    file: 'worker/identity/users.ts',
+    from: '      ...forgetPersonInEvents(id),\n',
+    to: '',
+    test: 'admin/events',
+    title: 'of a person who is deleted',
+  },
+]
+
 const RECOVERY: readonly Guard[] = [
   {
     name: 'reset-needs-power',
@@ -1911,4 +1923,5 @@ export const GUARDS: readonly Guard[] = [
   ...THE_DATABASE,
   ...EVENTS,
   ...RECOVERY,
+  ...FORGETTING,
 ]

@@ -42,6 +42,7 @@ export const event = sqliteTable(
     index('event_client').on(t.client_id),
     index('event_rid').on(t.rid),
     index('event_failure').on(t.outcome).where(sql`${t.outcome} = 'failure'`),
+    index('event_failure_at').on(t.at).where(sql`${t.outcome} = 'failure'`),
   ],
 )
 

@@ -32,7 +32,7 @@ import { ConstraintViolation, unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent, changedValues } from '../events.ts'
+import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -297,6 +297,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       ...demandPower(over.lacking),
       demandOperatorLeft(isGone, over.remains),
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
+      ...forgetPersonInEvents(id),
       endSessionsOf(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
