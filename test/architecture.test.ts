@@ -126,6 +126,7 @@ const ROOM_PLATES = [
   'entry/host.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
+  'entry/keys/own_secret_key.ts',
   'entry/linking/check.ts',
   'events/catalogue_entry.ts',
   'identity/routes.ts',

@@ -13,6 +13,7 @@ import {
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
+import { issuerPath } from '../worker/issuer_path.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
@@ -100,12 +101,14 @@ export async function startWorker(
       rid: crypto.randomUUID(),
     }
   }
-  const app = createApp((request) =>
-    context(
-      ANONYMOUS,
-      request.headers.get('x-test-address') ?? '192.0.2.1',
-      JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
-    ),
+  const app = createApp(
+    (request) =>
+      context(
+        ANONYMOUS,
+        request.headers.get('x-test-address') ?? '192.0.2.1',
+        JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
+      ),
+    issuerPath(config.issuer),
   )
   return {
     app,

@@ -17,6 +17,7 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { type Env, type Http, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
+import { below, pathReader } from './issuer_path.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -46,8 +47,9 @@ export type Open = (
 
 const OPENAPI = 'openapi document'
 
-export function createApp(open: Open): Hono<Env> {
-  const app = new OpenAPIHono<Env>()
+/** `base` is the path of the issuer, see issuer_path.ts. */
+export function createApp(open: Open, base = ''): Hono<Env> {
+  const app = new OpenAPIHono<Env>({ getPath: pathReader(base) })
 
   app.use(async (c, next) => {
     const waitUntil = (promise: Promise<unknown>) => {
@@ -59,6 +61,11 @@ export function createApp(open: Open): Hono<Env> {
     c.set('cx', { ...cx, db })
     await next()
     lift()
+    if (base !== '') {
+      const answer = await below(base, c.res)
+      c.res = undefined // Hono would put the headers of the former answer over those of this one
+      c.res = answer
+    }
   })
   app.use(securityHeaders)
 
@@ -71,9 +78,9 @@ export function createApp(open: Open): Hono<Env> {
     cx.log('error', 'SECRET_KEY does not open a signing key', { kids: kids.join(' ') })
     // A key that only waits cannot sign when its time comes, and until then all goes on.
     const answer = { reason: 'sealed_with_another_key', keys: kids }
-    return now.length > 0
-      ? c.json({ status: 'unavailable', ...answer }, 503)
-      : c.json({ status: 'ok', ...answer })
+    if (now.length === 0) return c.json({ status: 'ok', ...answer })
+    c.header('Retry-After', '60')
+    return c.json({ status: 'unavailable', ...answer }, 503)
   })
 
   app.use(surfaceGuard)

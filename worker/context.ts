@@ -15,6 +15,8 @@ export type Actor = {
   id: string | null
   /** Scopes of the access token, or everything for the system. */
   scopes: ReadonlySet<string>
+  /** Ids of people who act for the actor (RFC 8693): of its power only what they hold too counts. */
+  acting?: readonly string[]
 }
 
 export const ANONYMOUS: Actor = { kind: 'anonymous', id: null, scopes: new Set() }

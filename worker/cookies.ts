@@ -2,12 +2,19 @@
 // the one against forged forms identity/csrf.ts's.
 import { getCookie, setCookie } from 'hono/cookie'
 import type { Context } from './context.ts'
+import { sha256 } from './crypto.ts'
 import { type Http, secure } from './http.ts'
+import { issuerPath } from './issuer_path.ts'
 
 /**
- * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
+ * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix. The
+ * prefix needs `Path=/`, so of an issuer with a path the name says which one it is.
  */
-const cookieName = (cx: Context, name: string) => (secure(cx) ? `__Host-${name}` : name)
+function cookieName(cx: Context, name: string): string {
+  const base = issuerPath(cx.config.issuer)
+  const own = base === '' ? name : `${name}-${sha256(base).slice(0, 8)}`
+  return secure(cx) ? `__Host-${own}` : own
+}
 
 export function readCookie(c: Http, name: string): string | undefined {
   return getCookie(c, cookieName(c.var.cx, name))

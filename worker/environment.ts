@@ -73,7 +73,8 @@ const asText = (text: string): string => text
 
 export const VARIABLES = {
   ISSUER: variable({
-    meaning: 'The issuer identifier: an origin, with https unless its host is a loopback one.',
+    meaning:
+      'The issuer identifier: an origin, with https unless its host is a loopback one, and perhaps a path such as `/auth`.',
     default: undefined,
     default_in_words: '`http://localhost:8787` (follows `PORT`)',
     example: 'https://id.example.com',
@@ -324,6 +325,9 @@ function oneOf<word extends string>(
   return found ?? fallback
 }
 
+/** Paths that are answered at the root of the host whatever the path of the issuer is. */
+const RESERVED = ['/healthz', '/readyz']
+
 function readIssuer(text: string, fault: Report): string {
   if (!URL.canParse(text)) {
     fault('is not an absolute URL')
@@ -334,12 +338,19 @@ function readIssuer(text: string, fault: Report): string {
   if (url.protocol !== 'https:' && !(url.protocol === 'http:' && loopback)) {
     fault('must use https, unless its host is a loopback one')
   }
-  // RFC 8414 §2: no query and no fragment. A path would need other well-known addresses and is not
-  // offered.
-  if (url.pathname !== '/' || url.search !== '' || url.hash !== '' || url.username !== '') {
-    fault('must be an origin alone, without path, query, fragment or user')
+  // RFC 8414 §2
+  if (url.search !== '' || url.hash !== '' || url.username !== '') {
+    fault('must be an origin, and perhaps a path, without query, fragment or user')
   }
-  return url.origin
+  const path = url.pathname.replace(/\/$/, '')
+  // Those that every proxy and every client writes in the same way.
+  if (!/^(\/[A-Za-z0-9_~-][A-Za-z0-9._~-]*)*$/.test(path)) {
+    fault('has a path of other characters than A-Z a-z 0-9 . _ ~ -', 'https://example.com/auth')
+  }
+  if (path.startsWith('/.well-known') || RESERVED.includes(path)) {
+    fault(`has the path ${path}, which is used at the root of the host`, 'https://example.com/auth')
+  }
+  return url.origin + path
 }
 
 export function isLoopbackHost(hostname: string): boolean {

@@ -7,7 +7,7 @@ import { DatabaseUnavailable } from './db/database.ts'
 import { OAuthError, Problem } from './errors.ts'
 import { type Http, noStore } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
-import { RESOURCE_METADATA } from './oauth/server_metadata_routes.ts'
+import { resourceMetadataUri } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
 import { english } from './pages/messages.ts'
 import { pageHeaders } from './pages/page_headers.ts'
@@ -101,7 +101,7 @@ function challenge(c: Http, failure: OAuthError): void {
     const parameters = bare ? [] : [`error="${error}"`]
     if (isManagement(c.req.path)) {
       // RFC 9728 §5.1: shows a caller without a token where to get one
-      parameters.push(`resource_metadata="${c.var.cx.config.issuer}${RESOURCE_METADATA}"`)
+      parameters.push(`resource_metadata="${resourceMetadataUri(c.var.cx)}"`)
     }
     const bearer = `Bearer ${parameters.join(', ')}`.trimEnd()
     // Not for registration, which takes tokens of its own that are bound to nothing.

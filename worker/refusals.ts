@@ -180,6 +180,7 @@ type OfEntitlement =
   | 'shared_audience'
   | 'token_too_large'
   | 'too_many_rules'
+  | 'unknown_scope'
 
 /** The grants of the token endpoint. */
 type OfGrants =

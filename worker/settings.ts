@@ -268,10 +268,19 @@ export const SETTINGS = {
     meaning:
       'Who registers clients by software (RFC 7591): `off` nobody, `token` the holder of an initial access token, `open` anybody.',
   }),
+  private_network_redirects: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether clients that prove themselves may have redirect addresses of plain http in private networks: private and link-local addresses, names of one label, and names that end in `.local`, `.lan`, `.home.arpa` or `.internal`. Addresses that a client has already stay.',
+  }),
   self_registered_scopes: setting({
     schema: z.array(scopeOfAnybody).max(50),
     default: ['openid', 'profile', 'email', 'address', 'phone', 'offline_access'],
     unit: null,
+    needs: 'manage',
     meaning:
       'Scopes that clients may have which nobody vouches for: those that register without an initial access token, when they do, and those that bring a document, each time it is read. None of the management API.',
   }),
@@ -279,6 +288,7 @@ export const SETTINGS = {
     schema: z.array(resourceUri).max(20),
     default: [],
     unit: null,
+    needs: 'manage',
     meaning:
       'Resources (RFC 8707) that the same clients may ask for, as agents do: they get them as `resources` when they register, or when their document is read.',
   }),

@@ -6,14 +6,35 @@ import { addMember } from '../../worker/access/group_members.ts'
 import { changeGroup } from '../../worker/access/groups.ts'
 import { assertNothingLacks, lackingOver, lackingToHandOn } from '../../worker/access/power.ts'
 import { changeRole } from '../../worker/access/roles.ts'
+import { mintDeviceToken, revokeMintedToken } from '../../worker/admin/minted_tokens.ts'
 import type { Actor, Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { endUserSessions } from '../../worker/identity/user_sessions.ts'
-import { changeUser } from '../../worker/identity/users.ts'
+import { changeDevice } from '../../worker/devices/devices.ts'
+import { startSession } from '../../worker/identity/sessions.ts'
+import {
+  endUserSession,
+  endUserSessions,
+  listUserSessions,
+} from '../../worker/identity/user_sessions.ts'
+import { changeUser, removeUser } from '../../worker/identity/users.ts'
+import { endUserAuthorizations } from '../../worker/oauth/authorizations/user_authorizations.ts'
+import {
+  addSecret,
+  createClientSecret,
+  removeClientSecret,
+} from '../../worker/oauth/clients/client_secrets.ts'
+import { changeClient, findClientById, removeClient } from '../../worker/oauth/clients/clients.ts'
 import { countRoundTrips } from '../context.ts'
+import { overtakenOnce } from '../support/repeated_writes.ts'
 import { actor, details, startHouse } from './fixture.ts'
 
 const HOUR = 3600
+
+async function clientRow(cx: Context, id: string) {
+  const [row] = await cx.db.read(findClientById(id))
+  if (row === undefined) throw new Error('no client')
+  return row
+}
 
 const assertMayEditPrincipal = async (cx: Context, id: string) =>
   assertNothingLacks(await cx.db.read(lackingOver(cx, id)))
@@ -430,6 +451,54 @@ describe('at the same moment', () => {
     )
     expect((await make('GET /v1/groups/team/members'))['items']).toEqual([])
     expect((await make('GET /v1/groups/other'))['parent_id']).toBe(null)
+  })
+
+  test('a person, client or device that rises after the check is not changed', async () => {
+    const { worker, user, client, device, grant, make } = await startSites()
+    await user('riser')
+    await client('app')
+    await device('thing')
+    const cx = worker.context(
+      actor('client', 'backend', 'users:write', 'clients:write', 'devices:write'),
+    )
+    const session = startSession(cx, {
+      user_id: 'riser',
+      amr: ['pwd'],
+      user_agent: '',
+      replaces: undefined,
+    })
+    await cx.db.write(session.statements)
+    const token = await mintDeviceToken(worker.context(), 'thing', { expires_in: 60 })
+    const { secret } = await addSecret(worker.context(), await clientRow(cx, 'app'), {})
+    const [live] = await listUserSessions(cx, 'riser')
+    const attempts: [string, (cx: Context) => Promise<unknown>][] = [
+      ['riser', (by) => changeUser(by, 'riser', { email: 'ann+1@example.com' }, null)],
+      ['riser', (by) => removeUser(by, 'riser', null)],
+      ['riser', (by) => endUserSessions(by, 'riser', async () => {})],
+      ['riser', (by) => endUserSession(by, 'riser', live?.id ?? '', async () => {})],
+      ['riser', (by) => endUserAuthorizations(by, 'riser', null)],
+      ['app', (by) => changeClient(by, 'app', { client_name: 'Mine' }, null)],
+      ['app', (by) => createClientSecret(by, 'app', {})],
+      ['app', (by) => removeClientSecret(by, 'app', secret.id)],
+      ['app', (by) => removeClient(by, 'app', null)],
+      ['thing', (by) => mintDeviceToken(by, 'thing', { expires_in: 60 })],
+      ['thing', (by) => revokeMintedToken(by, 'thing', token.id)],
+      ['thing', (by) => changeDevice(by, 'thing', { name: 'Mine' }, null)],
+    ]
+    for (const [id, attempt] of attempts) {
+      let risen = ''
+      const rises = async () => {
+        risen = await grant(id, 'operator', '*')
+      }
+      await expect(attempt(overtakenOnce(cx, rises)), `${attempt}`).rejects.toMatchObject({
+        type: 'forbidden',
+        reason: 'power_not_held',
+      })
+      await make(`DELETE /v1/grants/${risen}`)
+    }
+    // Without it each goes through, apart from what is gone by then.
+    for (const [, attempt] of attempts.filter(([id]) => id === 'thing')) await attempt(cx)
+    expect((await changeUser(cx, 'riser', { name: 'R' }, null)).name).toBe('R')
   })
 
   test('a role that grows after the check is not rewritten by one who holds less', async () => {

@@ -11,6 +11,8 @@ const issuer = 'https://login.partner.example'
 const OTHER_VALUES: Record<string, unknown> = {
   trusted_issuers: [{ issuer, jwks_uri: `${issuer}/jwks`, subject: 'sub' }],
   registration: 'open',
+  self_registered_scopes: ['openid'],
+  self_registered_resources: ['https://api.example'],
   service_name: 'Home',
   privacy_uri: 'https://home.example/privacy',
 }

@@ -27,7 +27,7 @@ test('a key alone is enough: all else has a default, and an empty variable count
 test('all faults are reported at once, each with its variable and an example', () => {
   const { config, faults } = readEnvironment({
     PORT: '99999',
-    ISSUER: 'http://id.example.com/path',
+    ISSUER: 'http://id.example.com/path?x=1',
     DATABASE_URL: 'libsql://user:secret@db.example.com',
     SURFACE: 'outside',
     ADMIN_EMAIL: 'nobody',
@@ -78,4 +78,21 @@ const examples = Object.entries(VARIABLES).filter(([name]) => name !== 'SECRET_K
 
 test.each(examples)('%s takes the example that its faults show', (name, { example }) => {
   expect(faultsOf({ ...others[name], [name]: example })).toEqual([])
+})
+
+test('an issuer may have a path, without the slash at its end', () => {
+  const read = (ISSUER: string) => readEnvironment({ SECRET_KEY, ISSUER })
+  for (const [text, issuer] of [
+    ['https://id.example.com/', 'https://id.example.com'],
+    ['https://id.example.com/auth', 'https://id.example.com/auth'],
+    ['https://id.example.com/auth/eu-1/', 'https://id.example.com/auth/eu-1'],
+    ['http://localhost:8787/auth', 'http://localhost:8787/auth'],
+  ] as const) {
+    expect(read(text).config?.issuer, text).toBe(issuer)
+  }
+  for (const path of ['//', '/a//b', '/a%20b', '/ä', '/.well-known/x', '/healthz', '/a;b']) {
+    const [fault] = read(`https://id.example.com${path}`).faults
+    expect(fault?.name, path).toBe('ISSUER')
+    expect(fault?.example).toBe('https://example.com/auth')
+  }
 })

@@ -25,6 +25,7 @@ import {
   untilReady,
 } from './mproxy_fixtures/programs.ts'
 import { until } from './mproxy_fixtures/until.ts'
+import { startWorkerOn } from './programs.ts'
 
 let broker: Broker
 const open: { stop: () => Promise<unknown> }[] = []
@@ -363,5 +364,69 @@ describe('a key that the issuer withdraws', () => {
       15,
     )
     expect(await isAlive(next)).toBe(true)
+  })
+
+  test('is one that an operator revoked at the worker: its sessions end when the next device comes', async () => {
+    const secret = 'ops-secret-of-at-least-32-characters-0001'
+    const worker = await startWorkerOn('node', {
+      clients: [
+        {
+          client_id: 'ops',
+          client_secret: secret,
+          grant_types: ['client_credentials'],
+          scope: 'manage',
+        },
+      ],
+      groups: [{ id: 'site', kind: 'site', name: 'Site' }],
+      device_types: [
+        {
+          name: 'lamp',
+          acl: [{ permission: 'allow', action: 'publish', topic: '${group.id}/${device.id}' }],
+        },
+      ],
+      devices: [{ id: 'lamp-1', type: 'lamp', groups: ['site'] }],
+    })
+    open.push({ stop: worker.stop })
+    const proxy = await startProxy({ issuer: worker.issuer, broker: broker.url })
+    open.unshift(proxy)
+    await untilReady(proxy)
+    const call = async (path: string, init: RequestInit = {}) => {
+      const answer = await fetch(worker.issuer + path, init)
+      return (await answer.json()) as Record<string, unknown>
+    }
+    const bearer = async () => {
+      const { access_token } = await call('/oauth/token', {
+        method: 'POST',
+        headers: { Authorization: `Basic ${btoa(`ops:${secret}`)}` },
+        body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'manage' }),
+      })
+      return { Authorization: `Bearer ${access_token}`, 'Content-Type': 'application/json' }
+    }
+    const join = async (id: string) => {
+      const { access_token } = await call('/v1/devices/lamp-1/tokens', {
+        method: 'POST',
+        headers: await bearer(),
+        body: JSON.stringify({ expires_in: 86_400 }),
+      })
+      const url = `mqtt://127.0.0.1:${proxy.port}`
+      const session = await connect({ url, version: 5, id, token: String(access_token) })
+      open.unshift({ stop: async () => session.client.end(true) })
+      return session
+    }
+    const before = await join('lamp-1:a')
+    const { items } = await call('/v1/keys', { headers: await bearer() })
+    const [key] = (items as { kid: string; alg: string; status: string }[]).filter(
+      ({ alg, status }) => alg === 'ES256' && status === 'current',
+    )
+    const revoked = await call(`/v1/keys/${key!.kid}`, {
+      method: 'DELETE',
+      headers: await bearer(),
+    })
+    expect(revoked).toMatchObject({ kid: key!.kid, successor: { status: 'current' } })
+    expect(before.isClosed()).toBe(false)
+    const after = await join('lamp-1:b')
+    expect(await before.untilClosed()).toBe(0x98)
+    await after.publish('site/lamp-1', 'on')
+    expect(after.isClosed()).toBe(false)
   })
 })

@@ -123,10 +123,12 @@ export async function startWorkerOn(
   blueprint: object,
   env: Record<string, string> = {},
   tree = ROOT,
+  /** Of the issuer, such as `/auth`. */
+  path = '',
 ): Promise<RunningWorker> {
   const folder = temporaryFolder()
   const port = await findFreePort()
-  const issuer = `http://localhost:${port}`
+  const issuer = `http://localhost:${port}${path}`
   const file = join(folder.path, 'blueprint.json')
   writeFileSync(file, JSON.stringify(blueprint))
   const settings = { PORT: String(port), ISSUER: issuer, ...env }

@@ -13,14 +13,20 @@ import {
 } from './black_box.ts'
 import { RUNTIMES, type RunningWorker, startWorkerOn } from './programs.ts'
 
-describe.each(RUNTIMES)('on %s', (runtime) => {
+const PLACES = [
+  ...RUNTIMES.map((runtime) => [runtime, ''] as const),
+  ['node', '/auth/eu'],
+  ['workerd', '/auth'],
+] as const
+
+describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
   let worker: RunningWorker
   let deviceKey: CryptoKey
 
   beforeAll(async () => {
     const made = await makeBlueprint()
     deviceKey = made.deviceKey
-    worker = await startWorkerOn(runtime, made.blueprint)
+    worker = await startWorkerOn(runtime, made.blueprint, {}, undefined, path)
   }, 90_000)
   afterAll(() => worker?.stop())
 

@@ -215,6 +215,42 @@ describe('over HTTP', () => {
     expect(await introspected.json()).toEqual({ active: false })
   })
 
+  test('a rotation answers 201 with the key it made, and 200 with one that waits already', async () => {
+    const { token } = await startManaged()
+    const bearer = await token()
+    const rotate = () => callApi(worker, bearer, 'POST', '/v1/keys/ES256/rotate')
+    const made = await rotate()
+    expect(made).toMatchObject({
+      status: 201,
+      body: {
+        status: 'waiting',
+        created_at: worker.clock.now,
+        signs_at: worker.clock.now + 360,
+      },
+    })
+    expect(await rotate()).toMatchObject({ status: 200, body: made.body })
+    const events = await callApi(worker, bearer, 'GET', '/v1/events?type=key.rotated')
+    expect(events.body['items']).toHaveLength(1)
+  })
+
+  test('the status of SECRET_KEY is told to keys:read, and sealing anew needs keys:write', async () => {
+    const { token } = await startManaged()
+    const reader = await token('reader', 'keys:read')
+    const status = await callApi(worker, reader, 'GET', '/v1/keys/status')
+    expect(status).toMatchObject({
+      status: 200,
+      body: {
+        secret_keys: [{ is_newest: true, signing_keys: 2, may_go: false }],
+        unopened: { signing_keys: [], stored_secrets: [], other: 0 },
+      },
+    })
+    expect((await callApi(worker, reader, 'POST', '/v1/keys/reseal')).status).toBe(403)
+    expect(await callApi(worker, await token(), 'POST', '/v1/keys/reseal')).toMatchObject({
+      status: 200,
+      body: { signing_keys: 0, stored_secrets: 0, unopened: [] },
+    })
+  })
+
   test('needs keys:write', async () => {
     const { token } = await startManaged()
     const reader = await token('reader', 'keys:read')

@@ -17,7 +17,7 @@ import { keyStatus, reseal } from '../../worker/keys/resealing.ts'
 import { currentKey, rotateKey, signingKeys } from '../../worker/keys/signing_keys.ts'
 import { userCodeMac, userCodeMacs } from '../../worker/oauth/device_flow/device_authorization.ts'
 import { issueToken, readToken } from '../../worker/oauth/tokens/formats.ts'
-import { storedSecret } from '../../worker/stored_secrets.ts'
+import { leaveSecretKeysUnnoted, storedSecret } from '../../worker/stored_secrets.ts'
 import { ISSUER, SYSTEM, startWorker, type TestWorker } from '../context.ts'
 
 type SecretKey = Uint8Array<ArrayBuffer>
@@ -132,6 +132,15 @@ describe('while some programs have the old SECRET_KEY alone', () => {
     await runTimer(start(OLD).context())
     expect(await sealers()).toEqual([idOfNew])
     await expect(rotateKey(start(OLD).context(), 'ES256')).rejects.toThrow(UnsealError)
+  })
+
+  test('the command line does not begin the hour: servers may be restarted much later', async () => {
+    const cx = start(NEW, OLD).context()
+    leaveSecretKeysUnnoted(cx)
+    await rotateKey(cx, 'RS256')
+    worker.clock.now += 2 * HOUR
+    await rotateKey(start(NEW, OLD).context(), 'ES256')
+    expect(await sealers()).toEqual([idOfOld])
   })
 
   test('reseal does not wait, for who knows that all were restarted', async () => {
@@ -252,7 +261,7 @@ describe('a SECRET_KEY that opens nothing of what is there', () => {
 
   test('makes /readyz fail', async () => {
     const answer = await start(WRONG).request('/readyz')
-    expect(answer.status).toBe(503)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '60'])
     expect(await answer.json()).toMatchObject({
       status: 'unavailable',
       reason: 'sealed_with_another_key',

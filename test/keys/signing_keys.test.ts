@@ -2,6 +2,7 @@ import { createLocalJWKSet, jwtVerify } from 'jose'
 import { expect, test } from 'vitest'
 import { signJwt, verifyJwt } from '../../worker/keys/jwt.ts'
 import { currentKey, rotateKey, signingKeys } from '../../worker/keys/signing_keys.ts'
+import { keepKeyUntil } from '../../worker/keys/store.ts'
 import { countRoundTrips, ISSUER, startWorker } from '../context.ts'
 
 const DAY = 86_400
@@ -75,6 +76,27 @@ test('a new key is published before it signs, and the old one stays until its la
   const left = (await publishedKids(worker)).keys.map((key) => key.kid)
   expect(left).not.toContain(old.kid)
   expect(left).toContain(next.kid)
+})
+
+test('a key stays published as long as a token needs it that outlives the usual lifetimes', async () => {
+  const worker = await startWorker()
+  const cx = worker.context()
+  const old = currentKey(cx, await signingKeys(cx), 'ES256')!
+  const exp = worker.clock.now + 300 * DAY
+  await cx.db.write(keepKeyUntil(old.kid, exp))
+  for (let rotation = 1; rotation <= 3; rotation++) {
+    await rotateKey(cx, 'ES256')
+    worker.clock.now += 90 * DAY
+  }
+  const isPublished = async () =>
+    (await publishedKids(worker)).keys.some(({ kid }) => kid === old.kid)
+  expect(await isPublished()).toBe(true)
+  worker.clock.now = exp
+  await rotateKey(cx, 'ES256')
+  expect(await isPublished()).toBe(true)
+  worker.clock.now = exp + 400
+  await rotateKey(cx, 'ES256')
+  expect(await isPublished()).toBe(false)
 })
 
 test('two instances that start at once, and then rotate at once, end with one current key', async () => {

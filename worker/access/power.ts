@@ -9,11 +9,12 @@
 // For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
 // unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
 // demand it (`demandNothingLacks`) at the head of the write.
-import type { Context } from '../context.ts'
+import type { Actor, Context } from '../context.ts'
 import { BatchRefused } from '../db/database.ts'
 import {
   type Condition,
   condition,
+  join,
   refuseUnless,
   type Scalar,
   type Statement,
@@ -51,6 +52,17 @@ const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.s
 export const NOTHING = sql<Lack>`
   select null as "of", null as name, null as object_id, null as missing where false`
 
+/** The statement for the actor, together with that for each person who acts for it. */
+function ofEach({ actor }: Context, list: (one: Actor) => Statement<Lack>): Statement<Lack> {
+  const { acting = [] } = actor
+  if (acting.length === 0) return list(actor)
+  const all = [actor, ...acting.map((id) => ({ ...actor, id }))]
+  return join(
+    all.map((one) => sql`select * from (${list(one)})`),
+    ' union all ',
+  )
+}
+
 /**
  * Lists what the actor lacks to give or take the roles on the objects. For a role with acl rules
  * the actor must hold that same role there, or `manage` on `*`. Rules may name any topic, so they
@@ -58,7 +70,7 @@ export const NOTHING = sql<Lack>`
  * is bound by the denial holds the role too, and could loosen it.
  */
 const lackingFor = (cx: Context, needed: Statement<NeededRow>): Statement<Lack> =>
-  mayAll(cx) ? NOTHING : listLacking(cx.actor, needed, cx.now())
+  mayAll(cx) ? NOTHING : ofEach(cx, (one) => listLacking(one, needed, cx.now()))
 
 /** Lists what the actor lacks to give one role on one object until a time. */
 export const lackingToGrant = (
@@ -122,7 +134,9 @@ export const lackingToDefine = (
 ): Statement<Lack> => {
   if (mayAll(cx)) return NOTHING
   const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
-  return listLackingContent(cx.actor, role, value(permissions), value(acl), cx.now())
+  return ofEach(cx, (one) =>
+    listLackingContent(one, role, value(permissions), value(acl), cx.now()),
+  )
 }
 
 /**
@@ -137,7 +151,8 @@ export function lackingToHandOn(
 ): Statement<Lack> {
   const reserved = reservedOf(scopes)
   if (mayAll(cx) || reserved.length === 0) return NOTHING
-  return listLackingScopes(cx.actor, scalar`${JSON.stringify(reserved)}`, until, cx.now())
+  const wanted = scalar`${JSON.stringify(reserved)}`
+  return ofEach(cx, (one) => listLackingScopes(one, wanted, until, cx.now()))
 }
 
 /** The device as it is stored. */
@@ -158,8 +173,8 @@ export const lackingOver = (cx: Context, id: string): readonly Statement<Lack>[]
     ? []
     : [
         lackingFor(cx, listNeededForPrincipal(id, cx.now())),
-        listLackingScopes(cx.actor, scopesOfClient(id), null, cx.now()),
-        listLackingRules(cx.actor, storedShape(id), cx.now()),
+        ofEach(cx, (one) => listLackingScopes(one, scopesOfClient(id), null, cx.now())),
+        ofEach(cx, (one) => listLackingRules(one, storedShape(id), cx.now())),
       ]
 
 /**
@@ -180,10 +195,10 @@ export function lackingToShape(
     ...(changed.mqtt_client_id ? [`\${${CLIENT_ID}}`] : []),
   ]
   return [
-    listLackingRules(cx.actor, whole, cx.now()),
+    ofEach(cx, (one) => listLackingRules(one, whole, cx.now())),
     ...(variables.length === 0
       ? []
-      : [listLackingReaders(cx.actor, id, whole, variables, cx.now())]),
+      : [ofEach(cx, (one) => listLackingReaders(one, id, whole, variables, cx.now()))]),
   ]
 }
 

@@ -93,6 +93,38 @@ export const listObjectDevices = (subject: Scalar, now: number): Statement<Objec
     where held.object_kind = 'device' and instr(role.acl, ${'${'})
     limit ${ROWS_MAX + 1}`
 
+export type ClaimedRightRow = { kind: 'role' | 'group'; id: string; name: string }
+
+/**
+ * For claims about a person: the roles on everything where the scope has `roles`, and where it has
+ * `groups` the groups that it is a member of. `root` is a group: then groups within it alone; or
+ * null. Without these scopes the subject is nobody, and nothing is looked through.
+ */
+export const listClaimedRights = (
+  subject: Scalar,
+  scope: Scalar,
+  root: Scalar,
+  now: number,
+): Statement<ClaimedRightRow> =>
+  sql`with recursive wish(roles, groups, root) as materialized (
+      select instr(scope, ' roles ') > 0, instr(scope, ' groups ') > 0, ${root}
+      from (select ' ' || (${scope}) || ' ' as scope)),
+    subject(id) as materialized (select (${subject}) from wish where roles or groups),
+    ${within(ids)}, ${grantsHeld(ids, now)}, below(id) as (
+      select g.id from wish cross join "group" g on g.id = wish.root where wish.groups
+      union
+      select g.id from below join "group" g on g.parent_id = below.id)
+    select 'role' as kind, role.name as id, role.name as name from role
+    where (select roles from wish)
+      and role.name in (select held.role from held where held.object_id = '*')
+    union all
+    select 'group', g.id, g.name
+    from subject cross join membership m on m.member_id = subject.id
+      cross join "group" g on g.id = m.group_id
+    where (select groups from wish)
+      and ((select root from wish) is null or g.id in (select id from below))
+    order by 1, 2 limit ${ROWS_MAX}`
+
 // --- narrowed to named objects ----------------------------------------------------------------
 
 /** A CTE `named(kind, id)`: the objects that a JSON array of narrowings names. */

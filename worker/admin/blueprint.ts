@@ -33,7 +33,12 @@ import {
   listPrincipals,
   listTree,
 } from './blueprint_store.ts'
-import { planSettings, type SettingsPatch, settingsPatch } from './settings_change.ts'
+import {
+  planSettings,
+  type SettingsPatch,
+  settingsAfter,
+  settingsPatch,
+} from './settings_change.ts'
 
 const list = <T extends z.ZodType>(entry: T) => z.array(entry).max(10_000).default([])
 
@@ -417,9 +422,12 @@ async function planAll(cx: Context, blueprint: Blueprint, standing: Standing) {
   for (const [i, entry] of users.entries()) {
     await plan(`users[${i}]`, `user ${entry.email}`, () => planUserWithGroups(cx, entry, standing))
   }
+  const coming = settingsAfter(settings as SettingsPatch, standing.settings)
   for (const [i, entry] of clients.entries()) {
     const current = standing.clients.get(entry.client_id)
-    await plan(`clients[${i}]`, `client ${entry.client_id}`, () => planClient(cx, entry, current))
+    await plan(`clients[${i}]`, `client ${entry.client_id}`, () =>
+      planClient(cx, entry, current, coming),
+    )
   }
   for (const [i, entry] of devices.entries()) {
     const current = standing.devices.get(entry.id)

@@ -31,6 +31,17 @@ export const settingsPatch = z
 
 export type SettingsPatch = { [name in keyof Settings]?: Settings[name] | null }
 
+/** The settings as a patch leaves them. */
+export const settingsAfter = (patch: SettingsPatch, current: Settings): Settings => ({
+  ...current,
+  ...Object.fromEntries(
+    Object.entries(patch).map(([name, value]) => [
+      name,
+      value ?? DEFAULT_SETTINGS[name as keyof Settings],
+    ]),
+  ),
+})
+
 /** The statements of a change and the names of the changed settings; none when nothing changes. */
 export function planSettings(cx: Context, patch: SettingsPatch, current: Settings) {
   const names = Object.keys(patch) as (keyof Settings)[]
@@ -40,10 +51,7 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
   const fields = names.filter(
     (name) => JSON.stringify(wanted(name)) !== JSON.stringify(current[name]),
   )
-  const next: Settings = {
-    ...current,
-    ...Object.fromEntries(fields.map((name) => [name, wanted(name)])),
-  }
+  const next = settingsAfter(patch, current)
   if (
     next.session_idle_ttl > next.session_ttl ||
     next.refresh_token_idle_ttl > next.refresh_token_ttl

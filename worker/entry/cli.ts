@@ -137,7 +137,7 @@ async function onDatabase(
   work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
 ): Promise<Answer> {
   const { explain, logToStderr, openHost } = await import('./host.ts')
-  const host = await openHost(process.env, logToStderr, { mayLackSecretKey: true })
+  const host = await openHost(process.env, logToStderr, { isCommandLine: true })
   try {
     return await work(host.system(), host.migrated)
   } catch (error) {
@@ -262,7 +262,7 @@ async function deviceToken(id: string, values: Values): Promise<Answer> {
   })
     .setProtectedHeader({ alg, ...(jwk.kid === undefined ? {} : { kid: jwk.kid }) })
     .sign(await importJWK(jwk, alg))
-  const metadata = await call(`${issuer}/.well-known/oauth-authorization-server`, {}, issuer)
+  const metadata = await call(`${issuer}/.well-known/openid-configuration`, {}, issuer)
   const answer = await call(
     String(metadata['token_endpoint']),
     {

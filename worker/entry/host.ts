@@ -1,6 +1,6 @@
 // Entry: the runtimes, the environment, drivers, processes; the only room that knows them.
 // Doors: workers.ts, node.ts, deno.ts, bun.ts; start.ts (the whole system), dev.ts, cli.ts. Rooms
-// beside: hrana/, embedded/, linking/.
+// beside: hrana/, embedded/, keys/, linking/.
 // This file is shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database
 // with its migrations, the first operator, the blueprint, and the context of each request. Uses
 // node: modules that all three have.
@@ -30,11 +30,17 @@ import {
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
+import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { guardFetch } from '../outside.ts'
-import { findUnopened, listIndispensable, proveSecretKey } from '../secret_keys.ts'
+import {
+  findUnopened,
+  leaveSecretKeysUnnoted,
+  listIndispensable,
+  proveSecretKey,
+} from '../stored_secrets.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
@@ -60,13 +66,14 @@ export type Host = {
 type Environment = Record<string, string | undefined>
 
 /**
- * Reads the environment, opens the database and brings its schema up to date. Without SECRET_KEY,
- * where that is allowed, only that works which seals nothing. Throws CannotStart.
+ * Reads the environment, opens the database and brings its schema up to date. The
+ * command line may go without SECRET_KEY: then only that works which seals nothing. Throws
+ * CannotStart.
  */
 export async function openHost(
   env: Environment,
   log: Log,
-  { mayLackSecretKey = false } = {},
+  { isCommandLine = false } = {},
 ): Promise<Host & { open: Opener }> {
   const secret = findSecretKey(env)
   let config = readConfig(env, secret)
@@ -80,7 +87,7 @@ export async function openHost(
     for (const { message, fields } of await listUndecided(database, migrated)) {
       log('warn', message, fields)
     }
-    if (secret.text === null && !mayLackSecretKey) throw new CannotStart(SECRET_KEY_MISSING)
+    if (secret.text === null && !isCommandLine) throw new CannotStart(SECRET_KEY_MISSING)
   } catch (error) {
     await database.close()
     throw explain(error, config)
@@ -115,7 +122,8 @@ export async function openHost(
     argon2,
     rid: crypto.randomUUID(),
   })
-  if (mayLackSecretKey && secret.isDoubtful) {
+  if (isCommandLine) leaveSecretKeysUnnoted(context(SYSTEM, '', null))
+  if (isCommandLine && secret.isDoubtful) {
     const isIts = await opensAnything(context(SYSTEM, '', null))
     if (!isIts) config = { ...config, secret_keys: [] }
   }
@@ -164,7 +172,7 @@ export async function startHost(env: Environment, log: Log) {
     const address =
       typeof peer === 'object' && peer !== null && 'address' in peer ? String(peer.address) : ''
     return host.open(request, address)
-  })
+  }, issuerPath(host.config.issuer))
   return {
     ...host,
     /** Answers one request; `address` is the peer's, as the socket knows it. */

@@ -158,7 +158,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   response_mode: '`response_mode` is not one that a code can be sent by.',
   response_type: '`response_type` is not code.',
   silent_acr: 'With prompt=none the person would have to sign in anew.',
-  silent_consent: 'With prompt=none the person would have to be asked.',
+  silent_consent:
+    'With prompt=none the person would have to be asked: nothing was allowed yet, the client changed since, or any program may be it (public, at a loopback address or a scheme of its own).',
   silent_login: 'With prompt=none nobody is signed in.',
   too_many_resources: 'The request names too many resources.',
   unknown_prompt: '`prompt` has a value that is not supported.',
@@ -225,6 +226,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The token would be too long, by its access rules: grant on groups instead of single devices.',
   too_many_rules:
     'The subject has more access rules than the setting acl_max_rules: grant on groups.',
+  unknown_scope: 'No scope of the request means anything, to this server or to the client.',
 
   // Grants
   actor_ended: 'The actor token belongs to nobody who may act any more.',
@@ -337,7 +339,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   bug: 'Something unforeseen failed; `cause` and `stack` say what. Please report it.',
   database_unavailable: 'The database refused or did not answer; `cause` has its words.',
   sealed_with_another_key:
-    'Something in the database was sealed with a SECRET_KEY that is not there any more.',
+    'Something in the database was sealed with a SECRET_KEY that this server has not; docs/keys.md says what to do.',
 
   // Problems of the management API: the answer itself tells the caller more
   conflict: 'The change contradicts what is there, or something changed at the same time.',

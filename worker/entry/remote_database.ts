@@ -138,8 +138,8 @@ export function openRemoteDatabase({
 }
 
 /**
- * The turns of calls at one database, in their order. A call whose time is over leaves the queue, so
- * that a database which comes back is not met by calls that nobody waits for.
+ * The turns of calls at one database, in their order. A call whose time is over leaves the queue,
+ * so that a database which comes back does not meet calls that nobody waits for.
  */
 class Turns {
   #free: number

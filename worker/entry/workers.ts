@@ -2,7 +2,7 @@
 // over HTTP by a client that belongs to one request. An isolate remembers only values, keyed by
 // issuer.
 import argon2 from '@phi-ag/argon2/argon2.wasm'
-import { createApp } from '../app.ts'
+import { createApp, type Open } from '../app.ts'
 import {
   type Actor,
   ANONYMOUS,
@@ -13,6 +13,7 @@ import {
   noParties,
 } from '../context.ts'
 import { type Config, describeFaults, readEnvironment } from '../environment.ts'
+import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
@@ -88,7 +89,17 @@ function certificateOfConnection(request: Request, { mtls }: Config): ClientCert
   return certificateOfCloudflare(cf?.tlsClientAuth ?? null)
 }
 
-const app = createApp((request, env, waitUntil) =>
+/** The application for each path of an issuer: one, where the environment never changes. */
+const apps = new Map<string, ReturnType<typeof createApp>>()
+
+function appFor({ issuer }: Config): ReturnType<typeof createApp> {
+  const base = issuerPath(issuer)
+  const app = apps.get(base) ?? createApp(openRequest, base)
+  apps.set(base, app)
+  return app
+}
+
+const openRequest: Open = (request, env, waitUntil) =>
   // Set by Cloudflare itself; a header of this name from a visitor does not get through.
   open(
     env as Environment,
@@ -96,13 +107,13 @@ const app = createApp((request, env, waitUntil) =>
     request.headers.get('cf-connecting-ip') ?? '',
     certificateOfConnection(request, configOf(env as Environment)),
     waitUntil,
-  ),
-)
+  )
 
 export default {
   async fetch(request: Request, env: Environment, execution: Execution): Promise<Response> {
+    let config: Config
     try {
-      configOf(env)
+      config = configOf(env)
     } catch (error) {
       if (!(error instanceof FaultyEnvironment)) throw error
       log('error', 'the environment is faulty', { faults: error.message })
@@ -111,7 +122,7 @@ export default {
         headers: { 'Retry-After': '60' },
       })
     }
-    return app.fetch(request, env, execution as never)
+    return appFor(config).fetch(request, env, execution as never)
   },
   async scheduled(_event: unknown, env: Environment, execution: Execution): Promise<void> {
     const system: Actor = { kind: 'system', id: null, scopes: new Set(['manage']) }

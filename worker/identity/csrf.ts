@@ -60,7 +60,7 @@ function assertOwnOrigin(c: Http): void {
   }
   // A sandboxed frame and a data: page send "null"; our own pages have an origin.
   const origin = c.req.header('origin')
-  if (origin !== undefined && origin !== c.var.cx.config.issuer) {
+  if (origin !== undefined && origin !== new URL(c.var.cx.config.issuer).origin) {
     throw refusal('csrf_origin')
   }
 }

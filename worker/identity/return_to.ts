@@ -3,6 +3,7 @@
 import type { Context } from '../context.ts'
 import { verifyMac } from '../crypto.ts'
 import type { Form } from '../http.ts'
+import { issuerPath } from '../issuer_path.ts'
 
 const MAX = 8192
 
@@ -14,13 +15,17 @@ export function safeReturnTo(cx: Context, text: string | undefined): string | un
   if (!/^\/[\x21-\x5b\x5d-\x7e]*$/.test(text)) return undefined
   if (!URL.canParse(text, cx.config.issuer)) return undefined
   const url = new URL(text, cx.config.issuer)
-  if (url.origin !== cx.config.issuer) return undefined
+  const issuer = new URL(cx.config.issuer)
+  if (url.origin !== issuer.origin) return undefined
   // `//host` is another origin. So is a text that a server or proxy decodes to it, before or after
   // `..`.
   for (const path of [text.split('?')[0] ?? '', url.pathname]) {
     if (/^(?:\/|%2f){2}|%5c/i.test(path)) return undefined
   }
-  return url.pathname + url.search
+  // As the address bar shows it, the path of the issuer stands before it.
+  const base = issuerPath(cx.config.issuer)
+  const path = url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname
+  return path + url.search
 }
 
 export type Journey = {

@@ -12,7 +12,7 @@ import {
   forgetIndispensable,
   listIndispensable,
   type SealedValue,
-} from '../secret_keys.ts'
+} from '../stored_secrets.ts'
 import { describeKey, isKeyOpened, keySchema } from './key_status.ts'
 import {
   acceptKeys,
@@ -71,7 +71,7 @@ export async function revokeKey(
   })
   acceptKeys(cx, after)
   forgetIndispensable(cx)
-  // Two revocations at once make one successor, so the row is looked for among those that are there.
+  // Two revocations at once make one successor, so the row is looked for among those there.
   const signs = successor === null ? undefined : signingKeyOf(cx, after, alg)
   return {
     kid,
@@ -111,7 +111,7 @@ export async function deleteUnopenedKey(
   return key
 }
 
-/** A process that opens nothing at all cannot say that a key is lost: its own key is the wrong one. */
+/** Refuses where SECRET_KEY opens the key, and where it opens nothing: then it is the wrong one. */
 async function refuseGoodKey(cx: Context, key: KeyRow, sealed: readonly SealedValue[]) {
   if (secretKeyIds(cx).length === 0) {
     throw new Problem(

@@ -2,7 +2,7 @@
 // whether SECRET_KEY opens them. Never a private part.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { isOpened } from '../secret_keys.ts'
+import { isOpened } from '../stored_secrets.ts'
 import { contextOfKey, currentKey, signingKeyOf, signingKeys } from './signing_keys.ts'
 import type { KeyRow } from './store.ts'
 

@@ -9,10 +9,17 @@ import { isSealedBySealer, seal, sealerOf, sealWith, secretKeyIds, unseal } from
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
-import { findUnopened, listSecretKeys, type SealedValue, sealFromNow } from '../secret_keys.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
-import { contextOfStoredSecret, listStoredSecrets, resealStoredSecret } from '../stored_secrets.ts'
-import { contextOfKey, KEY_MEMORY_TTL, readSigningKeys } from './signing_keys.ts'
+import {
+  contextOfStoredSecret,
+  findUnopened,
+  listSecretKeys,
+  listStoredSecrets,
+  resealStoredSecret,
+  type SealedValue,
+  sealFromNow,
+} from '../stored_secrets.ts'
+import { contextOfKey, KEY_MEMORY_TTL } from './signing_keys.ts'
 import { listKeys, resealKey } from './store.ts'
 
 /**
@@ -70,11 +77,9 @@ async function readKept(cx: Context) {
 /**
  * Seals under the newest SECRET_KEY all that another one sealed, now. A program that has only the
  * old one can sign no more within an hour, so this is for the time when all have been restarted.
- * Three round trips.
+ * Two round trips.
  */
 export async function reseal(cx: Context): Promise<Resealed> {
-  // Notes the newest key, where this is the first program that has it.
-  await readSigningKeys(cx)
   const [newest] = secretKeyIds(cx)
   if (newest === undefined)
     throw new Problem('conflict', 'without SECRET_KEY nothing can be sealed')
@@ -92,7 +97,7 @@ export async function reseal(cx: Context): Promise<Resealed> {
  * there is nothing to do, none with one SECRET_KEY.
  */
 export async function resealWhenDue(cx: Context): Promise<void> {
-  // What another one sealed can be opened only with that one beside it.
+  // A value that another one sealed opens only with that one beside it.
   if (cx.config.secret_keys.length < 2) return
   const { kept, secret_keys } = await readKept(cx)
   const [newest] = secretKeyIds(cx)

@@ -14,7 +14,7 @@ import { revokedKeySchema, revokeKey } from './key_revocation.ts'
 import { describeKey, describeKeys, keySchema } from './key_status.ts'
 import { paserks } from './paseto.ts'
 import { keyStatus, keyStatusSchema, reseal, resealedSchema } from './resealing.ts'
-import { JWKS_MAX_AGE, jwks, rotateKey } from './signing_keys.ts'
+import { JWKS_MAX_AGE, jwks, makeSuccessor } from './signing_keys.ts'
 
 /** Database round trips: 0 warm, 1 cold; the PASERKs one more while there is no such key. */
 export function jwksRoutes(): Hono<Env> {
@@ -72,10 +72,14 @@ export function keyRoutes(): Api {
       'Make the next signing key; it is published now and signs once every cache has seen it',
     scope: 'keys:write',
     params: z.object({ alg: z.enum(['ES256', 'RS256', 'EdDSA']) }),
-    answers: { 201: json(keySchema, 'the key that signs next') },
+    answers: {
+      200: json(keySchema, 'a key waits already; it signs next'),
+      201: json(keySchema, 'the key was made; it signs next'),
+    },
     async run(c, { params }) {
       const { cx } = c.var
-      return c.json(await describeKey(cx, await rotateKey(cx, params.alg)), 201)
+      const { key, isNew } = await makeSuccessor(cx, params.alg)
+      return c.json(await describeKey(cx, key), isNew ? 201 : 200)
     },
   })
   operation(api, {

@@ -6,14 +6,15 @@ import { recall, remember } from '../context.ts'
 import { encodeBase64url, seal, unseal } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
 import {
   acceptSecretKeys,
+  acceptStoredSecrets,
   listIndispensable,
   listSecretKeys,
+  listStoredSecrets,
   proveSecretKey,
-} from '../secret_keys.ts'
-import { ACCESS_TOKEN_TTL_MAX, acceptSettings, listSettings } from '../settings.ts'
-import { acceptStoredSecrets, listStoredSecrets } from '../stored_secrets.ts'
+} from '../stored_secrets.ts'
 import { deleteKey, insertKeyUnlessPending, isKey, type KeyRow, listKeys } from './store.ts'
 
 export type Algorithm = KeyRow['alg']
@@ -149,9 +150,12 @@ export async function firstKeysFor(cx: Context, algs: readonly Algorithm[]): Pro
 
 /**
  * Makes the successor of the current key of an algorithm, unless one is already waiting. Deletes
- * keys of which no valid token can be left. Answers the key that signs next.
+ * keys of which no valid token can be left. Answers the key that signs next, and whether it is new.
  */
-export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
+export async function makeSuccessor(
+  cx: Context,
+  alg: Algorithm,
+): Promise<{ key: KeyRow; isNew: boolean }> {
   const keys = await readSigningKeys(cx)
   const row = await makeKey(cx, alg, cx.now() + PUBLISH_AHEAD)
   const outdated = keys.filter((key) => isOutdated(cx, keys, key))
@@ -166,8 +170,11 @@ export async function rotateKey(cx: Context, alg: Algorithm): Promise<KeyRow> {
   acceptKeys(cx, after)
   const next = after.findLast((key) => key.alg === alg)
   if (next === undefined) throw new Error(`no ${alg} key after a rotation`)
-  return next
+  return { key: next, isNew: next.kid === row.kid }
 }
+
+export const rotateKey = async (cx: Context, alg: Algorithm): Promise<KeyRow> =>
+  (await makeSuccessor(cx, alg)).key
 
 /** True when a successor has signed for so long that no token of this key can be valid. */
 function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean {
@@ -178,8 +185,8 @@ function isOutdated(cx: Context, keys: readonly KeyRow[], key: KeyRow): boolean 
 }
 
 /**
- * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws UnsealError
- * when SECRET_KEY does not open the others.
+ * A new key, which is stored nowhere yet. `replaced` is a key that is about to go. Throws
+ * UnsealError when SECRET_KEY does not open the others.
  */
 export async function makeKey(
   cx: Context,

@@ -85,5 +85,5 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const left = scopes.filter((one) =>
     everyones.every((permissions) => holdsScope(permissions, one)),
   )
-  return { kind: 'user', id: read.sub, scopes: new Set(left) }
+  return { kind: 'user', id: read.sub, scopes: new Set(left), acting }
 }

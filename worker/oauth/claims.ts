@@ -34,6 +34,15 @@ const SCOPE_CLAIMS: ReadonlyMap<string, readonly string[]> = new Map([
 /** Claims about the person that can be asked for one by one. */
 export const PERSON_CLAIMS: readonly string[] = [...SCOPE_CLAIMS.values()].flat()
 
+/** Claims about what a person may do and belongs to, by the scopes of the same names alone. */
+export const RIGHTS_CLAIMS: readonly string[] = ['roles', 'groups']
+
+/** Claims that a client wants in a token: all that scopes bring, or some of them by name. */
+export type WantedClaims = 'scopes' | readonly string[]
+
+export const isWantedClaim = (wanted: WantedClaims, claim: string): boolean =>
+  wanted === 'scopes' || wanted.includes(claim)
+
 /** Claims about the sign-in: always in the token; a client asks for one to demand a value. */
 const SIGN_IN_CLAIMS: readonly string[] = ['sub', 'acr', 'auth_time', 'amr']
 
@@ -41,6 +50,7 @@ const SIGN_IN_CLAIMS: readonly string[] = ['sub', 'acr', 'auth_time', 'amr']
 export const CLAIMS_SUPPORTED: readonly string[] = [
   ...['iss', 'sub', 'aud', 'exp', 'iat', 'auth_time', 'acr', 'amr', 'nonce', 'at_hash', 'sid'],
   ...PERSON_CLAIMS,
+  ...RIGHTS_CLAIMS,
 ]
 
 /**
@@ -154,19 +164,21 @@ function claimsOf(user: UserRow): Record<string, unknown> {
 }
 
 /**
- * The claims that scopes and single requests bring. A claim that is asked for with a value which
- * the person does not have is left out, unless a scope brings it.
+ * The claims that scopes bring, as far as they are wanted, and those that single requests bring. A
+ * claim that is asked for with a value which the person does not have is left out, unless a scope
+ * brings it.
  */
 export function claimsAbout(
   user: UserRow,
   scope: readonly string[],
   requests: Readonly<Record<string, ClaimRequest>>,
+  wanted: WantedClaims = 'scopes',
 ): Record<string, unknown> {
   const person = claimsOf(user)
   const fromScopes = scope.flatMap((one) => SCOPE_CLAIMS.get(one) ?? [])
   const names = PERSON_CLAIMS.filter((claim) => {
     if (person[claim] === undefined) return false
-    if (fromScopes.includes(claim)) return true
+    if (fromScopes.includes(claim) && isWantedClaim(wanted, claim)) return true
     if (!Object.hasOwn(requests, claim)) return false
     const { values } = requests[claim] as ClaimRequest
     return values === undefined || values.some((value) => value === person[claim])

@@ -14,8 +14,17 @@ export const IDENTITY_SCOPES: readonly string[] = [
   'offline_access',
 ]
 
+/** Scopes about what a person may do and belongs to; each brings the claim of its name. */
+export const RIGHTS_SCOPES: readonly string[] = ['roles', 'groups']
+
+/** All scopes that tell about a person: nobody has them without one. */
+export const PERSONAL_SCOPES: readonly string[] = [...IDENTITY_SCOPES, ...RIGHTS_SCOPES]
+
 /** Scopes of the management API; `manage` is all of them. */
 export const MANAGEMENT_SCOPES: readonly string[] = ['manage', ...API_SCOPES]
+
+/** Scopes that this server gives a meaning. All others belong to the services of the customer. */
+export const OUR_SCOPES: readonly string[] = [...PERSONAL_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES]
 
 export const isManagementScope = (scope: string): boolean => MANAGEMENT_SCOPES.includes(scope)
 
@@ -69,6 +78,8 @@ export function resolveAudience(
     }
     const foreign = resource.some((one) => ![issuer, mqtt_audience, management].includes(one))
     const left = scope.filter((one) => {
+      // A service is told what a person may do, as this server is by userinfo.
+      if (RIGHTS_SCOPES.includes(one)) return foreign || resource.includes(issuer)
       const mine = owner(one)
       return mine === null ? foreign : resource.includes(mine)
     })

@@ -12,7 +12,7 @@ import { SIGNING_ALGORITHMS } from './client_authentication/client_authenticatio
 import { authMethods } from './clients/client_metadata.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './clients/members.ts'
 import { GRANT_TYPE_NAMES } from './grant_types.ts'
-import { IDENTITY_SCOPES, MANAGEMENT_SCOPES, managementAudience } from './scopes.ts'
+import { MANAGEMENT_SCOPES, managementAudience, OUR_SCOPES } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function serverMetadata(cx: Context, settings: Settings) {
@@ -38,7 +38,7 @@ export function serverMetadata(cx: Context, settings: Settings) {
     jwks_uri: `${issuer}/.well-known/jwks.json`,
     // No standard has a name for where the keys of PASETOs are.
     paserk_uri: `${issuer}/.well-known/paserk.json`,
-    scopes_supported: [...IDENTITY_SCOPES, 'mqtt', ...MANAGEMENT_SCOPES],
+    scopes_supported: OUR_SCOPES,
     response_types_supported: ['code'],
     response_modes_supported: RESPONSE_MODES,
     authorization_signing_alg_values_supported: OUR_ALGORITHMS,

@@ -1,20 +1,25 @@
 // Well-known addresses: metadata of the issuer, and of the management API as a resource.
 import { Hono } from 'hono'
+import type { Context } from '../context.ts'
 import type { Env, Http } from '../http.ts'
+import { wellKnown } from '../issuer_path.ts'
 import { loadSettings } from '../settings.ts'
 import { resourceMetadata, serverMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300
 
-/** RFC 9728 §3.1: between the host and the path of the resource. */
-export const RESOURCE_METADATA = '/.well-known/oauth-protected-resource/v1'
+const RESOURCE = 'oauth-protected-resource'
+
+/** Where the metadata of the management API are. */
+export const resourceMetadataUri = (cx: Context): string =>
+  wellKnown(cx.config.issuer, RESOURCE, '/v1')
 
 /** Database round trips: 0 warm, 1 cold. */
 export function serverMetadataRoutes(): Hono<Env> {
   return new Hono<Env>()
     .get('/.well-known/openid-configuration', answerMetadata)
     .get('/.well-known/oauth-authorization-server', answerMetadata)
-    .get(RESOURCE_METADATA, (c) => answer(c, resourceMetadata(c.var.cx)))
+    .get(`/.well-known/${RESOURCE}/v1`, (c) => answer(c, resourceMetadata(c.var.cx)))
 }
 
 const answerMetadata = async (c: Http) =>

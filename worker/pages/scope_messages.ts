@@ -7,6 +7,8 @@ const SCOPES: ReadonlyMap<string, string> = new Map([
   ['email', 'see your e-mail address'],
   ['address', 'see your postal address'],
   ['phone', 'see your phone number'],
+  ['roles', 'see which roles you have here'],
+  ['groups', 'see which groups you belong to'],
   ['offline_access', 'keep this access while you are away'],
   ['mqtt', 'see and control the devices that you may use'],
   ['manage', 'manage everything here in your name'],

@@ -336,6 +336,21 @@ describe('management scopes', () => {
   })
 })
 
+test('a scope that nobody knows is left out, and a known one that the client may not have is named', async () => {
+  await signIn(worker, browser, 'ann')
+  await changeClient(worker.context(), 'app', { scope: 'openid email' }, null)
+  expect(await outcome(requestPath({ scope: 'openid frobnicate' }))).toBe('code')
+  expect((await rowsOf(worker, 'authorization_code')).at(-1)?.['scope']).toBe('openid')
+  const refused = answerOf(
+    await browser.get(requestPath({ scope: 'openid mqtt users:read frobnicate' })),
+  )
+  expect(refused).toMatchObject({
+    error: 'invalid_scope',
+    error_description: expect.stringMatching(/: mqtt users:read$/),
+  })
+  expect(await outcome(requestPath({ scope: 'frobnicate' }))).toBe('invalid_scope')
+})
+
 test('authorize takes 2 round trips to a code, by handle too', async () => {
   const handles = [
     returnTo(await browser.get(requestPath())),

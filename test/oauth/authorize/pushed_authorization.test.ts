@@ -190,6 +190,19 @@ describe('a push', () => {
     expect(await rowsOf(worker, 'authorization_request')).toEqual([])
   })
 
+  test('with a scope that nobody knows is taken without it, and a known one that it may not have is named', async () => {
+    const { worker } = await startWeb()
+    expect((await push(worker, { scope: 'openid frobnicate' })).status).toBe(201)
+    const [{ parameters } = { parameters: '{}' }] = await rowsOf(worker, 'authorization_request')
+    expect(JSON.parse(String(parameters)).scope).toEqual(['openid'])
+    const refused = await push(worker, { scope: 'openid mqtt frobnicate' })
+    expect(refused.body).toMatchObject({
+      error: 'invalid_scope',
+      error_description: expect.stringMatching(/: mqtt$/),
+    })
+    expect((await push(worker, { scope: 'frobnicate' })).body.error).toBe('invalid_scope')
+  })
+
   test('without the client’s proof is refused', async () => {
     const { worker } = await startWeb()
     for (const headers of [{}, basic('web', 'wrong'), basic('nobody', SECRET)]) {

@@ -234,6 +234,15 @@ describe('a client cannot be pairwise', () => {
       SECTORLESS,
     ],
     [
+      'with a scheme of its own that goes on with the host of another sector',
+      {
+        application_type: 'native',
+        redirect_uris: ['com.evil.app://one.example/cb'],
+        first_party: false,
+      },
+      SECTORLESS,
+    ],
+    [
       'without an address',
       {
         redirect_uris: [],

@@ -167,6 +167,17 @@ describe('the device authorization endpoint', () => {
     expect(await count(worker, sql`from device_authorization`)).toBe(0)
   })
 
+  test('a scope that nobody knows is left out, and one that the client may not have is named', async () => {
+    const { device_code } = await allowed({ scope: 'openid frobnicate' })
+    expect((await poll(device_code)).body.scope).toBe('openid')
+    const refused = await begin({ scope: 'openid email frobnicate' })
+    expect(refused.body).toMatchObject({
+      error: 'invalid_scope',
+      error_description: expect.stringMatching(/: email$/),
+    })
+    expect((await begin({ scope: 'frobnicate' })).body.error).toBe('invalid_scope')
+  })
+
   test('a confidential client has to prove itself here and when it polls', async () => {
     const signer = await makeSigner('ES256')
     await createClient(worker.context(), {

@@ -620,6 +620,25 @@ describe('who may register', () => {
     expect(known.headers.get('location')).toContain(`${address}?error=consent_required`)
   })
 
+  test.each([{}, { application_type: 'web' }, { application_type: 'native' }])(
+    'a tool that registers http://localhost/callback comes from any port: %j',
+    async (type) => {
+      await setRegistration(worker, 'open')
+      const { body } = await register(worker, {
+        ...type,
+        token_endpoint_auth_method: 'none',
+        redirect_uris: ['http://localhost/callback'],
+      })
+      await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+      const ann = new Browser(worker)
+      await signIn(worker, ann, 'ann')
+      const redirect_uri = 'http://localhost:53682/callback'
+      const path = requestPath({ client_id: body.client_id, redirect_uri })
+      const done = await ann.submit(await follow(ann, await ann.get(path)), { action: 'allow' })
+      expect(locationOf(done).href).toMatch(/^http:\/\/localhost:53682\/callback\?code=/)
+    },
+  )
+
   test('signing out leads to the address that anybody registered only for who sees it', async () => {
     await setRegistration(worker, 'open')
     const bye = 'https://who.example/bye'
@@ -766,6 +785,25 @@ describe('looking after itself', () => {
     expect((await put({ scope: 'mqtt' })).status).toBe(400)
   })
 
+  test('PUT brings back no grant that the client has not, nor one that it leaves out', async () => {
+    const all = ['authorization_code', 'refresh_token', 'client_credentials'] as const
+    const change = (grant_types: (typeof all)[number][]) =>
+      changeClient(worker.context(), id(), { grant_types }, null)
+    await change([...all])
+    expect((await put({ client_name: 'Same' })).body['grant_types']).toEqual(all)
+    await change(['authorization_code'])
+    for (const grant_types of [all, undefined, ['authorization_code', 'client_credentials']]) {
+      const { status, body } = await put({ grant_types })
+      expect([status, body['grant_types']]).toEqual([200, ['authorization_code']])
+    }
+    const none = await put({ grant_types: ['client_credentials'] })
+    expect([none.status, none.body['error']]).toEqual([400, 'invalid_client_metadata'])
+    await change([...all])
+    const fewer = await put({ grant_types: ['authorization_code', 'refresh_token'] })
+    expect(fewer.body['grant_types']).toEqual(['authorization_code', 'refresh_token'])
+    expect((await put({ grant_types: all })).body['grant_types']).toEqual(fewer.body['grant_types'])
+  })
+
   test('a client that comes to need a secret gets one, and one that needs none keeps none', async () => {
     const { jwk } = await makeSigner('ES256')
     const keyed = await put({
@@ -774,7 +812,9 @@ describe('looking after itself', () => {
     })
     expect(keyed.body).not.toHaveProperty('client_secret')
     expect(await count(worker, sql`from client_secret`)).toBe(0)
-    const again = await put({ grant_types: ['client_credentials'] })
+    const grant_types: 'client_credentials'[] = ['client_credentials']
+    await changeClient(worker.context(), id(), { grant_types }, null)
+    const again = await put({ grant_types })
     expect(again.body).toMatchObject({
       client_secret: expect.stringMatching(/^[\w-]{43}$/),
       client_secret_expires_at: 0,

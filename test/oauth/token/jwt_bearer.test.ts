@@ -437,6 +437,17 @@ describe('scopes', () => {
     expect((await bring(jwt)).status).toBe(200)
   })
 
+  test('that nobody knows are left out, and one that the client may not have is named', async () => {
+    const { body } = await bring(await say(), { scope: 'openid frobnicate' })
+    expect(body.scope).toBe('openid')
+    const known = await bring(await say(), { scope: 'openid email frobnicate' })
+    expect(known.body).toMatchObject({
+      error: 'invalid_scope',
+      error_description: expect.stringMatching(/: email$/),
+    })
+    expect((await bring(await say(), { scope: 'frobnicate' })).body.error).toBe('invalid_scope')
+  })
+
   test('that were allowed to the client with another key are refused', async () => {
     await changeClient(worker.context(), 'portal', { jwks: { keys: [partner.jwk as never] } }, null)
     expect((await bring(await say())).body.error).toBe('consent_required')

@@ -281,6 +281,22 @@ describe('what a refresh may give', () => {
     expect(whole.body.scope).toBe('openid email offline_access')
   })
 
+  test('a scope that nobody knows is left out, and one that was not allowed is named', async () => {
+    const worker = await startApp()
+    const { refresh_token } = await signIn(worker, { scope: 'openid email offline_access' })
+    const first = await refresh(worker, refresh_token, { scope: 'openid frobnicate' })
+    expect(first.body.scope).toBe('openid')
+    const next = first.body.refresh_token ?? ''
+    const wide = await refresh(worker, next, { scope: 'email profile frobnicate' })
+    expect(wide.body).toMatchObject({
+      error: 'invalid_scope',
+      error_description: expect.stringMatching(/: profile$/),
+    })
+    // Nothing is left of the wish, which is not the same as no wish.
+    expect((await refresh(worker, next, { scope: 'frobnicate' })).body.error).toBe('invalid_scope')
+    expect((await refresh(worker, next)).body.scope).toBe('openid email offline_access')
+  })
+
   test('a resource has to be covered, and narrows the token', async () => {
     const worker = await startApp()
     const both = await signIn(worker, { scope: 'openid mqtt offline_access' })

@@ -383,7 +383,20 @@ describe('client_credentials', () => {
     ['mqtt users:read', [], { scope: 'mqtt users:read' }, { error: 'invalid_scope' }],
     ['mqtt', [], { resource: API }, { error: 'invalid_target' }],
     ['users:read', [], { resource: MQTT }, { error: 'invalid_target' }],
-    ['users:read', [], { scope: 'users:write' }, { error: 'invalid_scope' }],
+    [
+      'users:read',
+      [],
+      { scope: 'users:write' },
+      { error: 'invalid_scope', error_description: expect.stringMatching(/: users:write$/) },
+    ],
+    ['mqtt users:read', [], { scope: 'mqtt frobnicate' }, { scope: 'mqtt', aud: MQTT }],
+    ['mqtt', [], { scope: 'frobnicate' }, { error: 'invalid_scope' }],
+    [
+      'orders',
+      ['https://a.example/'],
+      { scope: 'frobnicate', resource: 'https://a.example/' },
+      { error: 'invalid_scope' },
+    ],
     ['openid offline_access mqtt', [], {}, { scope: 'mqtt', aud: MQTT }],
     ['openid mqtt', [], { scope: 'openid' }, { error: 'invalid_scope' }],
     ['openid offline_access', [], { scope: 'offline_access' }, { error: 'invalid_scope' }],
@@ -426,12 +439,15 @@ describe('client_credentials', () => {
     for (const [asked, error] of [
       [{ scope: 'manage' }, 'invalid_scope'],
       [{ scope: 'mqtt openid' }, 'invalid_scope'],
+      [{ scope: 'frobnicate' }, 'invalid_scope'],
       [{ resource: API }, 'invalid_target'],
       [{ grant_type: 'refresh_token', refresh_token: 'x' }, 'unauthorized_client'],
       [{ grant_type: 'authorization_code', code: 'x' }, 'unauthorized_client'],
     ] as const) {
       expect((await token(worker, { ...own, ...asked }, headers)).body.error).toBe(error)
     }
+    const wide = await token(worker, { ...own, scope: 'mqtt frobnicate' }, headers)
+    expect(wide.body.scope).toBe('mqtt')
     for (const status of ['suspended', 'retired']) {
       await setStatus(worker, 'device', 'dim-1', status)
       expect((await token(worker, own, headers)).body.error).toBe('invalid_client')

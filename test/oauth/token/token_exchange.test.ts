@@ -322,6 +322,24 @@ describe('what both hold', () => {
     expect([status, body.error]).toEqual([400, error])
   })
 
+  test('leaves out a scope that nobody knows, and names one that cannot be had', async () => {
+    const { access_token } = await subjectToken()
+    const { body } = await exchange(access_token, { scope: 'orders:read frobnicate' })
+    expect(body.scope).toBe('orders:read')
+    for (const [scope, named] of [
+      ['orders:read orders:write frobnicate', 'orders:write'],
+      ['stock:read', 'stock:read'],
+      ['email frobnicate', 'email'],
+    ] as const) {
+      const refused = await exchange(access_token, { scope })
+      expect(refused.body.error).toBe('invalid_scope')
+      expect(refused.body.error_description).toMatch(new RegExp(`: ${named}$`))
+    }
+    // Nothing is left of the wish, which is not the same as no wish.
+    const none = await exchange(access_token, { scope: 'frobnicate', resource: STOCK })
+    expect(none.body.error).toBe('invalid_scope')
+  })
+
   test('does not reach mProxy by a token that does not, though the client is registered for it', async () => {
     const { status, body } = await exchange(await ownToken('openid'), { resource: MQTT }, 'web')
     expect([status, body.error]).toEqual([400, 'invalid_target'])
@@ -782,6 +800,25 @@ describe('the actor', () => {
     expect(await read(again)).toBe(200)
     await write(worker, sql`delete from "grant" where subject_id = 'bob'`)
     expect([await read(first), await read(again)]).toEqual([403, 403])
+  })
+
+  test('who is a person hands on no more than both hold', async () => {
+    await addUser(worker, 'bob')
+    await changeClient(worker.context(), 'web', { scope: 'openid access:write' }, null)
+    await addGrant(worker, 'ann', { name: 'helper', permissions: ['access:write'] })
+    await addGrant(worker, 'ann', { name: 'viewer', permissions: ['device:read'] })
+    await addGrant(worker, 'bob', { name: 'keeper', permissions: ['access:write'] })
+    const own = await ownToken('access:write')
+    const { body } = await exchange(own, acted(await ownToken('access:write', 'bob')), 'web')
+    const give = async (access_token: string | undefined) =>
+      (
+        await worker.request('/v1/grants', {
+          method: 'POST',
+          headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+          body: JSON.stringify({ subject: 'bob', role: 'viewer', object: '*' }),
+        })
+      ).status
+    expect([await give(body.access_token), await give(own)]).toEqual([403, 201])
   })
 
   test('who is a person bounds the token also when it is exchanged once more', async () => {

@@ -3,7 +3,7 @@
 import type { Context } from '../../context.ts'
 import { deleteUnopenedKey, revokeKey } from '../../keys/key_revocation.ts'
 import { keyStatus, reseal } from '../../keys/resealing.ts'
-import { readSigningKeys, rotateKey } from '../../keys/signing_keys.ts'
+import { makeSuccessor, readSigningKeys } from '../../keys/signing_keys.ts'
 import { CannotStart } from '../cannot_start.ts'
 
 type Answer = { text: string; json: unknown }
@@ -27,12 +27,11 @@ export async function answerKeyRotate(cx: Context, alg: string): Promise<Answer>
   if (alg !== 'ES256' && alg !== 'RS256' && alg !== 'EdDSA') {
     throw new CannotStart(`--alg ${alg} is none of ES256, RS256, EdDSA`)
   }
-  const before = await readSigningKeys(cx)
-  const { kid, created_at, signs_at } = await rotateKey(cx, alg)
-  const isThere = before.some((key) => key.kid === kid)
+  const { key, isNew } = await makeSuccessor(cx, alg)
+  const { kid, created_at, signs_at } = key
   return {
     text: [
-      isThere ? `${kid}  ${alg}  waits already, so no other was made` : `${kid}  ${alg}  is made`,
+      isNew ? `${kid}  ${alg}  is made` : `${kid}  ${alg}  waits already, so no other was made`,
       `published since ${date(created_at)}`,
       `signs from      ${date(signs_at)}, when every cache has it`,
     ].join('\n'),

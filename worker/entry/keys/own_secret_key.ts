@@ -1,8 +1,9 @@
-// Keys and the machine that a program runs on: where its SECRET_KEY comes from, and the commands
-// about signing keys (key_commands.ts).
-// A SECRET_KEY is made on the spot only together with a new embedded database. One that is made for
-// a database that has keys already would seal what no other program opens.
-// Owns the file `secret_key` in the folder of the host. Leaves sealing to worker/.
+// The SECRET_KEY of the machine that a program runs on. It is made on the spot only together with a
+// new embedded database: one that is made for a database that has keys already would seal what no
+// other program opens.
+// Files: own_secret_key.ts finds and makes it, key_commands.ts has the commands about keys.
+// Owns no table, but the file `secret_key` in the folder of the host. Leaves sealing to the ground,
+// and signing keys to keys/ of the worker.
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
@@ -18,14 +19,14 @@ export const FOLDER = readVariable('ALLAUTH_FOLDER', process.env)
 export type SecretKeySource = {
   /** SECRET_KEY as it would stand in the environment; null: there is none. */
   text: string | null
-  /** True for a key of this machine beside a database of another one: it has to show that it opens it. */
+  /** True for a key of this machine beside a database elsewhere: does it open what is there? */
   isDoubtful: boolean
 }
 
 /** The SECRET_KEY of the environment, or of this machine. */
 export function findSecretKey(env: Environment): SecretKeySource {
-  const given = (env['SECRET_KEY'] ?? '').trim()
-  if (given !== '') return { text: given, isDoubtful: false }
+  const text = (env['SECRET_KEY'] ?? '').trim()
+  if (text !== '') return { text, isDoubtful: false }
   const database_url = readVariable('DATABASE_URL', env)
   return { text: ownSecretKey(database_url), isDoubtful: !isOfThisMachine(database_url) }
 }

@@ -82,7 +82,7 @@ function guessPreset({ redirect_uris }: Client): Preset | null {
 async function discover(issuer: string, signal: AbortSignal): Promise<Endpoints> {
   let metadata: Record<string, unknown>
   try {
-    const url = `${issuer}/.well-known/oauth-authorization-server`
+    const url = `${issuer}/.well-known/openid-configuration`
     const answer = await fetch(url, { signal, redirect: 'error' })
     metadata = (await answer.json()) as Record<string, unknown>
   } catch (error) {

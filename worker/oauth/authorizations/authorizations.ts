@@ -2,6 +2,7 @@
 // its refresh tokens. How one begins, which access token it gives at this moment, and how it ends.
 import type { NarrowedRows } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, type RightsRows } from '../../access/rights.ts'
+import type { ClaimedRightRow } from '../../access/rights_store.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, TRUE } from '../../db/sql.ts'
@@ -22,6 +23,12 @@ import {
 } from '../tokens/access_token.ts'
 import { assertEntitled, entitlement, type Wish } from '../tokens/entitlement.ts'
 import type { SignIn } from '../tokens/id_token.ts'
+import {
+  accessTokenRights,
+  type RightsClaims,
+  rightsClaims,
+  wantedOf,
+} from '../tokens/rights_claims.ts'
 import { newRefreshToken } from '../tokens/token_answer.ts'
 import { insertRefreshToken } from './refresh_token_store.ts'
 import {
@@ -64,8 +71,14 @@ type Covered = {
   authorization_details: string | null
 }
 
-/** Access token claims, whether an ID token goes with them, and whom they are for. */
-export type Entitled = { claims: AccessTokenClaims; openid: boolean; client: Client }
+/** Access token claims, all that an ID token beside them may tell, and whom they are for. */
+export type Entitled = {
+  claims: AccessTokenClaims
+  granted: readonly string[]
+  /** Of an ID token. */
+  rights_claims: RightsClaims
+  client: Client
+}
 
 /**
  * The access token that an authorization gives now, narrowed to the wish. Management scopes last
@@ -80,7 +93,11 @@ export function entitleClient(
   wish: Wish,
   { client, cnf }: { client: Client; cnf: Confirmation | null },
   settings: Settings,
-  { rights, narrowed }: { rights: RightsRows; narrowed?: NarrowedRows },
+  {
+    rights,
+    narrowed,
+    claimRows,
+  }: { rights: RightsRows; narrowed?: NarrowedRows; claimRows: readonly ClaimedRightRow[] },
 ): Entitled {
   const found = entitlement(cx, {
     covered: {
@@ -93,7 +110,7 @@ export function entitleClient(
     parties: [{ id: user_id, permissions: permissionsEverywhere(rights), rights, narrowed }],
     acl_max_rules: settings.acl_max_rules,
   })
-  const { openid, ...content } = assertEntitled(found)
+  const { granted, ...content } = assertEntitled(found)
   const claims = accessTokenClaims(cx, {
     origin: id,
     sub: user_id,
@@ -102,8 +119,10 @@ export function entitleClient(
     format: client.access_token_format,
     cnf,
     ...content,
+    rights_claims: accessTokenRights(cx, client, content, claimRows),
   })
-  return { claims, openid, client }
+  const rights_claims = rightsClaims(client, wantedOf(client.id_token_claims, granted), claimRows)
+  return { claims, granted, rights_claims, client }
 }
 
 /** The grant of a person to a client that is to become an authorization. */

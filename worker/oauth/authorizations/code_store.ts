@@ -40,6 +40,9 @@ export const findCode = (hash: string): Statement<CodeRow> =>
 export const detailsOfCode = (hash: string): Scalar =>
   scalar`(select authorization_details from authorization_code where hash = ${hash})`
 
+export const scopeOfCode = (hash: string): Scalar =>
+  scalar`(select scope from authorization_code where hash = ${hash})`
+
 export const subjectOfCode = (hash: string): Scalar =>
   scalar`(select user_id from authorization_code where hash = ${hash})`
 

@@ -38,6 +38,10 @@ export const detailsOfRefreshToken = (hash: string): Scalar => scalar`(
   select a.authorization_details from refresh_token t join authorization a
     on a.id = t.authorization_id where t.hash = ${hash})`
 
+export const scopeOfRefreshToken = (hash: string): Scalar => scalar`(
+  select a.scope from refresh_token t join authorization a on a.id = t.authorization_id
+  where t.hash = ${hash})`
+
 export const subjectOfRefreshToken = (hash: string): Scalar => scalar`(
   select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id
   where t.hash = ${hash})`

@@ -94,7 +94,7 @@ export function decide(cx: Context, situation: Situation): NextStep {
   const isAgreed =
     !isAskedAlways(cx, client, request) && (client.first_party || isAllowed(situation, allowance))
   if (!isAgreed || request.prompt.includes('consent')) {
-    if (silent) throw refuse('consent_required', 'the person was not asked yet', 'silent_consent')
+    if (silent) throw refuse('consent_required', 'the person has to be asked', 'silent_consent')
     return { step: 'consent', ...allowance }
   }
   return { step: 'issue', ...allowance }

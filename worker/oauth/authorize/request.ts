@@ -14,7 +14,7 @@ import { CLIENT_URL_MAX } from '../clients/client_url.ts'
 import { isLink, localeParameter } from '../clients/presets.ts'
 import { matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { parseScope } from '../scopes.ts'
-import { isRegisteredScope, mayNameResource } from '../tokens/entitlement.ts'
+import { isRegisteredScope, knownScopes, mayNameResource } from '../tokens/entitlement.ts'
 import { type Target, usableResponseMode } from './response.ts'
 
 /** Longest query, in characters; servers in between would not carry a longer one. */
@@ -279,17 +279,20 @@ export function checkScope(_cx: Context, client: Client, form: Form) {
   // RFC 6749 §3.3: for a link, the client's own scope is the default; vendors may send none.
   if (requested === undefined && isLink(client)) return { scope: client.scope }
   // OpenID Connect Core §11: offline_access is ignored where the client gets no refresh token.
-  const scope = parseScope(requested).filter((one) => one !== 'offline_access' || refreshes)
+  const askedScope = parseScope(requested).filter((one) => one !== 'offline_access' || refreshes)
+  // OpenID Connect Core §3.1.2.1: a scope that nobody knows is left out, and the token's scope says
+  // so.
+  const scope = knownScopes([client], askedScope)
   if (scope.length === 0 && form.get('authorization_details') === undefined) {
     // RFC 6749 §3.3: there is no default, since a client should get only what it asks for.
-    throw refuse('invalid_scope', 'scope is missing', 'no_scope')
+    throw askedScope.length === 0
+      ? refuse('invalid_scope', 'scope is missing', 'no_scope')
+      : refuse('invalid_scope', 'none of these scopes is known here', 'unknown_scope')
   }
-  if (!scope.every((one) => isRegisteredScope(client, one))) {
-    throw refuse(
-      'invalid_scope',
-      'scope has values that this client is not registered for',
-      'scope_not_registered',
-    )
+  const lacking = scope.filter((one) => !isRegisteredScope(client, one))
+  if (lacking.length > 0) {
+    const words = `this client is not registered for: ${lacking.join(' ')}`
+    throw refuse('invalid_scope', words, 'scope_not_registered')
   }
   return { scope }
 }

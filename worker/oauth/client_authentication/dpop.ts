@@ -160,5 +160,5 @@ export function readProofRequest(c: Http): ProofRequest {
   if (header !== undefined || /^DPoP /i.test(c.req.header('authorization') ?? '')) {
     c.header('DPoP-Nonce', dpopNonce(c.var.cx))
   }
-  return { header, method: c.req.method, path: new URL(c.req.url).pathname }
+  return { header, method: c.req.method, path: c.req.path }
 }

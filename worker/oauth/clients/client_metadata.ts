@@ -6,6 +6,7 @@ import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type Config, verifiesChains } from '../../environment.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
+import type { Settings } from '../../settings.ts'
 import { GRANT_TYPES } from '../grant_types.ts'
 import { managementAudience, parseScope } from '../scopes.ts'
 import { memberFaults } from './member_faults.ts'
@@ -131,7 +132,7 @@ export type Description = AllMembers
 
 /**
  * The client without the members that it gives of itself, which it gives anew (RFC 7592 §2.2). Its
- * scopes stay.
+ * scopes and grants stay.
  */
 export const startOver = (current: Client): Description => ({
   ...current,
@@ -144,7 +145,12 @@ export const usesSecret = (method: string) =>
 // --- rules ------------------------------------------------------------------------------------
 
 /** `current` with the members of `patch`. Throws Problem with every fault of the whole client. */
-export function withChanges(cx: Context, current: Description, patch: ClientPatch): Description {
+export function withChanges(
+  cx: Context,
+  settings: Settings,
+  current: Description,
+  patch: ClientPatch,
+): Description {
   const errors: FieldError[] = []
   const { scope, ...rest } = patch
   const changes = Object.fromEntries(
@@ -163,9 +169,21 @@ export function withChanges(cx: Context, current: Description, patch: ClientPatc
       errors.push({ pointer: '/scope', detail: error.description })
     }
   }
-  errors.push(...faultsOf(cx, next), ...silenceFaults(cx, current, next))
+  const addresses = addressFaults(settings, current, next)
+  errors.push(...addresses, ...faultsOf(cx, next), ...silenceFaults(cx, current, next))
   if (errors.length > 0) throw new Problem('invalid_request', 'the client cannot be so', errors)
   return next
+}
+
+function addressFaults(settings: Settings, current: Description, next: Description): FieldError[] {
+  return (['redirect_uris', 'post_logout_redirect_uris'] as const).flatMap((member) =>
+    next[member].flatMap((uri, i) => {
+      // An address that the client has already stays when the setting goes.
+      const isPlainPermitted = settings.private_network_redirects || current[member].includes(uri)
+      const detail = redirectUriFault(uri, next, { isPlainPermitted })
+      return detail === null ? [] : [{ pointer: `/${member}/${i}`, detail }]
+    }),
+  )
 }
 
 /**
@@ -188,12 +206,6 @@ function faultsOf(cx: Context, client: Description): FieldError[] {
   const faults: FieldError[] = []
   const fault = (pointer: string, detail: string) => {
     faults.push({ pointer, detail })
-  }
-  for (const member of ['redirect_uris', 'post_logout_redirect_uris'] as const) {
-    for (const [i, uri] of client[member].entries()) {
-      const detail = redirectUriFault(uri, client.application_type)
-      if (detail !== null) fault(`/${member}/${i}`, detail)
-    }
   }
   const { grant_types, token_endpoint_auth_method: method } = client
   const redirecting = grant_types.find((one) => GRANT_TYPES[one].needs_redirect_uri)

@@ -26,6 +26,7 @@ import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent, changedValues } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import { clientDigest } from './client_digest.ts'
 import {
   type Client,
@@ -84,23 +85,28 @@ function lackingToGive(
   return lackingToHandOn(cx, first_party ? [...scope, 'manage'] : scope)
 }
 
-/** The plan for an entry of the blueprint, or for a create. A secret applies at creation only. */
+/**
+ * The plan for an entry of the blueprint, or for a create. A secret applies at creation only.
+ * `coming` are the settings as the same blueprint leaves them.
+ */
 export async function planClient(
   cx: Context,
   entry: ClientInput,
   current: ClientRow | undefined,
+  coming?: Settings,
 ): Promise<Plan> {
+  const settings = coming ?? (await loadSettings(cx))
   if (current !== undefined) {
     const { client_id: _, client_secret: __, ...members } = entry
-    return planChange(cx, current, withChanges(cx, parseClient(current), members))
+    return planChange(cx, current, withChanges(cx, settings, parseClient(current), members))
   }
-  const { plan } = await planCreation(cx, entry)
+  const { plan } = await planCreation(cx, settings, entry)
   return plan
 }
 
-async function planCreation(cx: Context, entry: ClientInput) {
+async function planCreation(cx: Context, settings: Settings, entry: ClientInput) {
   const { client_id, client_secret, ...members } = entry
-  const client = withChanges(cx, INITIAL, members)
+  const client = withChanges(cx, settings, INITIAL, members)
   const lacking = [lackingToGive(cx, client)]
   const errors: FieldError[] = []
   const wantsSecret = usesSecret(client.token_endpoint_auth_method)
@@ -258,7 +264,7 @@ export async function createClient(
   const method = input.token_endpoint_auth_method ?? INITIAL.token_endpoint_auth_method
   const client_secret = input.client_secret ?? (usesSecret(method) ? randomToken(cx) : undefined)
   const entry = { ...input, client_id, ...(client_secret === undefined ? {} : { client_secret }) }
-  const { plan, lacking } = await planCreation(cx, entry)
+  const { plan, lacking } = await planCreation(cx, await loadSettings(cx), entry)
   const write = nameLacks(cx, lacking, () =>
     cx.db.write({ changes: plan.statements, clients: findClientById(client_id) }),
   )
@@ -311,7 +317,7 @@ export async function changeClient(
     if (demanded !== null && current.version !== demanded) break
     assertNothingLacks(lacks)
     const before = parseClient(current)
-    const next = withChanges(cx, before, patch)
+    const next = withChanges(cx, await loadSettings(cx), before, patch)
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
     const write = nameLacks(cx, [...over, lackingToGive(cx, next)], () =>

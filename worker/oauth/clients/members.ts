@@ -2,8 +2,10 @@
 // beside each): one entry holds all facts about one member. Schemas of the API and of registration,
 // defaults and the stored form derive from it (client_metadata.ts); contradictions between members
 // are member_faults.ts's. The effect of a member stands where it is obeyed.
+import { idSchema } from '../../access/principals.ts'
 import { z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
+import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
 import { clientJwksSchema, type Jwk } from './public_jwk.ts'
@@ -70,7 +72,8 @@ export type SetBy = 'client' | 'initial_access_token' | 'operator'
 /**
  * Members with a column of their own. An optional member may be null: a merge patch with null
  * removes it. `shown` is the schema of answers where that is less strict, so that a client that was
- * stored under an earlier rule is shown too.
+ * stored under an earlier rule is shown too. `gives_rights`: a client that replaces itself keeps at
+ * most what it has of it, so that nothing comes back that an operator took away.
  */
 export const COLUMN_MEMBERS = {
   client_name: {
@@ -107,8 +110,10 @@ export const COLUMN_MEMBERS = {
     shown: z.array(z.string()),
     initial: [] as string[],
   },
+  // A client asks for grants when it is registered. Afterwards it can give some up, and no more.
   grant_types: {
     by: 'client',
+    gives_rights: true,
     schema: z.array(z.enum(GRANT_TYPE_NAMES)).min(1).max(GRANT_TYPE_NAMES.length),
     initial: ['authorization_code'] as GrantTypeName[],
   },
@@ -150,6 +155,10 @@ const member = <const By extends SetBy, S extends z.ZodType>(
   schema: S,
   initial: z.infer<S>,
 ) => ({ by, schema, initial })
+
+/** All claims that scopes bring, or some of them by name. */
+const claimNames = (names: readonly string[]) =>
+  z.union([z.literal('scopes'), z.array(z.enum(names)).max(names.length)])
 
 const ourAlgorithm = z.enum(OUR_ALGORITHMS)
 
@@ -203,6 +212,11 @@ export const JSON_MEMBERS = {
   // JARM §3, RFC 9701 §6
   authorization_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
   introspection_signed_response_alg: member('client', ourAlgorithm.nullable(), null),
+  // Claims that scopes bring, in tokens too (OpenID Connect Core §5.4, RFC 9068 §2.2.3.1).
+  id_token_claims: member('client', claimNames([...PERSON_CLAIMS, ...RIGHTS_CLAIMS]), []),
+  access_token_claims: member('client', claimNames(RIGHTS_CLAIMS), 'scopes'),
+  groups_claim: member('client', z.enum(['id_and_name', 'id', 'name']), 'id_and_name'),
+  groups_within: member('initial_access_token', idSchema.nullable(), null),
   // members of this server alone
   require_pkce: member('initial_access_token', z.boolean(), true),
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
@@ -245,7 +259,13 @@ type SetOf<By extends SetBy> = keyof {
   [K in keyof Entries as Entries[K]['by'] extends By ? K : never]: true
 }
 
-type Entry = { by: SetBy; schema: z.ZodType; shown?: z.ZodType; optional?: true }
+type Entry = {
+  by: SetBy
+  schema: z.ZodType
+  shown?: z.ZodType
+  optional?: true
+  gives_rights?: true
+}
 const entriesOf = (by: readonly SetBy[]): [string, Entry][] =>
   Object.entries<Entry>(ENTRIES).filter(([, entry]) => by.includes(entry.by))
 
@@ -270,8 +290,10 @@ export const shownShape = shape(all, ({ schema, shown = schema, optional }) =>
   optional ? shown.nullable() : shown,
 ) as { [K in keyof Entries]: Shown<Entries[K]> }
 
-/** Names of the members that a client sets for itself. */
-export const OWN_NAMES = entriesOf(['client']).map(([name]) => name) as SetOf<'client'>[]
+/** Names of the members that a client replaces at will: its own, but for those that give rights. */
+export const OWN_NAMES = entriesOf(['client'])
+  .filter(([, { gives_rights }]) => gives_rights !== true)
+  .map(([name]) => name) as SetOf<'client'>[]
 
 // --- the stored form --------------------------------------------------------------------------
 

@@ -8,8 +8,18 @@ const MAX = 2048
 /** Parameters of our own answers: an address that already has one could pass for another answer. */
 const ANSWER_PARAMETERS = ['code', 'state', 'iss', 'error', 'error_description', 'response']
 
-/** The fault of an address that a client wants to register, or null. */
-export function redirectUriFault(uri: string, application_type: 'web' | 'native'): string | null {
+/** Parts of a client on which it depends whether it may have an address. */
+type Registrant = { application_type: 'web' | 'native'; token_endpoint_auth_method: string }
+
+/**
+ * The fault of an address that a client wants to register, or null. `isPlainPermitted`: in a
+ * private network it may be of plain http.
+ */
+export function redirectUriFault(
+  uri: string,
+  client: Registrant,
+  { isPlainPermitted }: { isPlainPermitted: boolean },
+): string | null {
   if (uri.length > MAX) return `has more than ${MAX} characters`
   if (!/^[\x21-\x7e]+$/.test(uri)) return 'has characters other than visible ASCII'
   if (!URL.canParse(uri)) return 'is not an absolute URI'
@@ -29,12 +39,19 @@ export function redirectUriFault(uri: string, application_type: 'web' | 'native'
   }
   if (url.protocol === 'https:') return null
   if (url.protocol === 'http:') {
-    return isLoopback(url.hostname) ? null : 'must use https, unless its host is a loopback one'
+    if (isLoopback(url.hostname)) return null
+    if (!isPrivateHost(url.hostname)) return 'must use https, unless its host is a loopback one'
+    // A code that is read on the way is of no use without the client's secret or key.
+    if (client.token_endpoint_auth_method === 'none') {
+      return 'must use https: plain http in a private network is for clients that prove themselves'
+    }
+    if (isPlainPermitted) return null
+    return 'must use https: plain http in a private network needs the setting private_network_redirects'
   }
   // RFC 8252 §7.1: a private-use scheme is a reversed domain name, so it has a dot; javascript: has
   // none.
   if (!url.protocol.includes('.')) return dotlessFault(url.protocol)
-  if (application_type === 'native') return null
+  if (client.application_type === 'native') return null
   return "has a scheme of one's own, for which application_type must be native"
 }
 
@@ -58,6 +75,16 @@ const dotlessFault = (protocol: string): string =>
 
 const isLoopback = (hostname: string) =>
   hostname === '127.0.0.1' || hostname === '[::1]' || hostname === 'localhost'
+
+/** RFC 1918, RFC 3927, RFC 4193, RFC 4291 §2.5.6; URL has one way to write each address. */
+const PRIVATE_ADDRESS =
+  /^(?:(?:10|192\.168|169\.254|172\.(?:1[6-9]|2\d|3[01]))(?:\.\d+)+|\[f(?:[cd][0-9a-f]|e[89ab])[0-9a-f]:.*\])$/
+
+/** A name that no public DNS has: RFC 6762, RFC 8375, and those that networks at home use. */
+const PRIVATE_NAME = /^(?:[a-z0-9_-]+|.+\.(?:local|lan|home\.arpa|internal))$/
+
+const isPrivateHost = (hostname: string) =>
+  PRIVATE_ADDRESS.test(hostname) || PRIVATE_NAME.test(hostname)
 
 /**
  * Whether `requested` is one of the registered addresses. The port of a loopback address does not

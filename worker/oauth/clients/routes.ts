@@ -2,8 +2,8 @@
 //   /v1/clients
 // Owns the tables client and client_secret (store.ts). members.ts has the members,
 // client_metadata.ts the rules for the whole client, clients.ts its use cases, client_secrets.ts
-// those of its secrets, client_keys.ts its keys, redirect_uris.ts its addresses, presets.ts voice
-// assistants.
+// those of its secrets, client_keys.ts its keys, redirect_uris.ts its addresses, client_digest.ts
+// the form of it that consents are bound to, presets.ts voice assistants.
 // Registration by software is registration/'s, authentication of a client client_authentication/'s.
 import { operation } from '../../api/operation.ts'
 import {

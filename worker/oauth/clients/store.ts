@@ -7,7 +7,9 @@ import {
   join,
   list,
   refuseUnless,
+  type Scalar,
   type Statement,
+  scalar,
   sql,
   TRUE,
 } from '../../db/sql.ts'
@@ -34,6 +36,14 @@ export const findClientById = (id: string): Statement<ClientRow> =>
 
 export const findClientsByIds = (ids: readonly string[]): Statement<ClientRow> =>
   sql`select * from client where id in (${list(ids)})`
+
+/** The group within which a client sees memberships, as SQL; null where it sees them all. */
+export const groupsWithinOf = (id: string): Scalar =>
+  scalar`(select json_extract(members, '$.groups_within') from client where id = ${id})`
+
+/** The scopes of a client, as SQL. */
+export const scopeOfClient = (id: string): Scalar =>
+  scalar`(select scope from client where id = ${id})`
 
 export const listClientsAfter = (after: string, limit: number): Statement<ClientRow> =>
   sql`select * from client where id > ${after} order by id limit ${limit}`

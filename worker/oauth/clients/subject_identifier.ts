@@ -32,6 +32,13 @@ export function sectorOf({ sector_identifier_uri, redirect_uris }: Sectored): st
   return hosts.size === 1 && host !== '' ? host : null
 }
 
+/**
+ * Whether the host of its sector is part of a scheme of one's own: anybody may write any host
+ * there, that of another sector too (RFC 8252 §8.6).
+ */
+const borrowsHost = ({ sector_identifier_uri, redirect_uris }: Sectored): boolean =>
+  sector_identifier_uri === null && redirect_uris.some((uri) => !/^https?:/.test(uri))
+
 /** The `sub` of a user for a client. No round trip warm. */
 export async function subjectFor(
   cx: Context,
@@ -49,9 +56,10 @@ export function subjectTypeFaults(client: Sectored): FieldError[] {
   if (client.subject_type !== 'pairwise') return []
   const faults: FieldError[] = []
   // Only addresses without a fault of their own can be judged.
-  if (client.redirect_uris.every((uri) => URL.canParse(uri)) && sectorOf(client) === null) {
+  const canJudge = client.redirect_uris.every((uri) => URL.canParse(uri))
+  if (canJudge && (sectorOf(client) === null || borrowsHost(client))) {
     const detail =
-      'is missing, but a pairwise client needs it unless all redirect_uris have one host'
+      'is missing, but a pairwise client needs it unless all redirect_uris have one https host'
     faults.push({ pointer: '/sector_identifier_uri', detail })
   }
   const telling = client.scope.filter((one) => one === 'mqtt' || isManagementScope(one))

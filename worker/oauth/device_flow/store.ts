@@ -31,6 +31,9 @@ export const detailsOfDeviceAuthorization = (hash: string): Scalar =>
   scalar`(select authorization_details from device_authorization where hash = ${hash})`
 
 /** The person who allowed it, as a scalar. */
+export const scopeOfDeviceAuthorization = (hash: string): Scalar =>
+  scalar`(select scope from device_authorization where hash = ${hash})`
+
 export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
   scalar`(select user_id from device_authorization where hash = ${hash})`
 

@@ -84,7 +84,7 @@ async function renew(
       initial_access_token_id: null,
       metadata_expires_at,
     }
-    const next = judge(cx, settings, url, null, client)
+    const next = await judge(cx, settings, url, null, client)
     if (next === null) return undefined
     const { clients } = await cx.db.write({
       changes: await creationOf(acting, url, next, { client_secret: undefined, registration }),
@@ -92,7 +92,7 @@ async function renew(
     })
     return clients[0]
   }
-  const next = judge(cx, settings, url, parseClient(row), client)
+  const next = await judge(cx, settings, url, parseClient(row), client)
   if (next === null) return undefined
   const { statements } = await changeOf(acting, row, next)
   const { clients } = await cx.db.write({
@@ -153,13 +153,13 @@ async function fetchDocument(cx: Context, url: string, isKnown: boolean): Promis
 }
 
 /** The client that the document describes, in place of `current`; null when it is not valid. */
-function judge(
+async function judge(
   cx: Context,
   settings: Settings,
   url: string,
   current: Client | null,
   document: Record<string, unknown>,
-): Description | null {
+): Promise<Description | null> {
   const { token_endpoint_auth_method = 'none' } = document
   const fault =
     'client_secret' in document || 'client_secret_expires_at' in document
@@ -177,9 +177,11 @@ function judge(
     // Its sector is the host of its addresses; no second document is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     const metadata = readMetadata(own, grantTypesFor('anybody'))
-    const start = current === null ? INITIAL : startOver(current)
+    // Settings bound a document, each time that it is read: nobody vouches for it in any other way.
+    const start =
+      current === null ? INITIAL : { ...startOver(current), grant_types: INITIAL.grant_types }
     const bounds = boundsOfAnybody(cx, settings)
-    const next = describeAsRegistered(cx, { ...start, ...bounds }, metadata, bounds.scope)
+    const next = await describeAsRegistered(cx, { ...start, ...bounds }, metadata, bounds.scope)
     if (current !== null) assertKeepsSector(current, next)
     return next
   } catch (error) {

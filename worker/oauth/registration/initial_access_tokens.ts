@@ -8,6 +8,7 @@ import type { Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { loadSettings } from '../../settings.ts'
 import { type ClientDefaults, clientDefaults, withChanges } from '../clients/client_metadata.ts'
 import { INITIAL } from '../clients/members.ts'
 import { IDENTITY_SCOPES, parseScope } from '../scopes.ts'
@@ -72,7 +73,7 @@ export async function createInitialAccessToken(
   const lacking = [lackingToHandOn(cx, scope)]
   // Contradictions between members are found later, when a client gives the other members.
   const { resources = [] } = defaults
-  withChanges(cx, { ...INITIAL, grant_types: [] }, { resources })
+  withChanges(cx, await loadSettings(cx), { ...INITIAL, grant_types: [] }, { resources })
   const initial_access_token = randomToken(cx)
   const row = {
     id: randomId(cx, 'iat'),

@@ -84,7 +84,12 @@ export async function createRegistration(
   const grantTypes = grantTypesFor(permit.id === null ? 'anybody' : 'initial_access_token')
   const members = readMetadata(metadata, [...grantTypes, ...(permit.defaults.grant_types ?? [])])
   const start = { ...INITIAL, scope: permit.scope.filter((one) => !isManagementScope(one)) }
-  const client = describeAsRegistered(cx, start, { ...permit.defaults, ...members }, permit.scope)
+  const client = await describeAsRegistered(
+    cx,
+    start,
+    { ...permit.defaults, ...members },
+    permit.scope,
+  )
   if (permit.id === null) assertNoNewSector(INITIAL, client)
   await assertIsOfSector(cx, client)
 

@@ -19,7 +19,6 @@ import {
   listSecretsOf,
   type SecretRow,
 } from '../clients/store.ts'
-import { grantTypesFor } from '../grant_types.ts'
 import { badToken, type RegisteredClient } from './registration.ts'
 import {
   assertIsOfSector,
@@ -66,8 +65,9 @@ export async function readRegistration(
 }
 
 /**
- * RFC 7592 §2.2: the client gives all its metadata anew. It keeps its token; it gets a secret when
- * it now needs one. Two round trips, more only when others write at once. Throws OAuthError.
+ * RFC 7592 §2.2: the client gives all its metadata anew. It gets no scope and no grant that it has
+ * not, since an operator may have taken them away. It keeps its token; it gets a secret when it now
+ * needs one. Two round trips, more only when others write at once. Throws OAuthError.
  */
 export async function changeRegistration(
   cx: Context,
@@ -89,9 +89,8 @@ export async function changeRegistration(
     }
     assertSame(cx, id, secrets, metadata)
     const isByToken = row.initial_access_token_id !== null
-    const grantTypes = grantTypesFor(isByToken ? 'initial_access_token' : 'anybody')
-    const members = readMetadata(metadata, [...grantTypes, ...current.grant_types])
-    const next = describeAsRegistered(cx, startOver(current), members, current.scope)
+    const members = readMetadata(metadata, current.grant_types)
+    const next = await describeAsRegistered(cx, startOver(current), members, current.scope)
     assertKeepsSector(current, next)
     if (!isByToken) assertNoNewSector(current, next)
     await assertIsOfSector(cx, next)

@@ -4,7 +4,7 @@
 import { fieldErrors } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { type FieldError, OAuthError, Problem } from '../../errors.ts'
-import type { Settings } from '../../settings.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import {
   type ClientDefaults,
   type ClientRegistration,
@@ -62,18 +62,20 @@ function assertCode(response_types: unknown): void {
  * The client as a whole: `start` with the members that it gives. `most` are the scopes that it may
  * have. Throws OAuthError.
  */
-export function describeAsRegistered(
+export async function describeAsRegistered(
   cx: Context,
   start: Description,
   members: ClientDefaults & ClientRegistration,
   most: readonly string[],
-): Description {
+): Promise<Description> {
   const { scope, ...rest } = members
   // An operator may waive PKCE for clients that authenticate; a public client has nothing but PKCE.
   const withPkce = rest.token_endpoint_auth_method === 'none' ? { require_pkce: true } : {}
+  const settings = await loadSettings(cx)
   try {
     return withChanges(
       cx,
+      settings,
       { ...start, scope: scope === undefined ? start.scope : narrow(scope, most) },
       { ...rest, ...withPkce },
     )

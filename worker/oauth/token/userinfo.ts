@@ -2,6 +2,7 @@
 // about its person, by scope and by the `claims` parameter; signed where the client registered
 // that.
 import type { Context } from '../../context.ts'
+import { scalar } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { signJwt } from '../../keys/jwt.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
@@ -17,6 +18,7 @@ import {
 } from '../client_authentication/sender_constraint.ts'
 import { findClientById, parseClient } from '../clients/clients.ts'
 import { judgeAccessToken } from '../tokens/access_token.ts'
+import { hasRightsScope, rightsClaims, rightsClaimsOf } from '../tokens/rights_claims.ts'
 
 /** OpenID Connect Core §5.3.2: JSON, or a JWT with the same claims. */
 export type UserInfo = { claims: Record<string, unknown> } | { jwt: string }
@@ -49,6 +51,14 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
     // Found by the authorization, since the subject of a pairwise client's token is no user's id.
     user: findUserOf(subjectOfAuthorization(read.origin)),
     client: findClientById(read.client_id),
+    claimRows: hasRightsScope(read.scope)
+      ? rightsClaimsOf(
+          subjectOfAuthorization(read.origin),
+          scalar`${read.scope.join(' ')}`,
+          read.client_id,
+          cx.now(),
+        )
+      : null,
   })
   const [origin] = rows.origin
   const [authorization] = rows.authorization
@@ -64,7 +74,11 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
   // 8693).
   const requests = read.act === null ? readClaims(authorization.claims, client.scope).userinfo : {}
   // The subject equals that of the ID token (§5.3.2), which came with this very token.
-  const claims = { ...claimsAbout(user, read.scope, requests), sub: read.sub }
+  const claims = {
+    ...claimsAbout(user, read.scope, requests),
+    ...rightsClaims(client, read.scope, rows.claimRows),
+    sub: read.sub,
+  }
   const alg = client.userinfo_signed_response_alg
   if (alg === null) return { claims }
   // Without `exp`, so that nobody takes it for an ID token.

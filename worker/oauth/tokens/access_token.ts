@@ -9,6 +9,7 @@ import { randomToken } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Detail } from '../authorization_details.ts'
 import { issueToken, readToken, type TokenFormat } from './formats.ts'
+import type { RightsClaims } from './rights_claims.ts'
 
 /** Longest access token, in characters: brokers and proxies stop reading a password somewhere. */
 export const ACCESS_TOKEN_MAX = 8192
@@ -47,6 +48,8 @@ export type AccessToken = {
   cnf?: Confirmation | null | undefined
   /** RFC 9396 §9.1. */
   authorization_details?: readonly Detail[] | undefined
+  /** Roles and groups of the person, as the client wants them. */
+  rights_claims?: RightsClaims | undefined
   /** Absent: the subject's client acts for itself or for the person who signed in to it. */
   act?: Act | undefined
   /** The client's `access_token_format`; absent: jwt. */
@@ -69,7 +72,7 @@ export type AccessTokenClaims = {
   cnf?: Confirmation
   authorization_details?: readonly Detail[]
   act?: Act
-}
+} & RightsClaims
 
 /**
  * The claims of an access token, before anything is consumed for it. Throws OAuthError
@@ -97,13 +100,14 @@ export function accessTokenClaims(cx: Context, token: AccessToken): AccessTokenC
     ...(cnf == null ? {} : { cnf }),
     ...(authorization_details === undefined ? {} : { authorization_details }),
     ...(act === undefined ? {} : { act }),
+    ...token.rights_claims,
   }
   // Header or footer, signature, `iss` and dots come to less than 300 characters beside the
   // issuer's own.
   const bytes = new TextEncoder().encode(JSON.stringify(claims)).length + cx.config.issuer.length
   if (Math.ceil((bytes * 4) / 3) + 300 > ACCESS_TOKEN_MAX) {
     throw new OAuthError('invalid_scope', {
-      description: `the access rules do not fit into a token of ${ACCESS_TOKEN_MAX} characters: grant on groups instead of single devices, or ask for less`,
+      description: `the access rules and groups do not fit into a token of ${ACCESS_TOKEN_MAX} characters: grant on groups instead of single devices, or ask for less`,
       reason: 'token_too_large',
     })
   }

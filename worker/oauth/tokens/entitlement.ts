@@ -15,7 +15,7 @@ import type { Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
 import { type Detail, narrowDetails } from '../authorization_details.ts'
-import { isManagementScope, managementAudience, resolveAudience } from '../scopes.ts'
+import { isManagementScope, managementAudience, OUR_SCOPES, resolveAudience } from '../scopes.ts'
 
 /** Less than what is covered, never more: the wish of a token request. */
 export type Wish = {
@@ -83,8 +83,8 @@ export type Basis = {
 /** Members of an access token, ready for `accessTokenClaims`. */
 export type Entitlement = {
   scope: string[]
-  /** Whether an ID token goes with it: `openid` was had before a resource narrowed the scope. */
-  openid: boolean
+  /** The scope before a resource narrowed it: that of an ID token, which goes with `openid`. */
+  granted: string[]
   audience: string[]
   authorization_details: Detail[] | undefined
   /** Present exactly when mProxy is an audience. */
@@ -93,10 +93,14 @@ export type Entitlement = {
   not_after: number | null
 }
 
-/** A fault; `max` is the number of rules that a token may have, where there are more. */
-type Refused = { fault: EntitlementFault; max?: number }
+/**
+ * A fault: `max` is the number of rules that a token may have, where there are more, and `scope`
+ * has the scopes of the wish that cannot be had.
+ */
+type Refused = { fault: EntitlementFault; max?: number; scope?: readonly string[] }
 
 export type EntitlementFault =
+  | 'scope_unknown'
   | 'scope_not_covered'
   | 'scope_not_registered'
   | 'no_scope'
@@ -109,6 +113,18 @@ export type EntitlementFault =
 /** Whether a client is registered for a scope; `manage` stands for all of the management API. */
 export const isRegisteredScope = ({ scope }: Pick<ClientBounds, 'scope'>, one: string): boolean =>
   scope.includes(one) || (isManagementScope(one) && scope.includes('manage'))
+
+/**
+ * The scopes that mean something here: to this server, or to one of the clients. Others are left
+ * out, and the answer says so by its own scope (OpenID Connect Core §3.1.2.1, RFC 6749 §3.3).
+ */
+export const knownScopes = (
+  clients: readonly Pick<ClientBounds, 'scope'>[],
+  scope: readonly string[],
+): string[] =>
+  scope.filter(
+    (one) => OUR_SCOPES.includes(one) || clients.some((client) => isRegisteredScope(client, one)),
+  )
 
 /** Whether a subject with these permissions on everything holds a management scope. */
 export const holdsScope = (permissions: ReadonlySet<string>, scope: string): boolean =>
@@ -144,17 +160,25 @@ export function mayNameResource(
  */
 export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   const { covered, wish, clients, parties } = basis
+  // A client asks again for all that it asked for first. A scope that was once covered is known.
+  const askedScope =
+    wish.scope === null ? null : knownScopes([...clients, { scope: covered.scope }], wish.scope)
   // RFC 6749 §6: nothing that was not granted originally
-  if (wish.scope?.some((one) => !covered.scope.includes(one))) return { fault: 'scope_not_covered' }
-  const wanted = (wish.scope ?? covered.scope).filter(
+  const uncovered = askedScope?.filter((one) => !covered.scope.includes(one)) ?? []
+  if (uncovered.length > 0) return { fault: 'scope_not_covered', scope: uncovered }
+  const wanted = (askedScope ?? covered.scope).filter(
     (one) =>
       clients.every((client) => isRegisteredScope(client, one)) &&
       parties.every(({ token }) => token === undefined || token.scope.includes(one)),
   )
-  if (basis.isStrict && wish.scope?.some((one) => !wanted.includes(one))) {
-    return { fault: 'scope_not_registered' }
+  const lacking = askedScope?.filter((one) => !wanted.includes(one)) ?? []
+  if (basis.isStrict && lacking.length > 0) {
+    return { fault: 'scope_not_registered', scope: lacking }
   }
   const details = heldDetails(basis)
+  // A wish of which nothing is left is none for everything.
+  const isUnknown = askedScope?.length === 0 && wish.scope !== null && wish.scope.length > 0
+  if (isUnknown && details === undefined) return { fault: 'scope_unknown' }
   if (basis.isQuestion) return askable(cx, basis, wanted, details)
   const isFree = basis.mayLackScope === true && wish.resource.length > 0
   if (wanted.length === 0 && details === undefined && !isFree) return { fault: 'no_scope' }
@@ -179,8 +203,7 @@ export function entitlement(cx: Context, basis: Basis): Entitlement | Refused {
   if (audience.includes(managementAudience(cx)) && !scope.some(isManagementScope)) {
     return { fault: 'no_management_role' }
   }
-  const openid = wanted.includes('openid')
-  const bounds = { scope, openid, audience, authorization_details: details }
+  const bounds = { scope, granted: wanted, audience, authorization_details: details }
   if (!audience.includes(mqtt_audience)) return { ...bounds, acl: undefined, not_after: null }
   if (!reachesMqtt) return { fault: 'mqtt_not_covered' }
   const compiled = rulesOf(cx, basis, details)
@@ -206,10 +229,9 @@ function askable(
   const isManaged = covered.scope.some(isManagementScope)
   if (isManaged && !scope.some(isManagementScope)) return { fault: 'no_management_role' }
   if (scope.length === 0 && details === undefined) return { fault: 'no_scope' }
-  const openid = scope.includes('openid')
   return {
     scope,
-    openid,
+    granted: scope,
     audience,
     authorization_details: details,
     acl: undefined,
@@ -293,6 +315,11 @@ export type FaultWords = { description: string; reason: Reason }
 const WORDS: Readonly<
   Record<EntitlementFault, FaultWords & { error: 'invalid_scope' | 'invalid_target' }>
 > = {
+  scope_unknown: {
+    error: 'invalid_scope',
+    description: 'none of these scopes is known here',
+    reason: 'unknown_scope',
+  },
   scope_not_covered: {
     error: 'invalid_scope',
     description: 'the authorization does not cover this scope',
@@ -344,12 +371,13 @@ export function assertEntitled(
   words: Partial<Record<EntitlementFault, FaultWords>> = {},
 ): Entitlement {
   if (!('fault' in found)) return found
-  const { fault, max } = found
+  const { fault, max, scope } = found
   const { error, ...common } = WORDS[fault]
   const { description, reason } = words[fault] ?? common
+  const text = max === undefined ? description : description.replace('too many', `more than ${max}`)
   throw new OAuthError(error, {
     reason,
-    description:
-      max === undefined ? description : description.replace('too many', `more than ${max}`),
+    // Known scopes alone, so nothing comes back that the caller made up.
+    description: scope === undefined ? text : `${text}: ${scope.join(' ')}`,
   })
 }

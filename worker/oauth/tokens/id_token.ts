@@ -6,6 +6,7 @@ import { signJwt } from '../../keys/jwt.ts'
 import type { Settings } from '../../settings.ts'
 import { claimsAbout, readClaims } from '../claims.ts'
 import type { Client } from '../clients/client_metadata.ts'
+import type { RightsClaims } from './rights_claims.ts'
 
 /** One sign-in of a person, as a code or an authorization keeps it. */
 export type SignIn = {
@@ -20,7 +21,11 @@ export type SignIn = {
   claims: string | null
 }
 
-/** The ID token of a sign-in (OpenID Connect Core §2) for a client. */
+/**
+ * The ID token of a sign-in (OpenID Connect Core §2) for a client. `granted` is the scope that it
+ * may tell about. The claims of scopes are for userinfo (§5.4); those that the client names in
+ * `id_token_claims` stand here too.
+ */
 export async function mintIdToken(
   cx: Context,
   settings: Settings,
@@ -31,13 +36,28 @@ export async function mintIdToken(
     user,
     access_token,
     nonce,
-  }: { client: Client; sub: string; user: UserRow; access_token: string; nonce: string | null },
+    granted,
+    rights_claims,
+  }: {
+    client: Client
+    sub: string
+    user: UserRow
+    access_token: string
+    nonce: string | null
+    granted: readonly string[]
+    rights_claims: RightsClaims
+  },
 ): Promise<string> {
   const alg = client.id_token_signed_response_alg
   const iat = cx.now()
   const { jwt } = await signJwt(cx, alg, 'JWT', {
-    // The claims of scopes are for userinfo (OpenID Connect Core §5.4).
-    ...claimsAbout(user, [], readClaims(claims, client.scope).id_token),
+    ...claimsAbout(
+      user,
+      granted,
+      readClaims(claims, client.scope).id_token,
+      client.id_token_claims,
+    ),
+    ...rights_claims,
     sub,
     aud: client.client_id,
     iat,

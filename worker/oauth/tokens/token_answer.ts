@@ -9,6 +9,7 @@ import type { Client } from '../clients/client_metadata.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
 import { type AccessTokenClaims, signAccessToken, tokenTypeOf } from './access_token.ts'
 import { mintIdToken, type SignIn } from './id_token.ts'
+import type { RightsClaims } from './rights_claims.ts'
 
 /**
  * A new refresh token. It says nothing and is looked up by its hash; but keycloak-js reads the
@@ -48,7 +49,17 @@ export async function answerToken(cx: Context, claims: AccessTokenClaims): Promi
 export async function answerSignIn(
   cx: Context,
   settings: Settings,
-  { claims, openid, client }: { claims: AccessTokenClaims; openid: boolean; client: Client },
+  {
+    claims,
+    granted,
+    rights_claims,
+    client,
+  }: {
+    claims: AccessTokenClaims
+    granted: readonly string[]
+    rights_claims: RightsClaims
+    client: Client
+  },
   sign_in: SignIn,
   {
     user,
@@ -62,7 +73,7 @@ export async function answerSignIn(
   return {
     ...answer,
     ...(refresh_token === null ? {} : { refresh_token }),
-    ...(openid
+    ...(granted.includes('openid')
       ? {
           id_token: await mintIdToken(cx, settings, sign_in, {
             client,
@@ -70,6 +81,8 @@ export async function answerSignIn(
             user,
             access_token,
             nonce,
+            granted,
+            rights_claims,
           }),
         }
       : {}),

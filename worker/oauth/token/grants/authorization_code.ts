@@ -25,6 +25,7 @@ import {
   findCode,
   isCodeMine,
   isCodeReused,
+  scopeOfCode,
   subjectOfCode,
 } from '../../authorizations/code_store.ts'
 import { epochOf, findUserOf } from '../../authorizations/store.ts'
@@ -33,13 +34,15 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesDpopKey } from '../../client_authentication/sender_constraint.ts'
+import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'authorization_code'
 
 /** Throws OAuthError invalid_request when a parameter is missing. */
-export function parameters(cx: Context, form: Form) {
+export function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const code = form.get('code')
   const redirect_uri = form.get('redirect_uri')
   const code_verifier = form.get('code_verifier')
@@ -56,6 +59,7 @@ export function parameters(cx: Context, form: Form) {
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
+    claimRows: rightsClaimsOf(subject, scopeOfCode(hash), presented.client_id, cx.now()),
   }
   // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707
   // §2.2, RFC 9396 §6).

@@ -14,12 +14,14 @@ import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
-import { IDENTITY_SCOPES, isManagementScope } from '../../scopes.ts'
+import { isManagementScope, PERSONAL_SCOPES } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
   assertEntitled,
+  type ClientBounds,
   entitlement,
   type FaultWords,
+  knownScopes,
   type Wish,
 } from '../../tokens/entitlement.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
@@ -99,7 +101,7 @@ function deviceClaims(
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
-  if (wish.scope?.some((one) => one !== 'mqtt')) {
+  if (askedScope(DEVICE, wish)?.some((one) => one !== 'mqtt')) {
     throw badScope('a device may ask for the scope mqtt', 'device_scope')
   }
   if (wish.resource.some((one) => one !== mqtt_audience)) {
@@ -127,14 +129,18 @@ function deviceClaims(
 function clientClaims(
   cx: Context,
   { client, cnf }: Caller & { kind: 'client' },
-  { scope, resource }: Wish,
+  wish: Wish,
   rights: MaybeRights,
   settings: Settings,
 ): AccessTokenClaims {
+  const scope = askedScope(client, wish)
   // There is no person to tell about, and nothing to refresh.
-  if (scope?.some((one) => IDENTITY_SCOPES.includes(one))) {
-    throw badScope('scopes about a person need a person', 'identity_scope')
+  const personal = scope?.filter((one) => PERSONAL_SCOPES.includes(one)) ?? []
+  if (personal.length > 0) {
+    const words = `scopes about a person need a person: ${personal.join(' ')}`
+    throw badScope(words, 'identity_scope')
   }
+  const { resource } = wish
   const found = entitlement(cx, {
     covered: { scope: scope ?? defaultScope(client, resource), resource: null },
     wish: { scope, resource },
@@ -161,12 +167,22 @@ function clientClaims(
   })
 }
 
+/** The scopes that are asked for and known; null: none is asked for. Throws OAuthError. */
+function askedScope(bounds: Pick<ClientBounds, 'scope'>, { scope }: Wish): string[] | null {
+  if (scope === null) return null
+  const known = knownScopes([bounds], scope)
+  if (known.length === 0 && scope.length > 0) {
+    throw badScope('none of these scopes is known here', 'unknown_scope')
+  }
+  return known
+}
+
 const readRows = (rights: MaybeRights): RightsRows | undefined =>
   Array.isArray(rights) ? undefined : rights
 
 /** With a resource everything, to be narrowed by it; otherwise as much as one audience can hold. */
 function defaultScope(client: Client, resource: readonly string[]): string[] {
-  const registered = client.scope.filter((one) => !IDENTITY_SCOPES.includes(one))
+  const registered = client.scope.filter((one) => !PERSONAL_SCOPES.includes(one))
   if (resource.length > 0) return registered
   const plain = registered.filter((one) => !isManagementScope(one))
   return plain.length > 0 ? plain : registered

@@ -18,22 +18,25 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import {
   consumeDeviceAuthorization,
   type DeviceAuthorizationRow,
   detailsOfDeviceAuthorization,
   findDeviceAuthorization,
   isDeviceAuthorizationMine,
+  scopeOfDeviceAuthorization,
   subjectOfDeviceAuthorization,
   updatePoll,
 } from '../../device_flow/store.ts'
 import { DEVICE_CODE } from '../../grant_types.ts'
+import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = DEVICE_CODE
 
 /** Throws OAuthError invalid_request when the code is missing. */
-export function parameters(cx: Context, form: Form) {
+export function parameters(cx: Context, form: Form, presented: PresentedCredentials) {
   const device_code = form.get('device_code')
   if (device_code === undefined) {
     throw new OAuthError('invalid_request', {
@@ -48,6 +51,12 @@ export function parameters(cx: Context, form: Form) {
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
+    claimRows: rightsClaimsOf(
+      subject,
+      scopeOfDeviceAuthorization(hash),
+      presented.client_id,
+      cx.now(),
+    ),
   }
   // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707
   // §2.2, RFC 9396 §6).

@@ -31,7 +31,9 @@ import {
   isAssertionMine,
 } from '../../client_authentication/used_assertion_store.ts'
 import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
+import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
+import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type AssertionClaims,
@@ -66,10 +68,19 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const { trusted_issuers } = await loadSettings(cx)
   const issuer = issuerOf(cx, trusted_issuers, claims)
   const subject = subjectNamedBy(issuer, claims)
+  const { client_id } = presented
+  const scope = form.get('scope')
   const reads = {
     user: findUserOf(subject),
-    allowed: listAllowedScopes(subject, scalar`${presented.client_id}`),
+    allowed: listAllowedScopes(subject, scalar`${client_id}`),
     rights: rightsOf(subject, cx.now()),
+    // Without a scope it is the client's own, where that is the default.
+    claimRows: rightsClaimsOf(
+      subject,
+      scope === undefined ? scopeOfClient(client_id) : scalar`${scope}`,
+      client_id,
+      cx.now(),
+    ),
   }
   return { form, assertion, claims, issuer, reads }
 }
@@ -81,7 +92,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { form, assertion, claims, issuer }: Parameters,
-  { user: users, allowed, rights }: Answers<Parameters['reads']>,
+  { user: users, allowed, rights, claimRows }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
@@ -123,7 +134,7 @@ export async function redeem(
   }
   // The scope was just asked; there is nothing to narrow.
   const wish = { scope: null, resource: [] }
-  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights })
+  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights, claimRows })
   const isMine = condition`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)

@@ -19,6 +19,7 @@ import {
   detailsOfRefreshToken,
   findRefreshToken,
   type RefreshTokenRow,
+  scopeOfRefreshToken,
   subjectOfRefreshToken,
   useRefreshToken,
 } from '../../authorizations/refresh_token_store.ts'
@@ -28,14 +29,16 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
+import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesBinding } from '../../client_authentication/sender_constraint.ts'
 import { isLink } from '../../clients/presets.ts'
+import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'refresh_token'
 
 /** Throws OAuthError invalid_request when the token is missing. */
-export function parameters(cx: Context, form: Form) {
+export function parameters(cx: Context, form: Form, { client_id }: PresentedCredentials) {
   const presented = form.get('refresh_token')
   if (presented === undefined) {
     throw new OAuthError('invalid_request', {
@@ -50,6 +53,7 @@ export function parameters(cx: Context, form: Form) {
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
+    claimRows: rightsClaimsOf(subject, scopeOfRefreshToken(hash), client_id, cx.now()),
   }
   return { wish: readWish(form), reads }
 }

@@ -15,7 +15,7 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
-import { findAuthorization } from '../../authorizations/store.ts'
+import { findAuthorization, subjectOfAuthorization } from '../../authorizations/store.ts'
 import {
   assertConfidential,
   type Caller,
@@ -38,6 +38,7 @@ import {
   entitlement,
   type FaultWords,
 } from '../../tokens/entitlement.ts'
+import { accessTokenRights, hasRightsScope, rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = TOKEN_EXCHANGE
@@ -79,6 +80,15 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     authorization:
       subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
     subject: powersOf(subject.sub),
+    // The subject of a pairwise client's token is no user's id, so it is found by the origin.
+    claimRows: hasRightsScope(subject.scope)
+      ? rightsClaimsOf(
+          subjectOfAuthorization(subject.origin),
+          scalar`${subject.scope.join(' ')}`,
+          presented.client_id,
+          now,
+        )
+      : null,
     client: powersOf(presented.client_id),
     actor: powersOf(actor?.sub ?? ''),
   }
@@ -165,7 +175,7 @@ export async function redeem(
     // The principals that acted before took something away: how much, the token alone says.
     within: subject.act === null ? undefined : rulesIn(subject),
   })
-  const { not_after, ...content } = assertEntitled(found, WORDS)
+  const { not_after, granted: _, ...content } = assertEntitled(found, WORDS)
   const claims = accessTokenClaims(cx, {
     origin: subject.origin,
     epoch: rows.epochs[0]?.epoch,
@@ -175,6 +185,7 @@ export async function redeem(
     format: client.access_token_format,
     cnf: caller.cnf,
     ...content,
+    rights_claims: accessTokenRights(cx, client, content, rows.claimRows),
     // The new token ends with the tokens that it rests on.
     not_after: Math.min(
       ...[not_after, subject.exp, actor?.exp ?? null].filter((one) => one !== null),
