@@ -15,7 +15,6 @@ import {
 } from './db/sql.ts'
 import type { ObjectKind } from './events/catalogue_entry.ts'
 import { CATALOGUE, type Change, type NewEvent } from './events/event_catalogue.ts'
-import type { Settings } from './settings.ts'
 
 /** Inserts one event; `when` makes it depend on earlier statements of the batch (by `rid`). */
 export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Statement {
@@ -83,7 +82,7 @@ const DELETED_AT_ONCE = 5000
 /** For the timer: deletes events that were kept as long as the settings say. */
 export const deleteOldEvents = (
   cx: Context,
-  { event_ttl, failure_event_ttl }: Pick<Settings, 'event_ttl' | 'failure_event_ttl'>,
+  { event_ttl, failure_event_ttl }: { event_ttl: number; failure_event_ttl: number },
 ): readonly Statement[] => {
   const old = (ttl: number) => condition`at < ${cx.now() - ttl}`
   return [
