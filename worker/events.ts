@@ -3,7 +3,7 @@
 // commits. Holds no secret, token or code. events/event_catalogue.ts has the types and their data.
 // Owns `event` and, through its triggers, `event_object`.
 import type { Context } from './context.ts'
-import { randomId } from './crypto.ts'
+import { randomId, sha256 } from './crypto.ts'
 import { event } from './db/event_schema.ts'
 import {
   type Condition,
@@ -12,6 +12,7 @@ import {
   insertWhere,
   type Statement,
   sql,
+  TRUE,
 } from './db/sql.ts'
 import type { ObjectKind } from './events/catalogue_entry.ts'
 import { CATALOGUE, type Change, type NewEvent } from './events/event_catalogue.ts'
@@ -24,8 +25,39 @@ export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Sta
   return when === undefined ? insertInto(event, row, once) : insertWhere(event, row, when, once)
 }
 
+/** An event that happens so often that one row counts those of a minute. */
+type CountedEvent = Extract<
+  NewEvent,
+  { data: { reason: string; count?: number; last_at?: number } }
+>
+
+/**
+ * Inserts an event that counts, or adds to the one of the same type, subject, reason and minute;
+ * address and request are then those of the last.
+ */
+export function countEvent(
+  cx: Context,
+  entry: CountedEvent,
+  { count, last_at, minute }: { count: number; last_at: number; minute: number },
+  when: Condition = TRUE,
+): Statement {
+  const { type, subject_id, data } = entry
+  const key = JSON.stringify([type, subject_id, data.reason, minute])
+  const row = {
+    ...eventRow(cx, entry),
+    id: `evt_${sha256(key).toLowerCase()}`,
+    data: JSON.stringify({ ...data, count, last_at }),
+  }
+  // A batch that is repeated adds nothing: the request is noted already.
+  const add = sql<never>`on conflict (id) do update set rid = excluded.rid,
+    address = excluded.address, data = json_set(event.data,
+      '$.count', (event.data ->> '$.count') + ${count}, '$.last_at', ${last_at})
+    where event.rid <> excluded.rid`
+  return insertWhere(event, row, when, add)
+}
+
 /** The row of an event that happens now, in this request. */
-export function eventRow(cx: Context, entry: NewEvent): typeof event.$inferInsert {
+function eventRow(cx: Context, entry: NewEvent): typeof event.$inferInsert {
   return {
     id: randomId(cx, 'evt'),
     at: cx.now(),

@@ -44,6 +44,15 @@ const EVENTS: readonly Guard[] = [
     title: 'strangers write no row',
   },
   {
+    name: 'strangers-sign-in-in-one-event',
+    attack: 'a table that anybody fills with sign-ins of nobody, from many addresses',
+    file: 'worker/identity/login.ts',
+    from: 'minute: cx.now() - (cx.now() % 60)',
+    to: 'minute: cx.random(1)[0] ?? 0',
+    test: 'identity/attempts',
+    title: 'with names of nobody are one event',
+  },
+  {
     name: 'look-ups-of-strangers-bounded',
     attack: 'a question to the database for each of many made-up names',
     file: 'worker/events/refusal_events.ts',
@@ -1956,7 +1965,7 @@ const RECOVERY: readonly Guard[] = [
     from: 'or (used_by is null and expires_at > ${cx.now()}))',
     to: 'or expires_at > ${cx.now()})',
     test: 'identity/recovery',
-    title: 'of 20 uses at once one sets its password',
+    title: 'of 8 uses at once one sets its password',
   },
   {
     name: 'reset-link-runs-out',

@@ -200,10 +200,10 @@ test('a form from elsewhere, or with another button, sets nothing', async () => 
   expect(await signsIn(worker, PASSWORD)).toBe(true)
 })
 
-test('of 20 uses at once one sets its password', async () => {
+test('of 8 uses at once one sets its password', async () => {
   const { worker } = await startWithAnn()
   const path = await linkFor(worker)
-  const browsers = Array.from({ length: 20 }, () => new Browser(worker))
+  const browsers = Array.from({ length: 8 }, () => new Browser(worker))
   const forms = await Promise.all(browsers.map((browser) => browser.get(path)))
   const passwords = browsers.map((_, i) => `${NEW} number ${i}`)
   const answers = await Promise.all(
@@ -213,7 +213,7 @@ test('of 20 uses at once one sets its password', async () => {
   )
   const done = answers.flatMap(({ status }, i) => (status === 303 ? [passwords[i] ?? ''] : []))
   expect(done).toHaveLength(1)
-  expect(answers.filter(({ status }) => status === 403)).toHaveLength(19)
+  expect(answers.filter(({ status }) => status === 403)).toHaveLength(7)
   expect(await signsIn(worker, done[0] ?? '')).toBe(true)
   const events = (await eventsOf(worker)).filter(({ type }) => type === 'user.password_reset')
   expect(events).toHaveLength(1)

@@ -244,6 +244,16 @@ export const EVENTS = {
     meaning: 'A sign-in was refused.',
     data: {
       reason: { is: 'string', meaning: '`unknown_account`, `password` or `disabled`' },
+      count: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: how many in this minute, in one event',
+      },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: when it happened last, in epoch seconds',
+      },
     },
   },
   'login.blocked': {
@@ -253,6 +263,16 @@ export const EVENTS = {
       'Sign-ins of an account or from an address reached their limit; noted once per window.',
     data: {
       reason: { is: 'string', meaning: '`too_many_attempts`' },
+      count: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: how many in this minute, in one event',
+      },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: when it happened last, in epoch seconds',
+      },
     },
   },
   'session.started': {

@@ -4,11 +4,9 @@
 // minute is over. Strangers, that is names of nobody, never write: anybody may use any name.
 import { limit } from '../attempts.ts'
 import { type Actor, type Context, type Parties, recall, remember } from '../context.ts'
-import { sha256 } from '../crypto.ts'
-import { event } from '../db/event_schema.ts'
-import { type Condition, insertWhere, join, list, type Statement, sql } from '../db/sql.ts'
+import { type Condition, join, list, type Statement, sql } from '../db/sql.ts'
 import { OAuthError, type OAuthErrorCode, type Problem } from '../errors.ts'
-import { eventRow } from '../events.ts'
+import { countEvent } from '../events.ts'
 
 type RefusalType = 'token.refused' | 'client_authentication.failed' | 'escalation.refused'
 
@@ -81,9 +79,9 @@ function refusedOf(
   }
   const { error } = failure
   const { client_id, sub } = parties
-  if (NO_REFUSAL.includes(error)) return null
+  if (NO_REFUSAL.includes(error) || failure.reason === 'unknown_client') return null
   if (error === 'invalid_client') {
-    if (client_id === null || failure.reason === 'unknown_client') return null
+    if (client_id === null) return null
     return { type: 'client_authentication.failed', principal: client_id, sub: null, error }
   }
   const principal = client_id ?? sub
@@ -154,12 +152,14 @@ async function knownOf(cx: Context, names: readonly string[]): Promise<ReadonlyS
   }
   const open = names.filter((name) => !known.has(name))
   if (open.length === 0 || state.strangers >= STRANGERS_MAX) return known
+  // Counted before the answer, so that a burst does not slip through.
+  state.strangers += open.length
   const rows = await cx.db.read(
     sql<{
       id: string
     }>`select id from principal where id in (${list(open)}) and deleted_at is null`,
   )
-  state.strangers += open.length - rows.length
+  state.strangers -= rows.length
   for (const { id } of rows) {
     remember(cx, keyOf(id), true, 60)
     known.add(id)
@@ -184,14 +184,7 @@ function refusalEvent(cx: Context, one: Waiting): readonly Statement[] {
     counted.map(({ isWithin }): Condition => isWithin),
     ' and ',
   )
-  const row = {
-    ...eventRow({ ...cx, ...request, now: () => first_at }, entry),
-    id: `evt_${sha256(JSON.stringify([type, principal, reason, minute])).toLowerCase()}`,
-  }
-  // The request that was counted last is the event's: a batch that is repeated adds nothing.
-  const add = sql<never>`on conflict (id) do update set rid = excluded.rid,
-    address = excluded.address, data = json_set(event.data,
-      '$.count', (event.data ->> '$.count') + ${one.unwritten}, '$.last_at', ${last_at})
-    where event.rid <> excluded.rid`
-  return [...counted.map(({ take }) => take), insertWhere(event, row, within, add)]
+  const of = { ...cx, ...request, now: () => first_at }
+  const addition = countEvent(of, entry, { count: one.unwritten, last_at, minute }, within)
+  return [...counted.map(({ take }) => take), addition]
 }
