@@ -4,6 +4,7 @@ import { OpenAPIHono } from '@hono/zod-openapi'
 import type { Hono } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
+import { getPath } from 'hono/utils/url'
 import { evaluationRoutes } from './access/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
@@ -49,7 +50,7 @@ const OPENAPI = 'openapi document'
 
 /** `base` is the path of the issuer, see issuer_path.ts. */
 export function createApp(open: Open, base = ''): Hono<Env> {
-  const app = new OpenAPIHono<Env>({ getPath: pathReader(base) })
+  const app = new OpenAPIHono<Env>({ getPath: pathReader(base, getPath) })
 
   app.use(async (c, next) => {
     const waitUntil = (promise: Promise<unknown>) => {

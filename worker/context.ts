@@ -15,7 +15,7 @@ export type Actor = {
   id: string | null
   /** Scopes of the access token, or everything for the system. */
   scopes: ReadonlySet<string>
-  /** Ids of people who act for the actor (RFC 8693): of its power only what they hold too counts. */
+  /** People who act for the actor (RFC 8693), by id: only power that they hold too counts. */
   acting?: readonly string[]
 }
 

@@ -7,8 +7,8 @@ import { type Http, secure } from './http.ts'
 import { issuerPath } from './issuer_path.ts'
 
 /**
- * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix. The
- * prefix needs `Path=/`, so of an issuer with a path the name says which one it is.
+ * `__Host-name` on https; the plain name on a loopback issuer, where browsers refuse the prefix.
+ * It needs `Path=/`, so the name of a cookie says which one of several issuers of a host it is of.
  */
 function cookieName(cx: Context, name: string): string {
   const base = issuerPath(cx.config.issuer)

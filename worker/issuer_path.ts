@@ -1,22 +1,24 @@
 // An issuer below a path of its host (`https://example.com/auth`). Routes, pages and stored paths
 // know nothing of it: the path is taken off a request before it is routed, and put before the
 // addresses of an answer that stay on this server. Owns also where metadata are then.
-import { getPath } from 'hono/utils/url'
 
 /** The path of an issuer, without a slash at its end: '' for an origin alone, else like `/auth`. */
 export const issuerPath = (issuer: string): string => new URL(issuer).pathname.replace(/\/$/, '')
 
-/** Asked at the root of the host too, by what stands before the server. */
+/** Paths at the root of the host too, where a proxy in front asks for them. */
 const HEALTH = ['/healthz', '/readyz']
 
 /** A path that no route has. */
 const ELSEWHERE = '/.elsewhere'
 
 /**
- * How the path of a request is read. Metadata stand below the path, and between the host and the
- * path (RFC 8414 §3.1, RFC 9728 §3.1).
+ * Reader of the path of a request; `getPath` reads it where the issuer has none. Metadata stand
+ * below the path, and between the host and the path (RFC 8414 §3.1, RFC 9728 §3.1).
  */
-export function pathReader(base: string): (request: Request) => string {
+export function pathReader(
+  base: string,
+  getPath: (request: Request) => string,
+): (request: Request) => string {
   if (base === '') return getPath
   const inserted = new RegExp(`^(/\\.well-known/[a-z-]+)${base.replaceAll('.', '\\.')}(/.*)?$`)
   return (request) => {

@@ -202,6 +202,7 @@ type OfGrants =
   | 'device_code_expired'
   | 'device_code_not_consumed'
   | 'disabled_since'
+  | 'session_ended'
   | 'device_code_not_decided'
   | 'device_code_of_another_client'
   | 'device_code_pending'

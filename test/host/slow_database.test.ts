@@ -27,7 +27,12 @@ async function start(DATABASE_URL: string): Promise<void> {
   issuer = `http://localhost:${port}`
   program = run(process.execPath, [join(ROOT, 'worker/entry/node.ts')], {
     cwd: folder,
-    env: { PORT: String(port), DATABASE_URL, DATABASE_TIMEOUT: String(TIMEOUT) },
+    env: {
+      PORT: String(port),
+      DATABASE_URL,
+      DATABASE_TIMEOUT: String(TIMEOUT),
+      SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
+    },
   })
   await program.printed(/listens on/)
 }

@@ -251,7 +251,7 @@ describe('over HTTP', () => {
     })
   })
 
-  test('needs keys:write', async () => {
+  test('a token without keys:write revokes nothing', async () => {
     const { token } = await startManaged()
     const reader = await token('reader', 'keys:read')
     const kid = await currentKid('ES256')

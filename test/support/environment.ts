@@ -4,6 +4,8 @@ export const ISSUER = 'http://localhost:8787'
 
 export const ENVIRONMENT = {
   ISSUER,
+  // Hundreds of requests at once wait for each other on a busy machine.
+  DATABASE_TIMEOUT: '60',
   SECRET_KEY: 'AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8',
 }
 

@@ -144,11 +144,12 @@ export const listLackingScopes = (
 
 /**
  * The scopes of a client as a JSON text, `[]` for anything else. A first-party client counts as one
- * with `manage`: it gets tokens without consent, so its holder could collect those of everybody.
+ * with `manage`: it gets tokens without consent, so its holder could collect those of everybody. So
+ * does one that serves a resource: it exchanges tokens of others for all that it may ask for.
  */
 export const scopesOfClient = (id: string): Scalar =>
   scalar`coalesce((select '["' || replace(scope, ' ', '","')
-      || case first_party when 1 then '","manage"]' else '"]' end
+      || case when first_party = 1 or serves <> '[]' then '","manage"]' else '"]' end
     from client where id = ${id}), '[]')`
 
 /** A device as its rules see it; the groups and the metadata are JSON texts. */

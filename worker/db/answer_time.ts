@@ -9,6 +9,9 @@ export interface BoundedDatabase {
   lift(): void
 }
 
+/** How long a call may last in any case, in milliseconds. */
+const LEAST = 100
+
 /**
  * The database of one request, whose calls together wait at most `time` milliseconds. After that a
  * call throws DatabaseUnavailable, whether or not the database carries it out: its answer is lost,
@@ -20,16 +23,21 @@ export function boundedDatabase(db: Database, time: number): BoundedDatabase {
   const pending = new Set<() => void>()
 
   async function bounded<T>(call: (options: { patience: number }) => Promise<T>): Promise<T> {
-    if (left <= 0) throw late()
+    // A process that was busy with other things still asks, once and shortly.
+    const patience = Math.max(left, LEAST)
     const start = performance.now()
     let unbind = () => {}
     const tooLate = new Promise<never>((_, reject) => {
-      const timer = setTimeout(() => reject(late()), left)
+      // An answer that came while the process was busy stands in line behind the timers: it gets its
+      // turn before the call is given up.
+      let timer = setTimeout(() => {
+        timer = setTimeout(() => reject(late()), 1)
+      }, patience)
       unbind = () => clearTimeout(timer)
       pending.add(unbind)
     })
     try {
-      return await Promise.race([call({ patience: left }), tooLate])
+      return await Promise.race([call({ patience }), tooLate])
     } finally {
       unbind()
       pending.delete(unbind)

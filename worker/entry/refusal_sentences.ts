@@ -248,6 +248,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   device_code_denied: 'The person denied the device.',
   device_code_expired: 'The device code has run out; the device begins anew.',
   device_code_not_consumed: 'Another request redeemed the device code at the same moment.',
+  session_ended:
+    'The person signed out of the browser session from which the code came, or was signed out, before it was redeemed.',
   disabled_since:
     'The account or the client was disabled after this was issued. Enabling brings nothing back: the person signs in again.',
   device_code_not_decided:

@@ -15,6 +15,7 @@ import {
   deleteSessionsOf,
   findLiveSession,
   insertSession,
+  isSessionLive,
   type LiveSession,
   listLiveSessions,
   type SessionRow,
@@ -23,7 +24,7 @@ import {
   userExists,
 } from './store.ts'
 
-export type { LiveSession, SessionRow }
+export { isSessionLive, type LiveSession, type SessionRow }
 
 const COOKIE = 'session'
 /** Seconds between two updates of `last_seen_at`. */

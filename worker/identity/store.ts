@@ -139,6 +139,17 @@ export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSes
     from session join user on user.id = session.user_id
     where session.id_hash = ${id_hash} and user.status = 'active' and ${live(cx)}`
 
+/**
+ * A condition: the user is signed in in the session that clients know by this `sid`, which neither
+ * ended nor ran out.
+ */
+export const isSessionLive = (
+  cx: Context,
+  { sid, user_id }: { sid: string | Scalar; user_id: string | Scalar },
+): Condition =>
+  condition`exists (select 1 from session
+    where session.sid = ${sid} and session.user_id = ${user_id} and ${live(cx)})`
+
 /** The live sessions of a user (a scalar), newest first. */
 export const listLiveSessions = (cx: Context, user_id: string | Scalar): Statement<SessionRow> =>
   sql`select session.* from session where session.user_id = ${user_id} and ${live(cx)}

@@ -8,6 +8,7 @@ import {
   APP,
   answerOf,
   CALLBACK,
+  VERIFIER as FLOW_VERIFIER,
   follow,
   giveRole,
   pathOf,
@@ -16,7 +17,7 @@ import {
   signIn,
   startFlow,
 } from '../flow.ts'
-import { overtaken } from '../token_fixtures.ts'
+import { overtaken, redeem } from '../token_fixtures.ts'
 
 let worker: TestWorker
 let browser: Browser
@@ -56,6 +57,60 @@ describe('the page', () => {
     expect((await ask()).html).not.toContain(text)
     const named = await ask({ scope: 'openid', resource: 'urn:allauth:mqtt' })
     expect(named.html).toContain(text)
+  })
+
+  const LASTING = 'keep this access while you are away'
+
+  test.each<[string, readonly string[], string | undefined, boolean]>([
+    ['with offline_access', ['authorization_code', 'refresh_token'], 'openid offline_access', true],
+    ['without openid', ['authorization_code', 'refresh_token'], 'email', true],
+    ['for a device alone', ['authorization_code', 'refresh_token'], 'mqtt', true],
+    [
+      'of openid, which ends with the session',
+      ['authorization_code', 'refresh_token'],
+      'openid email',
+      false,
+    ],
+    [
+      'of a client that gets no refresh token',
+      ['authorization_code'],
+      'email offline_access',
+      false,
+    ],
+  ])('says that access lasts exactly where it does: %s', async (_, grant_types, scope, lasts) => {
+    await changeClient(worker.context(), 'app', { grant_types: [...grant_types] as never }, null)
+    const page = await ask({ scope })
+    expect(page.status).toBe(200)
+    expect(page.html.split(LASTING)).toHaveLength(lasts ? 2 : 1)
+    // It is true.
+    const { code = '' } = answerOf(await allow(page))
+    const { body } = await redeem(worker, code, {
+      redirect_uri: CALLBACK,
+      code_verifier: FLOW_VERIFIER,
+    })
+    expect(body.refresh_token !== undefined).toBe(lasts)
+  })
+
+  test('whose access lasts by now is asked anew', async () => {
+    await changeClient(worker.context(), 'app', { grant_types: ['authorization_code'] }, null)
+    const page = await ask({ scope: 'email' })
+    const grant_types = ['authorization_code', 'refresh_token'] as const
+    await changeClient(worker.context(), 'app', { grant_types: [...grant_types] }, null)
+    const again = await follow(browser, await allow(page))
+    expect([again.status, again.html.includes(LASTING)]).toEqual([200, true])
+    expect(answerOf(await allow(again))).toHaveProperty('code')
+  })
+
+  test('is asked again where access did not last when it was allowed, and once', async () => {
+    await changeClient(worker.context(), 'app', { grant_types: ['authorization_code'] }, null)
+    await allow(await ask({ scope: 'email' }))
+    expect(await asksNothing({ scope: 'email' })).toBe(true)
+    const grant_types = ['authorization_code', 'refresh_token'] as const
+    await changeClient(worker.context(), 'app', { grant_types: [...grant_types] }, null)
+    const page = await ask({ scope: 'email' })
+    expect([page.status, page.html.includes(LASTING)]).toEqual([200, true])
+    await allow(page)
+    expect(await asksNothing({ scope: 'email' })).toBe(true)
   })
 
   test('has words for a scope that is named like a member of every object', async () => {
@@ -108,7 +163,9 @@ describe('the answer', () => {
       { user_id: 'ann', client_id: 'app', resource: '', scope: 'email' },
       { user_id: 'ann', client_id: 'app', resource: '', scope: 'openid' },
     ])
-    expect(await asksNothing({ scope: 'email' })).toBe(true)
+    expect(await asksNothing({ scope: 'openid' })).toBe(true)
+    // Without openid access would last, which was not asked.
+    expect((await ask({ scope: 'email' })).status).toBe(200)
     expect(await asksNothing({ scope: 'openid email', prompt: 'none' })).toBe(true)
     const event = (await rowsOf(worker, 'event')).find(
       (one) => one['type'] === 'authorization.allowed',

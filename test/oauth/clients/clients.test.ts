@@ -472,6 +472,26 @@ describe('power', () => {
     expect((await call('PATCH', path, { first_party: true })).status).toBe(200)
   })
 
+  test('a client that serves a resource is neither made, made from another, nor changed without manage', async () => {
+    const serves = ['https://orders.example/']
+    const resources = ['https://stock.example/']
+    const entry = { grant_types: ['client_credentials'], resources }
+    const refused = await call('POST', '/v1/clients', { ...entry, serves }, { token: weak })
+    expect([refused.status, pointers(refused.body)]).toEqual([403, ['/serves']])
+    const made = await call('POST', '/v1/clients', entry, { token: weak })
+    expect(made.body).toMatchObject({ resources, serves: [] })
+    const path = made.headers.get('location') ?? ''
+    expect((await call('PATCH', path, { serves }, { token: weak })).status).toBe(403)
+    const changed = await call('PATCH', path, { serves })
+    expect([changed.status, changed.body]).toEqual([200, expect.objectContaining({ serves })])
+    expect((await call('GET', path)).body).toMatchObject({ resources, serves })
+    for (const patch of [{ resources: [] }, { serves: [] }, { client_name: 'x' }]) {
+      expect((await call('PATCH', path, patch, { token: weak })).status).toBe(403)
+    }
+    expect((await call('POST', `${path}/secrets`, {}, { token: weak })).status).toBe(403)
+    expect((await call('DELETE', path, undefined, { token: weak })).status).toBe(403)
+  })
+
   test.each([
     ['its addresses', 'PATCH', '', { redirect_uris: ['https://evil.example/'] }],
     ['its keys', 'PATCH', '', { jwks: null }],

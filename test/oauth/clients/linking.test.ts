@@ -49,6 +49,9 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
     expect(page.html).toContain(
       `Your <bdi>localhost:8787</bdi> account will be linked with ${title}`,
     )
+    // That access lasts is said once, in the words of a link.
+    expect(page.html).toContain('keep this access until you unlink the account')
+    expect(page.html).not.toContain('keep this access while you are away')
     const done = await at.browser.submit(page, { action: 'allow' })
     const { state, iss, code } = answerOf(done, vendor.redirect_uri)
     expect([state, iss]).toEqual(['opaque~state/1', 'http://localhost:8787'])

@@ -297,6 +297,18 @@ describe('the page', () => {
     expect(page.html).toMatch(/name="action" value="allow"[\s\S]*name="action" value="deny"/)
   })
 
+  test.each<[string, string, boolean]>([
+    ['with offline_access', 'openid offline_access', true],
+    ['without openid', 'profile', true],
+    ['of openid, which gives no refresh token', 'openid profile', false],
+  ])('says that access lasts exactly where it does: %s', async (_, scope, lasts) => {
+    const { device_code, user_code } = await begin({ scope })
+    const page = await type(user_code)
+    expect(page.html.split('keep this access while you are away')).toHaveLength(lasts ? 2 : 1)
+    await answer(page, 'allow')
+    expect((await poll(device_code)).body.refresh_token !== undefined).toBe(lasts)
+  })
+
   test.each(['', 'AAAA-AAAA', 'BCDF', 'BCDF-GHJKL', '\u{1d401}CDFGHJK', 'x'.repeat(1000)])(
     'takes %j for no code, and does not count it',
     async (code) => {

@@ -234,6 +234,45 @@ describe('an assertion', () => {
     expect(told(elsewhere)).toEqual(DULL)
   })
 
+  test('about somebody who cannot sign in is used up too', async () => {
+    const jwt = await say()
+    await setStatus(worker, 'user', 'ann', 'disabled')
+    expect(told(await bring(jwt))).toEqual(DULL)
+    await setStatus(worker, 'user', 'ann', 'active')
+    expect(told(await bring(jwt))).toEqual(DULL)
+  })
+
+  test('that is none is not used up: its id is free for a good one', async () => {
+    const stranger = await makeSigner('ES256', 'k1')
+    const claims = { jti: 'one-id' }
+    expect(told(await bring(await say({ by: stranger, claims })))).toEqual(DULL)
+    expect(
+      told(await bring(await say({ claims: { ...claims, aud: 'https://x.example' } }))),
+    ).toEqual(DULL)
+    expect(await count(worker, sql`from used_assertion`)).toBe(0)
+    expect((await bring(await say({ claims }))).status).toBe(200)
+  })
+
+  test('of a client is not used up while the keys of the issuer cannot be had', async () => {
+    const signer = await makeSigner('ES256')
+    await addClient(worker, {
+      client_id: 'signed',
+      token_endpoint_auth_method: 'private_key_jwt',
+      jwks: { keys: [signer.jwk as never] },
+      grant_types: [GRANT],
+      scope: 'openid',
+      first_party: true,
+    })
+    await trust({ jwks_uri: KEYS })
+    const own = asserted(await clientAssertion(worker, signer, 'signed'))
+    const assertion = await say()
+    const send = () => token(worker, { grant_type: GRANT, assertion, scope: 'openid', ...own })
+    keys = () => new Response(null, { status: 500 })
+    expect((await send()).status).toBe(503)
+    keys = () => Response.json({ keys: [partner.jwk] })
+    expect((await send()).status).toBe(200)
+  })
+
   test('whose answer the database lost is no replay', async () => {
     const { status, body } = await bring(await say(), {}, losingAnswers(worker))
     expect(status).toBe(200)
@@ -332,6 +371,31 @@ describe('refused alike, by dull words, is an assertion', () => {
     ['of the type of logout tokens', () => say({ header: { typ: 'logout+jwt' } })],
     ['with a header that must be understood', () => say({ header: { crit: ['x'], x: 1 } })],
     [
+      'that another client may bring',
+      async () => {
+        await trust({ jwks: { keys: [partner.jwk as never] }, clients: ['other'] })
+        return say()
+      },
+    ],
+    [
+      'by an algorithm that the issuer does not use',
+      async () => {
+        await trust({ jwks: { keys: [partner.jwk as never] }, algorithms: ['RS256'] })
+        return say()
+      },
+    ],
+    [
+      'that is an ID token of our own',
+      async () => {
+        const claims = { ...claimsOf(await say()), iss: ISSUER }
+        return (await signJwt(worker.context(), 'ES256', 'JWT', claims)).jwt
+      },
+    ],
+  ]
+
+  /** Genuine, and of no use. */
+  const OF_NOBODY: typeof REFUSED = [
+    [
       'about an address that the issuer did not verify',
       () => say({ claims: { email_verified: false } }),
     ],
@@ -362,34 +426,16 @@ describe('refused alike, by dull words, is an assertion', () => {
         return say()
       },
     ],
-    [
-      'that another client may bring',
-      async () => {
-        await trust({ jwks: { keys: [partner.jwk as never] }, clients: ['other'] })
-        return say()
-      },
-    ],
-    [
-      'by an algorithm that the issuer does not use',
-      async () => {
-        await trust({ jwks: { keys: [partner.jwk as never] }, algorithms: ['RS256'] })
-        return say()
-      },
-    ],
-    [
-      'that is an ID token of our own',
-      async () => {
-        const claims = { ...claimsOf(await say()), iss: ISSUER }
-        return (await signJwt(worker.context(), 'ES256', 'JWT', claims)).jwt
-      },
-    ],
   ]
 
-  test.each(REFUSED)('%s', async (_, make) => {
-    expect(told(await bring(await make()))).toEqual(DULL)
+  const expectDull = async (assertion: string, used: number) => {
+    expect(told(await bring(assertion))).toEqual(DULL)
     expect(await count(worker, sql`from authorization`)).toBe(0)
-    expect(await count(worker, sql`from used_assertion`)).toBe(0)
-  })
+    expect(await count(worker, sql`from used_assertion`)).toBe(used)
+  }
+
+  test.each(REFUSED)('%s', async (_, make) => expectDull(await make(), 0))
+  test.each(OF_NOBODY)('%s, and used up', async (_, make) => expectDull(await make(), 1))
 
   test('of our own even where somebody wrote us into the settings', async () => {
     const own = { issuer: ISSUER, subject: 'email', jwks_uri: `${ISSUER}/.well-known/jwks.json` }
@@ -425,15 +471,21 @@ describe('scopes', () => {
     ['that the client is not registered for', { scope: 'openid email' }, 'invalid_scope'],
     ['none', { scope: '' }, 'invalid_scope'],
     ['with a resource of others', { resource: 'https://bank.example/' }, 'invalid_target'],
-    [
-      'with authorization_details',
-      { authorization_details: '[{"type":"device","actions":["x"],"devices":["y"]}]' },
-      'invalid_authorization_details',
-    ],
-  ])('%s are refused, and the assertion is not used up', async (_, more, error) => {
+  ])('%s are refused, and the assertion is used up', async (_, more, error) => {
     const jwt = await say()
-    const { status, body } = await bring(jwt, more)
-    expect([status, body.error]).toEqual([400, error])
+    const { value, roundTrips } = await countRoundTrips(worker, () => bring(jwt, more))
+    expect([value.status, value.body.error, roundTrips]).toEqual([400, error, 2])
+    await allow('profile')
+    expect(told(await bring(jwt))).toEqual(DULL)
+    expect(told(await bring(jwt, more))).toEqual(DULL)
+    expect((await bring(await say())).status).toBe(200)
+  })
+
+  test('with authorization_details are refused before anybody looks at the assertion', async () => {
+    const jwt = await say()
+    const authorization_details = '[{"type":"device","actions":["x"],"devices":["y"]}]'
+    const { status, body } = await bring(jwt, { authorization_details })
+    expect([status, body.error]).toEqual([400, 'invalid_authorization_details'])
     expect((await bring(jwt)).status).toBe(200)
   })
 

@@ -43,6 +43,18 @@ export const isAllAllowed = (consent: {
   ) = ${resources.length * consent.scope.length}`
 }
 
+/** A condition: the user still allows this form of the client each of these. */
+export const areAllowed = (
+  consent: { user_id: string; client_id: string; client_digest: string },
+  wanted: readonly AllowedScope[],
+): Condition =>
+  condition`not exists (select 1 from json_each(${JSON.stringify(wanted)}) wanted
+    where not exists (select 1 from allowed_scope
+      where user_id = ${consent.user_id} and client_id = ${consent.client_id}
+        and (client_digest = ${consent.client_digest} or client_digest is null)
+        and resource = json_extract(wanted.value, '$.resource')
+        and scope = json_extract(wanted.value, '$.scope')))`
+
 /** Where the scope was allowed before, it is bound to the client as it is shown now. */
 export const insertAllowedScope = (
   row: typeof allowed_scope.$inferSelect,

@@ -125,6 +125,14 @@ export function entitleClient(
   return { claims, granted, rights_claims, client }
 }
 
+/**
+ * Whether the client gets a refresh token for these scopes, and so keeps its access when the
+ * browser session ends. People are told so before.
+ */
+export const outlivesSession = (client: Client, scope: readonly string[]): boolean =>
+  client.grant_types.includes('refresh_token') &&
+  (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
+
 /** The grant of a person to a client that is to become an authorization. */
 export type Approval = Covered &
   SignIn & {
@@ -148,10 +156,7 @@ export function startAuthorization(
   condition: Condition,
 ): { refresh_token: string | null; statements: readonly Statement[] } {
   const { id, user_id, client_id } = approval
-  const scope = parseScope(approval.scope)
-  const isLasting =
-    client.grant_types.includes('refresh_token') &&
-    (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
+  const isLasting = outlivesSession(client, parseScope(approval.scope))
   const refresh_token = isLasting ? newRefreshToken(cx) : null
   const head = refresh_token === null ? null : sha256(refresh_token)
   const now = cx.now()

@@ -14,6 +14,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { isSessionLive } from '../../identity/sessions.ts'
 import { isSignInUsable } from './store.ts'
 
 export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
@@ -34,8 +35,19 @@ export const codeExists = (hash: string): Condition =>
 
 export type CodeRow = typeof authorization_code.$inferSelect
 
-export const findCode = (hash: string): Statement<CodeRow> =>
-  sql`select * from authorization_code where hash = ${hash}`
+/** The code, and whether the session that it came from goes on. */
+export const findCode = (
+  cx: Context,
+  hash: string,
+): Statement<CodeRow & { is_in_session: 0 | 1 }> =>
+  sql`select *, ${isInSession(cx)} as is_in_session from authorization_code where hash = ${hash}`
+
+/** A condition on a row: its session goes on. Codes of before sessions had names have none. */
+const isInSession = (cx: Context): Condition =>
+  condition`(authorization_code.sid is null or ${isSessionLive(cx, {
+    sid: scalar`authorization_code.sid`,
+    user_id: scalar`authorization_code.user_id`,
+  })})`
 
 export const detailsOfCode = (hash: string): Scalar =>
   scalar`(select authorization_details from authorization_code where hash = ${hash})`
@@ -52,7 +64,10 @@ const isCodeUsable = isSignInUsable({
   epoch: scalar`authorization_code.epoch`,
 })
 
-/** Answers the row exactly when this request is the one that redeems the code. */
+/**
+ * Answers the row exactly when this request is the one that redeems the code, in the session from
+ * which it came. Of a consent that was withdrawn no code is left.
+ */
 export const consumeCode = (
   cx: Context,
   hash: string,
@@ -61,7 +76,7 @@ export const consumeCode = (
 ): Statement<CodeRow> => sql`
   update authorization_code set redeemed_by = ${cx.rid}
   where hash = ${hash} and (redeemed_by is null or redeemed_by = ${cx.rid}) and expires_at > ${now}
-    and ${isCodeUsable} and ${isProven}
+    and ${isInSession(cx)} and ${isCodeUsable} and ${isProven}
   returning *`
 
 /** Whether this request redeemed the code. */

@@ -5,11 +5,17 @@ import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Condition, type Statement, scalar, TRUE } from '../../db/sql.ts'
+import { type Condition, join, type Statement, scalar } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
-import { findSession, noteSession, touchSession, userOf } from '../../identity/sessions.ts'
+import {
+  findSession,
+  isSessionLive,
+  noteSession,
+  touchSession,
+  userOf,
+} from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
@@ -17,6 +23,7 @@ import { acrFor } from '../acr.ts'
 import type { Detail } from '../authorization_details.ts'
 import {
   type AllowedScope,
+  areAllowed,
   insertAllowedScope,
   listAllowedScopes,
 } from '../authorizations/allowed_scope_store.ts'
@@ -291,9 +298,9 @@ export function loginPath(
 
 /**
  * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to
- * one request, one gets a code, and null is for the other. `remember` keeps what the person just
- * allowed: of details those that were shown, so that what the person comes to hold later is asked
- * about then. One round trip.
+ * one request, one gets a code, and null is for the other, as where session or consent has ended.
+ * `remember` keeps what the person just allowed: of details those that were shown, so that what the
+ * person comes to hold later is asked about then. One round trip.
  */
 export async function issueCode(
   cx: Context,
@@ -337,11 +344,24 @@ export async function issueCode(
     epoch: epochOf({ epoch: session.user_epoch }, client),
   }
   const issued = codeExists(hash)
+  const { client_id } = client
+  const consent = { user_id, client_id, client_digest: clientDigest(client) }
+  const mayIssue = join(
+    [
+      ...(stored === null ? [] : [isOpen(cx, stored.id_hash)]),
+      isSessionLive(cx, session),
+      // The person is asked by this very answer, or was before and has not withdrawn it since.
+      ...(remember || client.first_party
+        ? []
+        : [areAllowed(consent, toAllow(client, request, allowance, requested))]),
+    ],
+    ' and ',
+  )
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
-    insert: insertCode(row, stored === null ? TRUE : isOpen(cx, stored.id_hash)),
+    insert: insertCode(row, mayIssue),
     remember: remember ? rememberAllowed(cx, client, request, allowance, details, issued) : null,
-    request: stored === null ? null : deleteRequest(stored.id_hash),
+    request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),
   })
@@ -361,7 +381,7 @@ function rememberAllowed(
   const { user_id } = allowance.session
   const row = { user_id, client_id, created_at: cx.now(), client_digest: clientDigest(client) }
   return [
-    ...toAllow(request, allowance, details).map((one) =>
+    ...toAllow(client, request, allowance, details).map((one) =>
       insertAllowedScope({ ...row, ...one }, issued),
     ),
     appendEvent(

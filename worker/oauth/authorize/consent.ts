@@ -10,8 +10,10 @@ import { english } from '../../pages/messages.ts'
 import { actionInWords, claimInWords, scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
+import { outlivesSession } from '../authorizations/authorizations.ts'
 import { clientDigest } from '../clients/client_digest.ts'
-import { type Preset, VENDORS } from '../clients/presets.ts'
+import type { Client } from '../clients/clients.ts'
+import { isLink, type Preset, VENDORS } from '../clients/presets.ts'
 import { formTargetOf, placeOf } from '../clients/redirect_uris.ts'
 import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
 import { decide, type NextStep, type Situation } from './decision.ts'
@@ -19,9 +21,26 @@ import { introduce } from './introduction.ts'
 import { deleteRequest, isOpen, listObjectNames } from './request_store.ts'
 import { type Outcome, toClient } from './response.ts'
 
-/** mProxy as a named resource gives what `mqtt` gives, so people are told so. */
-export const toldScopes = (cx: Context, resource: readonly string[], scope: readonly string[]) =>
-  resource.includes(cx.config.mqtt_audience) ? [...new Set([...scope, 'mqtt'])] : scope
+/**
+ * The scopes that people read: mProxy as a named resource gives what `mqtt` gives, and access that
+ * outlives the session is what `offline_access` gives. The page of a link says that in words of its
+ * own.
+ */
+export function toldScopes(
+  cx: Context,
+  client: Client,
+  resource: readonly string[],
+  scope: readonly string[],
+): readonly string[] {
+  const lasts = outlivesSession(client, scope) && !isLink(client)
+  return [
+    ...new Set([
+      ...scope,
+      ...(resource.includes(cx.config.mqtt_audience) ? ['mqtt'] : []),
+      ...(lasts ? ['offline_access'] : []),
+    ]),
+  ]
+}
 
 export type ConsentQuestion = {
   form_target: string
@@ -68,14 +87,14 @@ export async function askConsent(
   const common = {
     email: session.user_email,
     scopes: [
-      ...toldScopes(cx, request.resource, scope).map((name) => ({
+      ...toldScopes(cx, client, request.resource, scope).map((name) => ({
         name,
         text: scopeInWords(name),
       })),
       ...claims.map((name) => ({ name, text: claimInWords(name) })),
       ...details,
     ],
-    request: `${reference}.${mac(cx, 'consent', boundTo(reference, situation, decision))}`,
+    request: `${reference}.${mac(cx, 'consent', boundTo(cx, reference, situation, decision))}`,
     redirect_host: placeOf(request.redirect_uri),
     switch_account: loginPath(cx, request, reference),
   }
@@ -122,7 +141,7 @@ export async function answerConsent(
   const decision = consentDecision(cx, situation)
   if (decision === null) return elsewhere(situation, reference)
   // The answer is that of the person it was shown to, about what was shown; else it is shown anew.
-  if (!verifyMac(cx, 'consent', boundTo(reference, situation, decision), tag)) {
+  if (!verifyMac(cx, 'consent', boundTo(cx, reference, situation, decision), tag)) {
     return { to: 'page', path: consentPath(reference) }
   }
   if (action === 'deny') return deny(cx, situation, decision)
@@ -154,11 +173,15 @@ const elsewhere = ({ client }: Situation, reference: string): Outcome => ({
 
 // Which claims are told follows from the request and the scopes.
 const boundTo = (
+  cx: Context,
   reference: string,
-  { client }: Situation,
+  { client, request }: Situation,
   { session, scope, details }: ToAsk,
-): string =>
-  [reference, session.user_id, clientDigest(client), digestOf(details), ...scope].join('\n')
+): string => {
+  const scopes = toldScopes(cx, client, request.resource, scope)
+  const shown = [clientDigest(client), digestOf(details), ...scopes]
+  return [reference, session.user_id, ...shown].join('\n')
+}
 
 async function deny(cx: Context, { client, request, stored }: Situation, { session }: ToAsk) {
   if (stored === null) throw new TypeError('a consent without a stored request')

@@ -9,8 +9,10 @@ import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import {
   authenticate,
+  type Caller,
   callerReads,
   isProven,
+  usingUp,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
@@ -47,7 +49,20 @@ export async function pushRequest(
     presented,
     await cx.db.read(callerReads(presented.client_id)),
   )
-  const caller = proof === null ? proven : withProof(proven, proof)
+  const proofs = proof === null ? proven.proofs : [...proven.proofs, proof.use]
+  return usingUp(cx, { ...proven, proofs }, async () => {
+    const caller = proof === null ? proven : withProof(proven, proof)
+    return keepRequest(cx, caller, form, proof, settings)
+  })
+}
+
+async function keepRequest(
+  cx: Context,
+  caller: Caller,
+  form: Form,
+  proof: Proof | null,
+  settings: Settings,
+): Promise<PushedRequestAnswer> {
   if (caller.kind !== 'client') {
     throw refuse('unauthorized_client', 'a device has nobody to ask', 'push_by_device')
   }

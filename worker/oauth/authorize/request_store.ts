@@ -12,6 +12,7 @@ import {
   type Statement,
   scalar,
   sql,
+  TRUE,
 } from '../../db/sql.ts'
 import type { ClientRow } from '../clients/store.ts'
 
@@ -55,8 +56,8 @@ export const isOpen = (cx: Context, id_hash: string): Condition =>
   condition`exists (select 1 from authorization_request
     where id_hash = ${id_hash} and expires_at > ${cx.now()})`
 
-export const deleteRequest = (id_hash: string): Statement =>
-  sql`delete from authorization_request where id_hash = ${id_hash}`
+export const deleteRequest = (id_hash: string, when: Condition = TRUE): Statement =>
+  sql`delete from authorization_request where id_hash = ${id_hash} and ${when}`
 
 /** For the timer. */
 export const deleteOldRequests = (cx: Context): Statement =>

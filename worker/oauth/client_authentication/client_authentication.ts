@@ -9,7 +9,7 @@ import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
-import { type Condition, join } from '../../db/sql.ts'
+import type { Condition } from '../../db/sql.ts'
 import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
@@ -26,7 +26,7 @@ import { currentClient } from '../registration/client_id_metadata_document.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
 import { invalidClient, type PresentedCredentials } from './presented_credentials.ts'
 import { isTlsMethod, type TlsMethod, verifyCertificate } from './tls_client_auth.ts'
-import { type Assertion, consumeProofs, isAssertionMine } from './used_assertion_store.ts'
+import { type Assertion, areMine, consumeProofs } from './used_assertion_store.ts'
 
 /** A client or device that proved its identity; a public client only claims it (`method` none). */
 export type Caller = {
@@ -254,24 +254,43 @@ function acceptClaims(
 // --- writing as the caller --------------------------------------------------------------------
 
 /** A condition for every consuming statement: the caller's proofs are consumed by this request. */
-export const isProven = (cx: Context, caller: Caller): Condition =>
-  join(
-    caller.proofs.map((proof) => isAssertionMine(cx, proof)),
-    ' and ',
-  )
+export const isProven = (cx: Context, caller: Caller): Condition => areMine(cx, caller.proofs)
+
+/**
+ * Does `work` for a caller that is authenticated. Its proofs are used up by this request, also when
+ * it is refused: else whoever comes by one tries it again elsewhere. Not for a public client, which
+ * anybody can claim to be, and not where the server failed. `proofs` are all that came with the
+ * request. One write more for such a refusal, unless one was sent before it. Throws OAuthError.
+ */
+export async function usingUp<T>(
+  cx: Context,
+  caller: Pick<Caller, 'method' | 'proofs'>,
+  work: () => Promise<T>,
+): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    // With the nonce the same request is right.
+    const isRefusal =
+      error instanceof OAuthError && error.status < 500 && error.error !== 'use_dpop_nonce'
+    const isLeft = caller.proofs.some(({ isSent }) => isSent !== true)
+    if (isRefusal && isLeft && caller.method !== 'none') await writeAs(cx, caller, null)
+    throw error
+  }
+}
 
 /**
  * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`,
  * which must be conditional on `isProven`. Without either, nothing is sent. Throws OAuthError when
- * a proof was used before: invalid_client, or invalid_dpop_proof.
+ * a proof was used before: invalid_client, invalid_dpop_proof or invalid_grant.
  */
 export async function writeAs<const B extends Batch>(
   cx: Context,
-  caller: Caller,
+  { proofs }: Pick<Caller, 'proofs'>,
   batch: B,
 ): Promise<Answers<B>> {
-  const { proofs } = caller
   if (proofs.length === 0) return cx.db.write(batch)
+  for (const proof of proofs) proof.isSent = true
   const { proofs: consumption, answers } = await cx.db.write({
     proofs: consumeProofs(cx, proofs),
     answers: batch,
@@ -284,6 +303,12 @@ export async function writeAs<const B extends Batch>(
     throw new OAuthError('invalid_dpop_proof', {
       description: 'the DPoP proof is not valid',
       reason: 'proof_replayed',
+    })
+  }
+  if (replayed?.kind === 'grant') {
+    throw new OAuthError('invalid_grant', {
+      description: 'the assertion cannot be used',
+      reason: 'assertion_replayed',
     })
   }
   if (replayed !== undefined) throw invalidClient('assertion_replayed')

@@ -70,19 +70,29 @@ export {
 /**
  * Lists what the actor lacks to give a client these members: the scopes of the management API, with
  * which it acts for good. A first-party client gets tokens without consent. An actor who shapes one
- * could collect tokens of everybody who is signed in, so this needs `manage`. Throws Problem
- * forbidden when the token of the actor does not carry that.
+ * could collect tokens of everybody who is signed in, so this needs `manage`. One that serves a
+ * resource needs it too: it turns tokens that people send it into others, for which nobody was
+ * asked. Throws Problem forbidden when the token of the actor does not carry that.
  */
 function lackingToGive(
   cx: Context,
-  { scope, first_party }: Pick<Description, 'scope' | 'first_party'>,
+  { scope, first_party, serves }: Pick<Description, 'scope' | 'first_party' | 'serves'>,
 ): Statement<Lack> {
-  if (first_party && !cx.actor.scopes.has('manage')) {
-    const detail = 'a first-party client skips consent, so this needs the scope manage'
-    const errors = [{ pointer: '/first_party', detail: 'needs the scope manage' }]
+  const powerful = [
+    ...(first_party ? ['first_party'] : []),
+    ...(serves.length > 0 ? ['serves'] : []),
+  ]
+  if (powerful.length > 0 && !cx.actor.scopes.has('manage')) {
+    const detail = first_party
+      ? 'a first-party client skips consent, so this needs the scope manage'
+      : 'a client that serves a resource acts for all who call it, so this needs the scope manage'
+    const errors = powerful.map((one) => ({
+      pointer: `/${one}`,
+      detail: 'needs the scope manage',
+    }))
     throw new Problem('forbidden', detail, errors, 'power_not_held')
   }
-  return lackingToHandOn(cx, first_party ? [...scope, 'manage'] : scope)
+  return lackingToHandOn(cx, powerful.length > 0 ? [...scope, 'manage'] : scope)
 }
 
 /**

@@ -151,7 +151,7 @@ export async function answerDevice(
   const question = questionOf(cx, code ?? '', session, rows.question)
   // One answer for a code that nobody has and for a question that was not asked so: the form, to
   // begin with again.
-  if (question === null || !verifyMac(cx, PURPOSE, boundTo(question), answer.request ?? '')) {
+  if (question === null || !verifyMac(cx, PURPOSE, boundTo(cx, question), answer.request ?? '')) {
     return { step: 'enter' }
   }
   const { row, client, scope, details } = question
@@ -241,19 +241,23 @@ function questionOf(
 }
 
 /** Code, person, session, client and what was shown: an answer to anything else is none. */
-const boundTo = ({ session, row, client, scope, details = [] }: Question): string => {
-  const shown = [clientDigest(client), digestOf(details), ...scope]
+const boundTo = (cx: Context, question: Question): string => {
+  const { session, row, client, details = [] } = question
+  const shown = [clientDigest(client), digestOf(details), ...scopesToTell(cx, question)]
   return [row.hash, session.user_id, session.id_hash, ...shown].join('\n')
 }
+
+const scopesToTell = (cx: Context, { row, client, scope }: Question): readonly string[] =>
+  toldScopes(cx, client, JSON.parse(row.resource), scope)
 
 function valuesOf(
   cx: Context,
   question: Question,
   details: DeviceConsentValues['scopes'],
 ): Omit<DeviceConsentValues, 'csrf'> {
-  const { code, session, row, client, scope } = question
+  const { code, session, row, client } = question
   const resources = JSON.parse(row.resource) as string[]
-  const shown = toldScopes(cx, resources, scope).map((name) => ({ name, text: scopeInWords(name) }))
+  const shown = scopesToTell(cx, question).map((name) => ({ name, text: scopeInWords(name) }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
@@ -261,7 +265,7 @@ function valuesOf(
     scopes: [...shown, ...details],
     resources,
     code,
-    request: mac(cx, PURPOSE, boundTo(question)),
+    request: mac(cx, PURPOSE, boundTo(cx, question)),
     switch_account: deviceLoginPath(code),
   }
 }

@@ -6,12 +6,14 @@ import { mac, macs, randomId, randomToken, sha256 } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
-import { loadSettings } from '../../settings.ts'
+import { loadSettings, type Settings } from '../../settings.ts'
 import { checkDetails, checkResource, checkScope } from '../authorize/request.ts'
 import {
   authenticate,
+  type Caller,
   callerReads,
   isProven,
+  usingUp,
   writeAs,
 } from '../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
@@ -45,6 +47,15 @@ export async function startDeviceAuthorization(
   const settings = await loadSettings(cx)
   const rows = await cx.db.read(callerReads(presented.client_id))
   const caller = await authenticate(cx, presented, rows)
+  return usingUp(cx, caller, () => giveCodes(cx, caller, form, settings))
+}
+
+async function giveCodes(
+  cx: Context,
+  caller: Caller,
+  form: Form,
+  settings: Settings,
+): Promise<DeviceAuthorizationAnswer> {
   if (caller.kind !== 'client' || !caller.client.grant_types.includes(DEVICE_CODE)) {
     throw new OAuthError('unauthorized_client', {
       description: 'the client is not registered for this grant type',

@@ -12,6 +12,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { isSessionLive } from '../../identity/sessions.ts'
 import { isSignInUsable } from '../authorizations/store.ts'
 import type { ClientRow } from '../clients/store.ts'
 
@@ -26,6 +27,20 @@ export const insertDeviceAuthorization = (
 
 export const findDeviceAuthorization = (hash: string): Statement<DeviceAuthorizationRow> =>
   sql`select * from device_authorization where hash = ${hash}`
+
+/** The same, and whether the session in which it was allowed goes on. */
+export const findAllowedDevice = (
+  cx: Context,
+  hash: string,
+): Statement<DeviceAuthorizationRow & { is_in_session: 0 | 1 }> =>
+  sql`select *, ${isInSession(cx)} as is_in_session from device_authorization where hash = ${hash}`
+
+/** A condition on a row: the session of the person who decided goes on. */
+const isInSession = (cx: Context): Condition =>
+  isSessionLive(cx, {
+    sid: scalar`device_authorization.sid`,
+    user_id: scalar`device_authorization.user_id`,
+  })
 
 export const detailsOfDeviceAuthorization = (hash: string): Scalar =>
   scalar`(select authorization_details from device_authorization where hash = ${hash})`
@@ -129,7 +144,10 @@ const isApprovalUsable = isSignInUsable({
   epoch: scalar`device_authorization.epoch`,
 })
 
-/** Answers the row exactly when this request is the one that redeems it. */
+/**
+ * Answers the row exactly when this request is the one that redeems it, while the session goes on
+ * in which it was allowed.
+ */
 export const consumeDeviceAuthorization = (
   cx: Context,
   hash: string,
@@ -138,7 +156,7 @@ export const consumeDeviceAuthorization = (
   update device_authorization set redeemed_by = ${cx.rid}
   where hash = ${hash} and status = 'allowed' and expires_at > ${cx.now()}
     and (redeemed_by is null or redeemed_by = ${cx.rid})
-    and ${isApprovalUsable} and ${isProven}
+    and ${isInSession(cx)} and ${isApprovalUsable} and ${isProven}
   returning *`
 
 /** Whether this request redeemed it. */

@@ -10,6 +10,7 @@ import {
   authenticate,
   type Caller,
   callerReads,
+  usingUp,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
 import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
@@ -62,14 +63,17 @@ const exchange =
     const rows = await cx.db.read({ caller: callerReads(presented.client_id), grant: reads })
     found(rows.caller.client[0])
     const proven = await authenticate(cx, presented, rows.caller)
-    const caller = bindCaller(cx, proven, proof)
-    if (!mayUse(caller, grant.grant_type)) {
-      throw new OAuthError('unauthorized_client', {
-        description: 'the client is not registered for this grant type',
-        reason: 'grant_type_not_registered',
-      })
-    }
-    return grant.redeem(as(cx, caller), caller, parameters, rows.grant)
+    const proofs = proof === null ? proven.proofs : [...proven.proofs, proof.use]
+    return usingUp(cx, { ...proven, proofs }, async () => {
+      const caller = bindCaller(cx, proven, proof)
+      if (!mayUse(caller, grant.grant_type)) {
+        throw new OAuthError('unauthorized_client', {
+          description: 'the client is not registered for this grant type',
+          reason: 'grant_type_not_registered',
+        })
+      }
+      return grant.redeem(as(cx, caller), caller, parameters, rows.grant)
+    })
   }
 
 const mayUse = (caller: Caller, grant_type: GrantTypeName): boolean =>

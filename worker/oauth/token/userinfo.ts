@@ -38,13 +38,6 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
   cx.parties.client_id = read.client_id
   const proofs = await proveHolder(cx, credential, read)
   cx.parties.sub = read.sub
-  if (!read.scope.includes('openid')) {
-    throw new OAuthError('insufficient_scope', {
-      description: 'this needs the scope openid',
-      reason: 'no_openid',
-      scheme,
-    })
-  }
   const rows = await readOnce(cx, proofs, {
     origin: findLiveOrigin(read, cx.now()),
     authorization: findAuthorization(read.origin),
@@ -60,6 +53,14 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
         )
       : null,
   })
+  // Behind the read, which uses up the proof.
+  if (!read.scope.includes('openid')) {
+    throw new OAuthError('insufficient_scope', {
+      description: 'this needs the scope openid',
+      reason: 'no_openid',
+      scheme,
+    })
+  }
   const [origin] = rows.origin
   const [authorization] = rows.authorization
   const [user] = rows.user

@@ -55,7 +55,7 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
   const hash = sha256(code)
   const subject = subjectOfCode(hash)
   const reads = {
-    code: findCode(hash),
+    code: findCode(cx, hash),
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
@@ -100,6 +100,7 @@ export async function redeem(
     throw refused('other_redirect_uri')
   }
   if (code.expires_at <= cx.now()) throw refused('code_expired')
+  if (code.is_in_session !== 1) throw refused('session_ended')
   const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   if (code.epoch !== epochOf(user, client)) throw refused('disabled_since')

@@ -23,7 +23,7 @@ import {
   consumeDeviceAuthorization,
   type DeviceAuthorizationRow,
   detailsOfDeviceAuthorization,
-  findDeviceAuthorization,
+  findAllowedDevice,
   isDeviceAuthorizationMine,
   scopeOfDeviceAuthorization,
   subjectOfDeviceAuthorization,
@@ -47,7 +47,7 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
   const hash = sha256(device_code)
   const subject = subjectOfDeviceAuthorization(hash)
   const reads = {
-    device_authorization: findDeviceAuthorization(hash),
+    device_authorization: findAllowedDevice(cx, hash),
     user: findUserOf(subject),
     narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
     rights: rightsOf(subject, cx.now()),
@@ -96,6 +96,7 @@ export async function redeem(
     })
   }
   if (row.status === 'pending') throw await refusalToWait(cx, caller, row)
+  if (row.is_in_session !== 1) throw refused('session_ended')
   const [user] = rows.user
   // Keycloak CVE-2026-88770
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')

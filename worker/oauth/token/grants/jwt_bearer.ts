@@ -23,13 +23,10 @@ import {
   assertConfidential,
   type Caller,
   isProven,
+  usingUp,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
-import {
-  consumeAssertion,
-  isAssertionMine,
-} from '../../client_authentication/used_assertion_store.ts'
 import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
 import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
@@ -92,14 +89,26 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { form, assertion, claims, issuer }: Parameters,
-  { user: users, allowed, rights, claimRows }: Answers<Parameters['reads']>,
+  rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
+  if (issuer === undefined) throw refused('unknown_issuer')
+  if (issuer.clients?.includes(caller.id) === false) throw refused('issuer_not_for_client')
+  const proof = await verifyAssertion(cx, issuer, assertion)
+  // From here on the assertion is used up as the client's own proofs are.
+  const bearer = { ...caller, proofs: [...caller.proofs, proof] }
+  return usingUp(cx, bearer, () => begin(cx, bearer, { form, claims }, rows))
+}
+
+/** The authorization that an assertion gives, which is the last of the caller's proofs. */
+async function begin(
+  cx: Context,
+  caller: Extract<Caller, { kind: 'client' }>,
+  { form, claims }: Pick<Parameters, 'form' | 'claims'>,
+  { user: users, allowed, rights, claimRows }: Answers<Parameters['reads']>,
+): Promise<TokenAnswer> {
   const { client } = caller
   const { client_id } = client
-  if (issuer === undefined) throw refused('unknown_issuer')
-  if (issuer.clients?.includes(client_id) === false) throw refused('issuer_not_for_client')
-  const proof = await verifyAssertion(cx, issuer, assertion)
   const [user] = users
   if (user === undefined) throw refused('unknown_person')
   cx.parties.sub = user.id
@@ -135,11 +144,10 @@ export async function redeem(
   // The scope was just asked; there is nothing to narrow.
   const wish = { scope: null, resource: [] }
   const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights, claimRows })
-  const isMine = condition`${isAssertionMine(cx, proof)} and ${isSignInUsable(signIn)}
+  const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const { authorization } = await writeAs(cx, caller, {
-    assertion: consumeAssertion(cx, proof, isProven(cx, caller)),
     changes: started.statements,
     authorization: findAuthorization(signIn.id),
   })
