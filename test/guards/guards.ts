@@ -2121,13 +2121,13 @@ const RECOVERY: readonly Guard[] = [
     title: 'a used link ends all sessions',
   },
   {
-    name: 'reset-ends-lasting-tokens',
-    attack: 'a thief who keeps refreshing after the password was changed',
+    name: 'reset-ends-what-was-allowed',
+    attack: 'an application that a thief allowed, and that need not ask again',
     file: 'worker/identity/recovery.ts',
     from: 'access: endAccess(acting, user_id, mine),',
     to: '',
     test: 'identity/recovery',
-    title: 'lasting ones too',
+    title: 'they have to ask again',
   },
   {
     name: 'reset-by-form-of-elsewhere',

@@ -115,10 +115,6 @@ describe('authorization_code', () => {
     const good = await countRoundTrips(worker, () => redeem(worker, code))
     expect(good.value.status).toBe(200)
     expect(good.roundTrips).toBe(2)
-    // Events of the first three refusals of a minute are written behind the answer, which is not
-    // counted here.
-    for (let i = 0; i < 3; i++) await redeem(worker, 'nonsense')
-    await worker.settled()
     const bad = await countRoundTrips(worker, () => redeem(worker, 'nonsense'))
     expect(bad.value.body.error).toBe('invalid_grant')
     expect(bad.roundTrips).toBe(1)
