@@ -6,6 +6,7 @@ import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 import * as events from '../worker/db/event_schema.ts'
+import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as schema from '../worker/db/schema.ts'
 import { ROOT } from './support/tree.ts'
 
@@ -54,7 +55,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return ['db', 'api', 'events'].includes(room) ? 'ground' : room
+  if (rest.length > 0) return ['db', 'api', 'events', 'web'].includes(room) ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -132,6 +133,7 @@ const ROOM_PLATES = [
   'identity/routes.ts',
   'keys/routes.ts',
   'pages/shell.ts',
+  'web/issuer_path.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
@@ -320,7 +322,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|failures|http|cookies|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|web\/cookies|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )
@@ -385,9 +387,10 @@ test('time and randomness come from the context below entry', () => {
 
 /** Which room a table belongs to, as the section comments of the schema say. */
 function owners(): Map<string, string> {
-  const text = ['schema.ts', 'event_schema.ts']
-    .map((file) => readFileSync(join(ROOT, 'worker/db', file), 'utf8'))
-    .join('\n')
+  const files = ['schema.ts', 'oauth_schema.ts', 'event_schema.ts'].map(
+    (file) => `worker/db/${file}`,
+  )
+  const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
   let room = ''
   for (const line of text.split('\n')) {
@@ -455,7 +458,7 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
-  const tables = [...Object.values(schema), ...Object.values(events)].filter(
+  const tables = Object.values({ ...schema, ...oauthSchema, ...events }).filter(
     (value) => value instanceof SQLiteTable,
   )
   const described = tables

@@ -13,8 +13,8 @@ import {
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
-import { issuerPath } from '../worker/issuer_path.ts'
 import { guardFetch } from '../worker/outside.ts'
+import { issuerPath } from '../worker/web/issuer_path.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
 export { ISSUER } from './support/environment.ts'

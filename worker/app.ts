@@ -18,7 +18,6 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { type Env, type Http, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
-import { below, pathReader } from './issuer_path.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -35,6 +34,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { below, pathReader } from './web/issuer_path.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,

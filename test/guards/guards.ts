@@ -2144,7 +2144,7 @@ const THE_PATH: readonly Guard[] = [
   {
     name: 'cookies-of-a-path',
     attack: 'the session of another issuer of the same host (cookies keep Path=/)',
-    file: 'worker/cookies.ts',
+    file: 'worker/web/cookies.ts',
     from: "base === '' ? name : ",
     to: 'true ? name : ',
     test: 'ground/issuer_path',
@@ -2153,7 +2153,7 @@ const THE_PATH: readonly Guard[] = [
   {
     name: 'beside-the-path',
     attack: 'endpoints beside the path, which a proxy in front protects or gives to others',
-    file: 'worker/issuer_path.ts',
+    file: 'worker/web/issuer_path.ts',
     from: 'return name === undefined ? ELSEWHERE : name + rest',
     to: 'return name === undefined ? path : name + rest',
     test: 'ground/issuer_path',
@@ -2162,7 +2162,7 @@ const THE_PATH: readonly Guard[] = [
   {
     name: 'metadata-of-this-issuer',
     attack: 'metadata of this issuer for another one of the same host (RFC 8414 §3.3)',
-    file: 'worker/issuer_path.ts',
+    file: 'worker/web/issuer_path.ts',
     from: "${base.replaceAll('.', '\\\\.')}(/.*)?$`",
     to: '(?:${base})?(/.*)?$`',
     test: 'ground/issuer_path',

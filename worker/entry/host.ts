@@ -30,7 +30,6 @@ import {
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
-import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
@@ -41,6 +40,7 @@ import {
   listIndispensable,
   proveSecretKey,
 } from '../stored_secrets.ts'
+import { issuerPath } from '../web/issuer_path.ts'
 import { applyBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'

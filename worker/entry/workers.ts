@@ -13,9 +13,9 @@ import {
   noParties,
 } from '../context.ts'
 import { type Config, describeFaults, readEnvironment } from '../environment.ts'
-import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
+import { issuerPath } from '../web/issuer_path.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 

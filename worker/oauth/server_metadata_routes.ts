@@ -2,8 +2,8 @@
 import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import type { Env, Http } from '../http.ts'
-import { wellKnown } from '../issuer_path.ts'
 import { loadSettings } from '../settings.ts'
+import { wellKnown } from '../web/issuer_path.ts'
 import { resourceMetadata, serverMetadata } from './server_metadata.ts'
 
 const MAX_AGE = 300

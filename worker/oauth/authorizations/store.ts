@@ -1,7 +1,7 @@
 // The table `authorization`: statements, no rules. All conditions hold again when a batch is
 // repeated with the same `rid`.
 import type { Context } from '../../context.ts'
-import { authorization } from '../../db/schema.ts'
+import { authorization } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

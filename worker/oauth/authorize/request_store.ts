@@ -1,7 +1,7 @@
 // The table `authorization_request`: requests on their way through login and consent. Statements,
 // no rules.
 import type { Context } from '../../context.ts'
-import { authorization_request } from '../../db/schema.ts'
+import { authorization_request } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

@@ -1,6 +1,6 @@
 // The table `used_assertion`: ids of used assertions and DPoP proofs, so that none is used twice.
 import type { Context } from '../../context.ts'
-import { used_assertion } from '../../db/schema.ts'
+import { used_assertion } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

@@ -1,5 +1,5 @@
 // The tables `client` and `client_secret`, and all rows that are deleted with a client.
-import { client, client_secret } from '../../db/schema.ts'
+import { client, client_secret } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

@@ -1,7 +1,7 @@
 // The table `device_authorization`: statements, no rules. One person decides a row once, and the
 // client redeems it once, each by one conditional UPDATE that reads the state of its moment.
 import type { Context } from '../../context.ts'
-import { device_authorization } from '../../db/schema.ts'
+import { device_authorization } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,
