@@ -125,6 +125,7 @@ const ROOM_PLATES = [
   'db/database.ts',
   'devices/routes.ts',
   'entry/host.ts',
+  'entry/commands/answer.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
   'entry/keys/own_secret_key.ts',

@@ -66,6 +66,7 @@ export async function startWorker(
   const memory: Memory = new Map()
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []
+  const pauses: number[] = []
   const context = (
     actor: Actor = SYSTEM,
     address = '192.0.2.1',
@@ -77,6 +78,9 @@ export async function startWorker(
       db: openRemoteDatabase({ url }),
       now: () => clock.now,
       random,
+      pause: async (seconds) => {
+        pauses.push(seconds)
+      },
       log: (level, message, fields = {}) => {
         log.push({ level, message, fields })
       },
@@ -116,6 +120,8 @@ export async function startWorker(
     memory,
     log,
     config,
+    /** Seconds that requests would have waited. */
+    pauses,
     /** A context outside a request, acting as the system unless told otherwise. */
     context,
     /** `app.request` on the issuer's origin. */

@@ -1,9 +1,16 @@
 // Limits on failed attempts, counted in the database so that all isolates share them. An attempt is
 // counted before the work that costs time or reveals something, in one statement, and given back
 // when it succeeded. So parallel guesses cannot slip through, and only failures count.
+// Guesses at secrets of programs are another case: secret_guesses.ts.
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
 import { type Condition, condition, type Statement, sql } from './db/sql.ts'
+
+export type AttemptKey = { purpose: string; value: string }
+
+/** The key as the table has it. */
+export const attemptHash = (cx: Context, { purpose, value }: AttemptKey): string =>
+  mac(cx, `attempt ${purpose}`, value)
 
 export type Limit = {
   max: number
@@ -21,11 +28,11 @@ export type Limit = {
  */
 export function limit(
   cx: Context,
-  key: { purpose: string; value: string },
+  key: AttemptKey,
   { max, window }: { max: number; window: number },
 ): Limit {
   const now = cx.now()
-  const hashed = mac(cx, `attempt ${key.purpose}`, key.value)
+  const hashed = attemptHash(cx, key)
   return {
     max,
     take: sql`insert into attempt (key, count, resets_at) values (${hashed}, 1, ${now + window})

@@ -2,6 +2,7 @@
 // it is used.
 import { expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
+import { beginEpoch } from '../../worker/admin/new_epoch.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { createPasswordLink } from '../../worker/identity/recovery.ts'
 import { consumeAccountLink } from '../../worker/identity/recovery_store.ts'
@@ -121,6 +122,12 @@ const DEAD: readonly [string, RegExp, string, (worker: TestWorker, path: string)
     (worker) => {
       worker.clock.now += 3600
     },
+  ],
+  [
+    'of before the database was put back',
+    /not whole/,
+    'password_link_unknown',
+    (worker) => beginEpoch(worker.context()),
   ],
   ['after a newer one', /newer link/, 'password_link_unknown', (worker) => linkFor(worker)],
   [

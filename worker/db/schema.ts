@@ -276,3 +276,14 @@ export const device_token = sqliteTable(
   },
   (t) => [index('device_token_device').on(t.device_id)],
 )
+
+// --- admin ------------------------------------------------------------------------------------
+
+/** Entries of blueprints as they were last applied: HMACs, which can only be compared. */
+export const blueprint_entry = sqliteTable('blueprint_entry', {
+  key: text().primaryKey(), // of the natural key
+  entry: text().notNull(), // of the whole entry; '' when a part of it was left out
+  members: text().notNull(), // JSON object: for each member, and each part of some
+  rid: text().notNull(), // of the request that wrote it
+  applied_at: integer().notNull(),
+})

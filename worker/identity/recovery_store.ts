@@ -50,6 +50,9 @@ export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: str
 export const deleteAccountLinksOf = (user_id: string): Statement =>
   sql`delete from account_link where user_id = ${user_id}`
 
+/** Deletes every link, since one may have been used after the moment of a backup. */
+export const deleteAllAccountLinks = (): Statement => sql`delete from account_link`
+
 /** For the timer. */
 export const deleteOldAccountLinks = (cx: Context): Statement =>
   sql`delete from account_link where expires_at <= ${cx.now() - KEPT}`

@@ -483,7 +483,7 @@ describe('client_credentials', () => {
       }
     }
     console.log('statements of the read batch', seen)
-    expect(seen).toEqual({ mqtt: 9, other: 4 })
+    expect(seen).toEqual({ mqtt: 10, other: 5 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

@@ -74,6 +74,12 @@ export const revokeAuthorization = (id: string, now: number, condition: Conditio
 export const isAuthorizationLive = (id: string): Condition =>
   condition`exists (select 1 from authorization where id = ${id} and revoked_at is null)`
 
+/** Ends every sign-in, and codes that wait: of a past of which nobody knows what was revoked. */
+export const endAllAuthorizations = (cx: Context): readonly Statement[] => [
+  sql`update authorization set revoked_at = ${cx.now()} where revoked_at is null`,
+  sql`delete from authorization_code where redeemed_by is null`,
+]
+
 /**
  * Deletes authorizations that have ended, and ids of assertions that have run out and so cannot be
  * used again.

@@ -15,6 +15,7 @@ import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { clientKeys } from '../clients/client_keys.ts'
 import { type Client, findClientById, listSecretsOf, parseClient } from '../clients/clients.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
@@ -72,19 +73,23 @@ const IAT_AHEAD_MAX = 60
 // --- identity of the caller -------------------------------------------------------------------
 
 /** Reads that `authenticate` needs, for the request's one read batch. */
-export const callerReads = (client_id: string) => ({
-  client: findClientById(client_id),
-  secrets: listSecretsOf(client_id),
-  device: findDeviceById(client_id),
-  credentials: credentialsOf(client_id),
-})
+export const callerReads = (cx: Context, presented: PresentedCredentials) => {
+  const { client_id } = presented
+  return {
+    client: findClientById(client_id),
+    secrets: listSecretsOf(client_id),
+    device: findDeviceById(client_id),
+    credentials: credentialsOf(client_id),
+    guesses: 'client_secret' in presented ? findGuesses(cx, client_id) : null,
+  }
+}
 
 export type CallerRows = Answers<ReturnType<typeof callerReads>>
 
 /**
  * Verifies the presented credentials. Consumes nothing: `writeAs` consumes an assertion with the
  * rest. Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong
- * client.
+ * client, and too_many_requests. One round trip for a wrong secret.
  */
 export async function authenticate(
   cx: Context,
@@ -111,8 +116,9 @@ export async function authenticate(
     // FAPI 2.0 §5.3.2.1; registration refuses such a client now, but an older one may be stored
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
-      if (!verifyClientSecret(cx, rows.secrets, presented.client_secret))
-        throw invalidClient('wrong_secret')
+      const { client_secret } = presented
+      const compare = () => verifyClientSecret(cx, rows.secrets, client_secret)
+      if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
     }
     const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
@@ -126,7 +132,9 @@ export async function authenticate(
     return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
-  if (!verifyDeviceSecret(live, presented.client_secret)) throw invalidClient('wrong_secret')
+  const { client_secret } = presented
+  const compare = () => verifyDeviceSecret(live, client_secret)
+  if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
   return { kind: 'device', id, method, device, proofs: [], cnf: null }
 }
 
@@ -248,7 +256,11 @@ function acceptClaims(
   if (exp > now + ASSERTION_TTL_MAX) throw invalidClient('assertion_lives_too_long')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255)
     throw invalidClient('assertion_jti')
-  return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
+  return {
+    hash: sha256(`${client_id}\n${jti}`),
+    issued_at: typeof iat === 'number' ? Math.floor(iat) : Math.floor(exp) - ASSERTION_TTL_MAX,
+    expires_at: Math.ceil(exp),
+  }
 }
 
 // --- writing as the caller --------------------------------------------------------------------

@@ -167,6 +167,8 @@ export const isDeviceAuthorizationMine = (cx: Context, hash: string): Condition 
 /** Seconds for which a code that ran out is kept, so that the device learns that it did. */
 const KEPT_TTL = 3600
 
+export const deleteAllDeviceAuthorizations = (): Statement => sql`delete from device_authorization`
+
 /** For the timer. */
 export const deleteOldDeviceAuthorizations = (cx: Context): Statement =>
   sql`delete from device_authorization where expires_at <= ${cx.now() - KEPT_TTL}`

@@ -7,6 +7,7 @@ import { unlessRefused } from '../../db/database.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { parseClient, startOver, usesSecret } from '../clients/client_metadata.ts'
 import { changeOf, deletionOf, isChanged } from '../clients/clients.ts'
 import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'
@@ -42,14 +43,16 @@ async function clientOf(
   token: string,
 ): Promise<{ row: ClientRow; secrets: SecretRow[] }> {
   if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
-  const { clients, secrets } = await cx.db.read({
+  const { clients, secrets, guesses } = await cx.db.read({
     clients: findClientById(id),
     secrets: listSecretsOf(id),
+    guesses: findGuesses(cx, id),
   })
   const [row] = clients
   const hash = row?.registration_token_hash
   if (row === undefined || hash == null) throw badToken('not_registered_by_itself')
-  if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')
+  const compare = () => equalText(hash, sha256(token))
+  if (!(await judgeSecret(cx, id, guesses, compare))) throw badToken('other_registration_token')
   if (row.status !== 'active') throw badToken('client_disabled')
   return { row, secrets }
 }
