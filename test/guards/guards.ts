@@ -1655,7 +1655,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'opener-of-pages',
     attack: 'a window that keeps hold of the page of consent that it opened',
     file: 'worker/pages/page_headers.ts',
-    from: "c.header('Cross-Origin-Opener-Policy', 'same-origin')",
+    from: "c.header('Cross-Origin-Opener-Policy', isForApplication ? 'unsafe-none' : 'same-origin')",
     to: '',
     test: 'ground/http_edges',
     title: 'no window keeps hold',
