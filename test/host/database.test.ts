@@ -523,8 +523,8 @@ describe('on the way to a remote database', () => {
   test('calls whose time is over while others have the connections are never sent', async () => {
     const sent: string[] = []
     const answers: (() => void)[] = []
-    const stuck = (async (_input, init) => {
-      sent.push(String(init?.body))
+    const stuck = (async (input, init) => {
+      sent.push(await new Request(input, init).text())
       await new Promise<void>((answer) => answers.push(answer))
       throw new TypeError('fetch failed')
     }) satisfies typeof fetch
