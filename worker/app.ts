@@ -26,6 +26,7 @@ import {
   applicationRoutes,
 } from './oauth/authorizations/account_applications_routes.ts'
 import { authorizationRoutes } from './oauth/authorizations/routes.ts'
+import { withdraw } from './oauth/authorizations/user_authorizations.ts'
 import { introduceSender } from './oauth/authorize/introduction.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/clients/routes.ts'
@@ -103,7 +104,12 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   const onSessionsEnded = afterSessionsEnded
   app.route(
     '/',
-    loginRoutes({ onSessionsEnded, applications: APPLICATIONS, introduce: introduceSender }),
+    loginRoutes({
+      onSessionsEnded,
+      endAccess: (cx, user_id, when) => withdraw(cx, user_id, null, when),
+      applications: APPLICATIONS,
+      introduce: introduceSender,
+    }),
   )
   app.route('/', applicationRoutes())
 
