@@ -2312,6 +2312,15 @@ const BLUEPRINT: readonly Guard[] = [
 
 const THE_PATH: readonly Guard[] = [
   {
+    name: 'return-to-below-the-path',
+    attack: 'a sign-in that leads to a foreign origin, since the path of the issuer is taken off',
+    file: 'worker/identity/return_to.ts',
+    from: "[text.split('?')[0] ?? '', url.pathname, own]",
+    to: "[text.split('?')[0] ?? '', url.pathname]",
+    test: 'identity/return_to',
+    title: 'without the path of the issuer',
+  },
+  {
     name: 'cookies-of-a-path',
     attack: 'the session of another issuer of the same host (cookies keep Path=/)',
     file: 'worker/web/cookies.ts',
