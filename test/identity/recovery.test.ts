@@ -3,7 +3,9 @@
 import { expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { beginEpoch } from '../../worker/admin/new_epoch.ts'
+import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { signIn as signInWith } from '../../worker/identity/login.ts'
 import { createPasswordLink } from '../../worker/identity/recovery.ts'
 import { consumeAccountLink } from '../../worker/identity/recovery_store.ts'
 import { changeUser } from '../../worker/identity/users.ts'
@@ -234,6 +236,22 @@ test('a link that ran out while its form was read is not consumed', async () => 
   worker.clock.now += 3600
   const consumed = await cx.db.write(consumeAccountLink(cx, row?.hash ?? '', 'password_reset'))
   expect(consumed).toEqual([])
+})
+
+test('a sign-in with the old password that runs beside the reset starts no session', async () => {
+  const { worker } = await startWithAnn()
+  const path = await linkFor(worker)
+  const cx = worker.context(ANONYMOUS)
+  let writes = 0
+  const write: Context['db']['write'] = async (batch) => {
+    // The password was compared; the session is about to be stored.
+    if (++writes === 2) expect((await setPassword(worker, path)).status).toBe(303)
+    return cx.db.write(batch)
+  }
+  const thief = { username: ANN, password: PASSWORD, user_agent: '', replaces: undefined }
+  const answer = await signInWith({ ...cx, db: { ...cx.db, write } }, thief)
+  expect([writes, answer]).toEqual([2, { outcome: 'refused' }])
+  expect(await cx.db.read(sql`select id_hash from session`)).toEqual([])
 })
 
 test('a used link ends all sessions and all tokens, lasting ones too, and clients are told', async () => {
