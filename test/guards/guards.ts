@@ -577,6 +577,15 @@ const ASSERTIONS: readonly Guard[] = [
     title: 'lets no other proof',
   },
   {
+    name: 'assertion-for-lasting-access',
+    attack: 'a refresh token by the word of another issuer, where the person allowed none',
+    file: 'worker/oauth/token/grants/jwt_bearer.ts',
+    from: 'resource, scope: wanted }',
+    to: 'resource, scope: wanted.length < 0 ? wanted : scope }',
+    test: 'oauth/token/jwt_bearer',
+    title: 'lasting access was allowed',
+  },
+  {
     name: 'kept-where-the-server-failed',
     attack: 'an assertion burned by a fault of the server',
     file: 'worker/oauth/client_authentication/client_authentication.ts',
@@ -2175,6 +2184,15 @@ const FORGETTING: readonly Guard[] = [
 ]
 
 const RECOVERY: readonly Guard[] = [
+  {
+    name: 'sign-in-beside-a-reset',
+    attack: 'a thief whose sign-in with the old password ends behind the reset, and stays',
+    file: 'worker/identity/store.ts',
+    from: "status = 'active' and password is ${password}\n",
+    to: "status = 'active'\n",
+    test: 'identity/recovery',
+    title: 'runs beside the reset',
+  },
   {
     name: 'reset-needs-power',
     attack: 'a helper who may write users takes over the account of an operator',
