@@ -313,6 +313,23 @@ test('nobody makes a link for somebody who holds more', async () => {
   expect((await callApi(worker, operator, 'POST', '/v1/users/nobody/reset')).status).toBe(404)
 })
 
+test('a link is dead once its person holds more than its maker', async () => {
+  const { worker } = await startWithAnn()
+  const helper = await newClientToken(worker, 'users:write')
+  const made = await callApi(worker, helper, 'POST', '/v1/users/ann/reset')
+  const path = pathIn(String(made.body['url']))
+  await createGrant(worker.context(), { subject: 'ann', role: 'operator', object: '*' })
+  const refused = await setPassword(worker, path)
+  expect([refused.status, titleOf(refused)]).toEqual([403, 'This link does not work'])
+  expect(await signsIn(worker, PASSWORD)).toBe(true)
+  // A link of the system, and of an operator, is good for an operator.
+  expect((await setPassword(worker, await linkFor(worker), `${NEW} one`)).status).toBe(303)
+  const operator = await newClientToken(worker)
+  const other = await callApi(worker, operator, 'POST', '/v1/users/ann/reset')
+  const saved = await setPassword(worker, pathIn(String(other.body['url'])), `${NEW} two`)
+  expect(saved.status).toBe(303)
+})
+
 test('a page costs one round trip, a dead link one; old links are deleted a week after their end', async () => {
   const { worker } = await startWithAnn()
   const path = await linkFor(worker)
