@@ -2018,6 +2018,15 @@ const OUTSIDE: readonly Guard[] = [
     title: 'PUT never widens scopes',
   },
   {
+    name: 'document-brings-back-rights',
+    attack: 'a document that brings back scopes, grants and resources which an operator took away',
+    file: 'worker/oauth/clients/clients.ts',
+    from: 'isClientUrl(id) ? withholding(before, changed) : changed',
+    to: 'isClientUrl(id) ? changed : withholding(before, changed)',
+    test: 'oauth/registration/client_id_metadata',
+    title: 'does not get back',
+  },
+  {
     name: 'metadata-of-another',
     attack: 'a metadata document that speaks for another client',
     file: 'worker/oauth/registration/client_id_metadata_document.ts',
