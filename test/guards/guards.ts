@@ -38,10 +38,20 @@ const EVENTS: readonly Guard[] = [
     name: 'strangers-write-no-event',
     attack: 'a table that anybody fills with names of nobody',
     file: 'worker/events/refusal_events.ts',
-    from: 'const written = due.filter(({ principal }) => known.has(principal))',
+    from: 'const written = due.filter((one) => isProven(one) || known.has(one.principal))',
     to: 'const written = known.size < 0 ? [] : due',
     test: 'ground/refusal_events',
     title: 'strangers write no row',
+  },
+  {
+    name: 'strangers-hide-no-escalation',
+    attack:
+      'a flood in the names of others, under which nobody sees an actor that reaches beyond its power',
+    file: 'worker/events/refusal_events.ts',
+    from: "type === 'escalation.refused'\n\n",
+    to: "type === 'token.refused' && type.length === 0\n\n",
+    test: 'ground/refusal_events',
+    title: 'hidden by a flood',
   },
   {
     name: 'strangers-sign-in-in-one-event',
