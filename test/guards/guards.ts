@@ -935,6 +935,15 @@ const BROWSERS: readonly Guard[] = [
     title: 'asks again',
   },
   {
+    name: 'consent-to-this-certificate',
+    attack: 'a consent that serves whoever puts another certificate beside the same key',
+    file: 'worker/oauth/clients/client_digest.ts',
+    from: 'certificate === null ? members : [members, certificate]',
+    to: 'certificate === null ? members : members',
+    test: 'oauth/authorize/consent_binding',
+    title: 'another certificate of the same key',
+  },
+  {
     name: 'consent-of-before',
     attack: 'a consent from before digests that serves whatever the client becomes',
     file: 'worker/oauth/clients/clients.ts',

@@ -3,11 +3,14 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { sql } from '../../../worker/db/sql.ts'
+import { clientDigest } from '../../../worker/oauth/clients/client_digest.ts'
 import {
   type ClientInput,
   changeClient,
   createClient,
 } from '../../../worker/oauth/clients/clients.ts'
+import { type AuthMethod, INITIAL } from '../../../worker/oauth/clients/members.ts'
+import type { Jwk } from '../../../worker/oauth/clients/public_jwk.ts'
 import type { Outside, TestWorker } from '../../context.ts'
 import { startWorker } from '../../context.ts'
 import { Browser, formFields, type Page } from '../../identity/browser.ts'
@@ -120,6 +123,27 @@ describe('asks again, and once, when the operator changes', () => {
     await allow()
     expect(await standing()).toBe('allowed')
   })
+})
+
+test('asks again for another certificate of the same key, where certificates prove the client', () => {
+  const digestWith = (token_endpoint_auth_method: AuthMethod, named: object) =>
+    clientDigest({
+      ...INITIAL,
+      token_endpoint_auth_method,
+      jwks: { keys: [{ ...(one.jwk as never as Jwk), ...named }] },
+    })
+  const forms = [
+    {},
+    { 'x5t#S256': 'A'.repeat(43) },
+    { 'x5t#S256': 'B'.repeat(43) },
+    { x5c: ['AAAA'] },
+    { x5c: ['BBBB'] },
+  ]
+  const certified = forms.map((form) => digestWith('self_signed_tls_client_auth', form))
+  expect(new Set(certified).size).toBe(forms.length)
+  // Elsewhere a renewed certificate changes nothing.
+  const signed = forms.map((form) => digestWith('private_key_jwt', form))
+  expect(new Set(signed).size).toBe(1)
 })
 
 test('is not asked again for what was not shown: names, paths, scopes, order, secrets', async () => {

@@ -5,7 +5,7 @@
 import { sha256 } from '../../crypto.ts'
 import type { Description } from './client_metadata.ts'
 import { SUBJECT_MEMBERS } from './member_faults.ts'
-import { publicMembers } from './public_jwk.ts'
+import { type Jwk, publicMembers } from './public_jwk.ts'
 import { originOrScheme } from './redirect_uris.ts'
 
 /** Base64url of a SHA-256. */
@@ -13,7 +13,7 @@ export function clientDigest(client: Description): string {
   const places = client.redirect_uris.map(originOrScheme)
   // Of a key only what makes it: kid and alg may change without it. Of `jwks_uri` the address: its
   // owner exchanges the keys there.
-  const keys = client.jwks?.keys.map((key) => JSON.stringify(publicMembers(key))) ?? []
+  const keys = client.jwks?.keys.map((key) => keyText(client, key)) ?? []
   return sha256(
     JSON.stringify([
       asSet(places),
@@ -23,6 +23,16 @@ export function clientDigest(client: Description): string {
       SUBJECT_MEMBERS.map((member) => client[member]),
     ]),
   )
+}
+
+/** A certificate that is named with the key stands for it where certificates prove the client. */
+function keyText({ token_endpoint_auth_method: method }: Description, key: Jwk): string {
+  const { 'x5t#S256': thumbprint, x5c } = key
+  const isNamed = thumbprint !== undefined || x5c !== undefined
+  const certificate =
+    isNamed && method === 'self_signed_tls_client_auth' ? [thumbprint ?? null, x5c ?? null] : null
+  const members = publicMembers(key)
+  return JSON.stringify(certificate === null ? members : [members, certificate])
 }
 
 const asSet = (texts: readonly string[]): string[] => [...new Set(texts)].sort()
