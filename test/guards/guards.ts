@@ -1707,6 +1707,15 @@ const BOUND_TOKENS: readonly Guard[] = [
     title: 'refuses what cannot be seen',
   },
   {
+    name: 'proofs-of-strangers-counted',
+    attack: 'a table that anybody fills with DPoP proofs beside pushed requests of a public client',
+    file: 'worker/oauth/client_authentication/client_authentication.ts',
+    from: 'consumeProofs(cx, proofs, counted?.limit.isWithin)',
+    to: 'consumeProofs(cx, proofs)',
+    test: 'oauth/authorize/unfinished_requests',
+    title: 'proofs that anybody can make',
+  },
+  {
     name: 'unfinished-requests',
     attack: 'a database that strangers fill with sign-ins that nobody finishes (CWE-770)',
     file: 'worker/oauth/authorize/authorize.ts',

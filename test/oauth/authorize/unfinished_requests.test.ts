@@ -10,7 +10,7 @@ import { startWorker, type TestWorker } from '../../context.ts'
 import { Browser } from '../../identity/browser.ts'
 import { reasonOf } from '../../support/log.ts'
 import { APP, answerOf, CALLBACK, CHALLENGE, requestPath, signIn } from '../flow.ts'
-import { addClient, basic, count, post } from '../token_fixtures.ts'
+import { addClient, basic, count, dpopProof, makeSigner, post } from '../token_fixtures.ts'
 
 const MAX = 10
 const DEVICE_CODE = 'urn:ietf:params:oauth:grant-type:device_code' as const
@@ -107,6 +107,21 @@ test.each(Object.keys(WAYS))(
     expect(await rowsOf(worker)).toBe(MAX + 2)
   },
 )
+
+test('proofs that anybody can make are kept no longer than the requests they came with', async () => {
+  const { worker } = await startFew()
+  const stranger = await makeSigner('ES256', 'k1')
+  const push = async () => {
+    const dpop = await dpopProof(worker, stranger, { path: '/oauth/par' })
+    const headers = { 'x-test-address': HERE, dpop }
+    return told(await post(worker, '/oauth/par', { ...REQUEST, client_id: 'app' }, headers))
+  }
+  for (let i = 0; i < MAX; i++) expect((await push()).status).toBe(201)
+  for (let i = 0; i < 2 * MAX; i++) {
+    expect(await push()).toMatchObject({ status: 429, error: 'temporarily_unavailable' })
+  }
+  expect(await count(worker, sql`from used_assertion`)).toBe(MAX)
+})
 
 test('whoever finishes is not counted, and is refused nothing that others do not fill', async () => {
   const { worker } = await startFew()

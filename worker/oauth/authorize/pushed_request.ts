@@ -83,13 +83,10 @@ async function keepRequest(
     expires_at: created_at + settings.par_ttl,
     pushed: 1,
   }
-  const unfinished = caller.method === 'none' ? unfinishedRequests(cx, settings) : null
-  const within = join([isProven(cx, caller), unfinished?.isWithin ?? TRUE], ' and ')
-  const { count } = await writeAs(as(cx, caller), caller, {
-    count: unfinished?.take ?? null,
-    insert: insertRequestWhere(row, within),
-  })
-  if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
+  const limit = caller.method === 'none' ? unfinishedRequests(cx, settings) : null
+  const within = join([isProven(cx, caller), limit?.isWithin ?? TRUE], ' and ')
+  const counted = limit === null ? null : { limit, refusal: () => tooManyUnfinished(settings) }
+  await writeAs(as(cx, caller), caller, insertRequestWhere(row, within), counted)
   return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
 }
 

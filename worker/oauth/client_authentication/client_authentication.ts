@@ -6,6 +6,7 @@
 // Leaves the rights of a caller to the grants.
 
 import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import type { Limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -293,20 +294,29 @@ export async function usingUp<T>(
 
 /**
  * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`,
- * which must be conditional on `isProven`. Without either, nothing is sent. Throws OAuthError when
- * a proof was used before: invalid_client, invalid_dpop_proof or invalid_grant.
+ * which must be conditional on `isProven`. Without either, nothing is sent. `counted` is a limit that
+ * counts the request first: beyond it nothing is stored, no proof either, since anybody can make
+ * DPoP proofs and name a public client. Throws its refusal, and OAuthError when a proof was used
+ * before: invalid_client, invalid_dpop_proof or invalid_grant.
  */
 export async function writeAs<const B extends Batch>(
   cx: Context,
   { proofs }: Pick<Caller, 'proofs'>,
   batch: B,
+  counted: { limit: Limit; refusal: () => OAuthError } | null = null,
 ): Promise<Answers<B>> {
-  if (proofs.length === 0) return cx.db.write(batch)
+  if (proofs.length === 0 && counted === null) return cx.db.write(batch)
   for (const proof of proofs) proof.isSent = true
-  const { proofs: consumption, answers } = await cx.db.write({
-    proofs: consumeProofs(cx, proofs),
+  const {
+    count,
+    proofs: consumption,
+    answers,
+  } = await cx.db.write({
+    count: counted?.limit.take ?? null,
+    proofs: consumeProofs(cx, proofs, counted?.limit.isWithin),
     answers: batch,
   })
+  if (counted !== null && (count[0]?.count ?? 0) > counted.limit.max) throw counted.refusal()
   // Not the count of affected rows: the rows themselves say which request they belong to (Fosite
   // CVE-2020-15222).
   const mine = consumption.mine.map(({ hash }) => hash)

@@ -9,6 +9,7 @@ import {
   list,
   type Statement,
   sql,
+  TRUE,
 } from '../../db/sql.ts'
 
 /**
@@ -63,11 +64,17 @@ export const areMine = (cx: Context, proofs: readonly Assertion[]): Condition =>
   )
 
 /**
- * Consumes several, in order: none behind one that was used before, by which the caller proves
- * nothing. `mine` answers those that this very request consumed.
+ * Consumes several if `when` holds, in order: none behind one that was used before, by which the
+ * caller proves nothing. `mine` answers those that this very request consumed.
  */
-export const consumeProofs = (cx: Context, proofs: readonly Assertion[]) => ({
-  changes: proofs.map((proof, i) => consumeAssertion(cx, proof, areMine(cx, proofs.slice(0, i)))),
+export const consumeProofs = (
+  cx: Context,
+  proofs: readonly Assertion[],
+  when: Condition = TRUE,
+) => ({
+  changes: proofs.map((proof, i) =>
+    consumeAssertion(cx, proof, condition`${when} and ${areMine(cx, proofs.slice(0, i))}`),
+  ),
   mine: sql<{ hash: string }>`select hash from used_assertion
     where rid = ${cx.rid} and hash in (${list(proofs.map(({ hash }) => hash))})`,
 })
