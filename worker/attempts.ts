@@ -4,7 +4,7 @@
 // Guesses at secrets of programs are another case: secret_guesses.ts.
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
-import { type Condition, condition, type Statement, sql } from './db/sql.ts'
+import { type Condition, condition, type Statement, sql, TRUE } from './db/sql.ts'
 
 export type AttemptKey = { purpose: string; value: string }
 
@@ -16,6 +16,8 @@ export type Limit = {
   max: number
   /** Counts one attempt and answers how many there are now, this one included. */
   take: Statement<{ count: number }>
+  /** The same if the condition holds; else it counts nothing and answers no row. */
+  takeWhen(condition: Condition): Statement<{ count: number }>
   /** A condition for the statements after `take` in its batch: the attempt was within the limit. */
   isWithin: Condition
   /** Gives the attempt back after success. */
@@ -33,13 +35,16 @@ export function limit(
 ): Limit {
   const now = cx.now()
   const hashed = attemptHash(cx, key)
-  return {
-    max,
-    take: sql`insert into attempt (key, count, resets_at) values (${hashed}, 1, ${now + window})
+  const takeWhen = (when: Condition) => sql<{ count: number }>`
+    insert into attempt (key, count, resets_at) select ${hashed}, 1, ${now + window} where ${when}
       on conflict (key) do update set
         count = case when resets_at <= ${now} then 1 else count + 1 end,
         resets_at = case when resets_at <= ${now} then ${now + window} else resets_at end
-      returning count`,
+      returning count`
+  return {
+    max,
+    take: takeWhen(TRUE),
+    takeWhen,
     isWithin: condition`exists (select 1 from attempt where key = ${hashed} and count <= ${max})`,
     giveBack: sql`update attempt set count = count - 1 where key = ${hashed} and count > 0`,
   }

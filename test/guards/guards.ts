@@ -1081,6 +1081,15 @@ const BROWSERS: readonly Guard[] = [
     title: 'a session planted before signing in',
   },
   {
+    name: 'names-of-a-blocked-address',
+    attack: 'a table that one address fills with made-up names, and people whom it locks out',
+    file: 'worker/identity/login.ts',
+    from: 'limits[0].takeWhen(limits[1].isWithin)',
+    to: 'limits[0].take',
+    test: 'identity/attempts',
+    title: 'makes up names',
+  },
+  {
     name: 'guessing-passwords',
     attack: 'passwords guessed all at once (Zitadel CVE-2025-64102)',
     file: 'worker/identity/login.ts',

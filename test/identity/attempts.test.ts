@@ -94,6 +94,19 @@ test('one address that tries many accounts is stopped; another address goes on',
   expect(ADDRESS_LIMIT).toBeGreaterThan(5)
 })
 
+test('one address that makes up names fills no table, and locks nobody out once it is blocked', async () => {
+  const { worker, browser } = await startWithAnn()
+  const stranger = new Browser(worker, '203.0.113.5')
+  const page = await stranger.get('/login')
+  const tryAs = (username: string) => stranger.submit(page, { username, password: WRONG })
+  for (let i = 0; i < ADDRESS_LIMIT + 20; i++) await tryAs(`nobody-${i}@example.com`)
+  const rows = await worker.context().db.read(sql<{ n: number }>`select count(*) as n from attempt`)
+  // One for each name that was looked at, and one for the address.
+  expect(rows[0]?.n).toBe(ADDRESS_LIMIT + 1)
+  for (let i = 0; i < 2 * LIMIT; i++) expect((await tryAs(ANN)).status).toBe(429)
+  expect((await browser.signIn(ANN, PASSWORD)).status).toBe(303)
+})
+
 test('a block is one event per limit and window, however many guesses follow', async () => {
   const { worker } = await startWithAnn()
   await guess(worker, LIMIT + 10, ANN)
