@@ -79,8 +79,8 @@ const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
 
 /**
- * A condition: the maker of a link still holds what its person does. The person may have got more in
- * the hour since, and the maker may have kept the link.
+ * A condition: the maker of a link still holds what its person does. The person may have got more
+ * in the hour since, and the maker may have kept the link.
  */
 function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Condition {
   const maker = made_by === null ? null : JSON.parse(made_by)

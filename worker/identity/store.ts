@@ -158,8 +158,8 @@ export const listLiveSessions = (cx: Context, user_id: string | Scalar): Stateme
 
 /**
  * Starts a session if the user exists, is not disabled and has this password (its stored hash) at
- * this moment. `replaces` is the hash of the session whose `sid` goes on when it belongs to the same
- * user.
+ * this moment. `replaces` is the hash of the session whose `sid` goes on when it belongs to the
+ * same user.
  */
 export const insertSession = (
   row: Omit<SessionRow, 'expires_at'>,

@@ -134,8 +134,8 @@ export const outlivesSession = (client: Client, scope: readonly string[]): boole
   (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
 
 /**
- * The scopes that a person allows with these: access that lasts is one of them, whether it was named
- * or not.
+ * The scopes that a person allows with these: access that lasts is one of them, whether it was
+ * named or not.
  */
 export const scopesToAllow = (client: Client, scope: readonly string[]): string[] => [
   ...new Set([...scope, ...(outlivesSession(client, scope) ? ['offline_access'] : [])]),

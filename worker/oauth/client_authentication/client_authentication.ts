@@ -294,10 +294,10 @@ export async function usingUp<T>(
 
 /**
  * The request's write batch: consumes the caller's proofs, if there are any, and sends `batch`,
- * which must be conditional on `isProven`. Without either, nothing is sent. `counted` is a limit that
- * counts the request first: beyond it nothing is stored, no proof either, since anybody can make
- * DPoP proofs and name a public client. Throws its refusal, and OAuthError when a proof was used
- * before: invalid_client, invalid_dpop_proof or invalid_grant.
+ * which must be conditional on `isProven`. Without either, nothing is sent. `counted` is a limit
+ * that counts the request first: beyond it nothing is stored, no proof either, since anybody can
+ * make DPoP proofs and name a public client. Throws its refusal, and OAuthError when a proof was
+ * used before: invalid_client, invalid_dpop_proof or invalid_grant.
  */
 export async function writeAs<const B extends Batch>(
   cx: Context,

@@ -73,7 +73,7 @@ export const consumeProofs = (
   when: Condition = TRUE,
 ) => ({
   changes: proofs.map((proof, i) =>
-    consumeAssertion(cx, proof, condition`${when} and ${areMine(cx, proofs.slice(0, i))}`),
+    consumeAssertion(cx, proof, join([when, areMine(cx, proofs.slice(0, i))], ' and ')),
   ),
   mine: sql<{ hash: string }>`select hash from used_assertion
     where rid = ${cx.rid} and hash in (${list(proofs.map(({ hash }) => hash))})`,

@@ -177,7 +177,7 @@ async function judge(
     // Its sector is the host of its addresses; no second document is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
     // Settings bound a document, each time that it is read: nobody vouches for it in any other way.
-    // What an operator took away it does not bring back.
+    // It brings back nothing that an operator took away.
     const kept = current === null ? INITIAL : startOver(current)
     const isLeft = (member: keyof typeof kept.withheld) => (one: string) =>
       !kept.withheld[member].some((other) => other === one)
