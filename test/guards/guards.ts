@@ -36,7 +36,8 @@ const EVENTS: readonly Guard[] = [
   },
   {
     name: 'refusals-name-the-person',
-    attack: 'a refusal in the record of nobody, since the token of a pairwise client hides the person',
+    attack:
+      'a refusal in the record of nobody, since the token of a pairwise client hides the person',
     file: 'worker/oauth/token/userinfo.ts',
     from: 'cx.parties.sub = rows.user[0]?.id ?? read.sub',
     to: '',
