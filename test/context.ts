@@ -31,6 +31,8 @@ export type WorkerOptions = {
   outside?: Outside
   /** Whether the database has signing keys already, sealed with the key of `ENVIRONMENT`. */
   hasKeys?: boolean
+  /** Files of `public/` by name. */
+  files?: Readonly<Record<string, string>>
 }
 
 /**
@@ -50,7 +52,7 @@ export async function closeDatabases(): Promise<void> {
 
 export async function startWorker(
   env: Record<string, string> = {},
-  { outside = {}, hasKeys = env['SECRET_KEY'] === undefined }: WorkerOptions = {},
+  { outside = {}, hasKeys = env['SECRET_KEY'] === undefined, files = {} }: WorkerOptions = {},
 ) {
   const farm = inject('databaseFarm')
   const query = hasKeys ? '?keys' : ''
@@ -113,6 +115,11 @@ export async function startWorker(
         JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
       ),
     issuerPath(config.issuer),
+    async (_, name) => {
+      const text = files[name]
+      if (text === undefined) return null
+      return { body: new TextEncoder().encode(text), etag: `"tag-of-${text.length}"` }
+    },
   )
   return {
     app,

@@ -35,6 +35,7 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { below, pathReader } from './web/issuer_path.ts'
+import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
@@ -48,8 +49,10 @@ export type Open = (
 
 const OPENAPI = 'openapi document'
 
-/** `base` is the path of the issuer, see issuer_path.ts. */
-export function createApp(open: Open, base = ''): Hono<Env> {
+const noFiles: ReadPublicFile = async () => null
+
+/** `base` is the path of the issuer, see issuer_path.ts; `read` reads the files of `public/`. */
+export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles): Hono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: pathReader(base, getPath) })
 
   app.use(async (c, next) => {
@@ -142,6 +145,8 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     return c.body(text, 200, { 'Content-Type': 'application/json' })
   })
 
+  app.get('*', publicFiles(read))
+
   app.notFound((c) => notFound(c))
   app.onError((error, c) => answerError(error, c))
   return app
@@ -211,9 +216,10 @@ function hasExecutionContext(c: Http): boolean {
 /** SURFACE: the paths that this instance serves. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
-  const management = isManagement(c.req.path) || c.req.path === '/openapi.json'
+  const { path } = c.req
+  const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
   // JWKS and metadata are needed on both sides.
-  const shared = c.req.path.startsWith('/.well-known/')
+  const shared = path.startsWith('/.well-known/')
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()
