@@ -371,7 +371,7 @@ async function linkingCheck(
   }
 }
 
-/** The server may have an ISSUER that this shell lacks; then its links would lead to this machine. */
+/** Notes that the shell lacks ISSUER: the server may have one, and the link leads elsewhere. */
 function noteIssuer({ config }: Context, { json = false }: Values): void {
   if (json || (process.env['ISSUER'] ?? '').trim() !== '') return
   console.error(
