@@ -35,6 +35,16 @@ const EVENTS: readonly Guard[] = [
     title: 'the record of a place or a device',
   },
   {
+    name: 'refusals-name-the-person',
+    attack:
+      'a refusal in the record of nobody, since the token of a pairwise client hides the person',
+    file: 'worker/oauth/token/userinfo.ts',
+    from: 'cx.parties.sub = rows.user[0]?.id ?? read.sub',
+    to: '',
+    test: 'oauth/clients/pairwise',
+    title: 'in the record of the person',
+  },
+  {
     name: 'strangers-write-no-event',
     attack: 'a table that anybody fills with names of nobody',
     file: 'worker/events/refusal_events.ts',

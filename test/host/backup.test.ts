@@ -221,6 +221,8 @@ test('a copy that is damaged, half, or of a newer program is refused, and nothin
     const { code, output } = await restoreElsewhere(file)
     expect(code, output).toBe(2)
     expect(output).toMatch(why)
+    // The copy is named, and not the file that was to become the database.
+    expect(output).not.toContain('.restoring')
     for (const end of ['', '-wal', '.restoring', '.restoring-wal']) {
       expect(existsSync(join(elsewhere.path, `.allauth/allauth.db${end}`)), file + end).toBe(false)
     }

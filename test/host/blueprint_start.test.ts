@@ -44,10 +44,12 @@ test('a restart comes up without what was deleted, and its log says what it left
   const dry = await runCli(['apply', BLUEPRINT, '--dry-run'], folder)
   expect(dry.output).toContain('updated group site-12 (name); undoes what was changed here: name')
   const applied = await runCli(['apply', BLUEPRINT], folder)
-  expect(applied.output).toBe(dry.output)
+  expect(dry.output).toBe(`${applied.output}Nothing was written: this was --dry-run.\n`)
   const refused = await runCli(['apply', BLUEPRINT, '--recreate'], folder)
   expect([refused.code, refused.output]).toEqual([
     2,
-    expect.stringContaining('"dim-0042" was deleted; an id is never used again'),
+    expect.stringContaining(
+      '"dim-0042" was deleted; an id is never used again: name a new one, or take the entry out',
+    ),
   ])
 })

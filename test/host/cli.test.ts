@@ -64,7 +64,8 @@ test('key revoke takes a key out, says what signs now and how long verifiers may
   const again = await runCli(['key', 'revoke', key!.kid], folder.path)
   expect([again.code, again.output.trim()]).toEqual([2, 'there is no such signing key'])
   const nameless = await runCli(['key', 'revoke'], folder.path)
-  expect([nameless.code, nameless.output]).toEqual([2, expect.stringContaining('kid is missing')])
+  const missing = 'Say which key: its kid is missing. All commands: npm run allauth -- --help\n'
+  expect([nameless.code, nameless.output]).toEqual([2, missing])
 })
 
 describe('after SECRET_KEY was rotated', () => {
@@ -217,5 +218,9 @@ test('user reset gives a link to a new password, for a disabled person with a no
 })
 
 test('setup-link gives a link as long as there is no operator', async () => {
+  const note = 'Note: ISSUER is not set, so the link begins with http://localhost:8787'
+  expect((await runCli(['setup-link'], folder.path)).output).toContain(note)
+  const named = await runCli(['setup-link'], folder.path, { ISSUER: 'https://id.example' })
+  expect(named.output).toMatch(/^https:\/\/id\.example\/setup\?token=\S+\n$/)
   expect((await answer('setup-link')).setup_link).toMatch(/^http:\/\/localhost:8787\/setup\?token=/)
 })

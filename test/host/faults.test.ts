@@ -73,12 +73,13 @@ test('a database that does not answer is named', async () => {
   await refuses(
     { DATABASE_URL: `http://127.0.0.1:${port}`, PORT: String(await findFreePort()) },
     new RegExp(`127.0.0.1:${port} cannot be reached.*DATABASE_URL`),
+    2,
   )
 })
 
 test('a password in DATABASE_URL is refused, and not repeated', async () => {
   const env = { DATABASE_URL: 'http://user:geheim@127.0.0.1:1' }
-  await refuses(env, /^DATABASE_URL .*DATABASE_AUTH_TOKEN(?!.*geheim)/)
+  await refuses(env, /^DATABASE_URL .*DATABASE_AUTH_TOKEN(?!.*geheim)/, 2)
 })
 
 test('under a wrong SECRET_KEY nothing starts and no key is made; under the right one all goes on', async () => {
@@ -130,7 +131,15 @@ test('beside a database that is there already, or elsewhere, no SECRET_KEY is ma
   const key = join(folder.path, '.allauth/secret_key')
   expect((await runCli(['key', 'list'], folder.path)).code).toBe(0)
   rmSync(key)
-  await refuses({ PORT }, /SECRET_KEY is missing.*Example: SECRET_KEY=/)
+  await refuses({ PORT }, /SECRET_KEY is missing.*\.allauth\/secret_key.*Example: SECRET_KEY=/)
+  // With the other faults, so that one start names them all.
+  await refuses({ PORT: 'x' }, /^PORT is .*\nSECRET_KEY is missing/, 2)
+  await refuses(
+    { PORT, DATABASE_URL: `http://127.0.0.1:${await findFreePort()}` },
+    /cannot be reached.*\nSECRET_KEY is missing/,
+    2,
+  )
+  await refuses({ PORT: 'x', TRUSTED_PROXY: 'y' }, /PORT is .*\nTRUSTED_PROXY has "y"/, 3)
   const endpoint = await serveHrana({ file: join(folder.path, 'elsewhere.db') })
   await refuses({ PORT, DATABASE_URL: endpoint.url }, /SECRET_KEY is missing/)
   await endpoint.close()
@@ -164,7 +173,7 @@ test('a broken blueprint applies nothing and names file, path and reason of ever
   const dry = await runCli(['apply', 'site.json', '--dry-run'], folder.path)
   expect(dry.code, dry.output).toBe(0)
   const good = await runCli(['apply', 'site.json'], folder.path)
-  expect(good.output).toBe(dry.output)
+  expect(dry.output).toBe(`${good.output}Nothing was written: this was --dry-run.\n`)
   expect(good.output.trim().split('\n')).toHaveLength(8)
   expect((await runCli(['apply', 'site.json'], folder.path)).output.trim()).toBe('no changes')
 })

@@ -44,6 +44,14 @@ export async function count(worker: TestWorker, query: Statement<unknown>): Prom
   return rows[0]?.n ?? 0
 }
 
+/** How many events of refused tokens are in the record of a principal. */
+export const countRefusals = (worker: TestWorker, id: string): Promise<number> =>
+  count(
+    worker,
+    sql`from event e join event_object o on o.seq = e.seq
+      where e.type = 'token.refused' and o.kind = 'principal' and o.id = ${id}`,
+  )
+
 /** A running worker, keys and settings warm, with one person `ann`. */
 export async function startIssuer(env: Record<string, string> = {}) {
   const worker = await startWorker(env)

@@ -104,7 +104,10 @@ export function findClaimed(
     }
     if (stored.deleted_at === null && stored.kind === kind) return
     const state = stored.deleted_at === null ? `is a ${stored.kind}` : 'was deleted'
-    faults.push({ path, reason: `"${id}" ${state}; an id is never used again` })
+    faults.push({
+      path,
+      reason: `"${id}" ${state}; an id is never used again: name a new one, or take the entry out`,
+    })
   }
   for (const [i, { id }] of groups.entries()) claim(`groups[${i}]`, 'id', id, 'group')
   for (const [i, { id }] of devices.entries()) claim(`devices[${i}]`, 'id', id, 'device')

@@ -112,9 +112,9 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   }
   if (noun === 'user' && verb === 'reset') {
     const email = one(rest, 'whose password: the e-mail address is missing')
-    return onDatabase((cx) => userReset(cx, email))
+    return onDatabase((cx) => userReset(cx, email, values))
   }
-  if (noun === 'setup-link') return onDatabase(setupLink)
+  if (noun === 'setup-link') return onDatabase((cx) => setupLink(cx, values))
   if (noun === 'linking-check') {
     const client_id = one(words.slice(1), 'which client: its id is missing')
     return onDatabase((cx) => linkingCheck(cx, client_id, values))
@@ -149,7 +149,9 @@ function unknownCommand(words: readonly string[]): CannotStart {
 
 function one(words: readonly string[], what: string): string {
   const [first, ...surplus] = words
-  if (first === undefined) throw new CannotStart(`Say ${what}.\n\n${USAGE}`)
+  if (first === undefined) {
+    throw new CannotStart(`Say ${what}. All commands: npm run allauth -- --help`)
+  }
   if (surplus.length > 0) throw new CannotStart(`"${surplus.join(' ')}" is not understood here.`)
   return first
 }
@@ -369,14 +371,23 @@ async function linkingCheck(
   }
 }
 
-async function setupLink(cx: Context): Promise<CommandAnswer> {
+/** Notes that the shell lacks ISSUER: the server may have one, and the link leads elsewhere. */
+function noteIssuer({ config }: Context, { json = false }: Values): void {
+  if (json || (process.env['ISSUER'] ?? '').trim() !== '') return
+  console.error(
+    `Note: ISSUER is not set, so the link begins with ${config.issuer}. Set it as the server has it.`,
+  )
+}
+
+async function setupLink(cx: Context, values: Values): Promise<CommandAnswer> {
   const { createSetupLink } = await import('../identity/setup.ts')
   const link = await createSetupLink(cx)
   if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
+  noteIssuer(cx, values)
   return { text: link, json: { setup_link: link } }
 }
 
-async function userReset(cx: Context, email: string): Promise<CommandAnswer> {
+async function userReset(cx: Context, email: string, values: Values): Promise<CommandAnswer> {
   const { findUsersByEmails } = await import('../identity/users.ts')
   const { createPasswordLink } = await import('../identity/recovery.ts')
   const [user] = await cx.db.read(findUsersByEmails([email]))
@@ -385,6 +396,7 @@ async function userReset(cx: Context, email: string): Promise<CommandAnswer> {
   if (user.status !== 'active') {
     console.error(`Note: ${email} is disabled, and stays so after a new password was set.`)
   }
+  noteIssuer(cx, values)
   return { text: url, json: { user_id: user.id, url, expires_at } }
 }
 

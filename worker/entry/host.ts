@@ -26,6 +26,7 @@ import {
   type EnvironmentFault,
   type MutualTls,
   readEnvironment,
+  readVariable,
   VARIABLES,
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
@@ -77,7 +78,8 @@ export async function openHost(
   { isCommandLine = false } = {},
 ): Promise<Host & { open: Opener }> {
   const secret = findSecretKey(env)
-  let config = readConfig(env, secret)
+  const missing = secret.text === null && !isCommandLine ? SECRET_KEY_MISSING : null
+  let config = readConfig(env, secret, missing)
   const trusted = trustedProxies(config)
   const argon2 = await loadArgon2()
   const database = await openDatabase(config)
@@ -88,10 +90,15 @@ export async function openHost(
     for (const { message, fields } of await listUndecided(database, migrated)) {
       log('warn', message, fields)
     }
-    if (secret.text === null && !isCommandLine) throw new CannotStart(SECRET_KEY_MISSING)
   } catch (error) {
     await database.close()
-    throw explain(error, config)
+    const failure = explain(error, config)
+    if (missing === null || !(error instanceof DatabaseUnavailable)) throw failure
+    throw new CannotStart(`${failure instanceof Error ? failure.message : failure}\n${missing}`)
+  }
+  if (missing !== null) {
+    await database.close()
+    throw new CannotStart(missing)
   }
 
   const { allow_private_addresses } = config
@@ -211,13 +218,15 @@ async function opensAnything(cx: Context): Promise<boolean> {
   return (await findUnopened(cx, values)).length < values.length
 }
 
-function readConfig(env: Environment, secret: SecretKeySource): Config {
+/** Throws CannotStart, with what is missing beside the faults, so that one start names them all. */
+function readConfig(env: Environment, secret: SecretKeySource, missing: string | null): Config {
   const extra: EnvironmentFault[] = []
   // All else is judged with some key.
   const SECRET_KEY = secret.text ?? 'A'.repeat(43)
   const { config: read, faults } = readEnvironment({ ...env, SECRET_KEY })
   const config = read && secret.text === null ? { ...read, secret_keys: [] } : read
-  for (const entry of config?.trusted_proxy ?? []) {
+  // Also where other variables have faults, so that one start names them all.
+  for (const entry of readVariable('TRUSTED_PROXY', env)) {
     const [address = '', bits] = entry.split('/')
     if (
       entry !== 'loopback' &&
@@ -240,7 +249,8 @@ function readConfig(env: Environment, secret: SecretKeySource): Config {
     })
   }
   if (config === undefined || extra.length > 0) {
-    throw new CannotStart(describeFaults([...faults, ...extra]))
+    const described = describeFaults([...faults, ...extra])
+    throw new CannotStart(missing === null ? described : `${described}\n${missing}`)
   }
   return config
 }

@@ -91,7 +91,7 @@ export const english = {
     hint: (min: number) => `At least ${min} characters. Four or five random words are good.`,
     submit: 'Create operator',
     deadTitle: 'This link no longer works',
-    dead: 'It was used, is older than an hour, or an operator exists already. A restart without an operator prints a new link.',
+    dead: 'It was used, is older than an hour, or an operator exists already. Without an operator, a restart prints a new link, and so does the command setup-link.',
   },
   recovery: {
     title: 'Set a new password',

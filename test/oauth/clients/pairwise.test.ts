@@ -13,7 +13,7 @@ import { countRoundTrips, type Outside, startWorker, type TestWorker } from '../
 import { Browser } from '../../identity/browser.ts'
 import { APP, answerOf, pathOf, requestPath, returnTo, signIn } from '../flow.ts'
 import { relyingParty, type SignedIn } from '../relying_party.ts'
-import { basic, claimsOf, post, refresh } from '../token_fixtures.ts'
+import { basic, claimsOf, countRefusals, post, refresh, setStatus } from '../token_fixtures.ts'
 
 const SECTOR = 'https://sector.example/uris.json'
 const ONE = 'https://one.example/cb'
@@ -162,6 +162,17 @@ describe('a pairwise client', () => {
     expect(await status()).toBe(200)
     await post(worker, '/oauth/revoke', { token: access_token, client_id: 'a' })
     expect(await status()).toBe(401)
+  })
+
+  test('has its refusals in the record of the person, under the id that operators know', async () => {
+    await make(pairwise('a'))
+    const { access_token, claims } = await visit('a')
+    await setStatus(worker, 'user', 'ann', 'disabled')
+    const headers = { Authorization: `Bearer ${access_token}` }
+    expect((await worker.request('/oauth/userinfo', { headers })).status).toBe(401)
+    await worker.settled()
+    expect(await countRefusals(worker, 'ann')).toBe(1)
+    expect(await countRefusals(worker, String(claims['sub']))).toBe(0)
   })
 
   test('costs no more round trips than another: 2 for a code, 2 for tokens, 1 for userinfo', async () => {

@@ -23,6 +23,7 @@ import {
   basic,
   claimsOf,
   count,
+  countRefusals,
   dpopProof,
   foreign,
   foreignClient,
@@ -265,6 +266,11 @@ describe('an exchanged token', () => {
     expect(sub).not.toBe('ann')
     expect(claimsOf(body.access_token)).toMatchObject({ sub, client_id: 'orders' })
     expect(await introspect(body.access_token ?? '')).toMatchObject({ active: true, sub })
+    // A refusal is in the record of the person, who is not known by the name in the token.
+    const tooMuch = await exchange(access_token, { scope: 'orders:write' })
+    expect(tooMuch.body).toMatchObject({ error: 'invalid_scope' })
+    await worker.settled()
+    expect(await countRefusals(worker, 'ann')).toBe(1)
     await setStatus(worker, 'user', 'ann', 'disabled')
     expect(await introspect(body.access_token ?? '')).toEqual({ active: false })
   })

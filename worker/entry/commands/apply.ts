@@ -20,5 +20,6 @@ export async function apply(
     if (!json) console.log([...lines, ...left].join('\n'))
   }
   const applied = await applyBlueprintFile(cx, file, process.env, { dryRun, recreate, show: print })
-  return { text: '', json: { ...applied, dry_run: dryRun } }
+  const text = dryRun ? 'Nothing was written: this was --dry-run.' : ''
+  return { text, json: { ...applied, dry_run: dryRun } }
 }

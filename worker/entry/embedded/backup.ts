@@ -95,7 +95,7 @@ export async function restoreDatabase(
       : new BackupRefused(`${file} cannot be made (${messageOf(error)})`)
   }
   try {
-    assertIntact(file)
+    assertIntact(file, copy)
     await prepare(file)
     foldLog(file)
     if (isFilled(`${file}-wal`)) throw new BackupRefused(`${file}-wal was not folded into the file`)
@@ -156,8 +156,8 @@ function isInUse(path: string): boolean {
   }
 }
 
-/** Reads every page and every index of the file. */
-function assertIntact(file: string): void {
+/** Reads every page and every index of the file, which the refusal calls by `name`. */
+function assertIntact(file: string, name = file): void {
   let faults: readonly unknown[]
   try {
     const connection = new EmbeddedConnection(file, 'read', LOCK_TIMEOUT)
@@ -167,10 +167,10 @@ function assertIntact(file: string): void {
       connection.close()
     }
   } catch (error) {
-    throw unreadable(file, error)
+    throw unreadable(name, error)
   }
   if (faults.length > 0) {
-    throw new BackupRefused(`${file} is damaged: ${faults.slice(0, 3).join('; ')}`)
+    throw new BackupRefused(`${name} is damaged: ${faults.slice(0, 3).join('; ')}`)
   }
 }
 

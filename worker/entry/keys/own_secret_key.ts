@@ -32,8 +32,10 @@ export function findSecretKey(env: Environment): SecretKeySource {
 }
 
 export const SECRET_KEY_MISSING =
-  'SECRET_KEY is missing. It is made on the spot only together with a new embedded database: one that is ' +
-  'elsewhere, or is there already, may have signing keys that only its own SECRET_KEY opens. ' +
+  'SECRET_KEY is missing. A database that is there already has one, and nothing else opens its signing keys: ' +
+  'set that, or put it where the host that made it keeps it, in .allauth/secret_key; after a restore it is ' +
+  'the one of the system that was backed up. It is made on the spot only together with a new embedded ' +
+  'database. For a database elsewhere in which nothing is yet, make one. ' +
   'Example: SECRET_KEY=the output of: openssl rand -base64 32 | tr "+/" "-_" | tr -d "="'
 
 /** A database in a file, or the endpoint of development. */

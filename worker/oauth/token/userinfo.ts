@@ -53,6 +53,8 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
         )
       : null,
   })
+  // The record of events knows a person by the id alone, also where the token has another name.
+  cx.parties.sub = rows.user[0]?.id ?? read.sub
   // Behind the read, which uses up the proof.
   if (!read.scope.includes('openid')) {
     throw new OAuthError('insufficient_scope', {

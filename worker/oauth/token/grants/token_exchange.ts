@@ -15,7 +15,11 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
-import { findAuthorization, subjectOfAuthorization } from '../../authorizations/store.ts'
+import {
+  findAuthorization,
+  findUserOf,
+  subjectOfAuthorization,
+} from '../../authorizations/store.ts'
 import {
   assertConfidential,
   type Caller,
@@ -80,6 +84,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     authorization:
       subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
     subject: powersOf(subject.sub),
+    person: findUserOf(subjectOfAuthorization(subject.origin)),
     // The subject of a pairwise client's token is no user's id, so it is found by the origin.
     claimRows: hasRightsScope(subject.scope)
       ? rightsClaimsOf(
@@ -130,7 +135,8 @@ export async function redeem(
   assertConfidential(caller)
   const { client } = caller
   const { origin, subjectClient } = assertSubject(caller, subject, rows)
-  cx.parties.sub = subject.sub
+  // For the record of events, which knows a person by the id alone.
+  cx.parties.sub = rows.person[0]?.id ?? subject.sub
   if (actor !== null) assertActor(caller, actor, rows)
   const acting = act.sub
   // RFC 8693 §4.4
