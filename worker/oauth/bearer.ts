@@ -16,7 +16,8 @@ import {
   proveHolder,
   readOnce,
 } from './client_authentication/sender_constraint.ts'
-import { findClientById, parseClient } from './clients/clients.ts'
+import { findClientById } from './clients/clients.ts'
+import { clientOf } from './clients/recent_clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
 import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
@@ -68,7 +69,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const [origin] = rows.origin
   const [row] = rows.client
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
-  const client = parseClient(row)
+  const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)
   // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(

@@ -44,11 +44,7 @@ export async function pushRequest(
   // Keys and settings in one round trip when cold, none when warm.
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const proven = await authenticate(
-    cx,
-    presented,
-    await cx.db.read(callerReads(presented.client_id)),
-  )
+  const proven = await authenticate(cx, presented, await cx.db.read(callerReads(cx, presented)))
   const proofs = proof === null ? proven.proofs : [...proven.proofs, proof.use]
   return usingUp(cx, { ...proven, proofs }, async () => {
     const caller = proof === null ? proven : withProof(proven, proof)

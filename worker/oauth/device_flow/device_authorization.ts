@@ -45,7 +45,7 @@ export async function startDeviceAuthorization(
 ): Promise<DeviceAuthorizationAnswer> {
   await signingKeys(cx)
   const settings = await loadSettings(cx)
-  const rows = await cx.db.read(callerReads(presented.client_id))
+  const rows = await cx.db.read(callerReads(cx, presented))
   const caller = await authenticate(cx, presented, rows)
   return usingUp(cx, caller, () => giveCodes(cx, caller, form, settings))
 }

@@ -68,7 +68,7 @@ export async function introspectToken(
       read === null
         ? findLiveRefreshToken(sha256(token), now, settings.refresh_token_idle_ttl)
         : null,
-    caller: callerReads(presented.client_id),
+    caller: callerReads(cx, presented),
   })
   const caller = await authenticate(cx, presented, rows.caller)
   // RFC 7662 §2.1: a caller that does not authenticate learns nothing

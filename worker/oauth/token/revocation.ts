@@ -42,7 +42,7 @@ export async function revokeToken(
     authorization: findAuthorization(read?.origin ?? ''),
     mintedToken: findDeviceToken(read?.sub ?? '', read?.origin ?? ''),
     refreshToken: findRefreshToken(read === null ? sha256(token) : ''),
-    caller: callerReads(presented.client_id),
+    caller: callerReads(cx, presented),
   })
   const caller = await authenticate(cx, presented, rows.caller)
   const acting = as(cx, caller)

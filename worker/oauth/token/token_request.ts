@@ -60,7 +60,7 @@ const exchange =
   async (cx, form, presented, proof, found) => {
     const parameters = await grant.parameters(cx, form, presented)
     const reads: P['reads'] = parameters.reads
-    const rows = await cx.db.read({ caller: callerReads(presented.client_id), grant: reads })
+    const rows = await cx.db.read({ caller: callerReads(cx, presented), grant: reads })
     found(rows.caller.client[0])
     const proven = await authenticate(cx, presented, rows.caller)
     const proofs = proof === null ? proven.proofs : [...proven.proofs, proof.use]
