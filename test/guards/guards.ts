@@ -290,6 +290,24 @@ const REFRESH_TOKENS: readonly Guard[] = [
     title: 'without client authentication',
   },
   {
+    name: 'recent-client-is-compared',
+    attack: 'a client that goes on as it was when it was read lately',
+    file: 'worker/oauth/clients/recent_clients.ts',
+    from: 'if (known !== undefined && isSame(known.row, row)) return',
+    to: 'if (known !== undefined) return',
+    test: 'oauth/token/left_out_reads',
+    title: 'as soon as it is given',
+  },
+  {
+    name: 'powers-left-out-are-none',
+    attack: 'rights that were left out by a hint, and are taken for none',
+    file: 'worker/oauth/tokens/powers.ts',
+    from: '  if (!isNeeded) return null\n',
+    to: '  if (!isNeeded || Array.isArray(rows)) return null\n',
+    test: 'oauth/token/left_out_reads',
+    title: 'as soon as it is given',
+  },
+  {
     name: 'refresh-reuse-at-once',
     attack:
       'parallel refreshes that pass the reuse check (Keycloak CVE-2026-1035, better-auth CVE-2026-53517)',

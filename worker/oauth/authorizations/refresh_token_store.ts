@@ -11,6 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import type { Source } from '../tokens/powers.ts'
 import { type AuthorizationRow, isAuthorizationUsable, NO_END } from './store.ts'
 
 /** A refresh token with its family. */
@@ -34,17 +35,17 @@ export const findLiveRefreshToken = (
     and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active' and a.epoch = u.epoch + c.epoch`
 
-export const detailsOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.authorization_details from refresh_token t join authorization a
-    on a.id = t.authorization_id where t.hash = ${hash})`
-
-export const scopeOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.scope from refresh_token t join authorization a on a.id = t.authorization_id
+const ofFamily = (hash: string, column: Statement): Scalar => scalar`(
+  select ${column} from refresh_token t join authorization a on a.id = t.authorization_id
   where t.hash = ${hash})`
 
-export const subjectOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id
-  where t.hash = ${hash})`
+/** Parts of its family as SQL; null where there is none. */
+export const sourceOfRefreshToken = (hash: string): Source => ({
+  subject: ofFamily(hash, sql`a.user_id`),
+  scope: ofFamily(hash, sql`a.scope`),
+  resource: ofFamily(hash, sql`a.resource`),
+  details: ofFamily(hash, sql`a.authorization_details`),
+})
 
 export const insertRefreshToken = (
   row: typeof refresh_token.$inferInsert,

@@ -2,8 +2,6 @@
 // their token, and so do those whose token is bound to a key; other public ones rotate: a token is
 // good if it, or its parent, is the family's head; using it makes it the head; any other genuine
 // token of the family revokes the family. So a lost answer strands nobody.
-import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -16,11 +14,9 @@ import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { endedEvent, entitleClient, readWish } from '../../authorizations/authorizations.ts'
 import {
-  detailsOfRefreshToken,
   findRefreshToken,
   type RefreshTokenRow,
-  scopeOfRefreshToken,
-  subjectOfRefreshToken,
+  sourceOfRefreshToken,
   useRefreshToken,
 } from '../../authorizations/refresh_token_store.ts'
 import { epochOf, findUserOf, isIdle } from '../../authorizations/store.ts'
@@ -32,6 +28,7 @@ import {
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesBinding } from '../../client_authentication/sender_constraint.ts'
 import { isLink } from '../../clients/presets.ts'
+import { powersReads } from '../../tokens/powers.ts'
 import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
@@ -47,15 +44,15 @@ export function parameters(cx: Context, form: Form, { client_id }: PresentedCred
     })
   }
   const hash = sha256(presented)
-  const subject = subjectOfRefreshToken(hash)
+  const source = sourceOfRefreshToken(hash)
+  const wish = readWish(form)
   const reads = {
     token: findRefreshToken(hash),
-    user: findUserOf(subject),
-    narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
-    rights: rightsOf(subject, cx.now()),
-    claimRows: rightsClaimsOf(subject, scopeOfRefreshToken(hash), client_id, cx.now()),
+    user: findUserOf(source.subject),
+    powers: powersReads(cx, client_id, wish, source),
+    claimRows: rightsClaimsOf(source.subject, source.scope, client_id, cx.now()),
   }
-  return { wish: readWish(form), reads }
+  return { wish, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -94,7 +91,7 @@ export async function redeem(
   if (token.epoch !== epochOf(user, client)) throw refused('disabled_since')
   const isStray = token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const entitled = isStray ? null : entitleClient(cx, token, wish, caller, settings, rows)
+  const entitled = isStray ? null : await entitleClient(cx, token, wish, caller, settings, rows)
 
   const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
   const child = successor === null ? null : sha256(successor)

@@ -23,7 +23,8 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { isServedBy } from '../../clients/client_metadata.ts'
-import { findClientById, parseClient } from '../../clients/clients.ts'
+import { findClientById } from '../../clients/clients.ts'
+import { clientOf } from '../../clients/recent_clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
 import {
   type Act,
@@ -37,7 +38,9 @@ import {
   type EntitlementFault,
   entitlement,
   type FaultWords,
+  type Party,
 } from '../../tokens/entitlement.ts'
+import { isPowerfulScope } from '../../tokens/powers.ts'
 import { accessTokenRights, hasRightsScope, rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
@@ -61,10 +64,16 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const wish = readWish(form)
   const now = cx.now()
   const details = scalar`${JSON.stringify(subject.authorization_details ?? null)}`
-  const powersOf = (sub: string) => ({
-    rights: rightsOf(sub, now),
-    narrowed: narrowedRightsOf(scalar`${sub}`, details, now),
-  })
+  // The new token holds no more than the subject token: where that one leads elsewhere, nobody's
+  // rights are of use.
+  const isPowerful =
+    subject.scope.some(isPowerfulScope) ||
+    subject.authorization_details !== undefined ||
+    subject.audience.includes(cx.config.mqtt_audience)
+  const powersFor = (sub: string) =>
+    isPowerful
+      ? { rights: rightsOf(sub, now), narrowed: narrowedRightsOf(scalar`${sub}`, details, now) }
+      : null
   // §4.1: the party that acted before stands within.
   const act: Act = {
     sub: actor?.sub ?? presented.client_id,
@@ -79,7 +88,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     subjectClient: findClientById(subject.client_id),
     authorization:
       subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
-    subject: powersOf(subject.sub),
+    subject: powersFor(subject.sub),
     // The subject of a pairwise client's token is no user's id, so it is found by the origin.
     claimRows: hasRightsScope(subject.scope)
       ? rightsClaimsOf(
@@ -89,8 +98,8 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
           now,
         )
       : null,
-    client: powersOf(presented.client_id),
-    actor: powersOf(actor?.sub ?? ''),
+    client: powersFor(presented.client_id),
+    actor: actor === null || actor.sub === presented.client_id ? null : powersFor(actor.sub),
   }
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
   // serves.
@@ -129,7 +138,7 @@ export async function redeem(
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
-  const { origin, subjectClient } = assertSubject(caller, subject, rows)
+  const { origin, subjectClient } = assertSubject(cx, caller, subject, rows)
   cx.parties.sub = subject.sub
   if (actor !== null) assertActor(caller, actor, rows)
   const acting = act.sub
@@ -153,19 +162,18 @@ export async function redeem(
         id: subject.sub,
         // Of a client that got the token for itself the registration would be all; nobody acts for
         // it there.
-        permissions: origin.kind === 'client' ? NONE : permissionsEverywhere(rows.subject.rights),
+        ...powersOfParty(rows.subject),
+        ...(origin.kind === 'client' ? { permissions: NONE } : {}),
         token: subject,
-        ...rows.subject,
       },
-      { id: client.client_id, permissions: null, ...rows.client },
+      { id: client.client_id, ...powersOfParty(rows.client), permissions: null },
       ...(third === null || actor === null
         ? []
         : [
             {
               id: acting,
-              permissions: permissionsEverywhere(third.rights),
+              ...powersOfParty(third),
               token: actor,
-              ...third,
             },
           ]),
     ],
@@ -196,12 +204,21 @@ export async function redeem(
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
 }
 
+/** The powers of a party, as they were read. */
+const powersOfParty = (
+  powers: Answers<Parameters['reads']>['subject'],
+): Pick<Party, 'permissions' | 'rights' | 'narrowed'> =>
+  Array.isArray(powers)
+    ? { permissions: 'not_read' }
+    : { ...powers, permissions: permissionsEverywhere(powers.rights) }
+
 type Exchanging = Extract<Caller, { kind: 'client' }>
 
 /**
  * Throws OAuthError where the subject token does not serve this client, or its origin has ended.
  */
 function assertSubject(
+  cx: Context,
   { client, cnf }: Exchanging,
   subject: ReadToken,
   rows: Answers<Parameters['reads']>,
@@ -219,7 +236,7 @@ function assertSubject(
     throw unfit('subject', 'subject_token_of_others')
   }
   if (!isProvenKey(subject.cnf, cnf)) throw unfit('subject', 'subject_token_bound')
-  return { origin, subjectClient: parseClient(row) }
+  return { origin, subjectClient: clientOf(cx, row) }
 }
 
 /** Throws OAuthError where the actor token does not serve this client, or its origin has ended. */
