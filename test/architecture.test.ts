@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
+import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as schema from '../worker/db/schema.ts'
 import { ROOT } from './support/tree.ts'
 
@@ -53,7 +54,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return room === 'db' || room === 'api' ? 'ground' : room
+  if (rest.length > 0) return ['db', 'api', 'web'].includes(room) ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -123,6 +124,7 @@ const ROOM_PLATES = [
   'db/database.ts',
   'devices/routes.ts',
   'entry/host.ts',
+  'entry/commands/answer.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
   'entry/keys/own_secret_key.ts',
@@ -130,6 +132,7 @@ const ROOM_PLATES = [
   'identity/routes.ts',
   'keys/routes.ts',
   'pages/shell.ts',
+  'web/issuer_path.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
@@ -318,7 +321,7 @@ test('only entry knows a runtime, a driver or the file system', () => {
 
 test('Hono is known to routes, pages and the wiring alone', () => {
   const may =
-    /^worker\/(app|failures|http|cookies|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
+    /^worker\/(app|failures|http|web\/cookies|api|errors)\.ts$|^worker\/api\/|^worker\/oauth\/bearer\.ts$|^worker\/pages\/|routes\.ts$|^worker\/entry\//
   const strangers = imports.filter(
     ({ from, to }) => /^(hono|@hono)(\/|$)/.test(to) && !may.test(from),
   )
@@ -381,9 +384,10 @@ test('time and randomness come from the context below entry', () => {
   expect(direct).toEqual([])
 })
 
-/** Which room a table belongs to, as the section comments of schema.ts say. */
+/** Which room a table belongs to, as the section comments of the schema say. */
 function owners(): Map<string, string> {
-  const text = readFileSync(join(ROOT, 'worker/db/schema.ts'), 'utf8')
+  const files = ['worker/db/schema.ts', 'worker/db/oauth_schema.ts']
+  const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
   let room = ''
   for (const line of text.split('\n')) {
@@ -451,7 +455,9 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
-  const tables = Object.values(schema).filter((value) => value instanceof SQLiteTable)
+  const tables = Object.values({ ...schema, ...oauthSchema }).filter(
+    (value) => value instanceof SQLiteTable,
+  )
   const described = tables
     .flatMap((table) =>
       Object.values(getTableColumns(table)).map(

@@ -13,8 +13,8 @@ import {
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
-import { issuerPath } from '../worker/issuer_path.ts'
 import { guardFetch } from '../worker/outside.ts'
+import { issuerPath } from '../worker/web/issuer_path.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
 export { ISSUER } from './support/environment.ts'
@@ -66,6 +66,7 @@ export async function startWorker(
   const memory: Memory = new Map()
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []
+  const pauses: number[] = []
   const context = (
     actor: Actor = SYSTEM,
     address = '192.0.2.1',
@@ -77,6 +78,9 @@ export async function startWorker(
       db: openRemoteDatabase({ url }),
       now: () => clock.now,
       random,
+      pause: async (seconds) => {
+        pauses.push(seconds)
+      },
       log: (level, message, fields = {}) => {
         log.push({ level, message, fields })
       },
@@ -116,6 +120,8 @@ export async function startWorker(
     memory,
     log,
     config,
+    /** Seconds that requests would have waited. */
+    pauses,
     /** A context outside a request, acting as the system unless told otherwise. */
     context,
     /** `app.request` on the issuer's origin. */

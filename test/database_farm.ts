@@ -107,6 +107,7 @@ async function makeKeys(database: Database): Promise<void> {
     now: () => EPOCH,
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
     log: () => {},
+    pause: async () => {},
     fetch: guardFetch(fetch, false),
     background: () => {},
     address: '192.0.2.1',

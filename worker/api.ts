@@ -2,6 +2,7 @@
 // problems; cursors; ETags. api/operation.ts makes operations of them, in the routes.ts of each
 // room. Knows no room.
 import { OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import { isLegible } from './api/legible_text.ts'
 import type { Context } from './context.ts'
 import { decodeBase64url, encodeBase64url, mac, verifyMac } from './crypto.ts'
 import type { Statement } from './db/sql.ts'
@@ -33,13 +34,17 @@ export const fieldErrors = (error: z.ZodError): FieldError[] =>
     detail: issue.message,
   }))
 
-/** One line of text for people. */
+/** One line of text for people, such as a name: each character of it can be seen. */
 export const lineSchema = (max: number) =>
   z
     .string()
     .min(1)
     .max(max)
-    .regex(/^[^\p{Cc}\p{Cs}]*$/u, 'must not contain control characters')
+    // An empty text has its own fault.
+    .refine(
+      (text) => text === '' || isLegible(text),
+      'must be visible text, without control and invisible characters',
+    )
 
 /** RFC 6901. */
 export const pointerTo = (path: readonly PropertyKey[]): string =>
@@ -187,7 +192,8 @@ export function tag(c: Http, version: number): void {
 export function demandedVersion(c: Http): number | null {
   const header = c.req.header('if-match')
   if (header === undefined || header.trim() === '*') return null
-  const match = /^"(\d{1,15})"$/.exec(header.trim())
+  // A proxy that compresses makes our tags weak, although the resource is the same.
+  const match = /^(?:W\/)?"(\d{1,15})"$/.exec(header.trim())
   if (match === null) {
     throw new Problem('precondition_failed', 'If-Match does not name a version that was given out')
   }

@@ -13,12 +13,11 @@ import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { deviceRoutes } from './devices/routes.ts'
-import { Problem } from './errors.ts'
+import { badRequest, Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
-import { type Env, type Http, securityHeaders } from './http.ts'
+import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { userRoutes } from './identity/routes.ts'
-import { below, pathReader } from './issuer_path.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -34,6 +33,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { below, pathReader } from './web/issuer_path.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
@@ -68,9 +68,11 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     }
   })
   app.use(securityHeaders)
+  app.use(refuseHost)
 
-  app.get('/healthz', (c) => c.json({ status: 'ok', runtime: getRuntimeKey() }))
-  app.get('/readyz', async (c) => {
+  // OPTIONS too: HAProxy checks with it unless it is told otherwise.
+  app.on(['GET', 'OPTIONS'], '/healthz', (c) => c.json({ status: 'ok', runtime: getRuntimeKey() }))
+  app.on(['GET', 'OPTIONS'], '/readyz', async (c) => {
     const { cx } = c.var
     const { now, later } = await keysThatCannotSign(cx, await readSigningKeys(cx))
     const kids = [...now, ...later].map(({ kid }) => kid)
@@ -116,12 +118,14 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     v1.route('/', room())
   }
   const api = new OpenAPIHono<Env>()
+  api.use('/v1/*', neverStored)
   api.use('/v1/*', bearerGuard, limitBody, refuseNul, idempotency)
   api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
   api.route('/', v1)
   api.route('/', evaluationRoutes())
   assertScopes(api)
   app.route('/', api)
+  app.use('/openapi.json', crossOrigin(['GET', 'HEAD']))
   app.get('/openapi.json', (c) => {
     const { cx } = c.var
     // Building it takes far longer than a token: once per process and day.
@@ -135,6 +139,22 @@ export function createApp(open: Open, base = ''): Hono<Env> {
   app.notFound((c) => notFound(c))
   app.onError((error, c) => answerError(error, c))
   return app
+}
+
+/**
+ * Refuses a request whose Host is none (RFC 9112 §3.2). Runtimes make the address of a request from
+ * it, so that `Host: a/b` would be another path than the one that was asked for.
+ */
+async function refuseHost(c: Http, next: () => Promise<void>) {
+  const host = c.req.raw.headers.get('host')
+  if (host !== null && !isHost(host)) throw badRequest('Host is not a host', 'bad_host')
+  return next()
+}
+
+/** Answers of the API are about people and things, and hold for this moment. */
+async function neverStored(c: Http, next: () => Promise<void>) {
+  noStore(c)
+  return next()
 }
 
 const limitBody = bodyLimit({

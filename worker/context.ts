@@ -77,6 +77,8 @@ export type Context = {
   log: Log
   /** The one way to fetch an address that others name: guarded, see outside.ts. */
   fetch: OutsideFetch
+  /** Waits. Seconds, a few at most: a request waits with it. */
+  pause(seconds: number): Promise<void>
   /** Work that may outlive the answer (waitUntil on Workers). */
   background(promise: Promise<unknown>): void
   /** Address of the peer, as far as it can be trusted; '' when unknown. */

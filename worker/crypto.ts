@@ -215,3 +215,27 @@ async function sealingKey(cx: Context, secret: Bytes, purpose: SealPurpose): Pro
   ])
   return remember(cx, name, key, Number.MAX_SAFE_INTEGER / 2)
 }
+
+/** Fewest characters of a chosen secret that do not follow from those before them. */
+const SURPRISES_MIN = 20
+
+/**
+ * Whether a secret that somebody chose looks random: neither a short text again and again, nor a
+ * row of neighbours such as `abcdef` or `0123`, nor few different characters. It judges no words: a
+ * sentence passes, so a limit on guesses stands beside it.
+ */
+export function looksRandom(secret: string): boolean {
+  if (new Set(secret).size < 8) return false
+  const text = secret.toLowerCase()
+  const seen = new Set<string>()
+  let surprises = 0
+  for (let i = 0; i < text.length; i++) {
+    const three = text.slice(Math.max(0, i - 2), i + 1)
+    const step = text.charCodeAt(i) - text.charCodeAt(i - 1)
+    const isNeighbour =
+      Math.abs(step) <= 1 && step === text.charCodeAt(i - 1) - text.charCodeAt(i - 2)
+    if (!seen.has(three) && !isNeighbour) surprises++
+    seen.add(three)
+  }
+  return surprises >= SURPRISES_MIN
+}

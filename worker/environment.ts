@@ -135,7 +135,7 @@ export const VARIABLES = {
     read: readSecretKeys,
   }),
   BLUEPRINT: variable({
-    meaning: 'A blueprint that is applied at the start.',
+    meaning: 'A blueprint that each start applies, without undoing what operators did since.',
     default: undefined,
     example: 'home.yaml',
     runtimes: 'Node, Deno, Bun',

@@ -56,6 +56,8 @@ export class OAuthError extends Error {
   readonly status: ContentfulStatusCode
   /** Scheme of the challenge, when the way in which an access token was presented is the fault. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
+  /** Seconds after which another attempt may succeed, where that is known. */
+  readonly retry_after: number | undefined
 
   constructor(
     error: OAuthErrorCode,
@@ -66,6 +68,7 @@ export class OAuthError extends Error {
       cause?: unknown
       status?: ContentfulStatusCode
       scheme?: 'Bearer' | 'DPoP'
+      retry_after?: number
     },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
@@ -77,6 +80,7 @@ export class OAuthError extends Error {
     this.description = options.description
     this.reason = options.reason
     this.scheme = options.scheme
+    this.retry_after = options.retry_after
   }
 }
 

@@ -120,6 +120,12 @@ export const EVENTS = {
     },
   },
   // --- admin
+  'epoch.begun': {
+    subject: null,
+    meaning:
+      'The database was put back to an earlier moment; all that was issued before no longer counts.',
+    data: {},
+  },
   'device_token.minted': {
     subject: 'the device',
     meaning: 'An operator made a token for a device that cannot get one itself.',

@@ -32,7 +32,9 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
   if (failure instanceof OAuthError) challenge(c, failure)
-  if (failure.status === 503) c.header('Retry-After', '2')
+  const usual = failure.status === 503 ? 2 : undefined
+  const retry_after = (failure instanceof OAuthError ? failure.retry_after : undefined) ?? usual
+  if (retry_after !== undefined) c.header('Retry-After', String(retry_after))
   if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
   if (c.var.isPage) {
     pageHeaders(c)

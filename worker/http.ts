@@ -231,6 +231,10 @@ export function readBearer(authorization: string | undefined): string {
   return match[1]
 }
 
+/** Whether a Host header names a host (RFC 9110 §7.2): a name or an address, and perhaps a port. */
+export const isHost = (host: string): boolean =>
+  /^(?:[a-z0-9_](?:[a-z0-9._-]*)|\[[0-9a-f:.]+\])(?::\d{1,5})?$/i.test(host)
+
 /** True for a JSON object; an array and null are none. */
 export const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)

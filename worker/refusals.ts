@@ -6,6 +6,7 @@ import type { OutsideReason } from './outside.ts'
 /** Reading of requests of every kind. */
 type OfRequests =
   | 'bad_encoding'
+  | 'bad_host'
   | 'body_too_large'
   | 'duplicate_parameter'
   | 'missing_parameter'
@@ -286,6 +287,8 @@ type OfProblems =
   | 'precondition_failed'
   | 'too_large'
   | 'too_many_requests'
+  | 'too_many_wrong_secrets'
+  | 'unfinished_requests_per_address'
   | 'unauthorized'
   | 'unavailable'
   | 'unsupported_media_type'

@@ -2,7 +2,7 @@
 // (admin/settings_change.ts): lifetimes and limits, one entry of SETTINGS each. Changed settings
 // are kept in the table `setting`. A cold process reads them together with the signing keys and
 // remembers them for a minute. Variables are another thing: environment.ts.
-import { API_SCOPES, z } from './api.ts'
+import { API_SCOPES, lineSchema, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
@@ -200,7 +200,31 @@ export const SETTINGS = {
     default: 900,
     unit: 'seconds',
     needs: 'manage',
-    meaning: 'Length of the window in which wrong attempts are counted.',
+    meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
+  }),
+  secret_attempts_per_address: setting({
+    schema: z.int().min(3).max(100_000),
+    default: 20,
+    unit: 'attempts',
+    needs: 'manage',
+    meaning:
+      'How many wrong secrets of one client or device may come from one address in a window; then none from there counts until the window ends.',
+  }),
+  unfinished_requests_per_address: setting({
+    schema: z.int().min(10).max(1_000_000),
+    default: 500,
+    unit: 'attempts',
+    needs: 'manage',
+    meaning:
+      'How many sign-ins and device codes may be begun from one address without a session or a secret, and not finished, within `request_ttl`.',
+  }),
+  secret_attempts_per_client: setting({
+    schema: z.int().min(3).max(1_000_000),
+    default: 1000,
+    unit: 'attempts',
+    needs: 'manage',
+    meaning:
+      'After how many wrong secrets of one client or device, from all addresses in a window, each request with a secret of it waits for a second. None is refused for it.',
   }),
   acl_max_rules: setting({
     schema: z.int().min(1).max(1000),
@@ -211,10 +235,7 @@ export const SETTINGS = {
       'How many rules for topics a token for mProxy may hold; a token that needs more is refused.',
   }),
   service_name: setting({
-    schema: z
-      .string()
-      .max(60)
-      .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters'),
+    schema: lineSchema(60).or(z.literal('')),
     default: '',
     unit: null,
     needs: 'settings:write',

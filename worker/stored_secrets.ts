@@ -17,7 +17,7 @@ import {
   unseal,
 } from './crypto.ts'
 import { secret_key, stored_secret } from './db/schema.ts'
-import { insertInto, type Statement, sql } from './db/sql.ts'
+import { condition, insertInto, refuseUnless, type Statement, sql } from './db/sql.ts'
 
 // --- secrets of the system --------------------------------------------------------------------
 
@@ -58,6 +58,40 @@ export async function storedSecret(cx: Context, name: string): Promise<Uint8Arra
     await cx.db.write(resealStoredSecret(row, await seal(cx, context, encodeBase64url(secret))))
   }
   return remember(cx, memory, secret, FOR_GOOD)
+}
+
+/**
+ * The secret under a name among rows that were just read, for a caller that has a batch of its own
+ * anyway. A new one counts once `making` is written, which undoes the batch when another process
+ * made it meanwhile (`stored_secret_made`). Throws UnsealError.
+ */
+export async function storedSecretAmong(
+  cx: Context,
+  name: string,
+  rows: readonly StoredSecretRow[],
+): Promise<{ secret: Uint8Array; making: readonly Statement[] }> {
+  const context = contextOfStoredSecret(name)
+  const row = acceptStoredSecrets(cx, rows).find((one) => one.name === name)
+  const text =
+    row === undefined ? encodeBase64url(cx.random(32)) : await unseal(cx, context, row.value)
+  const secret = decodeBase64url(text)
+  if (secret === null) throw new Error(`the stored secret ${name} is not readable`)
+  if (row !== undefined) return { secret, making: [] }
+  await proveSecretKey(cx)
+  const value = await seal(cx, context, text)
+  const isMine = condition`exists (
+    select 1 from stored_secret where name = ${name} and value = ${value})`
+  return {
+    secret,
+    making: [
+      insertInto(
+        stored_secret,
+        { name, value, created_at: cx.now() },
+        sql`on conflict (name) do nothing`,
+      ),
+      refuseUnless(isMine, 'stored_secret_made'),
+    ],
+  }
 }
 
 async function findOrMake(cx: Context, name: string, context: string): Promise<StoredSecretRow> {

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest'
-import { applyBlueprint, BlueprintFault } from '../../worker/admin/blueprint.ts'
+import { applyBlueprint } from '../../worker/admin/blueprint.ts'
+import { BlueprintFault } from '../../worker/admin/blueprint_document.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
 
 const PASSWORD = 'a password for the blueprint'
+const NOTHING = { changes: [], left: [] }
 const SECRET = 'a-secret-of-at-least-32-characters'
 
 const site = () => ({
@@ -53,12 +55,12 @@ async function faultsOf(document: unknown, variables: Record<string, string> = e
 test('a blueprint is applied whole, in one read and one write, and a second time changes nothing', async () => {
   const worker = await startWorker()
   const dry = await applyBlueprint(worker.context(), site(), env, { dryRun: true })
-  const { value: lines, roundTrips } = await countRoundTrips(worker, () =>
+  const { value, roundTrips } = await countRoundTrips(worker, () =>
     applyBlueprint(worker.context(), site(), env),
   )
   expect(roundTrips).toBe(2)
-  expect(lines).toEqual(dry)
-  expect(lines).toEqual([
+  expect(value).toEqual(dry)
+  expect(value.changes).toEqual([
     'updated settings (access_token_ttl)',
     'created role resident',
     'created group room-1',
@@ -69,7 +71,7 @@ test('a blueprint is applied whole, in one read and one write, and a second time
     'created device dim-1',
     'created grant resident for ann@EXAMPLE.com on site-12',
   ])
-  expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
+  expect(await applyBlueprint(worker.context(), site(), env)).toEqual(NOTHING)
   const { grants, events } = await worker.context().db.read({
     grants: sql<{ email: string }>`select email from "grant" g join user u on u.id = g.subject_id`,
     events: sql<{ data: string }>`select data from event`,
@@ -93,13 +95,14 @@ test('what differs is changed and named; passwords and secrets stay as they were
   changed.devices[0]!.groups = ['site-12']
   changed.users[0]!.groups = ['room-1']
   const other = { OPS_SECRET: `${SECRET}-2`, ANN_PASSWORD: `${PASSWORD} 2` }
-  expect(await applyBlueprint(worker.context(), changed, other)).toEqual([
+  const { changes } = await applyBlueprint(worker.context(), changed, other)
+  expect(changes).toEqual([
     'updated group site-12 (name)',
     'updated user Ann@example.com (groups)',
     'updated device dim-1 (groups)',
   ])
   expect(await hashes()).toEqual(before)
-  expect(await applyBlueprint(worker.context(), changed, other)).toEqual([])
+  expect(await applyBlueprint(worker.context(), changed, other)).toEqual(NOTHING)
 })
 
 test('two instances that apply it at once make everything once', async () => {
@@ -108,7 +111,7 @@ test('two instances that apply it at once make everything once', async () => {
     Array.from({ length: 4 }, () => applyBlueprint(worker.context(), site(), env)),
   )
   expect(both.some(({ status }) => status === 'fulfilled')).toBe(true)
-  expect(await applyBlueprint(worker.context(), site(), env)).toEqual([])
+  expect(await applyBlueprint(worker.context(), site(), env)).toEqual(NOTHING)
   const { devices, grants, users } = await worker.context().db.read({
     devices: sql`select id from device`,
     grants: sql`select id from "grant"`,
@@ -242,5 +245,5 @@ test('an id that is taken, or is the MQTT client id of a device, makes nobody ne
   ] as const) {
     await expect(applyBlueprint(worker.context(), document, {})).rejects.toThrow(fault)
   }
-  expect(await applyBlueprint(worker.context(), { users: [ann] }, {})).toEqual([])
+  expect(await applyBlueprint(worker.context(), { users: [ann] }, {})).toEqual(NOTHING)
 })

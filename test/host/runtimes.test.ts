@@ -36,6 +36,36 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
     expect((await fetch(`${worker.issuer}/readyz`)).status).toBe(200)
   })
 
+  test('a Host that is none is refused, whatever path it has in it', async () => {
+    const { port } = new URL(worker.issuer)
+    /** The status line, or '' where the connection is closed without one. */
+    const statusFor = (host: string) =>
+      new Promise<string>((done) => {
+        let text = ''
+        const socket = connect(Number(port), '127.0.0.1', () => {
+          socket.write(`GET /nowhere HTTP/1.1\r\nHost: ${host}\r\nConnection: close\r\n\r\n`)
+        })
+        socket.setTimeout(10_000, () => socket.destroy())
+        socket.on('data', (chunk) => {
+          text += chunk.toString('latin1')
+        })
+        socket.once('error', () => {})
+        socket.once('close', () => done(text.split('\r\n')[0] ?? ''))
+      })
+    // In front of workerd stands the proxy of `wrangler dev`, which makes a new request of it before
+    // the worker sees any; in production it is Cloudflare's, which refuses such hosts.
+    const wrong = runtime === 'workerd' ? [] : ['x/healthz?', 'x/healthz#', 'a b', 'u@x', 'x:y', '']
+    for (const host of wrong) {
+      expect([host, await statusFor(host)]).toEqual([
+        host,
+        expect.stringMatching(/^(HTTP\/1.1 400|$)/),
+      ])
+    }
+    expect(await statusFor(`127.0.0.1:${port}`)).toMatch(/^HTTP\/1.1 404/)
+    const healthy = await fetch(`${worker.issuer}/healthz`, { method: 'OPTIONS' })
+    expect(healthy.status).toBe(200)
+  })
+
   test('discovery names the issuer and its endpoints', async () => {
     const as = await discover(worker.issuer)
     expect(as.issuer).toBe(worker.issuer)

@@ -1,6 +1,7 @@
 // The profile of a user: what may be in it, by the API and by the blueprint, and how it changes.
 import { expect, test } from 'vitest'
-import { applyBlueprint, BlueprintFault } from '../../worker/admin/blueprint.ts'
+import { applyBlueprint } from '../../worker/admin/blueprint.ts'
+import { BlueprintFault } from '../../worker/admin/blueprint_document.ts'
 import {
   changeUser,
   createUser,
@@ -139,8 +140,10 @@ test('a number cannot be verified that is not there', async () => {
   await expect(createUser(worker.context(), input)).rejects.toMatchObject({ errors })
 })
 
-const apply = (worker: TestWorker, profile: object | undefined) =>
-  applyBlueprint(worker.context(), { users: [{ email: 'ann@example.com', profile }] }, {})
+async function apply(worker: TestWorker, profile: object | undefined) {
+  const document = { users: [{ email: 'ann@example.com', profile }] }
+  return (await applyBlueprint(worker.context(), document, {})).changes
+}
 
 test('a blueprint says the whole profile, and says it twice without a change', async () => {
   const worker = await startWorker()

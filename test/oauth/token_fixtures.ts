@@ -6,6 +6,7 @@ import { createApp } from '../../worker/app.ts'
 import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { randomId, randomToken, sha256 } from '../../worker/crypto.ts'
 import type { Batch } from '../../worker/db/database.ts'
+import { authorization_code } from '../../worker/db/oauth_schema.ts'
 import * as schema from '../../worker/db/schema.ts'
 import { insertInto, isSqlText, type Statement, sql } from '../../worker/db/sql.ts'
 import { dpopNonce } from '../../worker/oauth/client_authentication/dpop.ts'
@@ -205,7 +206,7 @@ export async function addCode(worker: TestWorker, given: CodeOptions = {}) {
   )
   await write(
     worker,
-    insertInto(schema.authorization_code, {
+    insertInto(authorization_code, {
       hash: sha256(code),
       client_id,
       user_id,

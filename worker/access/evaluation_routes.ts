@@ -3,7 +3,7 @@
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json } from '../api.ts'
 import { Problem } from '../errors.ts'
-import type { Http } from '../http.ts'
+import { crossOrigin, type Http } from '../http.ts'
 import {
   evaluate,
   evaluateAll,
@@ -29,6 +29,7 @@ function prepare(c: Http): void {
 export function evaluationRoutes(): Api {
   const api = createApi()
   // AuthZEN §9: public, and found from the issuer.
+  api.use('/.well-known/authzen-configuration', crossOrigin(['GET', 'HEAD']))
   api.get('/.well-known/authzen-configuration', (c) => {
     const { issuer, surface } = c.var.cx.config
     if (surface === 'public') return c.notFound()

@@ -1,7 +1,14 @@
-// Groups: a tree of sites, fleets and teams, with their members. A group is made below another one
-// or at the top. It can be moved, but never below itself. Only an empty group that no grant names
-// can be deleted.
-import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from '../api.ts'
+// Groups: a tree of sites, fleets and teams, with their members. A group can be moved, but never
+// below itself. Only an empty group that no grant names can be deleted.
+import {
+  decodeCursor,
+  lineSchema,
+  type PageOf,
+  type PageQuery,
+  type Plan,
+  pageOf,
+  z,
+} from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
@@ -73,18 +80,11 @@ const kindSchema = z
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
 
-/** A name for people: one line. */
-const nameSchema = z
-  .string()
-  .min(1)
-  .max(200)
-  .regex(/^[^\p{Cc}]*$/u, 'must be one line without control characters')
-
 export const groupInput = z
   .strictObject({
     id: idSchema.optional(),
     kind: kindSchema.default('group'),
-    name: nameSchema.optional(),
+    name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
   })
   .openapi('GroupInput')
@@ -92,7 +92,7 @@ export const groupInput = z
 export const groupPatch = z
   .strictObject({
     kind: kindSchema.optional(),
-    name: nameSchema.optional(),
+    name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
   })
   .openapi('GroupPatch')
@@ -101,7 +101,7 @@ export const groupSchema = z
   .object({
     id: idSchema,
     kind: kindSchema,
-    name: nameSchema,
+    name: lineSchema(200),
     parent_id: idSchema.nullable(),
     created_at: z.int(),
     updated_at: z.int(),

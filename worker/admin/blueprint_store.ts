@@ -1,6 +1,15 @@
-// Statements that look up the entries of a blueprint.
+// Statements that look up the entries of a blueprint, and the table `blueprint_entry`.
 import { isMqttClientId } from '../access/principals.ts'
-import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import type { Context } from '../context.ts'
+import {
+  type Condition,
+  condition,
+  refuseUnless,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../db/sql.ts'
 
 const among = (column: Scalar, names: readonly string[]): Condition =>
   condition`${column} in (select value from json_each(${JSON.stringify(names)}))`
@@ -28,3 +37,32 @@ export const listNamedRoles = (names: readonly string[]): Statement<{ name: stri
 
 export const listNamedTypes = (names: readonly string[]): Statement<{ name: string }> =>
   sql`select name from device_type where ${among(scalar`name`, names)}`
+
+// --- the record -------------------------------------------------------------------------------
+
+export type RecordedEntry = { key: string; entry: string; members: string; rid: string }
+
+export const listRecordedEntries = (): Statement<RecordedEntry> =>
+  sql`select key, entry, members, rid from blueprint_entry`
+
+export type NewRecordedEntry = Omit<RecordedEntry, 'rid'> & {
+  /** `rid` of the row that was read, null where there was none. */
+  before: string | null
+}
+
+/** Demands that nobody else recorded these entries since they were read. */
+export const demandRecordedBefore = (cx: Context, rows: readonly NewRecordedEntry[]): Statement =>
+  refuseUnless(
+    condition`not exists (
+      select 1 from json_each(${JSON.stringify(rows.map(({ key, before }) => [key, before]))}) k
+        left join blueprint_entry b on b.key = k.value ->> 0
+        where b.rid is not (k.value ->> 1) and b.rid is not ${cx.rid})`,
+    'blueprint_applied',
+  )
+
+export const recordEntries = (cx: Context, rows: readonly NewRecordedEntry[]): Statement =>
+  sql`insert into blueprint_entry (key, entry, members, rid, applied_at)
+    select value ->> 'key', value ->> 'entry', value ->> 'members', ${cx.rid}, ${cx.now()}
+      from json_each(${JSON.stringify(rows)}) where true
+    on conflict (key) do update set entry = excluded.entry, members = excluded.members,
+      rid = excluded.rid, applied_at = excluded.applied_at`

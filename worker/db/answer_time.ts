@@ -28,8 +28,8 @@ export function boundedDatabase(db: Database, time: number): BoundedDatabase {
     const start = performance.now()
     let unbind = () => {}
     const tooLate = new Promise<never>((_, reject) => {
-      // An answer that came while the process was busy stands in line behind the timers: it gets its
-      // turn before the call is given up.
+      // An answer that came while the process was busy stands in line behind the timers: its turn
+      // comes before the call is given up.
       let timer = setTimeout(() => {
         timer = setTimeout(() => reject(late()), 1)
       }, patience)

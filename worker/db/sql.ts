@@ -104,6 +104,12 @@ class Refusal extends Fragment {
 export const reasonOf = (statement: Statement<unknown> | undefined): string | null =>
   statement instanceof Refusal ? statement.reason : null
 
+/**
+ * Length of the step by which every counter jumps when the database was put back to an earlier
+ * moment: further than any of them got since.
+ */
+export const COUNTER_JUMP = 1_000_000_000
+
 /** True when a value is SQL text and not a value to bind. */
 export const isSqlText = (value: unknown): value is Statement => value instanceof Fragment
 

@@ -2,7 +2,7 @@
 // shown once (`secret`, kept as a hash). The token endpoint judges assertions and requests.
 import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { equalText, randomId, randomToken, sha256 } from '../crypto.ts'
+import { equalText, looksRandom, randomId, randomToken, sha256 } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
@@ -46,6 +46,7 @@ export const credentialInput = z
       secret: z
         .string()
         .regex(/^[\x21-\x7e]{32,200}$/, 'must be 32 to 200 visible ASCII characters')
+        .refine(looksRandom, 'must look random: take openssl rand -base64 32')
         .optional(),
       ...times,
     }),

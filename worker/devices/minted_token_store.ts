@@ -51,6 +51,9 @@ export const demandDeviceOfToken = ({ id }: DeviceTokenRow, device: DeviceRow): 
     'device_not_active',
   )
 
+export const revokeAllDeviceTokens = (cx: Context): Statement =>
+  sql`update device_token set revoked_at = ${cx.now()} where revoked_at is null`
+
 /**
  * Deletes rows that mean nothing any more: the token has run out, or its device is gone. For the
  * timer.

@@ -5,6 +5,7 @@ import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { device, device_credential, device_type } from '../db/schema.ts'
 import {
+  COUNTER_JUMP,
   type Condition,
   condition,
   insertInto,
@@ -304,3 +305,9 @@ export const deviceTypeIsUnused = (name: string): Condition =>
 
 export const deleteDeviceType = (name: string): Statement =>
   sql`delete from device_type where name = ${name} and ${deviceTypeIsUnused(name)}`
+
+/** Moves the counters of all devices and types ahead, as `jumpUsers` does those of people. */
+export const jumpDevices = (): readonly Statement[] => [
+  sql`update device set version = version + ${COUNTER_JUMP}, epoch = epoch + ${COUNTER_JUMP}`,
+  sql`update device_type set version = version + ${COUNTER_JUMP}`,
+]

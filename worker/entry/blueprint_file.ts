@@ -2,20 +2,27 @@
 // it may contain.
 import { readFileSync } from 'node:fs'
 import { parseDocument } from 'yaml'
-import { applyBlueprint, BlueprintFault } from '../admin/blueprint.ts'
+import { type Applied, applyBlueprint, startBlueprint } from '../admin/blueprint.ts'
+import { BlueprintFault } from '../admin/blueprint_document.ts'
 import type { Context } from '../context.ts'
 import { CannotStart } from './cannot_start.ts'
 
-/**
- * Applies a blueprint file and answers one line for each change, none when there is nothing to
- * change. Throws CannotStart with file, path and reason; then nothing was applied.
- */
-export async function applyBlueprintFile(
+type Environment = Readonly<Record<string, string | undefined>>
+type Options = Parameters<typeof applyBlueprint>[3]
+
+/** `apply FILE`: makes the file true. Throws CannotStart, with file, path and reason. */
+export const applyBlueprintFile = (
   cx: Context,
   file: string,
-  env: Readonly<Record<string, string | undefined>>,
-  { dryRun = false }: { dryRun?: boolean } = {},
-): Promise<string[]> {
+  env: Environment,
+  options: Options,
+): Promise<Applied> => explained(file, () => applyBlueprint(cx, readDocument(file), env, options))
+
+/** `BLUEPRINT=FILE`: what a start makes of the file. Throws CannotStart likewise. */
+export const startBlueprintFile = (cx: Context, file: string, env: Environment): Promise<Applied> =>
+  explained(file, () => startBlueprint(cx, readDocument(file), env))
+
+function readDocument(file: string): unknown {
   let text: string
   try {
     text = readFileSync(file, 'utf8')
@@ -29,14 +36,16 @@ export async function applyBlueprintFile(
   if (fault !== undefined) {
     throw new CannotStart(`${file}: ${fault.message.trimEnd()}\nNothing was applied.`)
   }
-  let value: unknown
   try {
-    value = document.toJS({ maxAliasCount: 0 })
+    return document.toJS({ maxAliasCount: 0 })
   } catch {
     throw new CannotStart(`${file}: aliases (*name) are not used in blueprints`)
   }
+}
+
+async function explained(file: string, apply: () => Promise<Applied>): Promise<Applied> {
   try {
-    return await applyBlueprint(cx, value, env, { dryRun })
+    return await apply()
   } catch (error) {
     if (!(error instanceof BlueprintFault)) throw error
     const lines = error.faults.map(({ path, reason }) => `${file}: ${path}: ${reason}`)

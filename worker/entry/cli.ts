@@ -9,11 +9,17 @@ import type { Context } from '../context.ts'
 import { localIssuer, readVariable } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
+import type { CommandAnswer } from './commands/answer.ts'
 
 const USAGE = `npm run allauth -- <command>
 
   migrate                              bring the database up to date
-  apply FILE [--dry-run]               make what a blueprint says exist
+  apply FILE [--dry-run] [--recreate]  make a blueprint true, over what was changed here; says what it changes first
+                                       (--dry-run: only says it), and makes again what was deleted with --recreate
+  backup FILE                          copy the embedded database while programs run on it; SECRET_KEY is not in the copy
+  restore FILE [--keep]                make the embedded database of a copy, where none is; every session and token of the
+                                       past is dead, unless --keep lets them live on
+  new-epoch                            end every session and token; for a database that its provider put back
   device create ID --type T [--group G ...] [--name N] [--key-file F]
                                        register a device; its key is in F (ID.key), made when not there
   device token ID [--key-file F] [--issuer URL]
@@ -36,6 +42,8 @@ const USAGE = `npm run allauth -- <command>
 
 const options = {
   'dry-run': { type: 'boolean' },
+  recreate: { type: 'boolean' },
+  keep: { type: 'boolean' },
   json: { type: 'boolean' },
   help: { type: 'boolean', short: 'h' },
   type: { type: 'string' },
@@ -60,9 +68,6 @@ function parse() {
   }
 }
 
-/** The answer of a command, for people and for programs; `code` is the exit code, 0 when absent. */
-type Answer = { text: string; json: unknown; code?: number }
-
 await runProgram(async () => {
   const { values, positionals } = parse()
   if (values.help || positionals.length === 0) {
@@ -70,17 +75,33 @@ await runProgram(async () => {
     return
   }
   const { text, json, code = 0 } = await run(positionals, values)
-  console.log(values.json ? JSON.stringify(json) : text)
+  if (values.json) console.log(JSON.stringify(json))
+  else if (text !== '') console.log(text)
   process.exitCode = code
 })
 
-async function run(words: readonly string[], values: Values): Promise<Answer> {
+async function run(words: readonly string[], values: Values): Promise<CommandAnswer> {
   const [noun, verb, ...rest] = words
   if (noun === 'device' && verb === 'token')
     return deviceToken(one(rest, 'which device: its id is missing'), values)
   if (noun === 'migrate') return onDatabase(async (_, migrated) => answerMigrated(migrated))
-  if (noun === 'apply')
-    return apply(one(words.slice(1), 'which blueprint: the file is missing'), values)
+  if (noun === 'apply') {
+    const file = one(words.slice(1), 'which blueprint: the file is missing')
+    const { apply } = await import('./commands/apply.ts')
+    return onDatabase((cx) => apply(cx, file, values))
+  }
+  if (noun === 'backup') {
+    const file = one(words.slice(1), 'where to: the file is missing')
+    return (await import('./commands/backup.ts')).backup(file)
+  }
+  if (noun === 'restore') {
+    const file = one(words.slice(1), 'which backup: the file is missing')
+    return (await import('./commands/restore.ts')).restore(file, values)
+  }
+  if (noun === 'new-epoch') {
+    const { newEpoch } = await import('./commands/restore.ts')
+    return onDatabase(newEpoch)
+  }
   if (noun === 'device' && verb === 'create') {
     return deviceCreate(one(rest, 'which device: its id is missing'), values)
   }
@@ -102,7 +123,7 @@ async function keyCommand(
   verb: string,
   rest: readonly string[],
   values: Values,
-): Promise<Answer> {
+): Promise<CommandAnswer> {
   const commands = await import('./keys/key_commands.ts')
   if (verb === 'list') return onDatabase(commands.answerKeyList)
   if (verb === 'status') return onDatabase(commands.answerKeyStatus)
@@ -129,8 +150,8 @@ function one(words: readonly string[], what: string): string {
 }
 
 async function onDatabase(
-  work: (cx: Context, migrated: readonly string[]) => Promise<Answer>,
-): Promise<Answer> {
+  work: (cx: Context, migrated: readonly string[]) => Promise<CommandAnswer>,
+): Promise<CommandAnswer> {
   const { explain, logToStderr, openHost } = await import('./host.ts')
   const host = await openHost(process.env, logToStderr, { isCommandLine: true })
   try {
@@ -146,7 +167,7 @@ async function onDatabase(
   }
 }
 
-function answerMigrated(migrated: readonly string[]): Answer {
+function answerMigrated(migrated: readonly string[]): CommandAnswer {
   return {
     text:
       migrated.length === 0 ? 'no changes' : migrated.map((name) => `applied ${name}`).join('\n'),
@@ -154,19 +175,7 @@ function answerMigrated(migrated: readonly string[]): Answer {
   }
 }
 
-function apply(file: string, values: Values): Promise<Answer> {
-  return onDatabase(async (cx) => {
-    const { applyBlueprintFile } = await import('./blueprint_file.ts')
-    const dryRun = values['dry-run'] ?? false
-    const changes = await applyBlueprintFile(cx, file, process.env, { dryRun })
-    return {
-      text: changes.length === 0 ? 'no changes' : changes.join('\n'),
-      json: { changes, dry_run: dryRun },
-    }
-  })
-}
-
-async function deviceCreate(id: string, values: Values): Promise<Answer> {
+async function deviceCreate(id: string, values: Values): Promise<CommandAnswer> {
   const { type } = values
   if (type === undefined) throw new CannotStart('Say which kind of device it is: --type T')
   const { deviceInput } = await import('../devices/device_schema.ts')
@@ -238,7 +247,7 @@ function readKey(file: string): JWK {
 const ALGORITHMS: Record<string, string> = { OKP: 'EdDSA', EC: 'ES256', RSA: 'RS256' }
 
 /** RFC 7523 §2.2: the device signs an assertion about itself and gets a token for mProxy. */
-async function deviceToken(id: string, values: Values): Promise<Answer> {
+async function deviceToken(id: string, values: Values): Promise<CommandAnswer> {
   const file = values['key-file'] ?? `${id}.key`
   const issuer =
     values.issuer ??
@@ -305,7 +314,7 @@ async function call(
   return body
 }
 
-async function registrationTokenCreate(cx: Context, values: Values): Promise<Answer> {
+async function registrationTokenCreate(cx: Context, values: Values): Promise<CommandAnswer> {
   const { createInitialAccessToken, initialAccessTokenInput } = await import(
     '../oauth/registration/initial_access_tokens.ts'
   )
@@ -334,7 +343,11 @@ function wholeNumber(option: string, text: string | undefined): number | undefin
 }
 
 /** Exit code 1 when a rule is broken. */
-async function linkingCheck(cx: Context, client_id: string, values: Values): Promise<Answer> {
+async function linkingCheck(
+  cx: Context,
+  client_id: string,
+  values: Values,
+): Promise<CommandAnswer> {
   const { checkLinking, describeChecked, isPassed } = await import('./linking/check.ts')
   // The data of the check is also taken away when a person stops it.
   const stop = new AbortController()
@@ -351,14 +364,14 @@ async function linkingCheck(cx: Context, client_id: string, values: Values): Pro
   }
 }
 
-async function setupLink(cx: Context): Promise<Answer> {
+async function setupLink(cx: Context): Promise<CommandAnswer> {
   const { createSetupLink } = await import('../identity/setup.ts')
   const link = await createSetupLink(cx)
   if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
   return { text: link, json: { setup_link: link } }
 }
 
-async function explainRefusal(reason: string): Promise<Answer> {
+async function explainRefusal(reason: string): Promise<CommandAnswer> {
   const { SENTENCES } = await import('./refusal_sentences.ts')
   const [, sentence] = Object.entries(SENTENCES).find(([name]) => name === reason) ?? []
   if (sentence === undefined) throw new CannotStart(`The log has no reason "${reason}".`)

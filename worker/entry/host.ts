@@ -30,7 +30,6 @@ import {
 } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { ensureFirstOperator } from '../identity/setup.ts'
-import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { keyStatus } from '../keys/resealing.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
@@ -41,7 +40,8 @@ import {
   listIndispensable,
   proveSecretKey,
 } from '../stored_secrets.ts'
-import { applyBlueprintFile } from './blueprint_file.ts'
+import { issuerPath } from '../web/issuer_path.ts'
+import { startBlueprintFile } from './blueprint_file.ts'
 import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
@@ -106,6 +106,7 @@ export async function openHost(
     db: database,
     now: () => Math.floor(Date.now() / 1000),
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    pause: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     log,
     fetch,
     background(promise) {
@@ -159,9 +160,9 @@ export async function startHost(env: Environment, log: Log) {
       await ensureFirstOperator(cx, admin_email, admin_password)
     }
     if (blueprint !== undefined) {
-      for (const line of await applyBlueprintFile(cx, blueprint, env)) {
-        log('info', 'blueprint', { change: line })
-      }
+      const { changes, left } = await startBlueprintFile(cx, blueprint, env)
+      for (const line of changes) log('info', 'blueprint', { change: line })
+      for (const line of left) log('info', 'blueprint', { left: line })
     }
   } catch (error) {
     await host.close()

@@ -5,6 +5,7 @@ import type { Reason } from '../refusals.ts'
 export const SENTENCES: Readonly<Record<Reason, string>> = {
   // Requests
   bad_encoding: 'The request has bytes that are not valid UTF-8, or a broken percent-encoding.',
+  bad_host: 'The Host header is not the name or address of a host.',
   body_too_large: 'The body is longer than this endpoint reads.',
   duplicate_parameter: 'A parameter comes more than once, and may come once.',
   missing_parameter: 'A parameter that this endpoint or grant needs is not there or empty.',
@@ -52,7 +53,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     '`exp` of the assertion is too far ahead: more than 5 minutes for a client or device, an hour for an issuer.',
   assertion_not_yet_valid:
     'The assertion is signed rightly but its `nbf` lies in the future: the clock of its signer is ahead.',
-  assertion_replayed: 'The assertion was used before; each is good once.',
+  assertion_replayed:
+    'The assertion was used before; each is good once. Or it is older than the restore of a backup.',
   assertion_typ: '`typ` in the header of the assertion is that of some other kind of JWT.',
   bad_assertion:
     'The assertion is not a JWT, names nobody, or has a header member of the wrong type.',
@@ -92,6 +94,10 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   several_methods: 'The request authenticates the client in more than one way.',
   unknown_client:
     'No client or device has this id, or the document at its address is not usable; for pages, also a client that is disabled.',
+  unfinished_requests_per_address:
+    'Too many sign-ins or device codes were begun from this address and not finished (settings unfinished_requests_per_address, request_ttl).',
+  too_many_wrong_secrets:
+    'Too many wrong secrets of this client or device came from this address (settings secret_attempts_per_address, login_attempts_window).',
   wrong_secret: 'The secret is not that of the client or device, or it has run out.',
 
   // Proofs of possession
@@ -118,7 +124,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The key in the header of the DPoP proof is missing, private, or unfit for its algorithm.',
   proof_not_yet_valid:
     '`nbf` of the DPoP proof lies in the future: the clock of the client is ahead.',
-  proof_replayed: 'The DPoP proof was used before; each is good once.',
+  proof_replayed:
+    'The DPoP proof was used before; each is good once. Or it is older than the restore of a backup.',
   proof_too_long: 'The DPoP proof is longer than 8 KiB.',
   proof_too_old:
     '`iat` of the DPoP proof is more than 5 minutes ago: kept too long, or a clock is behind.',

@@ -13,9 +13,9 @@ import {
   noParties,
 } from '../context.ts'
 import { type Config, describeFaults, readEnvironment } from '../environment.ts'
-import { issuerPath } from '../issuer_path.ts'
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
+import { issuerPath } from '../web/issuer_path.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
@@ -65,6 +65,7 @@ function open(
     db: openRemoteDatabase({ url: config.database_url, authToken: config.database_auth_token }),
     now: () => Math.floor(Date.now() / 1000),
     random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    pause: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     log,
     // Cloudflare resolves the name itself, and its network reaches nothing private.
     fetch: guardFetch(

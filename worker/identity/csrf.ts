@@ -3,12 +3,12 @@
 // form nor sign a person in as somebody else. The headers in which browsers name the origin of a
 // request are checked as well.
 import type { Context } from '../context.ts'
-import { readCookie, writeCookie } from '../cookies.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form, Http } from '../http.ts'
 import { english } from '../pages/messages.ts'
 import type { Reason } from '../refusals.ts'
+import { readCookie, writeCookie } from '../web/cookies.ts'
 import { readSessionCookie } from './sessions.ts'
 
 const COOKIE = 'visit'

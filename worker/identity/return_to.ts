@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts'
 import { verifyMac } from '../crypto.ts'
 import type { Form } from '../http.ts'
-import { issuerPath } from '../issuer_path.ts'
+import { issuerPath } from '../web/issuer_path.ts'
 
 const MAX = 8192
 

@@ -4,11 +4,11 @@
 // sign-out, and with its user. The caller decides which person may start one.
 
 import { as, type Context } from '../context.ts'
-import { readCookie, writeCookie } from '../cookies.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import type { Http } from '../http.ts'
+import { readCookie, writeCookie } from '../web/cookies.ts'
 import {
   deleteEndedSessions,
   deleteSession,

@@ -5,6 +5,7 @@ import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import { type session, setup_link, user } from '../db/schema.ts'
 import {
+  COUNTER_JUMP,
   type Condition,
   condition,
   insertWhere,
@@ -207,6 +208,19 @@ export const consumeSetupLink = (cx: Context, hash: string): Statement<{ hash: s
 /** A condition: this request consumed the link. */
 export const setupLinkIsMine = (cx: Context, hash: string): Condition =>
   condition`exists (select 1 from setup_link where hash = ${hash} and redeemed_by = ${cx.rid})`
+
+/**
+ * Moves the counters of all users ahead: a version that was seen once names nothing else, and
+ * whatever was issued to somebody before is dead.
+ */
+export const jumpUsers = (): Statement =>
+  sql`update user set version = version + ${COUNTER_JUMP}, epoch = epoch + ${COUNTER_JUMP}`
+
+/** Sessions and set-up links: whoever had one has it no more. */
+export const deleteAllSessions = (): readonly Statement[] => [
+  sql`delete from session`,
+  sql`delete from setup_link`,
+]
 
 export const deleteOldSetupLinks = (cx: Context): Statement =>
   sql`delete from setup_link where expires_at <= ${cx.now()}`

@@ -9,7 +9,7 @@
 import { Hono } from 'hono'
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, z } from '../api.ts'
-import type { Env } from '../http.ts'
+import { crossOrigin, type Env } from '../http.ts'
 import { revokedKeySchema, revokeKey } from './key_revocation.ts'
 import { describeKey, describeKeys, keySchema } from './key_status.ts'
 import { paserks } from './paseto.ts'
@@ -19,10 +19,11 @@ import { JWKS_MAX_AGE, jwks, makeSuccessor } from './signing_keys.ts'
 /** Database round trips: 0 warm, 1 cold; the PASERKs one more while there is no such key. */
 export function jwksRoutes(): Hono<Env> {
   return new Hono<Env>()
+    .use('/.well-known/jwks.json', crossOrigin(['GET', 'HEAD']))
+    .use('/.well-known/paserk.json', crossOrigin(['GET', 'HEAD']))
     .get('/.well-known/jwks.json', async (c) => {
       // Cacheable: with no-store, readers such as Hasura would fetch it every second.
       c.header('Cache-Control', `public, max-age=${JWKS_MAX_AGE}`)
-      c.header('Access-Control-Allow-Origin', '*')
       return c.json(await jwks(c.var.cx))
     })
     .get('/.well-known/paserk.json', async (c) => {
@@ -31,7 +32,6 @@ export function jwksRoutes(): Hono<Env> {
       // cached.
       const isEmpty = found.keys.length === 0
       c.header('Cache-Control', isEmpty ? 'no-cache' : `public, max-age=${JWKS_MAX_AGE}`)
-      c.header('Access-Control-Allow-Origin', '*')
       return c.json(found)
     })
 }

@@ -21,6 +21,8 @@ export function pageHeaders(
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')
+  // A window that opened this page gets no hold of it, nor this page of that window.
+  c.header('Cross-Origin-Opener-Policy', 'same-origin')
   // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
   c.header('Referrer-Policy', 'same-origin')
   c.header('Cache-Control', 'no-store')

@@ -1,7 +1,7 @@
 // What a person allowed applications: operators see and end it through the API, the person on a page of ours. Taken
 // back means that tokens are dead, codes too, and that the application has to ask again.
 import { describe, expect, test } from 'vitest'
-import { device_authorization } from '../../../worker/db/schema.ts'
+import { device_authorization } from '../../../worker/db/oauth_schema.ts'
 import { insertInto, sql } from '../../../worker/db/sql.ts'
 import { digestOf } from '../../../worker/oauth/authorization_details.ts'
 import { createClient } from '../../../worker/oauth/clients/clients.ts'

@@ -179,13 +179,16 @@ describe('a push', () => {
     ['with an unknown prompt', { prompt: 'x' }, 'invalid_request'],
     ['with a bad id_token_hint', { id_token_hint: 'x' }, 'invalid_request'],
     ['with a state twice', { state: ['a', 'b'] }, 'invalid_request'],
-    ['with the client_id of another', { client_id: 'app' }, 'invalid_request'],
+    ['with the client_id of another', { client_id: 'app' }, 'invalid_client'],
     ['with a request that is no JWT', { request: 'x' }, 'invalid_request_object'],
   ]
   test.each(refused)('%s is refused, and nothing is kept', async (_, changes, error) => {
     const { worker } = await startWeb()
     const answer = await push(worker, changes)
-    expect([answer.status, answer.body.error]).toEqual([400, error])
+    expect([answer.status, answer.body.error]).toEqual([
+      error === 'invalid_client' ? 401 : 400,
+      error,
+    ])
     expect(answer.headers.get('cache-control')).toBe('no-store')
     expect(await rowsOf(worker, 'authorization_request')).toEqual([])
   })

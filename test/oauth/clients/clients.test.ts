@@ -140,7 +140,7 @@ describe('a client', () => {
     const patch = (tag: string) =>
       call('PATCH', '/v1/clients/matched', { client_name: tag }, { headers: { 'if-match': tag } })
     expect((await patch('"2"')).status).toBe(412)
-    expect((await patch('W/"1"')).status).toBe(412)
+    expect((await patch('W/"2"')).status).toBe(412)
     expect((await patch('"1"')).status).toBe(200)
     expect((await patch('"1"')).status).toBe(412)
     expect((await patch('*')).status).toBe(200)

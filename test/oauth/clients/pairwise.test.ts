@@ -334,8 +334,8 @@ describe('a sector_identifier_uri', () => {
   })
 
   test('in a blueprint is fetched when something changes, and its fault names the place', async () => {
-    const apply = (client: ClientInput) =>
-      applyBlueprint(worker.context(), { clients: [client] }, {})
+    const apply = async (client: ClientInput) =>
+      (await applyBlueprint(worker.context(), { clients: [client] }, {})).changes
     expect(await apply(of(SECTOR))).toEqual(['created client a'])
     expect(await apply(of(SECTOR))).toEqual([])
     expect(fetches).toBe(1)

@@ -4,7 +4,7 @@ import * as oauth from 'oauth4webapi'
 import * as client from 'openid-client'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { changeSettings } from '../../../worker/admin/settings_change.ts'
-import { allowed_scope } from '../../../worker/db/schema.ts'
+import { allowed_scope } from '../../../worker/db/oauth_schema.ts'
 import { insertInto, sql } from '../../../worker/db/sql.ts'
 import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
@@ -656,7 +656,7 @@ describe('the setting', () => {
       client_id: `ops-${crypto.randomUUID()}`,
       client_secret: SECRET,
       grant_types: ['client_credentials'],
-      scope: 'settings:write settings:read',
+      scope: 'manage',
     })
     const [ops] = await worker
       .context()

@@ -83,6 +83,16 @@ export class EmbeddedConnection {
     guarded(() => this.#transaction(() => this.#db.exec(text)))
   }
 
+  /** Reads the whole file, and answers what is wrong with it, a line for each fault. */
+  check(): string[] {
+    return guarded(() => {
+      const pages = this.#db.prepare('PRAGMA integrity_check').all() as Record<string, unknown>[]
+      const references = this.#db.prepare('PRAGMA foreign_key_check').all()
+      const lines = pages.map((row) => String(row['integrity_check'])).filter((one) => one !== 'ok')
+      return [...lines, ...references.map(() => 'a row refers to one that is not there')]
+    })
+  }
+
   close(): void {
     this.#cache.clear()
     this.#db.close()

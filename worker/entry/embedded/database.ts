@@ -265,6 +265,7 @@ function atRunTime(error: unknown): unknown {
     : error
 }
 
+/** The absolute path of a `file:` URL. Throws DatabaseUnusable. */
 export function databasePath(url: string): string {
   const shape = /^file:(?:\/\/(?:localhost)?(?=\/))?([^?#]+)$/i.exec(url)
   let path: string | undefined

@@ -1,6 +1,6 @@
 // The table `allowed_scope`: scopes that a person allowed a client, remembered so that the person
 // is asked once.
-import { allowed_scope } from '../../db/schema.ts'
+import { allowed_scope } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

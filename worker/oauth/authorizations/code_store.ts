@@ -4,7 +4,7 @@
 // conditions hold again when the batch is repeated with the same `rid`.
 
 import type { Context } from '../../context.ts'
-import { authorization_code } from '../../db/schema.ts'
+import { authorization_code } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

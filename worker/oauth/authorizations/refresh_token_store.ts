@@ -1,7 +1,7 @@
 // The table `refresh_token`, and `head` of its family in `authorization`: statements, no rules.
 // Rows are immutable; the one good token of a family is its head, or a child of it. All conditions
 // hold again when the batch is repeated.
-import { refresh_token } from '../../db/schema.ts'
+import { refresh_token } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,

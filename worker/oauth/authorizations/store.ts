@@ -1,7 +1,7 @@
 // The table `authorization`: statements, no rules. All conditions hold again when a batch is
 // repeated with the same `rid`.
 import type { Context } from '../../context.ts'
-import { authorization } from '../../db/schema.ts'
+import { authorization } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,
@@ -73,6 +73,12 @@ export const revokeAuthorization = (id: string, now: number, condition: Conditio
 
 export const isAuthorizationLive = (id: string): Condition =>
   condition`exists (select 1 from authorization where id = ${id} and revoked_at is null)`
+
+/** Ends every sign-in, and codes that wait: of a past of which nobody knows what was revoked. */
+export const endAllAuthorizations = (cx: Context): readonly Statement[] => [
+  sql`update authorization set revoked_at = ${cx.now()} where revoked_at is null`,
+  sql`delete from authorization_code where redeemed_by is null`,
+]
 
 /**
  * Deletes authorizations that have ended, and ids of assertions that have run out and so cannot be

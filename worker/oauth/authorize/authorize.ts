@@ -5,7 +5,7 @@ import { narrowedRightsOf } from '../../access/narrowed_rights.ts'
 import { permissionsEverywhere, rightsOf } from '../../access/rights.ts'
 import { as, type Context } from '../../context.ts'
 import { encodeBase64url, mac, randomId, randomToken, sha256 } from '../../crypto.ts'
-import { type Condition, join, type Statement, scalar } from '../../db/sql.ts'
+import { type Condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
@@ -53,10 +53,11 @@ import {
   detailsOfRequest,
   findClientOfRequest,
   findRequest,
-  insertRequest,
+  insertRequestWhere,
   isOpen,
 } from './request_store.ts'
 import { type Outcome, type Target, toClient } from './response.ts'
+import { storedText, tooManyUnfinished, unfinishedRequests } from './unfinished_requests.ts'
 
 // --- looking ----------------------------------------------------------------------------------
 
@@ -251,17 +252,37 @@ async function storeRequest(
   const reference = randomToken(cx)
   const id_hash = sha256(reference)
   const created_at = cx.now()
-  await cx.db.write(
-    insertRequest({
-      id_hash,
-      client_id: request.client_id,
-      parameters: JSON.stringify(kept),
-      created_at,
-      expires_at: created_at + settings.request_ttl,
-      pushed: 0,
-    }),
-  )
+  const row = {
+    id_hash,
+    client_id: request.client_id,
+    parameters: storedText(kept),
+    created_at,
+    expires_at: created_at + settings.request_ttl,
+    pushed: 0,
+  }
+  const unfinished = session === undefined ? unfinishedRequests(cx, settings) : null
+  const { count } = await cx.db.write({
+    count: unfinished?.take ?? null,
+    insert: insertRequestWhere(row, unfinished?.isWithin ?? TRUE),
+  })
+  if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
   return reference
+}
+
+/**
+ * Takes a request out of the count of unfinished ones: goes before its deletion, whose repetition
+ * then gives nothing back. Of the address that finishes it, which is mostly the one that began.
+ */
+export function finishRequest(
+  cx: Context,
+  id_hash: string,
+  settings: Settings,
+  condition: Condition = TRUE,
+): Statement | null {
+  const unfinished = unfinishedRequests(cx, settings)
+  return unfinished === null
+    ? null
+    : sql`${unfinished.giveBack} and ${isOpen(cx, id_hash)} and ${condition}`
 }
 
 /** The path at which a stored request goes on. */
@@ -355,6 +376,7 @@ export async function issueCode(
   const answers = await cx.db.write({
     insert: insertCode(row, mayIssue),
     remember: remember ? rememberAllowed(cx, client, request, allowance, details, issued) : null,
+    finished: stored === null ? null : finishRequest(cx, stored.id_hash, settings, issued),
     request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),

@@ -15,7 +15,15 @@ import { clientDigest } from '../clients/client_digest.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink, type Preset, VENDORS } from '../clients/presets.ts'
 import { formTargetOf, placeOf } from '../clients/redirect_uris.ts'
-import { consentPath, issueCode, loginPath, lookAt, pathOf, requestEnded } from './authorize.ts'
+import {
+  consentPath,
+  finishRequest,
+  issueCode,
+  loginPath,
+  lookAt,
+  pathOf,
+  requestEnded,
+} from './authorize.ts'
 import { decide, type NextStep, type Situation } from './decision.ts'
 import { introduce } from './introduction.ts'
 import { deleteRequest, isOpen, listObjectNames } from './request_store.ts'
@@ -194,6 +202,7 @@ async function deny(cx: Context, { client, request, stored }: Situation, { sessi
       { type: 'authorization.denied', subject_id: user_id, data: { client_id } },
       isOpen(cx, stored.id_hash),
     ),
+    finished: finishRequest(cx, stored.id_hash, await loadSettings(cx)),
     request: deleteRequest(stored.id_hash),
   })
   return toClient(cx, client, request, {

@@ -194,8 +194,8 @@ const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
 /**
- * The question to the person, as rows of the table of allowed scopes. Access that lasts is a part of
- * it, whether its scope was named or not.
+ * The question to the person, as rows of the table of allowed scopes. Access that lasts is a part
+ * of it, whether its scope was named or not.
  */
 export const toAllow = (
   client: Client,

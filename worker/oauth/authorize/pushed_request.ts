@@ -4,6 +4,7 @@
 // a page that is loaded again does not end it.
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
+import { join, TRUE } from '../../db/sql.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
@@ -29,6 +30,7 @@ import {
 } from './request.ts'
 import { openRequestObject } from './request_object.ts'
 import { findRequest, insertRequestWhere, updatePushedRequest } from './request_store.ts'
+import { storedText, tooManyUnfinished, unfinishedRequests } from './unfinished_requests.ts'
 
 /** RFC 9126 §2.2. */
 export type PushedRequestAnswer = { request_uri: string; expires_in: number }
@@ -76,12 +78,18 @@ async function keepRequest(
   const row = {
     id_hash: sha256(reference),
     client_id: client.client_id,
-    parameters: JSON.stringify(kept),
+    parameters: storedText(kept),
     created_at,
     expires_at: created_at + settings.par_ttl,
     pushed: 1,
   }
-  await writeAs(as(cx, caller), caller, insertRequestWhere(row, isProven(cx, caller)))
+  const unfinished = caller.method === 'none' ? unfinishedRequests(cx, settings) : null
+  const within = join([isProven(cx, caller), unfinished?.isWithin ?? TRUE], ' and ')
+  const { count } = await writeAs(as(cx, caller), caller, {
+    count: unfinished?.take ?? null,
+    insert: insertRequestWhere(row, within),
+  })
+  if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
   return { request_uri: `${REQUEST_URI_PREFIX}${reference}`, expires_in: settings.par_ttl }
 }
 

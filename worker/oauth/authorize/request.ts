@@ -7,6 +7,7 @@ import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
 import type { Reason } from '../../refusals.ts'
+import { ACR_VALUES } from '../acr.ts'
 import { type Detail, readDetails } from '../authorization_details.ts'
 import { CLAIMS_MAX, type ClaimsRequest, readClaimsParameter, withinRegistered } from '../claims.ts'
 import { type Client, isResource } from '../clients/client_metadata.ts'
@@ -381,7 +382,7 @@ const DISPLAYS = ['page', 'popup', 'touch', 'wap']
 function checkAuthenticationContext(_cx: Context, client: Client, form: Form) {
   const acr_values = once(form, 'acr_values', 1000)
     ?.split(' ')
-    .filter((one) => one !== '')
+    .filter((one) => ACR_VALUES.includes(one))
   return { acr_values: acr_values ?? client.default_acr_values }
 }
 

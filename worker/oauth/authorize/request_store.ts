@@ -1,11 +1,10 @@
 // The table `authorization_request`: requests on their way through login and consent. Statements,
 // no rules.
 import type { Context } from '../../context.ts'
-import { authorization_request } from '../../db/schema.ts'
+import { authorization_request } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,
-  insertInto,
   insertWhere,
   list,
   type Scalar,
@@ -18,10 +17,7 @@ import type { ClientRow } from '../clients/store.ts'
 
 export type RequestRow = typeof authorization_request.$inferSelect
 
-export const insertRequest = (row: RequestRow): Statement =>
-  insertInto(authorization_request, row, sql<never>`on conflict (id_hash) do nothing`)
-
-/** Stores a request that its client pushes, if `condition` holds. */
+/** Stores a request, if `condition` holds. */
 export const insertRequestWhere = (row: RequestRow, condition: Condition): Statement =>
   insertWhere(authorization_request, row, condition, sql<never>`on conflict (id_hash) do nothing`)
 
@@ -58,6 +54,8 @@ export const isOpen = (cx: Context, id_hash: string): Condition =>
 
 export const deleteRequest = (id_hash: string, when: Condition = TRUE): Statement =>
   sql`delete from authorization_request where id_hash = ${id_hash} and ${when}`
+
+export const deleteAllRequests = (): Statement => sql`delete from authorization_request`
 
 /** For the timer. */
 export const deleteOldRequests = (cx: Context): Statement =>

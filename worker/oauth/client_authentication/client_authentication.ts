@@ -6,6 +6,7 @@
 // Leaves the rights of a caller to the grants.
 
 import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
+import { findGuesses, judgeSecret } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -85,6 +86,7 @@ export function callerReads(cx: Context, { client_id, method }: PresentedCredent
     secrets: hasSecret ? listSecretsOf(client_id) : null,
     device: isClient ? null : findDeviceById(client_id),
     credentials: isClient || method === 'none' ? null : credentialsOf(client_id),
+    guesses: hasSecret ? findGuesses(cx, client_id) : null,
   }
 }
 
@@ -93,7 +95,7 @@ export type CallerRows = Answers<ReturnType<typeof callerReads>>
 /**
  * Verifies the presented credentials. Consumes nothing: `writeAs` consumes an assertion with the
  * rest. Throws OAuthError invalid_client, with the same words for an unknown, disabled or wrong
- * client.
+ * client, and too_many_requests. One round trip for a wrong secret.
  */
 export async function authenticate(
   cx: Context,
@@ -120,8 +122,9 @@ export async function authenticate(
     // FAPI 2.0 §5.3.2.1; registration refuses such a client now, but an older one may be stored
     if (isFapi(client) && method !== 'private_key_jwt') throw invalidClient('method_of_profile')
     if ('client_secret' in presented) {
-      if (!verifyClientSecret(cx, rows.secrets, presented.client_secret))
-        throw invalidClient('wrong_secret')
+      const { client_secret } = presented
+      const compare = () => verifyClientSecret(cx, rows.secrets, client_secret)
+      if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
     }
     const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
     return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
@@ -135,7 +138,9 @@ export async function authenticate(
     return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
   }
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
-  if (!verifyDeviceSecret(live, presented.client_secret)) throw invalidClient('wrong_secret')
+  const { client_secret } = presented
+  const compare = () => verifyDeviceSecret(live, client_secret)
+  if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
   return { kind: 'device', id, method, device, proofs: [], cnf: null }
 }
 
@@ -257,7 +262,11 @@ function acceptClaims(
   if (exp > now + ASSERTION_TTL_MAX) throw invalidClient('assertion_lives_too_long')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255)
     throw invalidClient('assertion_jti')
-  return { hash: sha256(`${client_id}\n${jti}`), expires_at: Math.ceil(exp) }
+  return {
+    hash: sha256(`${client_id}\n${jti}`),
+    issued_at: typeof iat === 'number' ? Math.floor(iat) : Math.floor(exp) - ASSERTION_TTL_MAX,
+    expires_at: Math.ceil(exp),
+  }
 }
 
 // --- writing as the caller --------------------------------------------------------------------

@@ -108,8 +108,9 @@ export async function checkProof(
   // No client id has a space, so this never equals the stored id of an assertion (`client_id`, line
   // feed, `jti`).
   const hash = sha256(`dpop proof\n${jkt}\n${jti}`)
-  const use = { hash, expires_at: Math.ceil(iat) + PROOF_AGE_MAX + 1, kind: 'dpop' } as const
-  return { jkt, alg, use }
+  const issued_at = Math.floor(iat)
+  const expires_at = Math.ceil(iat) + PROOF_AGE_MAX + 1
+  return { jkt, alg, use: { hash, issued_at, expires_at, kind: 'dpop' } }
 }
 
 /**

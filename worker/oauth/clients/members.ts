@@ -3,7 +3,7 @@
 // defaults and the stored form derive from it (client_metadata.ts); contradictions between members
 // are member_faults.ts's. The effect of a member stands where it is obeyed.
 import { idSchema } from '../../access/principals.ts'
-import { z } from '../../api.ts'
+import { lineSchema, z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
@@ -33,12 +33,7 @@ export const AUTH_METHODS = [
 ] as const
 export type AuthMethod = (typeof AUTH_METHODS)[number]
 
-const text = (max: number) =>
-  z
-    .string()
-    .min(1)
-    .max(max)
-    .regex(/^[^\p{Cc}\p{Bidi_C}]*$/u, 'must not have control characters')
+const text = lineSchema
 
 const uris = (max: number) => z.array(z.string().min(1).max(2048)).max(max)
 

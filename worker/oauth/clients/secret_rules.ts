@@ -2,19 +2,19 @@
 // secrets through client_secrets.ts.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { equalText, randomId, sha256 } from '../../crypto.ts'
+import { equalText, looksRandom, randomId, sha256 } from '../../crypto.ts'
 import type { SecretRow } from './store.ts'
 
-// A secret that an operator chooses must be as long as a random one. 32 characters, with
-// eight or more different ones, cannot be guessed, so a fast hash protects them as well as a slow
-// one would, and no request to the token endpoint pays for a password hash. Passwords that people
-// remember never go through here.
+// A secret that an operator chooses must be as long as a random one, and look like one. 32 random
+// characters cannot be guessed, so a fast hash protects them as well as a slow one would, and no
+// request to the token endpoint pays for a password hash. Passwords that people remember never go
+// through here.
 export const secretSchema = z
   .string()
   .min(32)
   .max(512)
   .regex(/^[\x21-\x7e]+$/, 'must be visible ASCII without spaces')
-  .refine((text) => new Set(text).size >= 8, 'must look random: take openssl rand -base64 32')
+  .refine(looksRandom, 'must look random: take openssl rand -base64 32')
 
 /** Whether a presented secret is one of the client's that have not run out. */
 export function verifyClientSecret(

@@ -1,6 +1,7 @@
 // The tables `client` and `client_secret`, and all rows that are deleted with a client.
-import { client, client_secret } from '../../db/schema.ts'
+import { client, client_secret } from '../../db/oauth_schema.ts'
 import {
+  COUNTER_JUMP,
   type Condition,
   condition,
   insertWhere,
@@ -191,3 +192,7 @@ export const deleteSecret = (client_id: string, id: string): Statement =>
 /** For the timer: secrets that have run out. */
 export const deleteExpiredSecrets = (now: number): Statement =>
   sql`delete from client_secret where expires_at <= ${now}`
+
+/** Moves the counters of all clients ahead, as `jumpUsers` does those of people. */
+export const jumpClients = (): Statement =>
+  sql`update client set version = version + ${COUNTER_JUMP}, epoch = epoch + ${COUNTER_JUMP}`

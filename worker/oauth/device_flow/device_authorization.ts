@@ -3,11 +3,13 @@
 // device's tokens are token/grants/device_code.ts's.
 import type { Context } from '../../context.ts'
 import { mac, macs, randomId, randomToken, sha256 } from '../../crypto.ts'
+import { join, TRUE } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { checkDetails, checkResource, checkScope } from '../authorize/request.ts'
+import { tooManyUnfinished, unfinishedRequests } from '../authorize/unfinished_requests.ts'
 import {
   authenticate,
   type Caller,
@@ -73,9 +75,11 @@ async function giveCodes(
   const hash = sha256(device_code)
   const now = cx.now()
   const expires_in = settings.device_code_ttl
+  const unfinished = caller.method === 'none' ? unfinishedRequests(cx, settings) : null
   for (;;) {
     const user_code = randomUserCode(cx)
-    const { row } = await writeAs(cx, caller, {
+    const { row, count } = await writeAs(cx, caller, {
+      count: unfinished?.take ?? null,
       insert: insertDeviceAuthorization(
         {
           hash,
@@ -99,10 +103,11 @@ async function giveCodes(
           redeemed_by: null,
           epoch: 0,
         },
-        isProven(cx, caller),
+        join([isProven(cx, caller), unfinished?.isWithin ?? TRUE], ' and '),
       ),
       row: findDeviceAuthorization(hash),
     })
+    if ((count[0]?.count ?? 0) > (unfinished?.max ?? 0)) throw tooManyUnfinished(settings)
     // Another row has that user code already, so another is drawn.
     if (row.length === 0) continue
     const verification_uri = `${cx.config.issuer}/device`

@@ -1,7 +1,7 @@
 // The table `device_authorization`: statements, no rules. One person decides a row once, and the
 // client redeems it once, each by one conditional UPDATE that reads the state of its moment.
 import type { Context } from '../../context.ts'
-import { device_authorization } from '../../db/schema.ts'
+import { device_authorization } from '../../db/oauth_schema.ts'
 import {
   type Condition,
   condition,
@@ -165,6 +165,8 @@ export const isDeviceAuthorizationMine = (cx: Context, hash: string): Condition 
 
 /** Seconds for which a code that ran out is kept, so that the device learns that it did. */
 const KEPT_TTL = 3600
+
+export const deleteAllDeviceAuthorizations = (): Statement => sql`delete from device_authorization`
 
 /** For the timer. */
 export const deleteOldDeviceAuthorizations = (cx: Context): Statement =>

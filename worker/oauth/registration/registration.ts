@@ -3,7 +3,7 @@
 // operator did not put into the token. Metadata that it may submit are submitted_metadata.ts's,
 // later changes registration_management.ts's.
 import { findPrincipal } from '../../access/principals.ts'
-import { addressKey, limit } from '../../attempts.ts'
+import { addressKey, findGuesses, judgeSecret, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import type { Condition, Statement } from '../../db/sql.ts'
@@ -120,10 +120,18 @@ export async function createRegistration(
   return { client: parseClient(row), registration_access_token, client_secret }
 }
 
-/** Throws OAuthError invalid_token. One round trip. */
+/** Owner of all initial access tokens where wrong ones are counted: they belong to no client. */
+const GUESSED = 'initial access tokens'
+
+/** Throws OAuthError invalid_token, too_many_requests. One round trip, two for a wrong token. */
 async function permitOf(cx: Context, token: string): Promise<Permit> {
-  const [row] = await cx.db.read(findInitialAccessTokenByHash(sha256(token)))
-  if (row === undefined) throw badToken('unknown_initial_access_token')
+  const { rows, guesses } = await cx.db.read({
+    rows: findInitialAccessTokenByHash(sha256(token)),
+    guesses: findGuesses(cx, GUESSED),
+  })
+  const [row] = rows
+  const isRight = await judgeSecret(cx, GUESSED, guesses, () => row !== undefined)
+  if (!isRight || row === undefined) throw badToken('unknown_initial_access_token')
   if (row.expires_at !== null && row.expires_at <= cx.now()) {
     throw badToken('initial_access_token_expired')
   }

@@ -1,6 +1,7 @@
 // Management of a registration by the client itself, with its registration access token (RFC 7592):
 // it reads, changes and removes its registration, and never widens its own power.
 import { ID_PATTERN } from '../../access/principals.ts'
+import { findGuesses, judgeSecret } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomToken, sha256 } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
@@ -42,14 +43,16 @@ async function clientOf(
   token: string,
 ): Promise<{ row: ClientRow; secrets: SecretRow[] }> {
   if (!ID_PATTERN.test(id)) throw badToken('bad_client_id')
-  const { clients, secrets } = await cx.db.read({
+  const { clients, secrets, guesses } = await cx.db.read({
     clients: findClientById(id),
     secrets: listSecretsOf(id),
+    guesses: findGuesses(cx, id),
   })
   const [row] = clients
   const hash = row?.registration_token_hash
   if (row === undefined || hash == null) throw badToken('not_registered_by_itself')
-  if (!equalText(hash, sha256(token))) throw badToken('other_registration_token')
+  const compare = () => equalText(hash, sha256(token))
+  if (!(await judgeSecret(cx, id, guesses, compare))) throw badToken('other_registration_token')
   if (row.status !== 'active') throw badToken('client_disabled')
   return { row, secrets }
 }

@@ -1,7 +1,7 @@
 // The tables `initial_access_token` and `initial_access_token_use`. Clients themselves are
 // clients/store.ts's.
 import type { Context } from '../../context.ts'
-import { initial_access_token } from '../../db/schema.ts'
+import { initial_access_token } from '../../db/oauth_schema.ts'
 import { type Condition, condition, insertInto, type Statement, sql } from '../../db/sql.ts'
 
 type Row = typeof initial_access_token.$inferSelect

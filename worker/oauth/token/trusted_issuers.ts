@@ -96,8 +96,12 @@ export async function verifyAssertion(
   if (typeof sub !== 'string' || sub === '') throw refused('assertion_subject')
   if (typeof jti !== 'string' || jti === '' || jti.length > 255) throw refused('assertion_jti')
   // No client id has a space: these ids and those of client assertions never meet.
-  const hash = sha256(`grant of ${iss}\n${jti}`)
-  return { hash, expires_at: Math.ceil(exp), kind: 'grant' }
+  return {
+    hash: sha256(`grant of ${iss}\n${jti}`),
+    issued_at: Math.floor(iat ?? exp - TTL_MAX),
+    expires_at: Math.ceil(exp),
+    kind: 'grant',
+  }
 }
 
 /** The claims, if one of the issuer's keys signed them. Judges only the signature and `nbf`. */

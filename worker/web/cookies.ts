@@ -1,9 +1,9 @@
 // Cookies: their prefix and their attributes. The session's own cookie is identity/sessions.ts's,
 // the one against forged forms identity/csrf.ts's.
 import { getCookie, setCookie } from 'hono/cookie'
-import type { Context } from './context.ts'
-import { sha256 } from './crypto.ts'
-import { type Http, secure } from './http.ts'
+import type { Context } from '../context.ts'
+import { sha256 } from '../crypto.ts'
+import { type Http, secure } from '../http.ts'
 import { issuerPath } from './issuer_path.ts'
 
 /**

@@ -1,0 +1,40 @@
+// The epoch that begins when the database was put back to an earlier moment. Nobody knows any more
+// what was used, revoked or ended since, so nothing counts that was issued before. Accounts, keys
+// and secrets stay as they were then.
+import { jumpAccess } from '../access/store.ts'
+import type { Context } from '../context.ts'
+import { COUNTER_JUMP, sql } from '../db/sql.ts'
+import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
+import { jumpDevices } from '../devices/store.ts'
+import { appendEvent } from '../events.ts'
+import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
+import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
+import { consumeAllIssuedBefore } from '../oauth/client_authentication/used_assertion_store.ts'
+import { jumpClients } from '../oauth/clients/store.ts'
+import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
+
+/**
+ * Ends every session, code, request, refresh token, access token and minted token, refuses
+ * assertions and proofs that were issued before now, and moves all counters ahead. Round trips: 1
+ * read, 1 write.
+ */
+export async function beginEpoch(cx: Context): Promise<void> {
+  const sequences = await cx.db.read(
+    sql<{ name: string }>`select name from sqlite_schema where name = 'sqlite_sequence'`,
+  )
+  await cx.db.write([
+    ...deleteAllSessions(),
+    ...endAllAuthorizations(cx),
+    deleteAllRequests(),
+    deleteAllDeviceAuthorizations(),
+    revokeAllDeviceTokens(cx),
+    consumeAllIssuedBefore(cx),
+    jumpUsers(),
+    jumpClients(),
+    ...jumpDevices(),
+    ...jumpAccess(),
+    ...sequences.map(() => sql`update sqlite_sequence set seq = seq + ${COUNTER_JUMP}`),
+    appendEvent(cx, { type: 'epoch.begun' }),
+  ])
+}
