@@ -8,7 +8,7 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
-import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
+import { actorsOf, findLiveOrigin, mayBeOfPerson } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
 import {
   assertProofsOfProfile,
@@ -62,9 +62,11 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     origin: findLiveOrigin(read, now),
     client: findClientById(read.client_id),
     // Of each person's rights the grants are enough here: the rest is for the acl claim.
-    grants: Object.fromEntries(
-      [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
-    ),
+    grants: mayBeOfPerson(read)
+      ? Object.fromEntries(
+          [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
+        )
+      : null,
   })
   const [origin] = rows.origin
   const [row] = rows.client
@@ -81,7 +83,10 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
-  if (origin.kind !== 'authorization') throw invalid('token_of_device')
+  // Without a look at what the people hold nobody is one.
+  if (origin.kind !== 'authorization' || Array.isArray(rows.grants)) {
+    throw invalid('token_of_device')
+  }
   const everyones = Object.values(rows.grants).map((grants) => permissionsEverywhere({ grants }))
   const left = scopes.filter((one) =>
     everyones.every((permissions) => holdsScope(permissions, one)),

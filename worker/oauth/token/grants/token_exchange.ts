@@ -14,7 +14,7 @@ import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
+import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
 import { findAuthorization, subjectOfAuthorization } from '../../authorizations/store.ts'
 import {
   assertConfidential,
@@ -82,7 +82,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const reads = {
     origins: {
       subject: findLiveOrigin(subject, now),
-      actor: findLiveOrigin(actor ?? NO_TOKEN, now),
+      actor: actor === null ? null : findLiveOrigin(actor, now),
     },
     epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
