@@ -10,11 +10,12 @@ type Recent = { row: ClientRow; client: Client }
 
 const RECENT = 'clients read lately'
 const RECENT_MAX = 500
-const RECENT_TTL = 60
+/** Of a comparison with the row nothing can be stale. */
+const FOR_GOOD = Number.MAX_SAFE_INTEGER / 2
 
 const recentOf = (cx: Context): Map<string, Recent> =>
   recall<Map<string, Recent>>(cx, RECENT) ??
-  remember(cx, RECENT, new Map<string, Recent>(), RECENT_TTL)
+  remember(cx, RECENT, new Map<string, Recent>(), FOR_GOOD)
 
 /** The client of a row that was just read. Many requests share it, so it is never changed. */
 export function clientOf(cx: Context, row: ClientRow): Client {

@@ -10,7 +10,7 @@ import type { Answers } from '../../db/database.ts'
 import { type Condition, condition, type Scalar, scalar, sql } from '../../db/sql.ts'
 import type { Detail } from '../authorization_details.ts'
 import { recentClient } from '../clients/recent_clients.ts'
-import { isManagementScope, MANAGEMENT_SCOPES } from '../scopes.ts'
+import { MANAGEMENT_SCOPES } from '../scopes.ts'
 import { type ClientBounds, isRegisteredScope, type Wish } from './entitlement.ts'
 
 export type Powers = { rights: RightsRows; narrowed: NarrowedRows }
@@ -18,11 +18,10 @@ export type Powers = { rights: RightsRows; narrowed: NarrowedRows }
 /** A code, a family of refresh tokens or the like as SQL: parts of a row that may not be there. */
 export type Source = { subject: Scalar; scope: Scalar; resource: Scalar; details: Scalar }
 
-const POWERFUL_SCOPES = ['mqtt', ...MANAGEMENT_SCOPES]
+/** Scopes that lead to mProxy or to the management API. */
+export const POWERFUL_SCOPES: readonly string[] = ['mqtt', ...MANAGEMENT_SCOPES]
 
-/** Whether the scope leads to mProxy or to the management API. */
-export const isPowerfulScope = (scope: string): boolean =>
-  scope === 'mqtt' || isManagementScope(scope)
+export const isPowerfulScope = (scope: string): boolean => POWERFUL_SCOPES.includes(scope)
 
 /** Whether a token of these clients, with no more than what is covered, can hold any power. */
 export function usesPowers(
