@@ -101,7 +101,10 @@ export function useUnreadToken(
   }
 }
 
-/** A family of which a token is for all that may be asked now: what `isPlain` of above is made of. */
+/**
+ * The condition `isPlain` of above: a family of this client as it was read lately, whose scope and
+ * resources cannot be refused.
+ */
 export const isOfPlainFamily = (
   { client_id, version, scope }: Pick<Client, 'client_id' | 'version' | 'scope'>,
   resources: readonly string[],

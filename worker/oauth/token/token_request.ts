@@ -102,7 +102,8 @@ const EXCHANGES: { readonly [Name in GrantTypeName]: Exchange } = {
 
 /**
  * RFC 6749 §3.2. Database round trips, warm: 2; without a proof to consume, client_credentials with
- * a secret 1, and refresh 1 where it is plain or the token is kept. A cold process adds 1 for keys and settings. Throws OAuthError.
+ * a secret 1, and refresh 1 where it is plain or the token is kept. A cold process adds 1 for keys
+ * and settings. Throws OAuthError.
  */
 export async function exchangeToken(
   cx: Context,

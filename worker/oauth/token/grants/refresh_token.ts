@@ -53,10 +53,10 @@ export const grant_type = 'refresh_token'
 export async function parameters(
   cx: Context,
   form: Form,
-  presentedCredentials: PresentedCredentials,
+  credentials: PresentedCredentials,
   proof: Proof | null,
 ) {
-  const { client_id } = presentedCredentials
+  const { client_id } = credentials
   const presented = form.get('refresh_token')
   if (presented === undefined) {
     throw new OAuthError('invalid_request', {
@@ -73,12 +73,11 @@ export async function parameters(
     powers: powersReads(cx, client_id, wish, source),
     claimRows: rightsClaimsOf(source.subject, source.scope, client_id, cx.now()),
   }
-  const successor = newRefreshToken(cx)
-  const isPlain =
-    proof === null && asksForNothing(form) ? isPlainOf(cx, presentedCredentials) : null
+  const isPlain = proof === null && asksForNothing(form) ? isPlainOf(cx, credentials) : null
+  const successor = isPlain === null ? null : newRefreshToken(cx)
   const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
   const ahead =
-    isPlain === null
+    isPlain === null || successor === null
       ? null
       : useUnreadToken(hash, sha256(successor), { now: cx.now(), idle_ttl, isPlain })
   return { wish, successor, isWritten: ahead !== null, reads: { ...reads, ahead } }
@@ -157,7 +156,8 @@ export async function redeem(
   // A stray token goes on to the write, which judges it by the state of that moment.
   const entitled = isStray ? null : await entitleClient(cx, token, wish, caller, settings, rows)
 
-  const successor = caller.method === 'none' && token.cnf === null ? rotated : null
+  const successor =
+    caller.method === 'none' && token.cnf === null ? (rotated ?? newRefreshToken(cx)) : null
   // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
   const answer = (one: Entitled) =>
     answerSignIn(cx, settings, one, token, { user, refresh_token: successor })
@@ -186,8 +186,8 @@ export async function redeem(
 }
 
 /**
- * The use of a token that is kept is noted when the last note is so old, in seconds and as a part of
- * the time after which it is idle.
+ * The use of a token that is kept is noted when the last note is so old, in seconds or as a part
+ * of the time after which it is idle.
  */
 const NOTED_EVERY_MAX = 3600
 const NOTED_IN_IDLE = 24
