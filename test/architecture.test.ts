@@ -5,6 +5,7 @@ import { dirname, join, relative } from 'node:path'
 import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
+import * as events from '../worker/db/event_schema.ts'
 import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as schema from '../worker/db/schema.ts'
 import { ROOT } from './support/tree.ts'
@@ -54,7 +55,7 @@ const FLOORS = [
 
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
-  if (rest.length > 0) return ['db', 'api', 'web'].includes(room) ? 'ground' : room
+  if (rest.length > 0) return ['db', 'api', 'events', 'web'].includes(room) ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -129,6 +130,7 @@ const ROOM_PLATES = [
   'entry/hrana/hrana.ts',
   'entry/keys/own_secret_key.ts',
   'entry/linking/check.ts',
+  'events/catalogue_entry.ts',
   'identity/routes.ts',
   'keys/routes.ts',
   'pages/shell.ts',
@@ -386,7 +388,9 @@ test('time and randomness come from the context below entry', () => {
 
 /** Which room a table belongs to, as the section comments of the schema say. */
 function owners(): Map<string, string> {
-  const files = ['worker/db/schema.ts', 'worker/db/oauth_schema.ts']
+  const files = ['schema.ts', 'oauth_schema.ts', 'event_schema.ts'].map(
+    (file) => `worker/db/${file}`,
+  )
   const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
   let room = ''
@@ -455,7 +459,7 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
-  const tables = Object.values({ ...schema, ...oauthSchema }).filter(
+  const tables = Object.values({ ...schema, ...oauthSchema, ...events }).filter(
     (value) => value instanceof SQLiteTable,
   )
   const described = tables

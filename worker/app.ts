@@ -26,6 +26,7 @@ import {
   applicationRoutes,
 } from './oauth/authorizations/account_applications_routes.ts'
 import { authorizationRoutes } from './oauth/authorizations/routes.ts'
+import { withdraw } from './oauth/authorizations/user_authorizations.ts'
 import { introduceSender } from './oauth/authorize/introduction.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/clients/routes.ts'
@@ -34,6 +35,7 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { below, pathReader } from './web/issuer_path.ts'
+import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
 
 /**
  * Makes the context of one request. `host` is the value that the runtime passes: env on Workers,
@@ -47,8 +49,10 @@ export type Open = (
 
 const OPENAPI = 'openapi document'
 
-/** `base` is the path of the issuer, see issuer_path.ts. */
-export function createApp(open: Open, base = ''): Hono<Env> {
+const noFiles: ReadPublicFile = async () => null
+
+/** `base` is the path of the issuer, see issuer_path.ts; `read` reads the files of `public/`. */
+export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles): Hono<Env> {
   const app = new OpenAPIHono<Env>({ getPath: pathReader(base, getPath) })
 
   app.use(async (c, next) => {
@@ -100,7 +104,12 @@ export function createApp(open: Open, base = ''): Hono<Env> {
   const onSessionsEnded = afterSessionsEnded
   app.route(
     '/',
-    loginRoutes({ onSessionsEnded, applications: APPLICATIONS, introduce: introduceSender }),
+    loginRoutes({
+      onSessionsEnded,
+      endAccess: (cx, user_id, when) => withdraw(cx, user_id, null, when),
+      applications: APPLICATIONS,
+      introduce: introduceSender,
+    }),
   )
   app.route('/', applicationRoutes())
 
@@ -135,6 +144,8 @@ export function createApp(open: Open, base = ''): Hono<Env> {
     c.header('Cache-Control', 'public, max-age=300')
     return c.body(text, 200, { 'Content-Type': 'application/json' })
   })
+
+  app.get('*', publicFiles(read))
 
   app.notFound((c) => notFound(c))
   app.onError((error, c) => answerError(error, c))
@@ -205,9 +216,10 @@ function hasExecutionContext(c: Http): boolean {
 /** SURFACE: the paths that this instance serves. */
 async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
-  const management = isManagement(c.req.path) || c.req.path === '/openapi.json'
+  const { path } = c.req
+  const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
   // JWKS and metadata are needed on both sides.
-  const shared = c.req.path.startsWith('/.well-known/')
+  const shared = path.startsWith('/.well-known/')
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()

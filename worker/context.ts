@@ -55,17 +55,19 @@ export type ClientCertificate = {
 }
 
 /**
- * The client and the subject of a request, for its log alone: no decision reads them. Noted while
- * the request is read, on one record that all contexts of the request share.
+ * The client, subject and session of a request, for its log and its events alone: no decision reads
+ * them. Noted while the request is read, on one record that all contexts of the request share.
  */
 export type Parties = {
   /** The client as the request names it, which proves nothing. */
   client_id: string | null
   /** The subject, once a session, a token or a code has proven it. */
   sub: string | null
+  /** The session of the browser, by its hash, once it was found alive. */
+  session_id: string | null
 }
 
-export const noParties = (): Parties => ({ client_id: null, sub: null })
+export const noParties = (): Parties => ({ client_id: null, sub: null, session_id: null })
 
 export type Context = {
   config: Config

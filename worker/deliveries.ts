@@ -7,9 +7,9 @@
 // oauth/logout/logout_tokens.ts.
 import { as, type Context } from './context.ts'
 import { randomId, randomToken } from './crypto.ts'
-import { delivery } from './db/schema.ts'
+import { delivery } from './db/event_schema.ts'
 import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from './db/sql.ts'
-import type { NewEvent } from './event_catalogue.ts'
+import type { NewEvent } from './events/event_catalogue.ts'
 import { appendEvent } from './events.ts'
 
 /** Deliveries sent at once, and in one run of one kind; the rest waits for the next run. */

@@ -166,7 +166,7 @@ export const VARIABLES = {
   }),
   SURFACE: variable({
     meaning:
-      '`public` (what end users and clients need), `internal` (the management API) or `all`.',
+      '`public` (what end users and clients need), `internal` (the management API and the console) or `all`.',
     default: 'all',
     example: 'all',
     runtimes: 'all',

@@ -7,11 +7,15 @@ import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
+import { writeRefusals } from './events/refusal_events.ts'
+import { deleteOldEvents } from './events.ts'
+import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
+import { loadSettings } from './settings.ts'
 
 export type Job = {
   name: string
@@ -28,10 +32,13 @@ export const JOBS: readonly Job[] = [
     name: 'forget',
     every: 300,
     async run(cx) {
+      const settings = await loadSettings(cx)
       await cx.db.write([
+        ...deleteOldEvents(cx, settings),
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldAccountLinks(cx),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       ])
@@ -52,6 +59,8 @@ export const JOBS: readonly Job[] = [
 
 /** Runs every job that is due and that no other instance has taken. Never throws. */
 export async function runJobs(cx: Context): Promise<void> {
+  // Of each instance, since each counts for itself.
+  await writeRefusals(cx)
   for (const job of JOBS) {
     try {
       // The lease is not given back: it keeps the distance between the runs.

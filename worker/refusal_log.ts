@@ -1,10 +1,11 @@
-// The log line of a refused request: the one place where it is written.
+// The log line of a refused request: the one place where it is written, and where its event begins.
 import { type Context, legible } from './context.ts'
 import { OAuthError, type Problem } from './errors.ts'
+import { noteRefusal } from './events/refusal_events.ts'
 
 /**
- * Logs a refusal: its reason, the parties of the request, and the words of its cause, such as those
- * of the database. No parameter, header or body goes into the log.
+ * Logs and counts a refusal: its reason, the parties of the request, and the words of its cause,
+ * such as those of the database. No parameter, header or body goes into the log.
  */
 export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
   const { status, reason, cause } = failure
@@ -20,6 +21,7 @@ export function logRefusal(cx: Context, failure: OAuthError | Problem): void {
     ...(cause === undefined ? {} : { cause: wordsOf(cause) }),
     ...(isBug && cause instanceof Error ? { stack: cause.stack } : {}),
   })
+  noteRefusal(cx, failure)
 }
 
 /** Most characters of the words of a cause in the log. */

@@ -234,6 +234,21 @@ export const SETTINGS = {
     meaning:
       'How many rules for topics a token for mProxy may hold; a token that needs more is refused.',
   }),
+  event_ttl: setting({
+    schema: seconds(DAY, 3650 * DAY),
+    default: 730 * DAY,
+    unit: 'seconds',
+    needs: 'manage',
+    meaning: 'How long events are kept.',
+  }),
+  failure_event_ttl: setting({
+    schema: seconds(DAY, 3650 * DAY),
+    default: 90 * DAY,
+    unit: 'seconds',
+    needs: 'manage',
+    meaning:
+      'How long events are kept whose `outcome` is `failure`, such as refusals and failed sign-ins, where that is shorter than `event_ttl`.',
+  }),
   service_name: setting({
     schema: lineSchema(60).or(z.literal('')),
     default: '',

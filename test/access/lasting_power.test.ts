@@ -2,7 +2,7 @@
 // nothing, more than that. An operator for good may do each of the same things.
 import { describe, expect, test } from 'vitest'
 import { changeGrant, createGrant } from '../../worker/access/grants.ts'
-import { addMember } from '../../worker/access/groups.ts'
+import { addMember } from '../../worker/access/group_members.ts'
 import { createRole } from '../../worker/access/roles.ts'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { mintDeviceToken } from '../../worker/admin/minted_tokens.ts'

@@ -2,7 +2,8 @@
 // the ways that are not.
 import { describe, expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
-import { addMember, changeGroup } from '../../worker/access/groups.ts'
+import { addMember } from '../../worker/access/group_members.ts'
+import { changeGroup } from '../../worker/access/groups.ts'
 import { assertNothingLacks, lackingOver, lackingToHandOn } from '../../worker/access/power.ts'
 import { changeRole } from '../../worker/access/roles.ts'
 import { mintDeviceToken, revokeMintedToken } from '../../worker/admin/minted_tokens.ts'

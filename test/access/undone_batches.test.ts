@@ -2,14 +2,8 @@
 // they find their own work, and a fault that no rule foresaw is not taken for a refusal.
 import { describe, expect, test } from 'vitest'
 import { changeGrant, createGrant, planGrant, removeGrant } from '../../worker/access/grants.ts'
-import {
-  addMember,
-  changeGroup,
-  createGroup,
-  planGroup,
-  removeGroup,
-  removeMember,
-} from '../../worker/access/groups.ts'
+import { addMember, removeMember } from '../../worker/access/group_members.ts'
+import { changeGroup, createGroup, planGroup, removeGroup } from '../../worker/access/groups.ts'
 import { changeRole, createRole, planRole, removeRole } from '../../worker/access/roles.ts'
 import type { Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'

@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { changeGrant, listGrants, removeGrant } from '../../worker/access/grants.ts'
-import { addMember, changeGroup, removeGroup, removeMember } from '../../worker/access/groups.ts'
+import { addMember, removeMember } from '../../worker/access/group_members.ts'
+import { changeGroup, removeGroup } from '../../worker/access/groups.ts'
 import { changeRole, removeRole } from '../../worker/access/roles.ts'
 import { applyBlueprint, startBlueprint } from '../../worker/admin/blueprint.ts'
 import { BlueprintFault } from '../../worker/admin/blueprint_document.ts'

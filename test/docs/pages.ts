@@ -6,7 +6,7 @@ import { z } from 'zod'
 import { PROXY_VARIABLES } from '../../proxy-node/config.ts'
 import { SENTENCES } from '../../worker/entry/refusal_sentences.ts'
 import { VARIABLES } from '../../worker/environment.ts'
-import { EVENTS } from '../../worker/event_catalogue.ts'
+import { EVENTS } from '../../worker/events/event_catalogue.ts'
 import { SETTINGS, scopeToChange } from '../../worker/settings.ts'
 
 type Page = {
@@ -26,7 +26,7 @@ export const PAGES: readonly Page[] = [
       'proxy-node/config.ts': proxyVariablesTable,
     },
   },
-  { file: 'events.md', tables: { 'worker/event_catalogue.ts': eventsTable } },
+  { file: 'events.md', tables: { 'worker/events/event_catalogue.ts': eventsTable } },
   { file: 'refusals.md', tables: { 'worker/entry/refusal_sentences.ts': refusalsTable } },
 ]
 
@@ -100,7 +100,11 @@ function proxyVariablesTable(): string {
 function eventsTable(): string {
   const rows = Object.entries(EVENTS).map(([type, entry]) => [
     code(type),
-    'outcome' in entry ? `${entry.meaning} A failure.` : entry.meaning,
+    [
+      entry.meaning,
+      ...('outcome' in entry ? ['A failure.'] : []),
+      ...('changes' in entry ? ['With `before` and `after`.'] : []),
+    ].join(' '),
     entry.subject ?? '',
     Object.entries<{ is: string; optional?: true; meaning: string }>(entry.data)
       .map(([name, { is, optional, meaning }]) => {

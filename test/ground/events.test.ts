@@ -44,6 +44,10 @@ test('an event that is not in the catalogue, or has other data, does not compile
     { type: 'login.failed', subject_id: null, data: { reason: 'password' } },
     // @ts-expect-error nobody it happened to
     { type: 'device.activated' },
+    // @ts-expect-error a change that does not say what stood before
+    { type: 'client.updated', subject_id: 'app', data: { fields: ['scope'] } },
+    // @ts-expect-error no change
+    { type: 'user.created', subject_id: 'usr_1', before: {}, after: {} },
   ]
-  expect(events).toHaveLength(6)
+  expect(events).toHaveLength(8)
 })

@@ -15,6 +15,63 @@ export type Guard = {
   title?: string
 }
 
+const EVENTS: readonly Guard[] = [
+  {
+    name: 'events-in-order-of-commits',
+    attack: 'an event of an instance whose clock is slow, passed over by a reader that pages',
+    file: 'worker/admin/event_list.ts',
+    from: "const last = before === '' ? null : Number(before)",
+    to: 'const last = null as number | null',
+    test: 'admin/events',
+    title: 'in the order of their commits',
+  },
+  {
+    name: 'events-name-their-objects',
+    attack: 'a grant on a place that the record of the place does not show',
+    file: 'worker/events.ts',
+    from: 'objects: JSON.stringify(objectsOf(entry)),',
+    to: "objects: '[]',",
+    test: 'admin/events',
+    title: 'the record of a place or a device',
+  },
+  {
+    name: 'strangers-write-no-event',
+    attack: 'a table that anybody fills with names of nobody',
+    file: 'worker/events/refusal_events.ts',
+    from: 'const written = due.filter(({ principal }) => known.has(principal))',
+    to: 'const written = known.size < 0 ? [] : due',
+    test: 'ground/refusal_events',
+    title: 'strangers write no row',
+  },
+  {
+    name: 'strangers-sign-in-in-one-event',
+    attack: 'a table that anybody fills with sign-ins of nobody, from many addresses',
+    file: 'worker/identity/login.ts',
+    from: 'minute: cx.now() - (cx.now() % 60)',
+    to: 'minute: cx.random(1)[0] ?? 0',
+    test: 'identity/attempts',
+    title: 'with names of nobody are one event',
+  },
+  {
+    name: 'look-ups-of-strangers-bounded',
+    attack: 'a question to the database for each of many made-up names',
+    file: 'worker/events/refusal_events.ts',
+    from: 'if (open.length === 0 || state.strangers >= STRANGERS_MAX) return known',
+    to: 'if (open.length === 0) return known',
+    test: 'ground/refusal_events',
+    title: 'strangers write no row',
+  },
+  {
+    name: 'refusal-events-bounded',
+    attack: 'a table that is filled by refusals of one known client',
+    file: 'worker/events/refusal_events.ts',
+    from: '{ max, window: HOUR }',
+    to: '{ max: max * 1000, window: HOUR }',
+    test: 'ground/refusal_events',
+    title: 'only so much is written in an hour',
+  },
+]
+
 const CODES: readonly Guard[] = [
   {
     name: 'code-bound-to-client',
@@ -1671,7 +1728,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     name: 'opener-of-pages',
     attack: 'a window that keeps hold of the page of consent that it opened',
     file: 'worker/pages/page_headers.ts',
-    from: "c.header('Cross-Origin-Opener-Policy', 'same-origin')",
+    from: "c.header('Cross-Origin-Opener-Policy', isForApplication ? 'unsafe-none' : 'same-origin')",
     to: '',
     test: 'ground/http_edges',
     title: 'no window keeps hold',
@@ -1724,7 +1781,7 @@ const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'guessing-secrets',
     attack: 'secrets of a client or device that are tried out (RFC 6749 §2.3.1)',
-    file: 'worker/attempts.ts',
+    file: 'worker/secret_guesses.ts',
     from: 'Math.max(counted(1), seen.count) >= max',
     to: 'false',
     test: 'oauth/client_authentication/guessed_secrets',
@@ -1733,7 +1790,7 @@ const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'guessing-secrets-at-once',
     attack: 'many guesses at once, before the first is counted',
-    file: 'worker/attempts.ts',
+    file: 'worker/secret_guesses.ts',
     from: ', seen.count) >= max',
     to: ', 0) >= max',
     test: 'oauth/client_authentication/guessed_secrets',
@@ -1742,7 +1799,7 @@ const BOUND_TOKENS: readonly Guard[] = [
   {
     name: 'guessing-from-everywhere',
     attack: 'guesses from many addresses, each below its limit',
-    file: 'worker/attempts.ts',
+    file: 'worker/secret_guesses.ts',
     from: 'await cx.pause(PAUSE)',
     to: '{}',
     test: 'oauth/client_authentication/guessed_secrets',
@@ -2178,6 +2235,84 @@ const THE_LOG: readonly Guard[] = [
   },
 ]
 
+const FORGETTING: readonly Guard[] = [
+  {
+    name: 'addresses-of-the-deleted',
+    attack: 'addresses of a person who was deleted, kept for two years more',
+    file: 'worker/identity/users.ts',
+    from: '      ...forgetPersonInEvents(id),\n',
+    to: '',
+    test: 'admin/events',
+    title: 'of a person who is deleted',
+  },
+]
+
+const RECOVERY: readonly Guard[] = [
+  {
+    name: 'reset-needs-power',
+    attack: 'a helper who may write users takes over the account of an operator',
+    file: 'worker/identity/recovery.ts',
+    from: 'power: demandPower(lacking),\n      link',
+    to: 'link',
+    test: 'identity/recovery',
+    title: 'nobody makes a link for somebody who holds more',
+  },
+  {
+    name: 'reset-link-used-once',
+    attack: 'a link that was read twice sets two passwords',
+    file: 'worker/identity/recovery_store.ts',
+    from: 'or (used_by is null and expires_at > ${cx.now()}))',
+    to: 'or expires_at > ${cx.now()})',
+    test: 'identity/recovery',
+    title: 'of 8 uses at once one sets its password',
+  },
+  {
+    name: 'reset-link-runs-out',
+    attack: 'a link that is used after its hour, by a form that was opened before',
+    file: 'worker/identity/recovery_store.ts',
+    from: 'or (used_by is null and expires_at > ${cx.now()}))',
+    to: 'or used_by is null)',
+    test: 'identity/recovery',
+    title: 'that ran out while its form was read',
+  },
+  {
+    name: 'reset-link-replaced',
+    attack: 'an older link, perhaps read by others, that works beside the newer one',
+    file: 'worker/identity/recovery.ts',
+    from: 'older: deleteOpenLinks(user_id, purpose, hash),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'is dead, and its page says so',
+  },
+  {
+    name: 'reset-ends-sessions',
+    attack: 'a thief who stays signed in after the password was changed',
+    file: 'worker/identity/recovery.ts',
+    from: 'sessions: endSessionsOf(user_id, mine),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'a used link ends all sessions',
+  },
+  {
+    name: 'reset-ends-what-was-allowed',
+    attack: 'an application that a thief allowed, and that need not ask again',
+    file: 'worker/identity/recovery.ts',
+    from: 'access: endAccess(acting, user_id, mine),',
+    to: '',
+    test: 'identity/recovery',
+    title: 'they have to ask again',
+  },
+  {
+    name: 'reset-by-form-of-elsewhere',
+    attack: 'a form of another site that sets a password (login CSRF of a kind)',
+    file: 'worker/identity/login_routes.ts',
+    from: "assertCsrf(c, form)\n    assertAction(form, ['save', undefined])",
+    to: "assertAction(form, ['save', undefined])",
+    test: 'identity/recovery',
+    title: 'a form from elsewhere',
+  },
+]
+
 /** What a start makes of a blueprint. */
 const BLUEPRINT: readonly Guard[] = [
   {
@@ -2275,6 +2410,93 @@ const THE_PATH: readonly Guard[] = [
     to: '(?:${base})?(/.*)?$`',
     test: 'ground/issuer_path',
     title: 'no metadata of another issuer',
+  },
+]
+
+const DEPLOYMENT: readonly Guard[] = [
+  {
+    name: 'local-issuer-deployed',
+    attack: 'tokens of an issuer that is another machine for each reader',
+    file: 'worker/entry/workers.ts',
+    from: 'if (!isLocal && (issuer === undefined || isLoopback(issuer))) {',
+    to: 'if (!isLocal && issuer === undefined) {',
+    test: 'ground/workers',
+    title: 'is refused where the worker is deployed',
+  },
+  {
+    name: 'local-issuer-remembered',
+    attack: 'the same, let through because a local request was answered before',
+    file: 'worker/entry/workers.ts',
+    from: 'if (known !== undefined && (!isLoopback(known.issuer) || isLoopback(place))) return known',
+    to: 'if (known !== undefined) return known',
+    test: 'ground/workers',
+    title: 'is refused where the worker is deployed',
+  },
+]
+
+const PUBLIC_FILES: readonly Guard[] = [
+  {
+    name: 'file-names',
+    attack: 'files that begin with a dot, and paths that lead out of the folder',
+    file: 'worker/web/public_files.ts',
+    from: 'parts.every((part) => PART.test(part))',
+    to: 'parts.length > 0',
+    test: 'ground/public_files',
+    title: 'is nothing',
+  },
+  {
+    name: 'places-without-dots',
+    attack: 'a path that leads out of the console, answered as a place in it',
+    file: 'worker/web/public_files.ts',
+    from: " || text.split('/').some((part) => part.startsWith('.'))",
+    to: '',
+    test: 'ground/public_files',
+    title: 'is nothing',
+  },
+  {
+    name: 'missing-scripts',
+    attack: 'a page in place of a script that is gone, kept by caches as that script',
+    file: 'worker/web/public_files.ts',
+    from: 'return !(PART.test(last) && TYPES.has(extensionOf(last)))',
+    to: 'return last !== undefined',
+    test: 'ground/public_files',
+    title: 'has nothing at',
+  },
+  {
+    name: 'console-surface',
+    attack: 'the console of operators on the surface of everybody',
+    file: 'worker/app.ts',
+    from: " || path === '/openapi.json' || isConsole(path)",
+    to: " || path === '/openapi.json'",
+    test: 'ground/public_files',
+    title: 'on the surface',
+  },
+  {
+    name: 'application-scripts',
+    attack: 'a script that was slipped into a page of the console (CWE-79)',
+    file: 'worker/web/public_files.ts',
+    from: "script-src 'self'; style-src",
+    to: "script-src 'self' 'unsafe-inline'; style-src",
+    test: 'ground/public_files',
+    title: 'nothing inline and no frame',
+  },
+  {
+    name: 'folder-links',
+    attack: 'a link in the folder that leads to a file outside of it (CWE-59)',
+    file: 'worker/entry/public_folder.ts',
+    from: ' || (await realpath(file)) !== file',
+    to: '',
+    test: 'host/public_files',
+    title: 'has nothing by the name',
+  },
+  {
+    name: 'folder-root',
+    attack: 'a name that leads out of the folder (CWE-22)',
+    file: 'worker/entry/public_folder.ts',
+    from: '!file.startsWith(root + sep) || ',
+    to: '',
+    test: 'host/public_files',
+    title: 'has nothing by the name',
   },
 ]
 
@@ -2497,5 +2719,10 @@ export const GUARDS: readonly Guard[] = [
   ...POWER,
   ...THE_LOG,
   ...THE_PATH,
+  ...DEPLOYMENT,
+  ...PUBLIC_FILES,
   ...THE_DATABASE,
+  ...EVENTS,
+  ...RECOVERY,
+  ...FORGETTING,
 ]

@@ -39,6 +39,10 @@ beforeAll(async () => {
       )
       return
     }
+    if (request.url?.startsWith('/popup')) {
+      response.end('<script>opener.postMessage(location.search, "*"); close()</script>')
+      return
+    }
     response.end('<h1>At the app</h1>')
   })
   await new Promise<void>((done) => site.listen(0, '127.0.0.1', done))
@@ -47,7 +51,7 @@ beforeAll(async () => {
     client_id,
     client_name,
     scope,
-    redirect_uris: [`${origin}/callback`],
+    redirect_uris: [`${origin}/callback`, `${origin}/popup`],
     post_logout_redirect_uris: [`${origin}/bye`],
     backchannel_logout_uri: `${origin}/backchannel`,
     token_endpoint_auth_method: 'none',
@@ -201,4 +205,32 @@ test('a client of another site signs the person out by a link or a form, with or
   await page.goto(`${worker.issuer}/account`)
   expect(page.url()).toContain('/login')
   await page.context().close()
+})
+
+test('an application that opens the sign-in in a window of its own gets the answer from it', async () => {
+  const context = await browser.newContext()
+  const app = await context.newPage()
+  await app.goto(`${origin}/`)
+  const as = await discover(worker.issuer)
+  const url = new URL(as.authorization_endpoint ?? '')
+  url.search = new URLSearchParams({
+    client_id: 'home',
+    redirect_uri: `${origin}/popup`,
+    response_type: 'code',
+    scope: 'openid',
+    state: 'from-the-window',
+    code_challenge: 'E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM',
+    code_challenge_method: 'S256',
+  }).toString()
+  const answer = app.evaluate(
+    'new Promise((done) => addEventListener("message", ({ data }) => done(data)))',
+  )
+  const [window] = await Promise.all([
+    context.waitForEvent('page'),
+    app.evaluate(`open(${JSON.stringify(url.href)}, 'sign-in', 'width=400,height=600') !== null`),
+  ])
+  await login(window)
+  await window.click('button[name=action][value=allow]')
+  expect(String(await answer)).toMatch(/code=[\w-]+&state=from-the-window/)
+  await context.close()
 })

@@ -1,6 +1,6 @@
 // The commands of the command line that no other suite types: each on an empty folder, for people
 // and in JSON.
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
@@ -194,6 +194,26 @@ test('refusal says the sentence of a reason in the log, and knows no other', asy
   })
   const unknown = await runCli(['refusal', 'nothing'], folder.path)
   expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('nothing')])
+})
+
+test('user reset gives a link to a new password, for a disabled person with a note', async () => {
+  const file = join(folder.path, 'people.json')
+  const users = [
+    { id: 'ann', email: 'ann@example.com' },
+    { email: 'bob@example.com', status: 'disabled' },
+  ]
+  writeFileSync(file, JSON.stringify({ users }))
+  await answer('apply', file)
+  const made = await answer('user', 'reset', 'Ann@Example.com')
+  expect(made.user_id).toBe('ann')
+  expect(made.url).toMatch(/^http:\/\/localhost:8787\/recover\/password\?token=[\w-]{43}$/)
+  expect(made.expires_at).toBeGreaterThan(Date.now() / 1000 + 3500)
+  const disabled = await runCli(['user', 'reset', 'bob@example.com'], folder.path)
+  expect(disabled.code).toBe(0)
+  expect(disabled.output).toContain('stays so after a new password')
+  const unknown = await runCli(['user', 'reset', 'eve@example.com'], folder.path)
+  expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('eve@example.com')])
+  expect((await runCli(['user', 'reset'], folder.path)).code).toBe(2)
 })
 
 test('setup-link gives a link as long as there is no operator', async () => {

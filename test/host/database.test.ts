@@ -304,6 +304,36 @@ describe.each(drivers)('migrations, %s', (_, open) => {
       expect(await db.read(sql`select 1 from sqlite_schema where name like 'logout_%'`)).toEqual([])
     }))
 
+  test('that give events an order carry over those that are there, by id, each found by its subject', () =>
+    fresh(async (db) => {
+      const all = readMigrations(join(import.meta.dirname, '../../migrations'))
+      const order = all.findIndex(({ name }) => name === '0015_events_and_links')
+      await migrate(db, all.slice(0, order))
+      const older = (id: string, type: string, subject: string | null) =>
+        sql`insert into event values (${id}, 7, ${type}, 'success', 'system', null, ${subject}, '', '{}')`
+      await db.write([
+        older('evt_2', 'device_type.created', 'lamp'),
+        older('evt_3', 'key.rotated', null),
+        older('evt_1', 'device.created', 'lamp-1'),
+      ])
+      await migrate(db, all.slice(0, order + 1))
+      expect(await db.read(sql`select seq, id, subject_id, rid, data from event`)).toEqual([
+        { seq: 1, id: 'evt_1', subject_id: 'lamp-1', rid: null, data: '{}' },
+        { seq: 2, id: 'evt_2', subject_id: 'lamp', rid: null, data: '{}' },
+        { seq: 3, id: 'evt_3', subject_id: null, rid: null, data: '{}' },
+      ])
+      expect(await db.read(sql`select * from event_object order by seq`)).toEqual([
+        { kind: 'principal', id: 'lamp-1', seq: 1 },
+        { kind: 'device_type', id: 'lamp', seq: 2 },
+      ])
+      // The newest number is not given again after its event was deleted.
+      await db.write(sql`delete from event where seq >= 2`)
+      await db.write(sql`insert into event (id, at, type, outcome, actor_kind, address, objects, data)
+        values ('evt_4', 8, 'key.rotated', 'success', 'system', '', '[]', '{}')`)
+      expect(await db.read(sql`select seq from event`)).toEqual([{ seq: 1 }, { seq: 4 }])
+      expect(await db.read(sql`select seq from event_object`)).toEqual([{ seq: 1 }])
+    }))
+
   test('that part what a client is from what it may ask for keep services as they were, and name the rest', () =>
     fresh(async (db) => {
       const all = readMigrations(join(import.meta.dirname, '../../migrations'))
@@ -493,8 +523,8 @@ describe('on the way to a remote database', () => {
   test('calls whose time is over while others have the connections are never sent', async () => {
     const sent: string[] = []
     const answers: (() => void)[] = []
-    const stuck = (async (_input, init) => {
-      sent.push(String(init?.body))
+    const stuck = (async (input, init) => {
+      sent.push(await new Request(input, init).text())
       await new Promise<void>((answer) => answers.push(answer))
       throw new TypeError('fetch failed')
     }) satisfies typeof fetch

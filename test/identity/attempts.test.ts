@@ -122,3 +122,23 @@ test.each([
 ])('the address %j is counted as %j', (address, key) => {
   expect(addressKey(address)).toBe(key)
 })
+
+test('failed sign-ins with names of nobody are one event in a minute, those of a person one each', async () => {
+  const { worker } = await startWithAnn()
+  worker.clock.now -= worker.clock.now % 60
+  for (let i = 0; i < 6; i++) {
+    await new Browser(worker, `198.51.100.${i}`).signIn(`nobody-${i}@example.com`, WRONG)
+  }
+  for (let i = 0; i < 2; i++) await new Browser(worker).signIn(ANN, WRONG)
+  worker.clock.now += 60
+  await new Browser(worker, '203.0.113.1').signIn('nobody@example.com', WRONG)
+  const failed = (await eventsOf(worker)).filter(({ type }) => type === 'login.failed')
+  const nobody = { reason: 'unknown_account', last_at: worker.clock.now - 60 }
+  expect(
+    failed.map(({ subject_id, address, data }) => [subject_id, address, JSON.parse(data)]),
+  ).toEqual([
+    [null, '198.51.100.5', { ...nobody, count: 6 }],
+    ...Array.from({ length: 2 }, () => ['ann', '192.0.2.1', { reason: 'password' }]),
+    [null, '203.0.113.1', { ...nobody, count: 1, last_at: worker.clock.now }],
+  ])
+})

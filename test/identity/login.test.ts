@@ -228,7 +228,11 @@ test('each sign-in, failure and sign-out is an event, without any secret', async
     'session.started success user ann ann 192.0.2.1',
     'session.ended success user ann ann 192.0.2.1',
   ])
-  expect(JSON.parse(events[1]?.data ?? '')).toEqual({ reason: 'unknown_account' })
+  expect(JSON.parse(events[1]?.data ?? '')).toEqual({
+    reason: 'unknown_account',
+    count: 1,
+    last_at: worker.clock.now,
+  })
   const everything = JSON.stringify([events, worker.log])
   for (const secret of [PASSWORD, WRONG, cookie, '$argon2', 'nobody@example.com']) {
     expect(everything).not.toContain(secret)

@@ -175,7 +175,8 @@ describe('a well-behaved client', () => {
   })
 
   test('test-claims-parameter-identity-claims: each claim that is announced comes where it was asked for', async () => {
-    const own = 'iss sub aud exp iat auth_time amr acr at_hash sid nonce'.split(' ')
+    // Of the server itself, and those that come by their scope alone.
+    const own = 'iss sub aud exp iat auth_time amr acr at_hash sid nonce roles groups'.split(' ')
     const names = CLAIMS_SUPPORTED.filter((name) => !own.includes(name))
     const asking = Object.fromEntries(names.map((name) => [name, null]))
     const claims = JSON.stringify({ id_token: asking, userinfo: asking })

@@ -135,7 +135,7 @@ const TABLES = {
   allowed_scope: sql`select * from allowed_scope order by resource, scope`,
   authorization: sql`select * from authorization`,
   client_secret: sql`select * from client_secret`,
-  event: sql`select * from event order by id`,
+  event: sql`select * from event order by seq`,
 } as const
 
 /** What a table holds. */

@@ -8,7 +8,7 @@ import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
 import { condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import {
   assertNothingLacks,
   changedMeanwhile,
@@ -162,13 +162,14 @@ function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
 export const grantCreation = (cx: Context, entry: GrantInput): readonly Statement[] =>
   creation(cx, rowOf(cx, entry), subjectOf(entry))
 
-const change = (cx: Context, row: GrantRow, fields: string[]): Statement[] => [
+const change = (cx: Context, current: GrantRow, row: GrantRow, fields: string[]): Statement[] => [
   demandGrantBefore(row),
   updateGrant(row),
   appendEvent(cx, {
     type: 'grant.updated',
     subject_id: row.subject_id,
     data: { grant: row.id, fields },
+    ...changedValues(describeGrant(current), describeGrant(row), fields),
   }),
 ]
 
@@ -189,7 +190,7 @@ export async function planGrant(
   }
   const { row, fields } = patched(cx, current, entry)
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
-  return { change: 'updated', fields, statements: change(cx, row, fields) }
+  return { change: 'updated', fields, statements: change(cx, current, row, fields) }
 }
 
 // --- use cases --------------------------------------------------------------------------------
@@ -297,7 +298,7 @@ export async function changeGrant(
     const write = cx.db.write([
       ...demandNothingLacks(done, lacking),
       demandOperatorLeft(done, remains),
-      ...change(cx, row, fields),
+      ...change(cx, current, row, fields),
     ])
     if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()

@@ -5,7 +5,7 @@ import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
 import { condition, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import { aclSchema, storedAcl } from './acl_templates.ts'
 import {
   assertNothingLacks,
@@ -135,10 +135,14 @@ function patched(cx: Context, current: RoleRow, patch: RolePatch) {
   return { row, fields }
 }
 
-const change = (cx: Context, row: RoleRow, fields: string[]): Statement[] => [
+const change = (cx: Context, current: RoleRow, row: RoleRow, fields: string[]): Statement[] => [
   demandRoleBefore(row),
   updateRole(row),
-  appendEvent(cx, { type: 'role.updated', data: { role: row.name, fields } }),
+  appendEvent(cx, {
+    type: 'role.updated',
+    data: { role: row.name, fields },
+    ...changedValues(describeRole(current), describeRole(row), fields),
+  }),
 ]
 
 const isBuiltin = (name: string) =>
@@ -161,7 +165,7 @@ export async function planRole(
   const { row, fields } = patched(cx, current, patch)
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
   if (current.builtin === 1) throw isBuiltin(current.name)
-  return { change: 'updated', fields, statements: change(cx, row, fields) }
+  return { change: 'updated', fields, statements: change(cx, current, row, fields) }
 }
 
 // --- use cases --------------------------------------------------------------------------------
@@ -252,7 +256,7 @@ export async function changeRole(
     if (current.builtin === 1) throw isBuiltin(name)
     assertNothingLacks([...lacksBefore, ...lacksAfter])
     const demands = demandNothingLacks(roleIs(row), before, after)
-    const write = cx.db.write([...demands, ...change(cx, row, fields)])
+    const write = cx.db.write([...demands, ...change(cx, current, row, fields)])
     if ((await unlessRefused(write, () => null)) !== null) return row
     if (demanded !== null) throw otherVersion()
   }

@@ -27,8 +27,8 @@ import {
   listGrants,
   removeGrant,
 } from './grants.ts'
+import { addMember, listMembers, memberInput, memberSchema, removeMember } from './group_members.ts'
 import {
-  addMember,
   changeGroup,
   createGroup,
   describeGroup,
@@ -37,11 +37,7 @@ import {
   groupPatch,
   groupSchema,
   listGroups,
-  listMembers,
-  memberInput,
-  memberSchema,
   removeGroup,
-  removeMember,
 } from './groups.ts'
 import { idSchema } from './principals.ts'
 import {

@@ -7,6 +7,7 @@ import { COUNTER_JUMP, sql } from '../db/sql.ts'
 import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
+import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
@@ -25,6 +26,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
   )
   await cx.db.write([
     ...deleteAllSessions(),
+    deleteAllAccountLinks(),
     ...endAllAuthorizations(cx),
     deleteAllRequests(),
     deleteAllDeviceAuthorizations(),

@@ -7,7 +7,7 @@
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, listOf, listQuery, nothing, z } from '../api.ts'
 import { loadSettings, settingsSchema } from '../settings.ts'
-import { eventSchema, listEvents } from './event_list.ts'
+import { eventQuery, eventSchema, listEvents } from './event_list.ts'
 import {
   listMintedTokens,
   mintDeviceToken,
@@ -46,10 +46,7 @@ export function adminRoutes(): Api {
     at: 'GET /v1/events',
     summary: 'What happened, newest first',
     scope: 'events:read',
-    query: listQuery.extend({
-      type: z.string().max(100).optional(),
-      subject_id: z.string().max(512).optional(), // a client may be named by an address
-    }),
+    query: listQuery.extend(eventQuery.shape),
     answers: { 200: json(listOf(eventSchema), 'a page of events') },
     run: async (c, { query }) => c.json(await listEvents(c.var.cx, query), 200),
   })

@@ -4,7 +4,7 @@ import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { unlessRefused } from '../db/database.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import { judgeKeySet } from '../keys/public_key.ts'
 import {
   acceptSettings,
@@ -67,7 +67,10 @@ export function planSettings(cx: Context, patch: SettingsPatch, current: Setting
   if (fields.includes('trusted_issuers')) assertSoundKeys(next.trusted_issuers)
   const statements = fields.map((name) => updateSetting(cx, name, patch[name] ?? undefined))
   if (fields.length > 0) {
-    statements.push(appendEvent(cx, { type: 'settings.updated', data: { names: fields } }))
+    const change = changedValues(current, next, fields)
+    statements.push(
+      appendEvent(cx, { type: 'settings.updated', data: { names: fields }, ...change }),
+    )
   }
   const change = fields.length > 0 ? ('updated' as const) : ('unchanged' as const)
   return { change, fields, statements }

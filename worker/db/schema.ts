@@ -1,34 +1,17 @@
-// Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts. Any store may
-// read any table; only the owner writes. Column names are the names in TypeScript and on the wire:
-// one grep leads from an RFC to here.
+// Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
+// deliveries in event_schema.ts. Any store may read any table; only the owner writes. Column names
+// are the names in TypeScript and on the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.
 import { check } from 'drizzle-orm/sqlite-core/checks'
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
 import { text } from 'drizzle-orm/sqlite-core/columns/text'
-import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
+import { index } from 'drizzle-orm/sqlite-core/indexes'
 import { primaryKey } from 'drizzle-orm/sqlite-core/primary-keys'
 import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
 // --- ground -----------------------------------------------------------------------------------
-
-/** Events: one row for every change by a person or an operator. */
-export const event = sqliteTable(
-  'event',
-  {
-    id: text().primaryKey(),
-    at: integer().notNull(),
-    type: text().notNull(),
-    outcome: text({ enum: ['success', 'failure'] }).notNull(),
-    actor_kind: text({ enum: ['user', 'client', 'device', 'system', 'anonymous'] }).notNull(),
-    actor_id: text(),
-    subject_id: text(),
-    address: text().notNull(),
-    data: text().notNull(), // JSON object
-  },
-  (t) => [index('event_subject').on(t.subject_id, t.id)],
-)
 
 export const setting = sqliteTable('setting', {
   name: text().primaryKey(),
@@ -80,26 +63,6 @@ export const secret_key = sqliteTable('secret_key', {
   first_seen_at: integer().notNull(),
   seals_from: integer().notNull(), // later than first_seen_at while programs may not have it yet
 })
-
-/** A message that somebody has yet to receive; deliveries.ts says how each kind is sent. */
-export const delivery = sqliteTable(
-  'delivery',
-  {
-    id: text().primaryKey(),
-    kind: text().notNull(), // the name of an entry, such as `logout_token`
-    recipient: text().notNull(), // of a logout token the client
-    about: text().notNull(), // of a logout token the `sid`
-    payload: text().notNull(), // JSON object, without secrets
-    attempts: integer().notNull(),
-    taken_by: text(), // the lease under which it is being sent
-    next_at: integer().notNull(),
-    created_at: integer().notNull(),
-  },
-  (t) => [
-    index('delivery_due').on(t.kind, t.next_at),
-    uniqueIndex('delivery_once').on(t.recipient, t.kind, t.about),
-  ],
-)
 
 // --- keys -------------------------------------------------------------------------------------
 
@@ -234,6 +197,23 @@ export const setup_link = sqliteTable('setup_link', {
   expires_at: integer().notNull(),
   redeemed_by: text(), // rid
 })
+
+/** One-time links by which a person gets back into an account, for each `purpose`. */
+export const account_link = sqliteTable(
+  'account_link',
+  {
+    hash: text().primaryKey(),
+    user_id: text()
+      .notNull()
+      .references(() => user.id),
+    purpose: text({ enum: ['password_reset'] }).notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+    used_at: integer(),
+  },
+  (t) => [index('account_link_user').on(t.user_id)],
+)
 
 // --- devices ----------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import type { Context } from '../context.ts'
 import { BatchRefused, ConstraintViolation } from '../db/database.ts'
 import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import {
   type DeviceTypeRow,
   deleteDeviceType,
@@ -113,7 +113,13 @@ function planChange(
   const fields = Object.keys(change)
   if (fields.length === 0) return { change: 'unchanged', fields, statements: [] }
   const { name } = current
-  const updated = { type: 'device_type.updated', subject_id: name, data: { fields } } as const
+  const next = { ...current, ...change }
+  const updated = {
+    type: 'device_type.updated',
+    subject_id: name,
+    data: { fields },
+    ...changedValues(describeDeviceType(current), describeDeviceType(next), fields),
+  } as const
   return {
     change: 'updated',
     fields,

@@ -14,8 +14,8 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
-import type { EventData, NewEvent } from '../event_catalogue.ts'
-import { appendEvent } from '../events.ts'
+import type { EventData, NewEvent } from '../events/event_catalogue.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import {
   assertNotOver,
   assertSoundCredentials,
@@ -194,6 +194,14 @@ function missingKeys(cx: Context, entry: DeviceInput, current: WholeDeviceRow): 
   return added
 }
 
+/** The metadata after a change. */
+const merged = (current: DeviceRow, { metadata }: DeviceChange): Record<string, string> =>
+  Object.fromEntries(
+    Object.entries({ ...metadataOf(current), ...metadata }).filter(
+      (member): member is [string, string] => member[1] !== null,
+    ),
+  )
+
 /** The merge patch after which only `metadata` is left. */
 function replacing(
   current: DeviceRow,
@@ -235,8 +243,7 @@ function changeOf(
   )
   if (metadata.length > 0) {
     row.metadata = Object.fromEntries(metadata)
-    const after = Object.values({ ...before, ...row.metadata }).filter((value) => value !== null)
-    if (after.length > MAX_METADATA) {
+    if (Object.keys(merged(current, row)).length > MAX_METADATA) {
       throw new Problem('invalid_request', 'there is too much metadata', [
         { pointer: '/metadata', detail: `at most ${MAX_METADATA} members` },
       ])
@@ -262,11 +269,12 @@ const ends = ({ status }: DeviceChange): boolean => status !== undefined && stat
 
 function statementsOf(
   cx: Context,
-  { id }: DeviceRow,
+  current: DeviceWithGroups,
   { fields, row, groups }: Change,
   version: number | null,
   lacks: readonly Statement<Lack>[],
 ): Statement[] {
+  const { id } = current
   const there = deviceExists(id)
   const events: NewEvent[] = []
   const others = fields.filter((field) => field !== 'status')
@@ -276,7 +284,16 @@ function statementsOf(
       data.groups_added = groups.added
       data.groups_removed = groups.removed
     }
-    events.push({ type: 'device.updated', subject_id: id, data })
+    const next = {
+      ...current,
+      ...row,
+      metadata: JSON.stringify(merged(current, row)),
+      groups: JSON.stringify(
+        [...groupsOf(current), ...groups.added].filter((one) => !groups.removed.includes(one)),
+      ),
+    }
+    const values = changedValues(describeDevice(current), describeDevice(next), others)
+    events.push({ type: 'device.updated', subject_id: id, data, ...values })
   }
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [

@@ -34,6 +34,7 @@ const USAGE = `npm run allauth -- <command>
                                        a token with which software registers clients (RFC 7591)
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
                                        a person and a secret are made for it, and deleted again
+  user reset EMAIL                     a link to a new password for a person, good for an hour
   setup-link                           a link for making the first operator, good for an hour
   refusal REASON                       the sentence behind a reason in the log
 
@@ -108,6 +109,10 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   if (noun === 'key' && verb !== undefined) return keyCommand(words, verb, rest, values)
   if (noun === 'registration-token' && verb === 'create') {
     return onDatabase((cx) => registrationTokenCreate(cx, values))
+  }
+  if (noun === 'user' && verb === 'reset') {
+    const email = one(rest, 'whose password: the e-mail address is missing')
+    return onDatabase((cx) => userReset(cx, email))
   }
   if (noun === 'setup-link') return onDatabase(setupLink)
   if (noun === 'linking-check') {
@@ -369,6 +374,18 @@ async function setupLink(cx: Context): Promise<CommandAnswer> {
   const link = await createSetupLink(cx)
   if (link === null) throw new CannotStart('There is an operator already: sign in instead.')
   return { text: link, json: { setup_link: link } }
+}
+
+async function userReset(cx: Context, email: string): Promise<CommandAnswer> {
+  const { findUsersByEmails } = await import('../identity/users.ts')
+  const { createPasswordLink } = await import('../identity/recovery.ts')
+  const [user] = await cx.db.read(findUsersByEmails([email]))
+  if (user === undefined) throw new CannotStart(`There is no user with the address ${email}.`)
+  const { url, expires_at } = await createPasswordLink(cx, user.id)
+  if (user.status !== 'active') {
+    console.error(`Note: ${email} is disabled, and stays so after a new password was set.`)
+  }
+  return { text: url, json: { user_id: user.id, url, expires_at } }
 }
 
 async function explainRefusal(reason: string): Promise<CommandAnswer> {

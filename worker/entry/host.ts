@@ -49,6 +49,7 @@ import type { ScriptRunner } from './embedded/libsql.ts'
 import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './keys/own_secret_key.ts'
 import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
+import { publicFolder } from './public_folder.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 /** The system itself: actor of the command line, the blueprint and the timer. */
@@ -169,11 +170,15 @@ export async function startHost(env: Environment, log: Log) {
     throw explain(error, host.config)
   }
   const jobs = setInterval(() => runJobs(host.system()), 60_000)
-  const app = createApp((request, peer) => {
-    const address =
-      typeof peer === 'object' && peer !== null && 'address' in peer ? String(peer.address) : ''
-    return host.open(request, address)
-  }, issuerPath(host.config.issuer))
+  const app = createApp(
+    (request, peer) => {
+      const address =
+        typeof peer === 'object' && peer !== null && 'address' in peer ? String(peer.address) : ''
+      return host.open(request, address)
+    },
+    issuerPath(host.config.issuer),
+    publicFolder(fileURLToPath(new URL('../../public', import.meta.url))),
+  )
   return {
     ...host,
     /** Answers one request; `address` is the peer's, as the socket knows it. */

@@ -27,6 +27,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   csrf_origin:
     'The Origin of the form is not this service: it was sent from elsewhere, or ISSUER is wrong.',
   csrf_token: 'The form was made for another session or browser, or was changed.',
+  password_link_expired:
+    'The link to a new password is older than an hour: make another one (`allauth user reset EMAIL`).',
+  password_link_unknown:
+    'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
+  password_link_used:
+    'The link to a new password was used. If the person did not do that, somebody else read it.',
   setup_link_dead:
     'The set-up link was used, is older than an hour, or there is an operator already.',
   sign_in_limited:

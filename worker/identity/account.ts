@@ -7,6 +7,7 @@ import {
   findSession,
   type LiveSession,
   listSessionsOf,
+  noteSession,
   type SessionsEnded,
   touchSession,
 } from './sessions.ts'
@@ -18,7 +19,7 @@ export async function liveSession(
 ): Promise<LiveSession | undefined> {
   if (cookie === undefined) return undefined
   const [session] = await cx.db.read(findSession(cx, cookie))
-  cx.parties.sub = session?.user_id ?? null
+  noteSession(cx, session)
   return session
 }
 
@@ -34,6 +35,7 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
   })
+  noteSession(cx, session)
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)

@@ -5,7 +5,7 @@ import { addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
@@ -101,7 +101,14 @@ const failure = (
   user: UserRow | undefined,
   reason: string,
 ): Statement =>
-  appendEvent(cx, { type, outcome: 'failure', subject_id: user?.id ?? null, data: { reason } })
+  user === undefined
+    ? // Strangers fill no table with names that nobody has.
+      countEvent(
+        cx,
+        { type, outcome: 'failure', subject_id: null, data: { reason } },
+        { count: 1, last_at: cx.now(), minute: cx.now() - (cx.now() % 60) },
+      )
+    : appendEvent(cx, { type, outcome: 'failure', subject_id: user.id, data: { reason } })
 
 async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
   if (user.password === null || !isOutdated(user.password)) return []

@@ -1,6 +1,7 @@
-// Pages /login, /account, /logout and /setup: people sign in and out, see their account, and set up
-// the first operator. Plain forms that work without script. A person comes from an opaque path of
-// our own origin; this room does not know what lies behind it.
+// Pages /login, /account, /logout, /setup and /recover: people sign in and out, see their account,
+// set up the first operator, and set a new password behind a link. Plain forms that work without
+// script. A person comes from an opaque path of our own origin; this room does not know what lies
+// behind it.
 import { Hono } from 'hono'
 import { as, type Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
@@ -12,13 +13,21 @@ import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { english, messagesFor } from '../pages/messages.ts'
 import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
+import { recoveredPage, recoveryPage } from '../pages/recovery_page.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
+import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { signIn } from './login.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
+import {
+  type EndAccess,
+  PASSWORD_RESET_PATH,
+  passwordLinkState,
+  resetPassword,
+} from './recovery.ts'
 import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
@@ -32,13 +41,19 @@ const HOME = '/account'
 
 export type Surroundings = {
   onSessionsEnded: SessionsEnded
+  endAccess: EndAccess
   /** Path of the page on which a person sees which applications have access. */
   applications: string
   /** The introduction that the sender of the person shows. At most one round trip. */
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
-export function loginRoutes({ onSessionsEnded, applications, introduce }: Surroundings): Hono<Env> {
+export function loginRoutes({
+  onSessionsEnded,
+  endAccess,
+  applications,
+  introduce,
+}: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
 
   /** The form, with the introduction of the sender. */
@@ -184,7 +199,7 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
   /** Database round trips: 1. */
   routes.get('/setup', page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
-    if (!(await isSetupLinkGood(c.var.cx, token))) return deadLink(c)
+    if (!(await isSetupLinkGood(c.var.cx, token))) return deadSetupLink(c)
     return c.html(
       setupPage({ token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }),
     )
@@ -213,11 +228,41 @@ export function loginRoutes({ onSessionsEnded, applications, introduce }: Surrou
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
     })
-    if (result.outcome === 'dead') return deadLink(c)
+    if (result.outcome === 'dead') return deadSetupLink(c)
     if (result.outcome === 'email_taken') return again(english.form.emailTaken, 409)
     writeSessionCookie(c, result.cookie)
     return c.redirect(HOME, 303)
   })
+
+  /** Database round trips: 1. It changes nothing: mail programs open links by themselves. */
+  routes.get(PASSWORD_RESET_PATH, page, async (c) => {
+    const token = readQuery(c).get('token') ?? ''
+    const link = await passwordLinkState(c.var.cx, token)
+    if (link.state !== 'good') return deadPasswordLink(c, link.state)
+    const values = { token, email: link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    return c.html(recoveryPage(values))
+  })
+
+  /** Database round trips: 2, and those of `onSessionsEnded`. */
+  routes.post(PASSWORD_RESET_PATH, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    assertAction(form, ['save', undefined])
+    const token = form.get('token') ?? ''
+    const input = { token, password: form.get('password') ?? '' }
+    const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
+    if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
+    if (result.outcome === 'refused') {
+      const error = english.form.passwordFault(result.fault)
+      const { email } = result
+      const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
+      return c.html(recoveryPage(values), 400)
+    }
+    return c.redirect('/recover/done', 303)
+  })
+
+  routes.get('/recover/done', page, (c) => c.html(recoveredPage()))
 
   return routes
 }
@@ -235,9 +280,29 @@ function assertAction<const A extends string | undefined>(form: Form, actions: r
   return action as A
 }
 
-function deadLink(c: Http): Response | Promise<Response> {
-  const { cx } = c.var
+function deadSetupLink(c: Http): Response | Promise<Response> {
   const { deadTitle: title, dead: text } = english.setup
-  logRefusal(cx, new OAuthError('access_denied', { description: text, reason: 'setup_link_dead' }))
+  return deadLink(c, title, text, 'setup_link_dead')
+}
+
+const DEAD = {
+  unknown: 'password_link_unknown',
+  used: 'password_link_used',
+  expired: 'password_link_expired',
+} as const
+
+function deadPasswordLink(c: Http, state: keyof typeof DEAD): Response | Promise<Response> {
+  const { deadTitle: title, dead } = english.recovery
+  return deadLink(c, title, dead[state], DEAD[state])
+}
+
+function deadLink(
+  c: Http,
+  title: string,
+  text: string,
+  reason: Reason,
+): Response | Promise<Response> {
+  const { cx } = c.var
+  logRefusal(cx, new OAuthError('access_denied', { description: text, reason }))
   return c.html(errorPage({ title, text, request_id: cx.rid }), 403)
 }

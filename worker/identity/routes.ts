@@ -1,6 +1,7 @@
 // Identity: people, passwords, browser sessions, login, set-up.
-// Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup (login_routes.ts).
-// Tables: `user`, `session`, `setup_link` (store.ts).
+// Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup, /recover
+// (login_routes.ts).
+// Tables: `user`, `session`, `setup_link` (store.ts), `account_link` (recovery_store.ts).
 // Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
 // csrf.ts the guard of every form.
 // Leaves rights to access/, and to oauth/ all that hangs on a session; it never learns that oauth/
@@ -19,6 +20,7 @@ import {
   z,
 } from '../api.ts'
 import { emailSchema } from '../email_address.ts'
+import { createPasswordLink, passwordLinkSchema } from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
 import {
   endUserSession,
@@ -116,6 +118,20 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     async run(c, { params }) {
       await removeUser(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
+    },
+  })
+
+  operation(api, {
+    id: 'resetUser',
+    at: 'POST /v1/users/{id}/reset',
+    summary: 'Make a one-time link to a new password, good for an hour; it is shown this once',
+    scope: 'users:write',
+    params: byId,
+    answers: { 201: json(passwordLinkSchema, 'the link; links from before are dead') },
+    async run(c, { params }) {
+      const link = await createPasswordLink(c.var.cx, params.id)
+      c.header('Cache-Control', 'no-store')
+      return c.json(link, 201)
     },
   })
 

@@ -49,6 +49,12 @@ export const sessionHash = (cookie: string): string => sha256(cookie)
 export const findSession = (cx: Context, cookie: string | undefined): Statement<LiveSession> =>
   findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
 
+/** Notes the session that a request was found to have, for its log and its events. */
+export function noteSession(cx: Context, session: LiveSession | undefined): void {
+  cx.parties.sub = session?.user_id ?? null
+  cx.parties.session_id = session?.id_hash ?? null
+}
+
 /** All live sessions of the person to whom the cookie belongs. */
 export const listSessionsOf = (cx: Context, cookie: string | undefined): Statement<SessionRow> =>
   listLiveSessions(cx, scalar`(select user_id from (${findSession(cx, cookie)}))`)
@@ -96,7 +102,7 @@ export function startSession(
     insertSession(row, replaces),
     ...(replaces === null ? [] : [deleteSession(replaces)]),
     appendEvent(
-      as(cx, { kind: 'user', id: user_id }),
+      { ...as(cx, { kind: 'user', id: user_id }), parties: { ...cx.parties, session_id: id_hash } },
       { type: 'session.started', subject_id: user_id, data: { amr } },
       sessionExists(id_hash),
     ),

@@ -110,6 +110,13 @@ export const updateUser = (row: UserRow): Statement =>
 export const updatePassword = (id: string, from: string, to: string): Statement<never> =>
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
+/**
+ * Sets the password, whatever it was, where the condition holds. Raises the epoch: whatever was
+ * issued to the person before is dead.
+ */
+export const replacePassword = (id: string, password: string, when: Condition): Statement =>
+  sql`update user set password = ${password}, epoch = epoch + 1 where id = ${id} and (${when})`
+
 export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`
 
 // --- session ----------------------------------------------------------------------------------

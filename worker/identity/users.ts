@@ -32,7 +32,7 @@ import { ConstraintViolation, unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent } from '../events.ts'
+import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -44,6 +44,7 @@ import {
   withProfile,
   writeProfile,
 } from './profile.ts'
+import { deleteAccountLinksOf } from './recovery_store.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
   deleteUser,
@@ -220,7 +221,7 @@ export async function planUser(
   const { id: _id, password: _password, ...patch } = input
   const { row, changed } = applyPatch(cx, current, patch, 'replace')
   if (changed.length === 0) return { change: 'unchanged', fields: [], statements: [] }
-  return { change: 'updated', fields: changed, statements: userChange(cx, row, changed) }
+  return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
 }
 
 export const noSuchUser = () => new Problem('not_found', 'there is no such user')
@@ -276,7 +277,7 @@ export async function changeUser(
     const write = cx.db.write([
       ...demandPower(over.lacking),
       ...(disables ? [demandOperatorLeft(userIs(row), over.remains)] : []),
-      ...userChange(cx, row, changed),
+      ...userChange(cx, current, row, changed),
     ])
     return unlessRefused(
       asProblem(write).then(() => row),
@@ -296,9 +297,11 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       ...demandPower(over.lacking),
       demandOperatorLeft(isGone, over.remains),
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
+      ...forgetPersonInEvents(id),
       endSessionsOf(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
+      deleteAccountLinksOf(id),
       deleteUser(id),
     ])
     return unlessRefused(
@@ -350,6 +353,7 @@ async function whileOthersWrite(
 
 const userChange = (
   cx: Context,
+  current: UserRow,
   row: UserRow,
   changed: readonly string[],
 ): readonly Statement[] => [
@@ -358,6 +362,7 @@ const userChange = (
     type: 'user.updated',
     subject_id: row.id,
     data: { fields: changed, ...(changed.includes('status') ? { status: row.status } : {}) },
+    ...changedValues(describeUser(current), describeUser(row), changed),
   }),
   updateUser(row),
   ...(isUsable(row) ? [] : [endSessionsOf(row.id)]),

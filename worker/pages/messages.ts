@@ -93,6 +93,23 @@ export const english = {
     deadTitle: 'This link no longer works',
     dead: 'It was used, is older than an hour, or an operator exists already. A restart without an operator prints a new link.',
   },
+  recovery: {
+    title: 'Set a new password',
+    lead: 'It ends every session of your account, and applications have to ask you again.',
+    account: 'Account',
+    password: 'New password',
+    hint: (min: number) => `At least ${min} characters. Four or five random words are good.`,
+    submit: 'Set password',
+    deadTitle: 'This link does not work',
+    dead: {
+      unknown: 'It is not whole, or a newer link took its place. Ask for another one.',
+      expired: 'It is older than an hour. Ask for another one.',
+      used: 'A new password was set with it already. If that was not you, tell those who run this service at once.',
+    },
+    doneTitle: 'Your password is changed',
+    done: 'Every session has ended, and applications have to ask you again.',
+    signIn: 'Sign in',
+  },
   logout: {
     title: 'Sign out',
     /** `{client}` stands for its name. */

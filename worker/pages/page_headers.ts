@@ -21,8 +21,10 @@ export function pageHeaders(
       "frame-ancestors 'none'; base-uri 'none'",
   )
   c.header('X-Frame-Options', 'DENY')
-  // A window that opened this page gets no hold of it, nor this page of that window.
-  c.header('Cross-Origin-Opener-Policy', 'same-origin')
+  // A window that opened this page gets no hold of it, nor this page of that window. An application
+  // may open the sign-in in a window of its own, which brings the answer back to it.
+  const isForApplication = formTargets.length > 0
+  c.header('Cross-Origin-Opener-Policy', isForApplication ? 'unsafe-none' : 'same-origin')
   // Not `no-referrer`, for which browsers call the origin of our own forms "null" (Fetch §3.2).
   c.header('Referrer-Policy', 'same-origin')
   c.header('Cache-Control', 'no-store')
@@ -42,8 +44,10 @@ export function imageSources(shown: { logo_uri: string | null } | null): readonl
  * Goes before the handler of a page: each of its answers is a page, errors too, and is neither
  * framed nor stored.
  */
-export const page: MiddlewareHandler<Env> = (c, next) => {
+export const page: MiddlewareHandler<Env> = async (c, next) => {
   c.set('isPage', true)
   pageHeaders(c)
-  return next()
+  await next()
+  // It says nothing of the place that a redirect leads to, but would cut the opener off already.
+  if (c.res.headers.has('location')) c.res.headers.delete('Cross-Origin-Opener-Policy')
 }

@@ -1,8 +1,8 @@
-// Web: manners towards browsers that belong to no page: cookies.ts writes cookies, this file owns
-// the path of the issuer (`https://example.com/auth`), and where metadata are then.
-// Routes, pages and stored paths know nothing of that path: it is taken off a request before it is
-// routed, and put before the addresses of an answer that stay on this server.
-// Owns no table, and leaves headers to http.ts and pages/.
+// Web: manners towards browsers that belong to no page: cookies.ts writes cookies, public_files.ts
+// sends files, this file owns the path of the issuer (`https://example.com/auth`), and where
+// metadata are then. Routes, pages and stored paths know nothing of that path: it is taken off a
+// request before it is routed, and put before the addresses of an answer that stay on this server.
+// Owns no table, and leaves headers of pages to http.ts and pages/.
 
 /** The path of an issuer, without a slash at its end: '' for an origin alone, else like `/auth`. */
 export const issuerPath = (issuer: string): string => new URL(issuer).pathname.replace(/\/$/, '')

@@ -2,7 +2,15 @@
 // `authorization`, `allowed_scope`, `authorization_code` and `device_authorization` by user.
 // Statements, no rules.
 import type { Context } from '../../context.ts'
-import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  join,
+  type Scalar,
+  type Statement,
+  sql,
+  TRUE,
+} from '../../db/sql.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { NO_END } from './store.ts'
 
@@ -67,14 +75,15 @@ export const allowsSomething = (user_id: string, client_id: string | null): Cond
 
 /**
  * Withdraws all that the user allowed the client, or all clients where it is null; codes that wait
- * too.
+ * too. `when` makes it depend on earlier statements of the batch.
  */
 export function revokeAllOfUser(
   cx: Context,
   user_id: string,
   client_id: string | null,
+  when: Condition = TRUE,
 ): Statement[] {
-  const its = client_id === null ? TRUE : condition`client_id = ${client_id}`
+  const its = join([client_id === null ? TRUE : condition`client_id = ${client_id}`, when], ' and ')
   return [
     sql`update authorization set revoked_at = ${cx.now()}
       where user_id = ${user_id} and ${its} and revoked_at is null`,

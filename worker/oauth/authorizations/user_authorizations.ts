@@ -5,7 +5,7 @@
 import { assertNothingLacks, demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import { as, type Context } from '../../context.ts'
-import { type Condition, condition, type Statement } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { findSession, userOf } from '../../identity/sessions.ts'
@@ -96,15 +96,21 @@ export function applicationsOf(
 
 /**
  * Withdraws all consents and authorizations of one client, or of all where `client_id` is null. The
- * actor is in the event.
+ * actor is in the event. `when` makes it depend on earlier statements of the batch.
  */
 export const withdraw = (
   cx: Context,
   user_id: string,
   client_id: string | null,
+  when: Condition = TRUE,
 ): readonly Statement[] => [
-  withdrawalEvent(cx, user_id, client_id, allowsSomething(user_id, client_id)),
-  ...revokeAllOfUser(cx, user_id, client_id),
+  withdrawalEvent(
+    cx,
+    user_id,
+    client_id,
+    join([allowsSomething(user_id, client_id), when], ' and '),
+  ),
+  ...revokeAllOfUser(cx, user_id, client_id, when),
 ]
 
 /** Withdraws one authorization, and what its client was allowed. */

@@ -9,7 +9,13 @@ import { type Condition, join, type Statement, scalar, sql, TRUE } from '../../d
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
-import { findSession, isSessionLive, touchSession, userOf } from '../../identity/sessions.ts'
+import {
+  findSession,
+  isSessionLive,
+  noteSession,
+  touchSession,
+  userOf,
+} from '../../identity/sessions.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
@@ -97,7 +103,7 @@ export async function authorize(
   return tellClient(cx, client, target, allowed, async () => {
     const request = await checkRequest(cx, client, target, opened)
     const [session] = rows.session
-    cx.parties.sub = session?.user_id ?? null
+    noteSession(cx, session)
     return proceed(cx, {
       client,
       request,
@@ -150,7 +156,8 @@ export async function lookAt(
     narrowed: { grants: narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants },
   })
   const [row] = rows.request
-  cx.parties.sub = rows.session[0]?.user_id ?? null
+  const [session] = rows.session
+  noteSession(cx, session)
   if (row === undefined) throw requestEnded()
   cx.parties.client_id = row.client_id
   const client = usableClient(rows.client[0])
@@ -159,7 +166,6 @@ export async function lookAt(
   if (!matchesRedirectUri(client, request.redirect_uri)) throw requestEnded()
   const { created_at } = row
   const stored = { reference, id_hash, created_at, session_hash, pushed: row.pushed === 1 }
-  const [session] = rows.session
   return {
     client,
     request,

@@ -6,7 +6,6 @@
 // Leaves the rights of a caller to the grants.
 
 import { importJWK, type JWK, type JWTPayload, jwtVerify } from 'jose'
-import { findGuesses, judgeSecret } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
@@ -16,6 +15,7 @@ import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { clientKeys } from '../clients/client_keys.ts'
 import { type Client, findClientById, listSecretsOf } from '../clients/clients.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'

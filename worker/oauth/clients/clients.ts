@@ -24,7 +24,7 @@ import { randomId, randomToken } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { type Condition, type Statement, TRUE } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
-import { appendEvent } from '../../events.ts'
+import { appendEvent, changedValues } from '../../events.ts'
 import { firstKeysFor } from '../../keys/signing_keys.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import { clientDigest } from './client_digest.ts'
@@ -217,6 +217,7 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
   )
   if (names.length === 0) return { change: 'unchanged', fields: [], statements: [] }
   const changes = Object.fromEntries(names.map((name) => [name, columns[name]]))
+  const before = parseClient(current)
   const fields = names.flatMap((name) =>
     name === 'members' ? changedMembers(readMembers(current.members), next) : [name],
   )
@@ -231,7 +232,12 @@ export async function changeOf(cx: Context, current: ClientRow, next: Descriptio
         : [bindAllowedScopes(current.id, current.version, digest)]),
       appendEvent(
         cx,
-        { type: 'client.updated', subject_id: current.id, data: { fields } },
+        {
+          type: 'client.updated',
+          subject_id: current.id,
+          data: { fields },
+          ...changedValues(describeClient(before), describeClient({ ...before, ...next }), fields),
+        },
         clientIsAt(current.id, current.version),
       ),
       updateClient(current.id, current.version, changes, cx.now()),

@@ -12,7 +12,12 @@ import type { Answers } from '../../db/database.ts'
 import { type Scalar, scalar, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { findSession, type LiveSession, touchSession } from '../../identity/sessions.ts'
+import {
+  findSession,
+  type LiveSession,
+  noteSession,
+  touchSession,
+} from '../../identity/sessions.ts'
 import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import { scopeInWords } from '../../pages/scope_messages.ts'
 import { loadSettings } from '../../settings.ts'
@@ -68,7 +73,7 @@ export async function enterUserCode(
   cookie: string | undefined,
 ): Promise<Step> {
   const [session] = await cx.db.read(findSession(cx, cookie))
-  cx.parties.sub = session?.user_id ?? null
+  noteSession(cx, session)
   if (session === undefined) return { step: 'login' }
   const code = readUserCode(typed)
   // No guess, for nothing answers to it.
@@ -141,7 +146,7 @@ export async function answerDevice(
     question: questionReads(cx, tags, user),
   })
   const [session] = rows.session
-  cx.parties.sub = session?.user_id ?? null
+  noteSession(cx, session)
   if (session === undefined) return { step: 'login' }
   const question = questionOf(cx, code ?? '', session, rows.question)
   // One answer for a code that nobody has and for a question that was not asked so: the form, to

@@ -11,6 +11,7 @@ import {
   endBrowserSession,
   findSession,
   type LiveSession,
+  noteSession,
   sessionHash,
 } from '../../identity/sessions.ts'
 import { verifyJwt } from '../../keys/jwt.ts'
@@ -127,7 +128,7 @@ export async function answerLogoutRequest(
   })
   const [session] = sessions
   const [client] = clients
-  cx.parties.sub = session?.user_id ?? null
+  noteSession(cx, session)
   const location = locationOf(request, client)
   if (session === undefined) {
     // RFC 9700 §4.11.2: otherwise a link to this server would lead, unseen, to an address that

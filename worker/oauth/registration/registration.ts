@@ -3,12 +3,13 @@
 // operator did not put into the token. Metadata that it may submit are submitted_metadata.ts's,
 // later changes registration_management.ts's.
 import { findPrincipal } from '../../access/principals.ts'
-import { addressKey, findGuesses, judgeSecret, limit } from '../../attempts.ts'
+import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomId, randomToken, sha256 } from '../../crypto.ts'
 import type { Condition, Statement } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import type { Reason } from '../../refusals.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { loadSettings, type Settings } from '../../settings.ts'
 import {
   type Client,

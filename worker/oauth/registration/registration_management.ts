@@ -1,13 +1,13 @@
 // Management of a registration by the client itself, with its registration access token (RFC 7592):
 // it reads, changes and removes its registration, and never widens its own power.
 import { ID_PATTERN } from '../../access/principals.ts'
-import { findGuesses, judgeSecret } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { equalText, randomToken, sha256 } from '../../crypto.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { type Statement, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { parseClient, startOver, usesSecret } from '../clients/client_metadata.ts'
 import { changeOf, deletionOf, isChanged } from '../clients/clients.ts'
 import { newSecretRow, verifyClientSecret } from '../clients/secret_rules.ts'

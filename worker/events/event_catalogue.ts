@@ -1,27 +1,9 @@
 // The catalogue of events: the meaning of each type, the thing or person that its `subject_id`
-// names, and the members of its `data`. The types that `appendEvent` takes and docs/events.md (`npm
-// run docs`) derive from it. The worker uses the types alone, so that the sentences do not go into
-// the bundle.
+// names, and the members of its `data`. The types that `appendEvent` takes, the objects that an
+// event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
-/** The words of the catalogue for the kinds of values in `data`. */
-type Values = {
-  string: string
-  'string or null': string | null
-  number: number
-  'number or null': number | null
-  strings: readonly string[]
-}
-
-type Member = { is: keyof Values; optional?: true; meaning: string }
-
-type EntryOfCatalogue = {
-  /** Absent: `success`. */
-  outcome?: 'failure'
-  /** The person or thing that `subject_id` names; null: it is null. */
-  subject: string | null
-  meaning: string
-  data: Readonly<Record<string, Member>>
-}
+import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
 export const EVENTS = {
@@ -30,16 +12,21 @@ export const EVENTS = {
     subject: 'the subject of the grant',
     meaning: 'A role was granted on an object.',
     data: {
-      grant: { is: 'string', meaning: 'id of the grant' },
-      role: { is: 'string', meaning: 'the role' },
-      object: { is: 'string', meaning: 'the device or group it is granted on, or `*`' },
+      grant: { is: 'string', names: 'grant', meaning: 'id of the grant' },
+      role: { is: 'string', names: 'role', meaning: 'the role' },
+      object: {
+        is: 'string',
+        names: 'principal',
+        meaning: 'the device or group it is granted on, or `*`',
+      },
     },
   },
   'grant.updated': {
     subject: 'the subject of the grant',
+    changes: true,
     meaning: 'The time in which a grant counts was changed.',
     data: {
-      grant: { is: 'string', meaning: 'id of the grant' },
+      grant: { is: 'string', names: 'grant', meaning: 'id of the grant' },
       fields: { is: 'strings', meaning: 'names of the changed fields' },
     },
   },
@@ -47,9 +34,13 @@ export const EVENTS = {
     subject: 'the subject of the grant',
     meaning: 'A grant was taken back.',
     data: {
-      grant: { is: 'string', meaning: 'id of the grant' },
-      role: { is: 'string', meaning: 'the role' },
-      object: { is: 'string', meaning: 'the device or group it was granted on, or `*`' },
+      grant: { is: 'string', names: 'grant', meaning: 'id of the grant' },
+      role: { is: 'string', names: 'role', meaning: 'the role' },
+      object: {
+        is: 'string',
+        names: 'principal',
+        meaning: 'the device or group it was granted on, or `*`',
+      },
     },
   },
   'group.created': {
@@ -57,11 +48,16 @@ export const EVENTS = {
     meaning: 'A group was made.',
     data: {
       kind: { is: 'string', meaning: 'kind of the group' },
-      parent_id: { is: 'string or null', meaning: 'the group above it; null at the top' },
+      parent_id: {
+        is: 'string or null',
+        names: 'principal',
+        meaning: 'the group above it; null at the top',
+      },
     },
   },
   'group.updated': {
     subject: 'the group',
+    changes: true,
     meaning: 'A group was changed.',
     data: {
       fields: { is: 'strings', meaning: 'names of the changed fields' },
@@ -78,7 +74,7 @@ export const EVENTS = {
     subject: 'the member',
     meaning: 'A principal became a member of a group.',
     data: {
-      group_id: { is: 'string', meaning: 'the group' },
+      group_id: { is: 'string', names: 'principal', meaning: 'the group' },
       kind: { is: 'string', meaning: 'kind of the member: user, client or device' },
     },
   },
@@ -86,29 +82,30 @@ export const EVENTS = {
     subject: 'the member',
     meaning: 'A principal ceased to be a member of a group.',
     data: {
-      group_id: { is: 'string', meaning: 'the group' },
+      group_id: { is: 'string', names: 'principal', meaning: 'the group' },
     },
   },
   'groups.changed': {
     subject: 'the member',
     meaning: 'The groups of a principal were set as a whole.',
     data: {
-      added: { is: 'strings', meaning: 'groups it is a member of from now on' },
-      removed: { is: 'strings', meaning: 'groups it is no longer a member of' },
+      added: { is: 'strings', names: 'principal', meaning: 'groups it is a member of from now on' },
+      removed: { is: 'strings', names: 'principal', meaning: 'groups it is no longer a member of' },
     },
   },
   'role.created': {
     subject: null,
     meaning: 'A role was made.',
     data: {
-      role: { is: 'string', meaning: 'name of the role' },
+      role: { is: 'string', names: 'role', meaning: 'name of the role' },
     },
   },
   'role.updated': {
     subject: null,
+    changes: true,
     meaning: 'A role was changed.',
     data: {
-      role: { is: 'string', meaning: 'name of the role' },
+      role: { is: 'string', names: 'role', meaning: 'name of the role' },
       fields: { is: 'strings', meaning: 'names of the changed fields' },
     },
   },
@@ -116,7 +113,22 @@ export const EVENTS = {
     subject: null,
     meaning: 'A role was deleted.',
     data: {
-      role: { is: 'string', meaning: 'name of the role' },
+      role: { is: 'string', names: 'role', meaning: 'name of the role' },
+    },
+  },
+  'escalation.refused': {
+    outcome: 'failure',
+    subject: 'the person or client that asked',
+    meaning:
+      'Somebody was refused what goes beyond own power or scopes. One event for each reason and minute.',
+    data: {
+      reason: { is: 'string', meaning: 'why, as docs/refusals.md explains it' },
+      error: { is: 'string', meaning: 'the error in the answer' },
+      count: {
+        is: 'number',
+        meaning: 'how many times in this minute, as far as they were counted',
+      },
+      last_at: { is: 'number', meaning: 'when it happened last, in epoch seconds' },
     },
   },
   // --- admin
@@ -130,7 +142,7 @@ export const EVENTS = {
     subject: 'the device',
     meaning: 'An operator made a token for a device that cannot get one itself.',
     data: {
-      id: { is: 'string', meaning: 'id of the token' },
+      id: { is: 'string', names: 'minted_token', meaning: 'id of the token' },
       expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
     },
   },
@@ -138,14 +150,15 @@ export const EVENTS = {
     subject: 'the device',
     meaning: 'A token that was minted for a device was revoked.',
     data: {
-      id: { is: 'string', meaning: 'id of the token' },
+      id: { is: 'string', names: 'minted_token', meaning: 'id of the token' },
     },
   },
   'settings.updated': {
     subject: null,
+    changes: true,
     meaning: 'Settings were changed or put back to their default.',
     data: {
-      names: { is: 'strings', meaning: 'names of the changed settings' },
+      names: { is: 'strings', names: 'setting', meaning: 'names of the changed settings' },
     },
   },
   // --- devices
@@ -153,23 +166,26 @@ export const EVENTS = {
     subject: 'the device',
     meaning: 'A device was registered.',
     data: {
-      type: { is: 'string', meaning: 'its device type' },
-      groups: { is: 'strings', meaning: 'groups it is a member of' },
-      credentials: { is: 'strings', meaning: 'ids of its credentials' },
+      type: { is: 'string', names: 'device_type', meaning: 'its device type' },
+      groups: { is: 'strings', names: 'principal', meaning: 'groups it is a member of' },
+      credentials: { is: 'strings', names: 'credential', meaning: 'ids of its credentials' },
     },
   },
   'device.updated': {
     subject: 'the device',
+    changes: true,
     meaning: 'A device was changed, apart from its status.',
     data: {
       fields: { is: 'strings', meaning: 'names of the changed fields' },
       groups_added: {
         is: 'strings',
+        names: 'principal',
         optional: true,
         meaning: 'groups it is a member of from now on',
       },
       groups_removed: {
         is: 'strings',
+        names: 'principal',
         optional: true,
         meaning: 'groups it is no longer a member of',
       },
@@ -187,14 +203,14 @@ export const EVENTS = {
     subject: 'the device',
     meaning: 'A device was deleted; its id stays taken.',
     data: {
-      type: { is: 'string', meaning: 'its device type' },
+      type: { is: 'string', names: 'device_type', meaning: 'its device type' },
     },
   },
   'device_credential.created': {
     subject: 'the device',
     meaning: 'A device got a credential.',
     data: {
-      credential_id: { is: 'string', meaning: 'id of the credential' },
+      credential_id: { is: 'string', names: 'credential', meaning: 'id of the credential' },
       kind: { is: 'string', meaning: 'kind of the credential' },
       kid: { is: 'string or null', meaning: '`kid` of its key; null where it has none' },
     },
@@ -203,16 +219,19 @@ export const EVENTS = {
     subject: 'the device',
     meaning: 'A credential of a device was revoked.',
     data: {
-      credential_id: { is: 'string', meaning: 'id of the credential' },
+      credential_id: { is: 'string', names: 'credential', meaning: 'id of the credential' },
     },
   },
   'device_type.created': {
     subject: 'the device type',
+    subject_is: 'device_type',
     meaning: 'A device type was made.',
     data: {},
   },
   'device_type.updated': {
     subject: 'the device type',
+    subject_is: 'device_type',
+    changes: true,
     meaning: 'A device type was changed.',
     data: {
       fields: { is: 'strings', meaning: 'names of the changed fields' },
@@ -220,6 +239,7 @@ export const EVENTS = {
   },
   'device_type.deleted': {
     subject: 'the device type',
+    subject_is: 'device_type',
     meaning: 'A device type was deleted.',
     data: {},
   },
@@ -230,6 +250,16 @@ export const EVENTS = {
     meaning: 'A sign-in was refused.',
     data: {
       reason: { is: 'string', meaning: '`unknown_account`, `password` or `disabled`' },
+      count: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: how many in this minute, in one event',
+      },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: when it happened last, in epoch seconds',
+      },
     },
   },
   'login.blocked': {
@@ -239,6 +269,16 @@ export const EVENTS = {
       'Sign-ins of an account or from an address reached their limit; noted once per window.',
     data: {
       reason: { is: 'string', meaning: '`too_many_attempts`' },
+      count: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: how many in this minute, in one event',
+      },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'of unknown accounts: when it happened last, in epoch seconds',
+      },
     },
   },
   'session.started': {
@@ -260,11 +300,25 @@ export const EVENTS = {
   },
   'user.updated': {
     subject: 'the user',
+    changes: true,
     meaning: 'A user was changed.',
     data: {
       fields: { is: 'strings', meaning: 'names of the changed fields' },
       status: { is: 'string', optional: true, meaning: 'the status, where it is among them' },
     },
+  },
+  'user.reset_started': {
+    subject: 'the user',
+    meaning: 'An operator made a link behind which a person sets a new password.',
+    data: {
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+    },
+  },
+  'user.password_reset': {
+    subject: 'the user',
+    meaning:
+      'A new password was set behind such a link; all sessions and all access of applications ended.',
+    data: {},
   },
   'user.deleted': {
     subject: 'the user',
@@ -288,10 +342,11 @@ export const EVENTS = {
     subject: null,
     meaning: 'A signing key was revoked: nothing that it signed counts any more.',
     data: {
-      kid: { is: 'string', meaning: 'the key' },
+      kid: { is: 'string', names: 'signing_key', meaning: 'the key' },
       alg: { is: 'string', meaning: 'its algorithm' },
       successor: {
         is: 'string or null',
+        names: 'signing_key',
         meaning: 'the key that signs in its place; null where it did not sign',
       },
     },
@@ -300,7 +355,7 @@ export const EVENTS = {
     subject: null,
     meaning: 'A signing key was deleted that SECRET_KEY does not open.',
     data: {
-      kid: { is: 'string', meaning: 'the key' },
+      kid: { is: 'string', names: 'signing_key', meaning: 'the key' },
       alg: { is: 'string', meaning: 'its algorithm' },
     },
   },
@@ -312,152 +367,13 @@ export const EVENTS = {
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
     },
   },
-  // --- oauth
-  'authorization.allowed': {
-    subject: 'the user',
-    meaning: 'A person allowed a client what it asked for.',
-    data: {
-      client_id: { is: 'string', meaning: 'the client' },
-      scope: { is: 'strings', meaning: 'scopes that were allowed' },
-      claims: { is: 'strings', optional: true, meaning: 'claims that were allowed one by one' },
-      authorization_id: {
-        is: 'string',
-        optional: true,
-        meaning: 'of a device that asked: the authorization that its code leads to',
-      },
-    },
-  },
-  'authorization.denied': {
-    subject: 'the user',
-    meaning: 'A person denied a client what it asked for.',
-    data: {
-      client_id: { is: 'string', meaning: 'the client' },
-      scope: {
-        is: 'strings',
-        optional: true,
-        meaning: 'of a device that asked: scopes it asked for',
-      },
-      authorization_id: {
-        is: 'string',
-        optional: true,
-        meaning: 'of a device that asked: the authorization that its code would have led to',
-      },
-    },
-  },
-  'authorization.created': {
-    subject: 'the user',
-    meaning: 'A client got its first tokens for a person.',
-    data: {
-      authorization_id: { is: 'string', meaning: 'id of the authorization' },
-      client_id: { is: 'string', meaning: 'the client' },
-      scope: { is: 'string', meaning: 'scopes of its tokens' },
-    },
-  },
-  'authorization.refreshed': {
-    subject: 'the user',
-    meaning: 'A client with a preset, whose refresh token does not rotate, refreshed its tokens.',
-    data: {
-      authorization_id: { is: 'string', meaning: 'id of the authorization' },
-      client_id: { is: 'string', meaning: 'the client' },
-    },
-  },
-  'authorization.revoked': {
-    subject: 'the user',
-    meaning: 'The tokens of an authorization were revoked.',
-    data: {
-      authorization_id: { is: 'string', meaning: 'id of the authorization' },
-      client_id: { is: 'string', meaning: 'the client' },
-      reason: {
-        is: 'string',
-        meaning:
-          '`code_reused`, `refresh_token_reused`, `token_revoked`, `withdrawn` or `session_ended`',
-      },
-    },
-  },
-  'authorization.withdrawn': {
-    subject: 'the user',
-    meaning: 'A person or an operator took back what was allowed.',
-    data: {
-      client_id: { is: 'string or null', meaning: 'the client; null for all clients' },
-    },
-  },
-  'client.created': {
-    subject: 'the client',
-    meaning: 'A client was registered.',
-    data: {},
-  },
-  'client.updated': {
-    subject: 'the client',
-    meaning: 'A client was changed.',
-    data: {
-      fields: { is: 'strings', meaning: 'names of the changed members' },
-    },
-  },
-  'client.deleted': {
-    subject: 'the client',
-    meaning: 'A client was deleted; its id stays taken.',
-    data: {},
-  },
-  'client.secret_created': {
-    subject: 'the client',
-    meaning: 'A client got a secret.',
-    data: {
-      secret_id: { is: 'string', meaning: 'id of the secret' },
-    },
-  },
-  'client.secret_deleted': {
-    subject: 'the client',
-    meaning: 'A secret of a client was deleted.',
-    data: {
-      secret_id: { is: 'string', meaning: 'id of the secret' },
-    },
-  },
-  'device_authorization.blocked': {
-    outcome: 'failure',
-    subject: 'the user',
-    meaning: 'A person, or an address, entered too many wrong user codes; noted once per window.',
-    data: {
-      reason: { is: 'string', meaning: '`too_many_attempts`' },
-    },
-  },
-  'initial_access_token.created': {
-    subject: 'the initial access token',
-    meaning: 'An initial access token was made, with which software registers clients.',
-    data: {
-      scope: { is: 'strings', meaning: 'the most that its clients may have' },
-      max_uses: {
-        is: 'number or null',
-        meaning: 'how many clients it registers; null: any number',
-      },
-      expires_at: { is: 'number or null', meaning: 'its end, in epoch seconds' },
-    },
-  },
-  'initial_access_token.deleted': {
-    subject: 'the initial access token',
-    meaning: 'An initial access token was deleted.',
-    data: {},
-  },
-  'logout_token.delivered': {
-    subject: 'the user',
-    meaning: 'A client took a logout token.',
-    data: {
-      client_id: { is: 'string', meaning: 'the client' },
-      attempts: { is: 'number', meaning: 'how many times it was sent' },
-    },
-  },
-  'logout_token.abandoned': {
-    outcome: 'failure',
-    subject: 'the user',
-    meaning: 'A client did not take a logout token, which is not sent again.',
-    data: {
-      client_id: { is: 'string', meaning: 'the client' },
-      attempts: { is: 'number', meaning: 'how many times it was sent' },
-      reason: { is: 'string', meaning: 'why the last attempt failed' },
-    },
-  },
+  ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
 export type EventType = keyof typeof EVENTS
+
+/** The same table, for code that reads any entry. */
+export const CATALOGUE: Readonly<Record<EventType, EntryOfCatalogue>> = EVENTS
 
 type MembersOf<type extends EventType> = (typeof EVENTS)[type]['data']
 
@@ -472,7 +388,11 @@ export type EventData<type extends EventType> = {
     : never]?: ValueOf<MembersOf<type>[name]>
 }
 
-type ValueOf<member> = member extends { is: infer is extends keyof Values } ? Values[is] : never
+/** The changed members, as they stood and as they stand. */
+export type Change = {
+  before: Readonly<Record<string, unknown>>
+  after: Readonly<Record<string, unknown>>
+}
 
 /** An event to append: one form for each type of the catalogue. */
 export type NewEvent = {
@@ -482,6 +402,7 @@ export type NewEvent = {
     ((typeof EVENTS)[type] extends { outcome: infer outcome }
       ? { outcome: outcome }
       : { outcome?: 'success' }) &
+    ((typeof EVENTS)[type] extends { changes: true } ? Change : object) &
     (keyof MembersOf<type> extends never
       ? { data?: Record<string, never> }
       : { data: EventData<type> })

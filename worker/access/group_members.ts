@@ -1,0 +1,149 @@
+// Members of groups: users, clients and devices. To let one enter or leave is judged by power.ts.
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { unlessRefused } from '../db/database.ts'
+import { condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
+import { appendEvent } from '../events.ts'
+import { noGroup } from './groups.ts'
+import {
+  assertMayMoveKind,
+  assertNothingLacks,
+  changedMeanwhile,
+  demandNothingLacks,
+  demandOperatorLeft,
+  lackingToMoveMember,
+  lastOperator,
+  leavesAnOperator,
+} from './power.ts'
+import { emailKeyOf, idSchema, type PrincipalKind, principalReference } from './principals.ts'
+import {
+  deleteMembership,
+  demandMayBeMember,
+  findGroup,
+  findMember,
+  idOfSubject,
+  insertMembership,
+  isMember,
+  listMembersAfter,
+  type MemberRow,
+} from './store.ts'
+
+export const memberInput = z.strictObject({ id: principalReference }).openapi('GroupMemberInput')
+
+export const memberSchema = z
+  .object({ id: idSchema, kind: z.enum(['user', 'client', 'device']), created_at: z.int() })
+  .openapi('GroupMember')
+
+type Candidate = { id: string; kind: PrincipalKind; is_member: number }
+
+const findCandidate = (group_id: string, member: Scalar): Statement<Candidate> =>
+  sql`select p.id, p.kind, exists (
+      select 1 from membership m where m.group_id = ${group_id} and m.member_id = p.id) as is_member
+    from principal p where p.id = ${member} and p.deleted_at is null`
+
+/** The direct members. Throws Problem. */
+export async function listMembers(
+  cx: Context,
+  id: string,
+  { limit, cursor, kind }: PageQuery & { kind?: MemberRow['kind'] | undefined },
+): Promise<PageOf<MemberRow>> {
+  const list = `members ${id}`
+  const after = decodeCursor(cx, list, cursor)
+  const {
+    group: [group],
+    rows,
+  } = await cx.db.read({ group: findGroup(id), rows: listMembersAfter(id, after, limit, kind) })
+  if (group === undefined) throw noGroup()
+  return pageOf(
+    cx,
+    list,
+    rows,
+    limit,
+    (row) => row.id,
+    (row) => row,
+  )
+}
+
+/** Makes a user, client or device a member. Throws Problem. Round trips: 1 read, 1 write. */
+export async function addMember(
+  cx: Context,
+  group_id: string,
+  reference: string,
+): Promise<{ member: MemberRow; added: boolean }> {
+  const member = idOfSubject(reference, emailKeyOf(reference))
+  const lacking = lackingToMoveMember(cx, group_id, reference, member)
+  const {
+    group: [group],
+    candidate: [candidate],
+    lacks,
+  } = await cx.db.read({
+    group: findGroup(group_id),
+    candidate: findCandidate(group_id, member),
+    lacks: lacking,
+  })
+  if (group === undefined) throw noGroup()
+  const wrong = (detail: string) =>
+    new Problem('invalid_request', 'this cannot be a member', [{ pointer: '/id', detail }])
+  if (candidate === undefined) throw wrong('there is no such user, client or device')
+  if (candidate.kind === 'group') {
+    throw wrong('a group is not a member: set parent_id of the group to put it below this one')
+  }
+  const { id, kind } = candidate
+  assertMayMoveKind(cx, kind)
+  assertNothingLacks(lacks)
+  const isThere = isMember(group_id, id)
+  const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
+  const {
+    row: [row],
+  } = await unlessRefused(
+    cx.db.write({
+      changes: [
+        demandMayBeMember(group_id, id),
+        ...demandNothingLacks(isThere, ...lackingToMoveMember(cx, group_id, id)),
+        appendEvent(cx, event, condition`not ${isThere}`),
+        insertMembership(cx, group_id, id),
+      ],
+      row: findMember(group_id, id),
+    }),
+    () => {
+      throw changedMeanwhile()
+    },
+  )
+  if (row === undefined) throw changedMeanwhile()
+  return { member: row, added: candidate.is_member === 0 }
+}
+
+/** Throws Problem. Round trips: 1 read, 1 write. */
+export async function removeMember(cx: Context, group_id: string, id: string): Promise<void> {
+  const lacking = lackingToMoveMember(cx, group_id, id)
+  const remains = leavesAnOperator(cx.now(), { member: id, group: group_id })
+  const {
+    group: [group],
+    candidate: [candidate],
+    lacks,
+    state: [state],
+  } = await cx.db.read({
+    group: findGroup(group_id),
+    candidate: findCandidate(group_id, scalar`${id}`),
+    lacks: lacking,
+    state: sql<{ remains: number }>`select ${remains} as remains`,
+  })
+  if (group === undefined) throw noGroup()
+  if (candidate?.is_member !== 1) throw new Problem('not_found', 'there is no such member')
+  assertMayMoveKind(cx, candidate.kind)
+  assertNothingLacks(lacks)
+  if (state?.remains !== 1) throw lastOperator()
+  const isThere = isMember(group_id, id)
+  const isGone = condition`not ${isThere}`
+  const event = { type: 'group.member_removed', subject_id: id, data: { group_id } } as const
+  const write = cx.db.write([
+    ...demandNothingLacks(isGone, ...lacking),
+    demandOperatorLeft(isGone, remains),
+    appendEvent(cx, event, isThere),
+    deleteMembership(group_id, id),
+  ])
+  await unlessRefused(write, () => {
+    throw changedMeanwhile()
+  })
+}

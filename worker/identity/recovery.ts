@@ -1,0 +1,131 @@
+// A person's way back into an account: a one-time link behind which a new password is set. An
+// operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and hands it over; it proves
+// nothing but that. It is hashed in the table, lives an hour and is used up by the new password
+// alone: opening it changes nothing. Second factors stay as they are.
+import { demandPower, lackingOver, nameLacks } from '../access/power.ts'
+import { z } from '../api.ts'
+import { as, type Context } from '../context.ts'
+import { randomToken, sha256 } from '../crypto.ts'
+import type { Condition, Statement } from '../db/sql.ts'
+import { appendEvent } from '../events.ts'
+import { hashPassword, passwordFault } from './passwords.ts'
+import {
+  accountLinkExists,
+  accountLinkIsMine,
+  consumeAccountLink,
+  deleteOpenLinks,
+  findAccountLink,
+  insertAccountLink,
+} from './recovery_store.ts'
+import { endSessionsOf, type SessionsEnded } from './sessions.ts'
+import { replacePassword } from './store.ts'
+import { noSuchUser } from './users.ts'
+
+/** Lifetime of a link, in seconds. */
+const LINK_TTL = 3600
+
+export const PASSWORD_RESET_PATH = '/recover/password'
+
+export const passwordLinkSchema = z
+  .object({
+    url: z.string().describe('hand it to the person on a way that nobody else reads'),
+    expires_at: z.int(),
+  })
+  .openapi('PasswordLink')
+
+/**
+ * Makes a link for a user and answers its URL, this once; links from before are dead. The holder
+ * becomes that user, so an actor cannot make one for a user that holds more. Throws Problem
+ * not_found, forbidden. Round trips: 1 write.
+ */
+export async function createPasswordLink(
+  cx: Context,
+  user_id: string,
+): Promise<z.infer<typeof passwordLinkSchema>> {
+  const lacking = lackingOver(cx, user_id)
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const purpose = 'password_reset'
+  const created_at = cx.now()
+  const expires_at = created_at + LINK_TTL
+  const { made } = await nameLacks(cx, lacking, () =>
+    cx.db.write({
+      power: demandPower(lacking),
+      link: insertAccountLink({
+        hash,
+        user_id,
+        purpose,
+        created_at,
+        expires_at,
+        used_by: null,
+        used_at: null,
+      }),
+      older: deleteOpenLinks(user_id, purpose, hash),
+      event: appendEvent(
+        cx,
+        { type: 'user.reset_started', subject_id: user_id, data: { expires_at } },
+        accountLinkExists(hash),
+      ),
+      made: findAccountLink(hash, purpose),
+    }),
+  )
+  if (made.length === 0) throw noSuchUser()
+  return { url: `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`, expires_at }
+}
+
+/**
+ * Ends all that applications hold of a person, where the condition holds. This room knows of no
+ * applications.
+ */
+export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
+
+export type LinkState =
+  | { state: 'good'; user_id: string; email: string }
+  | { state: 'unknown' | 'used' | 'expired' }
+
+/** The state of a link to a new password. Reads only. One round trip. */
+export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
+  const [link] = await cx.db.read(findAccountLink(sha256(token), 'password_reset'))
+  if (link === undefined) return { state: 'unknown' }
+  if (link.used_by !== null) return { state: 'used' }
+  if (link.expires_at <= cx.now()) return { state: 'expired' }
+  return { state: 'good', user_id: link.user_id, email: link.email }
+}
+
+export type PasswordReset =
+  | { outcome: 'done' }
+  | { outcome: 'dead'; state: 'unknown' | 'used' | 'expired' }
+  /** The rule that the password breaks, in words for people. */
+  | { outcome: 'refused'; fault: string; email: string }
+
+/**
+ * Sets the password of the link's person and uses the link up. All that was given before ends: the
+ * sessions, and every token of every application, lasting ones too, since a thief may have taken
+ * them; each application has to ask again. An account that is disabled stays so. One batch: of any
+ * number of parallel uses one sets its password. Round trips: 2, and those of `ended`.
+ */
+export async function resetPassword(
+  cx: Context,
+  { token, password }: { token: string; password: string },
+  { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<PasswordReset> {
+  // Stands before the hash: a caller without a link causes no work.
+  const link = await passwordLinkState(cx, token)
+  if (link.state !== 'good') return { outcome: 'dead', state: link.state }
+  const { user_id, email } = link
+  const fault = passwordFault(password, email)
+  if (fault !== null) return { outcome: 'refused', fault, email }
+  const hash = sha256(token)
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const mine = accountLinkIsMine(cx, hash)
+  const { used } = await cx.db.write({
+    used: consumeAccountLink(cx, hash, 'password_reset'),
+    password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    access: endAccess(acting, user_id, mine),
+    sessions: endSessionsOf(user_id, mine),
+    event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
+  })
+  if (used.length === 0) return { outcome: 'dead', state: 'used' }
+  await onSessionsEnded(acting, user_id)
+  return { outcome: 'done' }
+}

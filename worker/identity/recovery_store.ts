@@ -1,0 +1,58 @@
+// The table `account_link`: one-time links by which a person gets back into an account. Statements,
+// no rules.
+import type { Context } from '../context.ts'
+import { account_link } from '../db/schema.ts'
+import { type Condition, condition, insertWhere, type Statement, sql } from '../db/sql.ts'
+import { userExists } from './store.ts'
+
+export type AccountLinkRow = typeof account_link.$inferSelect
+export type LinkPurpose = AccountLinkRow['purpose']
+
+/** Seconds for which a link is kept after it ran out, so that its page can say why it is dead. */
+const KEPT = 7 * 86_400
+
+/** Inserts the link where its person is there. */
+export const insertAccountLink = (row: AccountLinkRow): Statement =>
+  insertWhere(account_link, row, userExists(row.user_id), sql`on conflict (hash) do nothing`)
+
+/** A link of this purpose with the address of its person, alive or not. */
+export const findAccountLink = (
+  hash: string,
+  purpose: LinkPurpose,
+): Statement<AccountLinkRow & { email: string }> =>
+  sql`select account_link.*, user.email from account_link join user on user.id = account_link.user_id
+    where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
+
+/** Consumes the link for this request; the same request may repeat it. */
+export const consumeAccountLink = (
+  cx: Context,
+  hash: string,
+  purpose: LinkPurpose,
+): Statement<{ user_id: string }> =>
+  sql`update account_link set used_by = ${cx.rid}, used_at = ${cx.now()}
+    where hash = ${hash} and purpose = ${purpose} and (used_by = ${cx.rid}
+      or (used_by is null and expires_at > ${cx.now()}))
+    returning user_id`
+
+/** A condition: this request consumed the link. */
+export const accountLinkIsMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from account_link where hash = ${hash} and used_by = ${cx.rid})`
+
+/** A condition: the link is stored. */
+export const accountLinkExists = (hash: string): Condition =>
+  condition`exists (select 1 from account_link where hash = ${hash})`
+
+/** Deletes the links that are not used yet, but for `hash`: a newer link takes their place. */
+export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: string): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
+    and used_by is null and hash <> ${hash}`
+
+export const deleteAccountLinksOf = (user_id: string): Statement =>
+  sql`delete from account_link where user_id = ${user_id}`
+
+/** Deletes every link, since one may have been used after the moment of a backup. */
+export const deleteAllAccountLinks = (): Statement => sql`delete from account_link`
+
+/** For the timer. */
+export const deleteOldAccountLinks = (cx: Context): Statement =>
+  sql`delete from account_link where expires_at <= ${cx.now() - KEPT}`
