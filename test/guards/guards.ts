@@ -402,6 +402,15 @@ const REFRESH_TOKENS: readonly Guard[] = [
     title: 'is noted as used once in',
   },
   {
+    name: 'random-bytes-once',
+    attack: 'a random value that is given to two requests',
+    file: 'worker/entry/random_bytes.ts',
+    from: '    next += n\n',
+    to: '',
+    test: 'host/random_bytes',
+    title: 'every piece is of its size',
+  },
+  {
     name: 'recent-client-is-compared',
     attack: 'a client that goes on as it was when it was read lately',
     file: 'worker/oauth/clients/recent_clients.ts',
