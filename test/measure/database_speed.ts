@@ -95,9 +95,10 @@ const write = (db: Opened, i: number) => {
   return db.write([
     sql`update client set updated_at = ${NOW + i}, version = version + 1 where id = ${id}
       returning version`,
-    sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, address, data)
+    sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, address,
+      objects, data)
       values (${`e${++drawn}`}, ${NOW}, 'client.updated', 'success', 'user',
-      'u0', ${id}, '127.0.0.1', '{}')`,
+      'u0', ${id}, '127.0.0.1', '[]', '{}')`,
   ])
 }
 
