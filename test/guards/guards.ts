@@ -402,6 +402,16 @@ const REFRESH_TOKENS: readonly Guard[] = [
     title: 'is noted as used once in',
   },
   {
+    name: 'claims-left-out-are-none',
+    attack:
+      'roles that were left out by a hint, so that a service takes the person for one without',
+    file: 'worker/oauth/tokens/rights_claims.ts',
+    from: '  if (!hasRightsScope(tellable)) return []\n',
+    to: '  if (tellable.length >= 0) return []\n',
+    test: 'oauth/token/left_out_reads',
+    title: 'tells roles and groups',
+  },
+  {
     name: 'random-bytes-once',
     attack: 'a random value that is given to two requests',
     file: 'worker/entry/random_bytes.ts',

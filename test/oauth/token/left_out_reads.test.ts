@@ -45,7 +45,7 @@ describe('a client that may have no powerful scope', () => {
     }
     console.log('statements of the read batch of a code, cold and warm', seen)
     // Cold: client, device, code, user, claims, and eight about rights.
-    expect(seen).toEqual([13, 4])
+    expect(seen).toEqual([13, 3])
   })
 
   test.each([
@@ -89,6 +89,19 @@ describe('a client that may have no powerful scope', () => {
     await scopeOf(worker, 'app', 'users:read offline_access')
     const last = body.refresh_token ?? ''
     expect((await refresh(worker, last)).body.error).toBe('invalid_scope')
+  })
+
+  test('tells roles and groups as soon as it is given the scope', async () => {
+    const worker = await startIssuer()
+    await addApp(worker, { scope: 'openid roles offline_access' })
+    await addGrant(worker, 'ann', { name: 'clerk', permissions: ['users:read'] })
+    const { refresh_token } = await signIn(worker, { scope: 'openid roles offline_access' })
+    await scopeOf(worker, 'app', 'openid offline_access')
+    const without = await refresh(worker, refresh_token)
+    expect(claimsOf(without.body.access_token).roles).toBeUndefined()
+    await scopeOf(worker, 'app', 'openid roles offline_access')
+    const { body } = await refresh(worker, without.body.refresh_token ?? '')
+    expect(claimsOf(body.access_token).roles).toEqual(['clerk'])
   })
 
   test('acts for itself with rules as soon as it is given the scope', async () => {

@@ -1,7 +1,6 @@
 // Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of
 // its refresh tokens. How one begins, which access token it gives at this moment, and how it ends.
 import { permissionsEverywhere } from '../../access/rights.ts'
-import type { ClaimedRightRow } from '../../access/rights_store.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, TRUE } from '../../db/sql.ts'
@@ -25,7 +24,9 @@ import type { SignIn } from '../tokens/id_token.ts'
 import { type PowersRows, powersOf, usesPowers } from '../tokens/powers.ts'
 import {
   accessTokenRights,
+  claimedRightsOf,
   type RightsClaims,
+  type RightsClaimsRows,
   rightsClaims,
   wantedOf,
 } from '../tokens/rights_claims.ts'
@@ -93,15 +94,15 @@ export async function entitleClient(
   wish: Wish,
   { client, cnf }: { client: Client; cnf: Confirmation | null },
   settings: Settings,
-  rows: { powers: PowersRows; claimRows: readonly ClaimedRightRow[] },
+  rows: { powers: PowersRows; claimRows: RightsClaimsRows },
 ): Promise<Entitled> {
-  const { claimRows } = rows
   const covered = {
     scope: parseScope(scope),
     resource: JSON.parse(resource) as string[],
     authorization_details: storedDetails(authorization_details),
   }
   const isNeeded = usesPowers(cx, [client], covered, wish)
+  const claimRows = await claimedRightsOf(cx, client, rows.claimRows, user_id, covered.scope)
   const subject = { subject: user_id, details: authorization_details }
   const powers = await powersOf(cx, isNeeded, rows.powers, subject)
   const permissions = powers === null ? 'not_read' : permissionsEverywhere(powers.rights)

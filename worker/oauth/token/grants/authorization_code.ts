@@ -33,7 +33,7 @@ import {
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesDpopKey } from '../../client_authentication/sender_constraint.ts'
 import { powersReads } from '../../tokens/powers.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'authorization_code'
@@ -59,7 +59,7 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
     code: findCode(cx, hash),
     user: findUserOf(source.subject),
     powers: powersReads(cx, client_id, wish, source),
-    claimRows: rightsClaimsOf(source.subject, source.scope, client_id, cx.now()),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
   return { hash, redirect_uri, code_verifier, wish, reads }
 }

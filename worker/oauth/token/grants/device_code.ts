@@ -27,7 +27,7 @@ import {
 } from '../../device_flow/store.ts'
 import { DEVICE_CODE } from '../../grant_types.ts'
 import { powersReads } from '../../tokens/powers.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = DEVICE_CODE
@@ -51,7 +51,7 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
     device_authorization: findAllowedDevice(cx, hash),
     user: findUserOf(source.subject),
     powers: powersReads(cx, client_id, wish, source),
-    claimRows: rightsClaimsOf(source.subject, source.scope, client_id, cx.now()),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
   return { hash, wish, reads }
 }

@@ -30,7 +30,7 @@ import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
 import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
 import { powersReads } from '../../tokens/powers.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type AssertionClaims,
@@ -78,7 +78,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
     user: findUserOf(subject),
     allowed: listAllowedScopes(subject, scalar`${client_id}`),
     powers: powersReads(cx, client_id, NO_WISH, source),
-    claimRows: rightsClaimsOf(subject, scope, client_id, cx.now()),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
   return { form, assertion, claims, issuer, reads }
 }

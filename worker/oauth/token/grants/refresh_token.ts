@@ -41,7 +41,7 @@ import { isLink } from '../../clients/presets.ts'
 import { recentClient } from '../../clients/recent_clients.ts'
 import { RIGHTS_SCOPES } from '../../scopes.ts'
 import { POWERFUL_SCOPES, powersReads } from '../../tokens/powers.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'refresh_token'
@@ -71,7 +71,7 @@ export async function parameters(
     token: findRefreshToken(hash),
     user: findUserOf(source.subject),
     powers: powersReads(cx, client_id, wish, source),
-    claimRows: rightsClaimsOf(source.subject, source.scope, client_id, cx.now()),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
   const isPlain = proof === null && asksForNothing(form) ? isPlainOf(cx, credentials) : null
   const successor = isPlain === null ? null : newRefreshToken(cx)
