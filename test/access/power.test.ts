@@ -11,6 +11,7 @@ import type { Actor, Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { changeDevice } from '../../worker/devices/devices.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
+import { findUserById } from '../../worker/identity/store.ts'
 import {
   endUserSession,
   endUserSessions,
@@ -461,8 +462,10 @@ describe('at the same moment', () => {
     const cx = worker.context(
       actor('client', 'backend', 'users:write', 'clients:write', 'devices:write'),
     )
+    const [riser] = await cx.db.read(findUserById('riser'))
     const session = startSession(cx, {
       user_id: 'riser',
+      password: riser?.password ?? null,
       amr: ['pwd'],
       user_agent: '',
       replaces: undefined,

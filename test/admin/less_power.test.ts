@@ -6,6 +6,7 @@ import { applyBlueprint } from '../../worker/admin/blueprint.ts'
 import { API_SCOPES } from '../../worker/api.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
+import { findUserById } from '../../worker/identity/store.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { callApi, clientToken, newClientToken } from '../support/operator.ts'
 
@@ -166,8 +167,10 @@ beforeAll(async () => {
   const made = async (path: string, body: unknown) =>
     String((await callApi(worker, manage, 'POST', path, body)).body['id'])
   const cx = worker.context()
+  const [boss] = await cx.db.read(findUserById('boss'))
   const session = startSession(cx, {
     user_id: 'boss',
+    password: boss?.password ?? null,
     amr: ['pwd'],
     user_agent: '',
     replaces: undefined,

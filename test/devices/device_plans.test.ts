@@ -32,7 +32,7 @@ test('an entry applied twice changes nothing the second time, nor what it does n
     groups: ['site-2', 'site-1'],
     credentials: [
       { kind: 'jwk', jwk },
-      { kind: 'secret', secret: 's'.repeat(32) },
+      { kind: 'secret', secret: 'q1X7zP0aLw3RkVd9TnYb5sGh2UcEj8Mf' },
     ],
   }
   expect((await apply(worker, entry)).change).toBe('created')
@@ -60,7 +60,7 @@ test('a key that an entry adds is added once; a revoked one is not brought back'
   const [first, second] = [await newJwk(), await newJwk('P-256')]
   const one = { id: 'd', type: 'dimmer', credentials: [{ kind: 'jwk', jwk: first }] }
   const both = { ...one, credentials: [...one.credentials, { kind: 'jwk', jwk: second }] }
-  const secret = { kind: 'secret', secret: 's'.repeat(32) }
+  const secret = { kind: 'secret', secret: 'q1X7zP0aLw3RkVd9TnYb5sGh2UcEj8Mf' }
   await apply(worker, one)
   worker.clock.now += 1
   expect(await apply(worker, both)).toMatchObject({ change: 'updated', fields: ['credentials'] })

@@ -162,6 +162,31 @@ test('strangers write no row and no counter, and are looked up a few times a min
   expect((await list('type=token.refused')).map(({ data }) => data.count)).toEqual([2])
 })
 
+test('an actor that reaches beyond its power is not hidden by a flood of strangers', async () => {
+  const { worker, list } = await startWithShop()
+  const cx = worker.context()
+  const weak = await newClientToken(worker, 'access:write', 'weak')
+  const reach = async () => {
+    expect((await callApi(worker, weak, 'GET', '/v1/users')).status).toBe(403)
+    await worker.settled()
+    return (await list('type=escalation.refused')).map(({ data }) => data.count)
+  }
+  // All that may be written in this hour about names, that of the actor too, is written.
+  refuse(cx, 'shop')
+  refuse(cx, 'weak')
+  await worker.settled()
+  await cx.db.write(sql`update attempt set count = 100000`)
+  const before = await rowsOf(worker)
+  refuse(cx, 'shop', 'no_scope')
+  await worker.settled()
+  expect(await rowsOf(worker)).toBe(before)
+  expect(await reach()).toEqual([1])
+  worker.clock.now += 60
+  for (let i = 0; i < 600; i++) refuse(cx, `stranger-${i}`)
+  await worker.settled()
+  expect(await reach()).toEqual([1, 1])
+})
+
 /** A refusal of a principal, as a room would log it. */
 function refuse(cx: Context, client_id: string, reason: Reason = 'scope_not_registered'): void {
   const of = { ...cx, rid: crypto.randomUUID(), parties: { ...cx.parties, client_id } }

@@ -38,10 +38,20 @@ const EVENTS: readonly Guard[] = [
     name: 'strangers-write-no-event',
     attack: 'a table that anybody fills with names of nobody',
     file: 'worker/events/refusal_events.ts',
-    from: 'const written = due.filter(({ principal }) => known.has(principal))',
+    from: 'const written = due.filter((one) => isProven(one) || known.has(one.principal))',
     to: 'const written = known.size < 0 ? [] : due',
     test: 'ground/refusal_events',
     title: 'strangers write no row',
+  },
+  {
+    name: 'strangers-hide-no-escalation',
+    attack:
+      'a flood in the names of others, under which nobody sees an actor that reaches beyond its power',
+    file: 'worker/events/refusal_events.ts',
+    from: "type === 'escalation.refused'\n\n",
+    to: "type === 'token.refused' && type.length === 0\n\n",
+    test: 'ground/refusal_events',
+    title: 'hidden by a flood',
   },
   {
     name: 'strangers-sign-in-in-one-event',
@@ -667,6 +677,15 @@ const ASSERTIONS: readonly Guard[] = [
     to: 'consumeAssertion(cx, proof, areMine(cx, proofs.slice(0, 0 * i)))',
     test: 'oauth/client_authentication/used_up',
     title: 'lets no other proof',
+  },
+  {
+    name: 'assertion-for-lasting-access',
+    attack: 'a refresh token by the word of another issuer, where the person allowed none',
+    file: 'worker/oauth/token/grants/jwt_bearer.ts',
+    from: 'resource, scope: wanted }',
+    to: 'resource, scope: wanted.length < 0 ? wanted : scope }',
+    test: 'oauth/token/jwt_bearer',
+    title: 'lasting access was allowed',
   },
   {
     name: 'kept-where-the-server-failed',
@@ -2101,6 +2120,15 @@ const OUTSIDE: readonly Guard[] = [
     title: 'PUT never widens scopes',
   },
   {
+    name: 'document-brings-back-rights',
+    attack: 'a document that brings back scopes, grants and resources which an operator took away',
+    file: 'worker/oauth/clients/clients.ts',
+    from: 'isClientUrl(id) ? withholding(before, changed) : changed',
+    to: 'isClientUrl(id) ? changed : withholding(before, changed)',
+    test: 'oauth/registration/client_id_metadata',
+    title: 'does not get back',
+  },
+  {
     name: 'metadata-of-another',
     attack: 'a metadata document that speaks for another client',
     file: 'worker/oauth/registration/client_id_metadata_document.ts',
@@ -2268,6 +2296,15 @@ const FORGETTING: readonly Guard[] = [
 
 const RECOVERY: readonly Guard[] = [
   {
+    name: 'sign-in-beside-a-reset',
+    attack: 'a thief whose sign-in with the old password ends behind the reset, and stays',
+    file: 'worker/identity/store.ts',
+    from: "status = 'active' and password is ${password}\n",
+    to: "status = 'active'\n",
+    test: 'identity/recovery',
+    title: 'runs beside the reset',
+  },
+  {
     name: 'reset-needs-power',
     attack: 'a helper who may write users takes over the account of an operator',
     file: 'worker/identity/recovery.ts',
@@ -2277,11 +2314,20 @@ const RECOVERY: readonly Guard[] = [
     title: 'nobody makes a link for somebody who holds more',
   },
   {
+    name: 'reset-needs-power-at-its-use',
+    attack: 'a helper who keeps a link until its person is made an operator',
+    file: 'worker/identity/recovery.ts',
+    from: "hash, 'password_reset', isStillHeld(cx, link))",
+    to: "hash, 'password_reset')",
+    test: 'identity/recovery',
+    title: 'once its person holds more',
+  },
+  {
     name: 'reset-link-used-once',
     attack: 'a link that was read twice sets two passwords',
     file: 'worker/identity/recovery_store.ts',
-    from: 'or (used_by is null and expires_at > ${cx.now()}))',
-    to: 'or expires_at > ${cx.now()})',
+    from: 'or (used_by is null and expires_at > ${cx.now()} and (${when})))',
+    to: 'or (expires_at > ${cx.now()} and (${when})))',
     test: 'identity/recovery',
     title: 'of 8 uses at once one sets its password',
   },
@@ -2289,8 +2335,8 @@ const RECOVERY: readonly Guard[] = [
     name: 'reset-link-runs-out',
     attack: 'a link that is used after its hour, by a form that was opened before',
     file: 'worker/identity/recovery_store.ts',
-    from: 'or (used_by is null and expires_at > ${cx.now()}))',
-    to: 'or used_by is null)',
+    from: 'or (used_by is null and expires_at > ${cx.now()} and (${when})))',
+    to: 'or (used_by is null and (${when})))',
     test: 'identity/recovery',
     title: 'that ran out while its form was read',
   },
@@ -2403,6 +2449,15 @@ const BLUEPRINT: readonly Guard[] = [
 ]
 
 const THE_PATH: readonly Guard[] = [
+  {
+    name: 'return-to-below-the-path',
+    attack: 'a sign-in that leads to a foreign origin, since the path of the issuer is taken off',
+    file: 'worker/identity/return_to.ts',
+    from: "[text.split('?')[0] ?? '', url.pathname, own]",
+    to: "[text.split('?')[0] ?? '', url.pathname]",
+    test: 'identity/return_to',
+    title: 'without the path of the issuer',
+  },
   {
     name: 'cookies-of-a-path',
     attack: 'the session of another issuer of the same host (cookies keep Path=/)',

@@ -15,6 +15,16 @@ const TV = {
   scope: 'openid offline_access',
 }
 
+/** At an address that no program of a machine can take, so nobody is asked. */
+const SHOP = {
+  client_id: 'shop',
+  redirect_uris: ['https://shop.example/callback'],
+  token_endpoint_auth_method: 'none',
+  grant_types: ['authorization_code'],
+  scope: 'openid',
+  first_party: true,
+}
+
 const PARTNER = 'https://partner.example'
 const PORTAL = {
   client_id: 'portal',
@@ -36,7 +46,7 @@ beforeAll(async () => {
   const partner = await generateKeyPair('ES256')
   partnerKey = partner.privateKey
   const jwks = { keys: [await exportJWK(partner.publicKey)] }
-  const clients = [...blueprint.clients, TV, PORTAL]
+  const clients = [...blueprint.clients, TV, PORTAL, SHOP]
   const settings = { trusted_issuers: [{ issuer: PARTNER, subject: 'email', jwks }] }
   worker = await startWorkerOn('node', { ...blueprint, clients, settings })
   as = await discover(worker.issuer)
@@ -153,8 +163,8 @@ test('of 200 parallel answers to one pushed request exactly one has a code', asy
   const pushed = await fetch(as.pushed_authorization_request_endpoint ?? '', {
     method: 'POST',
     body: new URLSearchParams({
-      client_id: 'app',
-      redirect_uri: 'http://localhost:5173/callback',
+      client_id: 'shop',
+      redirect_uri: 'https://shop.example/callback',
       response_type: 'code',
       scope: 'openid',
       code_challenge: await oauth.calculatePKCECodeChallenge('v'.repeat(43)),
@@ -162,7 +172,7 @@ test('of 200 parallel answers to one pushed request exactly one has a code', asy
     }),
   })
   const { request_uri } = (await pushed.json()) as { request_uri: string }
-  const url = `${as.authorization_endpoint}?${new URLSearchParams({ client_id: 'app', request_uri })}`
+  const url = `${as.authorization_endpoint}?${new URLSearchParams({ client_id: 'shop', request_uri })}`
   const answers = await Promise.all(Array.from({ length: PARALLEL }, () => browser.open(url)))
   await Promise.all(answers.map((answer) => answer.body?.cancel()))
   const codes = answers.filter(({ headers }) => headers.get('location')?.includes('code='))

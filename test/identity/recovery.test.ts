@@ -3,7 +3,9 @@
 import { expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { beginEpoch } from '../../worker/admin/new_epoch.ts'
+import { ANONYMOUS, type Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { signIn as signInWith } from '../../worker/identity/login.ts'
 import { createPasswordLink } from '../../worker/identity/recovery.ts'
 import { consumeAccountLink } from '../../worker/identity/recovery_store.ts'
 import { changeUser } from '../../worker/identity/users.ts'
@@ -236,6 +238,22 @@ test('a link that ran out while its form was read is not consumed', async () => 
   expect(consumed).toEqual([])
 })
 
+test('a sign-in with the old password that runs beside the reset starts no session', async () => {
+  const { worker } = await startWithAnn()
+  const path = await linkFor(worker)
+  const cx = worker.context(ANONYMOUS)
+  let writes = 0
+  const write: Context['db']['write'] = async (batch) => {
+    // The password was compared; the session is about to be stored.
+    if (++writes === 2) expect((await setPassword(worker, path)).status).toBe(303)
+    return cx.db.write(batch)
+  }
+  const thief = { username: ANN, password: PASSWORD, user_agent: '', replaces: undefined }
+  const answer = await signInWith({ ...cx, db: { ...cx.db, write } }, thief)
+  expect([writes, answer]).toEqual([2, { outcome: 'refused' }])
+  expect(await cx.db.read(sql`select id_hash from session`)).toEqual([])
+})
+
 test('a used link ends all sessions and all tokens, lasting ones too, and clients are told', async () => {
   const { worker, receivers, browser } = await startSessions()
   const thief = new Browser(worker)
@@ -293,6 +311,23 @@ test('nobody makes a link for somebody who holds more', async () => {
   const operator = await newClientToken(worker)
   expect((await callApi(worker, operator, 'POST', '/v1/users/ann/reset')).status).toBe(201)
   expect((await callApi(worker, operator, 'POST', '/v1/users/nobody/reset')).status).toBe(404)
+})
+
+test('a link is dead once its person holds more than its maker', async () => {
+  const { worker } = await startWithAnn()
+  const helper = await newClientToken(worker, 'users:write')
+  const made = await callApi(worker, helper, 'POST', '/v1/users/ann/reset')
+  const path = pathIn(String(made.body['url']))
+  await createGrant(worker.context(), { subject: 'ann', role: 'operator', object: '*' })
+  const refused = await setPassword(worker, path)
+  expect([refused.status, titleOf(refused)]).toEqual([403, 'This link does not work'])
+  expect(await signsIn(worker, PASSWORD)).toBe(true)
+  // A link of the system, and of an operator, is good for an operator.
+  expect((await setPassword(worker, await linkFor(worker), `${NEW} one`)).status).toBe(303)
+  const operator = await newClientToken(worker)
+  const other = await callApi(worker, operator, 'POST', '/v1/users/ann/reset')
+  const saved = await setPassword(worker, pathIn(String(other.body['url'])), `${NEW} two`)
+  expect(saved.status).toBe(303)
 })
 
 test('a page costs one round trip, a dead link one; old links are deleted a week after their end', async () => {

@@ -71,6 +71,18 @@ describe('where to go on after signing in', () => {
     console.log(`targets refused: ${LEADS_ELSEWHERE.length}, kept: ${STAYS.length}`)
   })
 
+  test('is refused where it leads elsewhere without the path of the issuer', async () => {
+    const cx = (await startWorker({ ISSUER: 'https://id.example.com/auth' })).context()
+    for (const path of ['//evil.example', '/%2fevil.example', '/%2F/evil.example', '///evil']) {
+      for (const text of [`/auth${path}`, `/x/../auth${path}`]) {
+        expect([text, safeReturnTo(cx, text)]).toEqual([text, undefined])
+      }
+    }
+    for (const text of ['/auth/account?a=//b', '/account?a=//b']) {
+      expect(safeReturnTo(cx, text)).toBe('/account?a=//b')
+    }
+  })
+
   test('never leaves the origin, whatever was asked for and however it is sent', async () => {
     const { worker, browser } = await startWithAnn()
     for (const text of LEADS_ELSEWHERE) {

@@ -114,7 +114,8 @@ test('a user who is disabled or gone at that moment gets no session', async () =
   const cx = worker.context()
   await createUser(cx, { id: 'off', email: 'off@example.com', status: 'disabled' })
   for (const user_id of ['off', 'nobody']) {
-    const { statements, started } = startSession(cx, { user_id, amr: ['pwd'], user_agent: '' })
+    const given = { user_id, password: null, amr: ['pwd'], user_agent: '' }
+    const { statements, started } = startSession(cx, given)
     expect((await cx.db.write({ statements, started })).started).toEqual([])
   }
   const events = await cx.db.read(sql`select 1 from event where type = 'session.started'`)

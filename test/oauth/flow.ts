@@ -4,6 +4,7 @@ import { randomId } from '../../worker/crypto.ts'
 import { grant } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
+import { findUserById } from '../../worker/identity/store.ts'
 import { createUser } from '../../worker/identity/users.ts'
 import { type ClientInput, createClient } from '../../worker/oauth/clients/clients.ts'
 import { ISSUER, startWorker, type TestWorker } from '../context.ts'
@@ -39,8 +40,10 @@ export async function signIn(
   amr: readonly string[] = ['pwd'],
 ) {
   const cx = worker.context()
+  const [stored] = await cx.db.read(findUserById(user_id))
   const { cookie, statements, started } = startSession(cx, {
     user_id,
+    password: stored?.password ?? null,
     amr,
     user_agent: 'test',
     replaces: browser.cookies.get('session'),

@@ -323,14 +323,23 @@ export const headerOf = (jwt: string | undefined) =>
 type Send = () => Promise<unknown>
 type Around = <Answer>(send: () => Promise<Answer>) => Promise<Answer>
 
-/** The same worker, with something around each write. */
+/** The same worker, with something around each write before the answer. */
 function aroundWrites(worker: TestWorker, around: Around): Pick<TestWorker, 'request'> {
-  const app = createApp(() => {
+  const answered = new WeakSet<Request>()
+  const app = createApp((request) => {
     const cx = worker.context(ANONYMOUS)
-    const write: Context['db']['write'] = (batch) => around(() => cx.db.write(batch))
+    const write: Context['db']['write'] = (batch) =>
+      answered.has(request) ? cx.db.write(batch) : around(() => cx.db.write(batch))
     return { ...cx, db: { ...cx.db, write } }
   })
-  return { request: async (path, init) => app.request(new URL(path, ISSUER).href, init) }
+  return {
+    async request(path, init) {
+      const request = new Request(new URL(path, ISSUER), init)
+      const answer = await app.request(request)
+      answered.add(request)
+      return answer
+    },
+  }
 }
 
 /**

@@ -97,7 +97,14 @@ export async function mintDeviceToken(
     acl: compiled.rules,
     mqtt_client_id: device.mqtt_client_id,
   })
-  const row = { id, device_id, created_at: cx.now(), expires_at, revoked_at: null }
+  const row = {
+    id,
+    device_id,
+    created_at: cx.now(),
+    expires_at,
+    revoked_at: null,
+    revoked_by: null,
+  }
   const write = nameLacks(cx, lacking, () =>
     cx.db.write([
       ...demandPower(lacking),

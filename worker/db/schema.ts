@@ -211,6 +211,7 @@ export const account_link = sqliteTable(
     expires_at: integer().notNull(),
     used_by: text(), // rid
     used_at: integer(),
+    made_by: text(), // JSON object: the actor that made it
   },
   (t) => [index('account_link_user').on(t.user_id)],
 )
@@ -273,6 +274,7 @@ export const device_token = sqliteTable(
     created_at: integer().notNull(),
     expires_at: integer().notNull(),
     revoked_at: integer(),
+    revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
   },
   (t) => [index('device_token_device').on(t.device_id)],
 )

@@ -33,7 +33,7 @@ import {
   metadataOf,
 } from './device_schema.ts'
 import { type DeviceJwk, thumbprintOf } from './jwk.ts'
-import { countTokensRevokedNow, revokeDeviceTokensOf } from './minted_token_store.ts'
+import { countTokensRevoked, revokeDeviceTokensOf } from './minted_token_store.ts'
 import {
   assertReferences,
   demandDevicePower,
@@ -408,7 +408,7 @@ export async function changeDevice(
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
       device: findDeviceWithGroups(id),
-      tokens: ends(change.row) ? countTokensRevokedNow(cx, id) : null,
+      tokens: ends(change.row) ? countTokensRevoked(cx, id) : null,
     }),
   )
   if (device === undefined) throw noSuchDevice()

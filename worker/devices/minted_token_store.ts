@@ -34,13 +34,13 @@ export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRU
 
 /** Revokes all of a device. */
 export const revokeDeviceTokensOf = (cx: Context, device_id: string): Statement =>
-  sql`update device_token set revoked_at = ${cx.now()}
+  sql`update device_token set revoked_at = ${cx.now()}, revoked_by = ${cx.rid}
     where device_id = ${device_id} and revoked_at is null`
 
-/** Counts those of a device that were revoked in this second and would still be good. */
-export const countTokensRevokedNow = (cx: Context, device_id: string): Statement<{ n: number }> =>
+/** Counts those of a device that this request revoked so and that would still be good. */
+export const countTokensRevoked = (cx: Context, device_id: string): Statement<{ n: number }> =>
   sql`select count(*) as n from device_token
-    where device_id = ${device_id} and revoked_at = ${cx.now()} and expires_at > ${cx.now()}`
+    where device_id = ${device_id} and revoked_by = ${cx.rid} and expires_at > ${cx.now()}`
 
 /** Demands that the token is stored, or that its device is active and was not suspended since. */
 export const demandDeviceOfToken = ({ id }: DeviceTokenRow, device: DeviceRow): Statement =>

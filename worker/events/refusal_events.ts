@@ -15,8 +15,17 @@ const WRITES_PER_PRINCIPAL = 600
 const WRITES_MAX = 6000
 const HOUR = 3600
 
-/** Kinds of refusals that a process counts at once; the surplus is not counted. */
+/**
+ * Kinds of refusals that a process counts at once; the surplus is not counted. Actors whose token
+ * was good have as much room again.
+ */
 const WAITING_MAX = 500
+
+/**
+ * Whether the principal is no mere name: its token was good. Strangers, who may use the names of
+ * others, leave such refusals their room, their look-ups and their writes.
+ */
+const isProven = ({ type }: { type: RefusalType }): boolean => type === 'escalation.refused'
 
 /** Look-ups in a minute of names that are nobody's; after those only known names are written. */
 const STRANGERS_MAX = 60
@@ -99,7 +108,8 @@ export function noteRefusal(cx: Context, failure: OAuthError | Problem): void {
   const minute = now - (now % 60)
   const key = JSON.stringify([refused.type, refused.principal, failure.reason, minute])
   const before = waiting.get(key)
-  if (before === undefined && waiting.size >= WAITING_MAX) return
+  const room = isProven(refused) ? 2 * WAITING_MAX : WAITING_MAX
+  if (before === undefined && waiting.size >= room) return
   const { actor, address, rid, parties } = cx
   waiting.set(key, {
     ...refused,
@@ -133,8 +143,9 @@ export async function writeRefusals(cx: Context): Promise<void> {
   }
   if (due.length === 0) return
   try {
-    const known = await knownOf(cx, [...new Set(due.map(({ principal }) => principal))])
-    const written = due.filter(({ principal }) => known.has(principal))
+    const names = due.flatMap((one) => (isProven(one) ? [] : one.principal))
+    const known = await knownOf(cx, [...new Set(names)])
+    const written = due.filter((one) => isProven(one) || known.has(one.principal))
     await cx.db.write(written.flatMap((one) => refusalEvent(cx, one)))
   } catch (error) {
     cx.log('warn', 'events of refusals were not written', { error: String(error) })
@@ -175,9 +186,10 @@ function refusalEvent(cx: Context, one: Waiting): readonly Statement[] {
     type === 'token.refused'
       ? ({ type, outcome: 'failure', subject_id: principal, data: { ...counts, sub } } as const)
       : ({ type, outcome: 'failure', subject_id: principal, data: counts } as const)
+  const apart = isProven(one) ? 'proven ' : ''
   const limits = [
-    [{ purpose: 'refusal events', value: principal }, WRITES_PER_PRINCIPAL],
-    [{ purpose: 'all refusal events', value: '' }, WRITES_MAX],
+    [{ purpose: `${apart}refusal events`, value: principal }, WRITES_PER_PRINCIPAL],
+    [{ purpose: `all ${apart}refusal events`, value: '' }, WRITES_MAX],
   ] as const
   const counted = limits.map(([key, max]) => limit(cx, key, { max, window: HOUR }))
   const within = join(

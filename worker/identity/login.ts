@@ -73,6 +73,7 @@ export async function signIn(
 
   const session = startSession(cx, {
     user_id: user.id,
+    password: user.password,
     amr: ['pwd'],
     user_agent: input.user_agent,
     replaces: input.replaces,
@@ -85,11 +86,12 @@ export async function signIn(
   } = await cx.db.write({
     displaced: session.displaced,
     attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
-    password: await strengthened(cx, user, input.password),
     session: session.statements,
+    // Behind the session, which starts only under the hash that was compared.
+    password: await strengthened(cx, user, input.password),
     started: session.started,
   })
-  // The user was disabled or deleted since the first round trip.
+  // The user was disabled or deleted, or got another password, since the first round trip.
   if (started.length !== 1) return { outcome: 'refused' }
   const { cookie } = session
   return { outcome: 'signed_in', cookie, user, displaced: displaced?.user_id ?? null }

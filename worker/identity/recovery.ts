@@ -2,14 +2,15 @@
 // operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and hands it over; it proves
 // nothing but that. It is hashed in the table, lives an hour and is used up by the new password
 // alone: opening it changes nothing. Second factors stay as they are.
-import { demandPower, lackingOver, nameLacks } from '../access/power.ts'
+import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
 import { z } from '../api.ts'
-import { as, type Context } from '../context.ts'
+import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import type { Condition, Statement } from '../db/sql.ts'
+import { type Condition, join, type Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { hashPassword, passwordFault } from './passwords.ts'
 import {
+  type AccountLinkRow,
   accountLinkExists,
   accountLinkIsMine,
   consumeAccountLink,
@@ -59,6 +60,7 @@ export async function createPasswordLink(
         expires_at,
         used_by: null,
         used_at: null,
+        made_by: storedActor(cx.actor),
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
@@ -73,6 +75,19 @@ export async function createPasswordLink(
   return { url: `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`, expires_at }
 }
 
+const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
+  JSON.stringify({ kind, id, scopes: [...scopes], acting })
+
+/**
+ * A condition: the maker of a link still holds what its person does. The person may have got more in
+ * the hour since, and the maker may have kept the link.
+ */
+function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Condition {
+  const maker = made_by === null ? null : JSON.parse(made_by)
+  const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
+  return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
+}
+
 /**
  * Ends all that applications hold of a person, where the condition holds. This room knows of no
  * applications.
@@ -80,8 +95,10 @@ export async function createPasswordLink(
 export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 export type LinkState =
-  | { state: 'good'; user_id: string; email: string }
-  | { state: 'unknown' | 'used' | 'expired' }
+  | { state: 'good'; user_id: string; email: string; link: AccountLinkRow }
+  | { state: DeadState }
+
+type DeadState = 'unknown' | 'used' | 'expired'
 
 /** The state of a link to a new password. Reads only. One round trip. */
 export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
@@ -89,12 +106,12 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
   if (link === undefined) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
-  return { state: 'good', user_id: link.user_id, email: link.email }
+  return { state: 'good', user_id: link.user_id, email: link.email, link }
 }
 
 export type PasswordReset =
   | { outcome: 'done' }
-  | { outcome: 'dead'; state: 'unknown' | 'used' | 'expired' }
+  | { outcome: 'dead'; state: DeadState }
   /** The rule that the password breaks, in words for people. */
   | { outcome: 'refused'; fault: string; email: string }
 
@@ -102,7 +119,8 @@ export type PasswordReset =
  * Sets the password of the link's person and uses the link up. All that was given before ends: the
  * sessions, and every token of every application, lasting ones too, since a thief may have taken
  * them; each application has to ask again. An account that is disabled stays so. One batch: of any
- * number of parallel uses one sets its password. Round trips: 2, and those of `ended`.
+ * number of parallel uses one sets its password, and none once the person holds more than the maker
+ * of the link. Round trips: 2, and those of `ended`.
  */
 export async function resetPassword(
   cx: Context,
@@ -110,22 +128,25 @@ export async function resetPassword(
   { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
 ): Promise<PasswordReset> {
   // Stands before the hash: a caller without a link causes no work.
-  const link = await passwordLinkState(cx, token)
-  if (link.state !== 'good') return { outcome: 'dead', state: link.state }
-  const { user_id, email } = link
+  const found = await passwordLinkState(cx, token)
+  if (found.state !== 'good') return { outcome: 'dead', state: found.state }
+  const { user_id, email, link } = found
   const fault = passwordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const { used } = await cx.db.write({
-    used: consumeAccountLink(cx, hash, 'password_reset'),
+    used: consumeAccountLink(cx, hash, 'password_reset', isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
   })
-  if (used.length === 0) return { outcome: 'dead', state: 'used' }
+  if (used.length === 0) {
+    const { state } = await passwordLinkState(cx, token)
+    return { outcome: 'dead', state: state === 'good' ? 'unknown' : state }
+  }
   await onSessionsEnded(acting, user_id)
   return { outcome: 'done' }
 }

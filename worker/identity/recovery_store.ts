@@ -2,7 +2,7 @@
 // no rules.
 import type { Context } from '../context.ts'
 import { account_link } from '../db/schema.ts'
-import { type Condition, condition, insertWhere, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from '../db/sql.ts'
 import { userExists } from './store.ts'
 
 export type AccountLinkRow = typeof account_link.$inferSelect
@@ -23,15 +23,16 @@ export const findAccountLink = (
   sql`select account_link.*, user.email from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
 
-/** Consumes the link for this request; the same request may repeat it. */
+/** Consumes the link for this request, if `when` holds; the same request may repeat it. */
 export const consumeAccountLink = (
   cx: Context,
   hash: string,
   purpose: LinkPurpose,
+  when: Condition = TRUE,
 ): Statement<{ user_id: string }> =>
   sql`update account_link set used_by = ${cx.rid}, used_at = ${cx.now()}
     where hash = ${hash} and purpose = ${purpose} and (used_by = ${cx.rid}
-      or (used_by is null and expires_at > ${cx.now()}))
+      or (used_by is null and expires_at > ${cx.now()} and (${when})))
     returning user_id`
 
 /** A condition: this request consumed the link. */

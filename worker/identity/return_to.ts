@@ -17,15 +17,15 @@ export function safeReturnTo(cx: Context, text: string | undefined): string | un
   const url = new URL(text, cx.config.issuer)
   const issuer = new URL(cx.config.issuer)
   if (url.origin !== issuer.origin) return undefined
-  // `//host` is another origin. So is a text that a server or proxy decodes to it, before or after
-  // `..`.
-  for (const path of [text.split('?')[0] ?? '', url.pathname]) {
-    if (/^(?:\/|%2f){2}|%5c/i.test(path)) return undefined
-  }
   // As the address bar shows it, the path of the issuer stands before it.
   const base = issuerPath(cx.config.issuer)
-  const path = url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname
-  return path + url.search
+  const own = url.pathname.startsWith(`${base}/`) ? url.pathname.slice(base.length) : url.pathname
+  // `//host` is another origin. So is a text that a server or proxy decodes to it, before or after
+  // `..`, and one that is it without the path of the issuer.
+  for (const path of [text.split('?')[0] ?? '', url.pathname, own]) {
+    if (/^(?:\/|%2f){2}|%5c/i.test(path)) return undefined
+  }
+  return own + url.search
 }
 
 export type Journey = {

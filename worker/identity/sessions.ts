@@ -63,12 +63,14 @@ export const listSessionsOf = (cx: Context, cookie: string | undefined): Stateme
  * Starts a session in place of the one of `replaces` (the present cookie of the browser). When both
  * belong to the same person, the new one keeps the `sid`, so that clients still know it. The last
  * statement answers one row if the session was stored. It was not when the user is disabled or gone
- * by then.
+ * by then, or has another password: no sign-in outlives a reset that it ran beside.
  */
 export function startSession(
   cx: Context,
   input: {
     user_id: string
+    /** The hash that the password of this sign-in was compared with. */
+    password: string | null
     /** RFC 8176. */
     amr: readonly string[]
     user_agent: string
@@ -85,7 +87,7 @@ export function startSession(
   const cookie = randomToken(cx)
   const id_hash = sessionHash(cookie)
   const now = cx.now()
-  const { user_id, amr, user_agent } = input
+  const { user_id, password, amr, user_agent } = input
   const replaces = input.replaces === undefined ? null : sessionHash(input.replaces)
   const row = {
     id_hash,
@@ -99,7 +101,7 @@ export function startSession(
     sid: randomToken(cx, 16),
   }
   const statements = [
-    insertSession(row, replaces),
+    insertSession(row, password, replaces),
     ...(replaces === null ? [] : [deleteSession(replaces)]),
     appendEvent(
       { ...as(cx, { kind: 'user', id: user_id }), parties: { ...cx.parties, session_id: id_hash } },

@@ -68,6 +68,7 @@ export async function redeemSetupLink(
   const row = await newUser(cx, { email: form.email, password: form.password })
   const session = startSession(cx, {
     user_id: row.id,
+    password: row.password,
     amr: ['pwd'],
     user_agent: form.user_agent,
     replaces: form.replaces,

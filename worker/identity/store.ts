@@ -157,11 +157,13 @@ export const listLiveSessions = (cx: Context, user_id: string | Scalar): Stateme
     order by session.created_at desc, session.id_hash limit 200`
 
 /**
- * Starts a session if the user exists and is not disabled at this moment. `replaces` is the hash of
- * the session whose `sid` goes on when it belongs to the same user.
+ * Starts a session if the user exists, is not disabled and has this password (its stored hash) at
+ * this moment. `replaces` is the hash of the session whose `sid` goes on when it belongs to the same
+ * user.
  */
 export const insertSession = (
   row: Omit<SessionRow, 'expires_at'>,
+  password: string | null,
   replaces: string | null,
 ): Statement<never> =>
   sql`insert into session (id_hash, user_id, auth_time, amr, created_at, last_seen_at, expires_at,
@@ -170,7 +172,7 @@ export const insertSession = (
       ${row.created_at} + ${duration('session_ttl')}, ${row.address}, ${row.user_agent},
       coalesce((select sid from session where id_hash = ${replaces} and user_id = ${row.user_id}),
         ${row.sid})
-    from user where id = ${row.user_id} and status = 'active'
+    from user where id = ${row.user_id} and status = 'active' and password is ${password}
     on conflict (id_hash) do nothing`
 
 /** A condition: the session is stored. */

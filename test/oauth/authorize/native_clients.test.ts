@@ -231,7 +231,10 @@ describe('first_party', () => {
       client_name: 'Tool',
       first_party: true,
     }
-    expect(await applyBlueprint(worker.context(), { clients: [again] }, {})).toEqual([])
+    expect(await applyBlueprint(worker.context(), { clients: [again] }, {})).toEqual({
+      changes: [],
+      left: [],
+    })
     const moved = { redirect_uris: ['http://127.0.0.1/other'] }
     const { status, body } = await call('PATCH', '/v1/clients/tool', moved)
     expect([status, refusedAt(body)]).toEqual([400, ['/first_party']])

@@ -152,7 +152,10 @@ describe('where it is on', () => {
     expect(await patch({ redirect_uris: [HOME, 'http://nas/cb'] })).toBe(400)
     expect(await patch({ token_endpoint_auth_method: 'none' })).toBe(400)
     const entry = { ...ENTRY, first_party: true, client_name: 'Home' }
-    expect(await applyBlueprint(worker.context(), { clients: [entry] }, {})).toEqual([])
+    expect(await applyBlueprint(worker.context(), { clients: [entry] }, {})).toEqual({
+      changes: [],
+      left: [],
+    })
   })
 })
 
@@ -162,10 +165,10 @@ test('a blueprint sets it and has a client that needs it, in one', async () => {
     faults: [{ path: 'clients[0].redirect_uris.0' }],
   })
   const settings = { private_network_redirects: true }
-  expect(await applyBlueprint(worker.context(), { settings, clients }, {})).toEqual([
-    'updated settings (private_network_redirects)',
-    'created client home',
-  ])
+  expect(await applyBlueprint(worker.context(), { settings, clients }, {})).toEqual({
+    changes: ['updated settings (private_network_redirects)', 'created client home'],
+    left: [],
+  })
   // The other way round: what the file takes back is not there for its clients.
   const later = {
     settings: { private_network_redirects: null },

@@ -6,7 +6,7 @@ import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { createUser } from '../../../worker/identity/users.ts'
 import { isClientUrl } from '../../../worker/oauth/clients/client_url.ts'
-import { createClient } from '../../../worker/oauth/clients/clients.ts'
+import { changeClient, createClient } from '../../../worker/oauth/clients/clients.ts'
 import { DOCUMENTS_MAX } from '../../../worker/oauth/registration/client_id_metadata_document.ts'
 import { ISSUER, type Outside, startWorker, type TestWorker } from '../../context.ts'
 import { Browser, type Page } from '../../identity/browser.ts'
@@ -254,6 +254,48 @@ describe('a client of this kind', () => {
     await changeSettings(worker.context(), { self_registered_resources: null })
     worker.clock.now += 3600
     expect((await ask(agent)).headers.get('location')).toContain('error=invalid_target')
+  })
+
+  test('does not get back what an operator took away, and widens apart from that', async () => {
+    const resource = 'https://tools.example/mcp'
+    const other = 'https://other.example/mcp'
+    await changeSettings(worker.context(), { self_registered_resources: [resource, other] })
+    await allow(await ask({ scope: 'openid email' }))
+    const stored = () =>
+      row(worker, sql`select scope, grant_types, resources from client where id = ${URL_OF_CLIENT}`)
+    const patch = (changes: Parameters<typeof changeClient>[2]) =>
+      changeClient(worker.context(), URL_OF_CLIENT, changes, null)
+    await patch({
+      scope: 'openid profile',
+      grant_types: ['authorization_code'],
+      resources: [other],
+    })
+    for (const more of [{}, { client_name: 'Another' }, { scope: 'openid email profile' }]) {
+      serveJson({ ...DOCUMENT, ...more })
+      worker.clock.now += 86_401
+      expect((await ask({ scope: 'openid email' })).status).toBe(400)
+      expect((await ask({ scope: 'openid profile' })).status).toBe(303)
+      expect(await stored()).toEqual({
+        scope: 'openid profile',
+        grant_types: '["authorization_code"]',
+        resources: `["${other}"]`,
+      })
+    }
+    // The settings give more, and so does the operator again.
+    await changeSettings(worker.context(), { self_registered_scopes: ['openid', 'email', 'tools'] })
+    await patch({ grant_types: ['authorization_code', 'refresh_token'] })
+    serveJson(DOCUMENT)
+    worker.clock.now += 86_401
+    await ask({ scope: 'openid' })
+    expect(await stored()).toMatchObject({
+      scope: 'openid tools',
+      grant_types: '["authorization_code","refresh_token"]',
+    })
+    const { withheld } = await patch({ scope: 'openid email tools' })
+    expect(withheld.scope).not.toContain('email')
+    worker.clock.now += 86_401
+    await ask({ scope: 'openid' })
+    expect(await stored()).toMatchObject({ scope: 'openid email tools' })
   })
 
   test('two requests at once make one client', async () => {

@@ -507,6 +507,23 @@ describe('scopes', () => {
     expect((await bring(await say())).status).toBe(200)
   })
 
+  test('with a refresh token need that lasting access was allowed, named or not', async () => {
+    await write(worker, sql`delete from allowed_scope where scope = 'offline_access'`)
+    // Without openid the client gets a refresh token whatever it asks for.
+    const jwt = await say()
+    expect((await bring(jwt, { scope: 'mqtt' })).body.error).toBe('consent_required')
+    expect(await count(worker, sql`from refresh_token`)).toBe(0)
+    expect((await bring(await say(), { scope: 'openid' })).body.refresh_token).toBeUndefined()
+    await allow('offline_access')
+    const { body } = await bring(await say(), { scope: 'mqtt' })
+    expect(body.refresh_token).toEqual(expect.any(String))
+    const withdraw = () =>
+      write(worker, sql`delete from allowed_scope where scope = 'offline_access'`)
+    const late = await bring(await say(), { scope: 'mqtt' }, overtaken(worker, withdraw))
+    expect(told(late)).toEqual(DULL)
+    expect(await count(worker, sql`from refresh_token`)).toBe(1)
+  })
+
   test('need no consent for a first-party client', async () => {
     await changeClient(worker.context(), 'portal', { first_party: true }, null)
     const { body } = await bring(await say(), { scope: 'openid profile', resource: API })

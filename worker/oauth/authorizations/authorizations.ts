@@ -136,6 +136,14 @@ export const outlivesSession = (client: Client, scope: readonly string[]): boole
   client.grant_types.includes('refresh_token') &&
   (isLink(client) || scope.includes('offline_access') || !scope.includes('openid'))
 
+/**
+ * The scopes that a person allows with these: access that lasts is one of them, whether it was named
+ * or not.
+ */
+export const scopesToAllow = (client: Client, scope: readonly string[]): string[] => [
+  ...new Set([...scope, ...(outlivesSession(client, scope) ? ['offline_access'] : [])]),
+]
+
 /** The grant of a person to a client that is to become an authorization. */
 export type Approval = Covered &
   SignIn & {

@@ -7,7 +7,7 @@ import type { LiveSession } from '../../identity/sessions.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
-import { outlivesSession } from '../authorizations/authorizations.ts'
+import { scopesToAllow } from '../authorizations/authorizations.ts'
 import { acrRequest, claimAsScope, claimsBeyond, subjectRequest } from '../claims.ts'
 import type { Client } from '../clients/clients.ts'
 import { isLink } from '../clients/presets.ts'
@@ -193,10 +193,7 @@ function grantable(cx: Context, { request, client, permissions, narrowed, sessio
 const consentResources = (request: AuthorizationRequest): readonly string[] =>
   request.resource.length === 0 ? [''] : request.resource
 
-/**
- * The question to the person, as rows of the table of allowed scopes. Access that lasts is a part
- * of it, whether its scope was named or not.
- */
+/** The question to the person, as rows of the table of allowed scopes. */
 export const toAllow = (
   client: Client,
   request: AuthorizationRequest,
@@ -205,8 +202,7 @@ export const toAllow = (
 ): AllowedScope[] => {
   // RFC 9396 §2: what is remembered of details is that the very same ones were allowed.
   const digest = details.length === 0 ? [] : [digestOf(details)]
-  const lasting = outlivesSession(client, scope) ? ['offline_access'] : []
-  const named = [...new Set([...scope, ...lasting, ...claims.map(claimAsScope), ...digest])]
+  const named = [...scopesToAllow(client, scope), ...claims.map(claimAsScope), ...digest]
   return consentResources(request).flatMap((resource) =>
     named.map((one) => ({ resource, scope: one })),
   )

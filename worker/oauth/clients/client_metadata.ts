@@ -139,6 +139,27 @@ export const startOver = (current: Client): Description => ({
   ...Object.fromEntries(OWN_NAMES.map((name) => [name, INITIAL[name]])),
 })
 
+/**
+ * `next` with the rights noted that a change takes away from `current`, or gives it again. Nothing
+ * else would keep a document from bringing them back.
+ */
+export function withholding(current: Description, next: Description): Description {
+  const left = <Name extends string>(
+    noted: readonly Name[],
+    before: readonly Name[],
+    now: readonly Name[],
+  ): Name[] => [...new Set([...noted, ...before])].filter((one) => !now.includes(one)).sort()
+  const { withheld } = next
+  return {
+    ...next,
+    withheld: {
+      scope: left(withheld.scope, current.scope, next.scope),
+      grant_types: left(withheld.grant_types, current.grant_types, next.grant_types),
+      resources: left(withheld.resources, current.resources, next.resources),
+    },
+  }
+}
+
 export const usesSecret = (method: string) =>
   method === 'client_secret_basic' || method === 'client_secret_post'
 

@@ -38,7 +38,9 @@ import {
   parseClient,
   usesSecret,
   withChanges,
+  withholding,
 } from './client_metadata.ts'
+import { isClientUrl } from './client_url.ts'
 import { changedMembers, INITIAL, type OurAlgorithm, readMembers } from './members.ts'
 import { newSecretRow } from './secret_rules.ts'
 import {
@@ -327,7 +329,8 @@ export async function changeClient(
     if (demanded !== null && current.version !== demanded) break
     assertNothingLacks(lacks)
     const before = parseClient(current)
-    const next = withChanges(cx, await loadSettings(cx), before, patch)
+    const changed = withChanges(cx, await loadSettings(cx), before, patch)
+    const next = isClientUrl(id) ? withholding(before, changed) : changed
     const plan = await planChange(cx, current, next)
     if (plan.change === 'unchanged') return before
     const write = nameLacks(cx, [...over, lackingToGive(cx, next)], () =>

@@ -217,6 +217,17 @@ export const JSON_MEMBERS = {
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
   profile: member('initial_access_token', z.enum(['fapi2']).nullable(), null),
   preset: member('initial_access_token', presetSchema.nullable(), null),
+  // Rights that an operator took away from a client with a document, which asks for them each time
+  // that it is read.
+  withheld: member(
+    'operator',
+    z.strictObject({
+      scope: z.array(z.string().max(200)).max(100),
+      grant_types: z.array(z.enum(GRANT_TYPE_NAMES)).max(GRANT_TYPE_NAMES.length),
+      resources: uris(100),
+    }),
+    { scope: [], grant_types: [], resources: [] },
+  ),
 }
 
 const ENTRIES = { ...COLUMN_MEMBERS, ...JSON_MEMBERS }

@@ -176,12 +176,19 @@ async function judge(
     }
     // Its sector is the host of its addresses; no second document is fetched for it.
     const own = { ...document, token_endpoint_auth_method, sector_identifier_uri: null }
-    const metadata = readMetadata(own, grantTypesFor('anybody'))
     // Settings bound a document, each time that it is read: nobody vouches for it in any other way.
-    const start =
-      current === null ? INITIAL : { ...startOver(current), grant_types: INITIAL.grant_types }
-    const bounds = boundsOfAnybody(cx, settings)
-    const next = await describeAsRegistered(cx, { ...start, ...bounds }, metadata, bounds.scope)
+    // What an operator took away it does not bring back.
+    const kept = current === null ? INITIAL : startOver(current)
+    const isLeft = (member: keyof typeof kept.withheld) => (one: string) =>
+      !kept.withheld[member].some((other) => other === one)
+    const most = boundsOfAnybody(cx, settings)
+    const bounds = {
+      grant_types: INITIAL.grant_types.filter(isLeft('grant_types')),
+      scope: most.scope.filter(isLeft('scope')),
+      resources: most.resources.filter(isLeft('resources')),
+    }
+    const metadata = readMetadata(own, grantTypesFor('anybody').filter(isLeft('grant_types')))
+    const next = await describeAsRegistered(cx, { ...kept, ...bounds }, metadata, bounds.scope)
     if (current !== null) assertKeepsSector(current, next)
     return next
   } catch (error) {

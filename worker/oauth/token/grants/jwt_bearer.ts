@@ -14,6 +14,7 @@ import { isAllAllowed, listAllowedScopes } from '../../authorizations/allowed_sc
 import {
   entitleClient,
   findAuthorization,
+  scopesToAllow,
   startAuthorization,
 } from '../../authorizations/authorizations.ts'
 import { epochOf, findUserOf, isSignInUsable } from '../../authorizations/store.ts'
@@ -118,7 +119,9 @@ async function begin(
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
   const client_digest = clientDigest(client)
-  const consent = { user_id: user.id, client_id, client_digest, resource, scope }
+  // A refresh token comes with it where the client gets one, so that is asked about too.
+  const wanted = scopesToAllow(client, scope)
+  const consent = { user_id: user.id, client_id, client_digest, resource, scope: wanted }
   if (!client.first_party && !covers(allowedTo(client, allowed), consent)) {
     throw new OAuthError('consent_required', {
       description: 'the person has not allowed the client this scope',
