@@ -30,7 +30,10 @@ export function decodeBase64url(text: string): Bytes | null {
 export function decodeBase64(text: string): Bytes | null {
   if (!/^[A-Za-z0-9+/]+={0,2}$/.test(text)) return null
   try {
-    return Uint8Array.from(atob(text), (ch) => ch.charCodeAt(0))
+    const binary = atob(text)
+    const bytes = new Uint8Array(binary.length)
+    for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i)
+    return bytes
   } catch {
     return null
   }

@@ -21,11 +21,27 @@ export type GuessRow = { from_here: number; count: number }
  * client or device.
  */
 export function findGuesses(cx: Context, owner: string): Statement<GuessRow> {
-  const { here, inAll } = guessKeys(cx, owner)
-  const all = attemptHash(cx, inAll)
-  const from_here = attemptHash(cx, here ?? inAll)
+  const { all, from_here } = guessHashes(cx, owner)
   return sql`select key <> ${all} as from_here, count from attempt
     where key in (${all}, ${from_here}) and resets_at > ${cx.now()}`
+}
+
+/** The names of the counters in the table, made once for each pair of owner and address. */
+function guessHashes(cx: Context, owner: string): { all: string; from_here: string } {
+  const name = 'counters of guesses at secrets'
+  const made =
+    recall<Map<string, { all: string; from_here: string }>>(cx, name) ??
+    remember(cx, name, new Map(), Number.MAX_SAFE_INTEGER / 2)
+  const { here, inAll } = guessKeys(cx, owner)
+  const pair = `${owner}\n${here?.value ?? ''}`
+  const known = made.get(pair)
+  if (known !== undefined) return known
+  const hashes = { all: attemptHash(cx, inAll), from_here: attemptHash(cx, here ?? inAll) }
+  // A Map keeps the order of insertion: the first is the oldest.
+  const [oldest] = made.keys()
+  if (made.size >= REMEMBERED_MAX && oldest !== undefined) made.delete(oldest)
+  made.set(pair, hashes)
+  return hashes
 }
 
 /** `here` is null for peers that cannot be told apart: they must not lock each other out. */

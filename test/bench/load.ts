@@ -2,16 +2,31 @@
 // was answered.
 import { Agent, request } from 'node:http'
 
-export type Target = {
-  paths: { token: string; introspect: string }
+/** A client, named as the algorithm of its ID tokens. */
+export type TargetClient = {
   authorization: string
-  scope: string
   /** One for each connection; replaced when the server rotates. */
   refresh_tokens: string[]
 }
 
-export const ROWS = ['client_credentials', 'refresh_token', 'introspection'] as const
+export type Target = {
+  paths: { token: string; introspect: string }
+  scope: string
+  /** ES256: null where the server has no such client. */
+  clients: { RS256: TargetClient; ES256: TargetClient | null }
+}
+
+export const ROWS = [
+  'client_credentials',
+  'refresh_token, RS256',
+  'refresh_token, ES256',
+  'introspection',
+] as const
 export type Row = (typeof ROWS)[number]
+
+/** The client that a row needs; null where the server has none. */
+export const clientOfRow = ({ clients }: Target, row: Row): TargetClient | null =>
+  row === 'refresh_token, ES256' ? clients.ES256 : clients.RS256
 
 type Answer = Record<string, unknown>
 
@@ -53,7 +68,10 @@ export async function load(
   { connections, seconds }: { connections: number; seconds: number },
 ): Promise<Measured> {
   const agent = new Agent({ keepAlive: true, maxSockets: connections })
-  const { paths, authorization, scope } = target
+  const { paths, scope } = target
+  const client = clientOfRow(target, row)
+  if (client === null) throw new Error(`the server has no client for ${row}`)
+  const { authorization, refresh_tokens } = client
   const own = formOf({ grant_type: 'client_credentials', scope })
   const { access_token } = await post(agent, paths.token, authorization, own)
   const introspected = formOf({ token: String(access_token) })
@@ -66,12 +84,12 @@ export async function load(
       const answer = await post(agent, paths.introspect, authorization, introspected)
       if (answer['active'] !== true) throw new Error('the token is not active')
     } else {
-      const refresh_token = target.refresh_tokens[connection] ?? ''
+      const refresh_token = refresh_tokens[connection] ?? ''
       const body = formOf({ grant_type: 'refresh_token', refresh_token })
       const answer = await post(agent, paths.token, authorization, body)
       if (typeof answer['access_token'] !== 'string') throw new Error('no access token')
       const next = answer['refresh_token']
-      if (typeof next === 'string') target.refresh_tokens[connection] = next
+      if (typeof next === 'string') refresh_tokens[connection] = next
     }
   }
   const latencies: number[] = []

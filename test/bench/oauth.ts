@@ -13,7 +13,7 @@ import { type RunningWorker, startWorkerOn } from '../host/programs.ts'
 import { median, servingProcess, statOf } from '../measure/process_stat.ts'
 import { temporaryFolder } from '../support/folder.ts'
 import { ROOT } from '../support/tree.ts'
-import { load, percentile, ROWS, type Row, type Target } from './load.ts'
+import { clientOfRow, load, percentile, ROWS, type Row, type Target } from './load.ts'
 
 const CONNECTIONS = 64
 const PEERS = join(ROOT, 'test/bench/peers')
@@ -22,55 +22,79 @@ export type Options = { rounds: number; seconds: number; against?: string | unde
 
 const OURS = 'AllAuth'
 
-/** The rows that each stores for one request, shown beside the figures. */
-const STORES: Record<string, Record<Row, string>> = {
+const KEPT =
+  'nothing, as the token is kept and was used within the hour; signs a JWT (ES256) and an ID token'
+const PEER_KEPT =
+  'nothing, as the token is kept (not its default); signs a JWT (ES256) and an ID token'
+const PEER_STORED = 'the access token (opaque), 1 commit; signs an ID token; refresh token kept'
+
+/**
+ * The rows that each stores for one request, shown beside the figures; null where it has no part in
+ * a row. A JWT cannot be introspected at oidc-provider.
+ */
+const STORES: Record<string, Record<Row, string | null>> = {
   [OURS]: {
-    client_credentials: 'nothing: the token is a signed JWT (ES256)',
-    refresh_token: "the family's head and time of use (1 commit); JWT access token and ID token",
+    client_credentials: 'nothing: the token is a JWT (ES256)',
+    'refresh_token, RS256': KEPT,
+    'refresh_token, ES256': KEPT,
     introspection: 'nothing; signature and state are looked at',
+  },
+  'oidc-provider, JWT': {
+    client_credentials: 'nothing: the token is a JWT (ES256)',
+    'refresh_token, RS256': PEER_KEPT,
+    'refresh_token, ES256': PEER_KEPT,
+    introspection: null,
   },
   'oidc-provider': {
     client_credentials: 'the access token (opaque), 1 commit',
-    refresh_token: 'the access token, 1 commit; refresh token kept (not its default); ID token',
-    introspection: 'nothing',
+    'refresh_token, RS256': PEER_STORED,
+    'refresh_token, ES256': PEER_STORED,
+    introspection: 'nothing; the token is a row',
   },
   'better-auth': {
     client_credentials: 'the access token (opaque), 1 commit',
-    refresh_token: 'access token and the next refresh token (always rotates); ID token',
-    introspection: 'nothing',
+    'refresh_token, RS256': 'access token and the next refresh token (always rotates); ID token',
+    'refresh_token, ES256': null,
+    introspection: 'nothing; the token is a row',
   },
 }
 
 const PEER_PROGRAMS = [
-  ['oidc-provider', 'oidc_provider.mjs'],
-  ['better-auth', 'better_auth.mjs'],
+  ['oidc-provider, JWT', 'oidc_provider.mjs', 'jwt'],
+  ['oidc-provider', 'oidc_provider.mjs', 'opaque'],
+  ['better-auth', 'better_auth.mjs', ''],
 ] as const
 
 const PASSWORD = 'four words nobody knows'
 const SECRET = 'bench-secret-of-at-least-32-characters-01'
 const REDIRECT = 'https://app.example/callback'
 
-const BLUEPRINT = {
+export const BLUEPRINT = {
   users: [{ email: 'ann@example.com', password: PASSWORD, email_verified: true }],
-  clients: [
-    {
-      client_id: 'bench',
-      client_secret: SECRET,
-      first_party: true,
-      redirect_uris: [REDIRECT],
-      grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
-      scope: 'openid offline_access api',
-    },
-  ],
+  clients: (['RS256', 'ES256'] as const).map((alg) => ({
+    client_id: `bench-${alg}`,
+    client_secret: SECRET,
+    first_party: true,
+    redirect_uris: [REDIRECT],
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: 'openid offline_access api',
+    id_token_signed_response_alg: alg,
+  })),
 }
 
 /**
  * Our server as a target: each refresh token is from a code flow of its own, through the login
  * page.
  */
-async function targetOf(worker: RunningWorker): Promise<Target> {
+export async function targetOf(worker: RunningWorker): Promise<Target> {
   const as = await discover(worker.issuer)
-  const client: oauth.Client = { client_id: 'bench' }
+  const clients = { RS256: await clientAt(as, 'RS256'), ES256: await clientAt(as, 'ES256') }
+  const paths = { token: as.token_endpoint ?? '', introspect: as.introspection_endpoint ?? '' }
+  return { paths, scope: 'api', clients }
+}
+
+async function clientAt(as: oauth.AuthorizationServer, alg: 'RS256' | 'ES256') {
+  const client: oauth.Client = { client_id: `bench-${alg}`, id_token_signed_response_alg: alg }
   const insecure = { [oauth.allowInsecureRequests]: true }
   const browser = new FormBrowser()
   const refresh_tokens: string[] = []
@@ -78,7 +102,7 @@ async function targetOf(worker: RunningWorker): Promise<Target> {
     const verifier = oauth.generateRandomCodeVerifier()
     const start = new URL(as.authorization_endpoint ?? '')
     start.search = new URLSearchParams({
-      client_id: 'bench',
+      client_id: client.client_id,
       redirect_uri: REDIRECT,
       response_type: 'code',
       scope: 'openid offline_access',
@@ -104,16 +128,11 @@ async function targetOf(worker: RunningWorker): Promise<Target> {
     const tokens = await oauth.processAuthorizationCodeResponse(as, client, answer)
     refresh_tokens.push(tokens.refresh_token ?? '')
   }
-  return {
-    paths: { token: as.token_endpoint ?? '', introspect: as.introspection_endpoint ?? '' },
-    authorization: `Basic ${btoa(`bench:${SECRET}`)}`,
-    scope: 'api',
-    refresh_tokens,
-  }
+  return { authorization: `Basic ${btoa(`${client.client_id}:${SECRET}`)}`, refresh_tokens }
 }
 
-async function startPeer(script: string, file: string) {
-  const child: ChildProcess = fork(join(PEERS, script), [file, String(CONNECTIONS)], {
+async function startPeer(script: string, file: string, format: string) {
+  const child: ChildProcess = fork(join(PEERS, script), [file, String(CONNECTIONS), format], {
     execArgv: [],
     cwd: PEERS,
     stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
@@ -124,6 +143,9 @@ async function startPeer(script: string, file: string) {
   })
   return { target, pid: child.pid ?? 0, stop: async () => void child.kill() }
 }
+
+const takesPart = ({ name, target }: { name: string; target: Target }, row: Row): boolean =>
+  clientOfRow(target, row) !== null && STORES[name]?.[row] !== null
 
 function installPeers(): void {
   if (existsSync(join(PEERS, 'node_modules/oidc-provider'))) return
@@ -148,8 +170,8 @@ export async function benchOauth({ rounds, seconds, against }: Options): Promise
       const target = await targetOf(before)
       servers.push({ name: 'before', target, pid: before.process.pid ?? 0 })
     }
-    for (const [name, script] of against === undefined ? PEER_PROGRAMS : []) {
-      const peer = await startPeer(script, join(folder.path, `${name}.db`))
+    for (const [name, script, format] of against === undefined ? PEER_PROGRAMS : []) {
+      const peer = await startPeer(script, join(folder.path, `${name}.db`), format)
       stops.push(peer.stop)
       servers.push({ name, ...peer })
     }
@@ -161,14 +183,14 @@ export async function benchOauth({ rounds, seconds, against }: Options): Promise
     type Figure = { rate: number; p50: number; p99: number; cpu: number }
     const figures = new Map<string, Figure[]>()
     for (const row of ROWS) {
-      for (const { target } of servers)
+      for (const { target } of servers.filter((one) => takesPart(one, row)))
         await load(target, row, { connections: CONNECTIONS, seconds: 1 })
     }
     for (let round = 0; round < rounds; round++) {
       for (const row of ROWS) {
         for (let i = 0; i < servers.length; i++) {
           const server = servers[(i + round) % servers.length]
-          if (server === undefined) continue
+          if (server === undefined || !takesPart(server, row)) continue
           const before = statOf(server.pid).cpu
           const measured = await load(server.target, row, { connections: CONNECTIONS, seconds })
           const figure = {
@@ -190,7 +212,7 @@ export async function benchOauth({ rounds, seconds, against }: Options): Promise
     for (const row of ROWS) {
       const all = (name: string, value: (figure: Figure, i: number) => number) =>
         (figures.get(`${row} ${name}`) ?? []).map(value)
-      for (const { name } of servers) {
+      for (const { name } of servers.filter((one) => takesPart(one, row))) {
         const middle = (value: (figure: Figure, i: number) => number) => median(all(name, value))
         // Rounds are compared pairwise, so that what slows the machine slows both.
         const own = figures.get(`${row} ${OURS}`) ?? []
@@ -209,7 +231,8 @@ export async function benchOauth({ rounds, seconds, against }: Options): Promise
     if (against !== undefined) return
     console.log('\n| row | server | stores |\n| --- | --- | --- |')
     for (const row of ROWS) {
-      for (const { name } of servers) console.log(`| ${row} | ${name} | ${STORES[name]?.[row]} |`)
+      for (const { name } of servers.filter((one) => takesPart(one, row)))
+        console.log(`| ${row} | ${name} | ${STORES[name]?.[row]} |`)
     }
     for (const stop of stops.splice(0)) await stop()
     await measureWorkerd({ rounds, stops })

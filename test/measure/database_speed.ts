@@ -60,11 +60,15 @@ async function seed(url: string) {
       principal(id, 'client'),
       principal(group, 'group'),
       principal(device, 'device'),
-      sql`insert into client values (${id}, ${id}, 'active', 'client_secret_basic', 'web', '[]', '[]',
-        '["client_credentials"]', 'devices:read', '[]', null, 0, null, ${NOW}, ${NOW}, 1)`,
+      sql`insert into client (id, client_name, status, token_endpoint_auth_method, application_type,
+        redirect_uris, post_logout_redirect_uris, grant_types, scope, resources, first_party,
+        created_at, updated_at, version)
+        values (${id}, ${id}, 'active', 'client_secret_basic', 'web', '[]', '[]',
+        '["client_credentials"]', 'devices:read', '[]', 0, ${NOW}, ${NOW}, 1)`,
       sql`insert into "group" values (${group}, 'fleet', ${group}, ${i === 0 ? null : 'g0'}, ${NOW},
         ${NOW}, 1)`,
-      sql`insert into device values (${device}, 'sensor', null, 'active', null, '{}', ${NOW}, ${NOW},
+      sql`insert into device (id, type, status, metadata, created_at, updated_at, version)
+        values (${device}, 'sensor', 'active', '{}', ${NOW}, ${NOW},
         1)`,
       sql`insert into membership values (${group}, ${device}, ${NOW})`,
       sql`insert into "grant" values (${`r${i}`}, ${id}, 'reader', ${group}, null, null, ${NOW},
@@ -91,8 +95,10 @@ const write = (db: Opened, i: number) => {
   return db.write([
     sql`update client set updated_at = ${NOW + i}, version = version + 1 where id = ${id}
       returning version`,
-    sql`insert into event values (${`e${++drawn}`}, ${NOW}, 'client.updated', 'success', 'user',
-      'u0', ${id}, '127.0.0.1', '{}')`,
+    sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, address,
+      objects, data)
+      values (${`e${++drawn}`}, ${NOW}, 'client.updated', 'success', 'user',
+      'u0', ${id}, '127.0.0.1', '[]', '{}')`,
   ])
 }
 
@@ -123,6 +129,7 @@ try {
   const works = {
     read: oneByOne(read),
     write: oneByOne(write),
+    [`read ${AT_ONCE} at once`]: atOnce(read),
     [`write ${AT_ONCE} at once`]: atOnce(write),
   }
   const results = new Map<string, { cpu: number[]; clock: number[] }>()

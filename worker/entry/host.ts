@@ -51,6 +51,7 @@ import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './keys/
 import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { publicFolder } from './public_folder.ts'
+import { drawRandom } from './random_bytes.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 /** The system itself: actor of the command line, the blueprint and the timer. */
@@ -104,6 +105,7 @@ export async function openHost(
   const { allow_private_addresses } = config
   const fetch = guardFetch(sendOutside(allow_private_addresses), allow_private_addresses)
   const memory: Memory = new Map()
+  const random = drawRandom()
   const running = new Set<Promise<unknown>>()
   const context = (
     actor: Actor,
@@ -113,7 +115,7 @@ export async function openHost(
     config,
     db: database,
     now: () => Math.floor(Date.now() / 1000),
-    random: (n) => crypto.getRandomValues(new Uint8Array(n)),
+    random,
     pause: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     log,
     fetch,

@@ -8,7 +8,7 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
-import { actorsOf, findLiveOrigin } from './authorizations/origin_store.ts'
+import { actorsOf, findLiveOrigin, mayBeOfPerson } from './authorizations/origin_store.ts'
 import { readProofRequest } from './client_authentication/dpop.ts'
 import {
   assertProofsOfProfile,
@@ -16,7 +16,8 @@ import {
   proveHolder,
   readOnce,
 } from './client_authentication/sender_constraint.ts'
-import { findClientById, parseClient } from './clients/clients.ts'
+import { findClientById } from './clients/clients.ts'
+import { clientOf } from './clients/recent_clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
 import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
@@ -61,14 +62,16 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     origin: findLiveOrigin(read, now),
     client: findClientById(read.client_id),
     // Of each person's rights the grants are enough here: the rest is for the acl claim.
-    grants: Object.fromEntries(
-      [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
-    ),
+    grants: mayBeOfPerson(read)
+      ? Object.fromEntries(
+          [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
+        )
+      : null,
   })
   const [origin] = rows.origin
   const [row] = rows.client
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
-  const client = parseClient(row)
+  const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)
   // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(
@@ -80,7 +83,10 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     if (read.act !== null) throw invalid('client_for_client')
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
-  if (origin.kind !== 'authorization') throw invalid('token_of_device')
+  // Without a look at what the people hold nobody is one.
+  if (origin.kind !== 'authorization' || Array.isArray(rows.grants)) {
+    throw invalid('token_of_device')
+  }
   const everyones = Object.values(rows.grants).map((grants) => permissionsEverywhere({ grants }))
   const left = scopes.filter((one) =>
     everyones.every((permissions) => holdsScope(permissions, one)),

@@ -101,5 +101,9 @@ for (let i = 0; i < families; i++) {
   })
   refresh_tokens.push((await redeemed.json()).refresh_token)
 }
-process.send({ paths, authorization, scope: 'api', refresh_tokens })
+process.send({
+  paths,
+  scope: 'api',
+  clients: { RS256: { authorization, refresh_tokens }, ES256: null },
+})
 process.on('disconnect', () => process.exit())

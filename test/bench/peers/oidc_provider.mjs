@@ -1,10 +1,12 @@
 // oidc-provider over a SQLite file: one table, prepared statements, WAL, every commit on disk. Its defaults
-// otherwise: opaque access tokens, which it stores. Answers its parent with where it listens and refresh tokens.
+// otherwise: opaque access tokens, which it stores; with the third argument `jwt` ES256 JWTs, which it does not. Answers its
+// parent with where it listens and refresh tokens.
 import { randomBytes } from 'node:crypto'
 import { DatabaseSync } from 'node:sqlite'
+import { exportJWK, generateKeyPair } from 'jose'
 import { Provider } from 'oidc-provider'
 
-const [file, families] = [process.argv[2], Number(process.argv[3])]
+const [file, families, format] = [process.argv[2], Number(process.argv[3]), process.argv[4]]
 const db = new DatabaseSync(file)
 db.exec(`PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
   create table model (kind text, id text, payload text, grant_id text, uid text, user_code text, expires_at integer,
@@ -56,52 +58,75 @@ class Adapter {
   }
 }
 
-const client_id = 'bench'
+const ALGORITHMS = ['RS256', 'ES256']
+const RESOURCE = 'https://api.example/'
+const keys = []
+for (const alg of ALGORITHMS) {
+  const { privateKey } = await generateKeyPair(alg, { extractable: true })
+  keys.push({ ...(await exportJWK(privateKey)), alg, kid: alg, use: 'sig' })
+}
 const client_secret = randomBytes(32).toString('base64url')
 const redirect_uri = 'https://app.example/callback'
 const server = { listen: null }
 const provider = new Provider('http://127.0.0.1', {
   adapter: Adapter,
-  clients: [
-    {
-      client_id,
-      client_secret,
-      redirect_uris: [redirect_uri],
-      grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
-      scope: 'openid offline_access api',
-    },
-  ],
+  clients: ALGORITHMS.map((alg) => ({
+    client_id: `bench-${alg}`,
+    client_secret,
+    redirect_uris: [redirect_uri],
+    grant_types: ['client_credentials', 'authorization_code', 'refresh_token'],
+    scope: 'openid offline_access api',
+    id_token_signed_response_alg: alg,
+  })),
+  jwks: { keys },
   scopes: ['openid', 'offline_access', 'api'],
   features: {
     clientCredentials: { enabled: true },
     introspection: { enabled: true },
     devInteractions: { enabled: false },
+    resourceIndicators: {
+      enabled: format === 'jwt',
+      defaultResource: () => RESOURCE,
+      useGrantedResource: () => true,
+      getResourceServerInfo: () => ({
+        scope: 'api openid offline_access',
+        accessTokenFormat: 'jwt',
+        jwt: { sign: { alg: 'ES256' } },
+      }),
+    },
   },
   findAccount: (_, id) => ({ accountId: id, claims: () => ({ sub: id }) }),
   // As ours does for a client that proves itself: the token is kept.
   rotateRefreshToken: false,
   cookies: { keys: [randomBytes(32).toString('hex')] },
 })
-const client = await provider.Client.find(client_id)
-const refresh_tokens = []
-for (let i = 0; i < families; i++) {
-  const grant = new provider.Grant({ accountId: 'ann', clientId: client_id })
-  grant.addOIDCScope('openid offline_access')
-  const grantId = await grant.save()
-  const token = new provider.RefreshToken({
-    accountId: 'ann',
-    client,
-    grantId,
-    gty: 'authorization_code',
-    scope: 'openid offline_access',
-    authTime: Math.floor(Date.now() / 1000),
-  })
-  refresh_tokens.push(await token.save())
+async function clientOf(alg) {
+  const client_id = `bench-${alg}`
+  const client = await provider.Client.find(client_id)
+  const refresh_tokens = []
+  for (let i = 0; i < families; i++) {
+    const grant = new provider.Grant({ accountId: 'ann', clientId: client_id })
+    grant.addOIDCScope('openid offline_access')
+    if (format === 'jwt') grant.addResourceScope(RESOURCE, 'api openid offline_access')
+    const grantId = await grant.save()
+    const token = new provider.RefreshToken({
+      accountId: 'ann',
+      client,
+      grantId,
+      gty: 'authorization_code',
+      scope: 'openid offline_access',
+      ...(format === 'jwt' ? { resource: RESOURCE } : {}),
+      authTime: Math.floor(Date.now() / 1000),
+    })
+    refresh_tokens.push(await token.save())
+  }
+  const authorization = `Basic ${btoa(`${client_id}:${client_secret}`)}`
+  return { authorization, refresh_tokens }
 }
+const clients = { RS256: await clientOf('RS256'), ES256: await clientOf('ES256') }
 server.listen = provider.listen(0, '127.0.0.1', () => {
   const origin = `http://127.0.0.1:${server.listen.address().port}`
-  const authorization = `Basic ${btoa(`${client_id}:${client_secret}`)}`
   const paths = { token: `${origin}/token`, introspect: `${origin}/token/introspection` }
-  process.send({ paths, authorization, scope: 'api', refresh_tokens })
+  process.send({ paths, scope: 'api', clients })
 })
 process.on('disconnect', () => process.exit())

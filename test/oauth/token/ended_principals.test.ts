@@ -145,6 +145,8 @@ describe.each(OFF)('when the %s of a sign-in was disabled and enabled', (_, off)
     const { code } = await addCode(worker)
     const late = overtaken(worker, () => off(worker))
     expect((await redeem(late, code)).body.error).toBe('invalid_grant')
+    // The refusal is noted behind the answer, which this worker takes for another late write.
+    await worker.settled()
     const { refresh_token } = await signIn(worker)
     expect((await refresh(late, refresh_token)).body.error).toBe('invalid_grant')
     expect(await count(worker, sql`from authorization where revoked_at is not null`)).toBe(0)

@@ -483,7 +483,8 @@ describe('client_credentials', () => {
       }
     }
     console.log('statements of the read batch', seen)
-    expect(seen).toEqual({ mqtt: 10, other: 5 })
+    // A client that was read lately is no device; a device may be a client.
+    expect(seen).toEqual({ mqtt: 10, other: 3 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

@@ -1,8 +1,6 @@
 // Authorizations: one sign-in of a person to a client, the origin of its tokens and the family of
 // its refresh tokens. How one begins, which access token it gives at this moment, and how it ends.
-import type { NarrowedRows } from '../../access/narrowed_rights.ts'
-import { permissionsEverywhere, type RightsRows } from '../../access/rights.ts'
-import type { ClaimedRightRow } from '../../access/rights_store.ts'
+import { permissionsEverywhere } from '../../access/rights.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, TRUE } from '../../db/sql.ts'
@@ -23,9 +21,12 @@ import {
 } from '../tokens/access_token.ts'
 import { assertEntitled, entitlement, type Wish } from '../tokens/entitlement.ts'
 import type { SignIn } from '../tokens/id_token.ts'
+import { type PowersRows, powersOf, usesPowers } from '../tokens/powers.ts'
 import {
   accessTokenRights,
+  claimedRightsOf,
   type RightsClaims,
+  type RightsClaimsRows,
   rightsClaims,
   wantedOf,
 } from '../tokens/rights_claims.ts'
@@ -83,31 +84,33 @@ export type Entitled = {
 /**
  * The access token that an authorization gives now, narrowed to the wish. Management scopes last
  * only as long as the person holds a role that gives them, and every scope as long as the client is
- * registered for it. `narrowed` has what the person holds of the covered authorization_details,
- * where there are any. Throws OAuthError invalid_scope, invalid_target or
+ * registered for it. `powers` answer `powersReads` about the person; where these were left out and
+ * are needed, they cost one round trip more. Throws OAuthError invalid_scope, invalid_target or
  * invalid_authorization_details.
  */
-export function entitleClient(
+export async function entitleClient(
   cx: Context,
   { id, user_id, client_id, scope, resource, authorization_details }: Covered,
   wish: Wish,
   { client, cnf }: { client: Client; cnf: Confirmation | null },
   settings: Settings,
-  {
-    rights,
-    narrowed,
-    claimRows,
-  }: { rights: RightsRows; narrowed?: NarrowedRows; claimRows: readonly ClaimedRightRow[] },
-): Entitled {
+  rows: { powers: PowersRows; claimRows: RightsClaimsRows },
+): Promise<Entitled> {
+  const covered = {
+    scope: parseScope(scope),
+    resource: JSON.parse(resource) as string[],
+    authorization_details: storedDetails(authorization_details),
+  }
+  const isNeeded = usesPowers(cx, [client], covered, wish)
+  const claimRows = await claimedRightsOf(cx, client, rows.claimRows, user_id, covered.scope)
+  const subject = { subject: user_id, details: authorization_details }
+  const powers = await powersOf(cx, isNeeded, rows.powers, subject)
+  const permissions = powers === null ? 'not_read' : permissionsEverywhere(powers.rights)
   const found = entitlement(cx, {
-    covered: {
-      scope: parseScope(scope),
-      resource: JSON.parse(resource),
-      authorization_details: storedDetails(authorization_details),
-    },
+    covered,
     wish,
     clients: [client],
-    parties: [{ id: user_id, permissions: permissionsEverywhere(rights), rights, narrowed }],
+    parties: [{ id: user_id, permissions, ...powers }],
     acl_max_rules: settings.acl_max_rules,
   })
   const { granted, ...content } = assertEntitled(found)

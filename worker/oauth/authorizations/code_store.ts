@@ -9,12 +9,12 @@ import {
   type Condition,
   condition,
   insertWhere,
-  type Scalar,
   type Statement,
   scalar,
   sql,
 } from '../../db/sql.ts'
 import { isSessionLive } from '../../identity/sessions.ts'
+import type { Source } from '../tokens/powers.ts'
 import { isSignInUsable } from './store.ts'
 
 export type NewCode = Omit<typeof authorization_code.$inferSelect, 'redeemed_by'>
@@ -49,14 +49,13 @@ const isInSession = (cx: Context): Condition =>
     user_id: scalar`authorization_code.user_id`,
   })})`
 
-export const detailsOfCode = (hash: string): Scalar =>
-  scalar`(select authorization_details from authorization_code where hash = ${hash})`
-
-export const scopeOfCode = (hash: string): Scalar =>
-  scalar`(select scope from authorization_code where hash = ${hash})`
-
-export const subjectOfCode = (hash: string): Scalar =>
-  scalar`(select user_id from authorization_code where hash = ${hash})`
+/** Parts of the code as SQL; null where there is none. */
+export const sourceOfCode = (hash: string): Source => ({
+  subject: scalar`(select user_id from authorization_code where hash = ${hash})`,
+  scope: scalar`(select scope from authorization_code where hash = ${hash})`,
+  resource: scalar`(select resource from authorization_code where hash = ${hash})`,
+  details: scalar`(select authorization_details from authorization_code where hash = ${hash})`,
+})
 
 const isCodeUsable = isSignInUsable({
   user_id: scalar`authorization_code.user_id`,

@@ -3,8 +3,27 @@
 // counts at once. The token tells the sum of the epochs of those that it rests on, beyond its
 // authorization, which has a sum of its own: an epoch only rises, so the sum is the same while none
 // of them was disabled, and enabling somebody brings no token back.
-import { type Condition, condition, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement, sql, TRUE } from '../../db/sql.ts'
 import type { Act, ReadToken } from '../tokens/access_token.ts'
+
+type OfToken = Pick<ReadToken, 'origin' | 'epoch' | 'sub' | 'client_id'> & { act?: Act | null }
+type OriginKind = 'authorization' | 'device_token' | 'client' | 'device'
+
+/**
+ * The kinds of origin that a token can have, by its own word. Clients and devices are the origin of
+ * tokens that they get for themselves, and a person is never the client of one.
+ */
+function kindsOf({ origin, sub, client_id, act = null }: OfToken): readonly OriginKind[] {
+  if (act !== null) return origin === sub ? ['client'] : ['authorization']
+  if (sub !== client_id) return ['authorization']
+  return origin === sub ? ['client', 'device'] : ['device_token']
+}
+
+/** Whether an authorization can be its origin: it is of no use to look for one elsewhere. */
+export const mayBeOfPerson = (token: OfToken): boolean => kindsOf(token).includes('authorization')
+
+/** Whether it can be one that an operator minted for a device. */
+export const mayBeMinted = (token: OfToken): boolean => kindsOf(token).includes('device_token')
 
 /**
  * The state of a token's origin at this moment. Answers one row, with its kind, only while the
@@ -12,32 +31,33 @@ import type { Act, ReadToken } from '../tokens/access_token.ts'
  * another client than that of its origin (RFC 8693): then that client, and each party that acted
  * before it, must be active too. The token of a pairwise client does not name the person.
  */
-export const findLiveOrigin = (
-  token: Pick<ReadToken, 'origin' | 'epoch' | 'sub' | 'client_id'> & { act?: Act | null },
-  now: number,
-): Statement<{ kind: 'authorization' | 'device_token' | 'client' | 'device' }> => {
+export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: OriginKind }> => {
   const { origin, epoch, sub, client_id, act = null } = token
-  const self = origin === sub && sub === client_id
   const isExchanged = act !== null
-  const parties = partiesOf({ client_id, act })
-  return sql`
-    select kind from (
+  const isOfClient = isExchanged ? TRUE : condition`a.client_id = ${client_id}`
+  const statements: Record<OriginKind, Statement> = {
+    authorization: sql`
       select 'authorization' as kind, 0 as epoch from authorization a
         join user u on u.id = a.user_id join client c on c.id = a.client_id
-        where a.id = ${origin} and (${isExchanged} or a.client_id = ${client_id})
+        where a.id = ${origin} and ${isOfClient}
           and (a.user_id = ${sub} or json_extract(c.members, '$.subject_type') = 'pairwise')
           and a.revoked_at is null and u.status = 'active' and c.status = 'active'
-          and a.epoch = u.epoch + c.epoch
-      union all
-      select 'device_token', d.epoch from device_token t join device d on d.id = t.device_id
-        where t.id = ${origin} and d.id = ${sub} and d.id = ${client_id} and not ${isExchanged}
-          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'
-      union all
-      select 'client', epoch from client
-        where ${self || (isExchanged && origin === sub)} and id = ${sub} and status = 'active'
-      union all
-      select 'device', epoch from device
-        where ${self && !isExchanged} and id = ${sub} and status = 'active')
+          and a.epoch = u.epoch + c.epoch`,
+    device_token: sql`
+      select 'device_token' as kind, d.epoch from device_token t join device d on d.id = t.device_id
+        where t.id = ${origin} and d.id = ${sub}
+          and t.revoked_at is null and t.expires_at > ${now} and d.status = 'active'`,
+    client: sql`
+      select 'client' as kind, epoch from client where id = ${sub} and status = 'active'`,
+    device: sql`
+      select 'device' as kind, epoch from device where id = ${sub} and status = 'active'`,
+  }
+  const found = join(
+    kindsOf(token).map((kind) => statements[kind]),
+    ' union all ',
+  )
+  const parties = partiesOf({ client_id, act })
+  return sql`select kind from (${found})
     where ${isExchanged ? areUsable(parties, epoch) : condition`epoch = ${epoch}`}`
 }
 
@@ -67,9 +87,6 @@ export const sumEpochs = (
 ): Statement<{ epoch: number }> =>
   sql`select coalesce(sum(epoch), 0) as epoch from (
     ${listEpochs([origin, ...partiesOf(token)])})`
-
-/** Placeholder that matches no row. */
-export const NO_TOKEN = { origin: '', epoch: 0, sub: '', client_id: '' }
 
 /** The parties of an exchanged token beside its origin; none where the origin's client has it. */
 const partiesOf = ({ client_id, act }: { client_id: string; act: Act | null }): string[] =>

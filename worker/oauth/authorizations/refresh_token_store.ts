@@ -6,11 +6,15 @@ import {
   type Condition,
   condition,
   insertWhere,
+  list,
   type Scalar,
   type Statement,
   scalar,
   sql,
 } from '../../db/sql.ts'
+import type { Client } from '../clients/client_metadata.ts'
+import { clientIsAt } from '../clients/store.ts'
+import type { Source } from '../tokens/powers.ts'
 import { type AuthorizationRow, isAuthorizationUsable, NO_END } from './store.ts'
 
 /** A refresh token with its family. */
@@ -34,17 +38,17 @@ export const findLiveRefreshToken = (
     and (a.last_used_at > ${now - idle_ttl} or a.expires_at = ${NO_END})
     and u.status = 'active' and c.status = 'active' and a.epoch = u.epoch + c.epoch`
 
-export const detailsOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.authorization_details from refresh_token t join authorization a
-    on a.id = t.authorization_id where t.hash = ${hash})`
-
-export const scopeOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.scope from refresh_token t join authorization a on a.id = t.authorization_id
+const ofFamily = (hash: string, column: Statement): Scalar => scalar`(
+  select ${column} from refresh_token t join authorization a on a.id = t.authorization_id
   where t.hash = ${hash})`
 
-export const subjectOfRefreshToken = (hash: string): Scalar => scalar`(
-  select a.user_id from refresh_token t join authorization a on a.id = t.authorization_id
-  where t.hash = ${hash})`
+/** Parts of its family as SQL; null where there is none. */
+export const sourceOfRefreshToken = (hash: string): Source => ({
+  subject: ofFamily(hash, sql`a.user_id`),
+  scope: ofFamily(hash, sql`a.scope`),
+  resource: ofFamily(hash, sql`a.resource`),
+  details: ofFamily(hash, sql`a.authorization_details`),
+})
 
 export const insertRefreshToken = (
   row: typeof refresh_token.$inferInsert,
@@ -52,13 +56,68 @@ export const insertRefreshToken = (
 ): Statement =>
   insertWhere(refresh_token, row, condition, sql<never>`on conflict (hash) do nothing`)
 
+/** A refresh token that was read, or as SQL before it is. */
+type Presented = { id: string | Scalar; token_hash: string; parent: string | null | Scalar }
+
 /** The conditions under which a refresh token may be used, on a row of `authorization`. */
-function isGood(token: RefreshTokenRow, now: number, idle_ttl: number, isProven: Condition) {
+function isGood(token: Presented, now: number, idle_ttl: number, isProven: Condition) {
   return condition`id = ${token.id} and revoked_at is null and expires_at > ${now}
     and (last_used_at > ${now - idle_ttl} or expires_at = ${NO_END})
     and (head = ${token.token_hash} or head = ${token.parent})
     and ${isAuthorizationUsable} and ${isProven}`
 }
+
+const findToken = (hash: string | null): Statement<{ hash: string }> =>
+  sql`select hash from refresh_token where hash = ${hash}`
+
+const makeHead = ({ token_hash }: Presented, now: number, good: Condition) =>
+  sql<{ id: string }>`
+    update authorization set head = ${token_hash}, last_used_at = max(last_used_at, ${now})
+    where ${good} returning id`
+
+/**
+ * The same of a good token in the very batch that reads it, where nothing but the state of its
+ * family is left to judge: `isPlain` says on the row of `authorization` that all else is in order.
+ * Any other token stays as it is, a stray one too. `child` answers the successor when the token was
+ * good, in a repeated batch as well.
+ */
+export function useUnreadToken(
+  hash: string,
+  child: string,
+  { now, idle_ttl, isPlain }: { now: number; idle_ttl: number; isPlain: Condition },
+) {
+  const token = {
+    id: scalar`(select authorization_id from refresh_token where hash = ${hash})`,
+    token_hash: hash,
+    parent: scalar`(select parent from refresh_token where hash = ${hash})`,
+  }
+  const good = isGood(token, now, idle_ttl, isPlain)
+  return {
+    advance: makeHead(token, now, good),
+    insertChild: sql<never>`insert into refresh_token (hash, authorization_id, parent, created_at)
+      select ${child}, id, ${hash}, ${now} from authorization where ${good}
+      on conflict (hash) do nothing`,
+    child: findToken(child),
+  }
+}
+
+/**
+ * The condition `isPlain` of above: a family of this client as it was read lately, whose scope and
+ * resources cannot be refused.
+ */
+export const isOfPlainFamily = (
+  { client_id, version, scope }: Pick<Client, 'client_id' | 'version' | 'scope'>,
+  resources: readonly string[],
+  unfit: readonly string[],
+): Condition => condition`client_id = ${client_id} and ${clientIsAt(client_id, version)}
+  and cnf is null and authorization_details is null
+  and ${hasOneOf(scope)} and not ${hasOneOf(unfit)} and length(authorization.scope) <= 1000
+  and length(authorization.resource) <= 1000 and not exists (
+    select 1 from json_each(authorization.resource) one where one.value not in (${list(resources)}))`
+
+const hasOneOf = (scope: readonly string[]): Condition =>
+  condition`exists (select 1 from json_each(${JSON.stringify(scope)}) one
+    where instr(' ' || authorization.scope || ' ', ' ' || one.value || ' '))`
 
 /**
  * Makes a good token the head of its family and, when there is a `child`, adds that successor. Any
@@ -72,15 +131,12 @@ export function useRefreshToken(
   { now, idle_ttl, isProven }: { now: number; idle_ttl: number; isProven: Condition },
 ) {
   const good = isGood(token, now, idle_ttl, isProven)
-  const isMine = condition`exists (select 1 from refresh_token where hash = ${child})`
+  const isMine = condition`exists (${findToken(child)})`
   const isStray = condition`id = ${token.id} and revoked_at is null and head <> ${token.token_hash}
     and head is not ${token.parent} and ${isProven} and not ${isMine}`
-  const advance: Statement<{ id: string }> = sql`
-    update authorization set head = ${token.token_hash}, last_used_at = max(last_used_at, ${now})
-    where ${good} returning id`
   const isReused = condition`exists (select 1 from authorization where ${isStray})`
   return {
-    advance,
+    advance: makeHead(token, now, good),
     isUsed: condition`exists (select 1 from authorization where ${good})`,
     insertChild: insertRefreshToken(
       {
@@ -91,7 +147,7 @@ export function useRefreshToken(
       },
       condition`${child !== null} and exists (select 1 from authorization where ${good})`,
     ),
-    findChild: sql<{ hash: string }>`select hash from refresh_token where hash = ${child}`,
+    findChild: findToken(child),
     isReused,
     revokeStray: sql`update authorization set revoked_at = ${now} where ${isStray}`,
   }

@@ -18,11 +18,12 @@ import { timeFault } from '../../keys/jwt.ts'
 import { readJwtHeader } from '../../keys/jwt_header.ts'
 import { findGuesses, judgeSecret } from '../../secret_guesses.ts'
 import { clientKeys } from '../clients/client_keys.ts'
-import { type Client, findClientById, listSecretsOf, parseClient } from '../clients/clients.ts'
+import { type Client, findClientById, listSecretsOf } from '../clients/clients.ts'
 import { FAPI_ALGORITHMS, isFapi } from '../clients/member_faults.ts'
 import { CLIENT_ALGORITHMS } from '../clients/members.ts'
 import { mayAlsoUse } from '../clients/presets.ts'
 import { fitsAlgorithm, isSameAlgorithm, type Jwk, publicMembers } from '../clients/public_jwk.ts'
+import { clientOf, recentClient } from '../clients/recent_clients.ts'
 import { verifyClientSecret } from '../clients/secret_rules.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
 import type { Confirmation } from '../tokens/access_token.ts'
@@ -73,15 +74,20 @@ const IAT_AHEAD_MAX = 60
 
 // --- identity of the caller -------------------------------------------------------------------
 
-/** Reads that `authenticate` needs, for the request's one read batch. */
-export const callerReads = (cx: Context, presented: PresentedCredentials) => {
-  const { client_id } = presented
+/**
+ * Reads that `authenticate` needs, for the request's one read batch: of the caller's secrets and
+ * keys those that the presented credentials can meet. No device has the id that a client had, since
+ * no id is given twice: where one was read lately, there is none to look for.
+ */
+export function callerReads(cx: Context, { client_id, method }: PresentedCredentials) {
+  const isClient = recentClient(cx, client_id) !== undefined
+  const hasSecret = method === 'client_secret_basic' || method === 'client_secret_post'
   return {
     client: findClientById(client_id),
-    secrets: listSecretsOf(client_id),
-    device: findDeviceById(client_id),
-    credentials: credentialsOf(client_id),
-    guesses: 'client_secret' in presented ? findGuesses(cx, client_id) : null,
+    secrets: hasSecret ? listSecretsOf(client_id) : null,
+    device: isClient ? null : findDeviceById(client_id),
+    credentials: isClient || method === 'none' ? null : credentialsOf(client_id),
+    guesses: hasSecret ? findGuesses(cx, client_id) : null,
   }
 }
 
@@ -101,7 +107,7 @@ export async function authenticate(
   const row = await currentClient(cx, id, rows.client[0])
   const [device] = rows.device
   if (row !== undefined) {
-    const client = parseClient(row)
+    const client = clientOf(cx, row)
     if (client.status !== 'active') throw invalidClient('client_disabled')
     const registered = client.token_endpoint_auth_method
     // RFC 8705 §2: the request has only the client's id, the connection has the proof.

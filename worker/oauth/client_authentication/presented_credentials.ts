@@ -2,6 +2,7 @@
 // reads them and believes nothing; client_authentication.ts verifies them.
 import { decodeJwt } from 'jose'
 import { ID_PATTERN } from '../../access/principals.ts'
+import { decodeBase64 } from '../../crypto.ts'
 import { badRequest, OAuthError } from '../../errors.ts'
 import { type Form, type Http, readForm } from '../../http.ts'
 import type { Reason } from '../../refusals.ts'
@@ -20,6 +21,8 @@ export type PresentedCredentials =
 /** The one answer to every fault, without a detail. */
 export const invalidClient = (reason: Reason) =>
   new OAuthError('invalid_client', { description: 'client authentication failed', reason })
+
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 const ASSERTION_TYPE = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -67,8 +70,9 @@ function readBasic(authorization: string): PresentedCredentials {
   const match = /^Basic +([A-Za-z0-9+/]+={0,2})$/i.exec(authorization)
   if (match === null) throw invalidClient('bad_authorization_header')
   try {
-    const bytes = Uint8Array.from(atob(match[1] ?? ''), (ch) => ch.charCodeAt(0))
-    const text = new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    const bytes = decodeBase64(match[1] ?? '')
+    if (bytes === null) throw invalidClient('bad_authorization_header')
+    const text = utf8.decode(bytes)
     const colon = text.indexOf(':')
     if (colon < 0) throw invalidClient('bad_authorization_header')
     // RFC 6749 §2.3.1: both parts are form-encoded before they are joined

@@ -15,6 +15,7 @@ import {
 import { isSessionLive } from '../../identity/sessions.ts'
 import { isSignInUsable } from '../authorizations/store.ts'
 import type { ClientRow } from '../clients/store.ts'
+import type { Source } from '../tokens/powers.ts'
 
 export type DeviceAuthorizationRow = typeof device_authorization.$inferSelect
 
@@ -42,15 +43,13 @@ const isInSession = (cx: Context): Condition =>
     user_id: scalar`device_authorization.user_id`,
   })
 
-export const detailsOfDeviceAuthorization = (hash: string): Scalar =>
-  scalar`(select authorization_details from device_authorization where hash = ${hash})`
-
-/** The person who allowed it, as a scalar. */
-export const scopeOfDeviceAuthorization = (hash: string): Scalar =>
-  scalar`(select scope from device_authorization where hash = ${hash})`
-
-export const subjectOfDeviceAuthorization = (hash: string): Scalar =>
-  scalar`(select user_id from device_authorization where hash = ${hash})`
+/** Parts of the row as SQL; the subject is the person who allowed it. */
+export const sourceOfDeviceAuthorization = (hash: string): Source => ({
+  subject: scalar`(select user_id from device_authorization where hash = ${hash})`,
+  scope: scalar`(select scope from device_authorization where hash = ${hash})`,
+  resource: scalar`(select resource from device_authorization where hash = ${hash})`,
+  details: scalar`(select authorization_details from device_authorization where hash = ${hash})`,
+})
 
 // --- the person's side ------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
 import { endAuthorization } from '../authorizations/authorizations.ts'
+import { mayBeMinted, mayBeOfPerson } from '../authorizations/origin_store.ts'
 import { findRefreshToken } from '../authorizations/refresh_token_store.ts'
 import { findAuthorization } from '../authorizations/store.ts'
 import {
@@ -39,9 +40,10 @@ export async function revokeToken(
   await signingKeys(cx)
   const read = await readAccessToken(cx, token)
   const rows = await cx.db.read({
-    authorization: findAuthorization(read?.origin ?? ''),
-    mintedToken: findDeviceToken(read?.sub ?? '', read?.origin ?? ''),
-    refreshToken: findRefreshToken(read === null ? sha256(token) : ''),
+    // Each kind of token is looked up where it can be.
+    authorization: read !== null && mayBeOfPerson(read) ? findAuthorization(read.origin) : null,
+    mintedToken: read !== null && mayBeMinted(read) ? findDeviceToken(read.sub, read.origin) : null,
+    refreshToken: read === null ? findRefreshToken(sha256(token)) : null,
     caller: callerReads(cx, presented),
   })
   const caller = await authenticate(cx, presented, rows.caller)

@@ -34,10 +34,18 @@ import * as jwt_bearer from './grants/jwt_bearer.ts'
 import * as refresh_token from './grants/refresh_token.ts'
 import * as token_exchange from './grants/token_exchange.ts'
 
+/** Where `isWritten`, the batch of `reads` changes something as well. */
+type Readable = { readonly reads: Batch; readonly isWritten?: boolean }
+
 /** The exports of a file in grants/. `reads` goes into the one read batch; `rows` is its answer. */
-type Grant<P extends { readonly reads: Batch }> = {
+type Grant<P extends Readable> = {
   grant_type: GrantTypeName
-  parameters(cx: Context, form: Form, presented: PresentedCredentials): P | Promise<P>
+  parameters(
+    cx: Context,
+    form: Form,
+    presented: PresentedCredentials,
+    proof: Proof | null,
+  ): P | Promise<P>
   redeem(
     cx: Context,
     caller: Caller,
@@ -56,11 +64,12 @@ type Exchange = (
 ) => Promise<TokenAnswer>
 
 const exchange =
-  <P extends { readonly reads: Batch }>(grant: Grant<P>): Exchange =>
+  <P extends Readable>(grant: Grant<P>): Exchange =>
   async (cx, form, presented, proof, found) => {
-    const parameters = await grant.parameters(cx, form, presented)
+    const parameters = await grant.parameters(cx, form, presented, proof)
     const reads: P['reads'] = parameters.reads
-    const rows = await cx.db.read({ caller: callerReads(cx, presented), grant: reads })
+    const batch = { caller: callerReads(cx, presented), grant: reads }
+    const rows = await (parameters.isWritten ? cx.db.write(batch) : cx.db.read(batch))
     found(rows.caller.client[0])
     const proven = await authenticate(cx, presented, rows.caller)
     const proofs = proof === null ? proven.proofs : [...proven.proofs, proof.use]
@@ -92,8 +101,9 @@ const EXCHANGES: { readonly [Name in GrantTypeName]: Exchange } = {
 }
 
 /**
- * RFC 6749 §3.2. Database round trips, warm: 2; client_credentials with a secret, and without a
- * DPoP proof, 1. A cold process adds 1 for keys and settings. Throws OAuthError.
+ * RFC 6749 §3.2. Database round trips, warm: 2; without a proof to consume, client_credentials with
+ * a secret 1, and refresh 1 where it is plain or the token is kept. A cold process adds 1 for keys
+ * and settings. Throws OAuthError.
  */
 export async function exchangeToken(
   cx: Context,

@@ -16,7 +16,8 @@ import {
   proveHolder,
   readOnce,
 } from '../client_authentication/sender_constraint.ts'
-import { findClientById, parseClient } from '../clients/clients.ts'
+import { findClientById } from '../clients/clients.ts'
+import { clientOf } from '../clients/recent_clients.ts'
 import { judgeAccessToken } from '../tokens/access_token.ts'
 import { hasRightsScope, rightsClaims, rightsClaimsOf } from '../tokens/rights_claims.ts'
 
@@ -71,7 +72,7 @@ export async function readUserInfo(cx: Context, credential: Credential): Promise
   if (authorization === undefined || user === undefined || row === undefined) {
     throw refused('origin_ended')
   }
-  const client = parseClient(row)
+  const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)
   // Single claims were allowed to the client that asked for them, not to another that acts (RFC
   // 8693).

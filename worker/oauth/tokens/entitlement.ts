@@ -35,8 +35,11 @@ export type ClientBounds = {
 /** A principal whose power bounds the token: the subject, and whoever acts for it. */
 export type Party = {
   id: string
-  /** Permissions on everything; null for one whose power is its registration alone. */
-  permissions: ReadonlySet<string> | null
+  /**
+   * Permissions on everything; null for one whose power is its registration alone. `not_read`:
+   * no scope of the token can hang on them.
+   */
+  permissions: ReadonlySet<string> | null | 'not_read'
   /** Needed where mProxy may become the audience. */
   rights?: RightsRows | undefined
   /**
@@ -133,7 +136,10 @@ export const holdsScope = (permissions: ReadonlySet<string>, scope: string): boo
 /** Whether the power of each party, as far as it bounds anything, has the scope. */
 const isHeld = (parties: readonly Party[], scope: string): boolean =>
   !isManagementScope(scope) ||
-  parties.every(({ permissions }) => permissions === null || holdsScope(permissions, scope))
+  parties.every(({ id, permissions }) => {
+    if (permissions === 'not_read') throw new TypeError(`the scope ${scope} for ${id}, unread`)
+    return permissions === null || holdsScope(permissions, scope)
+  })
 
 /**
  * Whether a client may have tokens for a resource. A client that is registered for

@@ -4,7 +4,7 @@
 // and nothing else; what comes out of `read` is authenticated, from our issuer, and not yet judged
 // by time, audience or state.
 import { type Context, recall, remember } from '../../context.ts'
-import { seal, sha256, UnsealError, unseal } from '../../crypto.ts'
+import { seal, UnsealError, unseal } from '../../crypto.ts'
 import { signJwt, verifyJwt } from '../../keys/jwt.ts'
 import { signPaseto, verifyPaseto } from '../../keys/paseto.ts'
 import { signingKeys } from '../../keys/signing_keys.ts'
@@ -114,22 +114,21 @@ const REMEMBERED_TTL = 60
 
 /**
  * The claims of an access token of this issuer in whichever format, or null for anything else.
- * Remembered for a minute by the token's hash; time and state are for the caller to judge, each
+ * Remembered for a minute; time and state are for the caller to judge, each
  * time.
  */
 export async function readToken(cx: Context, token: string): Promise<Claimed | null> {
   const now = cx.now()
   const lately = await readLately(cx)
-  const hash = sha256(token)
-  const known = lately.get(hash)
+  const known = lately.get(token)
   if (known !== undefined && known.until > now) return known.claims
-  lately.delete(hash)
+  lately.delete(token)
   const claims = await FORMATS[formatOf(token)].read(cx, token)
   if (claims === null) return null
   // A Map keeps the order of insertion: the first is the oldest.
   const [oldest] = lately.keys()
   if (lately.size >= REMEMBERED_MAX && oldest !== undefined) lately.delete(oldest)
-  lately.set(hash, { claims, until: now + REMEMBERED_TTL })
+  lately.set(token, { claims, until: now + REMEMBERED_TTL })
   return claims
 }
 

@@ -5,9 +5,11 @@
 // proof of a right here, where roles and grants themselves are looked at.
 import { type ClaimedRightRow, listClaimedRights } from '../../access/rights_store.ts'
 import type { Context } from '../../context.ts'
-import type { Scalar, Statement } from '../../db/sql.ts'
+import type { Answers } from '../../db/database.ts'
+import { type Scalar, type Statement, scalar } from '../../db/sql.ts'
 import { isWantedClaim, type WantedClaims } from '../claims.ts'
 import type { Client } from '../clients/client_metadata.ts'
+import { recentClient } from '../clients/recent_clients.ts'
 import { groupsWithinOf } from '../clients/store.ts'
 import { RIGHTS_SCOPES } from '../scopes.ts'
 
@@ -20,6 +22,46 @@ export const rightsClaimsOf = (
   client_id: string,
   now: number,
 ): Statement<ClaimedRightRow> => listClaimedRights(subject, scope, groupsWithinOf(client_id), now)
+
+/**
+ * The same for a grant. Null where the client, as it was read lately, may have neither scope; what
+ * was left out so is not an empty list.
+ */
+export const rightsClaimsReads = (
+  cx: Context,
+  client_id: string,
+  { subject, scope }: { subject: Scalar; scope: Scalar },
+) => {
+  const client = recentClient(cx, client_id)
+  return client !== undefined && !hasRightsScope(client.scope)
+    ? null
+    : { read: rightsClaimsOf(subject, scope, client_id, cx.now()) }
+}
+
+export type RightsClaimsRows = Answers<ReturnType<typeof rightsClaimsReads>>
+
+/**
+ * The rows for a subject of whom this scope is told. Reads them where they were left out and are
+ * needed: one round trip more, once after a client was given such a scope.
+ */
+export async function claimedRightsOf(
+  cx: Context,
+  { client_id, scope: registered }: Pick<Client, 'client_id' | 'scope'>,
+  rows: RightsClaimsRows,
+  subject: string,
+  scope: readonly string[],
+): Promise<readonly ClaimedRightRow[]> {
+  if (!Array.isArray(rows)) return rows.read
+  const tellable = scope.filter((one) => registered.includes(one))
+  if (!hasRightsScope(tellable)) return []
+  const statement = rightsClaimsOf(
+    scalar`${subject}`,
+    scalar`${tellable.join(' ')}`,
+    client_id,
+    cx.now(),
+  )
+  return cx.db.read(statement)
+}
 
 export const hasRightsScope = (scope: readonly string[]): boolean =>
   scope.some((one) => RIGHTS_SCOPES.includes(one))

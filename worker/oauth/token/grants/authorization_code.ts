@@ -1,8 +1,6 @@
 // grant_type=authorization_code (RFC 6749 §4.1.3, RFC 7636, OpenID Connect Core §3.1.3): a code
 // becomes an authorization with its first tokens, once. The code is consumed before anything is
 // signed.
-import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { equalText, sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -21,12 +19,10 @@ import {
 import {
   type CodeRow,
   consumeCode,
-  detailsOfCode,
   findCode,
   isCodeMine,
   isCodeReused,
-  scopeOfCode,
-  subjectOfCode,
+  sourceOfCode,
 } from '../../authorizations/code_store.ts'
 import { epochOf, findUserOf } from '../../authorizations/store.ts'
 import {
@@ -36,7 +32,8 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesDpopKey } from '../../client_authentication/sender_constraint.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { powersReads } from '../../tokens/powers.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'authorization_code'
@@ -53,17 +50,17 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
     })
   }
   const hash = sha256(code)
-  const subject = subjectOfCode(hash)
-  const reads = {
-    code: findCode(cx, hash),
-    user: findUserOf(subject),
-    narrowed: narrowedRightsOf(subject, detailsOfCode(hash), cx.now()),
-    rights: rightsOf(subject, cx.now()),
-    claimRows: rightsClaimsOf(subject, scopeOfCode(hash), presented.client_id, cx.now()),
-  }
+  const source = sourceOfCode(hash)
+  const { client_id } = presented
   // The scope was asked at the authorization endpoint; the rest may be narrowed here (RFC 8707
   // §2.2, RFC 9396 §6).
   const wish = { ...readWish(form), scope: null }
+  const reads = {
+    code: findCode(cx, hash),
+    user: findUserOf(source.subject),
+    powers: powersReads(cx, client_id, wish, source),
+    claimRows: rightsClaimsReads(cx, client_id, source),
+  }
   return { hash, redirect_uri, code_verifier, wish, reads }
 }
 
@@ -107,7 +104,7 @@ export async function redeem(
 
   const settings = await loadSettings(cx)
   const covered = { ...code, id: code.authorization_id }
-  const entitled = entitleClient(cx, covered, wish, caller, settings, rows)
+  const entitled = await entitleClient(cx, covered, wish, caller, settings, rows)
   const started = startAuthorization(cx, caller, covered, settings, isCodeMine(cx, hash))
   const answers = await writeAs(cx, caller, {
     code: consumeCode(cx, hash, cx.now(), isProven(cx, caller)),

@@ -14,6 +14,7 @@ import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
+import { recentClient } from '../../clients/recent_clients.ts'
 import { isManagementScope, PERSONAL_SCOPES } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
@@ -39,9 +40,12 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
       reason: 'details_not_offered',
     })
   }
-  // The rights are for the acl claim, and dear to read: only where mProxy may become the audience.
-  const rights = mayReachMqtt(cx, wish) ? rightsOf(presented.client_id, cx.now()) : null
-  return { wish, reads: { rights } }
+  // The rights are for the acl claim, and dear to read: only where mProxy may become the audience,
+  // by the request and by the client as it was read lately.
+  const { client_id } = presented
+  const isRegistered = recentClient(cx, client_id)?.scope.includes('mqtt') ?? true
+  const isLikely = isRegistered && mayReachMqtt(cx, wish)
+  return { wish, reads: { rights: isLikely ? rightsOf(client_id, cx.now()) : null } }
 }
 
 /** Known before it is known who asks. A device with any other wish is refused. */
@@ -85,7 +89,13 @@ export async function redeem(
   const claims =
     caller.kind === 'device'
       ? deviceClaims(cx, caller, wish, rights, settings)
-      : clientClaims(cx, caller, wish, rights, settings)
+      : clientClaims(
+          cx,
+          caller,
+          wish,
+          await rightsOfClient(cx, caller.client, wish, rights),
+          settings,
+        )
   await writeAs(cx, caller, null)
   return answerToken(cx, claims)
 }
@@ -176,6 +186,17 @@ function askedScope(bounds: Pick<ClientBounds, 'scope'>, { scope }: Wish): strin
   }
   return known
 }
+
+/** The rights of a client that was given the scope since it was read lately. */
+const rightsOfClient = async (
+  cx: Context,
+  { client_id, scope }: Client,
+  wish: Wish,
+  rights: MaybeRights,
+): Promise<MaybeRights> =>
+  Array.isArray(rights) && scope.includes('mqtt') && mayReachMqtt(cx, wish)
+    ? cx.db.read(rightsOf(client_id, cx.now()))
+    : rights
 
 const readRows = (rights: MaybeRights): RightsRows | undefined =>
   Array.isArray(rights) ? undefined : rights

@@ -1,7 +1,5 @@
 // grant_type=urn:ietf:params:oauth:grant-type:device_code (RFC 8628 §3.4): a device asks again and
 // again whether a person has allowed it, and gets an authorization with its first tokens, once.
-import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -22,15 +20,14 @@ import type { PresentedCredentials } from '../../client_authentication/presented
 import {
   consumeDeviceAuthorization,
   type DeviceAuthorizationRow,
-  detailsOfDeviceAuthorization,
   findAllowedDevice,
   isDeviceAuthorizationMine,
-  scopeOfDeviceAuthorization,
-  subjectOfDeviceAuthorization,
+  sourceOfDeviceAuthorization,
   updatePoll,
 } from '../../device_flow/store.ts'
 import { DEVICE_CODE } from '../../grant_types.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { powersReads } from '../../tokens/powers.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = DEVICE_CODE
@@ -45,22 +42,18 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
     })
   }
   const hash = sha256(device_code)
-  const subject = subjectOfDeviceAuthorization(hash)
-  const reads = {
-    device_authorization: findAllowedDevice(cx, hash),
-    user: findUserOf(subject),
-    narrowed: narrowedRightsOf(subject, detailsOfDeviceAuthorization(hash), cx.now()),
-    rights: rightsOf(subject, cx.now()),
-    claimRows: rightsClaimsOf(
-      subject,
-      scopeOfDeviceAuthorization(hash),
-      presented.client_id,
-      cx.now(),
-    ),
-  }
+  const source = sourceOfDeviceAuthorization(hash)
+  const { client_id } = presented
   // The scope was asked at the device authorization endpoint; the rest may be narrowed (RFC 8707
   // §2.2, RFC 9396 §6).
-  return { hash, wish: { ...readWish(form), scope: null }, reads }
+  const wish = { ...readWish(form), scope: null }
+  const reads = {
+    device_authorization: findAllowedDevice(cx, hash),
+    user: findUserOf(source.subject),
+    powers: powersReads(cx, client_id, wish, source),
+    claimRows: rightsClaimsReads(cx, client_id, source),
+  }
+  return { hash, wish, reads }
 }
 
 type Parameters = ReturnType<typeof parameters>
@@ -124,7 +117,7 @@ export async function redeem(
     authorization_details: row.authorization_details,
     epoch: row.epoch,
   }
-  const entitled = entitleClient(cx, signIn, wish, caller, settings, rows)
+  const entitled = await entitleClient(cx, signIn, wish, caller, settings, rows)
   const isMine = isDeviceAuthorizationMine(cx, hash)
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const answers = await writeAs(cx, caller, {

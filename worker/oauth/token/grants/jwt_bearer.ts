@@ -2,7 +2,6 @@
 // of another issuer about a person, and gets the access that this person allowed it before, or that
 // it may have without asking. It becomes an authorization like any sign-in, so it can be seen and
 // revoked. The assertion is good once.
-import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { randomId } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -31,7 +30,8 @@ import type { PresentedCredentials } from '../../client_authentication/presented
 import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
 import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { powersReads } from '../../tokens/powers.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, type TokenAnswer } from '../../tokens/token_answer.ts'
 import {
   type AssertionClaims,
@@ -43,6 +43,9 @@ import {
 } from '../trusted_issuers.ts'
 
 export const grant_type = JWT_BEARER
+
+/** The scope is asked in the same request; there is nothing to narrow. */
+const NO_WISH = { scope: null, resource: [] }
 
 /**
  * Throws OAuthError. The claims of the assertion serve to read by, and are believed only in
@@ -67,18 +70,16 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const issuer = issuerOf(cx, trusted_issuers, claims)
   const subject = subjectNamedBy(issuer, claims)
   const { client_id } = presented
-  const scope = form.get('scope')
+  const wanted = form.get('scope')
+  // Without a scope it is the client's own, where that is the default.
+  const scope = wanted === undefined ? scopeOfClient(client_id) : scalar`${wanted}`
+  const resource = scalar`${JSON.stringify(form.all('resource'))}`
+  const source = { subject, scope, resource, details: scalar`null` }
   const reads = {
     user: findUserOf(subject),
     allowed: listAllowedScopes(subject, scalar`${client_id}`),
-    rights: rightsOf(subject, cx.now()),
-    // Without a scope it is the client's own, where that is the default.
-    claimRows: rightsClaimsOf(
-      subject,
-      scope === undefined ? scopeOfClient(client_id) : scalar`${scope}`,
-      client_id,
-      cx.now(),
-    ),
+    powers: powersReads(cx, client_id, NO_WISH, source),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
   return { form, assertion, claims, issuer, reads }
 }
@@ -106,7 +107,7 @@ async function begin(
   cx: Context,
   caller: Extract<Caller, { kind: 'client' }>,
   { form, claims }: Pick<Parameters, 'form' | 'claims'>,
-  { user: users, allowed, rights, claimRows }: Answers<Parameters['reads']>,
+  { user: users, allowed, powers, claimRows }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   const { client } = caller
   const { client_id } = client
@@ -144,9 +145,8 @@ async function begin(
     authorization_details: null,
     epoch: epochOf(user, client),
   }
-  // The scope was just asked; there is nothing to narrow.
-  const wish = { scope: null, resource: [] }
-  const entitled = entitleClient(cx, signIn, wish, caller, settings, { rights, claimRows })
+  const rows = { powers, claimRows }
+  const entitled = await entitleClient(cx, signIn, NO_WISH, caller, settings, rows)
   const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
     and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)

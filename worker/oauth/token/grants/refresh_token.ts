@@ -2,8 +2,6 @@
 // their token, and so do those whose token is bound to a key; other public ones rotate: a token is
 // good if it, or its parent, is the family's head; using it makes it the head; any other genuine
 // token of the family revokes the family. So a lost answer strands nobody.
-import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import { sha256 } from '../../../crypto.ts'
 import type { Answers } from '../../../db/database.ts'
@@ -14,14 +12,19 @@ import type { Form } from '../../../http.ts'
 import { isUsable } from '../../../identity/users.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
-import { endedEvent, entitleClient, readWish } from '../../authorizations/authorizations.ts'
 import {
-  detailsOfRefreshToken,
+  type Entitled,
+  endedEvent,
+  entitleClient,
+  readWish,
+} from '../../authorizations/authorizations.ts'
+import {
   findRefreshToken,
+  isOfPlainFamily,
   type RefreshTokenRow,
-  scopeOfRefreshToken,
-  subjectOfRefreshToken,
+  sourceOfRefreshToken,
   useRefreshToken,
+  useUnreadToken,
 } from '../../authorizations/refresh_token_store.ts'
 import { epochOf, findUserOf, isIdle } from '../../authorizations/store.ts'
 import {
@@ -29,16 +32,31 @@ import {
   isProven,
   writeAs,
 } from '../../client_authentication/client_authentication.ts'
+import type { Proof } from '../../client_authentication/dpop.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { provesBinding } from '../../client_authentication/sender_constraint.ts'
+import { ownResources } from '../../clients/client_metadata.ts'
+import { isClientUrl } from '../../clients/client_url.ts'
 import { isLink } from '../../clients/presets.ts'
-import { rightsClaimsOf } from '../../tokens/rights_claims.ts'
+import { recentClient } from '../../clients/recent_clients.ts'
+import { RIGHTS_SCOPES } from '../../scopes.ts'
+import { POWERFUL_SCOPES, powersReads } from '../../tokens/powers.ts'
+import { rightsClaimsReads } from '../../tokens/rights_claims.ts'
 import { answerSignIn, newRefreshToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
 export const grant_type = 'refresh_token'
 
-/** Throws OAuthError invalid_request when the token is missing. */
-export function parameters(cx: Context, form: Form, { client_id }: PresentedCredentials) {
+/**
+ * Throws OAuthError invalid_request when the token is missing. `ahead` uses the token up in the
+ * batch that reads it, where its answer is as good as certain; all other requests read first.
+ */
+export async function parameters(
+  cx: Context,
+  form: Form,
+  credentials: PresentedCredentials,
+  proof: Proof | null,
+) {
+  const { client_id } = credentials
   const presented = form.get('refresh_token')
   if (presented === undefined) {
     throw new OAuthError('invalid_request', {
@@ -47,18 +65,60 @@ export function parameters(cx: Context, form: Form, { client_id }: PresentedCred
     })
   }
   const hash = sha256(presented)
-  const subject = subjectOfRefreshToken(hash)
+  const source = sourceOfRefreshToken(hash)
+  const wish = readWish(form)
   const reads = {
     token: findRefreshToken(hash),
-    user: findUserOf(subject),
-    narrowed: narrowedRightsOf(subject, detailsOfRefreshToken(hash), cx.now()),
-    rights: rightsOf(subject, cx.now()),
-    claimRows: rightsClaimsOf(subject, scopeOfRefreshToken(hash), client_id, cx.now()),
+    user: findUserOf(source.subject),
+    powers: powersReads(cx, client_id, wish, source),
+    claimRows: rightsClaimsReads(cx, client_id, source),
   }
-  return { wish: readWish(form), reads }
+  const isPlain = proof === null && asksForNothing(form) ? isPlainOf(cx, credentials) : null
+  const successor = isPlain === null ? null : newRefreshToken(cx)
+  const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
+  const ahead =
+    isPlain === null || successor === null
+      ? null
+      : useUnreadToken(hash, sha256(successor), { now: cx.now(), idle_ttl, isPlain })
+  return { wish, successor, isWritten: ahead !== null, reads: { ...reads, ahead } }
 }
 
-type Parameters = ReturnType<typeof parameters>
+type Parameters = Awaited<ReturnType<typeof parameters>>
+
+const asksForNothing = (form: Form): boolean =>
+  ['scope', 'resource', 'authorization_details'].every((name) => form.get(name) === undefined)
+
+/** Scopes of which a token may be refused for more than the state of its family. */
+const UNCERTAIN_SCOPES = [...POWERFUL_SCOPES, ...RIGHTS_SCOPES]
+
+/**
+ * A condition on the row of `authorization`: with the client as it was read lately, and if it is so
+ * still, nothing but the state of the family can speak against a token. Null where the client does
+ * not rotate its tokens, or has to prove something that the code judges.
+ */
+function isPlainOf(cx: Context, { method, client_id }: PresentedCredentials): Condition | null {
+  const client = recentClient(cx, client_id)
+  if (
+    client === undefined ||
+    method !== 'none' ||
+    client.token_endpoint_auth_method !== 'none' ||
+    !client.grant_types.includes(grant_type) ||
+    client.dpop_bound_access_tokens ||
+    client.tls_client_certificate_bound_access_tokens ||
+    // A PASETO has one audience. A document may have run out, and a vendor hears words of its own.
+    client.access_token_format === 'paseto' ||
+    client.profile !== null ||
+    isClientUrl(client_id) ||
+    isLink(client)
+  ) {
+    return null
+  }
+  const scope = client.scope.filter((one) => !UNCERTAIN_SCOPES.includes(one))
+  const own = ownResources(cx)
+  const foreign = client.resources.filter((one) => !own.includes(one))
+  const resources = [cx.config.issuer, ...foreign]
+  return isOfPlainFamily({ ...client, scope }, resources, UNCERTAIN_SCOPES)
+}
 
 const refused = (reason: Reason) =>
   new OAuthError('invalid_grant', {
@@ -67,13 +127,13 @@ const refused = (reason: Reason) =>
   })
 
 /**
- * Throws OAuthError. One write; what is refused before it (a locked user, too wide a scope) harms
- * no family.
+ * Throws OAuthError. One write, or none where the token is used up already or is kept and was used
+ * lately; what is refused before it (a locked user, too wide a scope) harms no family.
  */
 export async function redeem(
   cx: Context,
   caller: Caller,
-  { wish }: Parameters,
+  { wish, successor: rotated }: Parameters,
   rows: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   if (caller.kind !== 'client') throw refused('not_a_client')
@@ -86,17 +146,26 @@ export async function redeem(
   const settings = await loadSettings(cx)
   const now = cx.now()
   const idle_ttl = settings.refresh_token_idle_ttl
-  if (token.revoked_at !== null) throw refused('refresh_token_revoked')
-  if (token.expires_at === null || token.expires_at <= now) throw refused('refresh_token_expired')
-  if (isIdle(token, now, idle_ttl)) throw refused('refresh_token_idle')
+  // A batch that is repeated reads what came after it was done; its own successor is its answer.
+  const isUsed = !Array.isArray(rows.ahead) && rows.ahead.child.length > 0
+  if (!isUsed) assertInForce(token, now, idle_ttl)
   const [user] = rows.user
   if (user === undefined || !isUsable(user)) throw refused('user_not_usable')
   if (token.epoch !== epochOf(user, client)) throw refused('disabled_since')
-  const isStray = token.head !== token.token_hash && token.head !== token.parent
+  const isStray = !isUsed && token.head !== token.token_hash && token.head !== token.parent
   // A stray token goes on to the write, which judges it by the state of that moment.
-  const entitled = isStray ? null : entitleClient(cx, token, wish, caller, settings, rows)
+  const entitled = isStray ? null : await entitleClient(cx, token, wish, caller, settings, rows)
 
-  const successor = caller.method === 'none' && token.cnf === null ? newRefreshToken(cx) : null
+  const successor =
+    caller.method === 'none' && token.cnf === null ? (rotated ?? newRefreshToken(cx)) : null
+  // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
+  const answer = (one: Entitled) =>
+    answerSignIn(cx, settings, one, token, { user, refresh_token: successor })
+  const isLate = now - token.last_used_at >= Math.min(NOTED_EVERY_MAX, idle_ttl / NOTED_IN_IDLE)
+  const isKept = successor === null && token.head === token.token_hash && !isLate
+  const isNoted = caller.proofs.length > 0 || isLink(client)
+  if (entitled !== null && (isUsed || (isKept && !isNoted))) return answer(entitled)
+
   const child = successor === null ? null : sha256(successor)
   const proven = isProven(cx, caller)
   const use = useRefreshToken(token, child, { now, idle_ttl, isProven: proven })
@@ -113,8 +182,20 @@ export async function redeem(
   const uses = child === null ? answers.advance : answers.child
   if (uses.length === 0 || entitled === null) throw refused('refresh_token_stray')
 
-  // OpenID Connect Core §12.2: the first sign-in's times, and no nonce
-  return answerSignIn(cx, settings, entitled, token, { user, refresh_token: successor })
+  return answer(entitled)
+}
+
+/**
+ * The use of a token that is kept is noted when the last note is so old, in seconds or as a part
+ * of the time after which it is idle.
+ */
+const NOTED_EVERY_MAX = 3600
+const NOTED_IN_IDLE = 24
+
+function assertInForce(token: RefreshTokenRow, now: number, idle_ttl: number): void {
+  if (token.revoked_at !== null) throw refused('refresh_token_revoked')
+  if (token.expires_at === null || token.expires_at <= now) throw refused('refresh_token_expired')
+  if (isIdle(token, now, idle_ttl)) throw refused('refresh_token_idle')
 }
 
 /** A link has no end of its own, so each use of it is on record. */

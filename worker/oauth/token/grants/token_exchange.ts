@@ -14,7 +14,7 @@ import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { findLiveOrigin, NO_TOKEN, sumEpochs } from '../../authorizations/origin_store.ts'
+import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
 import {
   findAuthorization,
   findUserOf,
@@ -27,7 +27,8 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { isServedBy } from '../../clients/client_metadata.ts'
-import { findClientById, parseClient } from '../../clients/clients.ts'
+import { findClientById } from '../../clients/clients.ts'
+import { clientOf } from '../../clients/recent_clients.ts'
 import { TOKEN_EXCHANGE } from '../../grant_types.ts'
 import {
   type Act,
@@ -41,7 +42,9 @@ import {
   type EntitlementFault,
   entitlement,
   type FaultWords,
+  type Party,
 } from '../../tokens/entitlement.ts'
+import { isPowerfulScope } from '../../tokens/powers.ts'
 import { accessTokenRights, hasRightsScope, rightsClaimsOf } from '../../tokens/rights_claims.ts'
 import { answerToken, type TokenAnswer } from '../../tokens/token_answer.ts'
 
@@ -65,10 +68,16 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const wish = readWish(form)
   const now = cx.now()
   const details = scalar`${JSON.stringify(subject.authorization_details ?? null)}`
-  const powersOf = (sub: string) => ({
-    rights: rightsOf(sub, now),
-    narrowed: narrowedRightsOf(scalar`${sub}`, details, now),
-  })
+  // The new token holds no more than the subject token: where that one leads elsewhere, nobody's
+  // rights are of use.
+  const isPowerful =
+    subject.scope.some(isPowerfulScope) ||
+    subject.authorization_details !== undefined ||
+    subject.audience.includes(cx.config.mqtt_audience)
+  const powersFor = (sub: string) =>
+    isPowerful
+      ? { rights: rightsOf(sub, now), narrowed: narrowedRightsOf(scalar`${sub}`, details, now) }
+      : null
   // §4.1: the party that acted before stands within.
   const act: Act = {
     sub: actor?.sub ?? presented.client_id,
@@ -77,13 +86,13 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const reads = {
     origins: {
       subject: findLiveOrigin(subject, now),
-      actor: findLiveOrigin(actor ?? NO_TOKEN, now),
+      actor: actor === null ? null : findLiveOrigin(actor, now),
     },
     epochs: sumEpochs(subject.origin, { client_id: presented.client_id, act }),
     subjectClient: findClientById(subject.client_id),
     authorization:
       subject.client_id === presented.client_id ? findAuthorization(subject.origin) : null,
-    subject: powersOf(subject.sub),
+    subject: powersFor(subject.sub),
     person: findUserOf(subjectOfAuthorization(subject.origin)),
     // The subject of a pairwise client's token is no user's id, so it is found by the origin.
     claimRows: hasRightsScope(subject.scope)
@@ -94,8 +103,8 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
           now,
         )
       : null,
-    client: powersOf(presented.client_id),
-    actor: powersOf(actor?.sub ?? ''),
+    client: powersFor(presented.client_id),
+    actor: actor === null || actor.sub === presented.client_id ? null : powersFor(actor.sub),
   }
   // §2.1: `audience` is a name where `resource` is an address; of both only what is registered
   // serves.
@@ -134,7 +143,7 @@ export async function redeem(
 ): Promise<TokenAnswer> {
   assertConfidential(caller)
   const { client } = caller
-  const { origin, subjectClient } = assertSubject(caller, subject, rows)
+  const { origin, subjectClient } = assertSubject(cx, caller, subject, rows)
   // For the record of events, which knows a person by the id alone.
   cx.parties.sub = rows.person[0]?.id ?? subject.sub
   if (actor !== null) assertActor(caller, actor, rows)
@@ -159,19 +168,18 @@ export async function redeem(
         id: subject.sub,
         // Of a client that got the token for itself the registration would be all; nobody acts for
         // it there.
-        permissions: origin.kind === 'client' ? NONE : permissionsEverywhere(rows.subject.rights),
+        ...powersOfParty(rows.subject),
+        ...(origin.kind === 'client' ? { permissions: NONE } : {}),
         token: subject,
-        ...rows.subject,
       },
-      { id: client.client_id, permissions: null, ...rows.client },
+      { id: client.client_id, ...powersOfParty(rows.client), permissions: null },
       ...(third === null || actor === null
         ? []
         : [
             {
               id: acting,
-              permissions: permissionsEverywhere(third.rights),
+              ...powersOfParty(third),
               token: actor,
-              ...third,
             },
           ]),
     ],
@@ -202,12 +210,21 @@ export async function redeem(
   return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
 }
 
+/** The powers of a party, as they were read. */
+const powersOfParty = (
+  powers: Answers<Parameters['reads']>['subject'],
+): Pick<Party, 'permissions' | 'rights' | 'narrowed'> =>
+  Array.isArray(powers)
+    ? { permissions: 'not_read' }
+    : { ...powers, permissions: permissionsEverywhere(powers.rights) }
+
 type Exchanging = Extract<Caller, { kind: 'client' }>
 
 /**
  * Throws OAuthError where the subject token does not serve this client, or its origin has ended.
  */
 function assertSubject(
+  cx: Context,
   { client, cnf }: Exchanging,
   subject: ReadToken,
   rows: Answers<Parameters['reads']>,
@@ -225,7 +242,7 @@ function assertSubject(
     throw unfit('subject', 'subject_token_of_others')
   }
   if (!isProvenKey(subject.cnf, cnf)) throw unfit('subject', 'subject_token_bound')
-  return { origin, subjectClient: parseClient(row) }
+  return { origin, subjectClient: clientOf(cx, row) }
 }
 
 /** Throws OAuthError where the actor token does not serve this client, or its origin has ended. */
