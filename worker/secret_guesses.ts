@@ -13,6 +13,9 @@ const PAUSE = 1
 /** Most pairs of owner and address that one process remembers. */
 const REMEMBERED_MAX = 1000
 
+/** Seconds for which the names are kept: a new SECRET_KEY gives others. */
+const NAMES_TTL = 60
+
 /** Wrong guesses that were counted: those from this address, and those from everywhere. */
 export type GuessRow = { from_here: number; count: number }
 
@@ -31,7 +34,7 @@ function guessHashes(cx: Context, owner: string): { all: string; from_here: stri
   const name = 'counters of guesses at secrets'
   const made =
     recall<Map<string, { all: string; from_here: string }>>(cx, name) ??
-    remember(cx, name, new Map(), Number.MAX_SAFE_INTEGER / 2)
+    remember(cx, name, new Map(), NAMES_TTL)
   const { here, inAll } = guessKeys(cx, owner)
   const pair = `${owner}\n${here?.value ?? ''}`
   const known = made.get(pair)
