@@ -1749,7 +1749,7 @@ const BOUND_TOKENS: readonly Guard[] = [
     attack: 'a DPoP proof by an algorithm that is not offered (RFC 9449 §4.3)',
     file: 'worker/oauth/client_authentication/dpop.ts',
     from: "throw refused('proof_alg')",
-    to: '',
+    to: 'void 0',
     test: 'oauth/attacks',
     title: 'an algorithm that is not offered',
   },
