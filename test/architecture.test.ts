@@ -125,10 +125,10 @@ const ROOM_PLATES = [
   'db/database.ts',
   'devices/routes.ts',
   'entry/host.ts',
+  'entry/broker/broker.ts',
   'entry/commands/answer.ts',
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
-  'entry/keys/own_secret_key.ts',
   'entry/linking/check.ts',
   'events/catalogue_entry.ts',
   'identity/routes.ts',
@@ -306,8 +306,10 @@ test('policy imports nothing, and mProxy stands on policy alone', () => {
 test('the program that starts the others imports neither the worker nor mProxy', () => {
   const targets = importsOf('worker/entry/start.ts').map(({ to }) => to)
   const own = targets.filter((to) => /^(worker|proxy-node|policy)\//.test(to))
-  expect(own).toEqual(['worker/entry/broker.ts'])
-  const below = importsOf('worker/entry/broker.ts').filter(({ to }) => !to.startsWith('node:'))
+  expect(own).toEqual(['worker/entry/broker/broker.ts'])
+  const below = importsOf('worker/entry/broker/broker.ts').filter(
+    ({ to }) => !to.startsWith('node:'),
+  )
   expect(below).toEqual([])
 })
 

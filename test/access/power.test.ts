@@ -293,7 +293,7 @@ describe('groups', () => {
     expect((await asAnn('DELETE /v1/groups/room')).status).toBe(403)
     const bosses = await make('GET /v1/groups/bosses')
     expect(bosses).toMatchObject({ name: 'bosses', kind: 'group', parent_id: null })
-    // What she holds herself she may arrange, and so may an operator.
+    // A power that she holds herself she may give, and so may an operator.
     expect((await asAnn('PATCH /v1/groups/site-1', { name: 'Mine' })).status).toBe(200)
     expect((await asAnn('PATCH /v1/groups/team', { name: 'Ours' })).status).toBe(200)
     const asBoss = as(actor('user', 'boss', 'manage'))

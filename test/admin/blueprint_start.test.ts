@@ -196,7 +196,7 @@ test('a start brings nothing back that was deleted, and comes up', async () => {
     ],
   })
   expect(await stateOf(worker)).toEqual(before)
-  // What the file changes of it, or newly hangs on it, is left as well.
+  // Changes that the file makes to it, or hangs on it anew, are left as well.
   const more = site()
   more.devices[0]!.name = 'Other lamp'
   more.devices.push({ ...more.devices[0]!, id: 'dim-2' })

@@ -39,7 +39,7 @@ import { newClientToken } from '../support/operator.ts'
 const SECRET = 's'.repeat(40)
 const own = { grant_type: 'client_credentials' }
 
-/** What a restore does to the database: later rows are missing, and an epoch begins. */
+/** Does to the database as a restore: later rows are missing, and an epoch begins. */
 async function restore(worker: TestWorker) {
   await write(worker, sql`delete from used_assertion`)
   await beginEpoch(worker.context())

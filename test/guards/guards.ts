@@ -1483,7 +1483,7 @@ const SIGNING_KEYS: readonly Guard[] = [
   {
     name: 'secret-key-of-a-remote-database',
     attack: 'a SECRET_KEY made silently beside a remote database, whose keys nobody else opens',
-    file: 'worker/entry/keys/own_secret_key.ts',
+    file: 'worker/entry/own_secret_key.ts',
     from: '    if (!isNew) return null\n',
     to: '',
     test: 'host/faults',
@@ -2415,7 +2415,7 @@ const RECOVERY: readonly Guard[] = [
   },
 ]
 
-/** What a start makes of a blueprint. */
+/** Protections at a start with a blueprint. */
 const BLUEPRINT: readonly Guard[] = [
   {
     name: 'start-keeps-edits',
@@ -2770,7 +2770,7 @@ const POWER: readonly Guard[] = [
   },
 ]
 
-/** What a restore of a backup brings back, and what not. */
+/** Protections when a backup is restored. */
 const BACKUPS: readonly Guard[] = [
   {
     name: 'restore-ends-the-past',

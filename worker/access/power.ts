@@ -264,18 +264,19 @@ export function assertNothingLacks(lacks: readonly Lack[]): void {
 
 /**
  * Runs a write with demands of power. If it was undone for want of power, asks what lacks, to name
- * it, and throws the Problem.
+ * it, and throws the Problem, which `assert` words.
  */
 export async function nameLacks<T>(
   cx: Context,
   lacking: readonly Statement<Lack>[],
   write: () => Promise<T>,
+  assert: (lacks: readonly Lack[]) => void = assertNothingLacks,
 ): Promise<T> {
   try {
     return await write()
   } catch (error) {
     if (!(error instanceof BatchRefused) || error.reason !== 'power_not_held') throw error
-    assertNothingLacks(await cx.db.read(lacking.filter((one) => one !== NOTHING)))
+    assert(await cx.db.read(lacking.filter((one) => one !== NOTHING)))
     throw changedMeanwhile()
   }
 }

@@ -1,7 +1,7 @@
 // Types of devices: the topics to which every device of a type may publish and subscribe, as
 // templates of acl rules.
 import { aclSchema, storedAcl } from '../access/acl_templates.ts'
-import { changedMeanwhile, demandPower, type Lack, lackingToDefine } from '../access/power.ts'
+import { demandPower, type Lack, lackingToDefine, nameLacks } from '../access/power.ts'
 import { ID_PATTERN } from '../access/principals.ts'
 import { decodeCursor, lineSchema, type Plan, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
@@ -255,19 +255,17 @@ export async function removeDeviceType(
   if (left.length > 0) throw new Problem('conflict', 'there are devices of this type')
 }
 
-/** Runs a write. If it was undone for want of power, asks what lacks; throws the Problem. */
+/** Runs a write. If it was undone, throws the Problem, which names the rules that lack. */
 async function guarded<T>(
   cx: Context,
   lacking: readonly Statement<Lack>[],
   write: () => Promise<T>,
 ): Promise<T> {
   try {
-    return await write()
+    return await nameLacks(cx, lacking, write, assertMayWrite)
   } catch (error) {
-    if (!(error instanceof BatchRefused)) throw error
-    if (error.reason === 'device_type_version') throw otherVersion()
-    if (error.reason !== 'power_not_held') throw error
-    assertMayWrite(await cx.db.read(lacking))
-    throw changedMeanwhile()
+    if (error instanceof BatchRefused && error.reason === 'device_type_version')
+      throw otherVersion()
+    throw error
   }
 }

@@ -129,7 +129,7 @@ async function keyCommand(
   rest: readonly string[],
   values: Values,
 ): Promise<CommandAnswer> {
-  const commands = await import('./keys/key_commands.ts')
+  const commands = await import('./commands/keys.ts')
   if (verb === 'list') return onDatabase(commands.answerKeyList)
   if (verb === 'status') return onDatabase(commands.answerKeyStatus)
   if (verb === 'reseal') return onDatabase(commands.answerKeyReseal)

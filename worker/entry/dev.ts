@@ -10,7 +10,7 @@ import { createSetupLink } from '../identity/setup.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 import { logToStderr, openHost } from './host.ts'
 import { serveHrana } from './hrana/hrana.ts'
-import { FOLDER, ownSecretKey } from './keys/own_secret_key.ts'
+import { FOLDER, ownSecretKey } from './own_secret_key.ts'
 
 await runProgram(async () => {
   const port = readVariable('PORT', process.env)

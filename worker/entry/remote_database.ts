@@ -77,18 +77,18 @@ export function openRemoteDatabase({
   const shared = connect(url, authToken, boundedFetch(fetch, timeout))
   const clientFor = (time: number) =>
     isSocket ? shared : connect(url, authToken, boundedFetch(fetch, time))
-  const turns = new Turns(CONCURRENCY)
+  const semaphore = new Semaphore(CONCURRENCY)
 
   async function run<T>(
     work: (client: Client) => Promise<T>,
     options: CallOptions = {},
   ): Promise<T> {
     const until = performance.now() + (options.patience ?? patience)
-    await turns.take(until)
+    await semaphore.acquire(until)
     try {
       return await attempt(work, until)
     } finally {
-      turns.give()
+      semaphore.release()
     }
   }
 
@@ -141,7 +141,7 @@ export function openRemoteDatabase({
  * The turns of calls at one database, in their order. A call whose time is over leaves the queue,
  * so that a database which comes back does not meet calls that nobody waits for.
  */
-class Turns {
+class Semaphore {
   #free: number
   readonly #waiting = new Set<() => void>()
 
@@ -150,7 +150,7 @@ class Turns {
   }
 
   /** Throws DatabaseUnavailable when no turn came until then (`performance.now()`). */
-  take(until: number): Promise<void> | void {
+  acquire(until: number): Promise<void> | void {
     if (this.#free > 0) {
       this.#free--
       return
@@ -168,7 +168,7 @@ class Turns {
     })
   }
 
-  give(): void {
+  release(): void {
     for (const next of this.#waiting) {
       this.#waiting.delete(next)
       next()
@@ -190,7 +190,7 @@ function connect(
     return createClient({
       url: whole,
       fetch,
-      concurrency: 0, // no queue of its own: Turns is one that can be left
+      concurrency: 0, // no queue of its own: Semaphore has one that can be left
       ...(authToken ? { authToken } : {}),
     })
   } catch (error) {

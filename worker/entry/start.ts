@@ -4,7 +4,7 @@
 // mProxy.
 import { type ChildProcess, fork } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { startBroker } from './broker.ts'
+import { startBroker } from './broker/broker.ts'
 
 type Started = { name: string; process: ChildProcess }
 const started: Started[] = []

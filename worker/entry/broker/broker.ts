@@ -1,6 +1,8 @@
 // A broker behind mProxy for `npm start`, when MQTT_UPSTREAM names none: mosquitto from the PATH,
 // else the embedded aedes. It listens on a free loopback port, with a password that only mProxy
-// gets, so that no program on the machine can bypass mProxy.
+// gets, so that no program on the machine can bypass mProxy. embedded_broker.ts is aedes as a
+// program.
+// Owns no table, but the folder that `npm start` names. Leaves rules to mProxy.
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'

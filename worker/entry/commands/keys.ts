@@ -5,12 +5,11 @@ import { deleteUnopenedKey, revokeKey } from '../../keys/key_revocation.ts'
 import { keyStatus, reseal } from '../../keys/resealing.ts'
 import { makeSuccessor, readSigningKeys } from '../../keys/signing_keys.ts'
 import { CannotStart } from '../cannot_start.ts'
-
-type Answer = { text: string; json: unknown }
+import type { CommandAnswer } from './answer.ts'
 
 const date = (at: number) => new Date(at * 1000).toISOString()
 
-export async function answerKeyList(cx: Context): Promise<Answer> {
+export async function answerKeyList(cx: Context): Promise<CommandAnswer> {
   const keys = (await readSigningKeys(cx)).map(({ kid, alg, created_at, signs_at }) => ({
     kid,
     alg,
@@ -23,7 +22,7 @@ export async function answerKeyList(cx: Context): Promise<Answer> {
   }
 }
 
-export async function answerKeyRotate(cx: Context, alg: string): Promise<Answer> {
+export async function answerKeyRotate(cx: Context, alg: string): Promise<CommandAnswer> {
   if (alg !== 'ES256' && alg !== 'RS256' && alg !== 'EdDSA') {
     throw new CannotStart(`--alg ${alg} is none of ES256, RS256, EdDSA`)
   }
@@ -39,7 +38,7 @@ export async function answerKeyRotate(cx: Context, alg: string): Promise<Answer>
   }
 }
 
-export async function answerKeyRevoke(cx: Context, kid: string): Promise<Answer> {
+export async function answerKeyRevoke(cx: Context, kid: string): Promise<CommandAnswer> {
   const revoked = await revokeKey(cx, kid)
   const { alg, successor, cached_until } = revoked
   return {
@@ -57,12 +56,12 @@ export async function answerKeyDelete(
   cx: Context,
   kid: string,
   isForced: boolean,
-): Promise<Answer> {
+): Promise<CommandAnswer> {
   const { alg } = await deleteUnopenedKey(cx, kid, { isForced })
   return { text: `${kid}  ${alg}  is deleted`, json: { kid, alg } }
 }
 
-export async function answerKeyReseal(cx: Context): Promise<Answer> {
+export async function answerKeyReseal(cx: Context): Promise<CommandAnswer> {
   const resealed = await reseal(cx)
   const { signing_keys, stored_secrets, unopened } = resealed
   return {
@@ -74,7 +73,7 @@ export async function answerKeyReseal(cx: Context): Promise<Answer> {
   }
 }
 
-export async function answerKeyStatus(cx: Context): Promise<Answer> {
+export async function answerKeyStatus(cx: Context): Promise<CommandAnswer> {
   const status = await keyStatus(cx)
   const { secret_keys, unopened } = status
   const lines = secret_keys.map((one) => {

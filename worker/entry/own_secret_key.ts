@@ -1,15 +1,14 @@
 // The SECRET_KEY of the machine that a program runs on. It is made on the spot only together with a
 // new embedded database: one that is made for a database that has keys already would seal what no
 // other program opens.
-// Files: own_secret_key.ts finds and makes it, key_commands.ts has the commands about keys.
-// Owns no table, but the file `secret_key` in the folder of the host. Leaves sealing to the ground,
-// and signing keys to keys/ of the worker.
+// Owns the file `secret_key` in the folder of the host. Leaves sealing to the ground, and signing
+// keys to keys/ of the worker.
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isLoopbackHost, readVariable } from '../../environment.ts'
-import { CannotStart } from '../cannot_start.ts'
-import { databasePath } from '../embedded/database.ts'
+import { isLoopbackHost, readVariable } from '../environment.ts'
+import { CannotStart } from './cannot_start.ts'
+import { databasePath } from './embedded/database.ts'
 
 type Environment = Record<string, string | undefined>
 
