@@ -2801,6 +2801,15 @@ const BACKUPS: readonly Guard[] = [
     title: 'no copy that is unfit',
   },
   {
+    name: 'kept-rows-end-with-a-commit',
+    attack: 'a person, client or key that was ended goes on in a process that read it before',
+    file: 'worker/entry/embedded/unchanged_rows.ts',
+    from: 'if (version === this.#version) return',
+    to: 'if (version === this.#version || this.#version !== undefined) return',
+    test: 'host/embedded_database',
+    title: 'are as new after each commit',
+  },
+  {
     name: 'restore-takes-no-place',
     attack: 'a restore writes over the database of a running program',
     file: 'worker/entry/embedded/backup.ts',
