@@ -132,6 +132,8 @@ const ROOM_PLATES = [
   'entry/linking/check.ts',
   'events/catalogue_entry.ts',
   'identity/routes.ts',
+  'identity/factors/own_factors.ts',
+  'identity/sign_in/sign_in.ts',
   'keys/routes.ts',
   'pages/shell.ts',
   'web/issuer_path.ts',

@@ -11,6 +11,7 @@ import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
+import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
@@ -38,6 +39,7 @@ export const JOBS: readonly Job[] = [
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldSignIns(cx),
         deleteOldAccountLinks(cx),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),

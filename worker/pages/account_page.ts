@@ -10,6 +10,8 @@ export type AccountValues = {
   csrf: string
   /** Path of the page about applications. */
   applications: string
+  /** Path of the page about second factors. */
+  security: string
   sessions: readonly {
     id: string
     /** True for the browser that shows this page. */
@@ -49,6 +51,8 @@ ${csrfField(v.csrf)}
 <button type="submit" name="action" value="logout">${t.signOut}</button>
 </div>
 </form>
+<h2>${t.security}</h2>
+<p class="beside"><a href="${v.security}">${t.seeSecurity}</a></p>
 <h2>${t.applications}</h2>
 <p class="beside"><a href="${v.applications}">${t.seeApplications}</a></p>
 <h2>${t.sessions}</h2>
