@@ -2930,6 +2930,15 @@ const SECOND_FACTORS: readonly Guard[] = [
     title: 'sees the app, removes it',
   },
   {
+    name: 'factors-of-the-mighty',
+    attack: 'an operator of people who takes the second factor of somebody with more power away',
+    file: 'worker/identity/factors/user_factors.ts',
+    from: 'power: demandPower(lacking),',
+    to: 'power: null,',
+    test: 'access/power',
+    title: 'at the same moment',
+  },
+  {
     name: 'key-of-its-person',
     attack: 'a key that an attacker knows, added to the account of another',
     file: 'worker/identity/factors/own_factors.ts',

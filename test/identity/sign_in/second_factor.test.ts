@@ -4,30 +4,16 @@ import { signIn } from '../../../worker/identity/login.ts'
 import { endUserSessions } from '../../../worker/identity/user_sessions.ts'
 import { changeUser, removeUser } from '../../../worker/identity/users.ts'
 import { countRoundTrips, type TestWorker } from '../../context.ts'
-import { codeAt } from '../../support/authenticator.ts'
 import { ANN, createPerson, PASSWORD } from '../../support/people.ts'
+import { addAuthenticator, CODES, codeAt, KEY } from '../authenticator.ts'
 import { alertOf, Browser, type Page } from '../browser.ts'
 import { eventsOf, isSignedIn, startWithAnn, WRONG } from '../people.ts'
-
-const KEY = /<p class="key"[^>]*>([A-Z2-7 ]+)</
-const CODES = /<li class="key">([0-9a-z-]{19})</g
-
-/** Adds an app in the browser, which is signed in; its key, and the recovery codes. */
-async function addApp(worker: TestWorker, browser: Browser) {
-  const offered = await browser.get('/account/security/add')
-  const key = KEY.exec(offered.html)?.[1] ?? ''
-  const code = await codeAt(key, worker.clock.now)
-  const added = await browser.submit(offered, { code, name: 'Phone', action: 'add' })
-  expect(added.status).toBe(200)
-  const codes = [...added.html.matchAll(CODES)].map(([, one]) => one ?? '')
-  return { key, codes }
-}
 
 /** Ann with an authenticator app and recovery codes; later than its first code. */
 async function startWithApp() {
   const { worker, browser } = await startWithAnn()
   await browser.signIn(ANN, PASSWORD)
-  const { key, codes } = await addApp(worker, browser)
+  const { key, codes } = await addAuthenticator(worker, browser)
   worker.clock.now += 60
   const code = () => codeAt(key, worker.clock.now)
   return { worker, owner: browser, key, codes, code, browser: new Browser(worker) }
@@ -213,7 +199,7 @@ describe('a sign-in that lacks its second factor', () => {
     })
     const eve = new Browser(worker)
     await eve.signIn('eve@example.com', PASSWORD)
-    const { key, codes } = await addApp(worker, eve)
+    const { key, codes } = await addAuthenticator(worker, eve)
     worker.clock.now += 60
     const page = await passPassword(browser)
     for (const code of [await codeAt(key, worker.clock.now), codes[0] ?? '']) {
@@ -240,7 +226,7 @@ describe('a code', () => {
   test('with which the app was added signs nobody in', async () => {
     const { worker, browser } = await startWithAnn()
     await browser.signIn(ANN, PASSWORD)
-    const { key } = await addApp(worker, browser)
+    const { key } = await addAuthenticator(worker, browser)
     const thief = new Browser(worker)
     const code = await codeAt(key, worker.clock.now)
     expect((await verify(thief, await passPassword(thief), code)).status).toBe(403)
@@ -399,7 +385,7 @@ describe('adding an app', () => {
     const cx = worker.context()
     let writes = 0
     const write: typeof cx.db.write = async (batch) => {
-      if (++writes === 2) await addApp(worker, browser)
+      if (++writes === 2) await addAuthenticator(worker, browser)
       return cx.db.write(batch)
     }
     const thief = {
