@@ -2,8 +2,8 @@
 // AND TESTS ONLY: one process, one file, fewer promises about the disk than sqld. workerd cannot
 // open files, so `npm run dev` and the tests of the worker need it. Also a program of its own: node
 // worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
-// Files: protocol.ts has the messages, stream.ts carries them out, sql_text.ts finds the statements
-// of a text.
+// Files: protocol.ts has the messages, stream.ts carries them out on the connections of
+// connections.ts, sql_text.ts finds the statements of a text.
 // Owns no table, and leaves the meaning of statements to SQLite.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -12,8 +12,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Connections } from './connections.ts'
 import { cursorRequest, pipeline } from './protocol.ts'
-import { Connections, errorMessage, Stream } from './stream.ts'
+import { errorMessage, Stream } from './stream.ts'
 
 export interface HranaOptions {
   file: string
