@@ -15,8 +15,10 @@ export type Role = 'write' | 'read'
 const CACHED_MAX = 500
 /** A longer text is prepared for this once. */
 const CACHED_LENGTH_MAX = 16_384
-/** First words of the statements that SQLite prepares anew by itself when the schema changes, and
- *  that are at their end after their last row. */
+/**
+ * Statements that begin so are kept: SQLite prepares them anew by itself when the schema changes,
+ * and they are at their end after their last row.
+ */
 const CACHED_WORDS = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'VALUES', 'WITH'])
 
 /** What a connection has changed: by its last statement, since it was opened, and the last row. */
@@ -169,12 +171,12 @@ export function prepare(native: Native, sql: string): Prepared {
   try {
     return native.prepare(sql)
   } catch (error) {
-    if (isLockedOut(error)) throw error
+    if (meetsLock(error)) throw error
     const message = error instanceof Error ? error.message : String(error)
     throw new HranaError(`SQL input error: ${message}`, 'SQL_INPUT_ERROR')
   }
 }
 
-export function isLockedOut(error: unknown): boolean {
+export function meetsLock(error: unknown): boolean {
   return error instanceof Database.SqliteError && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(error.code)
 }

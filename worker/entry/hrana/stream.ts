@@ -6,7 +6,7 @@ import Database from 'libsql'
 import {
   type Connection,
   type Connections,
-  isLockedOut,
+  meetsLock,
   type Native,
   prepare,
 } from './connections.ts'
@@ -196,7 +196,7 @@ export class Stream {
       try {
         return this.#runNow(connection, statement, args, wantsRows)
       } catch (error) {
-        if (!isLockedOut(error)) throw error
+        if (!meetsLock(error)) throw error
         if (wasInTransaction) {
           this.#isSpoilt = true
           throw error
