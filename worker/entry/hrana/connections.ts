@@ -21,7 +21,7 @@ const CACHED_LENGTH_MAX = 16_384
  */
 const CACHED_WORDS = new Set(['SELECT', 'INSERT', 'UPDATE', 'DELETE', 'REPLACE', 'VALUES', 'WITH'])
 
-/** What a connection has changed: by its last statement, since it was opened, and the last row. */
+/** Rows that a connection changed: by its last statement, since it was opened, and the last one. */
 export interface Counters {
   readonly changes: number
   readonly total: number
