@@ -9,6 +9,7 @@ import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
 import { consumeAllIssuedBefore } from '../oauth/client_authentication/used_assertion_store.ts'
@@ -27,6 +28,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
   await cx.db.write([
     ...deleteAllSessions(),
     deleteAllAccountLinks(),
+    withdrawAllMails(cx),
     ...endAllAuthorizations(cx),
     deleteAllRequests(),
     deleteAllDeviceAuthorizations(),

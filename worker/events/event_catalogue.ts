@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -365,8 +366,10 @@ export const EVENTS = {
     data: {
       signing_keys: { is: 'number', meaning: 'how many signing keys' },
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
+      mails: { is: 'number', optional: true, meaning: 'how many links and codes in mails' },
     },
   },
+  ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
