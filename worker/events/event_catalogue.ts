@@ -313,6 +313,12 @@ export const EVENTS = {
     meaning: 'An operator made a link behind which a person sets a new password.',
     data: {
       expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: {
+        is: 'string',
+        optional: true,
+        names: 'mail',
+        meaning: 'the mail that brings it to the person',
+      },
     },
   },
   'user.password_reset': {
