@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -340,6 +341,12 @@ export const EVENTS = {
     meaning: 'An operator made a link behind which a person sets a new password.',
     data: {
       expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: {
+        is: 'string',
+        optional: true,
+        names: 'mail',
+        meaning: 'the mail that brings it to the person',
+      },
     },
   },
   'user.password_reset': {
@@ -393,8 +400,10 @@ export const EVENTS = {
     data: {
       signing_keys: { is: 'number', meaning: 'how many signing keys' },
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
+      mails: { is: 'number', optional: true, meaning: 'how many links and codes in mails' },
     },
   },
+  ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
