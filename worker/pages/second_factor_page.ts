@@ -1,6 +1,6 @@
 // The form for the second factor, between the password and the session.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { alert, csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
 
 export type SecondFactorValues = {
@@ -13,23 +13,22 @@ export type SecondFactorValues = {
   error?: string
 }
 
-export function secondFactorPage(v: SecondFactorValues, m: Messages = english): Html {
-  const t = m.secondFactor
+export function secondFactorPage(v: SecondFactorValues, m: Messages): Html {
   const invalid =
     v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
-  const body = html`<h1>${t.title}</h1>
-<p class="lead">${t.lead}</p>
-${person({ label: t.account, email: v.email })}
+  const body = html`<h1>${m('second_factor.title')}</h1>
+<p class="lead">${m('second_factor.lead')}</p>
+${person({ label: m('second_factor.account'), email: v.email })}
 ${alert(v.error)}
 <form method="post" action="/login/verify">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="code">${t.code}</label>
+<label for="code">${m('second_factor.code')}</label>
 <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required autofocus${invalid}>
 <div class="actions">
-<button class="primary" type="submit" name="action" value="verify">${t.submit}</button>
+<button class="primary" type="submit" name="action" value="verify">${m('second_factor.submit')}</button>
 </div>
 </form>
-<p class="beside"><a href="${v.other}">${t.other}</a></p>`
-  return shell({ title: t.title, body }, m)
+<p class="beside"><a href="${v.other}">${m('second_factor.other')}</a></p>`
+  return shell({ title: m('second_factor.title'), body }, m)
 }

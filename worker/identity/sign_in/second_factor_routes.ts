@@ -5,7 +5,7 @@ import { as, type Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
 import { errorPage } from '../../pages/error_page.ts'
-import { messagesFor } from '../../pages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
@@ -40,7 +40,7 @@ export function secondFactorRoutes({
     const form = await readForm(c)
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
-    const t = messagesFor(journey.ui_locales).secondFactor
+    const m = await pageMessages(c, journey)
     const session = readSessionCookie(c)
     const result = await proveSecondFactor(cx, basisOf(c, form), {
       code: form.get('code') ?? '',
@@ -48,18 +48,36 @@ export function secondFactorRoutes({
       session,
     })
     if (result.outcome === 'ended') {
-      logRefusal(cx, refusal(t.ended, 'sign_in_ended'))
+      logRefusal(cx, refusal(m('second_factor.ended'), 'sign_in_ended'))
       deleteSignInCookie(c)
-      return c.html(errorPage({ title: t.endedTitle, text: t.ended, request_id: cx.rid }), 403)
+      return c.html(
+        errorPage(
+          {
+            title: m('second_factor.ended_title'),
+            text: m('second_factor.ended'),
+            request_id: cx.rid,
+          },
+          m,
+        ),
+        403,
+      )
     }
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
-      logRefusal(cx, refusal(t.tooMany, 'second_factor_limited'))
-      return show(c, form, journey, { email: result.email, error: t.tooMany, status: 429 })
+      logRefusal(cx, refusal(m('second_factor.too_many'), 'second_factor_limited'))
+      return show(c, form, journey, {
+        email: result.email,
+        error: m('second_factor.too_many'),
+        status: 429,
+      })
     }
     if (result.outcome === 'refused') {
-      logRefusal(cx, refusal(t.refused, 'second_factor_refused'))
-      return show(c, form, journey, { email: result.email, error: t.refused, status: 403 })
+      logRefusal(cx, refusal(m('second_factor.refused'), 'second_factor_refused'))
+      return show(c, form, journey, {
+        email: result.email,
+        error: m('second_factor.refused'),
+        status: 403,
+      })
     }
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
@@ -88,17 +106,17 @@ const basisOf = (c: Http, form: Form): ProvedBy =>
 const loginAddress = ({ carried }: Journey): string =>
   Object.keys(carried).length === 0 ? '/login' : `/login?${new URLSearchParams(carried)}`
 
-function show(
+async function show(
   c: Http,
   form: Form,
   journey: Journey,
   { status, ...shown }: { email: string; error?: string; status: 200 | 403 | 429 },
-): Response | Promise<Response> {
+): Promise<Response> {
   pageHeaders(c, journey.form_targets)
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
   const values = { ...shown, carried, other: loginAddress(journey), csrf: csrfToken(c) }
-  return c.html(secondFactorPage(values, messagesFor(journey.ui_locales)), status)
+  return c.html(secondFactorPage(values, await pageMessages(c, journey)), status)
 }
 
 const refusal = (
