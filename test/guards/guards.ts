@@ -148,17 +148,9 @@ const MAIL: readonly Guard[] = [
     title: 'another link took its place',
   },
   {
-    name: 'mail-text-for-manage',
-    attack: 'an operator of users who reads the link of an administrator in the outbox',
-    file: 'worker/identity/mail/mail_reading.ts',
-    from: " && cx.actor.scopes.has('manage')",
-    to: '',
-    test: 'identity/outbox_api',
-    title: 'with less than manage',
-  },
-  {
     name: 'mail-text-for-lasting-manage',
-    attack: 'an administrator until this evening who takes the link of another one',
+    attack:
+      'an administrator until this evening, or an operator of users, who takes the link of another',
     file: 'worker/identity/mail/mail_reading.ts',
     from: "...demandPower([lackingToHandOn(cx, ['manage'])]),",
     to: '',
