@@ -16,6 +16,7 @@ import { type Config, readEnvironment } from '../worker/environment.ts'
 import type { MailOutcome, OutgoingMail } from '../worker/mail/outgoing.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { issuerPath } from '../worker/web/issuer_path.ts'
+import type { ReadPublicFile } from '../worker/web/public_files.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
 export { ISSUER } from './support/environment.ts'
@@ -49,6 +50,30 @@ export async function closeDatabases(): Promise<void> {
   const urls = [...opened]
   opened.clear()
   for (const url of urls) await (await close(url)).text()
+}
+
+/** The part of a worker that its requests bring to the application. */
+type Host = {
+  open(request: Request): Context
+  read(name: string): ReturnType<ReadPublicFile>
+}
+
+/**
+ * Applications by the path of their issuer. As on Workers, one serves all requests of the process:
+ * to build it takes longer than many a test.
+ */
+const apps = new Map<string, ReturnType<typeof createApp>>()
+
+function appAt(base: string): ReturnType<typeof createApp> {
+  const app =
+    apps.get(base) ??
+    createApp(
+      (request, host) => (host as Host).open(request),
+      base,
+      (host, name) => (host as Host).read(name),
+    )
+  apps.set(base, app)
+  return app
 }
 
 export async function startWorker(
@@ -119,20 +144,24 @@ export async function startWorker(
       rid: crypto.randomUUID(),
     }
   }
-  const app = createApp(
-    (request) =>
+  const host: Host = {
+    open: (request) =>
       context(
         ANONYMOUS,
         request.headers.get('x-test-address') ?? '192.0.2.1',
         JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
       ),
-    issuerPath(config.issuer),
-    async (_, name) => {
+    async read(name) {
       const text = files[name]
       if (text === undefined) return null
       return { body: new TextEncoder().encode(text), etag: `"tag-of-${text.length}"` }
     },
-  )
+  }
+  const shared = appAt(issuerPath(config.issuer))
+  const app = {
+    request: async (input: string | Request, init?: RequestInit): Promise<Response> =>
+      shared.request(input, init, host),
+  }
   return {
     app,
     clock,

@@ -12,6 +12,7 @@ import { deleteOldEvents } from './events.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
+import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
@@ -40,6 +41,7 @@ export const JOBS: readonly Job[] = [
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldSignIns(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),

@@ -22,7 +22,12 @@ type Operation = {
  * start.
  */
 const THERE: Record<string, Record<string, string>> = {
-  users: { id: 'ann', session_id: 'A'.repeat(43), authorization_id: 'aut_1' },
+  users: {
+    id: 'ann',
+    session_id: 'A'.repeat(43),
+    authorization_id: 'aut_1',
+    factor_id: `fac_${'0'.repeat(26)}`,
+  },
   groups: { id: 'site-1', member_id: 'ann' },
   roles: { name: 'resident' },
   grants: {},

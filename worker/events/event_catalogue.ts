@@ -250,7 +250,10 @@ export const EVENTS = {
     subject: 'the user; null for an unknown one',
     meaning: 'A sign-in was refused.',
     data: {
-      reason: { is: 'string', meaning: '`unknown_account`, `password` or `disabled`' },
+      reason: {
+        is: 'string',
+        meaning: '`unknown_account`, `password`, `disabled` or `second_factor`',
+      },
       count: {
         is: 'number',
         optional: true,
@@ -288,6 +291,31 @@ export const EVENTS = {
     data: {
       amr: { is: 'strings', meaning: 'how the person was authenticated (RFC 8176)' },
     },
+  },
+  'factor.added': {
+    subject: 'the user',
+    meaning: 'A person added a second factor.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+      kind: { is: 'string', meaning: '`totp`: an authenticator app' },
+    },
+  },
+  'factor.removed': {
+    subject: 'the user',
+    meaning: 'A second factor was removed, by the person or by an operator.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+    },
+  },
+  'recovery_codes.made': {
+    subject: 'the user',
+    meaning: 'New recovery codes took the place of all others of a person.',
+    data: {},
+  },
+  'recovery_code.used': {
+    subject: 'the user',
+    meaning: 'A recovery code stood in for a second factor.',
+    data: {},
   },
   'session.ended': {
     subject: 'the user',
