@@ -3,10 +3,11 @@
 // each text is one line of ICU MessageFormat, plain and never HTML.
 import { enAccount } from './en/account.ts'
 import { enConsent } from './en/consent.ts'
+import { enMail } from './en/mail.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enAccount, ...enConsent }
+const en = { ...enSignIn, ...enSecurity, ...enAccount, ...enConsent, ...enMail }
 
 type English = typeof en
 
