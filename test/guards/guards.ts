@@ -133,7 +133,7 @@ const MAIL: readonly Guard[] = [
     name: 'mail-withdrawn-when-used',
     attack: 'a link that was used, and stays in the outbox',
     file: 'worker/identity/recovery.ts',
-    from: 'mails: withdrawMails(cx, condition`secret_of = ${hash} and ${mine}`),',
+    from: "mails: withdrawMails(cx, condition`user_id = ${user_id} and kind = 'recovery' and ${mine}`),",
     to: '',
     test: 'identity/outbox_api',
     title: 'once it is used',
