@@ -2,12 +2,13 @@
 // contract: a key is theirs, and so are the values that a text takes. A file per language and area;
 // each text is one line of ICU MessageFormat, plain and never HTML.
 import { enAccount } from './en/account.ts'
+import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
 import { enMail } from './en/mail.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enAccount, ...enConsent, ...enMail }
+const en = { ...enSignIn, ...enSecurity, ...enAddress, ...enAccount, ...enConsent, ...enMail }
 
 type English = typeof en
 
