@@ -73,6 +73,8 @@ function readDeployment(
       isMissing('DATABASE_URL') ? 'is missing' : 'is a file, and Workers have none',
     )
   }
+  if (!isMissing('EMAIL_LAYOUT'))
+    replace('EMAIL_LAYOUT', 'is a file, and Workers have none', '(nothing)')
   if (!isMissing('CLIENT_CERTIFICATE_HEADER')) {
     const problem = 'is for programs behind a proxy of their own'
     replace('CLIENT_CERTIFICATE_HEADER', problem, '(nothing), with MTLS=cloudflare')
