@@ -8,7 +8,7 @@ import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Condition, join, type Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
-import { hashPassword, passwordFault } from './passwords.ts'
+import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
 import {
   type AccountLinkRow,
   accountLinkExists,
@@ -112,8 +112,7 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
 export type PasswordReset =
   | { outcome: 'done' }
   | { outcome: 'dead'; state: DeadState }
-  /** The rule that the password breaks, in words for people. */
-  | { outcome: 'refused'; fault: string; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string }
 
 /**
  * Sets the password of the link's person and uses the link up. All that was given before ends: the
@@ -131,7 +130,7 @@ export async function resetPassword(
   const found = await passwordLinkState(cx, token)
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
   const { user_id, email, link } = found
-  const fault = passwordFault(password, email)
+  const fault = findPasswordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
