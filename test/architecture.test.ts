@@ -56,7 +56,7 @@ const FLOORS = [
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
   if (rest.length > 0)
-    return ['db', 'api', 'events', 'web', 'messages'].includes(room) ? 'ground' : room
+    return ['db', 'api', 'events', 'mail', 'messages', 'web'].includes(room) ? 'ground' : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -131,9 +131,15 @@ const ROOM_PLATES = [
   'entry/embedded/database.ts',
   'entry/hrana/hrana.ts',
   'entry/linking/check.ts',
+  'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',
+  'identity/mail/mails.ts',
   'identity/routes.ts',
+  'identity/factors/own_factors.ts',
+  'identity/sign_in/sign_in.ts',
   'keys/routes.ts',
+  'mail/mail_kinds.ts',
+  'pages/mail/mail_text.ts',
   'messages/messages.ts',
   'pages/shell.ts',
   'web/issuer_path.ts',

@@ -28,6 +28,12 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/below', { name: 'Few' }],
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
+  removeUserFactor: [
+    () => ['/v1/users/boss/factors/fac_1'],
+    () => ['/v1/users/below/factors/fac_1'],
+  ],
+  clearUndeliverable: 'an address that takes mails again gives nobody anything',
+  reportMail: 'what a mail server said of an address takes no right',
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],

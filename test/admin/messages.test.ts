@@ -28,6 +28,19 @@ beforeEach(async () => {
 const put = (place: string, text: unknown, token = ops) =>
   callApi(worker, token, 'PUT', `/v1/messages/${place}`, { text })
 
+async function listAll(locale: string) {
+  const texts: { key: string; is_default: boolean }[] = []
+  let more = ''
+  do {
+    const list = `/v1/messages?locale=${locale}&limit=100${more}`
+    const { body } = await callApi(worker, few, 'GET', list)
+    texts.push(...(body['items'] as typeof texts))
+    const cursor = body['next_cursor']
+    more = typeof cursor === 'string' ? `&cursor=${encodeURIComponent(cursor)}` : ''
+  } while (more !== '')
+  return texts
+}
+
 const login = async (query = '') => (await new Browser(worker).get(`/login${query}`)).html
 
 test('a text stands in the place of the program’s, in its language alone, until it is put back', async () => {
@@ -48,9 +61,8 @@ test('a text stands in the place of the program’s, in its language alone, unti
   expect(await login()).toContain('<h1>Sign in</h1>')
   const read = await callApi(worker, few, 'GET', '/v1/messages/de/sign_in.title')
   expect(read.body).toEqual(written.body)
-  const list = await callApi(worker, few, 'GET', '/v1/messages?locale=de&limit=200')
-  const items = list.body['items'] as { key: string; is_default: boolean }[]
-  expect(items.filter((one) => !one.is_default).map(({ key }) => key)).toEqual(['sign_in.title'])
+  const texts = await listAll('de')
+  expect(texts.filter((one) => !one.is_default).map(({ key }) => key)).toEqual(['sign_in.title'])
 
   const gone = await callApi(worker, few, 'DELETE', '/v1/messages/de/sign_in.title')
   expect(gone.status).toBe(204)
@@ -67,14 +79,7 @@ test('a text stands in the place of the program’s, in its language alone, unti
 })
 
 test('a list goes through all texts of a language, page by page', async () => {
-  const keys: string[] = []
-  let cursor: unknown = null
-  do {
-    const more = cursor === null ? '' : `&cursor=${encodeURIComponent(String(cursor))}`
-    const { body } = await callApi(worker, few, 'GET', `/v1/messages?locale=ar&limit=100${more}`)
-    keys.push(...(body['items'] as { key: string }[]).map(({ key }) => key))
-    cursor = body['next_cursor']
-  } while (cursor !== null)
+  const keys = (await listAll('ar')).map(({ key }) => key)
   expect(new Set(keys).size).toBe(keys.length)
   expect(keys.length).toBeGreaterThan(150)
   expect([...keys].sort()).toEqual(keys)

@@ -274,6 +274,99 @@ describe('prepared statements', () => {
   )
 })
 
+describe('rows that were read before', () => {
+  const entries = sql<{ n: number; id: string }>`select * from entry order by n`
+  const opened = async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path), { lockTimeout: 0, patience: 500 })
+    await db.runScript(`create table entry (n integer primary key, id text not null, b blob);
+      insert into entry values (1, 'first', x'00ff')`)
+    return { path, db }
+  }
+
+  test('are as new after each commit, of this process, of others, and of no other moment', async () => {
+    const { path, db } = await opened()
+    const rival = new Database(path, { timeout: 0 })
+    const ids = async () => (await db.read(entries)).map(({ id }) => id)
+    for (let i = 0; i < 50; i++) {
+      rival.exec('BEGIN IMMEDIATE')
+      rival.exec(`update entry set id = 'undone-${i}'`)
+      const before = await ids()
+      expect(before).not.toEqual([`undone-${i}`])
+      rival.exec('ROLLBACK')
+      expect(await ids()).toEqual(before)
+      rival.exec(`update entry set id = 'rival-${i}'`)
+      expect(await ids()).toEqual([`rival-${i}`])
+      await db.write(sql`update entry set id = ${`own-${i}`}`)
+      expect(await ids()).toEqual([`own-${i}`])
+      expect(rival.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all([])).toMatchObject([{ busy: 0 }])
+      expect(await ids()).toEqual([`own-${i}`])
+    }
+    rival.close()
+    await db.close()
+  })
+
+  test.each(['node', 'deno', 'bun'] as const)(
+    'are as new after a commit of a process on %s',
+    async (runtime) => {
+      const { path, db } = await opened()
+      expect(await db.read([entries, entries])).toHaveLength(2)
+      const other = start(runtime, 'database_script.ts', [
+        urlOf(path),
+        `update entry set id = 'elsewhere'`,
+      ])
+      await other.reached(1)
+      await other.ended()
+      expect(await db.read(entries)).toMatchObject([{ id: 'elsewhere' }])
+      await db.close()
+    },
+  )
+
+  test('belong to the text with these values alone', async () => {
+    const { db } = await opened()
+    const [text, number, blob] = [
+      sql`select typeof(${'1'}) as type, ${'1'} as value`,
+      sql`select typeof(${1}) as type, ${1} as value`,
+      sql`select typeof(${new Uint8Array([1, 2])}) as type, ${new Uint8Array([1, 2])} as value`,
+    ]
+    const other = sql`select typeof(${new Uint8Array([12])}) as type, ${new Uint8Array([12])} as value`
+    const two = sql`select ${'a\nstring 1 b'} as a, ${'c'} as b`
+    const three = sql`select ${'a'} as a, ${'b\nstring 1 c'} as b`
+    for (let i = 0; i < 3; i++) {
+      expect(await db.read(text)).toEqual([{ type: 'text', value: '1' }])
+      expect(await db.read(number)).toEqual([{ type: 'integer', value: 1 }])
+      expect(await db.read(blob)).toEqual([{ type: 'blob', value: new Uint8Array([1, 2]) }])
+      expect(await db.read(other)).toEqual([{ type: 'blob', value: new Uint8Array([12]) }])
+      expect(await db.read(two)).toEqual([{ a: 'a\nstring 1 b', b: 'c' }])
+      expect(await db.read(three)).toEqual([{ a: 'a', b: 'b\nstring 1 c' }])
+    }
+    await db.close()
+  })
+
+  test('cannot be changed by who got them, and the list is of each caller', async () => {
+    const { db } = await opened()
+    const first = await db.read(entries)
+    first.push({ n: 2, id: 'mine' })
+    expect(() => Object.assign(first[0] ?? {}, { id: 'mine' })).toThrow(TypeError)
+    expect(await db.read(entries)).toMatchObject([{ n: 1, id: 'first' }])
+    await db.close()
+  })
+
+  test('are kept up to a number, and no long list is', async () => {
+    const { path, db } = await opened()
+    const connection = new EmbeddedConnection(path, 'read', 0)
+    for (let i = 0; i < 2000; i++) connection.read([sql`select ${i} as n`])
+    expect(connection.unchanged).toBeLessThanOrEqual(500)
+    await db.write(sql`insert into entry (id) values ('a'), ('b'), ('c'), ('d'), ('e')`)
+    expect(connection.read([entries])[0]).toHaveLength(6)
+    expect(connection.unchanged).toBe(0)
+    connection.read([sql`select ${1} as n`])
+    expect(connection.unchanged).toBe(1)
+    connection.close()
+    await db.close()
+  })
+})
+
 describe('a batch that fails leaves no lock and no snapshot behind', () => {
   const made = sql`insert into child values (1, null)`
   const moved = sql`update child set n = n + 1 returning n`

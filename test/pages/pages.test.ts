@@ -9,6 +9,8 @@ import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
+import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
+import { newAppPage, recoveryCodesPage, securityPage } from '../../worker/pages/security_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
@@ -92,6 +94,7 @@ const pagesWith = (text: string) => ({
       name: text,
       csrf: text,
       applications: '/account/applications',
+      security: '/account/security',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
@@ -99,6 +102,34 @@ const pagesWith = (text: string) => ({
     },
     english,
   ),
+  second_factor: secondFactorPage(
+    { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
+    english,
+  ),
+  security: securityPage(
+    {
+      email: text,
+      csrf: text,
+      factors: [
+        { id: text, name: text, created_at: 1_800_000_000, last_used_at: null },
+        { id: text, name: text, created_at: 1_800_000_000, last_used_at: 1_800_000_100 },
+      ],
+      codes_left: 1,
+    },
+    english,
+  ),
+  new_app: newAppPage(
+    {
+      csrf: text,
+      setup: text,
+      key: text,
+      qr: { size: 29, path: 'M0 0h1v1h-1z' },
+      name: text,
+      error: text,
+    },
+    english,
+  ),
+  recovery_codes: recoveryCodesPage({ codes: [text] }, english),
   applications: applicationsPage(
     {
       email: text,
@@ -154,7 +185,9 @@ describe.each(names)('the %s page', (name) => {
       if (tag.includes('type="hidden"')) continue
       const id = /\sid="([^"]*)"/.exec(tag)?.[1]
       expect(html).toContain(`<label for="${id}">`)
-      expect(tag).toMatch(/autocomplete="(?:username|current-password|new-password|off)"/)
+      expect(tag).toMatch(
+        /autocomplete="(?:username|current-password|new-password|one-time-code|off)"/,
+      )
     }
     for (const [, id] of html.matchAll(/aria-describedby="([^"]*)"/g)) expect(ids).toContain(id)
   })

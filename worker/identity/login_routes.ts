@@ -3,7 +3,7 @@
 // script. A person comes from an opaque path of our own origin; this room does not know what lies
 // behind it.
 import { Hono } from 'hono'
-import { as, type Context } from '../context.ts'
+import type { Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
@@ -22,6 +22,7 @@ import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
+import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
 import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
 import {
@@ -38,6 +39,9 @@ import {
   writeSessionCookie,
 } from './sessions.ts'
 import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
+import { whoProves } from './sign_in/second_factor.ts'
+import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
+import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
 
 const HOME = '/account'
 
@@ -57,6 +61,8 @@ export function loginRoutes({
   introduce,
 }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
+  routes.route('/', secondFactorRoutes({ onSessionsEnded }))
+  routes.route('/', ownFactorsRoutes())
 
   /** The texts of the form, which a GET of the same journey shows again. */
   const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
@@ -78,7 +84,7 @@ export function loginRoutes({
 
   /**
    * Database round trips: 0, or 1 for a person who comes from an application or who has a cookie
-   * and no target.
+   * and no target; one more where an application wants a second factor.
    */
   routes.get('/login', page, async (c) => {
     const query = readQuery(c)
@@ -89,6 +95,13 @@ export function loginRoutes({
       (await liveSession(c.var.cx, readSessionCookie(c))) !== undefined
     ) {
       return c.redirect(HOME, 303)
+    }
+    if (query.get('step_up') === '1') {
+      const basis = { kind: 'session' as const, cookie: readSessionCookie(c) }
+      if ((await whoProves(c.var.cx, basis)) !== null) {
+        const carried = new URLSearchParams({ ...journey.carried, step_up: '1' })
+        return c.redirect(`${VERIFY_PATH}?${carried}`, 303)
+      }
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
     return showLogin(c, journey, { username, status: 200 })
@@ -120,17 +133,21 @@ export function loginRoutes({
       password,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      abandons: readSignInCookie(c),
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
       return again(m('sign_in.too_many'), 429)
     }
     if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
+    if (result.outcome === 'second_factor') {
+      writeSignInCookie(c, result.cookie)
+      const carried = new URLSearchParams(journey.carried).toString()
+      return c.redirect(carried === '' ? VERIFY_PATH : `${VERIFY_PATH}?${carried}`, 303)
+    }
+    deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
-    // Runs behind the answer: a sign-in has few round trips, and this is about another person.
-    const { displaced } = result
-    if (displaced !== null)
-      cx.background(onSessionsEnded(as(cx, { kind: 'user', id: displaced }), displaced))
+    tellDisplaced(cx, result.displaced, onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })
 
@@ -150,6 +167,7 @@ export function loginRoutes({
           name,
           csrf: csrfToken(c),
           applications,
+          security: SECURITY_PATH,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
             is_this: id_hash === session.id_hash,

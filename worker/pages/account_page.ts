@@ -10,6 +10,8 @@ export type AccountValues = {
   csrf: string
   /** Path of the page about applications. */
   applications: string
+  /** Path of the page about second factors. */
+  security: string
   sessions: readonly {
     id: string
     /** True for the browser that shows this page. */
@@ -48,6 +50,8 @@ ${csrfField(v.csrf)}
 <button type="submit" name="action" value="logout">${m('account.sign_out')}</button>
 </div>
 </form>
+<h2>${m('account.security')}</h2>
+<p class="beside"><a href="${v.security}">${m('account.see_security')}</a></p>
 <h2>${m('account.applications')}</h2>
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.sessions')}</h2>

@@ -118,12 +118,10 @@ input {
   font: inherit;
 }
 input.code { font-size: 1.25rem; letter-spacing: 0.12em; text-transform: uppercase; }
-.user-/* Ids, codes and addresses are read from left to right in every language. */
-code, .user-code, input.code, input[inputmode="email"] { direction: ltr; unicode-bidi: isolate; }
-/* Spaced letters would come apart where writing joins them. */
-[dir="rtl"] h1 { letter-spacing: normal; }
-[dir="rtl"] input[inputmode="email"] { text-align: right; }
-code {
+.qr { display: block; width: 100%; max-width: 14rem; margin: 0 auto 1rem; border-radius: 12px; }
+.key { font: 600 1rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
+.codes { margin: 0; padding: 0.85rem; list-style: none; border: 1px solid var(--line); border-radius: 12px; }
+.user-code {
   margin: 0 0 1rem;
   padding: 0.6rem;
   border: 1px solid var(--line);

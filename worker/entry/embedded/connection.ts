@@ -7,6 +7,7 @@
 import Database from 'libsql'
 import type { Statement } from '../../db/sql.ts'
 import { bindable, type PlainRow } from './libsql.ts'
+import { UnchangedRows } from './unchanged_rows.ts'
 
 type Native = InstanceType<typeof Database>
 
@@ -28,6 +29,8 @@ export class EmbeddedConnection {
   readonly #role: 'write' | 'read'
   /** By SQL text; the longest unused comes first. */
   readonly #cache = new Map<string, Prepared>()
+  readonly #unchanged = new UnchangedRows()
+  #dataVersion: Prepared['statement'] | undefined
 
   constructor(path: string, role: 'write' | 'read', lockTimeout: number) {
     this.#db = guarded(() => new Database(path, { timeout: lockTimeout }))
@@ -50,11 +53,33 @@ export class EmbeddedConnection {
     return this.#cache.size
   }
 
-  /** One snapshot. The rows of each statement. */
+  /** Number of answers that are kept until the next commit. */
+  get unchanged(): number {
+    return this.#unchanged.size
+  }
+
+  /** One snapshot, for a connection that only reads. The rows of each statement. */
   read(statements: readonly Statement<unknown>[]): PlainRow[][] {
-    const rows = () => statements.map((statement) => this.#rows(statement))
-    // One statement is a snapshot by itself; several need a transaction around them.
-    return guarded(() => (statements.length < 2 ? rows() : this.#transaction(rows)))
+    return guarded(() => {
+      this.#unchanged.at(this.#version())
+      const known = this.#unchanged.find(statements)
+      if (known !== null) return known
+      return this.#transaction(() => {
+        // The first statement of a transaction takes the snapshot, which may be a newer one.
+        this.#unchanged.at(this.#version())
+        return statements.map((statement) => {
+          const rows = this.#rows(statement)
+          this.#unchanged.keep(statement, rows)
+          return rows
+        })
+      })
+    })
+  }
+
+  /** A number that differs from the last one after a commit of another connection. */
+  #version(): unknown {
+    this.#dataVersion ??= this.#db.prepare('PRAGMA data_version').raw(true)
+    return (this.#dataVersion.get([]) as unknown[] | undefined)?.[0]
   }
 
   /** One transaction, all batches or nothing. The rows of each statement of each batch. */
@@ -148,7 +173,10 @@ export class EmbeddedConnection {
 
 type NativeRow = Record<string, PlainRow[string] | ArrayBuffer>
 
-/** The row in the form that the rooms know: a plain object, with integers as numbers. */
+/**
+ * The row in the form that the rooms know: a plain object, with integers as numbers. Frozen, since
+ * several requests may get it.
+ */
 function plainRow(row: NativeRow): PlainRow {
   for (const column in row) {
     const value = row[column]
@@ -162,7 +190,7 @@ function plainRow(row: NativeRow): PlainRow {
       row[column] = new Uint8Array(value)
     }
   }
-  return row as PlainRow
+  return Object.freeze(row as PlainRow)
 }
 
 /** The library names some codes by number only. Their base code says the right reaction. */

@@ -28,13 +28,16 @@ export function bindable(value: SqlValue): string | bigint | number | null | Uin
 
 export type PlainRow = Record<string, string | number | bigint | null | Uint8Array<ArrayBuffer>>
 
+/** Frozen rows, as those of the embedded database are. */
 export function rowsFromDriver(result: ResultSet): PlainRow[] {
   return result.rows.map((row) =>
-    Object.fromEntries(
-      result.columns.map((column, i) => {
-        const value = row[i] ?? null
-        return [column, value instanceof ArrayBuffer ? new Uint8Array(value) : value]
-      }),
+    Object.freeze(
+      Object.fromEntries(
+        result.columns.map((column, i) => {
+          const value = row[i] ?? null
+          return [column, value instanceof ArrayBuffer ? new Uint8Array(value) : value]
+        }),
+      ),
     ),
   )
 }

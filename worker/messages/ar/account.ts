@@ -6,6 +6,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.title': 'حسابك',
   'account.signed_in_as': 'تم تسجيل الدخول باسم',
   'account.sign_out': 'تسجيل الخروج',
+  'account.security': 'الأمان',
+  'account.see_security': 'العامل الثاني ورموز الاسترداد',
   'account.applications': 'التطبيقات',
   'account.see_applications': 'عرض التطبيقات التي لديها إذن الوصول',
   'account.sessions': 'أماكن تسجيل دخولك',

@@ -6,6 +6,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Ihr Konto',
   'account.signed_in_as': 'Angemeldet als',
   'account.sign_out': 'Abmelden',
+  'account.security': 'Sicherheit',
+  'account.see_security': 'Zweiter Faktor und Wiederherstellungscodes',
   'account.applications': 'Anwendungen',
   'account.see_applications': 'Ansehen, welche Anwendungen Zugriff haben',
   'account.sessions': 'Wo Sie angemeldet sind',

@@ -4,6 +4,8 @@ export const enAccount = {
   'account.title': 'Your account',
   'account.signed_in_as': 'Signed in as',
   'account.sign_out': 'Sign out',
+  'account.security': 'Security',
+  'account.see_security': 'Second factor and recovery codes',
   'account.applications': 'Applications',
   'account.see_applications': 'See which applications have access',
   'account.sessions': 'Where you are signed in',

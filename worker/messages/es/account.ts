@@ -6,6 +6,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Su cuenta',
   'account.signed_in_as': 'Sesión iniciada como',
   'account.sign_out': 'Cerrar sesión',
+  'account.security': 'Seguridad',
+  'account.see_security': 'Segundo factor y códigos de recuperación',
   'account.applications': 'Aplicaciones',
   'account.see_applications': 'Ver qué aplicaciones tienen acceso',
   'account.sessions': 'Dónde ha iniciado sesión',

@@ -6,6 +6,8 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Votre compte',
   'account.signed_in_as': 'Connecté en tant que',
   'account.sign_out': 'Se déconnecter',
+  'account.security': 'Sécurité',
+  'account.see_security': 'Second facteur et codes de récupération',
   'account.applications': 'Applications',
   'account.see_applications': 'Voir quelles applications ont accès',
   'account.sessions': 'Où vous êtes connecté',

@@ -236,7 +236,7 @@ async function proceed(cx: Context, situation: Situation): Promise<Outcome | nul
   const path =
     decision.step === 'consent'
       ? consentPath(reference)
-      : loginPath(cx, situation.request, reference)
+      : loginPath(cx, situation.request, reference, decision)
   return { to: 'page', path }
 }
 
@@ -305,12 +305,14 @@ export function loginPath(
   cx: Context,
   { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
   reference: string,
+  { step_up }: { step_up: boolean } = { step_up: false },
 ): string {
   const form_target = formTargetOf(redirect_uri)
   const parameters = new URLSearchParams({
     return_to: pathOf(client_id, reference),
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
+    ...(step_up ? { step_up: '1' } : {}),
     ...(login_hint === undefined ? {} : { login_hint }),
     ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })

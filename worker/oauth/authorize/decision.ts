@@ -45,7 +45,8 @@ export type Situation = {
 }
 
 export type NextStep =
-  | { step: 'login' }
+  /** `step_up`: nothing but a second factor is missing. */
+  | { step: 'login'; step_up: boolean }
   | ({ step: 'consent' } & Allowance)
   | ({ step: 'issue' } & Allowance)
 
@@ -88,7 +89,8 @@ export function decide(cx: Context, situation: Situation): NextStep {
       )
     }
     if (silent) throw refuse('login_required', 'the person has to sign in anew', 'silent_acr')
-    return { step: 'login' }
+    const step_up = session !== undefined && !other && !mustSignInAgain(cx, situation, session)
+    return { step: 'login', step_up }
   }
   const { scope, details } = grantable(cx, situation)
   const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }

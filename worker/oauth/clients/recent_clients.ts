@@ -37,4 +37,5 @@ export const recentClient = (cx: Context, id: string): Client | undefined =>
 
 /** All columns, not the version alone: one of them says until when a document counts. */
 const isSame = (before: ClientRow, after: ClientRow): boolean =>
+  before === after ||
   (Object.keys(after) as (keyof ClientRow)[]).every((name) => before[name] === after[name])
