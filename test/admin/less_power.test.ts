@@ -29,8 +29,8 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   removeUserFactor: [
-    () => ['/v1/users/boss/factors/fac_1'],
-    () => ['/v1/users/below/factors/fac_1'],
+    () => [`/v1/users/boss/factors/fac_${'a'.repeat(26)}`],
+    () => [`/v1/users/below/factors/fac_${'a'.repeat(26)}`],
   ],
   clearUndeliverable: 'an address that takes mails again gives nobody anything',
   reportMail: 'what a mail server said of an address takes no right',
