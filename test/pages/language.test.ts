@@ -120,15 +120,19 @@ describe('a page speaks the language', () => {
   })
 
   test('also when it says an error, whose address stands in no link', async () => {
-    const { browser } = await start()
-    const page = await browser.get('/oauth/authorize?client_id=https%3A%2F%2Fevil.example', {
-      accept: 'text/html',
-      'accept-language': 'de',
-    })
-    expect(languageOf(page)).toBe('de ltr')
-    expect(page.html).toContain('Das hat nicht funktioniert')
-    expect(page.html).toMatch(/<p class="quiet" lang="en" dir="ltr">[A-Z]/)
-    expect(page.html).not.toContain('evil.example')
+    const { browser } = await startFlow()
+    const german = { 'accept-language': 'de' }
+    // A reason with a text of its own, and one of the many for those who build applications.
+    const unknown = await browser.get('/oauth/authorize?client_id=evil', german)
+    expect(languageOf(unknown)).toBe('de ltr')
+    expect(unknown.html).toContain('Das hat nicht funktioniert')
+    expect(unknown.html).toContain('ist hier nicht bekannt')
+    expect(unknown.html).not.toMatch(/lang="en"|evil/)
+    const path = requestPath({ redirect_uri: 'https://evil.example/' })
+    const wrong = await browser.get(path, german)
+    expect(wrong.html).toContain('kann nicht beantwortet werden')
+    expect(wrong.html).toMatch(/<p class="quiet" lang="en" dir="ltr">redirect_uri is not/)
+    expect(wrong.html).not.toContain('evil')
     const none = await browser.get('/nothing', { accept: 'text/html', 'accept-language': 'ar' })
     expect([none.status, languageOf(none)]).toEqual([404, 'ar rtl'])
   })

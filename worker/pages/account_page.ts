@@ -32,11 +32,16 @@ ${button}
 </form>`
   const sessions = v.sessions.map(({ id, is_this, since, address, user_agent }) => {
     const device = describeUserAgent(user_agent) ?? m('account.unknown_device')
+    const time = moment(m, since)
+    const times =
+      address === ''
+        ? sentence(m, 'account.since', { time })
+        : sentence(m, 'account.since_from', { address, time })
     return html`<li>
 <div class="entry">
 <span class="entry-name" dir="auto">${device}</span>
 ${is_this ? html`<span class="badge">${m('account.this_browser')}</span>` : html``}
-<span class="quiet">${address === '' ? html`` : html`<bdi>${address}</bdi>, `}${sentence(m, 'account.since', { time: moment(m, since) })}</span>
+<span class="quiet">${times}</span>
 </div>
 ${form({ session: id }, html`<button class="small" aria-label="${m('account.end_of', { browser: device })}" type="submit" name="action" value="end">${m('account.end')}</button>`)}
 </li>`

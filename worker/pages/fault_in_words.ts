@@ -6,16 +6,13 @@ import type { PlainKey } from '../messages/catalogues.ts'
 import type { Messages } from '../messages/messages.ts'
 import type { Reason } from '../refusals.ts'
 
-/** Reasons whose text says all. */
+/** Reasons with a text of their own, which says all. */
 const WHOLE: { readonly [reason in Reason]?: PlainKey } = {
   csrf_no_cookie: 'form.out_of_date',
   csrf_token: 'form.out_of_date',
   csrf_fetch_site: 'form.out_of_date',
   csrf_origin: 'form.out_of_date',
   unknown_action: 'form.action',
-}
-
-const TEXTS: { readonly [reason in Reason]?: PlainKey } = {
   request_unknown: 'error.ended',
   unknown_client: 'error.unknown_client',
   power_not_held: 'error.not_allowed',
@@ -25,7 +22,7 @@ function textOf(failure: OAuthError | Problem): PlainKey {
   if (failure.status === 429) return 'error.too_many'
   if (failure.status === 503) return 'error.busy'
   if (failure.status >= 500) return 'error.internal'
-  return TEXTS[failure.reason] ?? 'error.refused'
+  return 'error.refused'
 }
 
 export function faultInWords(m: Messages, failure: OAuthError | Problem) {

@@ -87,11 +87,12 @@ h1 + .lead { margin-top: -0.75rem; margin-bottom: 1.25rem; }
 .under a:hover { text-decoration: underline; }
 .globe { width: 1.1rem; height: 1.1rem; fill: none; stroke: currentColor; stroke-width: 1.6; }
 a { color: var(--accent); text-underline-offset: 0.15em; }
-/* Ids, codes and addresses are read from left to right in every language. */
+/* Ids, codes and addresses are read from left to right, and stand where the page begins. */
 code, .user-code, input.code, input[inputmode="email"] { direction: ltr; unicode-bidi: isolate; }
+[dir="ltr"] :is(code, input[inputmode="email"], .person-text > *, .entry-name, .quiet[dir]) { text-align: left; }
+[dir="rtl"] :is(code, input[inputmode="email"], .person-text > *, .entry-name, .quiet[dir]) { text-align: right; }
 /* Spaced letters would come apart where writing joins them. */
 [dir="rtl"] h1 { letter-spacing: normal; }
-[dir="rtl"] input[inputmode="email"] { text-align: right; }
 code {
   font: 0.8125rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
   color: var(--quiet);
@@ -205,7 +206,9 @@ time { white-space: nowrap; }
 .entry { min-width: 0; line-height: 1.4; }
 .entry > .quiet { display: block; }
 .entry > code { display: block; }
-.entry-name { font-weight: 600; margin-inline-end: 0.35rem; }
+.entry-name { font-weight: 600; }
+[dir="ltr"] .entry-name { margin-right: 0.35rem; }
+[dir="rtl"] .entry-name { margin-left: 0.35rem; }
 .badge {
   display: inline-block;
   padding: 0.05rem 0.5rem;

@@ -14,6 +14,7 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.this_browser': 'هذا المتصفح',
   'account.unknown_device': 'جهاز غير معروف',
   'account.since': 'منذ {time}',
+  'account.since_from': '{address}، منذ {time}',
   'account.end': 'تسجيل الخروج',
   'account.end_of': 'تسجيل الخروج: {browser}',
   'account.everywhere': 'تسجيل الخروج من كل مكان',

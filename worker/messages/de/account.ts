@@ -14,6 +14,7 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.this_browser': 'Dieser Browser',
   'account.unknown_device': 'Unbekanntes Gerät',
   'account.since': 'seit {time}',
+  'account.since_from': '{address}, seit {time}',
   'account.end': 'Abmelden',
   'account.end_of': 'Abmelden: {browser}',
   'account.everywhere': 'Überall abmelden',

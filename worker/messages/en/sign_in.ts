@@ -65,10 +65,9 @@ export const enSignIn = {
   'error.title': 'This did not work',
   'error.not_found_title': 'Not found',
   'error.not_found': 'There is no page at this address.',
-  'error.ended':
-    'This has ended, or was completed already. Go back to the application and start again.',
-  'error.unknown_client': 'The application that sent you is not known here.',
-  'error.not_allowed': 'Your account does not hold what the application asks for.',
+  'error.ended': 'This has ended, or was completed already. Start again from the application.',
+  'error.unknown_client': 'The application is not known here.',
+  'error.not_allowed': 'Your account does not hold what is asked for.',
   'error.refused':
     'This request cannot be answered. If an application sent you here, tell those who run it.',
   'error.too_many': 'Too many attempts came from where you are. Try again later.',

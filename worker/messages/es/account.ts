@@ -14,6 +14,7 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.this_browser': 'Este navegador',
   'account.unknown_device': 'Dispositivo desconocido',
   'account.since': 'desde el {time}',
+  'account.since_from': '{address}, desde el {time}',
   'account.end': 'Cerrar sesión',
   'account.end_of': 'Cerrar sesión: {browser}',
   'account.everywhere': 'Cerrar sesión en todas partes',

@@ -14,6 +14,7 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.this_browser': 'Ce navigateur',
   'account.unknown_device': 'Appareil inconnu',
   'account.since': 'depuis le {time}',
+  'account.since_from': '{address}, depuis le {time}',
   'account.end': 'Déconnecter',
   'account.end_of': 'Déconnecter\u00a0: {browser}',
   'account.everywhere': 'Se déconnecter partout',

@@ -14,6 +14,7 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.this_browser': 'Ta przeglądarka',
   'account.unknown_device': 'Nieznane urządzenie',
   'account.since': 'od {time}',
+  'account.since_from': '{address}, od {time}',
   'account.end': 'Wyloguj',
   'account.end_of': 'Wyloguj: {browser}',
   'account.everywhere': 'Wyloguj wszędzie',
