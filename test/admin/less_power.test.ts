@@ -18,6 +18,8 @@ type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
 const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
 
+const MAILS = 'mails to an address stop or go on; nobody gets a mail of somebody else by it'
+
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
 const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createUser: 'a new person holds nothing',
@@ -28,13 +30,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/below', { name: 'Few' }],
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
-  removeUserFactor: [
-    () => [`/v1/users/boss/factors/fac_${'a'.repeat(26)}`],
-    () => [`/v1/users/below/factors/fac_${'a'.repeat(26)}`],
-  ],
-  clearUndeliverable: 'an address that takes mails again gives nobody anything',
-  reportMail: 'what a mail server said of an address takes no right',
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  removeUserFactor: [
+    () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
+    () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],
+  ],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
   endUserAuthorizations: [() => ['/v1/users/boss/authorizations']],
@@ -105,6 +105,8 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/messages/de/scope.manage', { text: 'nichts' }],
   ],
   deleteMessage: [() => ['/v1/messages/en/device.warning']],
+  reportMail: MAILS,
+  clearUndeliverable: MAILS,
   rotateKey: KEYS,
   revokeKey: KEYS,
   resealSecrets: KEYS,

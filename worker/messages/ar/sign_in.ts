@@ -8,6 +8,7 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.email': 'البريد الإلكتروني',
   'sign_in.password': 'كلمة المرور',
   'sign_in.submit': 'تسجيل الدخول',
+  'sign_in.forgotten': 'هل نسيت كلمة المرور؟',
   'sign_in.refused':
     'البريد الإلكتروني أو كلمة المرور غير صحيحة. يُرجى التحقق منهما والمحاولة مرة أخرى.',
   'sign_in.too_many': 'محاولات كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',
@@ -45,6 +46,17 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'recovery.done_title': 'تم تغيير كلمة مرورك',
   'recovery.done': 'انتهت كل الجلسات، وعلى التطبيقات أن تطلب الإذن منك من جديد.',
   'recovery.sign_in': 'تسجيل الدخول',
+
+  'recovery_request.title': 'هل نسيت كلمة المرور؟',
+  'recovery_request.lead':
+    'يُرجى إدخال البريد الإلكتروني لحسابك. ستصلك رسالة فيها رابط لتعيين كلمة مرور جديدة.',
+  'recovery_request.email': 'البريد الإلكتروني',
+  'recovery_request.submit': 'إرسال الرابط',
+  'recovery_request.back': 'الرجوع إلى تسجيل الدخول',
+  'recovery_request.too_many': 'طلبات كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',
+  'recovery_request.sent_title': 'تفقَّد بريدك',
+  'recovery_request.sent':
+    'إذا كان هناك حساب بالعنوان {email}، فقد أُرسل إليه رابط. يسري الرابط لمدة ساعة. يُرجى تفقُّد البريد غير المرغوب فيه أيضًا.',
 
   'form_post.title': 'لحظة من فضلك',
   'form_post.lead': 'جارٍ الرجوع إلى {host}.',

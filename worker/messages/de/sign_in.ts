@@ -8,6 +8,7 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.email': 'E-Mail-Adresse',
   'sign_in.password': 'Passwort',
   'sign_in.submit': 'Anmelden',
+  'sign_in.forgotten': 'Passwort vergessen?',
   'sign_in.refused':
     'E-Mail-Adresse oder Passwort stimmt nicht. Prüfen Sie beides und versuchen Sie es erneut.',
   'sign_in.too_many': 'Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es erneut.',
@@ -47,6 +48,18 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'recovery.done_title': 'Ihr Passwort ist geändert',
   'recovery.done': 'Alle Sitzungen sind beendet, und Anwendungen müssen Sie erneut fragen.',
   'recovery.sign_in': 'Anmelden',
+
+  'recovery_request.title': 'Passwort vergessen?',
+  'recovery_request.lead':
+    'Geben Sie die E-Mail-Adresse Ihres Kontos ein. Sie erhalten einen Link zu einem neuen Passwort.',
+  'recovery_request.email': 'E-Mail-Adresse',
+  'recovery_request.submit': 'Link senden',
+  'recovery_request.back': 'Zurück zur Anmeldung',
+  'recovery_request.too_many':
+    'Zu viele Anfragen. Warten Sie einige Minuten und versuchen Sie es erneut.',
+  'recovery_request.sent_title': 'Sehen Sie in Ihre E-Mails',
+  'recovery_request.sent':
+    'Gibt es ein Konto mit der Adresse {email}, so ist ein Link dorthin unterwegs. Er gilt eine Stunde. Sehen Sie auch im Spam-Ordner nach.',
 
   'form_post.title': 'Einen Moment',
   'form_post.lead': 'Sie kehren zurück zu {host}.',

@@ -8,6 +8,7 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.email': 'Correo electrónico',
   'sign_in.password': 'Contraseña',
   'sign_in.submit': 'Iniciar sesión',
+  'sign_in.forgotten': '¿Ha olvidado su contraseña?',
   'sign_in.refused':
     'El correo electrónico o la contraseña no son correctos. Compruebe ambos e inténtelo de nuevo.',
   'sign_in.too_many': 'Demasiados intentos. Espere unos minutos e inténtelo de nuevo.',
@@ -48,6 +49,17 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'recovery.done':
     'Se han cerrado todas las sesiones y las aplicaciones tendrán que volver a pedir acceso.',
   'recovery.sign_in': 'Iniciar sesión',
+
+  'recovery_request.title': '¿Ha olvidado su contraseña?',
+  'recovery_request.lead':
+    'Escriba el correo electrónico de su cuenta. Recibirá un enlace para establecer una contraseña nueva.',
+  'recovery_request.email': 'Correo electrónico',
+  'recovery_request.submit': 'Enviar el enlace',
+  'recovery_request.back': 'Volver al inicio de sesión',
+  'recovery_request.too_many': 'Demasiadas solicitudes. Espere unos minutos e inténtelo de nuevo.',
+  'recovery_request.sent_title': 'Mire su correo',
+  'recovery_request.sent':
+    'Si existe una cuenta con la dirección {email}, hay un enlace en camino. Es válido durante una hora. Mire también en el correo no deseado.',
 
   'form_post.title': 'Un momento',
   'form_post.lead': 'Está volviendo a {host}.',

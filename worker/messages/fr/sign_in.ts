@@ -8,6 +8,7 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.email': 'Adresse e-mail',
   'sign_in.password': 'Mot de passe',
   'sign_in.submit': 'Se connecter',
+  'sign_in.forgotten': 'Mot de passe oublié\u00a0?',
   'sign_in.refused':
     'L’adresse e-mail ou le mot de passe est incorrect. Vérifiez les deux et réessayez.',
   'sign_in.too_many': 'Trop de tentatives. Patientez quelques minutes, puis réessayez.',
@@ -48,6 +49,17 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'recovery.done':
     'Toutes les sessions ont pris fin, et les applications devront vous redemander l’accès.',
   'recovery.sign_in': 'Se connecter',
+
+  'recovery_request.title': 'Mot de passe oublié\u00a0?',
+  'recovery_request.lead':
+    'Saisissez l’adresse e-mail de votre compte. Vous recevrez un lien pour choisir un nouveau mot de passe.',
+  'recovery_request.email': 'Adresse e-mail',
+  'recovery_request.submit': 'Envoyer le lien',
+  'recovery_request.back': 'Retour à la connexion',
+  'recovery_request.too_many': 'Trop de demandes. Patientez quelques minutes, puis réessayez.',
+  'recovery_request.sent_title': 'Consultez votre messagerie',
+  'recovery_request.sent':
+    'S’il existe un compte avec l’adresse {email}, un lien est en route vers elle. Il est valable une heure. Regardez aussi parmi les messages indésirables.',
 
   'form_post.title': 'Un instant',
   'form_post.lead': 'Vous retournez vers {host}.',

@@ -8,6 +8,7 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.email': 'Adres e-mail',
   'sign_in.password': 'Hasło',
   'sign_in.submit': 'Zaloguj się',
+  'sign_in.forgotten': 'Nie pamiętasz hasła?',
   'sign_in.refused': 'Adres e-mail lub hasło jest nieprawidłowe. Sprawdź oba i spróbuj ponownie.',
   'sign_in.too_many': 'Zbyt wiele prób. Odczekaj kilka minut i spróbuj ponownie.',
 
@@ -46,6 +47,17 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'recovery.done':
     'Wszystkie sesje zostały zakończone, a aplikacje będą musiały ponownie poprosić o dostęp.',
   'recovery.sign_in': 'Zaloguj się',
+
+  'recovery_request.title': 'Nie pamiętasz hasła?',
+  'recovery_request.lead':
+    'Wpisz adres e-mail swojego konta. Otrzymasz link do ustawienia nowego hasła.',
+  'recovery_request.email': 'Adres e-mail',
+  'recovery_request.submit': 'Wyślij link',
+  'recovery_request.back': 'Wróć do logowania',
+  'recovery_request.too_many': 'Zbyt wiele próśb. Odczekaj kilka minut i spróbuj ponownie.',
+  'recovery_request.sent_title': 'Sprawdź pocztę',
+  'recovery_request.sent':
+    'Jeśli istnieje konto z adresem {email}, link jest już w drodze. Jest ważny przez godzinę. Zajrzyj także do folderu ze spamem.',
 
   'form_post.title': 'Chwileczkę',
   'form_post.lead': 'Trwa powrót do {host}.',
