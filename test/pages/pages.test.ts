@@ -24,6 +24,7 @@ import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recove
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
 
@@ -39,7 +40,14 @@ const rightsWith = (text: string): RightToShow[] => [
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string) => ({
   login: loginPage(
-    { username: text, carried: { [text]: text }, csrf: text, error: text, forgotten: '/recover' },
+    {
+      username: text,
+      carried: { [text]: text },
+      csrf: text,
+      error: text,
+      forgotten: '/recover',
+      sign_up: '/sign-up',
+    },
     english,
   ),
   consent: consentPage(
@@ -133,6 +141,15 @@ const pagesWith = (text: string) => ({
   ),
   new_password: newPasswordPage(
     { email: text, csrf: text, password_min: 15, error: text },
+    english,
+  ),
+  sign_up: signUpPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    english,
+  ),
+  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, english),
+  new_account: newAccountPage(
+    { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
     english,
   ),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, english),
@@ -231,7 +248,7 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
@@ -275,14 +292,24 @@ test.each([
 test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
-      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', error: 'No.' },
+      {
+        username: '',
+        carried: {},
+        csrf: 'c',
+        forgotten: '/recover',
+        sign_up: '/sign-up',
+        error: 'No.',
+      },
       english,
     ),
   )
   expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
   const calm = String(
-    await loginPage({ username: '', carried: {}, csrf: 'c', forgotten: '/recover' }, english),
+    await loginPage(
+      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', sign_up: '/sign-up' },
+      english,
+    ),
   )
   expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
 })
