@@ -135,6 +135,7 @@ const ROOM_PLATES = [
   'events/catalogue_entry.ts',
   'identity/mail/mails.ts',
   'identity/routes.ts',
+  'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
   'identity/sign_in/sign_in.ts',
   'keys/routes.ts',

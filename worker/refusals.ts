@@ -21,6 +21,9 @@ type OfRequests =
 
 /** The pages that people see. */
 type OfPages =
+  | 'address_limited'
+  | 'address_link_dead'
+  | 'address_taken'
   | 'csrf_fetch_site'
   | 'csrf_no_cookie'
   | 'csrf_origin'
@@ -30,6 +33,7 @@ type OfPages =
   | 'password_link_expired'
   | 'password_link_unknown'
   | 'password_link_used'
+  | 'present_password_wrong'
   | 'recovery_limited'
   | 'second_factor_limited'
   | 'second_factor_refused'

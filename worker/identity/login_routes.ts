@@ -21,6 +21,7 @@ import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
+import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
@@ -65,6 +66,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */
   const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
@@ -164,7 +166,7 @@ export function loginRoutes({
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(
       accountPage(
         {
@@ -213,7 +215,7 @@ export function loginRoutes({
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, m))
   })
 

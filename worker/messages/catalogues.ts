@@ -2,38 +2,44 @@
 // contract: a key is theirs, and so are the values that a text takes. There is a file for
 // each language and area; a text is one line of ICU MessageFormat, plain and never HTML.
 import { arAccount } from './ar/account.ts'
+import { arAddress } from './ar/address.ts'
 import { arConsent } from './ar/consent.ts'
 import { arMail } from './ar/mail.ts'
 import { arSecurity } from './ar/security.ts'
 import { arSignIn } from './ar/sign_in.ts'
 import { deAccount } from './de/account.ts'
+import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
 import { deMail } from './de/mail.ts'
 import { deSecurity } from './de/security.ts'
 import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
+import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
 import { enMail } from './en/mail.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 import { esAccount } from './es/account.ts'
+import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
 import { esMail } from './es/mail.ts'
 import { esSecurity } from './es/security.ts'
 import { esSignIn } from './es/sign_in.ts'
 import { frAccount } from './fr/account.ts'
+import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
 import { frMail } from './fr/mail.ts'
 import { frSecurity } from './fr/security.ts'
 import { frSignIn } from './fr/sign_in.ts'
 import { plAccount } from './pl/account.ts'
+import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
 import { plMail } from './pl/mail.ts'
 import { plSecurity } from './pl/security.ts'
 import { plSignIn } from './pl/sign_in.ts'
 import type { ArgumentsOf, TextsOf } from './text_types.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enAccount, ...enConsent, ...enMail }
+const en = { ...enSignIn, ...enSecurity, ...enAddress, ...enAccount, ...enConsent, ...enMail }
 
 type English = typeof en
 
@@ -46,11 +52,11 @@ export type Locale = keyof typeof CATALOGUES
 /** English is first: it is what an installation speaks that chose nothing. */
 export const CATALOGUES = {
   en,
-  de: { ...deSignIn, ...deSecurity, ...deAccount, ...deConsent, ...deMail },
-  es: { ...esSignIn, ...esSecurity, ...esAccount, ...esConsent, ...esMail },
-  fr: { ...frSignIn, ...frSecurity, ...frAccount, ...frConsent, ...frMail },
-  pl: { ...plSignIn, ...plSecurity, ...plAccount, ...plConsent, ...plMail },
-  ar: { ...arSignIn, ...arSecurity, ...arAccount, ...arConsent, ...arMail },
+  de: { ...deSignIn, ...deSecurity, ...deAccount, ...deConsent, ...deMail, ...deAddress },
+  es: { ...esSignIn, ...esSecurity, ...esAccount, ...esConsent, ...esMail, ...esAddress },
+  fr: { ...frSignIn, ...frSecurity, ...frAccount, ...frConsent, ...frMail, ...frAddress },
+  pl: { ...plSignIn, ...plSecurity, ...plAccount, ...plConsent, ...plMail, ...plAddress },
+  ar: { ...arSignIn, ...arSecurity, ...arAccount, ...arConsent, ...arMail, ...arAddress },
 } as const satisfies Record<string, TextsOf<English>>
 
 export const MESSAGE_KEYS = Object.keys(en) as readonly MessageKey[]

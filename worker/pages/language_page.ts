@@ -9,6 +9,8 @@ export type LanguageValues = {
   carried: Readonly<Record<string, string>>
   /** Path of the page from which the person comes. */
   back: string
+  /** The account takes the language too. */
+  isSignedIn: boolean
   csrf: string
 }
 
@@ -25,6 +27,7 @@ ${hiddenFields(v.carried)}
 ${buttons}
 </div>
 </form>
+${v.isSignedIn ? html`<p class="hint">${m('language.account')}</p>` : html``}
 <p class="foot"><a href="${v.back}">${m('language.back')}</a></p>`
   return shell({ title: m('language.title'), body }, m)
 }

@@ -6,6 +6,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.title': 'حسابك',
   'account.signed_in_as': 'تم تسجيل الدخول باسم',
   'account.sign_out': 'تسجيل الخروج',
+  'account.change_email': 'تغيير العنوان',
+  'account.change_password': 'تغيير كلمة المرور',
   'account.security': 'الأمان',
   'account.see_security': 'العامل الثاني ورموز الاسترداد',
   'account.applications': 'التطبيقات',

@@ -3,6 +3,7 @@ import type { enMail } from '../en/mail.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const arMail: TextsOf<typeof enMail> = {
+  'mail.sender': '{service}',
   'mail.greeting': 'مرحبًا {name}،',
   'mail.good_for_days':
     '{count, plural, zero {يسري # يوم، ولمرة واحدة.} one {يسري ليوم واحد، ولمرة واحدة.} two {يسري ليومين، ولمرة واحدة.} few {يسري # أيام، ولمرة واحدة.} many {يسري # يومًا، ولمرة واحدة.} other {يسري # يوم، ولمرة واحدة.}}',

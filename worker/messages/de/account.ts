@@ -6,6 +6,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Ihr Konto',
   'account.signed_in_as': 'Angemeldet als',
   'account.sign_out': 'Abmelden',
+  'account.change_email': 'Adresse ändern',
+  'account.change_password': 'Passwort ändern',
   'account.security': 'Sicherheit',
   'account.see_security': 'Zweiter Faktor und Wiederherstellungscodes',
   'account.applications': 'Anwendungen',

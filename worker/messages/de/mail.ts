@@ -3,6 +3,7 @@ import type { enMail } from '../en/mail.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const deMail: TextsOf<typeof enMail> = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Guten Tag {name},',
   'mail.good_for_days':
     '{count, plural, one {Gültig für einen Tag und nur einmal.} other {Gültig für # Tage und nur einmal.}}',

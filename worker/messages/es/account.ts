@@ -6,6 +6,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Su cuenta',
   'account.signed_in_as': 'Sesión iniciada como',
   'account.sign_out': 'Cerrar sesión',
+  'account.change_email': 'Cambiar la dirección',
+  'account.change_password': 'Cambiar la contraseña',
   'account.security': 'Seguridad',
   'account.see_security': 'Segundo factor y códigos de recuperación',
   'account.applications': 'Aplicaciones',

@@ -3,6 +3,7 @@ import type { enMail } from '../en/mail.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const esMail: TextsOf<typeof enMail> = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Hola, {name}:',
   'mail.good_for_days':
     '{count, plural, one {Es válido durante un día y una sola vez.} other {Es válido durante # días y una sola vez.}}',

@@ -6,6 +6,8 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Votre compte',
   'account.signed_in_as': 'Connecté en tant que',
   'account.sign_out': 'Se déconnecter',
+  'account.change_email': 'Changer d’adresse',
+  'account.change_password': 'Changer de mot de passe',
   'account.security': 'Sécurité',
   'account.see_security': 'Second facteur et codes de récupération',
   'account.applications': 'Applications',

@@ -3,6 +3,7 @@ import type { enMail } from '../en/mail.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const frMail: TextsOf<typeof enMail> = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Bonjour {name},',
   'mail.good_for_days':
     '{count, plural, one {Valable un jour, et une seule fois.} other {Valable # jours, et une seule fois.}}',

@@ -6,6 +6,8 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Twoje konto',
   'account.signed_in_as': 'Zalogowano jako',
   'account.sign_out': 'Wyloguj się',
+  'account.change_email': 'Zmień adres',
+  'account.change_password': 'Zmień hasło',
   'account.security': 'Bezpieczeństwo',
   'account.see_security': 'Drugi składnik i kody zapasowe',
   'account.applications': 'Aplikacje',

@@ -3,6 +3,7 @@ import type { enMail } from '../en/mail.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const plMail: TextsOf<typeof enMail> = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Dzień dobry, {name}!',
   'mail.good_for_days':
     '{count, plural, one {Ważne przez jeden dzień i tylko raz.} few {Ważne przez # dni i tylko raz.} many {Ważne przez # dni i tylko raz.} other {Ważne przez # dnia i tylko raz.}}',
