@@ -163,7 +163,9 @@ describe('the page of languages', () => {
   test('names each in its own words, and leads back without a change', async () => {
     const { browser } = await start()
     const page = await browser.get('/language?return_to=%2Flogin%3Fx%3D1&ui_locales=de')
-    const names = [...page.html.matchAll(/value="([a-z]+)" lang="\1" dir="(...)">([^<]+)</g)]
+    const names = [
+      ...page.html.matchAll(/<button lang="([a-z]+)" dir="(...)"[^>]* value="\1">([^<]+)</g),
+    ]
     expect(names.map(([, locale, dir, name]) => `${locale} ${dir} ${name}`)).toEqual([
       'en ltr English',
       'de ltr Deutsch',

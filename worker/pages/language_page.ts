@@ -17,7 +17,7 @@ export type LanguageValues = {
 export function languagePage(v: LanguageValues, m: Messages): Html {
   const buttons = LOCALES.map(
     (locale) =>
-      html`<button${locale === m.locale ? html` class="primary" aria-current="true"` : html``} type="submit" name="action" value="${locale}" lang="${locale}" dir="${directionOf(locale)}">${NAMES[locale]}</button>`,
+      html`<button lang="${locale}" dir="${directionOf(locale)}"${locale === m.locale ? html` class="primary" aria-current="true"` : html``} type="submit" name="action" value="${locale}">${NAMES[locale]}</button>`,
   )
   const body = html`<h1>${m('language.title')}</h1>
 <form method="post" action="/language">
