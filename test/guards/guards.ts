@@ -3330,8 +3330,8 @@ const RECOVERY_BY_MAIL: readonly Guard[] = [
     name: 'mailed-link-of-its-address',
     attack: 'a link in a mailbox that the account has left',
     file: 'worker/identity/recovery_store.ts',
-    from: 'user.email_key = account_link.address_key',
-    to: 'account_link.address_key is not null',
+    from: 'user.id = account_link.user_id and user.email_key = account_link.address_key',
+    to: 'user.id = account_link.user_id',
     test: 'identity/recovery_request',
     title: 'while the form is sent',
   },
@@ -3505,6 +3505,54 @@ const SIGN_UP: readonly Guard[] = [
   },
 ]
 
+const SIGN_IN_LINKS: readonly Guard[] = [
+  {
+    name: 'link-of-its-browser',
+    attack: 'a link that its owner asked for, read in the mailbox or forwarded to another',
+    file: 'worker/identity/sign_in/sign_in_link.ts',
+    from: 'if (browser === undefined || link.browser !== browserHash(browser))',
+    to: 'if (link.browser === null)',
+    test: 'identity/sign_in/sign_in_link',
+    title: 'in another browser',
+  },
+  {
+    name: 'link-no-way-past-the-factor',
+    attack: 'a mailbox that opens an account with a second factor',
+    file: 'worker/identity/sign_in/sign_in_link.ts',
+    from: 'if (lacksFactor(METHODS, link.has_factor === 1)) {',
+    to: 'if (lacksFactor(METHODS, link.has_factor === 2)) {',
+    test: 'identity/sign_in/sign_in_link',
+    title: 'asks for the second factor',
+  },
+  {
+    name: 'link-beside-a-new-factor',
+    attack: 'a link used in the moment in which a factor is added',
+    file: 'worker/identity/sign_in/sign_in_link.ts',
+    from: 'when: join([isMine, condition`not ${hasFactor(user_id)}`]',
+    to: 'when: join([isMine]',
+    test: 'identity/sign_in/sign_in_link',
+    title: 'beside the adding of a factor',
+  },
+  {
+    name: 'link-once',
+    attack: 'a link that signs in again and again',
+    file: 'worker/identity/sign_in/sign_in_link.ts',
+    from: 'when: join([isMine, ',
+    to: 'when: join([accountLinkExists(hash), ',
+    test: 'identity/sign_in/sign_in_link',
+    title: 'of eight uses at once',
+  },
+  {
+    name: 'links-bounded',
+    attack: 'a flood of links to one person',
+    file: 'worker/identity/sign_in/sign_in_link.ts',
+    from: '        byAccount.isWithin,\n',
+    to: '',
+    test: 'identity/sign_in/sign_in_link',
+    title: 'nothing shows whether there is an account',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...BLUEPRINT,
   ...BACKUPS,
@@ -3517,6 +3565,7 @@ export const GUARDS: readonly Guard[] = [
   ...RECOVERY_BY_MAIL,
   ...ADDRESSES,
   ...SIGN_UP,
+  ...SIGN_IN_LINKS,
   ...DEVICES,
   ...KINDS,
   ...SIGNING_KEYS,

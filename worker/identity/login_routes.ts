@@ -44,6 +44,8 @@ import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 import { whoProves } from './sign_in/second_factor.ts'
 import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
+import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
 import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
 import { signUpRoutes } from './sign_up/sign_up_routes.ts'
 
@@ -68,6 +70,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
@@ -91,8 +94,10 @@ export function loginRoutes({
       shown.username === '' ? {} : { login_hint: shown.username },
     )
     const isOpen = await isSignUpOpen(c.var.cx)
+    const isByLink = await isLinkOffered(c.var.cx)
+    const link = isByLink ? withJourney(LINK_PATH, journey) : null
     const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
-    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten, sign_up }
+    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten, sign_up, link }
     return c.html(loginPage(values, m), status)
   }
 

@@ -100,6 +100,8 @@ export async function createPasswordLink(
         made_by: storedActor(cx.actor),
         address_key: null,
         address: null,
+        browser: null,
+        journey: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
