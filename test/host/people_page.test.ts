@@ -11,7 +11,11 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
 test('each command of docs/people.md does what the page says', async () => {
   const page = readFileSync(join(ROOT, 'docs/people.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl) /.test(line))
+  // A command may go on in the next line.
+  const lines = page
+    .replaceAll(/ \\\n +/g, ' ')
+    .split('\n')
+    .filter((line) => /^ {4,8}(npm|curl) /.test(line))
   const smtp = await startSmtpServer()
   const env = { EMAIL_URL: `smtp://localhost:${smtp.port}`, EMAIL_FROM: 'Home <home@example.com>' }
   const blueprint = {

@@ -1,15 +1,20 @@
 import { describe, expect, test } from 'vitest'
 import { LOCALES } from '../../worker/messages/locales.ts'
 import { english, type Messages, messagesIn } from '../../worker/messages/messages.ts'
-import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
+import { accountPage, describeUserAgent } from '../../worker/pages/account/account_page.ts'
 import {
   addressDonePage,
   addressPage,
   confirmAddressPage,
   newPasswordPage,
   undoAddressPage,
-} from '../../worker/pages/address_page.ts'
-import { applicationsPage } from '../../worker/pages/applications_page.ts'
+} from '../../worker/pages/account/address_page.ts'
+import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import {
+  newAppPage,
+  recoveryCodesPage,
+  securityPage,
+} from '../../worker/pages/account/security_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
@@ -20,8 +25,8 @@ import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
 import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recovery_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
-import { newAppPage, recoveryCodesPage, securityPage } from '../../worker/pages/security_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
 
@@ -37,7 +42,14 @@ const rightsWith = (text: string): RightToShow[] => [
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
-    { username: text, carried: { [text]: text }, csrf: text, error: text, forgotten: '/recover' },
+    {
+      username: text,
+      carried: { [text]: text },
+      csrf: text,
+      error: text,
+      forgotten: '/recover',
+      sign_up: '/sign-up',
+    },
     m,
   ),
   consent: consentPage(
@@ -131,6 +143,15 @@ const pagesWith = (text: string, m: Messages = english) => ({
     m,
   ),
   new_password: newPasswordPage({ email: text, csrf: text, password_min: 15, error: text }, m),
+  sign_up: signUpPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    m,
+  ),
+  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, m),
+  new_account: newAccountPage(
+    { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
+    m,
+  ),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
     { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
@@ -229,7 +250,7 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
@@ -288,14 +309,24 @@ test.each([
 test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
-      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', error: 'No.' },
+      {
+        username: '',
+        carried: {},
+        csrf: 'c',
+        forgotten: '/recover',
+        sign_up: '/sign-up',
+        error: 'No.',
+      },
       english,
     ),
   )
   expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
   const calm = String(
-    await loginPage({ username: '', carried: {}, csrf: 'c', forgotten: '/recover' }, english),
+    await loginPage(
+      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', sign_up: '/sign-up' },
+      english,
+    ),
   )
   expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
 })

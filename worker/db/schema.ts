@@ -232,6 +232,20 @@ export const account_link = sqliteTable(
   (t) => [index('account_link_user').on(t.user_id)],
 )
 
+/** Somebody who wants an account: it is made behind a mailed link. */
+export const sign_up = sqliteTable(
+  'sign_up',
+  {
+    hash: text().primaryKey(),
+    email: text().notNull(),
+    journey: text().notNull(), // JSON object: the fields that lead back
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+  },
+  (t) => [index('sign_up_expiry').on(t.expires_at)],
+)
+
 /** Sign-ins that are not complete yet. The cookie holds the id's clear text. None is a session. */
 export const sign_in = sqliteTable(
   'sign_in',

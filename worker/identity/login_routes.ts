@@ -9,7 +9,7 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
 import type { PlainKey } from '../messages/catalogues.ts'
 import { english } from '../messages/messages.ts'
-import { accountPage } from '../pages/account_page.ts'
+import { accountPage } from '../pages/account/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
@@ -44,6 +44,8 @@ import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 import { whoProves } from './sign_in/second_factor.ts'
 import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
+import { signUpRoutes } from './sign_up/sign_up_routes.ts'
 
 const HOME = '/account'
 
@@ -66,6 +68,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */
@@ -87,7 +90,9 @@ export function loginRoutes({
       { carried },
       shown.username === '' ? {} : { login_hint: shown.username },
     )
-    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten }
+    const isOpen = await isSignUpOpen(c.var.cx)
+    const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
+    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten, sign_up }
     return c.html(loginPage(values, m), status)
   }
 

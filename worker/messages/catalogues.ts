@@ -52,11 +52,11 @@ export type Locale = keyof typeof CATALOGUES
 /** English is first: it is what an installation speaks that chose nothing. */
 export const CATALOGUES = {
   en,
-  de: { ...deSignIn, ...deSecurity, ...deAccount, ...deConsent, ...deMail, ...deAddress },
-  es: { ...esSignIn, ...esSecurity, ...esAccount, ...esConsent, ...esMail, ...esAddress },
-  fr: { ...frSignIn, ...frSecurity, ...frAccount, ...frConsent, ...frMail, ...frAddress },
-  pl: { ...plSignIn, ...plSecurity, ...plAccount, ...plConsent, ...plMail, ...plAddress },
-  ar: { ...arSignIn, ...arSecurity, ...arAccount, ...arConsent, ...arMail, ...arAddress },
+  de: { ...deSignIn, ...deSecurity, ...deAddress, ...deAccount, ...deConsent, ...deMail },
+  es: { ...esSignIn, ...esSecurity, ...esAddress, ...esAccount, ...esConsent, ...esMail },
+  fr: { ...frSignIn, ...frSecurity, ...frAddress, ...frAccount, ...frConsent, ...frMail },
+  pl: { ...plSignIn, ...plSecurity, ...plAddress, ...plAccount, ...plConsent, ...plMail },
+  ar: { ...arSignIn, ...arSecurity, ...arAddress, ...arAccount, ...arConsent, ...arMail },
 } as const satisfies Record<string, TextsOf<English>>
 
 export const MESSAGE_KEYS = Object.keys(en) as readonly MessageKey[]

@@ -10,7 +10,7 @@ import {
   confirmAddressPage,
   newPasswordPage,
   undoAddressPage,
-} from '../../pages/address_page.ts'
+} from '../../pages/account/address_page.ts'
 import { errorPage } from '../../pages/error_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'

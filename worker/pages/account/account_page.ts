@@ -1,8 +1,10 @@
-// Page of a person: the account, the way to the applications that have access, and every browser in
-// which the person is signed in, each with a button that signs it out.
+// Pages of the account of a person, one file each.
+// This one has the first page: the ways to the others, and every browser in which the person is
+// signed in, each with a button that signs it out.
+// Owns no route and no table. Leaves the frame and the parts that pages share to ../shell.ts.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { csrfField, type Html, hiddenFields, moment, person, sentence, shell } from './shell.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { csrfField, type Html, hiddenFields, moment, person, sentence, shell } from '../shell.ts'
 
 export type AccountValues = {
   email: string

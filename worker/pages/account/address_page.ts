@@ -1,7 +1,7 @@
 // Pages about the address and the password of an account.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from './shell.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 
 const invalid = (error: string | undefined, hint = ''): Html => {
   const described = [hint, error === undefined ? '' : 'alert'].filter((one) => one !== '')
