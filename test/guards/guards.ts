@@ -3114,6 +3114,15 @@ const LANGUAGES: readonly Guard[] = [
     title: 'whose address stands in no link',
   },
   {
+    name: 'one-time-links-in-no-address',
+    attack: 'the token of a one-time link in a second address, and in the logs on its way',
+    file: 'worker/pages/language.ts',
+    from: 'path !== null && /token(?:=|%3d|%253d)/i.test(path)',
+    to: 'path !== null && path === c.req.url',
+    test: 'pages/language',
+    title: 'behind a one-time link',
+  },
+  {
     name: 'words-of-consent-need-manage',
     attack: 'who may give pages their look writes that a person allows nothing',
     file: 'worker/admin/message_texts.ts',

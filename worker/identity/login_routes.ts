@@ -261,7 +261,7 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const m = await pageMessages(c, { path: `/setup?${new URLSearchParams({ token })}` })
+    const m = await pageMessages(c)
     const again = (error: string, status: 400 | 409) => {
       const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(setupPage(values, m), status)
@@ -302,8 +302,7 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const path = `${PASSWORD_RESET_PATH}?${new URLSearchParams({ token })}`
-      const m = await pageMessages(c, { path })
+      const m = await pageMessages(c)
       const error = passwordFaultInWords(m, result.fault)
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }

@@ -163,6 +163,8 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
   if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
+  // The page speaks the language of the mail.
+  cx.parties.locale = link.user_locale
   return { state: 'good', link }
 }
 

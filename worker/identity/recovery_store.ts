@@ -20,11 +20,17 @@ export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): 
     sql`on conflict (hash) do nothing`,
   )
 
-/** A link to a new password with the address of its person, alive or not. */
-export const findPasswordLink = (
-  hash: string,
-): Statement<AccountLinkRow & { email: string; email_key: string; email_verified: number }> =>
-  sql`select account_link.*, user.email, user.email_key, user.email_verified
+export type LinkToPassword = AccountLinkRow & {
+  email: string
+  email_key: string
+  email_verified: number
+  user_locale: string | null
+}
+
+/** A link to a new password with its person, alive or not. */
+export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
+  sql`select account_link.*, user.email, user.email_key, user.email_verified,
+      user.locale as user_locale
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`

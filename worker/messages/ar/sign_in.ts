@@ -18,7 +18,7 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.title': 'إنشاء حساب',
   'sign_up.lead': 'اكتب عنوان بريدك الإلكتروني. سيصلك رابط تتابع به.',
   'sign_up.submit': 'إرسال الرابط',
-  'sign_up.back': 'العودة إلى تسجيل الدخول',
+  'sign_up.back': 'الرجوع إلى تسجيل الدخول',
   'sign_up.sent_title': 'تفقّد بريدك',
   'sign_up.sent':
     'أُرسلت رسالة إلى {email}. رابطها صالح ليوم واحد. تفقّد أيضًا الرسائل غير المرغوب فيها.',

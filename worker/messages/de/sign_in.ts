@@ -20,7 +20,7 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
     'Geben Sie Ihre E-Mail-Adresse ein. Sie erhalten einen Link, mit dem es weitergeht.',
   'sign_up.submit': 'Link senden',
   'sign_up.back': 'Zurück zur Anmeldung',
-  'sign_up.sent_title': 'Sehen Sie in Ihre Mails',
+  'sign_up.sent_title': 'Sehen Sie in Ihre E-Mails',
   'sign_up.sent':
     'Eine Mail ist unterwegs an {email}. Ihr Link gilt einen Tag. Sehen Sie auch unter den unerwünschten Mails nach.',
   'sign_up.account_title': 'Ihr neues Konto',

@@ -19,7 +19,7 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.lead': 'Saisissez votre adresse e-mail. Vous recevrez un lien pour continuer.',
   'sign_up.submit': 'Envoyer le lien',
   'sign_up.back': 'Retour à la connexion',
-  'sign_up.sent_title': 'Regardez vos messages',
+  'sign_up.sent_title': 'Consultez votre messagerie',
   'sign_up.sent':
     'Un message est en route vers {email}. Son lien est valable un jour. Regardez aussi parmi les messages indésirables.',
   'sign_up.account_title': 'Votre nouveau compte',
