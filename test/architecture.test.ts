@@ -132,8 +132,10 @@ const ROOM_PLATES = [
   'entry/linking/check.ts',
   'events/catalogue_entry.ts',
   'identity/routes.ts',
+  'identity/consents/routes.ts',
   'keys/routes.ts',
   'pages/shell.ts',
+  'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
 ]
 

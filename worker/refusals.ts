@@ -29,6 +29,7 @@ type OfPages =
   | 'password_link_unknown'
   | 'password_link_used'
   | 'setup_link_dead'
+  | 'present_password'
   | 'sign_in_limited'
   | 'sign_in_refused'
   | 'unknown_action'

@@ -18,6 +18,9 @@ type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
 const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
 
+const TEXTS =
+  'everybody can accept a text; that access ends without is a setting, which needs manage'
+
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
 const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createUser: 'a new person holds nothing',
@@ -25,6 +28,7 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/boss', { email: 'few@example.com' }],
     () => ['/v1/users/boss', { email_verified: true }],
     () => ['/v1/users/boss', { status: 'disabled' }],
+    () => ['/v1/users/boss', { must_change_password: true }],
     () => ['/v1/users/below', { name: 'Few' }],
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
@@ -93,6 +97,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   deleteClientSecret: [({ secret }) => [`/v1/clients/ops/secrets/${secret}`]],
   createInitialAccessToken: [() => ['/v1/initial-access-tokens', { scope: 'openid manage' }]],
   deleteInitialAccessToken: [({ initial }) => [`/v1/initial-access-tokens/${initial}`]],
+  createConsent: TEXTS,
+  updateConsent: TEXTS,
+  addConsentVersion: TEXTS,
+  updateConsentVersion: TEXTS,
+  askConsentAgain: TEXTS,
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
   rotateKey: KEYS,
   revokeKey: KEYS,

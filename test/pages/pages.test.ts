@@ -68,6 +68,7 @@ const pagesWith = (text: string) => ({
     name: text,
     csrf: text,
     applications: '/account/applications',
+    consents: '/account/consents',
     sessions: [
       { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
       { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },

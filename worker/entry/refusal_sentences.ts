@@ -35,6 +35,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password was used. If the person did not do that, somebody else read it.',
   setup_link_dead:
     'The set-up link was used, is older than an hour, or there is an operator already.',
+  present_password:
+    'A person who has to set another password typed a wrong present one; such attempts are counted.',
   sign_in_limited:
     'Too many failed sign-ins for this account or from this address; it may wait for minutes.',
   sign_in_refused:

@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { CONSENT_EVENTS } from './consent_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -320,6 +321,12 @@ export const EVENTS = {
       'A new password was set behind such a link; all sessions and all access of applications ended.',
     data: {},
   },
+  'user.password_changed': {
+    subject: 'the user',
+    meaning:
+      'A person who was signed in set another password; all other sessions and all access of applications ended.',
+    data: {},
+  },
   'user.deleted': {
     subject: 'the user',
     meaning: 'A user was deleted; the id stays taken.',
@@ -367,6 +374,7 @@ export const EVENTS = {
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
     },
   },
+  ...CONSENT_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 

@@ -1,6 +1,7 @@
 // The account of the person who is signed in: the browsers that are signed in, and sign-out.
 // Sessions themselves are sessions.ts's; operators have user_sessions.ts.
 import { as, type Context } from '../context.ts'
+import { requirementsOf } from './requirements.ts'
 import {
   endAllSessions,
   endBrowserSession,
@@ -10,6 +11,7 @@ import {
   noteSession,
   type SessionsEnded,
   touchSession,
+  userOf,
 } from './sessions.ts'
 
 /** The session of a cookie while it lives. No round trip without a cookie, else one. */
@@ -24,22 +26,24 @@ export async function liveSession(
 }
 
 /**
- * The session of a cookie with all sessions of its person, or null. One round trip, two once a
- * minute.
+ * The session of a cookie with all sessions of its person and what the person lacks, or null. One
+ * round trip, two once a minute.
  */
 export async function readAccount(cx: Context, cookie: string | undefined) {
   const {
     session: [session],
     sessions,
+    lacking,
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+    lacking: cookie === undefined ? null : requirementsOf(cx, userOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)
-  return { session, sessions }
+  return { session, sessions, lacking }
 }
 
 /**

@@ -28,6 +28,7 @@ import {
   passwordLinkState,
   resetPassword,
 } from './recovery.ts'
+import { continuePath, firstRequirement } from './requirements.ts'
 import { type Journey, readJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
@@ -44,6 +45,8 @@ export type Surroundings = {
   endAccess: EndAccess
   /** Path of the page on which a person sees which applications have access. */
   applications: string
+  /** Path of the page on which a person sees texts and what was decided about them. */
+  consents: string
   /** The introduction that the sender of the person shows. At most one round trip. */
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
@@ -52,6 +55,7 @@ export function loginRoutes({
   onSessionsEnded,
   endAccess,
   applications,
+  consents,
   introduce,
 }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
@@ -132,6 +136,7 @@ export function loginRoutes({
     const cookie = readSessionCookie(c)
     const account = await readAccount(cx, cookie)
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
+    if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
     return c.html(
@@ -140,6 +145,7 @@ export function loginRoutes({
         name,
         csrf: csrfToken(c),
         applications,
+        consents,
         sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
           id: id_hash,
           is_this: id_hash === session.id_hash,

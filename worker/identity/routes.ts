@@ -1,6 +1,6 @@
 // Identity: people, passwords, browser sessions, login, set-up.
 // Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup, /recover
-// (login_routes.ts).
+// (login_routes.ts); /continue (continue_routes.ts).
 // Tables: `user`, `session`, `setup_link` (store.ts), `account_link` (recovery_store.ts).
 // Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
 // csrf.ts the guard of every form.

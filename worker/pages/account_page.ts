@@ -10,6 +10,8 @@ export type AccountValues = {
   csrf: string
   /** Path of the page about applications. */
   applications: string
+  /** Path of the page about consents. */
+  consents: string
   sessions: readonly {
     id: string
     /** True for the browser that shows this page. */
@@ -51,6 +53,8 @@ ${csrfField(v.csrf)}
 </form>
 <h2>${t.applications}</h2>
 <p class="beside"><a href="${v.applications}">${t.seeApplications}</a></p>
+<h2>${t.consents}</h2>
+<p class="beside"><a href="${v.consents}">${t.seeConsents}</a></p>
 <h2>${t.sessions}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}
