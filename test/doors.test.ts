@@ -60,7 +60,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
   'oauth/token/grants/device_code.ts': { uses: 1, never: 'stands on the look at the decision' },
   'oauth/token/grants/refresh_token.ts': {
     uses: 1,
-    never: 'access goes on',
+    never: 'access goes on; lapsed_consents.ts ends it where the setting says so',
   },
   'oauth/token/grants/token_exchange.ts': {
     uses: 1,

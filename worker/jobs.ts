@@ -12,6 +12,7 @@ import { deleteOldEvents } from './events.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { resealWhenDue } from './keys/resealing.ts'
+import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -53,6 +54,7 @@ export const JOBS: readonly Job[] = [
       await sweepSessions(cx, null)
     },
   },
+  { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },
 ]

@@ -289,6 +289,14 @@ export const SETTINGS = {
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
+  lapsed_consent_ends_access: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether the access of applications and linked assistants ends, within a minute, for a person who has not accepted a required text by the time it is demanded. Else it goes on, and the person is asked at the next sign-in.',
+  }),
   trusted_issuers: setting({
     schema: z
       .array(trustedIssuer)
