@@ -13,8 +13,10 @@ import {
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
+import type { MailOutcome, OutgoingMail } from '../worker/mail/outgoing.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { issuerPath } from '../worker/web/issuer_path.ts'
+import type { ReadPublicFile } from '../worker/web/public_files.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
 
 export { ISSUER } from './support/environment.ts'
@@ -50,6 +52,30 @@ export async function closeDatabases(): Promise<void> {
   for (const url of urls) await (await close(url)).text()
 }
 
+/** The part of a worker that its requests bring to the application. */
+type Host = {
+  open(request: Request): Context
+  read(name: string): ReturnType<ReadPublicFile>
+}
+
+/**
+ * Applications by the path of their issuer. As on Workers, one serves all requests of the process:
+ * to build it takes longer than many a test.
+ */
+const apps = new Map<string, ReturnType<typeof createApp>>()
+
+function appAt(base: string): ReturnType<typeof createApp> {
+  const app =
+    apps.get(base) ??
+    createApp(
+      (request, host) => (host as Host).open(request),
+      base,
+      (host, name) => (host as Host).read(name),
+    )
+  apps.set(base, app)
+  return app
+}
+
 export async function startWorker(
   env: Record<string, string> = {},
   { outside = {}, hasKeys = env['SECRET_KEY'] === undefined, files = {} }: WorkerOptions = {},
@@ -69,6 +95,13 @@ export async function startWorker(
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []
   const pauses: number[] = []
+  const post = {
+    sent: [] as OutgoingMail[],
+    answer: (): MailOutcome | Promise<MailOutcome> =>
+      config.email.via === 'outbox'
+        ? { outcome: 'kept' }
+        : { outcome: 'sent', answer: '250 taken' },
+  }
   const context = (
     actor: Actor = SYSTEM,
     address = '192.0.2.1',
@@ -91,6 +124,10 @@ export async function startWorker(
         if (answer === undefined) throw new Error(`nothing is at ${target.href}`)
         return answer(new Request(target, { ...init, redirect: 'manual' } as RequestInit))
       }, config.allow_private_addresses),
+      mail: async (mail) => {
+        post.sent.push(mail)
+        return post.answer()
+      },
       background: (promise) => {
         running.push(
           promise.catch((error) =>
@@ -107,26 +144,32 @@ export async function startWorker(
       rid: crypto.randomUUID(),
     }
   }
-  const app = createApp(
-    (request) =>
+  const host: Host = {
+    open: (request) =>
       context(
         ANONYMOUS,
         request.headers.get('x-test-address') ?? '192.0.2.1',
         JSON.parse(request.headers.get('x-test-certificate') ?? 'null'),
       ),
-    issuerPath(config.issuer),
-    async (_, name) => {
+    async read(name) {
       const text = files[name]
       if (text === undefined) return null
       return { body: new TextEncoder().encode(text), etag: `"tag-of-${text.length}"` }
     },
-  )
+  }
+  const shared = appAt(issuerPath(config.issuer))
+  const app = {
+    request: async (input: string | Request, init?: RequestInit): Promise<Response> =>
+      shared.request(input, init, host),
+  }
   return {
     app,
     clock,
     memory,
     log,
     config,
+    /** Mails that left, and the answer of the next transport. */
+    post,
     /** Seconds that requests would have waited. */
     pauses,
     /** A context outside a request, acting as the system unless told otherwise. */

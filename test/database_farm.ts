@@ -1,8 +1,8 @@
-// Databases for the tests that run inside workerd, which has no files: a control server hands out
-// fresh, migrated databases, each behind an endpoint of its own that counts its requests. Most of
-// them come with signing keys: making an RSA key takes longer than a whole test, so the keys are
-// made once for each run.
-import { cpSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
+// Databases for the tests that run inside workerd, which has no files: a server hands out migrated
+// databases without rows of other tests, each behind an address of its own where its requests are
+// counted. An address is used once; its database is lent again. Most of them come with signing keys:
+// making an RSA key takes longer than a whole test, so the keys are made once for each run.
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { createRequire } from 'node:module'
 import type { AddressInfo } from 'node:net'
@@ -12,11 +12,11 @@ import type { TestProject } from 'vitest/node'
 import { noParties } from '../worker/context.ts'
 import type { Database } from '../worker/db/database.ts'
 import { openEmbeddedDatabase } from '../worker/entry/embedded/database.ts'
-import { serveHrana } from '../worker/entry/hrana/hrana.ts'
 import { migrate, readMigrations } from '../worker/entry/migrate.ts'
 import { readEnvironment } from '../worker/environment.ts'
 import { signingKeys } from '../worker/keys/signing_keys.ts'
 import { guardFetch } from '../worker/outside.ts'
+import { LentDatabase } from './lent_database.ts'
 import { findUnprepared, findUnsent, templatesOfStores } from './sql_record.ts'
 import { ENVIRONMENT, EPOCH } from './support/environment.ts'
 
@@ -40,37 +40,65 @@ export default async function setup(project: TestProject) {
 
   const texts = new Set<string>()
   const onStatement = (sql: string) => texts.add(sql)
-  const endpoints = new Map<string, Awaited<ReturnType<typeof serveHrana>>>()
-  const server = createServer(async (request, response) => {
+  /** By the first part of their path. */
+  const lent = new Map<string, { database: LentDatabase; template: string }>()
+  const resting = new Map<string, LentDatabase[]>([bare, withKeys].map((one) => [one, []]))
+  const take = (template: string) =>
+    resting.get(template)?.pop() ??
+    new LentDatabase(template, join(folder, `${crypto.randomUUID()}.db`), onStatement)
+  const giveBack = async (name: string) => {
+    const found = lent.get(name)
+    lent.delete(name)
+    if (found === undefined) return
+    const { database, template } = found
+    if (await database.renew()) resting.get(template)?.push(database)
+    else await database.discard()
+  }
+  const control = async (url: URL): Promise<object | null> => {
+    const name = new URL(url.searchParams.get('url') ?? 'http://farm').pathname.slice(1)
+    switch (url.pathname) {
+      case '/new': {
+        const template = url.searchParams.has('keys') ? withKeys : bare
+        const fresh = crypto.randomUUID()
+        lent.set(fresh, { database: take(template), template })
+        return { url: `${address}/${fresh}` }
+      }
+      case '/count':
+        return { requests: lent.get(name)?.database.service.requests() }
+      case '/close':
+        await giveBack(name)
+        return {}
+      default:
+        return null
+    }
+  }
+  const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://farm')
-    const answer = (value: unknown) => {
-      response.setHeader('content-type', 'application/json')
-      response.end(JSON.stringify(value))
+    const [, name = '', ...rest] = url.pathname.split('/')
+    const found = lent.get(name)
+    if (found !== undefined) {
+      found.database.service.answer(request, response, `/${rest.join('/')}`)
+      return
     }
-    const known = endpoints.get(url.searchParams.get('url') ?? '')
-    if (url.pathname === '/new') {
-      const file = join(folder, `${crypto.randomUUID()}.db`)
-      cpSync(url.searchParams.has('keys') ? withKeys : bare, file)
-      const endpoint = await serveHrana({ file, isDurable: false, onStatement })
-      endpoints.set(endpoint.url, endpoint)
-      answer({ url: endpoint.url })
-    } else if (url.pathname === '/count') answer({ requests: known?.requests() })
-    else if (url.pathname === '/close') {
-      endpoints.delete(known?.url ?? '')
-      await known?.close()
-      answer({})
-    } else {
-      response.statusCode = 404
-      response.end()
-    }
+    control(url).then(
+      (value) => {
+        response.writeHead(value === null ? 404 : 200, { 'content-type': 'application/json' })
+        response.end(JSON.stringify(value))
+      },
+      (error: unknown) => response.writeHead(500).end(String(error)),
+    )
   })
+  // A connection that rests is not closed at the moment at which a test sends its next request.
+  server.keepAliveTimeout = 0
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-  project.provide('databaseFarm', `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+  const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  project.provide('databaseFarm', address)
 
   return async () => {
     server.closeAllConnections()
     server.close()
-    await Promise.all([...endpoints.values()].map((endpoint) => endpoint.close()))
+    const stillLent = [...lent.values()].map(({ database }) => database)
+    await Promise.all([...resting.values(), stillLent].flat().map((one) => one.discard()))
     const faults = (await isWholeRun(project)) ? faultsOf(bare, texts) : []
     rmSync(folder, { recursive: true, force: true })
     // An error here fails the run, and its message is what is printed.
@@ -116,6 +144,7 @@ async function makeKeys(database: Database): Promise<void> {
     memory: new Map(),
     argon2: new WebAssembly.Module(readFileSync(argon2)),
     rid: 'fixture',
+    mail: async () => ({ outcome: 'kept' }),
     parties: noParties(),
   })
 }

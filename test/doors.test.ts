@@ -8,7 +8,7 @@ import { ROOT } from './support/tree.ts'
 
 /** Ways in which a file comes by a person or a session. */
 const WAYS =
-  /\b(?:findSession|findLiveSession|liveSession|listSessionsOf|readAccount|readContinuation|userOf|findUserOf|startSession|isSessionLive|lookAt)\(/g
+  /\b(?:findSession|findLiveSession|liveSession|listSessionsOf|readAccount|readContinuation|readOwnFactors|userOf|findUserOf|startSession|isSessionLive|lookAt)\(/g
 
 /** `uses`: how many calls of these the file has, so that one more is noticed too. */
 type Decision = { uses: number } & (
@@ -34,6 +34,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 4,
     asks: '/account/consents; a consent may be withdrawn whatever else is missing',
   },
+  'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
+  'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
+  'identity/sign_in/sign_in.ts': { uses: 1, never: 'a sign-in ends at the door it came from' },
+  'identity/sign_in/second_factor.ts': { uses: 2, never: 'the same, with the second factor' },
   'identity/consents/decisions.ts': { uses: 3, never: 'the answer to what is asked' },
   'oauth/authorize/authorize.ts': { uses: 9, asks: 'each look, and the insert of the code' },
   'oauth/authorize/consent.ts': { uses: 2, asks: 'through lookAt and decide; linking pages too' },

@@ -19,6 +19,7 @@ import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } fr
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue_routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
+import { mailRoutes } from './identity/mail/routes.ts'
 import type { EndAccess } from './identity/recovery.ts'
 import { userRoutes } from './identity/routes.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
@@ -123,6 +124,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   for (const room of [
     () => userRoutes({ onSessionsEnded }),
     consentRoutes,
+    mailRoutes,
     authorizationRoutes,
     deviceRoutes,
     accessRoutes,

@@ -120,6 +120,16 @@ export async function seal(
 ): Promise<string> {
   const secret = sealingSecret(cx)
   const key = await sealingKey(cx, secret, purpose)
+  return `v1.${keyId(cx, secret)}.${await encryptWith(cx, key, context, text)}`
+}
+
+/** The text under AES-256-GCM and a random initialization vector, which stands first; base64url. */
+export async function encryptWith(
+  cx: Context,
+  key: CryptoKey,
+  context: string,
+  text: string,
+): Promise<string> {
   const iv = cx.random(12)
   const sealed = await crypto.subtle.encrypt(
     { name: 'AES-GCM', iv, additionalData: utf8.encode(context) },
@@ -129,7 +139,26 @@ export async function seal(
   const blob = new Uint8Array(12 + sealed.byteLength)
   blob.set(iv)
   blob.set(new Uint8Array(sealed), 12)
-  return `v1.${keyId(cx, secret)}.${encodeBase64url(blob)}`
+  return encodeBase64url(blob)
+}
+
+/** The text that `encryptWith` was given. Throws UnsealError. */
+export async function decryptWith(
+  key: CryptoKey,
+  context: string,
+  encrypted: string,
+): Promise<string> {
+  const blob = decodeBase64url(encrypted) ?? new Uint8Array(0)
+  try {
+    const text = await crypto.subtle.decrypt(
+      { name: 'AES-GCM', iv: blob.slice(0, 12), additionalData: utf8.encode(context) },
+      key,
+      blob.slice(12),
+    )
+    return fromUtf8.decode(text)
+  } catch (cause) {
+    throw new UnsealError(`the value of ${context} was altered`, { cause })
+  }
 }
 
 /** Thrown for a sealed value that was changed, or whose SECRET_KEY is no longer there. */
@@ -154,16 +183,7 @@ export async function unseal(
   if (!isOurs || secret === undefined || blob.length < 28) {
     throw new UnsealError(`no present SECRET_KEY opens the value of ${context}`)
   }
-  try {
-    const text = await crypto.subtle.decrypt(
-      { name: 'AES-GCM', iv: blob.slice(0, 12), additionalData: utf8.encode(context) },
-      await sealingKey(cx, secret, purpose),
-      blob.slice(12),
-    )
-    return fromUtf8.decode(text)
-  } catch (cause) {
-    throw new UnsealError(`the value of ${context} was altered`, { cause })
-  }
+  return decryptWith(await sealingKey(cx, secret, purpose), context, body ?? '')
 }
 
 /** The id of the SECRET_KEY that sealed a value. */

@@ -9,9 +9,12 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { mails } from './identity/mail/mails.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
+import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
+import { forgetOldMails } from './mail/mail_store.ts'
 import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
@@ -26,7 +29,7 @@ export type Job = {
 }
 
 /** Kinds of deliveries: messages that are sent again until they arrive. */
-const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens]
+const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens, mails]
 
 export const JOBS: readonly Job[] = [
   {
@@ -39,7 +42,9 @@ export const JOBS: readonly Job[] = [
         deleteOldAttempts(cx),
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
+        deleteOldSignIns(cx),
         deleteOldAccountLinks(cx),
+        ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       ])

@@ -5,7 +5,7 @@ import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { insertPrincipal } from '../../worker/access/principals.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
 import { problemResponse } from '../../worker/api.ts'
-import type { Actor } from '../../worker/context.ts'
+import type { Actor, Context } from '../../worker/context.ts'
 import { client } from '../../worker/db/oauth_schema.ts'
 import { device, device_type, user } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
@@ -22,23 +22,21 @@ export const actor = (kind: Actor['kind'], id: string, ...scopes: string[]): Act
   scopes: new Set(scopes),
 })
 
+/** The routes, built once; a request brings its context. */
+const app = new Hono<Env>()
+app.use(async (c, next) => {
+  c.set('cx', (c.env as { cx: Context }).cx)
+  await next()
+})
+app.route('/', accessRoutes())
+app.route('/', evaluationRoutes())
+app.onError((error, c) => {
+  if (error instanceof Problem) return problemResponse(c, error)
+  throw error
+})
+
 export async function startHouse() {
   const worker = await startWorker()
-
-  const appFor = (who: Actor) => {
-    const app = new Hono<Env>()
-    app.use(async (c, next) => {
-      c.set('cx', worker.context(who))
-      await next()
-    })
-    app.route('/', accessRoutes())
-    app.route('/', evaluationRoutes())
-    app.onError((error, c) => {
-      if (error instanceof Problem) return problemResponse(c, error)
-      throw error
-    })
-    return app
-  }
 
   /** `call('POST /v1/groups', body)`, as the system unless told otherwise. */
   const call = async (
@@ -47,14 +45,16 @@ export async function startHouse() {
     { as = SYSTEM, headers = {} }: { as?: Actor; headers?: Record<string, string> } = {},
   ): Promise<Answer> => {
     const [method = '', path = ''] = what.split(' ')
-    const response = await appFor(as).request(new URL(path, ISSUER).href, {
+    const init = {
       method,
       headers: {
         ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         ...headers,
       },
       ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-    })
+    }
+    const cx = worker.context(as)
+    const response = await app.request(new URL(path, ISSUER).href, init, { cx })
     const text = await response.text()
     return {
       status: response.status,

@@ -10,6 +10,7 @@ import { mintDeviceToken, revokeMintedToken } from '../../worker/admin/minted_to
 import type { Actor, Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { changeDevice } from '../../worker/devices/devices.ts'
+import { removeUserFactor } from '../../worker/identity/factors/user_factors.ts'
 import { startSession } from '../../worker/identity/sessions.ts'
 import { findUserById } from '../../worker/identity/store.ts'
 import {
@@ -479,6 +480,7 @@ describe('at the same moment', () => {
       ['riser', (by) => removeUser(by, 'riser', null)],
       ['riser', (by) => endUserSessions(by, 'riser', async () => {})],
       ['riser', (by) => endUserSession(by, 'riser', live?.id ?? '', async () => {})],
+      ['riser', (by) => removeUserFactor(by, 'riser', 'fac_1')],
       ['riser', (by) => endUserAuthorizations(by, 'riser', null)],
       ['app', (by) => changeClient(by, 'app', { client_name: 'Mine' }, null)],
       ['app', (by) => createClientSecret(by, 'app', {})],

@@ -22,7 +22,12 @@ type Operation = {
  * start.
  */
 const THERE: Record<string, Record<string, string>> = {
-  users: { id: 'ann', session_id: 'A'.repeat(43), authorization_id: 'aut_1' },
+  users: {
+    id: 'ann',
+    session_id: 'A'.repeat(43),
+    authorization_id: 'aut_1',
+    factor_id: `fac_${'0'.repeat(26)}`,
+  },
   groups: { id: 'site-1', member_id: 'ann' },
   roles: { name: 'resident' },
   grants: {},
@@ -32,6 +37,7 @@ const THERE: Record<string, Record<string, string>> = {
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
   consents: { key: 'terms', version: '1' },
+  outbox: {},
 }
 
 const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' } } }
@@ -46,6 +52,7 @@ const BODIES: Record<string, object> = {
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
+  reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
   createConsent: { key: 'privacy', required: true, versions: [TERMS] },
@@ -104,6 +111,10 @@ beforeAll(async () => {
     expect(made.status, path).toBe(201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const url = '/v1/users/ann/reset'
+  const mailed = await send({ method: 'POST', url, body: '{"send":true}' })
+  const { mail_id } = (await mailed.json()) as { mail_id: string }
+  THERE['outbox'] = { id: mail_id, address: 'ann@example.com' }
 })
 
 async function tokenOf(client_id: string, scope: string): Promise<string> {

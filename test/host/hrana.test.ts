@@ -444,6 +444,53 @@ describe('texts of SQL', () => {
   })
 })
 
+describe('a text that was sent before', () => {
+  const answerTo = async (...requests: object[]) => {
+    const { body } = await post([...requests, { type: 'close' }])
+    const { cols, rows } = body.results[requests.length - 1].response.result
+    return { names: cols.map(({ name }: { name: string }) => name), rows }
+  }
+
+  test('answers the columns that its table has by now', async () => {
+    const all = execute('select * from grown')
+    await post([execute('create table grown (a)'), execute('insert into grown values (null)')])
+    expect(await answerTo(all, all)).toEqual({ names: ['a'], rows: [[{ type: 'null' }]] })
+    await post([execute('alter table grown add column b default null'), { type: 'close' }])
+    const row = [{ type: 'null' }, { type: 'null' }]
+    expect(await answerTo(all)).toEqual({ names: ['a', 'b'], rows: [row] })
+    await post([execute('drop table grown'), { type: 'close' }])
+    const { body } = await post([all, { type: 'close' }])
+    expect(body.results[0]).toMatchObject({
+      type: 'error',
+      error: { message: expect.stringContaining('no such table') },
+    })
+  })
+
+  test('finds no argument of the last time in the place of one that is missing', async () => {
+    const sql = 'select ? as first, ? as second'
+    const argument = (value: string) => ({ type: 'text', value })
+    const stmt = { sql, args: [argument('one'), argument('two')] }
+    const { rows } = await answerTo({ type: 'execute', stmt })
+    expect(rows).toEqual([stmt.args])
+    const fewer = { sql, args: [argument('three')] }
+    expect((await answerTo({ type: 'execute', stmt: fewer })).rows).toEqual([
+      [argument('three'), { type: 'null' }],
+    ])
+  })
+
+  test('writes after a transaction that only read, and is refused in one', async () => {
+    const write = execute("insert into counter values ('after reading', 1)")
+    const steps = ['begin transaction readonly', 'select 1', 'commit'].map(execute)
+    const { body } = await post([...steps.slice(0, 2), write, ...steps.slice(2), write])
+    const kinds = body.results.map(({ type }: { type: string }) => type)
+    expect(kinds).toEqual(['ok', 'ok', 'error', 'ok', 'ok'])
+    await post([...steps, { type: 'close' }], body.baton)
+    const client = connect()
+    const written = await client.execute("delete from counter where name = 'after reading'")
+    expect(written.rowsAffected).toBe(1)
+  })
+})
+
 test('the state of one stream is not seen by the next', async () => {
   const first = await post([
     execute('pragma foreign_keys = off'),

@@ -4,6 +4,7 @@ import { sql } from '../../worker/db/sql.ts'
 import { acrFor, acrOf, meetsAcr } from '../../worker/oauth/acr.ts'
 import { changeClient } from '../../worker/oauth/clients/clients.ts'
 import type { TestWorker } from '../context.ts'
+import { addAuthenticator, codeAt } from '../identity/authenticator.ts'
 import type { Browser } from '../identity/browser.ts'
 import { answerOf, pathOf, requestPath, returnTo, signIn, startFlow } from './flow.ts'
 import { relyingParty } from './relying_party.ts'
@@ -119,10 +120,8 @@ describe('an essential acr', () => {
 
   test('that nobody can reach is refused, and never answered with a weaker sign-in', async () => {
     const refused = 'unmet_authentication_requirements'
-    expect(await error(demand([MFA]))).toBe(refused)
+    expect(await error(demand(['urn:other']))).toBe(refused)
     await signIn(worker, browser, 'ann')
-    expect(await error(demand([MFA]))).toBe(refused)
-    expect(await error(demand([MFA], { prompt: 'none' }))).toBe(refused)
     expect(await error(demand(['0']))).toBe(refused)
     expect(await error(demand([7]))).toBe(refused)
     expect(await error(demand(['urn:other'], { acr_values: PWD }))).toBe(refused)
@@ -138,6 +137,52 @@ describe('an essential acr', () => {
     const again = await browser.get(demand([PWD]))
     await signIn(worker, browser, 'ann')
     expect(answerOf(await browser.get(returnTo(again)))).toHaveProperty('code')
+  })
+
+  test('that needs a factor which the person lacks leads to a sign-in, and is refused after it', async () => {
+    await signIn(worker, browser, 'ann')
+    expect(await error(demand([MFA], { prompt: 'none' }))).toBe('login_required')
+    const page = await browser.get(demand([MFA]))
+    // Without a factor there is nothing to step up with: the password is asked for.
+    const login = await browser.get(page.headers.get('location') ?? '')
+    expect(login.html).toContain('current-password')
+    await signIn(worker, browser, 'ann')
+    expect(await error(returnTo(page))).toBe('unmet_authentication_requirements')
+  })
+
+  test('asks a person who is signed in for the second factor alone, and leaves the rest as it is', async () => {
+    await signIn(worker, browser, 'ann')
+    const { key } = await addAuthenticator(worker, browser)
+    const before = await relyingParty(worker)
+    const first = await before.redeem(await browser.get(requestPath()))
+    worker.clock.now += 300
+    const page = await browser.get(demand([MFA]))
+    const login = await browser.get(page.headers.get('location') ?? '')
+    expect(pathOf(login)).toMatch(/^\/login\/verify\?/)
+    const form = await browser.get(pathOf(login))
+    expect(form.html).not.toContain('current-password')
+    const code = await codeAt(key, worker.clock.now)
+    const done = await browser.submit(form, { code, action: 'verify' })
+    expect(done.status).toBe(303)
+    const party = await relyingParty(worker)
+    const { claims } = await party.redeem(await browser.get(pathOf(done)))
+    expect(claims).toMatchObject({ acr: MFA, amr: ['pwd', 'otp', 'mfa'] })
+    // The same sign-in, stronger: not a newer one.
+    expect(claims['auth_time']).toBe(first.claims['auth_time'])
+    expect(claims['sid']).toBe(first.claims['sid'])
+    // And it is not asked again.
+    expect(answerOf(await browser.get(demand([MFA])))).toHaveProperty('code')
+  })
+
+  test('is not met by a wrong code, which leaves the person signed in', async () => {
+    await signIn(worker, browser, 'ann')
+    await addAuthenticator(worker, browser)
+    const page = await browser.get(demand([MFA]))
+    const login = await browser.get(page.headers.get('location') ?? '')
+    const form = await browser.get(pathOf(login))
+    expect((await browser.submit(form, { code: '000000' })).status).toBe(403)
+    expect((await browser.get('/account')).status).toBe(200)
+    expect(pathOf(await browser.get(returnTo(page)))).toMatch(/^\/login/)
   })
 
   test('of who is not signed in is login_required with prompt=none', async () => {

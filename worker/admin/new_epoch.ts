@@ -7,8 +7,11 @@ import { COUNTER_JUMP, sql } from '../db/sql.ts'
 import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
+import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
+import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
 import { consumeAllIssuedBefore } from '../oauth/client_authentication/used_assertion_store.ts'
@@ -16,9 +19,9 @@ import { jumpClients } from '../oauth/clients/store.ts'
 import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
 
 /**
- * Ends every session, code, request, refresh token, access token and minted token, refuses
- * assertions and proofs that were issued before now, and moves all counters ahead. Round trips: 1
- * read, 1 write.
+ * Ends every session, sign-in, recovery code, code, request, refresh token, access token and minted
+ * token, refuses assertions and proofs that were issued before now, and moves all counters ahead.
+ * Round trips: 1 read, 1 write.
  */
 export async function beginEpoch(cx: Context): Promise<void> {
   const sequences = await cx.db.read(
@@ -26,7 +29,10 @@ export async function beginEpoch(cx: Context): Promise<void> {
   )
   await cx.db.write([
     ...deleteAllSessions(),
+    deleteAllSignIns(),
     deleteAllAccountLinks(),
+    deleteAllRecoveryCodes(),
+    withdrawAllMails(cx),
     ...endAllAuthorizations(cx),
     deleteAllRequests(),
     deleteAllDeviceAuthorizations(),

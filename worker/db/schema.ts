@@ -266,6 +266,59 @@ export const consent_decision = sqliteTable(
   ],
 )
 
+/** Sign-ins that are not complete yet. The cookie holds the id's clear text. None is a session. */
+export const sign_in = sqliteTable(
+  'sign_in',
+  {
+    id_hash: text().primaryKey(),
+    user_id: text()
+      .notNull()
+      .references(() => user.id),
+    password: text(), // the hash that was compared: a session starts only under it
+    epoch: integer().notNull(), // of the person, when it began
+    methods: text().notNull(), // JSON array, RFC 8176: what was proven so far
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+  },
+  (t) => [index('sign_in_user').on(t.user_id), index('sign_in_expiry').on(t.expires_at)],
+)
+
+/** Second factors of people. */
+export const factor = sqliteTable(
+  'factor',
+  {
+    id: text().primaryKey(),
+    user_id: text()
+      .notNull()
+      .references(() => user.id),
+    kind: text({ enum: ['totp'] }).notNull(),
+    name: text().notNull(),
+    secret: text(), // encrypted under a stored secret
+    last_step: integer().notNull(), // of the last code that was used (RFC 6238 §5.2)
+    used_by: text(), // rid of that use
+    made_by: text().notNull(), // rid
+    created_at: integer().notNull(),
+    last_used_at: integer(),
+  },
+  (t) => [index('factor_user').on(t.user_id)],
+)
+
+/** One-time codes that stand in for a second factor. */
+export const recovery_code = sqliteTable(
+  'recovery_code',
+  {
+    hash: text().primaryKey(),
+    user_id: text()
+      .notNull()
+      .references(() => user.id),
+    made_by: text().notNull(), // rid
+    created_at: integer().notNull(),
+    used_by: text(), // rid
+    used_at: integer(),
+  },
+  (t) => [index('recovery_code_user').on(t.user_id)],
+)
+
 // --- devices ----------------------------------------------------------------------------------
 
 export const device_type = sqliteTable('device_type', {

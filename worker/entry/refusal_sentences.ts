@@ -27,16 +27,26 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   csrf_origin:
     'The Origin of the form is not this service: it was sent from elsewhere, or ISSUER is wrong.',
   csrf_token: 'The form was made for another session or browser, or was changed.',
+  factor_code_wrong:
+    'The first code of a new authenticator app does not fit the key that was shown.',
+  factor_setup_expired:
+    'The key that was shown is too old, is not the one of this person, or ten factors are there.',
   password_link_expired:
     'The link to a new password is older than an hour: make another one (`allauth user reset EMAIL`).',
   password_link_unknown:
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  second_factor_limited:
+    'Too many wrong codes for this person, whoever sent them; it may wait for minutes.',
+  second_factor_refused:
+    'The code is not that of an authenticator app of the person, or no recovery code, or was used before.',
   setup_link_dead:
     'The set-up link was used, is older than an hour, or there is an operator already.',
   present_password:
     'A person who has to set another password typed a wrong present one; such attempts are counted.',
+  sign_in_ended:
+    'The time between password and second factor was too long, or the account was changed meanwhile.',
   sign_in_limited:
     'Too many failed sign-ins for this account or from this address; it may wait for minutes.',
   sign_in_refused:

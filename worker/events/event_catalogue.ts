@@ -4,6 +4,7 @@
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
+import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -250,7 +251,10 @@ export const EVENTS = {
     subject: 'the user; null for an unknown one',
     meaning: 'A sign-in was refused.',
     data: {
-      reason: { is: 'string', meaning: '`unknown_account`, `password` or `disabled`' },
+      reason: {
+        is: 'string',
+        meaning: '`unknown_account`, `password`, `disabled` or `second_factor`',
+      },
       count: {
         is: 'number',
         optional: true,
@@ -289,6 +293,31 @@ export const EVENTS = {
       amr: { is: 'strings', meaning: 'how the person was authenticated (RFC 8176)' },
     },
   },
+  'factor.added': {
+    subject: 'the user',
+    meaning: 'A person added a second factor.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+      kind: { is: 'string', meaning: '`totp`: an authenticator app' },
+    },
+  },
+  'factor.removed': {
+    subject: 'the user',
+    meaning: 'A second factor was removed, by the person or by an operator.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+    },
+  },
+  'recovery_codes.made': {
+    subject: 'the user',
+    meaning: 'New recovery codes took the place of all others of a person.',
+    data: {},
+  },
+  'recovery_code.used': {
+    subject: 'the user',
+    meaning: 'A recovery code stood in for a second factor.',
+    data: {},
+  },
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',
@@ -313,6 +342,12 @@ export const EVENTS = {
     meaning: 'An operator made a link behind which a person sets a new password.',
     data: {
       expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: {
+        is: 'string',
+        optional: true,
+        names: 'mail',
+        meaning: 'the mail that brings it to the person',
+      },
     },
   },
   'user.password_reset': {
@@ -372,9 +407,11 @@ export const EVENTS = {
     data: {
       signing_keys: { is: 'number', meaning: 'how many signing keys' },
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
+      mails: { is: 'number', optional: true, meaning: 'how many links and codes in mails' },
     },
   },
   ...CONSENT_EVENTS,
+  ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 

@@ -21,6 +21,7 @@ import {
   sessionHash,
   userOf,
 } from './sessions.ts'
+import { deleteSignInsOf } from './sign_in/sign_in_store.ts'
 import { deleteSessionsOf, findUserById, replacePassword, type UserRow } from './store.ts'
 import { applyPatch, userChange, userPatch } from './users.ts'
 
@@ -174,6 +175,7 @@ export async function changePassword(
     ),
     access: endAccess(acting, user.id, isMine),
     sessions: deleteSessionsOf(user.id, others),
+    signIns: deleteSignInsOf(user.id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user.id }, isMine),
   })
   await onSessionsEnded(acting, user.id)

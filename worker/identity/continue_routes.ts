@@ -4,6 +4,7 @@
 import { Hono } from 'hono'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
+import { english } from '../messages/messages.ts'
 import { consentsPage } from '../pages/consents/consents_page.ts'
 import {
   type AskedField,
@@ -11,7 +12,7 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../pages/consents/continue_page.ts'
-import { english, messagesFor } from '../pages/messages.ts'
+import { pageMessages } from '../pages/language.ts'
 import { page, pageHeaders } from '../pages/page_headers.ts'
 import { logRefusal } from '../refusal_log.ts'
 import { acceptedLocales } from './consents/consent_texts.ts'
@@ -83,7 +84,9 @@ export function continueRoutes(effects: {
         return { ...offer, demanded_from: demanded_from > cx.now() ? demanded_from : null }
       })
       const { user_email: email, user_name: name } = session
-      return c.html(consentsPage({ email, name, csrf: csrfToken(c), consents }))
+      return c.html(
+        consentsPage({ email, name, csrf: csrfToken(c), consents }, await pageMessages(c)),
+      )
     })
     .post(CONSENTS_PATH, page, async (c) => {
       const { cx } = c.var
@@ -148,17 +151,17 @@ const localesOf = (
 ]
 
 /** The page of the first missing thing, or the way onward where there is none. */
-function ask(
+async function ask(
   c: Http,
   way: Way,
   { session, user, lacking, offered }: Continuation,
   again?: { form: Form; faulty: readonly string[] },
-): Response | Promise<Response> {
+): Promise<Response> {
   const { cx } = c.var
   const first = firstRequirement(lacking)
   if (first === null) return c.redirect(way.return_to, 303)
   pageHeaders(c, way.form_targets)
-  const m = messagesFor(way.ui_locales)
+  const m = await pageMessages(c, { ui_locales: way.ui_locales })
   const common = { email: session.user_email, csrf: csrfToken(c) }
   const carried = { ...way.carried, kind: first.kind }
   switch (first.kind) {
@@ -178,8 +181,9 @@ function ask(
         return { name, value, isFaulty: faulty.has(name) }
       })
       const wrong = fields.filter(({ isFaulty }) => isFaulty)
-      const names = wrong.map(({ name }) => m.missing.fields[name]).join(', ')
-      const error = wrong.length === 0 ? {} : { error: m.missing.profileFault(names) }
+      const names = wrong.map(({ name }) => m(`field.${name}`))
+      const error =
+        wrong.length === 0 ? {} : { error: m('missing.profile_fault', { fields: m.list(names) }) }
       const status = wrong.length === 0 ? 200 : 400
       return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
     }
@@ -195,7 +199,7 @@ async function answerPassword(
   effects: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
 ): Promise<Response> {
   const { cx } = c.var
-  const m = messagesFor(way.ui_locales)
+  const m = await pageMessages(c, { ui_locales: way.ui_locales })
   const input = {
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
@@ -212,7 +216,7 @@ async function answerPassword(
     case 'not_asked':
       return c.redirect(way.here, 303)
     case 'too_many_attempts': {
-      const description = m.missing.tooMany
+      const description = m('missing.too_many')
       logRefusal(
         cx,
         new OAuthError('too_many_requests', { description, reason: 'sign_in_limited' }),
@@ -223,11 +227,14 @@ async function answerPassword(
     case 'refused': {
       const { fault, email } = result
       if (fault === 'wrong') {
-        const description = m.missing.wrongPassword
+        const description = m('missing.wrong_password')
         logRefusal(cx, new OAuthError('access_denied', { description, reason: 'present_password' }))
         return again(email, description, 403)
       }
-      const rule = fault === 'same' ? m.missing.samePassword : m.form.passwordFault(fault.rule)
+      const rule =
+        fault === 'same'
+          ? m('missing.same_password')
+          : m('form.password_fault', { fault: fault.rule })
       return again(email, rule, 400)
     }
   }
@@ -238,7 +245,7 @@ function assertPressed<const A extends string>(form: Form, actions: readonly A[]
   const action = actions.find((one) => one === pressed)
   if (action === undefined) {
     throw new OAuthError('invalid_request', {
-      description: english.form.action,
+      description: english('form.action'),
       reason: 'unknown_action',
     })
   }

@@ -1,20 +1,26 @@
-// Signing in with e-mail and password. Attempts are counted before the hash, per account and per
-// address, and given back on success. Nothing shows whether an account exists: neither the answer,
-// nor the work, nor the count.
+// Signing in with e-mail and password: the first step of a sign-in, and its end where the person
+// has no second factor. Attempts are counted before the hash, per account and per address, and
+// given back on success. Nothing shows whether an account exists: neither the answer, nor the work,
+// nor the count.
 import { addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
+import { hasFactor } from './factors/factor_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
-import { findUserByEmailKey, sessionExists, type UserRow, updatePassword } from './store.ts'
+import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
+import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
+import { findUserToSignIn, sessionExists, type UserRow, updatePassword } from './store.ts'
 import { isUsable } from './users.ts'
 
 export type SignInOutcome =
   /** `displaced`: another person who was signed in in this browser before; null without one. */
   | { outcome: 'signed_in'; cookie: string; user: UserRow; displaced: string | null }
+  /** The password was right, and a second factor is missing; the cookie is that of the sign-in. */
+  | { outcome: 'second_factor'; cookie: string }
   | { outcome: 'refused' }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
@@ -28,6 +34,8 @@ export async function signIn(
     user_agent: string
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
+    /** The cookie of a sign-in that is on its way in the browser: it is dropped. */
+    abandons: string | undefined
   },
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
@@ -54,7 +62,7 @@ export async function signIn(
     byAddress: limits[1].take,
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(limits[1].isWithin),
-    user: findUserByEmailKey(key),
+    user: findUserToSignIn(key),
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
@@ -72,12 +80,32 @@ export async function signIn(
     return { outcome: 'refused' }
   }
 
+  if (lacksFactor(['pwd'], user.has_factor === 1)) {
+    const { cookie, id_hash, statements, begun } = beginSignIn(cx, {
+      user_id: user.id,
+      password: user.password,
+      methods: ['pwd'],
+      replaces: input.abandons,
+    })
+    const pending = condition`not ${signInExists(id_hash)}`
+    const made = await cx.db.write({
+      attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
+      signIn: statements,
+      password: await strengthened(cx, user, input.password, id_hash),
+      begun,
+    })
+    if (made.begun.length !== 1) return { outcome: 'refused' }
+    return { outcome: 'second_factor', cookie }
+  }
+
   const session = startSession(cx, {
     user_id: user.id,
     password: user.password,
     amr: ['pwd'],
     user_agent: input.user_agent,
     replaces: input.replaces,
+    // One that was added since the first round trip is not passed by.
+    when: condition`not ${hasFactor(user.id)}`,
   })
   // Conditional, so that a repeated batch does not give back twice.
   const pending = condition`not ${sessionExists(session.id_hash)}`
@@ -92,7 +120,7 @@ export async function signIn(
     password: await strengthened(cx, user, input.password),
     started: session.started,
   })
-  // The user was disabled or deleted, or got another password, since the first round trip.
+  // The user was disabled or deleted, or got another password or a factor, in the meantime.
   if (started.length !== 1) return { outcome: 'refused' }
   const { cookie } = session
   return { outcome: 'signed_in', cookie, user, displaced: displaced?.user_id ?? null }
@@ -113,7 +141,16 @@ const failure = (
       )
     : appendEvent(cx, { type, outcome: 'failure', subject_id: user.id, data: { reason } })
 
-async function strengthened(cx: Context, user: UserRow, password: string): Promise<Statement[]> {
+async function strengthened(
+  cx: Context,
+  user: UserRow,
+  password: string,
+  signIn?: string,
+): Promise<Statement[]> {
   if (user.password === null || !isOutdated(user.password)) return []
-  return [updatePassword(user.id, user.password, await hashPassword(cx, password))]
+  const stronger = await hashPassword(cx, password)
+  const update = updatePassword(user.id, user.password, stronger)
+  return signIn === undefined
+    ? [update]
+    : [update, updateSignInPassword(signIn, user.password, stronger)]
 }

@@ -3,15 +3,17 @@
 // script. A person comes from an opaque path of our own origin; this room does not know what lies
 // behind it.
 import { Hono } from 'hono'
-import { as, type Context } from '../context.ts'
+import type { Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
+import type { PlainKey } from '../messages/catalogues.ts'
+import { english } from '../messages/messages.ts'
 import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
+import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
-import { english, messagesFor } from '../pages/messages.ts'
 import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
 import { recoveredPage, recoveryPage } from '../pages/recovery_page.ts'
 import { setupPage } from '../pages/setup_page.ts'
@@ -20,6 +22,7 @@ import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
+import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -37,6 +40,9 @@ import {
   writeSessionCookie,
 } from './sessions.ts'
 import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
+import { whoProves } from './sign_in/second_factor.ts'
+import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
+import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
 
 const HOME = '/account'
 
@@ -59,22 +65,25 @@ export function loginRoutes({
   introduce,
 }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
+  routes.route('/', secondFactorRoutes({ onSessionsEnded }))
+  routes.route('/', ownFactorsRoutes())
 
   /** The form, with the introduction of the sender. */
   const showLogin = async (
     c: Http,
-    { return_to, form_targets, ui_locales, carried }: Journey,
+    journey: Journey,
     { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
   ) => {
+    const { return_to, form_targets, carried } = journey
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     pageHeaders(c, form_targets, { images: imageSources(client) })
     const values = { ...shown, carried, csrf: csrfToken(c), client }
-    return c.html(loginPage(values, messagesFor(ui_locales)), status)
+    return c.html(loginPage(values, await pageMessages(c, journey)), status)
   }
 
   /**
    * Database round trips: 0, or 1 for a person who comes from an application or who has a cookie
-   * and no target.
+   * and no target; one more where an application wants a second factor.
    */
   routes.get('/login', page, async (c) => {
     const query = readQuery(c)
@@ -85,6 +94,13 @@ export function loginRoutes({
       (await liveSession(c.var.cx, readSessionCookie(c))) !== undefined
     ) {
       return c.redirect(HOME, 303)
+    }
+    if (query.get('step_up') === '1') {
+      const basis = { kind: 'session' as const, cookie: readSessionCookie(c) }
+      if ((await whoProves(c.var.cx, basis)) !== null) {
+        const carried = new URLSearchParams({ ...journey.carried, step_up: '1' })
+        return c.redirect(`${VERIFY_PATH}?${carried}`, 303)
+      }
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
     return showLogin(c, journey, { username, status: 200 })
@@ -100,7 +116,7 @@ export function loginRoutes({
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
-    const messages = messagesFor(journey.ui_locales)
+    const m = await pageMessages(c, journey)
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
     const again = (description: string, status: 403 | 429) => {
@@ -116,17 +132,21 @@ export function loginRoutes({
       password,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      abandons: readSignInCookie(c),
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
-      return again(messages.signIn.tooMany, 429)
+      return again(m('sign_in.too_many'), 429)
     }
-    if (result.outcome === 'refused') return again(messages.signIn.refused, 403)
+    if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
+    if (result.outcome === 'second_factor') {
+      writeSignInCookie(c, result.cookie)
+      const carried = new URLSearchParams(journey.carried).toString()
+      return c.redirect(carried === '' ? VERIFY_PATH : `${VERIFY_PATH}?${carried}`, 303)
+    }
+    deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
-    // Runs behind the answer: a sign-in has few round trips, and this is about another person.
-    const { displaced } = result
-    if (displaced !== null)
-      cx.background(onSessionsEnded(as(cx, { kind: 'user', id: displaced }), displaced))
+    tellDisplaced(cx, result.displaced, onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })
 
@@ -139,21 +159,26 @@ export function loginRoutes({
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
+    const m = await pageMessages(c)
     return c.html(
-      accountPage({
-        email,
-        name,
-        csrf: csrfToken(c),
-        applications,
-        consents,
-        sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
-          id: id_hash,
-          is_this: id_hash === session.id_hash,
-          since: auth_time,
-          address,
-          user_agent,
-        })),
-      }),
+      accountPage(
+        {
+          email,
+          name,
+          csrf: csrfToken(c),
+          applications,
+          security: SECURITY_PATH,
+          consents,
+          sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
+            id: id_hash,
+            is_this: id_hash === session.id_hash,
+            since: auth_time,
+            address,
+            user_agent,
+          })),
+        },
+        m,
+      ),
     )
   })
 
@@ -178,12 +203,13 @@ export function loginRoutes({
     const { return_to, form_targets, carried } = readJourney(c.var.cx, readQuery(c))
     const session = await liveSession(c.var.cx, readSessionCookie(c))
     if (session === undefined) {
-      return return_to === undefined ? c.html(signedOutPage()) : c.redirect(return_to, 303)
+      if (return_to !== undefined) return c.redirect(return_to, 303)
+      return c.html(signedOutPage(null, await pageMessages(c)))
     }
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }))
+    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, await pageMessages(c)))
   })
 
   /** Database round trips: 2, and those of `ended`. */
@@ -206,9 +232,8 @@ export function loginRoutes({
   routes.get('/setup', page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
     if (!(await isSetupLinkGood(c.var.cx, token))) return deadSetupLink(c)
-    return c.html(
-      setupPage({ token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }),
-    )
+    const values = { token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    return c.html(setupPage(values, await pageMessages(c)))
   })
 
   /** Database round trips: 2. */
@@ -219,14 +244,14 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const again = (error: string, status: 400 | 409) =>
-      c.html(
-        setupPage({ token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }),
-        status,
-      )
-    if (emailFault(username) !== null) return again(english.form.emailInvalid, 400)
+    const m = await pageMessages(c)
+    const again = (error: string, status: 400 | 409) => {
+      const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
+      return c.html(setupPage(values, m), status)
+    }
+    if (emailFault(username) !== null) return again(m('form.email_invalid'), 400)
     const fault = passwordFault(password, username)
-    if (fault !== null) return again(english.form.passwordFault(fault), 400)
+    if (fault !== null) return again(m('form.password_fault', { fault }), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,
       email: username,
@@ -235,7 +260,7 @@ export function loginRoutes({
       replaces: readSessionCookie(c),
     })
     if (result.outcome === 'dead') return deadSetupLink(c)
-    if (result.outcome === 'email_taken') return again(english.form.emailTaken, 409)
+    if (result.outcome === 'email_taken') return again(m('form.email_taken'), 409)
     writeSessionCookie(c, result.cookie)
     return c.redirect(HOME, 303)
   })
@@ -246,7 +271,7 @@ export function loginRoutes({
     const link = await passwordLinkState(c.var.cx, token)
     if (link.state !== 'good') return deadPasswordLink(c, link.state)
     const values = { token, email: link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
-    return c.html(recoveryPage(values))
+    return c.html(recoveryPage(values, await pageMessages(c)))
   })
 
   /** Database round trips: 2, and those of `onSessionsEnded`. */
@@ -260,15 +285,16 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const error = english.form.passwordFault(result.fault)
+      const m = await pageMessages(c)
+      const error = m('form.password_fault', { fault: result.fault })
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
-      return c.html(recoveryPage(values), 400)
+      return c.html(recoveryPage(values, m), 400)
     }
     return c.redirect('/recover/done', 303)
   })
 
-  routes.get('/recover/done', page, (c) => c.html(recoveredPage()))
+  routes.get('/recover/done', page, async (c) => c.html(recoveredPage(await pageMessages(c))))
 
   return routes
 }
@@ -279,17 +305,15 @@ function assertAction<const A extends string | undefined>(form: Form, actions: r
   const action = actions.find((one) => one === pressed)
   if (!actions.includes(pressed as A)) {
     throw new OAuthError('invalid_request', {
-      description: english.form.action,
+      description: english('form.action'),
       reason: 'unknown_action',
     })
   }
   return action as A
 }
 
-function deadSetupLink(c: Http): Response | Promise<Response> {
-  const { deadTitle: title, dead: text } = english.setup
-  return deadLink(c, title, text, 'setup_link_dead')
-}
+const deadSetupLink = (c: Http): Promise<Response> =>
+  deadLink(c, 'setup.dead_title', 'setup.dead', 'setup_link_dead')
 
 const DEAD = {
   unknown: 'password_link_unknown',
@@ -297,18 +321,17 @@ const DEAD = {
   expired: 'password_link_expired',
 } as const
 
-function deadPasswordLink(c: Http, state: keyof typeof DEAD): Response | Promise<Response> {
-  const { deadTitle: title, dead } = english.recovery
-  return deadLink(c, title, dead[state], DEAD[state])
-}
+const deadPasswordLink = (c: Http, state: keyof typeof DEAD): Promise<Response> =>
+  deadLink(c, 'recovery.dead_title', `recovery.dead_${state}`, DEAD[state])
 
-function deadLink(
+async function deadLink(
   c: Http,
-  title: string,
-  text: string,
+  title: PlainKey,
+  text: PlainKey,
   reason: Reason,
-): Response | Promise<Response> {
+): Promise<Response> {
   const { cx } = c.var
-  logRefusal(cx, new OAuthError('access_denied', { description: text, reason }))
-  return c.html(errorPage({ title, text, request_id: cx.rid }), 403)
+  logRefusal(cx, new OAuthError('access_denied', { description: english(text), reason }))
+  const m = await pageMessages(c)
+  return c.html(errorPage({ title: m(title), text: m(text), request_id: cx.rid }, m), 403)
 }

@@ -1,13 +1,16 @@
 // A person's way back into an account: a one-time link behind which a new password is set. An
-// operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and hands it over; it proves
-// nothing but that. It is hashed in the table, lives an hour and is used up by the new password
-// alone: opening it changes nothing. Second factors stay as they are.
+// operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and passes it on, or has it
+// mailed and never sees it. It is hashed in the table, lives an hour and is used up by the new
+// password alone: opening it changes nothing. Second factors stay as they are.
 import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import { type Condition, join, type Statement } from '../db/sql.ts'
+import { type Condition, condition, join, type Statement } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { withdrawMails } from '../mail/mail_store.ts'
+import { noteMail } from '../mail/outbox.ts'
+import { sendMails } from './mail/mails.ts'
 import { hashPassword, passwordFault } from './passwords.ts'
 import {
   type AccountLinkRow,
@@ -27,21 +30,35 @@ const LINK_TTL = 3600
 
 export const PASSWORD_RESET_PATH = '/recover/password'
 
+export const passwordLinkInput = z
+  .strictObject({
+    send: z
+      .boolean()
+      .default(false)
+      .describe('whether the link is mailed to the person, and not answered'),
+  })
+  .openapi('PasswordLinkInput')
+
 export const passwordLinkSchema = z
   .object({
-    url: z.string().describe('hand it to the person on a way that nobody else reads'),
+    url: z
+      .string()
+      .nullable()
+      .describe('hand it to the person on a way that nobody else reads; null where it was mailed'),
+    mail_id: z.string().nullable().describe('the mail in the outbox; null where none was noted'),
     expires_at: z.int(),
   })
   .openapi('PasswordLink')
 
 /**
  * Makes a link for a user and answers its URL, this once; links from before are dead. The holder
- * becomes that user, so an actor cannot make one for a user that holds more. Throws Problem
- * not_found, forbidden. Round trips: 1 write.
+ * becomes that user, so an actor cannot make one for a user that holds more, and neither have one
+ * mailed. Throws Problem not_found, forbidden. Round trips: 1 write.
  */
 export async function createPasswordLink(
   cx: Context,
   user_id: string,
+  { send }: { send: boolean } = { send: false },
 ): Promise<z.infer<typeof passwordLinkSchema>> {
   const lacking = lackingOver(cx, user_id)
   const token = randomToken(cx)
@@ -49,6 +66,23 @@ export async function createPasswordLink(
   const purpose = 'password_reset'
   const created_at = cx.now()
   const expires_at = created_at + LINK_TTL
+  const url = `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`
+  const isStored = accountLinkExists(hash)
+  const mail = send
+    ? await noteMail(
+        cx,
+        {
+          kind: 'recovery',
+          values: { link: url, valid_for: LINK_TTL },
+          to: { user_id },
+          locale: null,
+          expires_at,
+          secret_of: hash,
+        },
+        isStored,
+      )
+    : null
+  const mail_id = mail?.id ?? null
   const { made } = await nameLacks(cx, lacking, () =>
     cx.db.write({
       power: demandPower(lacking),
@@ -65,14 +99,26 @@ export async function createPasswordLink(
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
         cx,
-        { type: 'user.reset_started', subject_id: user_id, data: { expires_at } },
-        accountLinkExists(hash),
+        {
+          type: 'user.reset_started',
+          subject_id: user_id,
+          data: { expires_at, ...(mail_id === null ? {} : { mail_id }) },
+        },
+        isStored,
       ),
+      // Their links are dead from now on.
+      older_mails: withdrawMails(
+        cx,
+        condition`user_id = ${user_id} and kind = 'recovery' and secret_of <> ${hash}
+          and ${isStored}`,
+      ),
+      mail: mail?.statements ?? null,
       made: findAccountLink(hash, purpose),
     }),
   )
   if (made.length === 0) throw noSuchUser()
-  return { url: `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`, expires_at }
+  if (send) sendMails(cx)
+  return { url: send ? null : url, mail_id, expires_at }
 }
 
 const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
@@ -141,6 +187,7 @@ export async function resetPassword(
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
+    mails: withdrawMails(cx, condition`secret_of = ${hash} and ${mine}`),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
   })
   if (used.length === 0) {

@@ -1,6 +1,7 @@
 // Identity: people, passwords, browser sessions, login, set-up.
-// Routes: /v1/users and their sessions (here); /login, /account, /logout, /setup, /recover
-// (login_routes.ts); /continue (continue_routes.ts).
+// Routes: /v1/users, their sessions and factors (here); /login, /account, /logout, /setup, /recover
+// (login_routes.ts); /continue (continue_routes.ts). Sign-ins on their way are sign_in/'s, second
+// factors factors/'s, texts and decisions consents/'s.
 // Tables: `user`, `session`, `setup_link` (store.ts), `account_link` (recovery_store.ts).
 // Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
 // csrf.ts the guard of every form.
@@ -20,7 +21,8 @@ import {
   z,
 } from '../api.ts'
 import { emailSchema } from '../email_address.ts'
-import { createPasswordLink, passwordLinkSchema } from './recovery.ts'
+import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
+import { createPasswordLink, passwordLinkInput, passwordLinkSchema } from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
 import {
   endUserSession,
@@ -44,6 +46,10 @@ const byId = z.object({ id: idSchema })
 const bySession = z.object({
   id: idSchema,
   session_id: z.string().regex(/^[A-Za-z0-9_-]{43}$/, 'must be the id of a session'),
+})
+const byFactor = z.object({
+  id: idSchema,
+  factor_id: z.string().regex(/^fac_[0-9a-z]{26}$/, 'must be the id of a factor'),
 })
 
 export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded }): Api {
@@ -124,12 +130,14 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'resetUser',
     at: 'POST /v1/users/{id}/reset',
-    summary: 'Make a one-time link to a new password, good for an hour; it is shown this once',
+    summary:
+      'Make a one-time link to a new password, good for an hour; it is shown this once, or mailed',
     scope: 'users:write',
     params: byId,
+    body: passwordLinkInput,
     answers: { 201: json(passwordLinkSchema, 'the link; links from before are dead') },
-    async run(c, { params }) {
-      const link = await createPasswordLink(c.var.cx, params.id)
+    async run(c, { params, body }) {
+      const link = await createPasswordLink(c.var.cx, params.id, body)
       c.header('Cache-Control', 'no-store')
       return c.json(link, 201)
     },
@@ -172,6 +180,29 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     answers: nothing('the session is over'),
     async run(c, { params }) {
       await endUserSession(c.var.cx, params.id, params.session_id, onSessionsEnded)
+      return c.body(null, 204)
+    },
+  })
+
+  operation(api, {
+    id: 'listUserFactors',
+    at: 'GET /v1/users/{id}/factors',
+    summary: 'The second factors of a user, and how many recovery codes are left',
+    scope: 'users:read',
+    params: byId,
+    answers: { 200: json(factorsSchema, 'the factors') },
+    run: async (c, { params }) => c.json(await listUserFactors(c.var.cx, params.id), 200),
+  })
+
+  operation(api, {
+    id: 'removeUserFactor',
+    at: 'DELETE /v1/users/{id}/factors/{factor_id}',
+    summary: 'Remove a second factor of a user who lost it',
+    scope: 'users:write',
+    params: byFactor,
+    answers: nothing('the factor is gone'),
+    async run(c, { params }) {
+      await removeUserFactor(c.var.cx, params.id, params.factor_id)
       return c.body(null, 204)
     },
   })

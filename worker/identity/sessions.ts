@@ -9,6 +9,7 @@ import { type Condition, condition, type Scalar, type Statement, scalar, sql } f
 import { appendEvent } from '../events.ts'
 import type { Http } from '../http.ts'
 import { readCookie, writeCookie } from '../web/cookies.ts'
+import { deleteSignInsOf } from './sign_in/sign_in_store.ts'
 import {
   deleteEndedSessions,
   deleteSession,
@@ -75,6 +76,10 @@ export function startSession(
     amr: readonly string[]
     user_agent: string
     replaces?: string | undefined
+    /** Epoch seconds; absent: now. */
+    auth_time?: number
+    /** The session starts only where this holds. */
+    when?: Condition
   },
 ): {
   cookie: string
@@ -87,12 +92,12 @@ export function startSession(
   const cookie = randomToken(cx)
   const id_hash = sessionHash(cookie)
   const now = cx.now()
-  const { user_id, password, amr, user_agent } = input
+  const { user_id, password, amr, user_agent, auth_time = now, when } = input
   const replaces = input.replaces === undefined ? null : sessionHash(input.replaces)
   const row = {
     id_hash,
     user_id,
-    auth_time: now,
+    auth_time,
     amr: JSON.stringify(amr),
     created_at: now,
     last_seen_at: now,
@@ -101,8 +106,8 @@ export function startSession(
     sid: randomToken(cx, 16),
   }
   const statements = [
-    insertSession(row, password, replaces),
-    ...(replaces === null ? [] : [deleteSession(replaces)]),
+    insertSession(row, password, replaces, when),
+    ...(replaces === null ? [] : [deleteSession(replaces, sessionExists(id_hash))]),
     appendEvent(
       { ...as(cx, { kind: 'user', id: user_id }), parties: { ...cx.parties, session_id: id_hash } },
       { type: 'session.started', subject_id: user_id, data: { amr } },
@@ -146,15 +151,21 @@ export const endBrowserSession = (
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
 
-/** Ends all sessions of a user, with one event. */
+/** Ends all sessions of a user, and sign-ins on their way, with one event. */
 export const endAllSessions = (cx: Context, user_id: string): readonly Statement[] => [
   appendEvent(cx, { type: 'user.sessions_ended', subject_id: user_id }, userExists(user_id)),
   deleteSessionsOf(user_id),
+  deleteSignInsOf(user_id),
 ]
 
-/** Ends all sessions of a user. `when` makes it depend on earlier statements of the batch. */
-export const endSessionsOf = (user_id: string, when?: Condition): Statement =>
-  deleteSessionsOf(user_id, when)
+/**
+ * Ends all sessions of a user, and sign-ins on their way. `when` makes it depend on earlier
+ * statements of the batch.
+ */
+export const endSessionsOf = (user_id: string, when?: Condition): readonly Statement[] => [
+  deleteSessionsOf(user_id, when),
+  deleteSignInsOf(user_id, when),
+]
 
 /** Deletes sessions that ended by themselves. For the timer. */
 export const deleteOldSessions = (cx: Context): Statement => deleteEndedSessions(cx)

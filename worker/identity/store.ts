@@ -42,6 +42,11 @@ export const findUserById = (id: string | Scalar): Statement<UserRow> =>
 export const findUserByEmailKey = (key: string): Statement<UserRow> =>
   sql`select * from user where email_key = ${key}`
 
+/** The same, and whether a second factor is there. */
+export const findUserToSignIn = (key: string): Statement<UserRow & { has_factor: number }> =>
+  sql`select user.*, exists (select 1 from factor where user_id = user.id) as has_factor
+    from user where email_key = ${key}`
+
 export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow> =>
   sql`select * from user where email_key in (${list(keys)})`
 
@@ -161,13 +166,14 @@ export const listLiveSessions = (cx: Context, user_id: string | Scalar): Stateme
 
 /**
  * Starts a session if the user exists, is not disabled and has this password (its stored hash) at
- * this moment. `replaces` is the hash of the session whose `sid` goes on when it belongs to the
- * same user.
+ * this moment, and `when` holds. `replaces` is the hash of the session whose `sid` goes on when it
+ * belongs to the same user.
  */
 export const insertSession = (
   row: Omit<SessionRow, 'expires_at'>,
   password: string | null,
   replaces: string | null,
+  when: Condition = TRUE,
 ): Statement<never> =>
   sql`insert into session (id_hash, user_id, auth_time, amr, created_at, last_seen_at, expires_at,
       address, user_agent, sid)
@@ -176,6 +182,7 @@ export const insertSession = (
       coalesce((select sid from session where id_hash = ${replaces} and user_id = ${row.user_id}),
         ${row.sid})
     from user where id = ${row.user_id} and status = 'active' and password is ${password}
+      and (${when})
     on conflict (id_hash) do nothing`
 
 /** A condition: the session is stored. */
@@ -185,8 +192,8 @@ export const sessionExists = (id_hash: string): Condition =>
 export const updateSessionSeen = (id_hash: string, now: number): Statement =>
   sql`update session set last_seen_at = ${now} where id_hash = ${id_hash} and last_seen_at < ${now}`
 
-export const deleteSession = (id_hash: string): Statement =>
-  sql`delete from session where id_hash = ${id_hash}`
+export const deleteSession = (id_hash: string, when: Condition): Statement =>
+  sql`delete from session where id_hash = ${id_hash} and (${when})`
 
 export const deleteSessionsOf = (user_id: string, when: Condition = TRUE): Statement =>
   sql`delete from session where user_id = ${user_id} and (${when})`

@@ -30,11 +30,14 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation, unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import { deleteDeliveriesTo } from '../deliveries.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
+import { deleteMailsOf } from '../mail/mail_store.ts'
 import { deleteDecisionsOf } from './consents/consent_store.ts'
+import { deleteFactorsOf } from './factors/factor_store.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
@@ -307,11 +310,14 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       demandOperatorLeft(isGone, over.remains),
       appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
       ...forgetPersonInEvents(id),
-      endSessionsOf(id),
+      ...endSessionsOf(id),
       buryPrincipal(cx, id),
       ...forgetRights(id),
       deleteAccountLinksOf(id),
       deleteDecisionsOf(id),
+      ...deleteFactorsOf(id),
+      deleteMailsOf(id),
+      deleteDeliveriesTo(id),
       deleteUser(id),
     ])
     return unlessRefused(
@@ -375,7 +381,7 @@ export const userChange = (
     ...changedValues(describeUser(current), describeUser(row), changed),
   }),
   updateUser(row),
-  ...(isUsable(row) ? [] : [endSessionsOf(row.id)]),
+  ...(isUsable(row) ? [] : endSessionsOf(row.id)),
 ]
 
 const MEMBERS = [

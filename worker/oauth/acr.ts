@@ -9,8 +9,8 @@ export const ACR_TWO_FACTORS = 'urn:allauth:acr:mfa'
 /** From strong to weak: a sign-in that meets one class meets those after it. */
 export const ACR_VALUES: readonly string[] = [ACR_TWO_FACTORS, ACR_ONE_FACTOR]
 
-/** Classes that a new sign-in can reach. A second factor adds its class here. */
-const REACHED_BY_SIGN_IN: readonly string[] = [ACR_ONE_FACTOR]
+/** Classes that a new sign-in can reach, if the person has what it needs. */
+const REACHED_BY_SIGN_IN: readonly string[] = ACR_VALUES
 
 /** Methods that are a second factor beside a password, or say that there were two. */
 const SECOND_FACTORS = ['otp', 'hwk']

@@ -1,7 +1,7 @@
 // The form with which people sign in. The refusal is one text for every reason: an account that
 // does not exist reads like a wrong password.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import {
   alert,
   csrfField,
@@ -10,6 +10,7 @@ import {
   hiddenFields,
   type Introduction,
   logo,
+  sentence,
   shell,
 } from './shell.ts'
 
@@ -24,33 +25,30 @@ export type LoginValues = {
   client?: Introduction | null
 }
 
-export function loginPage(v: LoginValues, m: Messages = english): Html {
-  const t = m.signIn
+export function loginPage(v: LoginValues, m: Messages): Html {
   const failed = v.error !== undefined
   const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
   // The cursor stands in the next field to type in.
   const hasUsername = v.username !== ''
   const client = v.client ?? null
-  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
-  const [before, after] = t.lead.split('{client}')
   const sender =
     client === null
       ? html``
-      : html`${logo(client)}<p class="lead">${before}<bdi>${client.client_name}</bdi>${after}</p>`
-  const body = html`<h1>${t.title}</h1>
+      : html`${logo(client)}<p class="lead">${sentence(m, 'sign_in.lead', { client: client.client_name })}</p>`
+  const body = html`<h1>${m('sign_in.title')}</h1>
 ${sender}
 ${alert(v.error)}
 <form method="post" action="/login">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="username">${t.email}</label>
+<label for="username">${m('sign_in.email')}</label>
 <input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
-<label for="password">${t.password}</label>
+<label for="password">${m('sign_in.password')}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required${hasUsername ? ' autofocus' : ''}${invalid}>
 <div class="actions">
-<button class="primary" type="submit" name="action" value="login">${t.submit}</button>
+<button class="primary" type="submit" name="action" value="login">${m('sign_in.submit')}</button>
 </div>
 </form>
 ${client === null ? html`` : documents(client, m)}`
-  return shell({ title: t.title, body }, m)
+  return shell({ title: m('sign_in.title'), body }, m)
 }

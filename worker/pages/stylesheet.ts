@@ -108,6 +108,9 @@ input {
   font: inherit;
 }
 input.code { font-size: 1.25rem; letter-spacing: 0.12em; text-transform: uppercase; }
+.qr { display: block; width: 100%; max-width: 14rem; margin: 0 auto 1rem; border-radius: 12px; }
+.key { font: 600 1rem/1.5 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace; }
+.codes { margin: 0; padding: 0.85rem; list-style: none; border: 1px solid var(--line); border-radius: 12px; }
 .user-code {
   margin: 0 0 1rem;
   padding: 0.6rem;

@@ -2,8 +2,8 @@
 // AND TESTS ONLY: one process, one file, fewer promises about the disk than sqld. workerd cannot
 // open files, so `npm run dev` and the tests of the worker need it. Also a program of its own: node
 // worker/entry/hrana/hrana.ts --file .allauth/dev.db --port 8080
-// Files: protocol.ts has the messages, stream.ts carries them out, sql_text.ts finds the statements
-// of a text.
+// Files: protocol.ts has the messages, stream.ts carries them out on the connections of
+// connections.ts, sql_text.ts finds the statements of a text.
 // Owns no table, and leaves the meaning of statements to SQLite.
 
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
@@ -12,14 +12,18 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
+import { Connections } from './connections.ts'
 import { cursorRequest, pipeline } from './protocol.ts'
-import { Connections, errorMessage, Stream } from './stream.ts'
+import { errorMessage, Stream } from './stream.ts'
 
-export interface HranaOptions {
-  file: string
+export interface HranaOptions extends HranaServiceOptions {
   host?: string
   /** 0 for any free one. */
   port?: number
+}
+
+export interface HranaServiceOptions {
+  file: string
   /** When set, requests must carry it as their bearer token. */
   authToken?: string | undefined
   /** Milliseconds after which a silent stream is rolled back. */
@@ -36,12 +40,23 @@ export interface HranaOptions {
   isDurable?: boolean
 }
 
-export interface HranaEndpoint {
-  readonly url: string
+interface Counted {
   /** Pipelines received since the start or the last reset: the number of round trips. */
   requests(): number
   resetRequests(): void
   close(): Promise<void>
+}
+
+export interface HranaEndpoint extends Counted {
+  readonly url: string
+}
+
+/** An endpoint behind a server that has others too. */
+export interface HranaService extends Counted {
+  /** `path`: what follows the address of the endpoint, such as `/v2/pipeline`. */
+  answer(request: IncomingMessage, response: ServerResponse, path: string): void
+  /** Rolls back the streams at rest, and resolves when no request is in work. */
+  settle(): Promise<void>
 }
 
 class HttpRefusal extends Error {
@@ -55,17 +70,15 @@ class HttpRefusal extends Error {
   }
 }
 
-export async function serveHrana({
+export function openHrana({
   file,
-  host = '127.0.0.1',
-  port = 0,
   authToken,
   idleTimeout = 10_000,
   lockTimeout = 5_000,
   maxBodySize = 16 * 1024 * 1024,
   isDurable = true,
   onStatement = () => {},
-}: HranaOptions): Promise<HranaEndpoint> {
+}: HranaServiceOptions): HranaService {
   mkdirSync(dirname(resolve(file)), { recursive: true })
   const connections = new Connections(resolve(file), lockTimeout, isDurable, onStatement)
   const resting = new Map<string, { stream: Stream; timer: NodeJS.Timeout }>()
@@ -138,12 +151,11 @@ export async function serveHrana({
   }
 
   /** The lines of the answer: one, or those of a cursor. */
-  async function answer(request: IncomingMessage): Promise<readonly object[]> {
+  async function linesOf(request: IncomingMessage, path: string): Promise<readonly object[]> {
     // A web page in a browser on this machine can reach a loopback address; it is refused.
     if (request.headers.origin !== undefined) {
       throw new HttpRefusal(403, 'Not for browsers', 'FORBIDDEN')
     }
-    const path = new URL(request.url ?? '/', 'http://local').pathname
     if (request.method === 'GET' && /^\/(v2|v3|health)?$/.test(path)) return [{}]
     const run = path === '/v3/cursor' ? runCursor : /^\/v[23]\/pipeline$/.test(path) && runPipeline
     if (!run) throw new HttpRefusal(404, 'Not found', 'NOT_FOUND')
@@ -154,47 +166,75 @@ export async function serveHrana({
     return run(request)
   }
 
-  const server = createServer((request, response) => {
-    const answered = answer(request)
-    running.add(answered)
-    answered.finally(() => running.delete(answered)).catch(() => undefined)
-    answered.then(
-      (lines) => send(response, 200, lines),
-      (error: unknown) => {
-        // The rest of a refused body is not read, so the connection cannot go on.
-        if (!request.complete) response.setHeader('connection', 'close')
-        const status = error instanceof HttpRefusal ? error.status : 500
-        const code = error instanceof HttpRefusal ? error.code : 'INTERNAL_ERROR'
-        send(response, status, [{ message: errorMessage(error).message, code }])
-      },
-    )
-  })
+  function endResting(): void {
+    for (const { stream, timer } of resting.values()) {
+      clearTimeout(timer)
+      stream.close()
+    }
+    resting.clear()
+  }
+
+  async function settle(): Promise<void> {
+    while (resting.size > 0 || running.size > 0) {
+      endResting()
+      await Promise.allSettled(running)
+    }
+  }
+
+  return {
+    answer(request, response, path) {
+      const answered = linesOf(request, path)
+      running.add(answered)
+      answered.finally(() => running.delete(answered)).catch(() => undefined)
+      answered.then(
+        (lines) => send(response, 200, lines),
+        (error: unknown) => {
+          // The rest of a refused body is not read, so the connection cannot go on.
+          if (!request.complete) response.setHeader('connection', 'close')
+          const status = error instanceof HttpRefusal ? error.status : 500
+          const code = error instanceof HttpRefusal ? error.code : 'INTERNAL_ERROR'
+          send(response, status, [{ message: errorMessage(error).message, code }])
+        },
+      )
+    },
+    requests: () => count,
+    resetRequests() {
+      count = 0
+    },
+    settle,
+    async close() {
+      connections.close() // callers that wait for a lock give up
+      await settle()
+    },
+  }
+}
+
+export async function serveHrana({
+  host = '127.0.0.1',
+  port = 0,
+  ...options
+}: HranaOptions): Promise<HranaEndpoint> {
+  const service = openHrana(options)
+  const server = createServer((request, response) =>
+    service.answer(request, response, new URL(request.url ?? '/', 'http://local').pathname),
+  )
   await new Promise<void>((listening, failed) => {
     server.once('error', failed)
     server.listen(port, host, listening)
-  }).catch((error: unknown) => {
-    connections.close()
+  }).catch(async (error: unknown) => {
+    await service.close()
     throw error
   })
   const { port: bound } = server.address() as AddressInfo
 
   return {
     url: `http://${host.includes(':') ? `[${host}]` : host}:${bound}`,
-    requests: () => count,
-    resetRequests() {
-      count = 0
-    },
+    requests: service.requests,
+    resetRequests: service.resetRequests,
     async close() {
-      connections.close() // callers that wait for a lock give up
       const closed = new Promise((done) => server.close(done))
       server.closeAllConnections()
-      await closed
-      await Promise.allSettled(running)
-      for (const { stream, timer } of resting.values()) {
-        clearTimeout(timer)
-        stream.close()
-      }
-      resting.clear()
+      await Promise.all([service.close(), closed])
     },
   }
 }

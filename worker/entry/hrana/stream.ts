@@ -4,6 +4,13 @@
 
 import Database from 'libsql'
 import {
+  type Connection,
+  type Connections,
+  meetsLock,
+  type Native,
+  prepare,
+} from './connections.ts'
+import {
   type BatchCond,
   type BoundValue,
   encodeValue,
@@ -14,91 +21,12 @@ import {
 } from './protocol.ts'
 import { type ScannedStatement, scanSql } from './sql_text.ts'
 
-type Native = InstanceType<typeof Database>
-
-/** The connections to one file, those in use and those at rest, and the queue for its lock. */
-export class Connections {
-  readonly lockTimeout: number
-  readonly #file: string
-  readonly #synchronous: 'NORMAL' | 'OFF'
-  readonly #idle: Native[] = []
-  readonly #waiting: (() => void)[] = []
-  #isClosed = false
-  /** Called with each text before it runs. */
-  readonly onStatement: (sql: string) => void
-
-  constructor(
-    file: string,
-    lockTimeout: number,
-    isDurable: boolean,
-    onStatement: (sql: string) => void = () => {},
-  ) {
-    this.#file = file
-    this.#synchronous = isDurable ? 'NORMAL' : 'OFF'
-    this.lockTimeout = lockTimeout
-    this.onStatement = onStatement
-    // Kept open: when the last connection of a file goes, SQLite folds and deletes the log.
-    const first = this.acquire()
-    first.exec('PRAGMA journal_mode = WAL')
-    first.prepare('SELECT count(*) FROM sqlite_schema').all([])
-    this.#idle.push(first)
-  }
-
-  acquire(): Native {
-    const idle = this.#idle.pop()
-    if (idle !== undefined) return idle
-    const db = new Database(this.#file, { timeout: 0 })
-    db.exec('PRAGMA foreign_keys = ON')
-    // Development and tests: no fsync for each commit.
-    db.exec(`PRAGMA synchronous = ${this.#synchronous}`)
-    return db
-  }
-
-  /** Takes a connection back; one with any state of its stream is closed instead. */
-  release(db: Native, isAsNew: boolean): void {
-    const isReusable = isAsNew && !this.#isClosed && !db.inTransaction && this.#idle.length < 32
-    if (isReusable) this.#idle.push(db)
-    else db.close()
-    this.lockFreed()
-  }
-
-  lockFreed(): void {
-    this.#waiting.shift()?.()
-  }
-
-  /**
-   * Resolves when this process gives the lock up, or after a moment, in case another process has
-   * it.
-   */
-  lockMayBeFree(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(wake, 10 + Math.random() * 20)
-      const waiting = this.#waiting
-      function wake() {
-        clearTimeout(timer)
-        const i = waiting.indexOf(wake)
-        if (i >= 0) waiting.splice(i, 1)
-        resolve()
-      }
-      waiting.push(wake)
-    })
-  }
-
-  get isClosed(): boolean {
-    return this.#isClosed
-  }
-
-  close(): void {
-    this.#isClosed = true
-    for (const wake of [...this.#waiting]) wake()
-    for (const db of this.#idle.splice(0)) db.close()
-  }
-}
-
 export class Stream {
   readonly #connections: Connections
   readonly #sqls = new Map<number, string>()
-  #db: Native | null
+  /** Taken for the first statement, which tells whether the stream writes. */
+  #connection: Connection | null = null
+  #isClosed = false
   /**
    * True when the connection may carry PRAGMAs, temporary tables or attached files, which its next
    * user would see.
@@ -111,21 +39,21 @@ export class Stream {
 
   constructor(connections: Connections) {
     this.#connections = connections
-    this.#db = connections.acquire()
   }
 
   get isClosed(): boolean {
-    return this.#db === null
+    return this.#isClosed
   }
 
   /** Undoes uncommitted work. */
   close(): void {
-    const db = this.#db
-    this.#db = null
-    if (db === null) return
-    if (db.inTransaction && !this.#isSpoilt) db.exec('ROLLBACK')
-    if (this.#isReadOnly) db.exec('PRAGMA query_only = OFF')
-    this.#connections.release(db, !this.#hasState && !this.#isSpoilt)
+    this.#isClosed = true
+    const connection = this.#connection
+    this.#connection = null
+    if (connection === null) return
+    if (connection.inTransaction && !this.#isSpoilt) connection.native.exec('ROLLBACK')
+    if (this.#isReadOnly && connection.role === 'write') allowWrites(connection)
+    this.#connections.release(connection, !this.#hasState && !this.#isSpoilt)
   }
 
   /** Answers the `response` of the protocol. Throws HranaError. */
@@ -157,13 +85,24 @@ export class Stream {
         this.#sqls.delete(request.sql_id)
         return { type }
       case 'get_autocommit':
-        return { type, is_autocommit: !this.#native().inTransaction }
+        return { type, is_autocommit: !this.#isInTransaction() }
     }
   }
 
-  #native(): Native {
-    if (this.#db === null) throw new HranaError('The stream is closed', 'STREAM_CLOSED')
-    return this.#db
+  #assertOpen(): void {
+    if (this.#isClosed) throw new HranaError('The stream is closed', 'STREAM_CLOSED')
+  }
+
+  #isInTransaction(): boolean {
+    this.#assertOpen()
+    return this.#connection?.inTransaction ?? false
+  }
+
+  /** The connection of the stream, which gets one for this statement when it has none. */
+  #connectionFor(statement: ScannedStatement): Connection {
+    this.#assertOpen()
+    this.#connection ??= this.#connections.acquire(isBeginReadOnly(statement) ? 'read' : 'write')
+    return this.#connection
   }
 
   #sqlOf({ sql, sql_id: id }: { sql?: string | null; sql_id?: number | null }): string {
@@ -224,7 +163,7 @@ export class Stream {
         case 'or':
           return condition.conds.some(holds)
         case 'is_autocommit':
-          return !this.#native().inTransaction
+          return !this.#isInTransaction()
       }
     }
     for (const { condition, stmt } of steps) {
@@ -251,41 +190,43 @@ export class Stream {
   ): Promise<StmtResult> {
     const deadline = performance.now() + this.#connections.lockTimeout
     for (;;) {
-      const db = this.#native()
-      if (this.#isSpoilt) return this.#endSpoilt(db, statement)
-      const wasInTransaction = db.inTransaction
+      const connection = this.#connectionFor(statement)
+      if (this.#isSpoilt) return this.#endSpoilt(connection, statement)
+      const wasInTransaction = connection.inTransaction
       try {
-        return this.#runNow(db, statement, args, wantsRows)
+        return this.#runNow(connection, statement, args, wantsRows)
       } catch (error) {
-        if (!isLockedOut(error)) throw error
+        if (!meetsLock(error)) throw error
         if (wasInTransaction) {
           this.#isSpoilt = true
           throw error
         }
         // A BEGIN goes through exec(), which finishes its statement. Anything else left one open.
         const hadState = this.#hasState
-        if (!isBegin(statement)) this.#replace(db)
+        if (!isBegin(statement)) this.#giveUp(connection)
         const isLate = performance.now() > deadline || this.#connections.isClosed
         if (isLate || hadState !== this.#hasState) throw error
       } finally {
-        if (wasInTransaction && this.#db?.inTransaction === false) this.#leftTransaction(this.#db)
+        const present = this.#connection
+        if (wasInTransaction && present?.inTransaction === false) this.#leftTransaction(present)
       }
       await this.#connections.lockMayBeFree()
     }
   }
 
   #runNow(
-    db: Native,
-    { sql, words }: ScannedStatement,
+    connection: Connection,
+    statement: ScannedStatement,
     args: readonly BoundValue[],
     wantsRows: boolean,
   ): StmtResult {
-    if (isBegin({ words })) {
-      db.exec(sql)
+    const { sql, words } = statement
+    if (isBegin(statement)) {
+      connection.native.exec(sql)
       // The library begins such a transaction and then allows writes in it.
-      if (words.includes('READONLY')) {
+      if (isBeginReadOnly(statement)) {
         this.#isReadOnly = true
-        db.exec('PRAGMA query_only = ON')
+        if (connection.role === 'write') connection.native.exec('PRAGMA query_only = ON')
       }
       return result([], [], 0, null)
     }
@@ -293,56 +234,65 @@ export class Stream {
       this.#hasState = true
     }
     this.#connections.onStatement(sql)
-    const prepared = prepare(db, sql)
-    const before = counters(db)
+    const prepared = connection.prepare(statement, args.length)
+    const before = connection.counters()
     if (!prepared.reader) {
       prepared.run([...args])
-    } else {
-      // Always to the last row: a statement with RETURNING that is left half-way keeps the lock.
-      const columns = prepared.columns()
-      const rows = prepared
-        .safeIntegers(true)
-        .raw(true)
-        .all([...args]) as unknown[][]
-      if (words[0] === 'EXPLAIN') prepared.get([...args])
-      const after = counters(db)
-      return result(
-        columns.map(({ name, type }) => ({ name, decltype: type })),
-        wantsRows ? rows.map((row) => row.map(encodeValue)) : [],
-        after.total === before.total ? 0 : after.changes,
-        after.rowid,
-      )
+      const after = connection.counters()
+      return result([], [], after.total === before.total ? 0 : after.changes, after.rowid)
     }
-    const after = counters(db)
-    return result([], [], after.total === before.total ? 0 : after.changes, after.rowid)
+    // Always to the last row: a statement with RETURNING that is left half-way keeps the lock.
+    const rows = prepared
+      .safeIntegers(true)
+      .raw(true)
+      .all([...args]) as unknown[][]
+    // After the rows: a kept statement learns of a changed table when it runs.
+    const columns = prepared.columns()
+    if (words[0] === 'EXPLAIN') prepared.get([...args])
+    const after = connection.counters()
+    return result(
+      columns.map(({ name, type }) => ({ name, decltype: type })),
+      wantsRows ? rows.map((row) => row.map(encodeValue)) : [],
+      after.total === before.total ? 0 : after.changes,
+      after.rowid,
+    )
   }
 
-  #leftTransaction(db: Native): void {
-    if (this.#isReadOnly) db.exec('PRAGMA query_only = OFF')
+  #leftTransaction(connection: Connection): void {
+    if (this.#isReadOnly) {
+      if (connection.role === 'read' && !this.#hasState) {
+        // The next statement may write, on another connection.
+        this.#connection = null
+        this.#connections.release(connection, true)
+      } else {
+        allowWrites(connection)
+      }
+    }
     this.#isReadOnly = false
     this.#connections.lockFreed()
   }
 
-  #endSpoilt(db: Native, { words }: ScannedStatement): StmtResult {
+  #endSpoilt(connection: Connection, { words }: ScannedStatement): StmtResult {
     if (words[0] !== 'ROLLBACK') {
       throw new HranaError('SQLite error: database is locked; roll back', 'SQLITE_BUSY')
     }
-    this.#replace(db)
+    this.#giveUp(connection)
     this.#connections.lockFreed()
     return result([], [], 0, null)
   }
 
-  /** A fresh connection in place of one that the library left in disorder. */
-  #replace(db: Native): void {
-    db.close()
-    this.#db = this.#connections.acquire()
+  /** Closes a connection that the library left in disorder; the next statement takes another. */
+  #giveUp(connection: Connection): void {
+    connection.close()
+    this.#connection = null
     this.#hasState = false
     this.#isSpoilt = false
     this.#isReadOnly = false
   }
 
-  #describe({ sql, parameters, words }: ScannedStatement): object {
-    const db = this.#native()
+  #describe(statement: ScannedStatement): object {
+    const { sql, parameters, words } = statement
+    const { native: db } = this.#connectionFor(statement)
     this.#connections.onStatement(sql)
     const prepared = prepare(db, sql)
     const isExplain = words[0] === 'EXPLAIN'
@@ -403,34 +353,10 @@ function isBegin({ words }: { words: readonly string[] }): boolean {
   return words[0] === 'BEGIN'
 }
 
-function prepare(db: Native, sql: string) {
-  try {
-    return db.prepare<unknown[]>(sql)
-  } catch (error) {
-    if (isLockedOut(error)) throw error
-    const message = error instanceof Error ? error.message : String(error)
-    throw new HranaError(`SQL input error: ${message}`, 'SQL_INPUT_ERROR')
-  }
-}
+const isBeginReadOnly = (statement: ScannedStatement) =>
+  isBegin(statement) && statement.words.includes('READONLY')
 
-/**
- * The question of `counters`, prepared once for each connection: it is asked around each statement.
- */
-const COUNTERS = new WeakMap<Native, ReturnType<typeof prepareCounters>>()
-
-const prepareCounters = (db: Native) =>
-  db
-    .prepare<unknown[]>('SELECT changes(), total_changes(), last_insert_rowid()')
-    .safeIntegers(true)
-    .raw(true)
-
-function counters(db: Native): { changes: number; total: number; rowid: string | null } {
-  const prepared = COUNTERS.get(db) ?? prepareCounters(db)
-  COUNTERS.set(db, prepared)
-  const [row] = prepared.all([]) as bigint[][]
-  const [changes = 0n, total = 0n, rowid] = row ?? []
-  return { changes: Number(changes), total: Number(total), rowid: rowid?.toString() ?? null }
-}
+const allowWrites = ({ native }: Connection) => native.exec('PRAGMA query_only = OFF')
 
 function argumentsOf(stmt: Stmt, parameters: readonly (string | null)[]): BoundValue[] {
   if (stmt.named_args.length === 0) return stmt.args
@@ -444,10 +370,6 @@ function argumentsOf(stmt: Stmt, parameters: readonly (string | null)[]): BoundV
   return parameters.map((name) =>
     name === null ? null : (named.get(name) ?? named.get(name.slice(1)) ?? null),
   )
-}
-
-function isLockedOut(error: unknown): boolean {
-  return error instanceof Database.SqliteError && /^SQLITE_(BUSY|LOCKED|PROTOCOL)/.test(error.code)
 }
 
 /** An error in the form of sqld: the base code, with the sentence of SQLite. */

@@ -44,6 +44,7 @@ import {
   amrOf,
   decide,
   isExpected,
+  type NextStep,
   type Situation,
   silentRequirement,
   toAllow,
@@ -242,18 +243,18 @@ async function tellClient(
 async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
   const decision = decide(cx, situation)
   if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
-  return askPerson(cx, situation, decision.step)
+  return askPerson(cx, situation, decision)
 }
 
 /** The page of a step at which the person has to do something. At most one round trip. */
 async function askPerson(
   cx: Context,
   situation: Situation,
-  step: keyof typeof PAGES,
+  decision: Exclude<NextStep, { step: 'issue' }>,
 ): Promise<Outcome | null> {
   const reference = await storeRequest(cx, situation)
   if (reference === null) return null
-  return { to: 'page', path: PAGES[step](cx, situation.request, reference) }
+  return { to: 'page', path: pathOfStep(cx, situation.request, reference, decision) }
 }
 
 /**
@@ -333,23 +334,34 @@ export function loginPath(
   cx: Context,
   { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
   reference: string,
+  { step_up }: { step_up: boolean } = { step_up: false },
 ): string {
   const form_target = formTargetOf(redirect_uri)
   const parameters = new URLSearchParams({
     return_to: pathOf(client_id, reference),
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
+    ...(step_up ? { step_up: '1' } : {}),
     ...(login_hint === undefined ? {} : { login_hint }),
     ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })
   return `/login?${parameters}`
 }
 
-const PAGES = {
-  login: loginPath,
-  requirement: requirementPath,
-  consent: (_cx: Context, _request: AuthorizationRequest, reference: string) =>
-    consentPath(reference),
+function pathOfStep(
+  cx: Context,
+  request: AuthorizationRequest,
+  reference: string,
+  decision: Exclude<NextStep, { step: 'issue' }>,
+): string {
+  switch (decision.step) {
+    case 'login':
+      return loginPath(cx, request, reference, decision)
+    case 'requirement':
+      return requirementPath(cx, request, reference)
+    case 'consent':
+      return consentPath(reference)
+  }
 }
 
 /**
@@ -430,7 +442,7 @@ export async function issueCode(
   if (answers.code.length === 1) return outcome
   if (firstRequirement(answers.lacking) === null) return null
   if (request.prompt.includes('none')) throw silentRequirement()
-  return askPerson(cx, situation, 'requirement')
+  return askPerson(cx, situation, { step: 'requirement' })
 }
 
 function rememberAllowed(

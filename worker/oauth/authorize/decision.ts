@@ -48,7 +48,8 @@ export type Situation = {
 }
 
 export type NextStep =
-  | { step: 'login' }
+  /** `step_up`: nothing but a second factor is missing. */
+  | { step: 'login'; step_up: boolean }
   | { step: 'requirement' }
   | ({ step: 'consent' } & Allowance)
   | ({ step: 'issue' } & Allowance)
@@ -92,7 +93,8 @@ export function decide(cx: Context, situation: Situation): NextStep {
       )
     }
     if (silent) throw refuse('login_required', 'the person has to sign in anew', 'silent_acr')
-    return { step: 'login' }
+    const step_up = session !== undefined && !other && !mustSignInAgain(cx, situation, session)
+    return { step: 'login', step_up }
   }
   if (firstRequirement(situation.lacking) !== null) {
     if (silent) throw silentRequirement()

@@ -1,7 +1,8 @@
 // The page between a sign-in and the place where the person wanted to go: it asks for one missing
 // thing at a time. Each form sends back the way onward as it came, and each page has the way out.
 import { html } from 'hono/html'
-import { english, type Messages } from '../messages.ts'
+import type { Messages } from '../../messages/messages.ts'
+import type { PROFILE_FIELDS } from '../../settings.ts'
 import { alert, csrfField, type Html, hiddenFields, person, shell } from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
@@ -20,24 +21,23 @@ export type TextQuestion = ContinueValues &
     standing: 'none' | 'accepted' | 'outdated' | 'withdrawn'
   }
 
-export function textQuestionPage(v: TextQuestion, m: Messages = english): Html {
-  const t = m.missing
+export function textQuestionPage(v: TextQuestion, m: Messages): Html {
   return frame(
     {
       ...v,
       title: v.title,
       heading: html`<h1 lang="${v.locale}" dir="auto">${v.title}</h1>`,
-      lead: v.standing === 'none' ? t.consentLead : t.consentAgainLead,
+      lead: v.standing === 'none' ? m('missing.consent_lead') : m('missing.consent_again_lead'),
       body: consentText(v, m),
-      submit: html`<button class="primary" type="submit" name="action" value="accept">${t.accept}</button>`,
-      out: t.decline,
+      submit: html`<button class="primary" type="submit" name="action" value="accept">${m('missing.accept')}</button>`,
+      out: m('missing.decline'),
     },
     m,
   )
 }
 
 /** Names of fields that can be asked, as the texts have them. */
-export type AskedField = keyof Messages['missing']['fields']
+export type AskedField = (typeof PROFILE_FIELDS)[number]
 
 const TYPES: Partial<Record<AskedField, { type: string; autocomplete: string }>> = {
   name: { type: 'text', autocomplete: 'name' },
@@ -54,29 +54,30 @@ export type ProfileQuestion = ContinueValues & {
   fields: readonly { name: AskedField; value: string; isFaulty: boolean }[]
 }
 
-export function profileQuestionPage(v: ProfileQuestion, m: Messages = english): Html {
-  const t = m.missing
+export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
   const fields = v.fields.map(({ name, value, isFaulty }, i) => {
     const { type, autocomplete } = TYPES[name] ?? { type: 'text', autocomplete: 'off' }
     const hint =
-      name === 'phone_number' ? html`<p class="hint" id="${name}-hint">${t.phoneHint}</p>` : html``
+      name === 'phone_number'
+        ? html`<p class="hint" id="${name}-hint">${m('missing.phone_hint')}</p>`
+        : html``
     const about = [name === 'phone_number' ? `${name}-hint` : '', isFaulty ? 'alert' : '']
       .filter((one) => one !== '')
       .join(' ')
-    return html`<label for="${name}">${t.fields[name]}</label>
+    return html`<label for="${name}">${m(`field.${name}`)}</label>
 <input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${i === 0 ? html` autofocus` : html``}>
 ${hint}`
   })
   return frame(
     {
       ...v,
-      title: t.profileTitle,
-      heading: html`<h1>${t.profileTitle}</h1>`,
-      lead: t.profileLead,
+      title: m('missing.profile_title'),
+      heading: html`<h1>${m('missing.profile_title')}</h1>`,
+      lead: m('missing.profile_lead'),
       body: html``,
       fields: html`${fields}`,
-      submit: html`<button class="primary" type="submit" name="action" value="save">${t.save}</button>`,
-      out: t.signOut,
+      submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
+      out: m('missing.sign_out'),
     },
     m,
   )
@@ -84,24 +85,23 @@ ${hint}`
 
 export type PasswordQuestion = ContinueValues & { password_min: number }
 
-export function passwordQuestionPage(v: PasswordQuestion, m: Messages = english): Html {
-  const t = m.missing
+export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   const about = v.error === undefined ? '' : ' alert'
   return frame(
     {
       ...v,
-      title: t.passwordTitle,
-      heading: html`<h1>${t.passwordTitle}</h1>`,
-      lead: t.passwordLead,
+      title: m('missing.password_title'),
+      heading: html`<h1>${m('missing.password_title')}</h1>`,
+      lead: m('missing.password_lead'),
       body: html``,
       fields: html`<input type="hidden" name="username" value="${v.email}" autocomplete="username">
-<label for="password">${t.presentPassword}</label>
+<label for="password">${m('missing.present_password')}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus>
-<label for="new_password">${t.newPassword}</label>
+<label for="new_password">${m('missing.new_password')}</label>
 <input id="new_password" name="new_password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${about}" required>
-<p class="hint" id="password-hint">${m.recovery.hint(v.password_min)}</p>`,
-      submit: html`<button class="primary" type="submit" name="action" value="save">${t.save}</button>`,
-      out: t.signOut,
+<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>`,
+      submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
+      out: m('missing.sign_out'),
     },
     m,
   )
@@ -121,7 +121,7 @@ function frame(
 ): Html {
   const body = html`${v.heading}
 <p class="lead">${v.lead}</p>
-${person({ label: m.account.signedInAs, email: v.email })}
+${person({ label: m('account.signed_in_as'), email: v.email })}
 ${alert(v.error)}
 ${v.body}
 <form method="post" action="/continue">

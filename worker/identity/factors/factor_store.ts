@@ -1,0 +1,107 @@
+// The tables `factor` and `recovery_code`. Statements, no rules.
+import type { Context } from '../../context.ts'
+import { factor, recovery_code } from '../../db/schema.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  sql,
+} from '../../db/sql.ts'
+import { userExists } from '../store.ts'
+
+export type FactorRow = typeof factor.$inferSelect
+export type RecoveryCodeRow = typeof recovery_code.$inferSelect
+
+// --- factor -----------------------------------------------------------------------------------
+
+export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
+  sql`select * from factor where user_id = ${user_id} order by created_at, id`
+
+/** A condition: the person has a second factor. */
+export const hasFactor = (user_id: string): Condition =>
+  condition`exists (select 1 from factor where user_id = ${user_id})`
+
+/** Inserts the factor of a person who is there, where the condition holds. */
+export const insertFactor = (row: FactorRow, when: Condition): Statement =>
+  insertWhere(
+    factor,
+    row,
+    condition`${userExists(row.user_id)} and (${when})`,
+    sql`on conflict (id) do nothing`,
+  )
+
+/** A condition: this request made the factor. */
+export const factorIsNew = (cx: Context, id: string): Condition =>
+  condition`exists (select 1 from factor where id = ${id} and made_by = ${cx.rid})`
+
+/** Uses a code of this time step, if neither it nor a later one was used and `when` holds. */
+export const useStep = (
+  cx: Context,
+  { id, user_id }: Pick<FactorRow, 'id' | 'user_id'>,
+  step: number,
+  when: Condition,
+): Statement<{ id: string }> =>
+  sql`update factor set last_step = ${step}, used_by = ${cx.rid}, last_used_at = ${cx.now()}
+    where id = ${id} and user_id = ${user_id} and (used_by = ${cx.rid}
+      or (last_step < ${step} and (${when})))
+    returning id`
+
+/** A condition: this request used the factor. */
+export const factorIsUsed = (cx: Context, id: string): Condition =>
+  condition`exists (select 1 from factor where id = ${id} and used_by = ${cx.rid})`
+
+export const deleteFactor = (user_id: string, id: string): Statement<{ id: string }> =>
+  sql`delete from factor where user_id = ${user_id} and id = ${id} returning id`
+
+/** A condition: the person has this factor. */
+export const factorExists = (user_id: string, id: string): Condition =>
+  condition`exists (select 1 from factor where user_id = ${user_id} and id = ${id})`
+
+// --- recovery_code ----------------------------------------------------------------------------
+
+/** The code, if it is the person's and was not used. */
+export const findRecoveryCode = (
+  user_id: string | Scalar,
+  hash: string,
+): Statement<RecoveryCodeRow> =>
+  sql`select * from recovery_code
+    where user_id = ${user_id} and hash = ${hash} and used_by is null`
+
+/** How many codes of the person are left. */
+export const countRecoveryCodes = (user_id: string | Scalar): Statement<{ left: number }> =>
+  sql`select count(*) as left from recovery_code where user_id = ${user_id} and used_by is null`
+
+export const insertRecoveryCode = (row: RecoveryCodeRow, when: Condition): Statement =>
+  insertWhere(recovery_code, row, when, sql`on conflict (hash) do nothing`)
+
+/** Uses the code, if nobody has and `when` holds; the same request may repeat it. */
+export const consumeRecoveryCode = (
+  cx: Context,
+  { user_id, hash }: Pick<RecoveryCodeRow, 'user_id' | 'hash'>,
+  when: Condition,
+): Statement<{ hash: string }> =>
+  sql`update recovery_code set used_by = ${cx.rid}, used_at = ${cx.now()}
+    where hash = ${hash} and user_id = ${user_id} and (used_by = ${cx.rid}
+      or (used_by is null and (${when})))
+    returning hash`
+
+/** A condition: this request used the code. */
+export const recoveryCodeIsMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from recovery_code where hash = ${hash} and used_by = ${cx.rid})`
+
+/** Deletes the codes of the person, but for those of this request, where the condition holds. */
+export const deleteRecoveryCodes = (cx: Context, user_id: string, when: Condition): Statement =>
+  sql`delete from recovery_code
+    where user_id = ${user_id} and made_by <> ${cx.rid} and (${when})`
+
+// --- both -------------------------------------------------------------------------------------
+
+export const deleteFactorsOf = (user_id: string): readonly Statement[] => [
+  sql`delete from factor where user_id = ${user_id}`,
+  sql`delete from recovery_code where user_id = ${user_id}`,
+]
+
+/** Deletes every recovery code, since one may have been used after the moment of a backup. */
+export const deleteAllRecoveryCodes = (): Statement => sql`delete from recovery_code`

@@ -1,0 +1,209 @@
+// Second factors of the person who is signed in: adding an authenticator app, removing one, and
+// recovery codes. All of it needs a sign-in of the last minutes, with the second factor where there
+// is one: an open browser alone takes nothing away and adds nothing. The key of an app is stored
+// when its first code was right; until then it travels sealed in the form.
+// Owns the tables `factor` and `recovery_code` (factor_store.ts). Leaves signing in to sign_in/.
+import { as, type Context } from '../../context.ts'
+import {
+  decodeBase64url,
+  encodeBase64url,
+  randomId,
+  seal,
+  UnsealError,
+  unseal,
+} from '../../crypto.ts'
+import { condition, join, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import { parseJsonObject } from '../../http.ts'
+import { loadSettings } from '../../settings.ts'
+import { type Requirement, requirementsOf } from '../requirements.ts'
+import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
+import { sessionExists } from '../store.ts'
+import {
+  countRecoveryCodes,
+  deleteFactor,
+  deleteRecoveryCodes,
+  type FactorRow,
+  factorExists,
+  factorIsNew,
+  hasFactor,
+  insertFactor,
+  listFactors,
+} from './factor_store.ts'
+import { makeRecoveryCodes } from './recovery_codes.ts'
+import { sealFactor } from './sealed_factors.ts'
+import { keyUri, qrMatrix, readCode, SECRET_BYTES, stepOf, typedSecret } from './totp.ts'
+
+/** Seconds after a sign-in in which factors may be changed. */
+const FRESH = 600
+/** Seconds for which a key waits for its first code. */
+const SETUP_TTL = 900
+/** Factors of one person. */
+const FACTORS_MAX = 10
+
+/** The person to whom a key was offered, which its sealed form is bound to. */
+const contextOfSetup = (user_id: string): string => `authenticator app:${user_id}`
+
+export type OwnFactors = {
+  session: LiveSession
+  factors: readonly FactorRow[]
+  codes_left: number
+  lacking: readonly Requirement[]
+  /** The person proved the password, and the second factor if there is one, just now. */
+  isFresh: boolean
+}
+
+/**
+ * The person's factors, and what the person lacks; null for a browser that is not signed in. One
+ * round trip.
+ */
+export async function readOwnFactors(
+  cx: Context,
+  cookie: string | undefined,
+): Promise<OwnFactors | null> {
+  if (cookie === undefined) return null
+  const user = userOf(cx, cookie)
+  const {
+    session: [session],
+    factors,
+    codes: [codes],
+    lacking,
+  } = await cx.db.read({
+    session: findSession(cx, cookie),
+    factors: listFactors(user),
+    codes: countRecoveryCodes(user),
+    lacking: requirementsOf(cx, user),
+  })
+  noteSession(cx, session)
+  if (session === undefined) return null
+  const amr: string[] = JSON.parse(session.amr)
+  const isFresh =
+    session.auth_time > cx.now() - FRESH && (factors.length === 0 || amr.includes('mfa'))
+  return { session, factors, codes_left: codes?.left ?? 0, lacking, isFresh }
+}
+
+export type NewApp = { setup: string; key: string; qr: ReturnType<typeof qrMatrix> }
+
+/** A new key for an app, which counts once its first code is right. No round trip when warm. */
+export async function offerApp(cx: Context, { user_id, user_email }: LiveSession): Promise<NewApp> {
+  const secret = cx.random(SECRET_BYTES)
+  const offer = {
+    id: randomId(cx, 'fac'),
+    secret: encodeBase64url(secret),
+    expires_at: cx.now() + SETUP_TTL,
+  }
+  const setup = await seal(cx, contextOfSetup(user_id), JSON.stringify(offer), 'seal tokens')
+  return show(cx, user_email, secret, setup)
+}
+
+async function show(cx: Context, email: string, secret: Uint8Array, setup: string) {
+  const { service_name } = await loadSettings(cx)
+  const service = service_name === '' ? new URL(cx.config.issuer).host : service_name
+  return { setup, key: typedSecret(secret), qr: qrMatrix(keyUri(service, email, secret)) }
+}
+
+export type AppAdded =
+  /** `codes`: new recovery codes, with the first factor; else null. */
+  | { outcome: 'added'; codes: string[] | null }
+  | { outcome: 'refused'; app: NewApp }
+  | { outcome: 'expired' }
+
+/** Adds the app whose key was offered, by its first code. One write. */
+export async function addApp(
+  cx: Context,
+  { session, factors }: OwnFactors,
+  input: { setup: string; code: string; name: string },
+): Promise<AppAdded> {
+  const { user_id, user_email } = session
+  const offer = await openSetup(cx, user_id, input.setup)
+  if (offer === null || factors.length >= FACTORS_MAX) return { outcome: 'expired' }
+  const { id, secret } = offer
+  const code = readCode(input.code)
+  const step = code === null ? null : stepOf(secret, code, cx.now(), 0)
+  if (step === null) {
+    return { outcome: 'refused', app: await show(cx, user_email, secret, input.setup) }
+  }
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const isNew = factorIsNew(cx, id)
+  const isFirst = factors.length === 0
+  const { codes, making } = makeRecoveryCodes(acting, user_id, isNew)
+  const { made } = await cx.db.write({
+    // The session is looked at again: one that was just ended adds no lasting way in.
+    factor: insertFactor(
+      {
+        id,
+        user_id,
+        kind: 'totp',
+        name: input.name,
+        secret: await sealFactor(cx, id, secret),
+        last_step: step,
+        used_by: null,
+        made_by: cx.rid,
+        created_at: cx.now(),
+        last_used_at: null,
+      },
+      sessionExists(session.id_hash),
+    ),
+    event: appendEvent(
+      acting,
+      { type: 'factor.added', subject_id: user_id, data: { factor: id, kind: 'totp' } },
+      isNew,
+    ),
+    codes: isFirst ? making : [],
+    made: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
+  })
+  if (made.length === 0) return { outcome: 'expired' }
+  return { outcome: 'added', codes: isFirst ? codes : null }
+}
+
+async function openSetup(cx: Context, user_id: string, setup: string) {
+  let text: string
+  try {
+    text = await unseal(cx, contextOfSetup(user_id), setup, 'seal tokens')
+  } catch (error) {
+    if (error instanceof UnsealError) return null
+    throw error
+  }
+  const offer = parseJsonObject(text)
+  const secret = decodeBase64url(String(offer?.['secret']))
+  if (offer === null || secret === null || Number(offer['expires_at']) <= cx.now()) return null
+  return { id: String(offer['id']), secret }
+}
+
+/** Removes one of the person's factors; with the last one the recovery codes go. One write. */
+export async function removeOwnFactor(
+  cx: Context,
+  { session }: OwnFactors,
+  id: string,
+): Promise<void> {
+  const { user_id } = session
+  await cx.db.write(factorRemoval(as(cx, { kind: 'user', id: user_id }), user_id, id))
+}
+
+/** The statements that remove a factor, with its event. */
+export const factorRemoval = (cx: Context, user_id: string, id: string) => [
+  appendEvent(
+    cx,
+    { type: 'factor.removed', subject_id: user_id, data: { factor: id } },
+    factorExists(user_id, id),
+  ),
+  deleteFactor(user_id, id),
+  deleteRecoveryCodes(cx, user_id, condition`not ${hasFactor(user_id)}`),
+]
+
+/** New recovery codes in the place of all others. One write. */
+export async function renewRecoveryCodes(
+  cx: Context,
+  { session }: OwnFactors,
+): Promise<string[] | null> {
+  const { user_id } = session
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const when = join([hasFactor(user_id), sessionExists(session.id_hash)], ' and ')
+  const { codes, making } = makeRecoveryCodes(acting, user_id, when)
+  const { made } = await cx.db.write({
+    making,
+    made: sql<{ n: number }>`select count(*) as n from recovery_code
+      where user_id = ${user_id} and made_by = ${cx.rid}`,
+  })
+  return made[0]?.n === codes.length ? codes : null
+}

@@ -1,0 +1,142 @@
+// Pages /account/security: a person's second factors and recovery codes. Plain forms.
+import { Hono } from 'hono'
+import { isLegible } from '../../api/legible_text.ts'
+import { OAuthError } from '../../errors.ts'
+import { type Env, type Http, readForm } from '../../http.ts'
+import { english } from '../../messages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
+import { page } from '../../pages/page_headers.ts'
+import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/security_page.ts'
+import { logRefusal } from '../../refusal_log.ts'
+import { assertCsrf, csrfToken } from '../csrf.ts'
+import { continuePath, firstRequirement } from '../requirements.ts'
+import { readSessionCookie } from '../sessions.ts'
+import {
+  addApp,
+  type NewApp,
+  offerApp,
+  readOwnFactors,
+  removeOwnFactor,
+  renewRecoveryCodes,
+} from './own_factors.ts'
+
+export const SECURITY_PATH = '/account/security'
+const ADD = `${SECURITY_PATH}/add`
+const NAME_MAX = 60
+
+export function ownFactorsRoutes(): Hono<Env> {
+  const routes = new Hono<Env>()
+
+  /** Database round trips: 1. */
+  routes.get(SECURITY_PATH, page, async (c) => {
+    const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
+    if (own === null) return signInFirst(c, SECURITY_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
+    return c.html(
+      securityPage(
+        {
+          email: own.session.user_email,
+          csrf: csrfToken(c),
+          factors: own.factors,
+          codes_left: own.codes_left,
+        },
+        await pageMessages(c),
+      ),
+    )
+  })
+
+  /** Database round trips: 2. */
+  routes.post(SECURITY_PATH, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    const action = form.get('action')
+    const own = await readOwnFactors(cx, readSessionCookie(c))
+    if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
+    if (action === 'remove') {
+      await removeOwnFactor(cx, own, form.get('factor') ?? '')
+      return c.redirect(SECURITY_PATH, 303)
+    }
+    if (action !== 'codes') throw unknownAction()
+    const codes = await renewRecoveryCodes(cx, own)
+    return codes === null
+      ? c.redirect(SECURITY_PATH, 303)
+      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
+  })
+
+  /** Database round trips: 1. */
+  routes.get(ADD, page, async (c) => {
+    const { cx } = c.var
+    const own = await readOwnFactors(cx, readSessionCookie(c))
+    if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
+    return offer(
+      c,
+      await offerApp(cx, own.session),
+      (await pageMessages(c))('security.default_name'),
+      200,
+    )
+  })
+
+  /** Database round trips: 2. */
+  routes.post(ADD, page, async (c) => {
+    const { cx } = c.var
+    const m = await pageMessages(c)
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
+    const own = await readOwnFactors(cx, readSessionCookie(c))
+    if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
+    const name = form.get('name')?.trim() || m('security.default_name')
+    const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
+    if ([...name].length > NAME_MAX || !isLegible(name)) {
+      // A key is shown again only with the code that it was checked with, so a new one is offered.
+      return offer(
+        c,
+        await offerApp(cx, own.session),
+        m('security.default_name'),
+        400,
+        m('security.name_refused'),
+      )
+    }
+    const added = await addApp(cx, own, input)
+    if (added.outcome === 'added') {
+      return added.codes === null
+        ? c.redirect(SECURITY_PATH, 303)
+        : c.html(recoveryCodesPage({ codes: added.codes }, m))
+    }
+    const refusal = new OAuthError('access_denied', {
+      description: added.outcome === 'refused' ? m('security.refused') : m('security.expired'),
+      reason: added.outcome === 'refused' ? 'factor_code_wrong' : 'factor_setup_expired',
+    })
+    logRefusal(cx, refusal)
+    const app = added.outcome === 'refused' ? added.app : await offerApp(cx, own.session)
+    return offer(c, app, name, 400, refusal.description)
+  })
+
+  return routes
+}
+
+const offer = async (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
+  c.html(
+    newAppPage(
+      { ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) },
+      await pageMessages(c),
+    ),
+    status,
+  )
+
+/** The person comes back to where the sign-in was missing; a form that was sent is sent anew. */
+const signInFirst = (c: Http, return_to: string) =>
+  c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
+
+/** To the page that asks for what is missing, and then back. */
+const askFirst = (c: Http, return_to: string) => c.redirect(continuePath(c.var.cx, return_to), 303)
+
+const unknownAction = () =>
+  new OAuthError('invalid_request', {
+    description: english('form.action'),
+    reason: 'unknown_action',
+  })

@@ -1,0 +1,149 @@
+// Sign-ins on their way, of which a session is the end. One begins when the first factor is proven,
+// has a row and a cookie of its own, and is no session at any door. Every method ends in `advance`,
+// and only when nothing is missing does that start the session, with all methods.
+// Files: second_factor.ts proves the second factor, second_factor_routes.ts has its page.
+// Owns the table `sign_in` (sign_in_store.ts). Leaves factors to factors/, and passwords to
+// login.ts.
+import type { Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import { type Condition, join, type Statement, sql } from '../../db/sql.ts'
+import type { Http } from '../../http.ts'
+import { readCookie, writeCookie } from '../../web/cookies.ts'
+import { type LiveSession, startSession } from '../sessions.ts'
+import { sessionExists } from '../store.ts'
+import { deleteSignIn, insertSignIn, type OpenSignIn, signInIsOpen } from './sign_in_store.ts'
+
+/** Authentication methods (RFC 8176); `mfa` is among them as soon as two factors are. */
+export type Methods = readonly string[]
+
+const COOKIE = 'sign_in'
+/** Seconds for the second factor, and for finding the phone that has it. */
+const TTL = 600
+
+export function readSignInCookie(c: Http): string | undefined {
+  const value = readCookie(c, COOKIE)
+  return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined
+}
+
+export const writeSignInCookie = (c: Http, cookie: string): void => writeCookie(c, COOKIE, cookie)
+
+export const deleteSignInCookie = (c: Http): void => {
+  if (readCookie(c, COOKIE) !== undefined) writeCookie(c, COOKIE, '', 0)
+}
+
+export const signInHash = (cookie: string): string => sha256(`sign-in ${cookie}`)
+
+export const methodsOf = ({ methods }: { methods: string }): Methods => JSON.parse(methods)
+
+/** The methods after one more. A second one of another kind makes them several factors. */
+export function withMethod(methods: Methods, method: string): Methods {
+  const all = new Set([...methods, method])
+  if (all.size > 1) all.add('mfa')
+  return [...all]
+}
+
+/** Whether a person who has second factors has yet to prove one. */
+export const lacksFactor = (methods: Methods, hasSecond: boolean): boolean =>
+  hasSecond && !methods.includes('mfa')
+
+/**
+ * Begins a sign-in in the place of the one that the browser has on its way. The last statement
+ * answers a row if it was stored: not when the person was disabled, or has another password by now.
+ */
+export function beginSignIn(
+  cx: Context,
+  input: {
+    user_id: string
+    password: string | null
+    methods: Methods
+    replaces?: string | undefined
+  },
+): {
+  cookie: string
+  id_hash: string
+  statements: readonly Statement[]
+  begun: Statement<unknown>
+} {
+  const cookie = randomToken(cx)
+  const id_hash = signInHash(cookie)
+  const { user_id, password, methods, replaces } = input
+  const row = {
+    id_hash,
+    user_id,
+    password,
+    methods: JSON.stringify(methods),
+    created_at: cx.now(),
+    expires_at: cx.now() + TTL,
+  }
+  return {
+    cookie,
+    id_hash,
+    statements: [
+      ...(replaces === undefined ? [] : [deleteSignIn(signInHash(replaces))]),
+      insertSignIn(row),
+    ],
+    begun: sql`select id_hash from sign_in where id_hash = ${id_hash}`,
+  }
+}
+
+/** A sign-in on its way, or a session that shall be stronger: a further method is added to it. */
+export type Provable = {
+  user_id: string
+  /** The stored hash under which the session starts. */
+  password: string | null
+  methods: Methods
+  /** Epoch seconds, where a sign-in of before goes on; absent: now. */
+  auth_time?: number
+  /** It neither ended nor was spent. */
+  isOpen: Condition
+  /** Spends it where the condition holds. */
+  spend(when: Condition): readonly Statement[]
+}
+
+export const ofSignIn = (cx: Context, row: OpenSignIn): Provable => ({
+  user_id: row.user_id,
+  password: row.password,
+  methods: methodsOf(row),
+  isOpen: signInIsOpen(cx, row.id_hash),
+  spend: (when) => [deleteSignIn(row.id_hash, when)],
+})
+
+/** The session keeps its time of sign-in, which tells other applications nothing new. */
+export const ofSession = (row: LiveSession, password: string | null): Provable => ({
+  user_id: row.user_id,
+  password,
+  methods: JSON.parse(row.amr),
+  auth_time: row.auth_time,
+  isOpen: sessionExists(row.id_hash),
+  spend: () => [],
+})
+
+/**
+ * The end of a sign-in: starts the session with all methods where `proven` holds, once, in the
+ * place of the one of `replaces`. The caller has looked that nothing is missing.
+ */
+export function advance(
+  cx: Context,
+  standing: Provable,
+  input: {
+    method: string
+    proven: Condition
+    user_agent: string
+    replaces: string | undefined
+  },
+) {
+  const { user_id, password, methods, auth_time, isOpen, spend } = standing
+  const { method, proven, user_agent, replaces } = input
+  const session = startSession(cx, {
+    user_id,
+    password,
+    amr: withMethod(methods, method),
+    user_agent,
+    replaces,
+    ...(auth_time === undefined ? {} : { auth_time }),
+    when: join([proven, isOpen], ' and '),
+  })
+  // Behind the session, which stands on it.
+  const spent = spend(sessionExists(session.id_hash))
+  return { ...session, statements: [...session.statements, ...spent] }
+}

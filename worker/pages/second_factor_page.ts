@@ -1,0 +1,34 @@
+// The form for the second factor, between the password and the session.
+import { html } from 'hono/html'
+import type { Messages } from '../messages/messages.ts'
+import { alert, csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
+
+export type SecondFactorValues = {
+  email: string
+  /** Fields that carry the target, sent back as they came. */
+  carried: Readonly<Record<string, string>>
+  /** Address of the form for another account. */
+  other: string
+  csrf: string
+  error?: string
+}
+
+export function secondFactorPage(v: SecondFactorValues, m: Messages): Html {
+  const invalid =
+    v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
+  const body = html`<h1>${m('second_factor.title')}</h1>
+<p class="lead">${m('second_factor.lead')}</p>
+${person({ label: m('second_factor.account'), email: v.email })}
+${alert(v.error)}
+<form method="post" action="/login/verify">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+<label for="code">${m('second_factor.code')}</label>
+<input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required autofocus${invalid}>
+<div class="actions">
+<button class="primary" type="submit" name="action" value="verify">${m('second_factor.submit')}</button>
+</div>
+</form>
+<p class="beside"><a href="${v.other}">${m('second_factor.other')}</a></p>`
+  return shell({ title: m('second_factor.title'), body }, m)
+}

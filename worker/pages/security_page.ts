@@ -1,0 +1,111 @@
+// Pages of a person about second factors: the list, an authenticator app that is being added, and
+// the recovery codes that were just made.
+import { html } from 'hono/html'
+import type { Messages } from '../messages/messages.ts'
+import {
+  alert,
+  csrfField,
+  type Html,
+  hiddenFields,
+  moment,
+  person,
+  sentence,
+  shell,
+} from './shell.ts'
+
+export type SecurityValues = {
+  email: string
+  csrf: string
+  factors: readonly {
+    id: string
+    name: string
+    /** Epoch seconds. */
+    created_at: number
+    last_used_at: number | null
+  }[]
+  codes_left: number
+}
+
+export function securityPage(v: SecurityValues, m: Messages): Html {
+  const form = (fields: Readonly<Record<string, string>>, button: Html) =>
+    html`<form method="post" action="/account/security">
+${csrfField(v.csrf)}
+${hiddenFields(fields)}
+${button}
+</form>`
+  const factors = v.factors.map(
+    ({ id, name, created_at, last_used_at }) => html`<li>
+<div class="entry">
+<span class="entry-name" dir="auto">${name}</span>
+<span class="quiet">${sentence(m, 'security.since', { time: moment(m, created_at) })}${last_used_at === null ? html`` : html`, ${sentence(m, 'security.last_used', { time: moment(m, last_used_at) })}`}</span>
+</div>
+${form({ factor: id }, html`<button class="small" aria-label="${m('security.remove')}: ${name}" type="submit" name="action" value="remove">${m('security.remove')}</button>`)}
+</li>`,
+  )
+  const list =
+    v.factors.length === 0
+      ? html`<p class="beside">${m('security.none')}</p>`
+      : html`<ul class="entries">${factors}</ul>`
+  const codes =
+    v.factors.length === 0
+      ? html``
+      : html`<h2>${m('security.codes')}</h2>
+<p class="beside">${sentence(m, 'security.codes_left', { count: v.codes_left })}</p>
+${form({}, html`<div class="actions"><button type="submit" name="action" value="codes">${m('security.make_codes')}</button></div>`)}`
+  const body = html`<h1>${m('security.title')}</h1>
+<p class="lead">${m('security.lead')}</p>
+${person({ label: m('account.signed_in_as'), email: v.email })}
+<h2>${m('security.apps')}</h2>
+${list}
+<div class="actions"><a class="button" href="/account/security/add">${m('security.add')}</a></div>
+${codes}
+<p class="beside"><a href="/account">${m('security.back')}</a></p>`
+  return shell({ title: m('security.title'), body }, m)
+}
+
+export type NewAppValues = {
+  csrf: string
+  /** The key, sealed, so that nothing is stored before it is proven. */
+  setup: string
+  key: string
+  qr: { size: number; path: string }
+  name: string
+  error?: string
+}
+
+export function newAppPage(v: NewAppValues, m: Messages): Html {
+  const invalid =
+    v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
+  const box = `0 0 ${v.qr.size} ${v.qr.size}`
+  const body = html`<h1>${m('security.add')}</h1>
+<p class="lead">${m('security.add_lead')}</p>
+${alert(v.error)}
+<svg class="qr" viewBox="${box}" role="img" aria-label="${m('security.image')}" shape-rendering="crispEdges">
+<rect width="${v.qr.size}" height="${v.qr.size}" fill="#fff"></rect>
+<path d="${v.qr.path}" fill="#000"></path>
+</svg>
+<p class="quiet">${m('security.key')}</p>
+<p class="key" dir="ltr">${v.key}</p>
+<form method="post" action="/account/security/add">
+${csrfField(v.csrf)}
+${hiddenFields({ setup: v.setup })}
+<label for="name">${m('security.name')}</label>
+<input id="name" name="name" type="text" value="${v.name}" maxlength="60" autocomplete="off" aria-describedby="name-hint">
+<p class="hint" id="name-hint">${m('security.name_hint')}</p>
+<label for="code">${m('security.code')}</label>
+<input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="20" required autofocus${invalid}>
+<div class="actions">
+<button class="primary" type="submit" name="action" value="add">${m('security.save')}</button>
+<a class="button" href="/account/security">${m('security.cancel')}</a>
+</div>
+</form>`
+  return shell({ title: m('security.add'), body }, m)
+}
+
+export function recoveryCodesPage(v: { codes: readonly string[] }, m: Messages): Html {
+  const body = html`<h1>${m('security.codes_title')}</h1>
+<p class="lead">${m('security.codes_lead')}</p>
+<ul class="codes" dir="ltr">${v.codes.map((code) => html`<li class="key">${code}</li>`)}</ul>
+<div class="actions"><a class="button" href="/account/security">${m('security.codes_kept')}</a></div>`
+  return shell({ title: m('security.codes_title'), body }, m)
+}
