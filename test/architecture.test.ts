@@ -136,6 +136,7 @@ const ROOM_PLATES = [
   'identity/mail/mails.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',
+  'identity/continue/continue_routes.ts',
   'identity/factors/own_factors.ts',
   'identity/sign_in/sign_in.ts',
   'keys/routes.ts',

@@ -18,6 +18,7 @@ import { guardFetch } from '../worker/outside.ts'
 import { issuerPath } from '../worker/web/issuer_path.ts'
 import type { ReadPublicFile } from '../worker/web/public_files.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
+import { shareHashes } from './support/known_hashes.ts'
 
 export { ISSUER } from './support/environment.ts'
 
@@ -35,6 +36,8 @@ export type WorkerOptions = {
   hasKeys?: boolean
   /** Files of `public/` by name. */
   files?: Readonly<Record<string, string>>
+  /** Whether each password is really hashed, although the run knows its hash: see known_hashes.ts. */
+  hashesAnew?: boolean
 }
 
 /**
@@ -78,7 +81,12 @@ function appAt(base: string): ReturnType<typeof createApp> {
 
 export async function startWorker(
   env: Record<string, string> = {},
-  { outside = {}, hasKeys = env['SECRET_KEY'] === undefined, files = {} }: WorkerOptions = {},
+  {
+    outside = {},
+    hasKeys = env['SECRET_KEY'] === undefined,
+    files = {},
+    hashesAnew = false,
+  }: WorkerOptions = {},
 ) {
   const farm = inject('databaseFarm')
   const query = hasKeys ? '?keys' : ''
@@ -144,6 +152,7 @@ export async function startWorker(
       rid: crypto.randomUUID(),
     }
   }
+  if (!hashesAnew) await shareHashes(context())
   const host: Host = {
     open: (request) =>
       context(

@@ -29,8 +29,8 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 5,
     asks: '/account; sign-out, here and everywhere, is excepted',
   },
-  'identity/continuation.ts': { uses: 6, asks: '/continue itself, and /account/consents' },
-  'identity/continue_routes.ts': {
+  'identity/continue/continuation.ts': { uses: 6, asks: '/continue itself, and /account/consents' },
+  'identity/continue/continue_routes.ts': {
     uses: 4,
     asks: '/account/consents; a consent may be withdrawn whatever else is missing',
   },

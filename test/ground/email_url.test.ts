@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { readEnvironment } from '../../worker/environment.ts'
 import { readEmailFrom, readEmailUrl } from '../../worker/mail/email_url.ts'
-import { headerLine, sendableAddress } from '../../worker/mail/outgoing.ts'
+import { headerLine, sendableAddress, subjectLine } from '../../worker/mail/outgoing.ts'
 import { ENVIRONMENT } from '../support/environment.ts'
 
 function read(url: string) {
@@ -118,6 +118,11 @@ describe('what reaches a header', () => {
     ['Zażółć 🏡', 'Zażółć 🏡'],
   ])('%j becomes %j', (text, line) => {
     expect(headerLine(text)).toBe(line)
+  })
+
+  test('a subject keeps the signs around a name of the other direction, and nothing else', () => {
+    const name = '\u2068حديقة\u2069'
+    expect(subjectLine(`Code for ${name}\r\nBcc: x\u202e`)).toBe(`Code for ${name} Bcc: x`)
   })
 
   test('a long text is cut at a whole character', () => {

@@ -20,7 +20,10 @@ export async function isSignedIn(browser: Browser): Promise<boolean> {
 
 /** A page without what must differ each time. */
 export const comparable = (page: Page): string =>
-  page.html.replaceAll(/name="csrf" value="[^"]*"/g, 'name="csrf"')
+  page.html
+    .replaceAll(/name="csrf" value="[^"]*"/g, 'name="csrf"')
+    // The name that was typed goes on to the next page.
+    .replaceAll(/\?login_hint=[^"&]*/g, '')
 
 export type EventRow = {
   type: string

@@ -263,7 +263,7 @@ describe('the account', () => {
   beforeEach(() => start())
 
   test.each(['/account', '/account/applications', '/account/consents'])(
-    '%s is not shown to a person who lacks something',
+    '%s is not opened by a person who lacks something',
     async (path) => {
       const { value: page, roundTrips } = await countRoundTrips(worker, () => browser.get(path))
       expect(pathOf(page)).toBe(`/continue?${new URLSearchParams({ return_to: path })}`)

@@ -14,6 +14,7 @@ import { errorPage } from '../../worker/pages/error_page.ts'
 import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
+import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recovery_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
 import { newAppPage, recoveryCodesPage, securityPage } from '../../worker/pages/security_page.ts'
@@ -40,7 +41,10 @@ const question = (text: string) => ({
 
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string) => ({
-  login: loginPage({ username: text, carried: { [text]: text }, csrf: text, error: text }, english),
+  login: loginPage(
+    { username: text, carried: { [text]: text }, csrf: text, error: text, forgotten: '/recover' },
+    english,
+  ),
   consent: consentPage(
     {
       client_name: text,
@@ -117,6 +121,11 @@ const pagesWith = (text: string) => ({
     },
     english,
   ),
+  recovery_request: recoveryRequestPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    english,
+  ),
+  recovery_sent: recoverySentPage({ email: text, back: '/login' }, english),
   second_factor: secondFactorPage(
     { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
     english,
@@ -311,11 +320,16 @@ test('a text that stands elsewhere is a link, which opens beside the page and te
 
 test('a refusal is announced, and marks the fields', async () => {
   const html = String(
-    await loginPage({ username: '', carried: {}, csrf: 'c', error: 'No.' }, english),
+    await loginPage(
+      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', error: 'No.' },
+      english,
+    ),
   )
   expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
-  const calm = String(await loginPage({ username: '', carried: {}, csrf: 'c' }, english))
+  const calm = String(
+    await loginPage({ username: '', carried: {}, csrf: 'c', forgotten: '/recover' }, english),
+  )
   expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
 })
 

@@ -350,6 +350,28 @@ export const EVENTS = {
       },
     },
   },
+  'user.recovery_requested': {
+    subject: 'the user',
+    meaning: 'Somebody asked for a link to a new password, which was mailed to the person.',
+    data: {
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: { is: 'string', meaning: 'the mail in the outbox' },
+    },
+  },
+  'user.recovery_refused': {
+    outcome: 'failure',
+    subject: 'the user; null for an unknown one',
+    meaning: 'Somebody asked for a link to a new password, and none was mailed.',
+    data: {
+      reason: { is: 'string', meaning: '`unknown_account` or `disabled`' },
+      count: { is: 'number', optional: true, meaning: 'how many in this minute, in one event' },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'when it happened last, in epoch seconds',
+      },
+    },
+  },
   'user.password_reset': {
     subject: 'the user',
     meaning:

@@ -31,8 +31,9 @@ import {
   passwordLinkState,
   resetPassword,
 } from './recovery.ts'
+import { RECOVERY_PATH, recoveryRequestRoutes } from './recovery_request_routes.ts'
 import { continuePath, firstRequirement } from './requirements.ts'
-import { type Journey, readJourney } from './return_to.ts'
+import { type Journey, readJourney, withJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   readSessionCookie,
@@ -67,6 +68,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', recoveryRequestRoutes())
 
   /** The form, with the introduction of the sender. */
   const showLogin = async (
@@ -77,7 +79,12 @@ export function loginRoutes({
     const { return_to, form_targets, carried } = journey
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     pageHeaders(c, form_targets, { images: imageSources(client) })
-    const values = { ...shown, carried, csrf: csrfToken(c), client }
+    const forgotten = withJourney(
+      RECOVERY_PATH,
+      { carried },
+      shown.username === '' ? {} : { login_hint: shown.username },
+    )
+    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten }
     return c.html(loginPage(values, await pageMessages(c, journey)), status)
   }
 
@@ -98,8 +105,7 @@ export function loginRoutes({
     if (query.get('step_up') === '1') {
       const basis = { kind: 'session' as const, cookie: readSessionCookie(c) }
       if ((await whoProves(c.var.cx, basis)) !== null) {
-        const carried = new URLSearchParams({ ...journey.carried, step_up: '1' })
-        return c.redirect(`${VERIFY_PATH}?${carried}`, 303)
+        return c.redirect(withJourney(VERIFY_PATH, journey, { step_up: '1' }), 303)
       }
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
@@ -141,8 +147,7 @@ export function loginRoutes({
     if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
     if (result.outcome === 'second_factor') {
       writeSignInCookie(c, result.cookie)
-      const carried = new URLSearchParams(journey.carried).toString()
-      return c.redirect(carried === '' ? VERIFY_PATH : `${VERIFY_PATH}?${carried}`, 303)
+      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
     }
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
@@ -270,7 +275,7 @@ export function loginRoutes({
     const token = readQuery(c).get('token') ?? ''
     const link = await passwordLinkState(c.var.cx, token)
     if (link.state !== 'good') return deadPasswordLink(c, link.state)
-    const values = { token, email: link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    const values = { token, email: link.link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
     return c.html(recoveryPage(values, await pageMessages(c)))
   })
 

@@ -1,15 +1,17 @@
-// A person's way back into an account: a one-time link behind which a new password is set. An
-// operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and passes it on, or has it
-// mailed and never sees it. It is hashed in the table, lives an hour and is used up by the new
-// password alone: opening it changes nothing. Second factors stay as they are.
+// A person's way back into an account: a one-time link behind which a new password is set. The
+// person asks for it (recovery_request.ts), or an operator makes it (POST /v1/users/{id}/reset,
+// `allauth user reset`) and passes it on, or has it mailed and never sees it. It is hashed in the
+// table, lives an hour and is used up by the new password alone: opening it changes nothing. Second
+// factors stay as they are.
 import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import { type Condition, condition, join, type Statement } from '../db/sql.ts'
+import { type Condition, condition, join, type Statement, TRUE } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
+import { dropFactors } from './factors/factor_store.ts'
 import { sendMails } from './mail/mails.ts'
 import { hashPassword, passwordFault } from './passwords.ts'
 import {
@@ -18,15 +20,16 @@ import {
   accountLinkIsMine,
   consumeAccountLink,
   deleteOpenLinks,
-  findAccountLink,
+  dropOpenLinks,
+  findPasswordLink,
   insertAccountLink,
 } from './recovery_store.ts'
 import { endSessionsOf, type SessionsEnded } from './sessions.ts'
-import { replacePassword } from './store.ts'
+import { replacePassword, verifyAddress } from './store.ts'
 import { noSuchUser } from './users.ts'
 
 /** Lifetime of a link, in seconds. */
-const LINK_TTL = 3600
+export const LINK_TTL = 3600
 
 export const PASSWORD_RESET_PATH = '/recover/password'
 
@@ -95,6 +98,7 @@ export async function createPasswordLink(
         used_by: null,
         used_at: null,
         made_by: storedActor(cx.actor),
+        address_key: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
@@ -113,7 +117,7 @@ export async function createPasswordLink(
           and ${isStored}`,
       ),
       mail: mail?.statements ?? null,
-      made: findAccountLink(hash, purpose),
+      made: findPasswordLink(hash),
     }),
   )
   if (made.length === 0) throw noSuchUser()
@@ -128,7 +132,9 @@ const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
  * A condition: the maker of a link still holds what its person does. The person may have got more
  * in the hour since, and the maker may have kept the link.
  */
-function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Condition {
+function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
+  // The person asked for it, and whoever opens the mail is that person.
+  if (purpose === 'password_recovery') return TRUE
   const maker = made_by === null ? null : JSON.parse(made_by)
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
@@ -141,19 +147,28 @@ function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Conditi
 export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 export type LinkState =
-  | { state: 'good'; user_id: string; email: string; link: AccountLinkRow }
+  | { state: 'good'; link: AccountLinkRow & { email: string; email_verified: number } }
   | { state: DeadState }
 
 type DeadState = 'unknown' | 'used' | 'expired'
 
 /** The state of a link to a new password. Reads only. One round trip. */
 export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
-  const [link] = await cx.db.read(findAccountLink(sha256(token), 'password_reset'))
+  const [link] = await cx.db.read(findPasswordLink(sha256(token)))
   if (link === undefined) return { state: 'unknown' }
+  // The account has another address by now than the one that the link was sent to.
+  if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
-  return { state: 'good', user_id: link.user_id, email: link.email, link }
+  return { state: 'good', link }
 }
+
+/**
+ * A mailed link proves the address of the account. Where it was not proven before, the account may
+ * have been made by somebody else in the name of its owner: factors from before go as well.
+ */
+const addressProven = (user_id: string, wasProven: boolean, when: Condition): Statement[] =>
+  wasProven ? [] : [...dropFactors(user_id, when), verifyAddress(user_id, when)]
 
 export type PasswordReset =
   | { outcome: 'done' }
@@ -176,18 +191,21 @@ export async function resetPassword(
   // Stands before the hash: a caller without a link causes no work.
   const found = await passwordLinkState(cx, token)
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
-  const { user_id, email, link } = found
+  const { link } = found
+  const { user_id, email } = link
   const fault = passwordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const { used } = await cx.db.write({
-    used: consumeAccountLink(cx, hash, 'password_reset', isStillHeld(cx, link)),
+    used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    proof: link.address_key === null ? [] : addressProven(user_id, link.email_verified === 1, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
-    mails: withdrawMails(cx, condition`secret_of = ${hash} and ${mine}`),
+    links: dropOpenLinks(user_id, mine),
+    mails: withdrawMails(cx, condition`user_id = ${user_id} and kind = 'recovery' and ${mine}`),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
   })
   if (used.length === 0) {

@@ -2,7 +2,7 @@
 // on. Every door (test/doors.test.ts lists them) adds `requirementsOf` to the batch that it reads
 // anyway, and leads to /continue while something is missing; whatever it writes then is conditional
 // on `meetsRequirements`. Nothing else decides that a person may go on. Another kind is one entry
-// of KINDS here, and a page in continue_routes.ts.
+// of KINDS here, and a page in continue/continue_routes.ts.
 import type { Context } from '../context.ts'
 import { mac } from '../crypto.ts'
 import {

@@ -15,7 +15,13 @@ import {
   noteAttempt,
 } from './mail_store.ts'
 import { contextOfMail, MAIL_DELIVERY } from './outbox.ts'
-import { headerLine, type MailOutcome, type OutgoingMail, sendableAddress } from './outgoing.ts'
+import {
+  headerLine,
+  type MailOutcome,
+  type OutgoingMail,
+  sendableAddress,
+  subjectLine,
+} from './outgoing.ts'
 
 /** A mail in words. `sender` is the name of the service in this language. */
 export type RenderedMail = { subject: string; text: string; html: string; sender: string }
@@ -116,7 +122,7 @@ export function composeMail(
     id,
     from: { address: email_from.address, name: headerLine(email_from.name ?? sender) },
     to: { address: to, name: headerLine(name ?? '') },
-    subject: headerLine(subject),
+    subject: subjectLine(subject),
     text,
     html,
   }

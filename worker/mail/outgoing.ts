@@ -31,12 +31,21 @@ export type SendMail = (mail: OutgoingMail) => Promise<MailOutcome>
 
 const HEADER_MAX = 200
 
+const cut = (text: string): string => [...text.trim()].slice(0, HEADER_MAX).join('')
+
 /**
  * A text of people as one line of a header: without line breaks, control and invisible characters,
  * and cut.
  */
 export const headerLine = (text: string): string =>
-  [...text.replace(/[\p{C}\p{Zl}\p{Zp}\p{Zs}]+/gu, ' ').trim()].slice(0, HEADER_MAX).join('')
+  cut(text.replace(/[\p{C}\p{Zl}\p{Zp}\p{Zs}]+/gu, ' '))
+
+/**
+ * The same for a subject, whose words are those of a language: it keeps the signs that set a name
+ * apart in writing of the other direction (Unicode TR9 §2.7).
+ */
+export const subjectLine = (text: string): string =>
+  cut(text.replace(/(?:(?![\u2068\u2069])[\p{C}\p{Zl}\p{Zp}\p{Zs}])+/gu, ' '))
 
 /**
  * RFC 5321 §4.1.2, without quoted local parts and address literals; RFC 6531 for letters beyond

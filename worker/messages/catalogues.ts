@@ -3,11 +3,12 @@
 // each text is one line of ICU MessageFormat, plain and never HTML.
 import { enAccount } from './en/account.ts'
 import { enConsent } from './en/consent.ts'
+import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enRequirements, ...enAccount, ...enConsent }
+const en = { ...enSignIn, ...enSecurity, ...enRequirements, ...enAccount, ...enConsent, ...enMail }
 
 type English = typeof en
 

@@ -20,6 +20,8 @@ export type LoginValues = {
   /** Fields that carry the target, sent back as they came. */
   carried: Readonly<Record<string, string>>
   csrf: string
+  /** Address of the page for those who have no password at hand. */
+  forgotten: string
   error?: string
   /** The application that sent the person here, if it introduces itself. */
   client?: Introduction | null
@@ -49,6 +51,7 @@ ${hiddenFields(v.carried)}
 <button class="primary" type="submit" name="action" value="login">${m('sign_in.submit')}</button>
 </div>
 </form>
+<p class="beside after"><a href="${v.forgotten}">${m('sign_in.forgotten')}</a></p>
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: m('sign_in.title'), body }, m)
 }

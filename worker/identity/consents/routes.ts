@@ -1,6 +1,6 @@
 // Consents: texts that people decide about, such as terms and privacy, in versions and languages.
-// Routes: /v1/consents and /v1/users/{id}/consents. People decide at /continue (continue_routes.ts
-// of identity) and at /account/consents (account_routes.ts).
+// Routes: /v1/consents and /v1/users/{id}/consents. People decide at /continue and at
+// /account/consents (continue/continue_routes.ts).
 // Tables: `consent`, `consent_version`, `consent_decision` (consent_store.ts).
 // Files: consent_texts.ts has the words per language, consents.ts the part of operators,
 // decisions.ts that of people.

@@ -7,7 +7,8 @@
 import type { Context } from '../../context.ts'
 import { deliver } from '../../deliveries.ts'
 import { type MailLanguages, mailDelivery } from '../../mail/mail_delivery.ts'
-import { mailMessagesFor } from '../../pages/mail/mail_messages.ts'
+import { chooseLocale } from '../../messages/locales.ts'
+import { messagesIn } from '../../messages/messages.ts'
 import { renderMail } from '../../pages/mail/mail_text.ts'
 import { loadSettings } from '../../settings.ts'
 
@@ -16,7 +17,11 @@ export const mailLanguages: MailLanguages = async (cx) => {
   const { service_name } = await loadSettings(cx)
   const service = service_name === '' ? new URL(cx.config.issuer).host : service_name
   return (locale) => (content, name) =>
-    renderMail(content, { service, name }, mailMessagesFor(locale))
+    renderMail(
+      content,
+      { service, name },
+      messagesIn(chooseLocale(locale === null ? [] : [locale]) ?? 'en'),
+    )
 }
 
 export const mails = mailDelivery(mailLanguages)

@@ -10,7 +10,7 @@ import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
-import { type Journey, readJourney } from '../return_to.ts'
+import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { type ProvedBy, proveSecondFactor, whoProves } from './second_factor.ts'
 import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
@@ -30,7 +30,7 @@ export function secondFactorRoutes({
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
     const proves = await whoProves(c.var.cx, basisOf(c, query))
-    if (proves === null) return c.redirect(loginAddress(journey), 303)
+    if (proves === null) return c.redirect(withJourney('/login', journey), 303)
     return show(c, query, journey, { email: proves.email, status: 200 })
   })
 
@@ -103,9 +103,6 @@ const basisOf = (c: Http, form: Form): ProvedBy =>
     ? { kind: 'session', cookie: readSessionCookie(c) }
     : { kind: 'sign_in', cookie: readSignInCookie(c) }
 
-const loginAddress = ({ carried }: Journey): string =>
-  Object.keys(carried).length === 0 ? '/login' : `/login?${new URLSearchParams(carried)}`
-
 async function show(
   c: Http,
   form: Form,
@@ -115,7 +112,7 @@ async function show(
   pageHeaders(c, journey.form_targets)
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
-  const values = { ...shown, carried, other: loginAddress(journey), csrf: csrfToken(c) }
+  const values = { ...shown, carried, other: withJourney('/login', journey), csrf: csrfToken(c) }
   return c.html(secondFactorPage(values, await pageMessages(c, journey)), status)
 }
 

@@ -6,6 +6,7 @@ export const enSignIn = {
   'sign_in.email': 'E-mail',
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
+  'sign_in.forgotten': 'Forgot your password?',
   'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
   'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
 
@@ -28,6 +29,17 @@ export const enSignIn = {
   'setup.dead_title': 'This link no longer works',
   'setup.dead':
     'It was used, is older than an hour, or an operator exists already. Without an operator, a restart prints a new link, and so does the command setup-link.',
+
+  'recovery_request.title': 'Forgot your password?',
+  'recovery_request.lead':
+    'Type the e-mail address of your account. You get a link to a new password.',
+  'recovery_request.email': 'E-mail',
+  'recovery_request.submit': 'Send the link',
+  'recovery_request.back': 'Back to sign-in',
+  'recovery_request.too_many': 'Too many requests. Wait some minutes, then try again.',
+  'recovery_request.sent_title': 'Look into your mail',
+  'recovery_request.sent':
+    'If there is an account with the address {email}, a link is on its way to it. It is good for an hour. Look among the unwanted mails too.',
 
   'recovery.title': 'Set a new password',
   'recovery.lead': 'It ends every session of your account, and applications have to ask you again.',

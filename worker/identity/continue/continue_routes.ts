@@ -1,22 +1,31 @@
-// Pages /continue, which asks a person who is signed in for the next thing that is missing, and
-// /account/consents. Plain forms that work without script; each leads back to its own page, which
-// looks again. The way onward is an opaque path of our own origin.
+// Missing things of a person, asked and answered: the pages /continue and /account/consents.
+// Plain forms that work without script; each leads back to its own page, which looks again. The way
+// onward is an opaque path of our own origin.
+// Files: continuation.ts has the answers about profile and password; texts are answered in
+// consents/.
+// Owns no table. Leaves to requirements.ts what lacks, and in which order.
 import { Hono } from 'hono'
-import { OAuthError } from '../errors.ts'
-import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
-import { english } from '../messages/messages.ts'
-import { consentsPage } from '../pages/consents/consents_page.ts'
+import { OAuthError } from '../../errors.ts'
+import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
+import { english } from '../../messages/messages.ts'
+import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
   type AskedField,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
-} from '../pages/consents/continue_page.ts'
-import { pageMessages } from '../pages/language.ts'
-import { page, pageHeaders } from '../pages/page_headers.ts'
-import { logRefusal } from '../refusal_log.ts'
-import { acceptedLocales } from './consents/consent_texts.ts'
-import { acceptText, offerTo, withdrawConsent } from './consents/decisions.ts'
+} from '../../pages/consents/continue_page.ts'
+import { pageMessages } from '../../pages/language.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { logRefusal } from '../../refusal_log.ts'
+import { acceptedLocales } from '../consents/consent_texts.ts'
+import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
+import { assertCsrf, csrfToken } from '../csrf.ts'
+import { PASSWORD_MIN } from '../passwords.ts'
+import type { EndAccess } from '../recovery.ts'
+import { continuePath, firstRequirement } from '../requirements.ts'
+import { readJourney, readSender } from '../return_to.ts'
+import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
 import {
   type Continuation,
   changePassword,
@@ -24,12 +33,6 @@ import {
   fillProfile,
   readContinuation,
 } from './continuation.ts'
-import { assertCsrf, csrfToken } from './csrf.ts'
-import { PASSWORD_MIN } from './passwords.ts'
-import type { EndAccess } from './recovery.ts'
-import { continuePath, firstRequirement } from './requirements.ts'
-import { readJourney, readSender } from './return_to.ts'
-import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from './sessions.ts'
 
 export const CONSENTS_PATH = '/account/consents'
 const HOME = '/account'

@@ -1,17 +1,17 @@
 // The answers to whatever a person lacks after a sign-in (requirements.ts says what): fields of the
 // profile, and another password. Texts are answered in consents/decisions.ts. Every answer is that
 // of a live session, and changes nothing that was not asked.
-import { limit } from '../attempts.ts'
-import { as, type Context } from '../context.ts'
-import { unlessRefused } from '../db/database.ts'
-import { type Condition, condition, join, refuseUnless, sql } from '../db/sql.ts'
-import { appendEvent } from '../events.ts'
-import { loadSettings } from '../settings.ts'
-import { listOffered, type OfferedRow } from './consents/decisions.ts'
-import { hashPassword, passwordFault, verifyPassword } from './passwords.ts'
-import { readProfile } from './profile.ts'
-import type { EndAccess } from './recovery.ts'
-import { firstRequirement, type Requirement, requirementsOf } from './requirements.ts'
+import { limit } from '../../attempts.ts'
+import { as, type Context } from '../../context.ts'
+import { unlessRefused } from '../../db/database.ts'
+import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import { loadSettings } from '../../settings.ts'
+import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import { hashPassword, passwordFault, verifyPassword } from '../passwords.ts'
+import { readProfile } from '../profile.ts'
+import type { EndAccess } from '../recovery.ts'
+import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
 import {
   findSession,
   isSessionLive,
@@ -20,10 +20,10 @@ import {
   type SessionsEnded,
   sessionHash,
   userOf,
-} from './sessions.ts'
-import { deleteSignInsOf } from './sign_in/sign_in_store.ts'
-import { deleteSessionsOf, findUserById, replacePassword, type UserRow } from './store.ts'
-import { applyPatch, userChange, userPatch } from './users.ts'
+} from '../sessions.ts'
+import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
+import { deleteSessionsOf, findUserById, replacePassword, type UserRow } from '../store.ts'
+import { applyPatch, userChange, userPatch } from '../users.ts'
 
 /** A person who is signed in, and what is missing. */
 export type Continuation = {
