@@ -55,7 +55,8 @@ export type ProfileQuestion = ContinueValues & {
 }
 
 export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
-  const fields = v.fields.map(({ name, value, isFaulty }, i) => {
+  const first = v.fields.find(({ isFaulty }) => isFaulty) ?? v.fields[0]
+  const fields = v.fields.map(({ name, value, isFaulty }) => {
     const { type, autocomplete } = TYPES[name] ?? { type: 'text', autocomplete: 'off' }
     const hint =
       name === 'phone_number'
@@ -65,7 +66,7 @@ export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
       .filter((one) => one !== '')
       .join(' ')
     return html`<label for="${name}">${m(`field.${name}`)}</label>
-<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${i === 0 ? html` autofocus` : html``}>
+<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${name === first?.name ? html` autofocus` : html``}>
 ${hint}`
   })
   return frame(
