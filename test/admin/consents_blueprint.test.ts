@@ -1,9 +1,12 @@
 // The member `consents` of a blueprint.
 import { expect, test } from 'vitest'
+import page from '../../docs/people.md?raw'
 import { applyBlueprint, startBlueprint } from '../../worker/admin/blueprint.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { getConsent } from '../../worker/identity/consents/consents.ts'
+import { createUser } from '../../worker/identity/users.ts'
 import { startWorker } from '../context.ts'
+import { callApi, newClientToken } from '../support/operator.ts'
 
 const texts = (words: string) => ({ en: { title: 'Terms', text: words } })
 const document = (versions: unknown[], required = true) => ({
@@ -70,4 +73,33 @@ test('a blueprint with the same key twice, or without a text, is refused', async
   await expect(applyBlueprint(worker.context(), bare, {})).rejects.toThrow(
     'consents[0].versions[0].texts',
   )
+})
+
+test('the blueprint and the requests of docs/people.md work', async () => {
+  const worker = await startWorker()
+  const [, section = ''] = /^## Consents[^\n]*\n(.*?)(?=^## |(?![\s\S]))/ms.exec(page) ?? []
+  const [, blueprint = ''] = /```json\n(.*?)```/s.exec(section) ?? []
+  const { changes } = await applyBlueprint(worker.context(), JSON.parse(blueprint), {})
+  expect(changes).toEqual([
+    'updated settings (required_profile_fields)',
+    'created consent terms',
+    'created consent newsletter',
+  ])
+  await createUser(worker.context(), { id: 'ann', email: 'ann@example.com' })
+  const token = await newClientToken(worker, 'settings:read settings:write users:read users:write')
+  const bodies: Record<string, object> = {
+    'PATCH /v1/users/{id}': { must_change_password: true },
+    'POST /v1/consents': { key: 'privacy', required: true, versions: [FIRST] },
+    'POST /v1/consents/terms/versions': { ...SECOND, version: '2027-02' },
+    'PATCH /v1/consents/terms/versions/2027-01': { texts: texts('Mended.'), demanded_from: 4e9 },
+    'PATCH /v1/consents/terms': { required: false },
+  }
+  const requests = [...section.matchAll(/`((?:GET|POST|PATCH) \/v1\/[^`]*)`/g)]
+  expect(requests.length).toBeGreaterThan(8)
+  for (const [, request = ''] of requests) {
+    const [method = '', path = ''] = request.split(' ')
+    const url = path.replace('{id}', 'ann')
+    const answer = await callApi(worker, token, method, url, bodies[request])
+    expect([200, 201], request).toContain(answer.status)
+  }
 })

@@ -173,7 +173,7 @@ async function ask(
       if (row === undefined) throw new TypeError('a consent lacks that is not offered')
       const wished = localesOf(c, way.ui_locales, session.user_locale)
       const { shown, ...offer } = offerTo(cx, session.user_id, row, wished)
-      const values = { ...common, ...offer, carried: { ...carried, key: row.key, shown } }
+      const values = { ...common, ...offer, carried: { ...carried, shown } }
       return c.html(textQuestionPage(values, m))
     }
     case 'profile': {
