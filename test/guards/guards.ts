@@ -3294,6 +3294,15 @@ const REQUIREMENTS: readonly Guard[] = [
     title: 'nothing that was not asked',
   },
   {
+    name: 'lapsed-consent-ends-access',
+    attack: 'an assistant that goes on for a person who let the terms lapse, where a setting ends that',
+    file: 'worker/oauth/authorizations/lapsed_consents.ts',
+    from: 'if (!lapsed_consent_ends_access) return',
+    to: 'if (lapsed_consent_ends_access) return',
+    test: 'oauth/authorizations/lapsed_consents',
+    title: 'ends with the setting',
+  },
+  {
     name: 'decisions-go-with-the-person',
     attack: 'decisions with addresses of a person who is deleted',
     file: 'worker/identity/users.ts',

@@ -262,7 +262,7 @@ test('an assistant is not linked by a person who lacks something', async () => {
 describe('the account', () => {
   beforeEach(() => start())
 
-  test.each(['/account', '/account/applications', '/account/consents'])(
+  test.each(['/account', '/account/applications', '/account/consents', '/account/security', '/account/security/add'])(
     '%s is not opened by a person who lacks something',
     async (path) => {
       const { value: page, roundTrips } = await countRoundTrips(worker, () => browser.get(path))
