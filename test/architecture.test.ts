@@ -137,6 +137,7 @@ const ROOM_PLATES = [
   'identity/routes.ts',
   'identity/consents/routes.ts',
   'identity/continue/continue_routes.ts',
+  'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
   'identity/sign_in/sign_in.ts',
   'keys/routes.ts',

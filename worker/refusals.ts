@@ -21,6 +21,9 @@ type OfRequests =
 
 /** The pages that people see. */
 type OfPages =
+  | 'address_limited'
+  | 'address_link_dead'
+  | 'address_taken'
   | 'csrf_fetch_site'
   | 'csrf_no_cookie'
   | 'csrf_origin'
@@ -30,11 +33,11 @@ type OfPages =
   | 'password_link_expired'
   | 'password_link_unknown'
   | 'password_link_used'
+  | 'present_password_wrong'
   | 'recovery_limited'
   | 'second_factor_limited'
   | 'second_factor_refused'
   | 'setup_link_dead'
-  | 'present_password'
   | 'sign_in_ended'
   | 'sign_in_limited'
   | 'sign_in_refused'

@@ -20,6 +20,7 @@ const KEYS = 'the keys of the issuer are no principal, and keys:write is about n
 
 const TEXTS =
   'everybody can accept a text; that access ends without is a setting, which needs manage'
+const MAILS = 'mails to an address stop or go on; nobody gets a mail of somebody else by it'
 
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
 const OPERATIONS: Record<string, readonly Attempt[] | string> = {
@@ -33,6 +34,10 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  removeUserFactor: [
+    () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
+    () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],
+  ],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
   endUserAuthorizations: [() => ['/v1/users/boss/authorizations']],
@@ -103,6 +108,8 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   updateConsentVersion: TEXTS,
   askConsentAgain: TEXTS,
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
+  reportMail: MAILS,
+  clearUndeliverable: MAILS,
   rotateKey: KEYS,
   revokeKey: KEYS,
   resealSecrets: KEYS,

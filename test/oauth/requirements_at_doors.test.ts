@@ -262,14 +262,19 @@ test('an assistant is not linked by a person who lacks something', async () => {
 describe('the account', () => {
   beforeEach(() => start())
 
-  test.each(['/account', '/account/applications', '/account/consents', '/account/security', '/account/security/add'])(
-    '%s is not opened by a person who lacks something',
-    async (path) => {
-      const { value: page, roundTrips } = await countRoundTrips(worker, () => browser.get(path))
-      expect(pathOf(page)).toBe(`/continue?${new URLSearchParams({ return_to: path })}`)
-      expect(roundTrips).toBe(1)
-    },
-  )
+  test.each([
+    '/account',
+    '/account/applications',
+    '/account/consents',
+    '/account/security',
+    '/account/security/add',
+    '/account/email',
+    '/account/password',
+  ])('%s is not opened by a person who lacks something', async (path) => {
+    const { value: page, roundTrips } = await countRoundTrips(worker, () => browser.get(path))
+    expect(pathOf(page)).toBe(`/continue?${new URLSearchParams({ return_to: path })}`)
+    expect(roundTrips).toBe(1)
+  })
 
   test('but signing out works, here and everywhere', async () => {
     const { csrf = '' } = formFields(await browser.get('/continue'))

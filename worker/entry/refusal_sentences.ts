@@ -21,6 +21,10 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   wrong_method: 'The endpoint exists, but not with this HTTP method.',
 
   // Pages
+  address_limited: 'A person asked for too many mails to new addresses; it may wait for minutes.',
+  address_link_dead:
+    'A mailed link about an address was used, is too old, or the account was changed meanwhile.',
+  address_taken: 'The address that a link gives to an account is that of another account by now.',
   csrf_fetch_site: 'The browser says that the form was sent from another site.',
   csrf_no_cookie:
     'A form came without the cookie that it is bound to: cookies are off, or it is old.',
@@ -37,6 +41,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  present_password_wrong:
+    'A person who is signed in typed another present password than the stored one.',
   recovery_limited:
     'Too many links to a new password were asked for from this address; it may wait for minutes.',
   second_factor_limited:
@@ -45,8 +51,6 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The code is not that of an authenticator app of the person, or no recovery code, or was used before.',
   setup_link_dead:
     'The set-up link was used, is older than an hour, or there is an operator already.',
-  present_password:
-    'A person who has to set another password typed a wrong present one; such attempts are counted.',
   sign_in_ended:
     'The time between password and second factor was too long, or the account was changed meanwhile.',
   sign_in_limited:

@@ -350,6 +350,23 @@ export const EVENTS = {
       },
     },
   },
+  'user.address_asked': {
+    subject: 'the user',
+    meaning: 'A person asked for another address, to which a link was mailed.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
+  'user.address_restored': {
+    subject: 'the user',
+    changes: true,
+    meaning: 'The address of before was put back behind a link, with a new password.',
+    data: {},
+  },
+  'user.password_changed': {
+    subject: 'the user',
+    meaning:
+      'A person set another password; the other browsers were signed out. Where an operator had demanded it, all access of applications ended too.',
+    data: {},
+  },
   'user.recovery_requested': {
     subject: 'the user',
     meaning: 'Somebody asked for a link to a new password, which was mailed to the person.',
@@ -376,12 +393,6 @@ export const EVENTS = {
     subject: 'the user',
     meaning:
       'A new password was set behind such a link; all sessions and all access of applications ended.',
-    data: {},
-  },
-  'user.password_changed': {
-    subject: 'the user',
-    meaning:
-      'A person who was signed in set another password; all other sessions and all access of applications ended.',
     data: {},
   },
   'user.deleted': {

@@ -25,6 +25,20 @@ export async function liveSession(
   return session
 }
 
+/** The session of a cookie, and what its person lacks; null without one. At most one round trip. */
+export async function liveStanding(cx: Context, cookie: string | undefined) {
+  if (cookie === undefined) return null
+  const {
+    session: [session],
+    lacking,
+  } = await cx.db.read({
+    session: findSession(cx, cookie),
+    lacking: requirementsOf(cx, userOf(cx, cookie)),
+  })
+  noteSession(cx, session)
+  return session === undefined ? null : { session, lacking }
+}
+
 /**
  * The session of a cookie with all sessions of its person and what the person lacks, or null. One
  * round trip, two once a minute.

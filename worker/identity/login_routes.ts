@@ -21,6 +21,7 @@ import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
+import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
@@ -69,6 +70,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
   /** The form, with the introduction of the sender. */
   const showLogin = async (

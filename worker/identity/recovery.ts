@@ -99,6 +99,7 @@ export async function createPasswordLink(
         used_at: null,
         made_by: storedActor(cx.actor),
         address_key: null,
+        address: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(

@@ -2,13 +2,22 @@
 // contract: a key is theirs, and so are the values that a text takes. A file per language and area;
 // each text is one line of ICU MessageFormat, plain and never HTML.
 import { enAccount } from './en/account.ts'
+import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
 import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enRequirements, ...enAccount, ...enConsent, ...enMail }
+const en = {
+  ...enSignIn,
+  ...enSecurity,
+  ...enRequirements,
+  ...enAddress,
+  ...enAccount,
+  ...enConsent,
+  ...enMail,
+}
 
 type English = typeof en
 

@@ -53,7 +53,11 @@ ${csrfField(v.csrf)}
 </div>
 </form>
 <h2>${m('account.security')}</h2>
-<p class="beside"><a href="${v.security}">${m('account.see_security')}</a></p>
+<ul class="plain beside">
+<li><a href="/account/email">${m('account.change_email')}</a></li>
+<li><a href="/account/password">${m('account.change_password')}</a></li>
+<li><a href="${v.security}">${m('account.see_security')}</a></li>
+</ul>
 <h2>${m('account.applications')}</h2>
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.consents')}</h2>

@@ -29,6 +29,6 @@ ${hiddenFields(v.carried)}
 <button class="primary" type="submit" name="action" value="verify">${m('second_factor.submit')}</button>
 </div>
 </form>
-<p class="beside"><a href="${v.other}">${m('second_factor.other')}</a></p>`
+<p class="beside after"><a href="${v.other}">${m('second_factor.other')}</a></p>`
   return shell({ title: m('second_factor.title'), body }, m)
 }

@@ -59,7 +59,7 @@ ${person({ label: m('account.signed_in_as'), email: v.email })}
 ${list}
 <div class="actions"><a class="button" href="/account/security/add">${m('security.add')}</a></div>
 ${codes}
-<p class="beside"><a href="/account">${m('security.back')}</a></p>`
+<p class="beside after"><a href="/account">${m('security.back')}</a></p>`
   return shell({ title: m('security.title'), body }, m)
 }
 

@@ -11,6 +11,7 @@ import { listOffered, type OfferedRow } from '../consents/decisions.ts'
 import { hashPassword, passwordFault, verifyPassword } from '../passwords.ts'
 import { readProfile } from '../profile.ts'
 import type { EndAccess } from '../recovery.ts'
+import { dropOpenLinks } from '../recovery_store.ts'
 import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
 import {
   findSession,
@@ -22,7 +23,7 @@ import {
   userOf,
 } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
-import { deleteSessionsOf, findUserById, replacePassword, type UserRow } from '../store.ts'
+import { deleteOtherSessions, findUserById, replacePassword, type UserRow } from '../store.ts'
 import { applyPatch, userChange, userPatch } from '../users.ts'
 
 /** A person who is signed in, and what is missing. */
@@ -108,7 +109,7 @@ function patchOf(entries: readonly (readonly [string, string])[]) {
   return { ...own, ...(Object.keys(profile).length > 0 ? { profile } : {}) }
 }
 
-export type PasswordChange =
+export type DemandedPasswordChange =
   | { outcome: 'done' }
   /** Nobody is signed in, or nothing demands another password. */
   | { outcome: 'not_asked' }
@@ -123,12 +124,12 @@ export type PasswordChange =
  * the old password. Round trips: 2, one more when the settings are not remembered, and those of
  * `onSessionsEnded`.
  */
-export async function changePassword(
+export async function changeDemandedPassword(
   cx: Context,
   cookie: string | undefined,
   { password, new_password }: { password: string; new_password: string },
   { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
-): Promise<PasswordChange> {
+): Promise<DemandedPasswordChange> {
   if (cookie === undefined) return { outcome: 'not_asked' }
   const { login_attempts_per_account: max, login_attempts_window: window } = await loadSettings(cx)
   const id_hash = sessionHash(cookie)
@@ -164,7 +165,6 @@ export async function changePassword(
   const hash = await hashPassword(cx, new_password)
   const acting = as(cx, { kind: 'user', id: user.id })
   const isMine = hasPassword(user.id, hash)
-  const others = join([condition`id_hash <> ${id_hash}`, isMine], ' and ')
   await cx.db.write({
     // Before the change, so that a repeated batch gives back once.
     attempts: sql`${attempts.giveBack} and not ${isMine}`,
@@ -174,8 +174,9 @@ export async function changePassword(
       join([isSessionLive(cx, session), hasPassword(user.id, user.password)], ' and '),
     ),
     access: endAccess(acting, user.id, isMine),
-    sessions: deleteSessionsOf(user.id, others),
+    sessions: deleteOtherSessions(user.id, id_hash, isMine),
     signIns: deleteSignInsOf(user.id, isMine),
+    links: dropOpenLinks(user.id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user.id }, isMine),
   })
   await onSessionsEnded(acting, user.id)

@@ -28,7 +28,7 @@ import { readJourney, readSender } from '../return_to.ts'
 import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
 import {
   type Continuation,
-  changePassword,
+  changeDemandedPassword,
   fieldOf,
   fillProfile,
   readContinuation,
@@ -207,7 +207,7 @@ async function answerPassword(
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
   }
-  const result = await changePassword(cx, readSessionCookie(c), input, effects)
+  const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   const again = (email: string, error: string, status: 400 | 403 | 429) => {
     pageHeaders(c, way.form_targets)
     const carried = { ...way.carried, kind: 'password' }
@@ -231,7 +231,10 @@ async function answerPassword(
       const { fault, email } = result
       if (fault === 'wrong') {
         const description = m('missing.wrong_password')
-        logRefusal(cx, new OAuthError('access_denied', { description, reason: 'present_password' }))
+        logRefusal(
+          cx,
+          new OAuthError('access_denied', { description, reason: 'present_password_wrong' }),
+        )
         return again(email, description, 403)
       }
       const rule =

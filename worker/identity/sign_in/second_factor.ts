@@ -4,12 +4,14 @@
 // application demands it (step-up): the session then goes on, stronger.
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
-import { type Statement, scalar, sql } from '../../db/sql.ts'
+import { condition, type Statement, scalar, sql } from '../../db/sql.ts'
 import type { NewEvent } from '../../events/event_catalogue.ts'
 import { appendEvent } from '../../events.ts'
+import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import {
   consumeRecoveryCode,
+  countRecoveryCodes,
   type FactorRow,
   factorIsUsed,
   findRecoveryCode,
@@ -20,6 +22,7 @@ import {
 import { readRecoveryCode, recoveryCodeHash } from '../factors/recovery_codes.ts'
 import { openFactor } from '../factors/sealed_factors.ts'
 import { readCode, stepOf } from '../factors/totp.ts'
+import { sendMails } from '../mail/mails.ts'
 import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
 import { sessionExists } from '../store.ts'
 import { advance, ofSession, ofSignIn, type Provable, signInHash } from './sign_in.ts'
@@ -147,9 +150,11 @@ export async function proveSecondFactor(
     session: session.statements,
     started: session.started,
     left: use.left,
+    mail: use.mail,
   })
   if (written.started.length === 1) {
     const left = written.left[0]?.left ?? null
+    if (left === RECOVERY_CODES_FEW) sendMails(cx)
     return {
       outcome: 'signed_in',
       cookie: session.cookie,
@@ -185,6 +190,7 @@ async function useOf(
         isUsed: factorIsUsed(cx, one.id),
         event: null,
         left,
+        mail: [],
       }
     }
   }
@@ -192,12 +198,26 @@ async function useOf(
   const { user_id, hash } = recovery
   const isUsed = recoveryCodeIsMine(cx, hash)
   const acting = as(cx, { kind: 'user', id: user_id })
+  // At this number alone, so that it is told once.
+  const mail = await noteMail(
+    cx,
+    {
+      kind: 'recovery_codes_low',
+      values: { left: RECOVERY_CODES_FEW },
+      to: { user_id },
+      locale: null,
+      expires_at: null,
+      secret_of: null,
+    },
+    condition`${isUsed} and (${countRecoveryCodes(user_id)}) = ${RECOVERY_CODES_FEW}`,
+  )
   return {
     use: consumeRecoveryCode(cx, recovery, isWithin),
     isUsed,
     event: appendEvent(acting, { type: 'recovery_code.used', subject_id: user_id }, isUsed),
     left: sql<{ left: number }>`select count(*) as left from recovery_code
       where user_id = ${user_id} and used_by is null and ${isUsed}`,
+    mail: mail.statements,
   }
 }
 

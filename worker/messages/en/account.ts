@@ -4,6 +4,8 @@ export const enAccount = {
   'account.title': 'Your account',
   'account.signed_in_as': 'Signed in as',
   'account.sign_out': 'Sign out',
+  'account.change_email': 'Change address',
+  'account.change_password': 'Change password',
   'account.security': 'Security',
   'account.see_security': 'Second factor and recovery codes',
   'account.applications': 'Applications',

@@ -1,6 +1,8 @@
-// English: mails. `service` is the name of the service; durations are filled by their count.
+// English: mails. `service` is the name of the service, `mail.sender` the name of the sender where
+// EMAIL_FROM has none; durations are filled by their count.
 
 export const enMail = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Hello {name},',
   'mail.good_for_days':
     '{count, plural, one {It is good for one day, and once.} other {It is good for # days, and once.}}',
