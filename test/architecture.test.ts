@@ -144,6 +144,7 @@ const ROOM_PLATES = [
   'mail/mail_kinds.ts',
   'pages/mail/mail_text.ts',
   'messages/messages.ts',
+  'pages/account/account_page.ts',
   'pages/shell.ts',
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',

@@ -18,6 +18,7 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
+import { languageRoutes } from './identity/language_routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import type { EndAccess } from './identity/recovery.ts'
@@ -118,6 +119,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     }),
   )
   app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
+  app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
   const v1 = createApi()

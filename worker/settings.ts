@@ -6,6 +6,7 @@ import { API_SCOPES, lineSchema, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
+import { LOCALES } from './messages/locales.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
@@ -275,6 +276,14 @@ export const SETTINGS = {
     unit: null,
     needs: 'settings:write',
     meaning: "How people know the service; empty: the issuer's host.",
+  }),
+  default_locale: setting({
+    schema: z.enum(LOCALES),
+    default: 'en',
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Language of pages (BCP 47) where neither the request nor the person, the account or the browser names one that is there.',
   }),
   privacy_uri: setting({
     schema: z

@@ -37,6 +37,7 @@ const THERE: Record<string, Record<string, string>> = {
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
   consents: { key: 'terms', version: '1' },
+  messages: { locale: 'pl', key: 'sign_in.title' },
   outbox: {},
 }
 
@@ -48,6 +49,7 @@ const BODIES: Record<string, object> = {
   createGroup: { id: 'site-2' },
   addGroupMember: { id: 'ann' },
   createRole: { name: 'guest' },
+  putMessage: { text: 'Witaj' },
   createGrant: { subject: 'ann', role: 'resident', object: 'site-1' },
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },

@@ -108,6 +108,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   updateConsentVersion: TEXTS,
   askConsentAgain: TEXTS,
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
+  putMessage: [
+    () => ['/v1/messages/en/consent.allow', { text: 'Go on' }],
+    () => ['/v1/messages/de/scope.manage', { text: 'nichts' }],
+  ],
+  deleteMessage: [() => ['/v1/messages/en/device.warning']],
   reportMail: MAILS,
   clearUndeliverable: MAILS,
   rotateKey: KEYS,

@@ -4,6 +4,7 @@ import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import type { Browser, Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { CATALOGUES } from '../../worker/messages/catalogues.ts'
 import { PASSWORD } from './black_box.ts'
 import { openBrowser, shoot } from './chromium.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
@@ -102,6 +103,7 @@ test.each([
       locale: javaScriptEnabled ? 'ar' : 'en',
     })
     const page = await context.newPage()
+    const texts = CATALOGUES[javaScriptEnabled ? 'ar' : 'en']
     await context.route(`${CALLBACK}*`, (route) => route.fulfill({ body: 'signed in' }))
     const press = (action: string) => page.click(`button[name=action][value=${action}]`)
     const parameters = new URLSearchParams({
@@ -120,12 +122,12 @@ test.each([
     }
     await page.goto(`${worker.issuer}/oauth/authorize?${parameters}`)
     await signIn(PASSWORD)
-    expect(await title(page)).toBe('Set a new password')
+    expect(await title(page)).toBe(texts['missing.password_title'])
     await look(page, `continue_password_${id}`, javaScriptEnabled)
     await page.fill('input[name=password]', 'not the password at all')
     await page.fill('input[name=new_password]', NEW)
     await press('save')
-    expect(await page.locator('[role=alert]').textContent()).toContain('not right')
+    expect(await page.locator('[role=alert]').textContent()).toBe(texts['missing.wrong_password'])
     await page.fill('input[name=password]', PASSWORD)
     await page.fill('input[name=new_password]', NEW)
     await press('save')
@@ -137,17 +139,17 @@ test.each([
     await look(page, `continue_terms_${id}`, javaScriptEnabled)
     await press('accept')
 
-    expect(await title(page)).toBe('Complete your profile')
+    expect(await title(page)).toBe(texts['missing.profile_title'])
     await page.fill('input[name=name]', 'Ann Example')
     await page.fill('input[name=birthdate]', '1990-02-03')
     await page.fill('input[name=phone_number]', '12')
     await press('save')
-    expect(await page.locator('[role=alert]').textContent()).toContain('Phone number')
+    expect(await page.locator('[role=alert]').textContent()).toContain(texts['field.phone_number'])
     await look(page, `continue_profile_${id}`, javaScriptEnabled)
     await page.fill('input[name=phone_number]', '+48 22 123 45 67')
     await press('save')
 
-    expect(await title(page)).toContain('asks for access')
+    expect(page.url()).toContain('/consent?')
     await press('allow')
     await page.waitForURL((url) => url.href.startsWith(CALLBACK))
     expect(new URL(page.url()).searchParams.get('code')).not.toBeNull()
@@ -155,16 +157,16 @@ test.each([
     await page.goto(`${worker.issuer}/account`)
     await look(page, `account_${id}`, javaScriptEnabled)
     await page.click('a[href="/account/consents"]')
-    expect(await title(page)).toBe('Your consents')
+    expect(await title(page)).toBe(texts['consents.title'])
     await press('accept')
     await look(page, `consents_${id}`, javaScriptEnabled)
     await page.click('li:last-child button[value=withdraw]')
-    expect(await title(page)).toBe('You are signed out')
+    expect(await title(page)).toBe(texts['signed_out.title'])
     await page.goto(`${worker.issuer}/login`)
     await signIn(NEW)
     expect(await title(page)).toBe('Terms of use')
     await press('logout')
-    expect(await title(page)).toBe('You are signed out')
+    expect(await title(page)).toBe(texts['signed_out.title'])
     await context.close()
   },
   120_000,

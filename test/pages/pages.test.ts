@@ -1,14 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { english } from '../../worker/messages/messages.ts'
-import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
+import { accountPage, describeUserAgent } from '../../worker/pages/account/account_page.ts'
 import {
   addressDonePage,
   addressPage,
   confirmAddressPage,
   newPasswordPage,
   undoAddressPage,
-} from '../../worker/pages/address_page.ts'
-import { applicationsPage } from '../../worker/pages/applications_page.ts'
+} from '../../worker/pages/account/address_page.ts'
+import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import {
+  newAppPage,
+  recoveryCodesPage,
+  securityPage,
+} from '../../worker/pages/account/security_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
 import {
@@ -24,7 +29,6 @@ import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
 import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recovery_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
-import { newAppPage, recoveryCodesPage, securityPage } from '../../worker/pages/security_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'

@@ -19,6 +19,18 @@ export const setting = sqliteTable('setting', {
   updated_at: integer().notNull(),
 })
 
+/** Texts of pages and mails that operators wrote in the place of those of the program. */
+export const message = sqliteTable(
+  'message',
+  {
+    locale: text().notNull(),
+    key: text().notNull(),
+    text: text().notNull(),
+    updated_at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.locale, t.key] })],
+)
+
 /** Counters of failed attempts, one row per limited thing, forgotten when the window ends. */
 export const attempt = sqliteTable('attempt', {
   key: text().primaryKey(), // HMAC: neither addresses nor account names are kept

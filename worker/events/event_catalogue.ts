@@ -163,6 +163,15 @@ export const EVENTS = {
       names: { is: 'strings', names: 'setting', meaning: 'names of the changed settings' },
     },
   },
+  'message.updated': {
+    subject: null,
+    changes: true,
+    meaning: 'A text of the pages was changed, or put back to that of the program.',
+    data: {
+      locale: { is: 'string', meaning: 'its language' },
+      key: { is: 'string', meaning: 'its key' },
+    },
+  },
   // --- devices
   'device.created': {
     subject: 'the device',

@@ -9,7 +9,7 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
 import type { PlainKey } from '../messages/catalogues.ts'
 import { english } from '../messages/messages.ts'
-import { accountPage } from '../pages/account_page.ts'
+import { accountPage } from '../pages/account/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
@@ -25,7 +25,7 @@ import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
-import { PASSWORD_MIN, passwordFault } from './passwords.ts'
+import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
 import {
   type EndAccess,
   PASSWORD_RESET_PATH,
@@ -72,6 +72,10 @@ export function loginRoutes({
   routes.route('/', recoveryRequestRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
+  /** The texts of the form, which a GET of the same journey shows again. */
+  const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
+    pageMessages(c, { ui_locales, path: `/login?${new URLSearchParams(carried)}` })
+
   /** The form, with the introduction of the sender. */
   const showLogin = async (
     c: Http,
@@ -79,6 +83,7 @@ export function loginRoutes({
     { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
   ) => {
     const { return_to, form_targets, carried } = journey
+    const m = await messagesOf(c, journey)
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     pageHeaders(c, form_targets, { images: imageSources(client) })
     const forgotten = withJourney(
@@ -87,7 +92,7 @@ export function loginRoutes({
       shown.username === '' ? {} : { login_hint: shown.username },
     )
     const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten }
-    return c.html(loginPage(values, await pageMessages(c, journey)), status)
+    return c.html(loginPage(values, m), status)
   }
 
   /**
@@ -124,7 +129,7 @@ export function loginRoutes({
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
-    const m = await pageMessages(c, journey)
+    const m = await messagesOf(c, journey)
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
     const again = (description: string, status: 403 | 429) => {
@@ -166,7 +171,7 @@ export function loginRoutes({
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
-    const m = await pageMessages(c)
+    const m = await pageMessages(c, { account: session.user_locale })
     return c.html(
       accountPage(
         {
@@ -216,7 +221,8 @@ export function loginRoutes({
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, await pageMessages(c)))
+    const m = await pageMessages(c, { account: session.user_locale })
+    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, m))
   })
 
   /** Database round trips: 2, and those of `ended`. */
@@ -251,14 +257,14 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const m = await pageMessages(c)
+    const m = await pageMessages(c, { path: `/setup?${new URLSearchParams({ token })}` })
     const again = (error: string, status: 400 | 409) => {
       const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(setupPage(values, m), status)
     }
     if (emailFault(username) !== null) return again(m('form.email_invalid'), 400)
-    const fault = passwordFault(password, username)
-    if (fault !== null) return again(m('form.password_fault', { fault }), 400)
+    const fault = findPasswordFault(password, username)
+    if (fault !== null) return again(passwordFaultInWords(m, fault), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,
       email: username,
@@ -292,8 +298,9 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const m = await pageMessages(c)
-      const error = m('form.password_fault', { fault: result.fault })
+      const path = `${PASSWORD_RESET_PATH}?${new URLSearchParams({ token })}`
+      const m = await pageMessages(c, { path })
+      const error = passwordFaultInWords(m, result.fault)
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(recoveryPage(values, m), 400)

@@ -16,7 +16,7 @@ import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { dropFactorsSince } from '../factors/factor_store.ts'
 import { sendMails } from '../mail/mails.ts'
-import { hashPassword, passwordFault } from '../passwords.ts'
+import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import {
   type AccountLinkRow,
@@ -223,7 +223,9 @@ async function settle(
   return { outcome: 'done', email }
 }
 
-export type UndoOutcome = AddressOutcome | { outcome: 'refused'; fault: string; email: string }
+export type UndoOutcome =
+  | AddressOutcome
+  | { outcome: 'refused'; fault: PasswordFault; email: string }
 
 /**
  * Puts the address back that the link carries, and sets a new password. All that whoever changed it
@@ -238,7 +240,7 @@ export async function undoAddress(
   const link = await findOpenLink(cx, token, 'undo_address')
   if (link === null) return { outcome: 'dead' }
   const { hash, user_id, address: email } = link
-  const fault = passwordFault(password, email)
+  const fault = findPasswordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)

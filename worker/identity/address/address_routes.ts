@@ -10,7 +10,7 @@ import {
   confirmAddressPage,
   newPasswordPage,
   undoAddressPage,
-} from '../../pages/address_page.ts'
+} from '../../pages/account/address_page.ts'
 import { errorPage } from '../../pages/error_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
@@ -19,7 +19,7 @@ import type { Reason } from '../../refusals.ts'
 import { liveStanding } from '../account.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readOwnFactors } from '../factors/own_factors.ts'
-import { PASSWORD_MIN } from '../passwords.ts'
+import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, type SessionsEnded } from '../sessions.ts'
@@ -113,7 +113,7 @@ export function addressRoutes(surroundings: {
     const m = await pageMessages(c)
     const { email } = result
     if (result.outcome === 'refused') {
-      const error = m('form.password_fault', { fault: result.fault })
+      const error = passwordFaultInWords(m, result.fault)
       return showUndo(c, { email, token, error }, 400)
     }
     return c.html(addressDonePage({ done: 'undone', email }, m))
@@ -141,7 +141,7 @@ export function addressRoutes(surroundings: {
     const input = { present: form.get('present') ?? '', password: form.get('password') ?? '' }
     const result = await changeOwnPassword(cx, session, input, surroundings.onSessionsEnded)
     if (result.outcome === 'bad_password') {
-      const error = m('form.password_fault', { fault: result.fault })
+      const error = passwordFaultInWords(m, result.fault)
       return showPassword(c, { email, error }, 400)
     }
     if (result.outcome === 'too_many_attempts') {

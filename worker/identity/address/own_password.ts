@@ -6,7 +6,12 @@ import { condition, sql } from '../../db/sql.ts'
 import { emailKey } from '../../email_address.ts'
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
-import { hashPassword, passwordFault, verifyPassword } from '../passwords.ts'
+import {
+  findPasswordFault,
+  hashPassword,
+  type PasswordFault,
+  verifyPassword,
+} from '../passwords.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import type { LiveSession, SessionsEnded } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
@@ -17,7 +22,7 @@ export type PasswordChange =
   | { outcome: 'refused' }
   | { outcome: 'too_many_attempts'; retry_after: number }
   /** The rule that the new password breaks, in words for people. */
-  | { outcome: 'bad_password'; fault: string }
+  | { outcome: 'bad_password'; fault: PasswordFault }
 
 /** Database round trips: 2, and those of `onSessionsEnded`. */
 export async function changeOwnPassword(
@@ -26,7 +31,7 @@ export async function changeOwnPassword(
   input: { present: string; password: string },
   onSessionsEnded: SessionsEnded,
 ): Promise<PasswordChange> {
-  const fault = passwordFault(input.password, user_email)
+  const fault = findPasswordFault(input.password, user_email)
   if (fault !== null) return { outcome: 'bad_password', fault }
   const settings = await loadSettings(cx)
   const window = settings.login_attempts_window

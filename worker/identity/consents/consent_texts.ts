@@ -50,21 +50,6 @@ export const storedTexts = (texts: ConsentTexts): string =>
     ),
   )
 
-/** The languages of an Accept-Language header (RFC 9110 §12.5.4), most wanted first. */
-export function acceptedLocales(header: string | undefined): string[] {
-  return (header ?? '')
-    .slice(0, 1000)
-    .split(',')
-    .map((part, place) => {
-      const [locale = '', ...parameters] = part.trim().split(';')
-      const quality = parameters.map((one) => /^\s*q=([\d.]+)\s*$/.exec(one)?.[1]).find(Boolean)
-      return { locale: locale.trim(), quality: Number(quality ?? 1), place }
-    })
-    .filter(({ locale, quality }) => /^[A-Za-z]/.test(locale) && quality > 0)
-    .sort((a, b) => b.quality - a.quality || a.place - b.place)
-    .map(({ locale }) => locale)
-}
-
 const languageOf = (locale: string): string => locale.split('-')[0]?.toLowerCase() ?? ''
 
 /**

@@ -8,7 +8,12 @@ import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
-import { hashPassword, passwordFault, verifyPassword } from '../passwords.ts'
+import {
+  findPasswordFault,
+  hashPassword,
+  type PasswordFault,
+  verifyPassword,
+} from '../passwords.ts'
 import { readProfile } from '../profile.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
@@ -113,9 +118,8 @@ export type DemandedPasswordChange =
   | { outcome: 'done' }
   /** Nobody is signed in, or nothing demands another password. */
   | { outcome: 'not_asked' }
-  | { outcome: 'too_many_attempts'; retry_after: number; email: string }
-  /** The rule that the new password breaks, in words for people. */
-  | { outcome: 'refused'; fault: 'wrong' | 'same' | { rule: string }; email: string }
+  | { outcome: 'too_many_attempts'; retry_after: number; session: LiveSession }
+  | { outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault; session: LiveSession }
 
 /**
  * Sets another password where one is demanded. The session alone is not enough: its holder may have
@@ -149,18 +153,16 @@ export async function changeDemandedPassword(
   if (session === undefined || user === undefined || user.password === null || !isAsked) {
     return { outcome: 'not_asked' }
   }
-  const { email } = user
   if ((count[0]?.count ?? Infinity) > max) {
-    return { outcome: 'too_many_attempts', retry_after: window, email }
+    return { outcome: 'too_many_attempts', retry_after: window, session }
   }
   if (!(await verifyPassword(cx, password, user.password))) {
-    return { outcome: 'refused', fault: 'wrong', email }
+    return { outcome: 'refused', fault: 'wrong', session }
   }
-  const rule = passwordFault(new_password, email)
-  const isSame = new_password === password
-  if (isSame || rule !== null) {
+  const fault = new_password === password ? 'same' : findPasswordFault(new_password, user.email)
+  if (fault !== null) {
     await cx.db.write(attempts.giveBack)
-    return { outcome: 'refused', fault: isSame || rule === null ? 'same' : { rule }, email }
+    return { outcome: 'refused', fault, session }
   }
   const hash = await hashPassword(cx, new_password)
   const acting = as(cx, { kind: 'user', id: user.id })

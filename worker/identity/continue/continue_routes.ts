@@ -5,9 +5,12 @@
 // consents/.
 // Owns no table. Leaves to requirements.ts what lacks, and in which order.
 import { Hono } from 'hono'
-import { OAuthError } from '../../errors.ts'
+import type { Context } from '../../context.ts'
+import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
-import { english } from '../../messages/messages.ts'
+import type { PlainKey } from '../../messages/catalogues.ts'
+import { chooseLocale } from '../../messages/locales.ts'
+import { english, type Messages } from '../../messages/messages.ts'
 import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
   type AskedField,
@@ -15,17 +18,22 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../../pages/consents/continue_page.ts'
-import { pageMessages } from '../../pages/language.ts'
+import { pageMessages, readAcceptLanguage } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
-import { acceptedLocales } from '../consents/consent_texts.ts'
+import type { Reason } from '../../refusals.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
-import { PASSWORD_MIN } from '../passwords.ts'
+import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readJourney, readSender } from '../return_to.ts'
-import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
+import {
+  deleteSessionCookie,
+  type LiveSession,
+  readSessionCookie,
+  type SessionsEnded,
+} from '../sessions.ts'
 import {
   type Continuation,
   changeDemandedPassword,
@@ -80,16 +88,15 @@ export function continueRoutes(effects: {
         return c.redirect(continuePath(cx, CONSENTS_PATH), 303)
       }
       const { session, offered } = found
-      const wished = localesOf(c, [], session.user_locale)
+      const m = await pageMessages(c, { account: session.user_locale })
+      const wished = localesOf(c, m, [], session.user_locale)
       const consents = offered.map((row) => {
         const offer = offerTo(cx, session.user_id, row, wished)
         const { demanded_from } = offer
         return { ...offer, demanded_from: demanded_from > cx.now() ? demanded_from : null }
       })
       const { user_email: email, user_name: name } = session
-      return c.html(
-        consentsPage({ email, name, csrf: csrfToken(c), consents }, await pageMessages(c)),
-      )
+      return c.html(consentsPage({ email, name, csrf: csrfToken(c), consents }, m))
     })
     .post(CONSENTS_PATH, page, async (c) => {
       const { cx } = c.var
@@ -142,16 +149,24 @@ function readWay(c: Http, form: Form): Way {
   }
 }
 
-/** The languages of the reader, most wanted first. */
-const localesOf = (
+/**
+ * The languages in which the reader understands a text, most wanted first. There are texts in more
+ * languages than pages; the one of the page comes first where the person chose it against the rest.
+ */
+function localesOf(
   c: Http,
+  m: Messages,
   ui_locales: readonly string[],
   user_locale: string | null,
-): readonly string[] => [
-  ...ui_locales,
-  ...(user_locale === null ? [] : [user_locale]),
-  ...acceptedLocales(c.req.header('accept-language')),
-]
+): readonly string[] {
+  const wishes = [
+    ...ui_locales,
+    ...(user_locale === null ? [] : [user_locale]),
+    ...readAcceptLanguage(c.req.header('accept-language') ?? ''),
+  ]
+  const isAgreed = (chooseLocale(wishes) ?? m.locale) === m.locale
+  return isAgreed ? [...wishes, m.locale] : [m.locale, ...wishes]
+}
 
 /** The page of the first missing thing, or the way onward where there is none. */
 async function ask(
@@ -164,14 +179,14 @@ async function ask(
   const first = firstRequirement(lacking)
   if (first === null) return c.redirect(way.return_to, 303)
   pageHeaders(c, way.form_targets)
-  const m = await pageMessages(c, { ui_locales: way.ui_locales })
+  const m = await messagesOn(c, way, session)
   const common = { email: session.user_email, csrf: csrfToken(c) }
   const carried = { ...way.carried, kind: first.kind }
   switch (first.kind) {
     case 'consent': {
       const row = offered.find(({ key }) => key === first.names[0])
       if (row === undefined) throw new TypeError('a consent lacks that is not offered')
-      const wished = localesOf(c, way.ui_locales, session.user_locale)
+      const wished = localesOf(c, m, way.ui_locales, session.user_locale)
       const { shown, ...offer } = offerTo(cx, session.user_id, row, wished)
       const values = { ...common, ...offer, carried: { ...carried, shown } }
       return c.html(textQuestionPage(values, m))
@@ -202,49 +217,41 @@ async function answerPassword(
   effects: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
 ): Promise<Response> {
   const { cx } = c.var
-  const m = await pageMessages(c, { ui_locales: way.ui_locales })
   const input = {
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
-  const again = (email: string, error: string, status: 400 | 403 | 429) => {
+  if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)
+  const { session } = result
+  const m = await messagesOn(c, way, session)
+  const again = (error: string, status: 400 | 403 | 429) => {
     pageHeaders(c, way.form_targets)
     const carried = { ...way.carried, kind: 'password' }
-    const values = { email, csrf: csrfToken(c), carried, password_min: PASSWORD_MIN, error }
-    return c.html(passwordQuestionPage(values, m), status)
+    const common = { email: session.user_email, csrf: csrfToken(c), carried, error }
+    return c.html(passwordQuestionPage({ ...common, password_min: PASSWORD_MIN }, m), status)
   }
-  switch (result.outcome) {
-    case 'done':
-    case 'not_asked':
-      return c.redirect(way.here, 303)
-    case 'too_many_attempts': {
-      const description = m('missing.too_many')
-      logRefusal(
-        cx,
-        new OAuthError('too_many_requests', { description, reason: 'sign_in_limited' }),
-      )
-      c.header('Retry-After', String(result.retry_after))
-      return again(result.email, description, 429)
-    }
-    case 'refused': {
-      const { fault, email } = result
-      if (fault === 'wrong') {
-        const description = m('missing.wrong_password')
-        logRefusal(
-          cx,
-          new OAuthError('access_denied', { description, reason: 'present_password_wrong' }),
-        )
-        return again(email, description, 403)
-      }
-      const rule =
-        fault === 'same'
-          ? m('missing.same_password')
-          : m('form.password_fault', { fault: fault.rule })
-      return again(email, rule, 400)
-    }
+  if (result.outcome === 'too_many_attempts') {
+    refuse(cx, 'too_many_requests', 'missing.too_many', 'sign_in_limited')
+    c.header('Retry-After', String(result.retry_after))
+    return again(m('missing.too_many'), 429)
   }
+  const { fault } = result
+  if (fault === 'wrong') {
+    refuse(cx, 'access_denied', 'missing.wrong_password', 'present_password_wrong')
+    return again(m('missing.wrong_password'), 403)
+  }
+  const rule = fault === 'same' ? m('missing.same_password') : passwordFaultInWords(m, fault)
+  return again(rule, 400)
 }
+
+/** Logs a refusal, in English. */
+const refuse = (cx: Context, error: OAuthErrorCode, text: PlainKey, reason: Reason): void =>
+  logRefusal(cx, new OAuthError(error, { description: english(text), reason }))
+
+/** Texts of the page. A form that was sent is not asked for again, so the switch leads here. */
+const messagesOn = (c: Http, { ui_locales, here }: Way, { user_locale }: LiveSession) =>
+  pageMessages(c, { ui_locales, account: user_locale, path: here })
 
 function assertPressed<const A extends string>(form: Form, actions: readonly A[]): A {
   const pressed = form.get('action')

@@ -3,10 +3,10 @@ import { Hono } from 'hono'
 import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
-import { english } from '../../messages/messages.ts'
+import { english, type Messages } from '../../messages/messages.ts'
+import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/account/security_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
-import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/security_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
@@ -40,7 +40,7 @@ export function ownFactorsRoutes(): Hono<Env> {
           factors: own.factors,
           codes_left: own.codes_left,
         },
-        await pageMessages(c),
+        await messagesFor(c, own),
       ),
     )
   })
@@ -62,7 +62,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const codes = await renewRecoveryCodes(cx, own)
     return codes === null
       ? c.redirect(SECURITY_PATH, 303)
-      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
+      : c.html(recoveryCodesPage({ codes }, await messagesFor(c, own)))
   })
 
   /** Database round trips: 1. */
@@ -71,30 +71,27 @@ export function ownFactorsRoutes(): Hono<Env> {
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
-    return offer(
-      c,
-      await offerApp(cx, own.session),
-      (await pageMessages(c))('security.default_name'),
-      200,
-    )
+    const m = await messagesFor(c, own)
+    return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
   })
 
   /** Database round trips: 2. */
   routes.post(ADD, page, async (c) => {
     const { cx } = c.var
-    const m = await pageMessages(c)
     const form = await readForm(c)
     assertCsrf(c, form)
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
+    const m = await messagesFor(c, own)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
     if ([...name].length > NAME_MAX || !isLegible(name)) {
       // A key is shown again only with the code that it was checked with, so a new one is offered.
       return offer(
         c,
+        m,
         await offerApp(cx, own.session),
         m('security.default_name'),
         400,
@@ -113,18 +110,26 @@ export function ownFactorsRoutes(): Hono<Env> {
     })
     logRefusal(cx, refusal)
     const app = added.outcome === 'refused' ? added.app : await offerApp(cx, own.session)
-    return offer(c, app, name, 400, refusal.description)
+    return offer(c, m, app, name, 400, refusal.description)
   })
 
   return routes
 }
 
-const offer = async (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
+/** The texts, in the language of the account where nobody chose another. */
+const messagesFor = (c: Http, { session }: { session: { user_locale: string | null } }) =>
+  pageMessages(c, { account: session.user_locale })
+
+const offer = (
+  c: Http,
+  m: Messages,
+  app: NewApp,
+  name: string,
+  status: 200 | 400,
+  error?: string,
+) =>
   c.html(
-    newAppPage(
-      { ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) },
-      await pageMessages(c),
-    ),
+    newAppPage({ ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) }, m),
     status,
   )
 

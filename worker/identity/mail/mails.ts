@@ -8,21 +8,22 @@ import { type Context, recall, remember } from '../../context.ts'
 import { deliver } from '../../deliveries.ts'
 import { type MailLanguages, mailDelivery } from '../../mail/mail_delivery.ts'
 import { chooseLocale } from '../../messages/locales.ts'
-import { messagesIn } from '../../messages/messages.ts'
+import { loadTexts } from '../../messages/texts.ts'
 import { renderMail } from '../../pages/mail/mail_text.ts'
 import { type MailLayout, OUR_LAYOUT, readLayout } from '../../pages/mail/own_layout.ts'
 import { loadSettings } from '../../settings.ts'
 
 /** The one place where the texts of a language come in. */
 export const mailLanguages: MailLanguages = async (cx) => {
-  const { service_name } = await loadSettings(cx)
+  const texts = await loadTexts(cx)
+  const { service_name, default_locale } = await loadSettings(cx)
   const layout = layoutOf(cx)
   const service = service_name === '' ? new URL(cx.config.issuer).host : service_name
   return (locale) => (content, name) =>
     renderMail(
       content,
       { service, name },
-      messagesIn(chooseLocale(locale === null ? [] : [locale]) ?? 'en'),
+      texts(chooseLocale(locale === null ? [] : [locale]) ?? default_locale),
       layout,
     )
 }

@@ -16,6 +16,7 @@ export const enAccount = {
   'account.this_browser': 'This browser',
   'account.unknown_device': 'Unknown device',
   'account.since': 'since {time}',
+  'account.since_from': '{address}, since {time}',
   'account.end': 'Sign out',
   'account.end_of': 'Sign out: {browser}',
   'account.everywhere': 'Sign out everywhere',

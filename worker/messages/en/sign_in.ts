@@ -63,14 +63,32 @@ export const enSignIn = {
     'The form is out of date or was sent from another site. Go back, load the page again and retry.',
   'form.email_invalid': 'Enter an e-mail address such as ann@example.com.',
   'form.email_taken': 'There is already an account with this e-mail address.',
-  'form.password_fault': 'The password {fault}.',
-  'form.password_hint':
+  'form.action': 'The form was sent without a known button.',
+
+  'password.hint':
     'At least {min, plural, one {# character} other {# characters}}. Four or five random words are good.',
-  'form.action': 'the form was sent without a known button',
+  'password.control': 'The password must not contain control characters.',
+  'password.too_long': 'The password must not exceed {max, number} bytes.',
+  'password.too_short':
+    'The password must have at least {min, plural, one {# character} other {# characters}}.',
+  'password.guessable':
+    'The password is one of those that are tried first. Choose four or five random words.',
 
   'error.title': 'This did not work',
   'error.not_found_title': 'Not found',
   'error.not_found': 'There is no page at this address.',
+  'error.ended': 'This has ended, or was completed already. Start again from the application.',
+  'error.unknown_client': 'The application is not known here.',
+  'error.not_allowed': 'Your account does not hold what is asked for.',
+  'error.refused':
+    'This request cannot be answered. If an application sent you here, tell those who run it.',
+  'error.too_many': 'Too many attempts came from where you are. Try again later.',
+  'error.busy': 'The service is busy. Try again in a moment.',
+  'error.internal': 'Something went wrong here. Try again later.',
   'error.request': 'Request {id}',
   'error.footer': 'You can close this page, or go back and try again.',
+
+  'language.title': 'Language',
+  'language.change': 'Change language: {language}',
+  'language.back': 'Back without a change',
 } as const

@@ -100,7 +100,7 @@ export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
 <input id="password" name="password" type="password" autocomplete="current-password" required autofocus>
 <label for="new_password">${m('missing.new_password')}</label>
 <input id="new_password" name="new_password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${about}" required>
-<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>`,
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>`,
       submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
       out: m('missing.sign_out'),
     },

@@ -1,7 +1,7 @@
 // Pages about the address and the password of an account.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from './shell.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 
 const invalid = (error: string | undefined, hint = ''): Html => {
   const described = [hint, error === undefined ? '' : 'alert'].filter((one) => one !== '')
@@ -82,7 +82,7 @@ ${hiddenFields({ token: v.token })}
 <input type="hidden" name="username" value="${v.email}" autocomplete="username">
 <label for="password">${m('recovery.password')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" required autofocus${invalid(v.error, 'password-hint')}>
-<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="undo">${m('address.undo')}</button>
 </div>
@@ -108,7 +108,7 @@ ${csrfField(v.csrf)}
 <input id="present" name="present" type="password" autocomplete="current-password" required autofocus${invalid(v.error)}>
 <label for="password">${m('new_password.new')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" required${invalid(v.error, 'password-hint')}>
-<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="save">${m('new_password.submit')}</button>
 </div>

@@ -1,7 +1,7 @@
 // Pages of a person about second factors: the list, an authenticator app that is being added, and
 // the recovery codes that were just made.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
+import type { Messages } from '../../messages/messages.ts'
 import {
   alert,
   csrfField,
@@ -11,7 +11,7 @@ import {
   person,
   sentence,
   shell,
-} from './shell.ts'
+} from '../shell.ts'
 
 export type SecurityValues = {
   email: string
