@@ -140,6 +140,7 @@ const ROOM_PLATES = [
   'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
   'identity/sign_in/sign_in.ts',
+  'identity/sign_up/sign_up.ts',
   'keys/routes.ts',
   'mail/mail_kinds.ts',
   'pages/mail/mail_text.ts',

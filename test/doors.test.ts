@@ -20,10 +20,11 @@ type Decision = { uses: number } & (
 const DOORS: Readonly<Record<string, Decision>> = {
   'identity/sessions.ts': { uses: 4, never: 'statements; their callers decide' },
   'identity/account.ts': {
-    uses: 9,
-    asks: 'its readers answer what lacks; liveSession is for sign-out',
+    uses: 10,
+    asks: 'its readers answer what lacks; liveSession is for sign-out and the language',
   },
   'identity/login.ts': { uses: 1, never: 'a sign-in ends at the door that the person came from' },
+  'identity/sign_up/sign_up.ts': { uses: 1, never: 'leads to the door it came from, or /account' },
   'identity/setup.ts': { uses: 1, never: 'the first operator; leads to /account' },
   'identity/login_routes.ts': {
     uses: 5,

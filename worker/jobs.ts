@@ -13,6 +13,7 @@ import { mails } from './identity/mail/mails.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
+import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
 import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
@@ -43,6 +44,7 @@ export const JOBS: readonly Job[] = [
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
+        deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),

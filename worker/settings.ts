@@ -328,6 +328,14 @@ export const SETTINGS = {
     meaning:
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
   }),
+  sign_up: setting({
+    schema: z.enum(['off', 'open']),
+    default: 'off',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
+  }),
   registration: setting({
     schema: z.enum(['off', 'token', 'open']),
     default: 'token',

@@ -3713,6 +3713,54 @@ const ADDRESSES: readonly Guard[] = [
   },
 ]
 
+const SIGN_UP: readonly Guard[] = [
+  {
+    name: 'sign-up-off',
+    attack: 'accounts at a service whose operators make them',
+    file: 'worker/identity/sign_up/sign_up_routes.ts',
+    from: '    const journey = readJourney(cx, form)\n    if (!(await isSignUpOpen(cx))) return notOffered(c)\n',
+    to: '    const journey = readJourney(cx, form)\n',
+    test: 'identity/sign_up',
+    title: 'is off unless',
+  },
+  {
+    name: 'sign-up-link-once',
+    attack: 'a link that makes an account again and again',
+    file: 'worker/identity/sign_up/sign_up_store.ts',
+    from: '(used_by = ${cx.rid} or (used_by is null and expires_at > ${cx.now()})) returning hash',
+    to: '(expires_at > ${cx.now()}) returning hash',
+    test: 'identity/sign_up',
+    title: 'of eight forms at once',
+  },
+  {
+    name: 'sign-up-closed-later',
+    attack: 'a link that is kept until sign-up is closed',
+    file: 'worker/identity/sign_up/sign_up_routes.ts',
+    from: '    if (!(await isSignUpOpen(cx))) return deadLink(c)\n',
+    to: '',
+    test: 'identity/sign_up',
+    title: 'when sign-up is closed',
+  },
+  {
+    name: 'sign-up-mails-bounded',
+    attack: 'a flood of mails to one address',
+    file: 'worker/identity/sign_up/sign_up.ts',
+    from: 'insertSignUp(row, isWithin)',
+    to: 'insertSignUp(row, condition`true`)',
+    test: 'identity/sign_up',
+    title: 'its mailbox is told',
+  },
+  {
+    name: 'sign-up-from-an-address-bounded',
+    attack: 'mails of the service to thousands of strangers',
+    file: 'worker/identity/sign_up/sign_up.ts',
+    from: 'if ((address?.count ?? Infinity) > byAddress.max) {',
+    to: 'if (false) {',
+    test: 'identity/sign_up',
+    title: 'asks for many',
+  },
+]
+
 export const GUARDS: readonly Guard[] = [
   ...BLUEPRINT,
   ...BACKUPS,
@@ -3724,6 +3772,7 @@ export const GUARDS: readonly Guard[] = [
   ...SECOND_FACTORS,
   ...RECOVERY_BY_MAIL,
   ...ADDRESSES,
+  ...SIGN_UP,
   ...DEVICES,
   ...KINDS,
   ...SIGNING_KEYS,

@@ -1,6 +1,7 @@
 // A real browser for tests: Debian's Chromium, a fresh profile, no talk with the world.
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import axe from 'axe-core'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { expect } from 'vitest'
 import { ROOT } from '../support/tree.ts'
@@ -28,6 +29,32 @@ export function openBrowser(): Promise<Browser> {
   })
 }
 
+type AxeAnswer = { violations: { id: string; nodes: { html: string }[] }[] }
+
+/**
+ * Asserts that axe-core finds nothing in a page as it stands, in light and dark. axe needs script, so
+ * the same document is shown in a page that has it.
+ */
+async function assertAccessible(page: Page, name: string): Promise<void> {
+  const body = await page.content()
+  const context = await page.context().browser()?.newContext({ viewport: PHONE })
+  if (context === undefined) throw new Error('the page has no browser')
+  try {
+    const copy = await context.newPage()
+    await copy.route(page.url(), (route) => route.fulfill({ contentType: 'text/html', body }))
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await copy.emulateMedia({ colorScheme })
+      await copy.goto(page.url())
+      await copy.evaluate(axe.source)
+      const { violations } = (await copy.evaluate('axe.run()')) as AxeAnswer
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)
+      expect(found, `axe on ${name}, ${colorScheme}`).toEqual([])
+    }
+  } finally {
+    await context.close()
+  }
+}
+
 /**
  * Takes pictures of a page on a phone and a desktop, on neither of which it may need sideways
  * scrolling.
@@ -39,4 +66,5 @@ export async function shoot(page: Page, name: string, fullPage = true): Promise<
     const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
     expect(wide, `${name} on a ${width}`).toBe(false)
   }
+  await assertAccessible(page, name)
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { english } from '../../worker/messages/messages.ts'
+import { LOCALES } from '../../worker/messages/locales.ts'
+import { english, type Messages, messagesIn } from '../../worker/messages/messages.ts'
 import { accountPage, describeUserAgent } from '../../worker/pages/account/account_page.ts'
 import {
   addressDonePage,
@@ -23,6 +24,7 @@ import {
 } from '../../worker/pages/consents/continue_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
+import { languagePage } from '../../worker/pages/language_page.ts'
 import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
@@ -30,6 +32,7 @@ import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recove
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
 
@@ -51,10 +54,17 @@ const question = (text: string) => ({
 })
 
 /** Every page with `text` in each place that others decide. */
-const pagesWith = (text: string) => ({
+const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
-    { username: text, carried: { [text]: text }, csrf: text, error: text, forgotten: '/recover' },
-    english,
+    {
+      username: text,
+      carried: { [text]: text },
+      csrf: text,
+      error: text,
+      forgotten: '/recover',
+      sign_up: '/sign-up',
+    },
+    m,
   ),
   consent: consentPage(
     {
@@ -68,7 +78,7 @@ const pagesWith = (text: string) => ({
       redirect_host: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
   linking: linkingPage(
     {
@@ -82,9 +92,9 @@ const pagesWith = (text: string) => ({
       redirect_host: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
-  device: devicePage({ code: text, csrf: text, error: text }, english),
+  device: devicePage({ code: text, csrf: text, error: text }, m),
   device_consent: deviceConsentPage(
     {
       client_name: text,
@@ -97,14 +107,15 @@ const pagesWith = (text: string) => ({
       csrf: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
-  device_done: deviceDonePage({ decision: 'allowed' }, english),
-  error: errorPage({ title: text, text, request_id: text }, english),
-  setup: setupPage(
-    { token: text, username: text, csrf: text, password_min: 15, error: text },
-    english,
+  device_done: deviceDonePage({ decision: 'allowed' }, m),
+  error: errorPage({ title: text, text, detail: text, request_id: text }, m),
+  language: languagePage(
+    { carried: { [text]: text }, back: '/login', isSignedIn: true, csrf: text },
+    m,
   ),
+  setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }, m),
   logout: logoutPage(
     {
       action: '/logout',
@@ -114,9 +125,9 @@ const pagesWith = (text: string) => ({
       carried: { [text]: text },
       csrf: text,
     },
-    english,
+    m,
   ),
-  signed_out: signedOutPage(null, english),
+  signed_out: signedOutPage(null, m),
   account: accountPage(
     {
       email: text,
@@ -130,30 +141,36 @@ const pagesWith = (text: string) => ({
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
       ],
     },
-    english,
+    m,
   ),
   recovery_request: recoveryRequestPage(
     { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
-    english,
+    m,
   ),
-  address: addressPage({ email: text, typed: text, csrf: text, error: text }, english),
-  address_done: addressDonePage({ done: 'undone', email: text }, english),
+  address: addressPage({ email: text, typed: text, csrf: text, error: text }, m),
+  address_done: addressDonePage({ done: 'undone', email: text }, m),
   address_confirm: confirmAddressPage(
     { account: text, email: text, token: text, csrf: text, error: text },
-    english,
+    m,
   ),
   address_undo: undoAddressPage(
     { email: text, token: text, csrf: text, password_min: 15, error: text },
-    english,
+    m,
   ),
-  new_password: newPasswordPage(
-    { email: text, csrf: text, password_min: 15, error: text },
-    english,
+  new_password: newPasswordPage({ email: text, csrf: text, password_min: 15, error: text }, m),
+  sign_up: signUpPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    m,
   ),
-  recovery_sent: recoverySentPage({ email: text, back: '/login' }, english),
+  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, m),
+  new_account: newAccountPage(
+    { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
+    m,
+  ),
+  recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
     { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
-    english,
+    m,
   ),
   security: securityPage(
     {
@@ -165,7 +182,7 @@ const pagesWith = (text: string) => ({
       ],
       codes_left: 1,
     },
-    english,
+    m,
   ),
   new_app: newAppPage(
     {
@@ -176,9 +193,9 @@ const pagesWith = (text: string) => ({
       name: text,
       error: text,
     },
-    english,
+    m,
   ),
-  recovery_codes: recoveryCodesPage({ codes: [text] }, english),
+  recovery_codes: recoveryCodesPage({ codes: [text] }, m),
   applications: applicationsPage(
     {
       email: text,
@@ -195,12 +212,9 @@ const pagesWith = (text: string) => ({
         },
       ],
     },
-    english,
+    m,
   ),
-  text_question: textQuestionPage(
-    { ...question(text), ...words(text), standing: 'outdated' },
-    english,
-  ),
+  text_question: textQuestionPage({ ...question(text), ...words(text), standing: 'outdated' }, m),
   profile_question: profileQuestionPage(
     {
       ...question(text),
@@ -210,9 +224,9 @@ const pagesWith = (text: string) => ({
         { name: 'phone_number', value: text, isFaulty: true },
       ],
     },
-    english,
+    m,
   ),
-  password_question: passwordQuestionPage({ ...question(text), password_min: 15 }, english),
+  password_question: passwordQuestionPage({ ...question(text), password_min: 15 }, m),
   consents: consentsPage(
     {
       email: text,
@@ -239,9 +253,16 @@ const pagesWith = (text: string) => ({
         },
       ],
     },
-    english,
+    m,
   ),
 })
+
+/** Tags of a document with the names of their attributes. */
+const shapeOf = (html: string) =>
+  html
+    .replaceAll(/="[^"]*"/g, '=""')
+    .match(/<[^>]*>/g)
+    ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
 
@@ -251,12 +272,7 @@ describe.each(names)('the %s page', (name) => {
     expect(html).not.toMatch(/<script|<img/)
     if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
-    const shape = (text: string) =>
-      text
-        .replaceAll(/="[^"]*"/g, '=""')
-        .match(/<[^>]*>/g)
-        ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
-    expect(shape(html)).toEqual(shape(String(await pagesWith('word')[name])))
+    expect(shapeOf(html)).toEqual(shapeOf(String(await pagesWith('word')[name])))
   })
 
   test('is a whole document without script or inline style, in a language, for phones too', async () => {
@@ -290,10 +306,25 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
+  })
+})
+
+describe.each(LOCALES)('in %s', (locale) => {
+  const m = messagesIn(locale).withSwitch(`/language?return_to=${'x'.repeat(2000)}`)
+
+  test.each(names)('the %s page has the parts of the English one, below 30 KB', async (name) => {
+    const html = String(await pagesWith('word', m)[name])
+    expect(html).toContain(`<html lang="${locale}" dir="${locale === 'ar' ? 'rtl' : 'ltr'}">`)
+    const before = String(await pagesWith('word', english.withSwitch('/language'))[name])
+    // Where a value stands in its sentence, and how often one is counted, is up to the language.
+    const tags = (text: string) => shapeOf(text)?.sort()
+    if (name !== 'language') expect(tags(html)).toEqual(tags(before))
+    expect(new TextEncoder().encode(html).length).toBeLessThan(30_000)
+    expect(html.replaceAll(/<[^>]*>/g, '')).not.toMatch(/\{|\}|undefined|\[object/)
   })
 })
 
@@ -346,14 +377,24 @@ test('a text that stands elsewhere is a link, which opens beside the page and te
 test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
-      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', error: 'No.' },
+      {
+        username: '',
+        carried: {},
+        csrf: 'c',
+        forgotten: '/recover',
+        sign_up: '/sign-up',
+        error: 'No.',
+      },
       english,
     ),
   )
   expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
   const calm = String(
-    await loginPage({ username: '', carried: {}, csrf: 'c', forgotten: '/recover' }, english),
+    await loginPage(
+      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', sign_up: '/sign-up' },
+      english,
+    ),
   )
   expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
 })

@@ -282,6 +282,20 @@ export const consent_decision = sqliteTable(
   ],
 )
 
+/** Somebody who wants an account: it is made behind a mailed link. */
+export const sign_up = sqliteTable(
+  'sign_up',
+  {
+    hash: text().primaryKey(),
+    email: text().notNull(),
+    journey: text().notNull(), // JSON object: the fields that lead back
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+  },
+  (t) => [index('sign_up_expiry').on(t.expires_at)],
+)
+
 /** Sign-ins that are not complete yet. The cookie holds the id's clear text. None is a session. */
 export const sign_in = sqliteTable(
   'sign_in',

@@ -57,6 +57,11 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'Too many failed sign-ins for this account or from this address; it may wait for minutes.',
   sign_in_refused:
     'No active account has this e-mail address and password; the event login.failed says which.',
+  sign_up_limited:
+    'Too many accounts were asked for from this network address; it may wait for minutes.',
+  sign_up_link_dead:
+    'A link to a new account was used, is older than a day, or sign-up is off by now.',
+  sign_up_off: 'The setting sign_up is off.',
   unknown_action: 'A form was sent without one of its buttons.',
   user_code_limited: 'Too many wrong codes of devices from this person or address.',
   user_code_refused:

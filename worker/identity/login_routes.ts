@@ -45,6 +45,8 @@ import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 import { whoProves } from './sign_in/second_factor.ts'
 import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
+import { signUpRoutes } from './sign_up/sign_up_routes.ts'
 
 const HOME = '/account'
 
@@ -70,6 +72,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */
@@ -91,7 +94,9 @@ export function loginRoutes({
       { carried },
       shown.username === '' ? {} : { login_hint: shown.username },
     )
-    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten }
+    const isOpen = await isSignUpOpen(c.var.cx)
+    const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
+    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten, sign_up }
     return c.html(loginPage(values, m), status)
   }
 
@@ -171,7 +176,7 @@ export function loginRoutes({
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(
       accountPage(
         {
@@ -221,7 +226,7 @@ export function loginRoutes({
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, m))
   })
 

@@ -22,6 +22,8 @@ export type LoginValues = {
   csrf: string
   /** Address of the page for those who have no password at hand. */
   forgotten: string
+  /** Address of the page for those who have no account; null where it is not offered. */
+  sign_up: string | null
   error?: string
   /** The application that sent the person here, if it introduces itself. */
   client?: Introduction | null
@@ -52,6 +54,7 @@ ${hiddenFields(v.carried)}
 </div>
 </form>
 <p class="beside after"><a href="${v.forgotten}">${m('sign_in.forgotten')}</a></p>
+${v.sign_up === null ? html`` : html`<p class="beside"><a href="${v.sign_up}">${m('sign_in.sign_up')}</a></p>`}
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: m('sign_in.title'), body }, m)
 }

@@ -28,12 +28,7 @@ import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readJourney, readSender } from '../return_to.ts'
-import {
-  deleteSessionCookie,
-  type LiveSession,
-  readSessionCookie,
-  type SessionsEnded,
-} from '../sessions.ts'
+import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
 import {
   type Continuation,
   changeDemandedPassword,
@@ -88,7 +83,7 @@ export function continueRoutes(effects: {
         return c.redirect(continuePath(cx, CONSENTS_PATH), 303)
       }
       const { session, offered } = found
-      const m = await pageMessages(c, { account: session.user_locale })
+      const m = await pageMessages(c)
       const wished = localesOf(c, m, [], session.user_locale)
       const consents = offered.map((row) => {
         const offer = offerTo(cx, session.user_id, row, wished)
@@ -179,7 +174,7 @@ async function ask(
   const first = firstRequirement(lacking)
   if (first === null) return c.redirect(way.return_to, 303)
   pageHeaders(c, way.form_targets)
-  const m = await messagesOn(c, way, session)
+  const m = await messagesOn(c, way)
   const common = { email: session.user_email, csrf: csrfToken(c) }
   const carried = { ...way.carried, kind: first.kind }
   switch (first.kind) {
@@ -224,7 +219,7 @@ async function answerPassword(
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)
   const { session } = result
-  const m = await messagesOn(c, way, session)
+  const m = await messagesOn(c, way)
   const again = (error: string, status: 400 | 403 | 429) => {
     pageHeaders(c, way.form_targets)
     const carried = { ...way.carried, kind: 'password' }
@@ -250,8 +245,8 @@ const refuse = (cx: Context, error: OAuthErrorCode, text: PlainKey, reason: Reas
   logRefusal(cx, new OAuthError(error, { description: english(text), reason }))
 
 /** Texts of the page. A form that was sent is not asked for again, so the switch leads here. */
-const messagesOn = (c: Http, { ui_locales, here }: Way, { user_locale }: LiveSession) =>
-  pageMessages(c, { ui_locales, account: user_locale, path: here })
+const messagesOn = (c: Http, { ui_locales, here }: Way) =>
+  pageMessages(c, { ui_locales, path: here })
 
 function assertPressed<const A extends string>(form: Form, actions: readonly A[]): A {
   const pressed = form.get('action')

@@ -40,7 +40,7 @@ export function ownFactorsRoutes(): Hono<Env> {
           factors: own.factors,
           codes_left: own.codes_left,
         },
-        await messagesFor(c, own),
+        await pageMessages(c),
       ),
     )
   })
@@ -62,7 +62,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const codes = await renewRecoveryCodes(cx, own)
     return codes === null
       ? c.redirect(SECURITY_PATH, 303)
-      : c.html(recoveryCodesPage({ codes }, await messagesFor(c, own)))
+      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
   })
 
   /** Database round trips: 1. */
@@ -71,7 +71,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
-    const m = await messagesFor(c, own)
+    const m = await pageMessages(c)
     return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
   })
 
@@ -84,7 +84,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
-    const m = await messagesFor(c, own)
+    const m = await pageMessages(c)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
     if ([...name].length > NAME_MAX || !isLegible(name)) {
@@ -115,10 +115,6 @@ export function ownFactorsRoutes(): Hono<Env> {
 
   return routes
 }
-
-/** The texts, in the language of the account where nobody chose another. */
-const messagesFor = (c: Http, { session }: { session: { user_locale: string | null } }) =>
-  pageMessages(c, { account: session.user_locale })
 
 const offer = (
   c: Http,

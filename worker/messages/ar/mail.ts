@@ -29,6 +29,19 @@ export const arMail: TextsOf<typeof enMail> = {
   'mail_verify_address.button': 'تأكيد العنوان',
   'mail_verify_address.note': 'إذا لم يكن لديك حساب هناك فلا تفعل شيئًا: لن يُؤكَّد من دونك.',
 
+  'mail_sign_up.subject': 'حسابك في {service}',
+  'mail_sign_up.heading': 'تابع إنشاء حسابك',
+  'mail_sign_up.lead': 'طلب شخص ما، ونأمل أنه أنت، حسابًا في {service} بهذا العنوان.',
+  'mail_sign_up.button': 'إنشاء الحساب',
+  'mail_sign_up.note': 'إن لم تكن أنت، فلا تفعل شيئًا: لن يُنشأ أي حساب.',
+
+  'mail_account_exists.subject': 'لديك حساب في {service}',
+  'mail_account_exists.heading': 'لديك حساب',
+  'mail_account_exists.lead':
+    'أراد شخص ما، ونأمل أنه أنت، حسابًا جديدًا في {service} بهذا العنوان. يوجد حساب بالفعل: سجّل الدخول، أو عيّن هناك كلمة مرور جديدة.',
+  'mail_account_exists.button': 'تسجيل الدخول',
+  'mail_account_exists.note': 'إن لم تكن أنت، فلا شيء عليك فعله.',
+
   'mail_address_changed.subject': 'تم تغيير عنوانك في {service}',
   'mail_address_changed.heading': 'تم تغيير عنوانك',
   'mail_address_changed.lead':

@@ -9,9 +9,24 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.password': 'كلمة المرور',
   'sign_in.submit': 'تسجيل الدخول',
   'sign_in.forgotten': 'هل نسيت كلمة المرور؟',
+  'sign_in.sign_up': 'إنشاء حساب',
   'sign_in.refused':
     'البريد الإلكتروني أو كلمة المرور غير صحيحة. يُرجى التحقق منهما والمحاولة مرة أخرى.',
   'sign_in.too_many': 'محاولات كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',
+
+  'sign_up.title': 'إنشاء حساب',
+  'sign_up.lead': 'اكتب عنوان بريدك الإلكتروني. سيصلك رابط تتابع به.',
+  'sign_up.submit': 'إرسال الرابط',
+  'sign_up.back': 'العودة إلى تسجيل الدخول',
+  'sign_up.sent_title': 'تفقّد بريدك',
+  'sign_up.sent':
+    'أُرسلت رسالة إلى {email}. رابطها صالح ليوم واحد. تفقّد أيضًا الرسائل غير المرغوب فيها.',
+  'sign_up.account_title': 'حسابك الجديد',
+  'sign_up.name': 'الاسم (اختياري)',
+  'sign_up.create': 'إنشاء الحساب',
+  'sign_up.name_refused': 'اكتب اسمًا ظاهرًا لا يزيد على 200 حرف.',
+  'sign_up.dead': 'استُخدم من قبل، أو مضى عليه أكثر من يوم. اطلب رابطًا آخر.',
+  'sign_up.off': 'ينشئ الحسابات القائمون على هذه الخدمة.',
 
   'logout.title': 'تسجيل الخروج',
   'logout.client_asks': 'يطلب {client} تسجيل خروجك.',
@@ -94,5 +109,6 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'اللغة',
   'language.change': 'تغيير اللغة: {language}',
+  'language.account': 'وستصلك الرسائل بهذه اللغة أيضًا.',
   'language.back': 'الرجوع من دون تغيير',
 }

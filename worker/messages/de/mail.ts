@@ -31,6 +31,20 @@ export const deMail: TextsOf<typeof enMail> = {
   'mail_verify_address.note':
     'Wenn Sie dort kein Konto haben, tun Sie nichts: Ohne Sie wird sie nicht bestätigt.',
 
+  'mail_sign_up.subject': 'Ihr Konto bei {service}',
+  'mail_sign_up.heading': 'Weiter mit Ihrem Konto',
+  'mail_sign_up.lead':
+    'Jemand, hoffentlich Sie, möchte mit dieser Adresse ein Konto bei {service}.',
+  'mail_sign_up.button': 'Konto erstellen',
+  'mail_sign_up.note': 'Wenn Sie es nicht waren, tun Sie nichts: Es entsteht kein Konto.',
+
+  'mail_account_exists.subject': 'Sie haben ein Konto bei {service}',
+  'mail_account_exists.heading': 'Sie haben ein Konto',
+  'mail_account_exists.lead':
+    'Jemand, hoffentlich Sie, wollte mit dieser Adresse ein neues Konto bei {service}. Es gibt schon eines: Melden Sie sich an oder legen Sie dort ein neues Passwort fest.',
+  'mail_account_exists.button': 'Anmelden',
+  'mail_account_exists.note': 'Wenn Sie es nicht waren, ist nichts zu tun.',
+
   'mail_address_changed.subject': 'Ihre Adresse bei {service} wurde geändert',
   'mail_address_changed.heading': 'Ihre Adresse wurde geändert',
   'mail_address_changed.lead':

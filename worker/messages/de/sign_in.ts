@@ -9,9 +9,25 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.password': 'Passwort',
   'sign_in.submit': 'Anmelden',
   'sign_in.forgotten': 'Passwort vergessen?',
+  'sign_in.sign_up': 'Konto erstellen',
   'sign_in.refused':
     'E-Mail-Adresse oder Passwort stimmt nicht. Prüfen Sie beides und versuchen Sie es erneut.',
   'sign_in.too_many': 'Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es erneut.',
+
+  'sign_up.title': 'Konto erstellen',
+  'sign_up.lead':
+    'Geben Sie Ihre E-Mail-Adresse ein. Sie erhalten einen Link, mit dem es weitergeht.',
+  'sign_up.submit': 'Link senden',
+  'sign_up.back': 'Zurück zur Anmeldung',
+  'sign_up.sent_title': 'Sehen Sie in Ihre Mails',
+  'sign_up.sent':
+    'Eine Mail ist unterwegs an {email}. Ihr Link gilt einen Tag. Sehen Sie auch unter den unerwünschten Mails nach.',
+  'sign_up.account_title': 'Ihr neues Konto',
+  'sign_up.name': 'Name (freiwillig)',
+  'sign_up.create': 'Konto erstellen',
+  'sign_up.name_refused': 'Geben Sie einen sichtbaren Namen mit höchstens 200 Zeichen ein.',
+  'sign_up.dead': 'Er wurde benutzt oder ist älter als ein Tag. Fordern Sie einen neuen an.',
+  'sign_up.off': 'Konten erstellen diejenigen, die diesen Dienst betreiben.',
 
   'logout.title': 'Abmelden',
   'logout.client_asks': '{client} möchte Sie abmelden.',
@@ -97,5 +113,6 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Sprache',
   'language.change': 'Sprache ändern: {language}',
+  'language.account': 'Auch E-Mails an Sie kommen in dieser Sprache.',
   'language.back': 'Zurück ohne Änderung',
 }

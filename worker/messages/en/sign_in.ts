@@ -7,8 +7,23 @@ export const enSignIn = {
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
   'sign_in.forgotten': 'Forgot your password?',
+  'sign_in.sign_up': 'Create an account',
   'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
   'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
+
+  'sign_up.title': 'Create an account',
+  'sign_up.lead': 'Type your e-mail address. You get a link with which you go on.',
+  'sign_up.submit': 'Send the link',
+  'sign_up.back': 'Back to sign-in',
+  'sign_up.sent_title': 'Look into your mail',
+  'sign_up.sent':
+    'A mail is on its way to {email}. Its link is good for a day. Look among the unwanted mails too.',
+  'sign_up.account_title': 'Your new account',
+  'sign_up.name': 'Name (you may leave it out)',
+  'sign_up.create': 'Create account',
+  'sign_up.name_refused': 'Give a name of at most 200 characters that can be seen.',
+  'sign_up.dead': 'It was used, or is older than a day. Ask for another one.',
+  'sign_up.off': 'Accounts are made by those who run this service.',
 
   'logout.title': 'Sign out',
   'logout.client_asks': '{client} asks to sign you out.',
@@ -90,5 +105,6 @@ export const enSignIn = {
 
   'language.title': 'Language',
   'language.change': 'Change language: {language}',
+  'language.account': 'Mails to you come in this language too.',
   'language.back': 'Back without a change',
 } as const

@@ -30,6 +30,20 @@ export const esMail: TextsOf<typeof enMail> = {
   'mail_verify_address.button': 'Confirmar la dirección',
   'mail_verify_address.note': 'Si no tiene cuenta allí, no haga nada: sin usted no se confirmará.',
 
+  'mail_sign_up.subject': 'Su cuenta en {service}',
+  'mail_sign_up.heading': 'Continúe con su cuenta',
+  'mail_sign_up.lead':
+    'Alguien, esperamos que usted, quiere una cuenta en {service} con esta dirección.',
+  'mail_sign_up.button': 'Crear la cuenta',
+  'mail_sign_up.note': 'Si no fue usted, no haga nada: no se crea ninguna cuenta.',
+
+  'mail_account_exists.subject': 'Ya tiene una cuenta en {service}',
+  'mail_account_exists.heading': 'Ya tiene una cuenta',
+  'mail_account_exists.lead':
+    'Alguien, esperamos que usted, quería una cuenta nueva en {service} con esta dirección. Ya existe una: inicie sesión o elija allí una contraseña nueva.',
+  'mail_account_exists.button': 'Iniciar sesión',
+  'mail_account_exists.note': 'Si no fue usted, no tiene que hacer nada.',
+
   'mail_address_changed.subject': 'Su dirección en {service} ha cambiado',
   'mail_address_changed.heading': 'Su dirección ha cambiado',
   'mail_address_changed.lead':

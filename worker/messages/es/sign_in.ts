@@ -9,9 +9,24 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.password': 'Contraseña',
   'sign_in.submit': 'Iniciar sesión',
   'sign_in.forgotten': '¿Ha olvidado su contraseña?',
+  'sign_in.sign_up': 'Crear una cuenta',
   'sign_in.refused':
     'El correo electrónico o la contraseña no son correctos. Compruebe ambos e inténtelo de nuevo.',
   'sign_in.too_many': 'Demasiados intentos. Espere unos minutos e inténtelo de nuevo.',
+
+  'sign_up.title': 'Crear una cuenta',
+  'sign_up.lead': 'Escriba su dirección de correo. Recibirá un enlace para continuar.',
+  'sign_up.submit': 'Enviar el enlace',
+  'sign_up.back': 'Volver al inicio de sesión',
+  'sign_up.sent_title': 'Mire su correo',
+  'sign_up.sent':
+    'Un mensaje va de camino a {email}. Su enlace vale un día. Mire también entre los correos no deseados.',
+  'sign_up.account_title': 'Su cuenta nueva',
+  'sign_up.name': 'Nombre (opcional)',
+  'sign_up.create': 'Crear la cuenta',
+  'sign_up.name_refused': 'Escriba un nombre visible de 200 caracteres como máximo.',
+  'sign_up.dead': 'Ya se usó o tiene más de un día. Pida otro.',
+  'sign_up.off': 'Las cuentas las crean quienes gestionan este servicio.',
 
   'logout.title': 'Cerrar sesión',
   'logout.client_asks': '{client} pide cerrar su sesión.',
@@ -97,5 +112,6 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Idioma',
   'language.change': 'Cambiar de idioma: {language}',
+  'language.account': 'Los mensajes que reciba también llegarán en este idioma.',
   'language.back': 'Volver sin cambiar',
 }

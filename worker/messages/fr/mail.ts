@@ -31,6 +31,20 @@ export const frMail: TextsOf<typeof enMail> = {
   'mail_verify_address.note':
     'Si vous n’y avez pas de compte, ne faites rien\u00a0: sans vous, elle ne sera pas confirmée.',
 
+  'mail_sign_up.subject': 'Votre compte chez {service}',
+  'mail_sign_up.heading': 'Continuez avec votre compte',
+  'mail_sign_up.lead':
+    'Quelqu’un, vous espérons-nous, souhaite un compte chez {service} avec cette adresse.',
+  'mail_sign_up.button': 'Créer le compte',
+  'mail_sign_up.note': 'Si ce n’était pas vous, ne faites rien : aucun compte n’est créé.',
+
+  'mail_account_exists.subject': 'Vous avez un compte chez {service}',
+  'mail_account_exists.heading': 'Vous avez un compte',
+  'mail_account_exists.lead':
+    'Quelqu’un, vous espérons-nous, voulait un nouveau compte chez {service} avec cette adresse. Il en existe déjà un : connectez-vous, ou choisissez-y un nouveau mot de passe.',
+  'mail_account_exists.button': 'Se connecter',
+  'mail_account_exists.note': 'Si ce n’était pas vous, il n’y a rien à faire.',
+
   'mail_address_changed.subject': 'Votre adresse chez {service} a été modifiée',
   'mail_address_changed.heading': 'Votre adresse a été modifiée',
   'mail_address_changed.lead':

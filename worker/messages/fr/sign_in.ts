@@ -9,9 +9,24 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.password': 'Mot de passe',
   'sign_in.submit': 'Se connecter',
   'sign_in.forgotten': 'Mot de passe oublié\u00a0?',
+  'sign_in.sign_up': 'Créer un compte',
   'sign_in.refused':
     'L’adresse e-mail ou le mot de passe est incorrect. Vérifiez les deux et réessayez.',
   'sign_in.too_many': 'Trop de tentatives. Patientez quelques minutes, puis réessayez.',
+
+  'sign_up.title': 'Créer un compte',
+  'sign_up.lead': 'Saisissez votre adresse e-mail. Vous recevrez un lien pour continuer.',
+  'sign_up.submit': 'Envoyer le lien',
+  'sign_up.back': 'Retour à la connexion',
+  'sign_up.sent_title': 'Regardez vos messages',
+  'sign_up.sent':
+    'Un message est en route vers {email}. Son lien est valable un jour. Regardez aussi parmi les messages indésirables.',
+  'sign_up.account_title': 'Votre nouveau compte',
+  'sign_up.name': 'Nom (facultatif)',
+  'sign_up.create': 'Créer le compte',
+  'sign_up.name_refused': 'Donnez un nom visible de 200 caractères au plus.',
+  'sign_up.dead': 'Il a été utilisé ou date de plus d’un jour. Demandez-en un autre.',
+  'sign_up.off': 'Les comptes sont créés par ceux qui gèrent ce service.',
 
   'logout.title': 'Se déconnecter',
   'logout.client_asks': '{client} demande à vous déconnecter.',
@@ -97,5 +112,6 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Langue',
   'language.change': 'Changer de langue\u00a0: {language}',
+  'language.account': 'Les messages qui vous sont envoyés seront aussi dans cette langue.',
   'language.back': 'Retour sans changement',
 }

@@ -31,6 +31,19 @@ export const plMail: TextsOf<typeof enMail> = {
   'mail_verify_address.note':
     'Jeśli nie masz tam konta, nie rób nic: bez Ciebie adres nie zostanie potwierdzony.',
 
+  'mail_sign_up.subject': 'Twoje konto w {service}',
+  'mail_sign_up.heading': 'Dokończ zakładanie konta',
+  'mail_sign_up.lead': 'Ktoś, mamy nadzieję, że Ty, chce założyć konto w {service} z tym adresem.',
+  'mail_sign_up.button': 'Utwórz konto',
+  'mail_sign_up.note': 'Jeśli to nie Ty, nic nie rób: konto nie powstanie.',
+
+  'mail_account_exists.subject': 'Masz już konto w {service}',
+  'mail_account_exists.heading': 'Masz już konto',
+  'mail_account_exists.lead':
+    'Ktoś, mamy nadzieję, że Ty, chciał założyć nowe konto w {service} z tym adresem. Konto już istnieje: zaloguj się albo ustaw tam nowe hasło.',
+  'mail_account_exists.button': 'Zaloguj się',
+  'mail_account_exists.note': 'Jeśli to nie Ty, nie trzeba nic robić.',
+
   'mail_address_changed.subject': 'Zmieniono Twój adres w {service}',
   'mail_address_changed.heading': 'Zmieniono Twój adres',
   'mail_address_changed.lead':

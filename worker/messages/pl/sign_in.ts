@@ -9,8 +9,23 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.password': 'Hasło',
   'sign_in.submit': 'Zaloguj się',
   'sign_in.forgotten': 'Nie pamiętasz hasła?',
+  'sign_in.sign_up': 'Utwórz konto',
   'sign_in.refused': 'Adres e-mail lub hasło jest nieprawidłowe. Sprawdź oba i spróbuj ponownie.',
   'sign_in.too_many': 'Zbyt wiele prób. Odczekaj kilka minut i spróbuj ponownie.',
+
+  'sign_up.title': 'Utwórz konto',
+  'sign_up.lead': 'Wpisz swój adres e-mail. Otrzymasz link, aby przejść dalej.',
+  'sign_up.submit': 'Wyślij link',
+  'sign_up.back': 'Wróć do logowania',
+  'sign_up.sent_title': 'Sprawdź pocztę',
+  'sign_up.sent':
+    'Wiadomość została wysłana na adres {email}. Link jest ważny przez dobę. Sprawdź też folder ze spamem.',
+  'sign_up.account_title': 'Twoje nowe konto',
+  'sign_up.name': 'Imię i nazwisko (nieobowiązkowe)',
+  'sign_up.create': 'Utwórz konto',
+  'sign_up.name_refused': 'Podaj widoczną nazwę, najwyżej 200 znaków.',
+  'sign_up.dead': 'Został już użyty albo ma ponad dobę. Poproś o nowy.',
+  'sign_up.off': 'Konta tworzą osoby prowadzące tę usługę.',
 
   'logout.title': 'Wylogowanie',
   'logout.client_asks': 'Aplikacja {client} prosi o wylogowanie Cię.',
@@ -96,5 +111,6 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Język',
   'language.change': 'Zmień język: {language}',
+  'language.account': 'Wiadomości e-mail też będą przychodzić w tym języku.',
   'language.back': 'Wróć bez zmiany',
 }

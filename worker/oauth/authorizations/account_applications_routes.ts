@@ -28,7 +28,7 @@ export function applicationRoutes(): Hono<Env> {
         return c.redirect(continuePath(cx, APPLICATIONS), 303)
       }
       const { session, applications } = account
-      const m = await pageMessages(c, { account: session.user_locale })
+      const m = await pageMessages(c)
       return c.html(
         applicationsPage(
           {

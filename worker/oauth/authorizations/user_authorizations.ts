@@ -9,7 +9,7 @@ import { type Condition, condition, join, type Statement, TRUE } from '../../db/
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { requirementsOf } from '../../identity/requirements.ts'
-import { findSession, userOf } from '../../identity/sessions.ts'
+import { findSession, noteSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
 import type { RightToShow } from '../../pages/rights_in_words.ts'
 import { loadSettings } from '../../settings.ts'
@@ -226,6 +226,7 @@ export async function listOwnApplications(cx: Context, cookie: string | undefine
     allowed: listAllowedScopesOfUser(user_id),
     live: listLiveAuthorizations(cx, user_id, { after: '', limit: AUTHORIZATIONS_MAX, idle_ttl }),
   })
+  noteSession(cx, session)
   if (session === undefined) return null
   return { session, lacking, applications: applicationsOf(allowed, live) }
 }
