@@ -16,6 +16,8 @@ const OTHER_VALUES: Record<string, unknown> = {
   self_registered_resources: ['https://api.example'],
   service_name: 'Home',
   default_locale: 'pl',
+  sign_up: 'open',
+  sign_in_links: 'on',
   privacy_uri: 'https://home.example/privacy',
 }
 

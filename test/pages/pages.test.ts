@@ -32,6 +32,11 @@ import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recove
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import {
+  linkRequestPage,
+  linkSentPage,
+  openLinkPage,
+} from '../../worker/pages/sign_in_link_page.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
@@ -63,6 +68,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       error: text,
       forgotten: '/recover',
       sign_up: '/sign-up',
+      link: '/login/link',
     },
     m,
   ),
@@ -167,6 +173,12 @@ const pagesWith = (text: string, m: Messages = english) => ({
     { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
     m,
   ),
+  link_request: linkRequestPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    m,
+  ),
+  link_sent: linkSentPage({ email: text, back: '/login' }, m),
+  link_open: openLinkPage({ email: text, token: text, csrf: text }, m),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
     { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
@@ -383,6 +395,7 @@ test('a refusal is announced, and marks the fields', async () => {
         csrf: 'c',
         forgotten: '/recover',
         sign_up: '/sign-up',
+        link: '/login/link',
         error: 'No.',
       },
       english,
@@ -392,7 +405,14 @@ test('a refusal is announced, and marks the fields', async () => {
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
   const calm = String(
     await loginPage(
-      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', sign_up: '/sign-up' },
+      {
+        username: '',
+        carried: {},
+        csrf: 'c',
+        forgotten: '/recover',
+        sign_up: '/sign-up',
+        link: '/login/link',
+      },
       english,
     ),
   )

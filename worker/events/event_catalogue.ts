@@ -359,6 +359,11 @@ export const EVENTS = {
       },
     },
   },
+  'user.link_asked': {
+    subject: 'the user',
+    meaning: 'Somebody asked for a link that signs in, which was mailed to the person.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
   'user.address_asked': {
     subject: 'the user',
     meaning: 'A person asked for another address, to which a link was mailed.',
@@ -372,8 +377,7 @@ export const EVENTS = {
   },
   'user.password_changed': {
     subject: 'the user',
-    meaning:
-      'A person set another password; the other browsers were signed out. Where an operator had demanded it, all access of applications ended too.',
+    meaning: 'A person set another password; the other browsers were signed out.',
     data: {},
   },
   'user.recovery_requested': {
