@@ -133,6 +133,7 @@ const ROOM_PLATES = [
   'events/catalogue_entry.ts',
   'identity/routes.ts',
   'identity/factors/own_factors.ts',
+  'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',
   'keys/routes.ts',
   'pages/shell.ts',

@@ -9,6 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
@@ -40,6 +41,7 @@ export const JOBS: readonly Job[] = [
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
+        deleteOldChallenges(cx),
         deleteOldAccountLinks(cx),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),

@@ -25,6 +25,7 @@ test('an operator lists the factors of a person, without their keys, and removes
         name: 'Phone',
         created_at: worker.clock.now,
         last_used_at: null,
+        synced: null,
       },
     ],
     recovery_codes: 10,

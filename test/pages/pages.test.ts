@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
 import { applicationsPage } from '../../worker/pages/applications_page.ts'
@@ -8,17 +9,34 @@ import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
 import { english, messagesFor } from '../../worker/pages/messages.ts'
+import { PASSKEY_SCRIPT } from '../../worker/pages/passkey_form.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
-import { newAppPage, recoveryCodesPage, securityPage } from '../../worker/pages/security_page.ts'
+import {
+  newAppPage,
+  newPasskeyPage,
+  recoveryCodesPage,
+  securityPage,
+} from '../../worker/pages/security_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
 
 const EVIL = `"'><script>alert(1)</script><img src=x onerror=alert(1)>&amp;`
 
+const factor = <T extends object>(text: string, more: T) => ({
+  ...{ id: text, name: text, created_at: 1_800_000_000 },
+  ...more,
+})
+
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string) => ({
-  login: loginPage({ username: text, carried: { [text]: text }, csrf: text, error: text }),
+  login: loginPage({
+    username: text,
+    carried: { [text]: text },
+    csrf: text,
+    passkey: { challenge: text },
+    error: text,
+  }),
   consent: consentPage({
     client_name: text,
     client_id: text,
@@ -81,17 +99,21 @@ const pagesWith = (text: string) => ({
     carried: { [text]: text },
     other: '/login',
     csrf: text,
+    hasApp: true,
+    passkey: { challenge: text },
     error: text,
   }),
   security: securityPage({
     email: text,
     csrf: text,
     factors: [
-      { id: text, name: text, created_at: 1_800_000_000, last_used_at: null },
-      { id: text, name: text, created_at: 1_800_000_000, last_used_at: 1_800_000_100 },
+      factor(text, { kind: 'totp', is_synced: null, last_used_at: null }),
+      factor(text, { kind: 'passkey', is_synced: 1, last_used_at: 1_800_000_100 }),
     ],
     codes_left: 1,
+    error: text,
   }),
+  new_passkey: newPasskeyPage({ csrf: text, passkey: { user: { id: text } }, error: text }),
   new_app: newAppPage({
     csrf: text,
     setup: text,
@@ -120,9 +142,18 @@ const pagesWith = (text: string) => ({
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
 
+/** The page without the one script that its policy names. */
+async function withoutScript(page: unknown): Promise<string> {
+  const html = String(await page)
+  const [script, text] = /<script>([^<]*)<\/script>/.exec(html) ?? []
+  if (script === undefined || text === undefined) return html
+  expect(`'sha256-${createHash('sha256').update(text).digest('base64')}'`).toBe(PASSKEY_SCRIPT)
+  return html.replace(script, '')
+}
+
 describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
-    const html = String(await pagesWith(EVIL)[name])
+    const html = await withoutScript(pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
     if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
@@ -131,11 +162,11 @@ describe.each(names)('the %s page', (name) => {
         .replaceAll(/="[^"]*"/g, '=""')
         .match(/<[^>]*>/g)
         ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
-    expect(shape(html)).toEqual(shape(String(await pagesWith('word')[name])))
+    expect(shape(html)).toEqual(shape(await withoutScript(pagesWith('word')[name])))
   })
 
-  test('is a whole document without script or inline style, in a language, for phones too', async () => {
-    const html = String(await pagesWith('word')[name])
+  test('is a whole document without inline style or a script but that of passkeys, in a language, for phones too', async () => {
+    const html = await withoutScript(pagesWith('word')[name])
     expect(html).toMatch(/^<!doctype html>\n<html lang="en">/)
     expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
     expect(html).toMatch(/<title>[^<]+<\/title>/)
@@ -154,7 +185,7 @@ describe.each(names)('the %s page', (name) => {
       const id = /\sid="([^"]*)"/.exec(tag)?.[1]
       expect(html).toContain(`<label for="${id}">`)
       expect(tag).toMatch(
-        /autocomplete="(?:username|current-password|new-password|one-time-code|off)"/,
+        /autocomplete="(?:username(?: webauthn)?|current-password|new-password|one-time-code|off)"/,
       )
     }
     for (const [, id] of html.matchAll(/aria-describedby="([^"]*)"/g)) expect(ids).toContain(id)
@@ -163,8 +194,11 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
+      // The script sends the form of a passkey.
+      if (/^<form method="post" action="\/[a-z/]+" class="passkey" [^>]* hidden>/.test(form))
+        continue
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
   })
@@ -205,10 +239,12 @@ test.each([
 })
 
 test('a refusal is announced, and marks the fields', async () => {
-  const html = String(await loginPage({ username: '', carried: {}, csrf: 'c', error: 'No.' }))
+  const html = String(
+    await loginPage({ username: '', carried: {}, csrf: 'c', passkey: null, error: 'No.' }),
+  )
   expect(html).toContain('<p class="alert" role="alert" id="alert">No.</p>')
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
-  const calm = String(await loginPage({ username: '', carried: {}, csrf: 'c' }))
+  const calm = String(await loginPage({ username: '', carried: {}, csrf: 'c', passkey: null }))
   expect(calm).not.toMatch(/role="alert"|aria-invalid|aria-describedby/)
 })
 

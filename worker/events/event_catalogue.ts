@@ -293,17 +293,34 @@ export const EVENTS = {
   },
   'factor.added': {
     subject: 'the user',
-    meaning: 'A person added a second factor.',
+    meaning: 'A person added a second factor or a passkey.',
     data: {
       factor: { is: 'string', meaning: 'id of the factor' },
-      kind: { is: 'string', meaning: '`totp`: an authenticator app' },
+      kind: { is: 'string', meaning: '`totp`: an authenticator app; `passkey`: a passkey' },
+    },
+  },
+  'factor.renamed': {
+    subject: 'the user',
+    meaning: 'A person gave a passkey another name.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+    },
+  },
+  'factor.rolled_back': {
+    outcome: 'failure',
+    subject: 'the user',
+    meaning:
+      'A passkey was refused that counts its uses and showed no later count than before: it may have been copied.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
     },
   },
   'factor.removed': {
     subject: 'the user',
-    meaning: 'A second factor was removed, by the person or by an operator.',
+    meaning: 'A second factor or a passkey was removed, by the person or by an operator.',
     data: {
       factor: { is: 'string', meaning: 'id of the factor' },
+      kind: { is: 'string', optional: true, meaning: '`totp` or `passkey`' },
     },
   },
   'recovery_codes.made': {

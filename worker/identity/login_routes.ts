@@ -13,15 +13,18 @@ import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { english, messagesFor } from '../pages/messages.ts'
 import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
+import { PASSKEY_SCRIPT } from '../pages/passkey_form.ts'
 import { recoveredPage, recoveryPage } from '../pages/recovery_page.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
-import { assertCsrf, csrfToken } from './csrf.ts'
+import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
+import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
+import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
 import { PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type EndAccess,
@@ -38,7 +41,12 @@ import {
 } from './sessions.ts'
 import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 import { whoProves } from './sign_in/second_factor.ts'
-import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
+import {
+  passkeyError,
+  secondFactorRoutes,
+  tellDisplaced,
+  VERIFY_PATH,
+} from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
 
 const HOME = '/account'
@@ -61,6 +69,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', ownPasskeysRoutes())
 
   /** The form, with the introduction of the sender. */
   const showLogin = async (
@@ -69,8 +78,10 @@ export function loginRoutes({
     { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
   ) => {
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
-    pageHeaders(c, form_targets, { images: imageSources(client) })
-    const values = { ...shown, carried, csrf: csrfToken(c), client }
+    const browser = browserOf(c)
+    const passkey = askToSignIn(c.var.cx, browser)
+    pageHeaders(c, form_targets, { script: PASSKEY_SCRIPT, images: imageSources(client) })
+    const values = { ...shown, carried, csrf: csrfToken(c, browser), client, passkey }
     return c.html(loginPage(values, messagesFor(ui_locales)), status)
   }
 
@@ -110,6 +121,24 @@ export function loginRoutes({
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
     const messages = messagesFor(journey.ui_locales)
+    const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
+      deleteSignInCookie(c)
+      writeSessionCookie(c, cookie)
+      tellDisplaced(cx, displaced, onSessionsEnded)
+      return c.redirect(journey.return_to ?? HOME, 303)
+    }
+    const response = form.get('passkey')
+    if (response !== undefined) {
+      const result = await signInByPasskey(cx, {
+        response,
+        browser: browserOf(c),
+        user_agent: c.req.header('user-agent') ?? '',
+        replaces: readSessionCookie(c),
+      })
+      if (result.outcome === 'signed_in') return end(result)
+      const error = passkeyError(cx, messages, result.reason)
+      return showLogin(c, journey, { username: '', error, status: 403 })
+    }
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
     const again = (description: string, status: 403 | 429) => {
@@ -137,10 +166,7 @@ export function loginRoutes({
       const carried = new URLSearchParams(journey.carried).toString()
       return c.redirect(carried === '' ? VERIFY_PATH : `${VERIFY_PATH}?${carried}`, 303)
     }
-    deleteSignInCookie(c)
-    writeSessionCookie(c, result.cookie)
-    tellDisplaced(cx, result.displaced, onSessionsEnded)
-    return c.redirect(journey.return_to ?? HOME, 303)
+    return end(result)
   })
 
   /** Database round trips: 1; 2 once a minute. */

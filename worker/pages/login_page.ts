@@ -2,6 +2,7 @@
 // does not exist reads like a wrong password.
 import { html } from 'hono/html'
 import { english, type Messages } from './messages.ts'
+import { passkeyForm } from './passkey_form.ts'
 import {
   alert,
   csrfField,
@@ -22,6 +23,8 @@ export type LoginValues = {
   error?: string
   /** The application that sent the person here, if it introduces itself. */
   client?: Introduction | null
+  /** The question for a passkey of anybody; null where there can be none. */
+  passkey: object | null
 }
 
 export function loginPage(v: LoginValues, m: Messages = english): Html {
@@ -44,13 +47,14 @@ ${alert(v.error)}
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
 <label for="username">${t.email}</label>
-<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
+<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username webauthn" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
 <label for="password">${t.password}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required${hasUsername ? ' autofocus' : ''}${invalid}>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="login">${t.submit}</button>
 </div>
 </form>
+${v.passkey === null ? html`` : passkeyForm({ action: '/login', csrf: v.csrf, carried: v.carried, publicKey: v.passkey, isNew: false, button: m.passkey.signIn, hasAutofill: true }, m)}
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: t.title, body }, m)
 }

@@ -1,4 +1,5 @@
-// Pages /account/security: a person's second factors and recovery codes. Plain forms.
+// Pages /account/security: a person's passkeys, authenticator apps and recovery codes. Plain forms;
+// adding a passkey is passkeys/'s.
 import { Hono } from 'hono'
 import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
@@ -7,14 +8,17 @@ import { english } from '../../pages/messages.ts'
 import { page } from '../../pages/page_headers.ts'
 import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/security_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
+import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readSessionCookie } from '../sessions.ts'
 import {
   addApp,
   type NewApp,
+  type OwnFactors,
   offerApp,
   readOwnFactors,
   removeOwnFactor,
+  renameOwnPasskey,
   renewRecoveryCodes,
 } from './own_factors.ts'
 
@@ -29,14 +33,7 @@ export function ownFactorsRoutes(): Hono<Env> {
   routes.get(SECURITY_PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
     if (own === null) return signInFirst(c, SECURITY_PATH)
-    return c.html(
-      securityPage({
-        email: own.session.user_email,
-        csrf: csrfToken(c),
-        factors: own.factors,
-        codes_left: own.codes_left,
-      }),
-    )
+    return showSecurity(c, own)
   })
 
   /** Database round trips: 2. */
@@ -47,8 +44,15 @@ export function ownFactorsRoutes(): Hono<Env> {
     const action = form.get('action')
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH)
+    const id = form.get('factor') ?? ''
     if (action === 'remove') {
-      await removeOwnFactor(cx, own, form.get('factor') ?? '')
+      if (await removeOwnFactor(cx, own, id)) return c.redirect(SECURITY_PATH, 303)
+      return refuse(c, own, english.security.lastWayIn, 'last_way_in')
+    }
+    if (action === 'rename') {
+      const name = form.get('name')?.trim() ?? ''
+      if (!isName(name)) return refuse(c, own, english.security.nameRefused, 'factor_name')
+      await renameOwnPasskey(cx, own, { id, name })
       return c.redirect(SECURITY_PATH, 303)
     }
     if (action !== 'codes') throw unknownAction()
@@ -75,7 +79,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
     const name = form.get('name')?.trim() || t.defaultName
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
-    if ([...name].length > NAME_MAX || !isLegible(name)) {
+    if (!isName(name)) {
       // A key is shown again only with the code that it was checked with, so a new one is offered.
       return offer(c, await offerApp(cx, own.session), t.defaultName, 400, t.nameRefused)
     }
@@ -97,6 +101,26 @@ export function ownFactorsRoutes(): Hono<Env> {
   return routes
 }
 
+const isName = (name: string): boolean =>
+  name !== '' && [...name].length <= NAME_MAX && isLegible(name)
+
+const showSecurity = (c: Http, own: OwnFactors, error?: string) =>
+  c.html(
+    securityPage({
+      email: own.session.user_email,
+      csrf: csrfToken(c),
+      factors: own.factors,
+      codes_left: own.codes_left,
+      ...(error === undefined ? {} : { error }),
+    }),
+    error === undefined ? 200 : 400,
+  )
+
+function refuse(c: Http, own: OwnFactors, description: string, reason: Reason) {
+  logRefusal(c.var.cx, new OAuthError('invalid_request', { description, reason }))
+  return showSecurity(c, own, description)
+}
+
 const offer = (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
   c.html(
     newAppPage({ ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) }),
@@ -104,7 +128,7 @@ const offer = (c: Http, app: NewApp, name: string, status: 200 | 400, error?: st
   )
 
 /** The person comes back to where the sign-in was missing; a form that was sent is sent anew. */
-const signInFirst = (c: Http, return_to: string) =>
+export const signInFirst = (c: Http, return_to: string) =>
   c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
 
 const unknownAction = () =>

@@ -5,14 +5,16 @@ import { as, type Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
 import { errorPage } from '../../pages/error_page.ts'
-import { messagesFor } from '../../pages/messages.ts'
+import { type Messages, messagesFor } from '../../pages/messages.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
+import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type Journey, readJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
-import { type ProvedBy, proveSecondFactor, whoProves } from './second_factor.ts'
+import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
 import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
 export const VERIFY_PATH = '/login/verify'
@@ -31,7 +33,7 @@ export function secondFactorRoutes({
     const journey = readJourney(c.var.cx, query)
     const proves = await whoProves(c.var.cx, basisOf(c, query))
     if (proves === null) return c.redirect(loginAddress(journey), 303)
-    return show(c, query, journey, { email: proves.email, status: 200 })
+    return show(c, query, journey, { ...proves, status: 200 })
   })
 
   /** Database round trips: 2. */
@@ -40,10 +42,12 @@ export function secondFactorRoutes({
     const form = await readForm(c)
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
-    const t = messagesFor(journey.ui_locales).secondFactor
+    const messages = messagesFor(journey.ui_locales)
+    const t = messages.secondFactor
     const session = readSessionCookie(c)
+    const passkey = form.get('passkey')
     const result = await proveSecondFactor(cx, basisOf(c, form), {
-      code: form.get('code') ?? '',
+      proof: passkey === undefined ? { code: form.get('code') ?? '' } : { passkey },
       user_agent: c.req.header('user-agent') ?? '',
       session,
     })
@@ -55,11 +59,16 @@ export function secondFactorRoutes({
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
       logRefusal(cx, refusal(t.tooMany, 'second_factor_limited'))
-      return show(c, form, journey, { email: result.email, error: t.tooMany, status: 429 })
+      return show(c, form, journey, { ...result.proving, error: t.tooMany, status: 429 })
     }
     if (result.outcome === 'refused') {
-      logRefusal(cx, refusal(t.refused, 'second_factor_refused'))
-      return show(c, form, journey, { email: result.email, error: t.refused, status: 403 })
+      const { reason, proving } = result
+      if (reason !== 'second_factor_refused') {
+        const error = passkeyError(cx, messages, reason)
+        return show(c, form, journey, { ...proving, error, status: 403 })
+      }
+      logRefusal(cx, refusal(t.refused, reason))
+      return show(c, form, journey, { ...proving, error: t.refused, status: 403 })
     }
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
@@ -92,13 +101,20 @@ function show(
   c: Http,
   form: Form,
   journey: Journey,
-  { status, ...shown }: { email: string; error?: string; status: 200 | 403 | 429 },
+  { status, ...shown }: Proving & { error?: string; status: 200 | 403 | 429 },
 ): Response | Promise<Response> {
-  pageHeaders(c, journey.form_targets)
+  pageHeaders(c, journey.form_targets, shown.passkey === null ? {} : { script: PASSKEY_SCRIPT })
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
   const values = { ...shown, carried, other: loginAddress(journey), csrf: csrfToken(c) }
   return c.html(secondFactorPage(values, messagesFor(journey.ui_locales)), status)
+}
+
+/** Logs why a passkey was refused; answers the sentence for the person. */
+export function passkeyError(cx: Context, { passkey: t }: Messages, reason: Reason): string {
+  const description = reason === 'passkey_challenge' ? t.expired : t.refused
+  logRefusal(cx, new OAuthError('access_denied', { description, reason }))
+  return description
 }
 
 const refusal = (
