@@ -60,6 +60,13 @@ export type Surroundings = {
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
+type Shown = {
+  username: string
+  error?: string
+  passkey_error?: string
+  status: 200 | 403 | 429
+}
+
 export function loginRoutes({
   onSessionsEnded,
   endAccess,
@@ -75,7 +82,7 @@ export function loginRoutes({
   const showLogin = async (
     c: Http,
     { return_to, form_targets, ui_locales, carried }: Journey,
-    { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
+    { status, ...shown }: Shown,
   ) => {
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     const browser = browserOf(c)
@@ -136,8 +143,8 @@ export function loginRoutes({
         replaces: readSessionCookie(c),
       })
       if (result.outcome === 'signed_in') return end(result)
-      const error = passkeyError(cx, messages, result.reason)
-      return showLogin(c, journey, { username: '', error, status: 403 })
+      const passkey_error = passkeyError(cx, messages, result.reason)
+      return showLogin(c, journey, { username: '', passkey_error, status: 403 })
     }
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''

@@ -20,7 +20,10 @@ export type LoginValues = {
   /** Fields that carry the target, sent back as they came. */
   carried: Readonly<Record<string, string>>
   csrf: string
+  /** About what was typed. */
   error?: string
+  /** About a passkey: the fields are not marked. */
+  passkey_error?: string
   /** The application that sent the person here, if it introduces itself. */
   client?: Introduction | null
   /** The question for a passkey of anybody; null where there can be none. */
@@ -42,7 +45,7 @@ export function loginPage(v: LoginValues, m: Messages = english): Html {
       : html`${logo(client)}<p class="lead">${before}<bdi>${client.client_name}</bdi>${after}</p>`
   const body = html`<h1>${t.title}</h1>
 ${sender}
-${alert(v.error)}
+${alert(v.error ?? v.passkey_error)}
 <form method="post" action="/login">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
@@ -54,7 +57,7 @@ ${hiddenFields(v.carried)}
 <button class="primary" type="submit" name="action" value="login">${t.submit}</button>
 </div>
 </form>
-${v.passkey === null ? html`` : passkeyForm({ action: '/login', csrf: v.csrf, carried: v.carried, publicKey: v.passkey, isNew: false, button: m.passkey.signIn, hasAutofill: true }, m)}
+${v.passkey === null ? html`` : passkeyForm({ action: '/login', csrf: v.csrf, carried: v.carried, publicKey: v.passkey, isNew: false, button: m.passkey.signIn, hasAutofill: v.passkey_error === undefined }, m)}
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: t.title, body }, m)
 }

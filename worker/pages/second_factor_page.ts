@@ -47,7 +47,7 @@ ${passkey}
 <form method="post" action="/login/verify">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="code">${t.code}</label>
+<label for="code">${v.hasApp ? t.code : t.recoveryCode}</label>
 <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required${isPrimary ? ' autofocus' : ''}${invalid}>
 <div class="actions">
 <button${isPrimary ? html` class="primary"` : html``} type="submit" name="action" value="verify">${t.submit}</button>
