@@ -13,10 +13,12 @@ import {
 } from '../worker/context.ts'
 import { openRemoteDatabase } from '../worker/entry/remote_database.ts'
 import { type Config, readEnvironment } from '../worker/environment.ts'
+import type { MailOutcome, OutgoingMail } from '../worker/mail/outgoing.ts'
 import { guardFetch } from '../worker/outside.ts'
 import { issuerPath } from '../worker/web/issuer_path.ts'
 import type { ReadPublicFile } from '../worker/web/public_files.ts'
 import { ENVIRONMENT, EPOCH, ISSUER } from './support/environment.ts'
+import { shareHashes } from './support/known_hashes.ts'
 
 export { ISSUER } from './support/environment.ts'
 
@@ -34,6 +36,8 @@ export type WorkerOptions = {
   hasKeys?: boolean
   /** Files of `public/` by name. */
   files?: Readonly<Record<string, string>>
+  /** Whether each password is really hashed, although the run knows its hash: see known_hashes.ts. */
+  hashesAnew?: boolean
 }
 
 /**
@@ -77,7 +81,12 @@ function appAt(base: string): ReturnType<typeof createApp> {
 
 export async function startWorker(
   env: Record<string, string> = {},
-  { outside = {}, hasKeys = env['SECRET_KEY'] === undefined, files = {} }: WorkerOptions = {},
+  {
+    outside = {},
+    hasKeys = env['SECRET_KEY'] === undefined,
+    files = {},
+    hashesAnew = false,
+  }: WorkerOptions = {},
 ) {
   const farm = inject('databaseFarm')
   const query = hasKeys ? '?keys' : ''
@@ -94,6 +103,13 @@ export async function startWorker(
   const log: { level: string; message: string; fields: LogFields }[] = []
   const running: Promise<unknown>[] = []
   const pauses: number[] = []
+  const post = {
+    sent: [] as OutgoingMail[],
+    answer: (): MailOutcome | Promise<MailOutcome> =>
+      config.email.via === 'outbox'
+        ? { outcome: 'kept' }
+        : { outcome: 'sent', answer: '250 taken' },
+  }
   const context = (
     actor: Actor = SYSTEM,
     address = '192.0.2.1',
@@ -116,6 +132,10 @@ export async function startWorker(
         if (answer === undefined) throw new Error(`nothing is at ${target.href}`)
         return answer(new Request(target, { ...init, redirect: 'manual' } as RequestInit))
       }, config.allow_private_addresses),
+      mail: async (mail) => {
+        post.sent.push(mail)
+        return post.answer()
+      },
       background: (promise) => {
         running.push(
           promise.catch((error) =>
@@ -132,6 +152,7 @@ export async function startWorker(
       rid: crypto.randomUUID(),
     }
   }
+  if (!hashesAnew) await shareHashes(context())
   const host: Host = {
     open: (request) =>
       context(
@@ -156,6 +177,8 @@ export async function startWorker(
     memory,
     log,
     config,
+    /** Mails that left, and the answer of the next transport. */
+    post,
     /** Seconds that requests would have waited. */
     pauses,
     /** A context outside a request, acting as the system unless told otherwise. */

@@ -144,6 +144,7 @@ async function makeKeys(database: Database): Promise<void> {
     memory: new Map(),
     argon2: new WebAssembly.Module(readFileSync(argon2)),
     rid: 'fixture',
+    mail: async () => ({ outcome: 'kept' }),
     parties: noParties(),
   })
 }

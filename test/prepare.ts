@@ -9,6 +9,8 @@ const WANTED = [
   { program: 'mosquitto_pub', debian: 'mosquitto-clients' },
   { program: 'chromium', debian: 'chromium' },
   { program: 'openssl', debian: 'openssl' },
+  { program: 'curl', debian: 'curl' },
+  { program: 'aiosmtpd', debian: 'python3-aiosmtpd' },
 ]
 
 const onPath = (program: string) =>

@@ -51,7 +51,7 @@ export default defineConfig({
         test: {
           name: 'pure',
           environment: 'node',
-          include: ['test/{policy,proxy-node}/**/*.test.ts', 'test/*.test.ts'],
+          include: ['test/{policy,proxy-node,messages}/**/*.test.ts', 'test/*.test.ts'],
           exclude: ['**/node_modules/**', SLOW_AT_THE_DOOR],
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -17,6 +17,7 @@ import { badRequest, Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { loginRoutes } from './identity/login_routes.ts'
+import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
@@ -116,6 +117,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded }),
+    mailRoutes,
     authorizationRoutes,
     deviceRoutes,
     accessRoutes,

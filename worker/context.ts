@@ -4,6 +4,7 @@
 
 import type { Database } from './db/database.ts'
 import type { Config } from './environment.ts'
+import type { SendMail } from './mail/outgoing.ts'
 import type { OutsideFetch } from './outside.ts'
 
 /**
@@ -79,6 +80,8 @@ export type Context = {
   log: Log
   /** The one way to fetch an address that others name: guarded, see outside.ts. */
   fetch: OutsideFetch
+  /** The one way in which a mail leaves; rooms note theirs in the outbox, see mail/outbox.ts. */
+  mail: SendMail
   /** Waits. Seconds, a few at most: a request waits with it. */
   pause(seconds: number): Promise<void>
   /** Work that may outlive the answer (waitUntil on Workers). */

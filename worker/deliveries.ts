@@ -1,5 +1,5 @@
-// Messages that others must get although they may be away for a while: logout tokens, later mails
-// and webhooks. A room notes a delivery in the batch that causes it. This file takes it, sends it,
+// Messages that others must get although they may be away for a while: logout tokens, mails, later
+// webhooks. A room notes a delivery in the batch that causes it. This file takes it, sends it,
 // sends it again after longer and longer pauses, and gives it up in the end. One conditional update
 // takes each delivery before it is sent, so that of several instances one sends it; after a crash
 // it may be sent twice. A kind is an entry that its room makes; jobs.ts has the list.
@@ -29,8 +29,11 @@ export type Delivery = {
   attempts: number
 }
 
-/** `reason`: a literal for the log and the event. */
-export type DeliveryOutcome =
+/**
+ * `reason`: a literal for the log and the event. `also`: statements that are written with the
+ * outcome, for a kind that keeps a record of its own; `when` holds while this run has the delivery.
+ */
+export type DeliveryOutcome = { also?: (when: Condition) => readonly Statement[] } & (
   | { outcome: 'done' }
   /** Sent again after the next pause; after the last one it is given up. */
   | { outcome: 'again'; reason: string }
@@ -38,6 +41,7 @@ export type DeliveryOutcome =
   | { outcome: 'give_up'; reason: string }
   /** Nobody wants it any more: it is deleted without an event. */
   | { outcome: 'unwanted' }
+)
 
 export type DeliveryKind = {
   /** Name in the table; it stays the same for ever. */
@@ -62,7 +66,7 @@ export type DeliveryKind = {
  */
 export const insertDelivery = (
   cx: Context,
-  kind: DeliveryKind,
+  kind: Pick<DeliveryKind, 'name'>,
   { recipient, about, payload }: Omit<Delivery, 'attempts'>,
   when: Condition,
 ): Statement =>
@@ -154,7 +158,7 @@ function fault(cx: Context, { name }: DeliveryKind, error: unknown): DeliveryOut
   return { outcome: 'again', reason: 'bug' }
 }
 
-/** The statements that record the outcome of a delivery; none when it is to be sent again. */
+/** The statements that record the outcome of a delivery, and delete it unless it is sent again. */
 function settle(
   cx: Context,
   kind: DeliveryKind,
@@ -162,8 +166,9 @@ function settle(
   one: Delivery,
   result: DeliveryOutcome,
 ): readonly Statement[] {
-  if (result.outcome === 'unwanted') return [deleteDelivery(row)]
-  if (result.outcome === 'again' && one.attempts < kind.backoff.length) return []
+  const also = result.also?.(isTaken(row)) ?? []
+  if (result.outcome === 'unwanted') return [...also, deleteDelivery(row)]
+  if (result.outcome === 'again' && one.attempts < kind.backoff.length) return also
   const event = result.outcome === 'done' ? kind.delivered(one) : kind.abandoned(one, result.reason)
-  return [appendEvent(cx, event, isTaken(row)), deleteDelivery(row)]
+  return [...also, appendEvent(cx, event, isTaken(row)), deleteDelivery(row)]
 }

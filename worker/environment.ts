@@ -4,6 +4,15 @@
 // once; entry decides what follows from faults. Lifetimes and limits that change while the worker
 // runs are another thing: settings.ts.
 
+import {
+  type EmailSender,
+  type EmailTransport,
+  localSender,
+  readEmailFrom,
+  readEmailUrl,
+} from './mail/email_url.ts'
+import { isLoopbackHost } from './web/loopback.ts'
+
 export type Config = {
   issuer: string
   host: string
@@ -22,6 +31,8 @@ export type Config = {
   /** Source of client certificates (RFC 8705); null: mutual TLS is not offered. */
   mtls: MutualTls | null
   mqtt_audience: string
+  email: EmailTransport
+  email_from: EmailSender
   /**
    * True, for tests: addresses that others name may be fetched over http and from private
    * addresses.
@@ -218,6 +229,24 @@ export const VARIABLES = {
       return text
     },
   }),
+  EMAIL_URL: variable({
+    meaning:
+      'How mails to people leave: `outbox:` (they stay in the database, where operators read them), `smtp://` or `smtps://` ' +
+      'with user and password, or `https://` with the key of Resend, Postmark or SES ([people](people.md#mail)).',
+    default: 'outbox:',
+    example: 'smtp://user:password@mail.example.com',
+    runtimes: 'all',
+    read: readEmailUrl,
+  }),
+  EMAIL_FROM: variable({
+    meaning:
+      'The sender of mails: an address, or a name with an address. Without a name it is `service_name`.',
+    default: undefined,
+    default_in_words: '`no-reply@` and the host of the issuer',
+    example: 'Example Home <no-reply@example.com>',
+    runtimes: 'all',
+    read: readEmailFrom,
+  }),
   ALLOW_PRIVATE_ADDRESSES: variable({
     meaning:
       '`yes` lets keys, metadata and logout addresses of clients be fetched over http and from private addresses: ' +
@@ -282,9 +311,10 @@ export function readEnvironment(env: Environment): {
   }
 
   const port = read('PORT')
+  const issuer = read('ISSUER') ?? localIssuer(port)
   const config: Config = {
     port,
-    issuer: read('ISSUER') ?? localIssuer(port),
+    issuer,
     host: read('HOST'),
     database_url: read('DATABASE_URL'),
     database_auth_token: read('DATABASE_AUTH_TOKEN'),
@@ -297,6 +327,8 @@ export function readEnvironment(env: Environment): {
     trusted_proxy: read('TRUSTED_PROXY'),
     mtls: null,
     mqtt_audience: read('MQTT_AUDIENCE'),
+    email: read('EMAIL_URL'),
+    email_from: read('EMAIL_FROM') ?? localSender(issuer),
     allow_private_addresses: read('ALLOW_PRIVATE_ADDRESSES'),
   }
   const { admin_email, admin_password } = config
@@ -351,10 +383,6 @@ function readIssuer(text: string, fault: Report): string {
     fault(`has the path ${path}, which is used at the root of the host`, 'https://example.com/auth')
   }
   return url.origin + path
-}
-
-export function isLoopbackHost(hostname: string): boolean {
-  return hostname === 'localhost' || hostname === '[::1]' || /^127\.\d+\.\d+\.\d+$/.test(hostname)
 }
 
 function readPort(text: string, fault: Report): number {

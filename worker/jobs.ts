@@ -9,11 +9,13 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
+import { forgetOldMails } from './mail/mail_store.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -27,7 +29,7 @@ export type Job = {
 }
 
 /** Kinds of deliveries: messages that are sent again until they arrive. */
-const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens]
+const DELIVERY_KINDS: readonly DeliveryKind[] = [logoutTokens, mails]
 
 export const JOBS: readonly Job[] = [
   {
@@ -43,6 +45,7 @@ export const JOBS: readonly Job[] = [
         deleteOldSignIns(cx),
         deleteOldChallenges(cx),
         deleteOldAccountLinks(cx),
+        ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       ])

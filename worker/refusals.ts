@@ -46,6 +46,7 @@ type OfPages =
   | 'password_link_expired'
   | 'password_link_unknown'
   | 'password_link_used'
+  | 'recovery_limited'
   | 'second_factor_limited'
   | 'second_factor_refused'
   | 'setup_link_dead'

@@ -249,6 +249,14 @@ export const SETTINGS = {
     meaning:
       'How long events are kept whose `outcome` is `failure`, such as refusals and failed sign-ins, where that is shorter than `event_ttl`.',
   }),
+  mail_ttl: setting({
+    schema: seconds(DAY, 3650 * DAY),
+    default: 30 * DAY,
+    unit: 'seconds',
+    needs: 'manage',
+    meaning:
+      'How long the outbox keeps that a mail was sent, to whom and of which kind; links and codes are erased as soon as they are of no more use.',
+  }),
   service_name: setting({
     schema: lineSchema(60).or(z.literal('')),
     default: '',

@@ -36,6 +36,7 @@ const THERE: Record<string, Record<string, string>> = {
   clients: { id: 'app', secret_id: 'sec_1' },
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
+  outbox: {},
 }
 
 /** Bodies that are taken; the others are merge patches, for which an empty one is. */
@@ -48,6 +49,7 @@ const BODIES: Record<string, object> = {
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
+  reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
   evaluateAccess: {
@@ -103,6 +105,10 @@ beforeAll(async () => {
     expect(made.status, path).toBe(201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const url = '/v1/users/ann/reset'
+  const mailed = await send({ method: 'POST', url, body: '{"send":true}' })
+  const { mail_id } = (await mailed.json()) as { mail_id: string }
+  THERE['outbox'] = { id: mail_id, address: 'ann@example.com' }
 })
 
 async function tokenOf(client_id: string, scope: string): Promise<string> {

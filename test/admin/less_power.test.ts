@@ -18,6 +18,8 @@ type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
 const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
 
+const MAILS = 'mails to an address stop or go on; nobody gets a mail of somebody else by it'
+
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
 const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createUser: 'a new person holds nothing',
@@ -29,6 +31,10 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  removeUserFactor: [
+    () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
+    () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],
+  ],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
   endUserAuthorizations: [() => ['/v1/users/boss/authorizations']],
@@ -94,6 +100,8 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createInitialAccessToken: [() => ['/v1/initial-access-tokens', { scope: 'openid manage' }]],
   deleteInitialAccessToken: [({ initial }) => [`/v1/initial-access-tokens/${initial}`]],
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
+  reportMail: MAILS,
+  clearUndeliverable: MAILS,
   rotateKey: KEYS,
   revokeKey: KEYS,
   resealSecrets: KEYS,

@@ -1,7 +1,7 @@
 // The routes of devices behind a guard that lets everybody in as the actor a test names.
 import { OpenAPIHono } from '@hono/zod-openapi'
 import { problemResponse } from '../../worker/api.ts'
-import type { Actor } from '../../worker/context.ts'
+import type { Actor, Context } from '../../worker/context.ts'
 import { group, membership, principal } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
 import { createDeviceType } from '../../worker/devices/device_types.ts'
@@ -17,28 +17,32 @@ export type Answer = {
   headers: Headers
 }
 
+/** The routes, built once; a request brings its context. */
+const app = new OpenAPIHono<Env>()
+app.use(async (c, next) => {
+  c.set('cx', (c.env as { cx: Context }).cx)
+  await next()
+})
+app.route('/', deviceRoutes())
+app.onError((error, c) => {
+  if (error instanceof Problem) return problemResponse(c, error)
+  throw error
+})
+
 export function deviceApi(worker: TestWorker, actor: Actor = SYSTEM) {
-  const app = new OpenAPIHono<Env>()
-  app.use(async (c, next) => {
-    c.set('cx', worker.context(actor))
-    await next()
-  })
-  app.route('/', deviceRoutes())
-  app.onError((error, c) => {
-    if (error instanceof Problem) return problemResponse(c, error)
-    throw error
-  })
   return async (
     method: string,
     path: string,
     body?: unknown,
     headers: Record<string, string> = {},
   ): Promise<Answer> => {
-    const answer = await app.request(new URL(path, ISSUER).href, {
+    const init = {
       method,
       headers: { 'content-type': 'application/json', ...headers },
       ...(body === undefined ? {} : { body: body instanceof Blob ? body : JSON.stringify(body) }),
-    })
+    }
+    const cx = worker.context(actor)
+    const answer = await app.request(new URL(path, ISSUER).href, init, { cx })
     const text = await answer.text()
     return {
       status: answer.status,

@@ -39,7 +39,10 @@ export async function makeBlueprint() {
       },
     ],
     groups: [{ id: 'site-12', kind: 'site', name: '12 Garden Street' }],
-    users: [{ email: 'ann@example.com', password: PASSWORD, email_verified: true }],
+    users: [
+      { email: 'ann@example.com', password: PASSWORD, email_verified: true },
+      { email: 'bea@example.com', password: PASSWORD, email_verified: true },
+    ],
     device_types: [
       {
         name: 'dimmer',

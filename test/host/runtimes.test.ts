@@ -1,14 +1,17 @@
 // The same suite against the worker on Node, Deno, Bun and workerd, each a real program of its own.
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { CODES, codeAt, KEY } from '../identity/authenticator.ts'
 import {
   claimsOf,
   codeFlow,
   deviceToken,
   discover,
   evaluate,
+  FormBrowser,
   makeBlueprint,
   operatorToken,
+  PASSWORD,
   refresh,
 } from './black_box.ts'
 import { RUNTIMES, type RunningWorker, startWorkerOn } from './programs.ts'
@@ -92,6 +95,33 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
     await expect(refresh(as, third.refresh_token ?? '')).rejects.toMatchObject({
       error: 'invalid_grant',
     })
+  })
+
+  test('a person adds an authenticator app, and signs in with it and with a recovery code', async () => {
+    const { issuer } = worker
+    const typed = { username: 'bea@example.com', password: PASSWORD, action: 'login' }
+    const signIn = async (browser: FormBrowser) =>
+      browser.submit(await browser.follow(`${issuer}/login`), typed)
+    const first = new FormBrowser()
+    expect((await signIn(first)).url.href).toBe(`${issuer}/account`)
+    const offered = await first.follow(`${issuer}/account/security/add`)
+    const key = KEY.exec(offered.html ?? '')?.[1] ?? ''
+    const code = await codeAt(key, Date.now() / 1000)
+    const added = await first.submit(offered, { code, name: 'Phone', action: 'add' })
+    const codes = [...(added.html ?? '').matchAll(CODES)].map(([, one]) => one ?? '')
+    expect(codes).toHaveLength(10)
+    // The next code counts already, that of now was used.
+    for (const one of [await codeAt(key, Date.now() / 1000 + 30), codes[0] ?? '']) {
+      const browser = new FormBrowser()
+      const page = await signIn(browser)
+      expect(page.url.href).toBe(`${issuer}/login/verify`)
+      expect((await browser.open(`${issuer}/account`)).status).toBe(303)
+      expect((await browser.submit(page, { code, action: 'verify' })).html).toContain(
+        'role="alert"',
+      )
+      const done = await browser.submit(page, { code: one, action: 'verify' })
+      expect(done.url.href).toBe(`${issuer}/account`)
+    }
   })
 
   test('a device gets a token by its own key, and with another key none', async () => {

@@ -38,7 +38,7 @@ test('it lists the browsers of this person alone, newest first, in one round tri
   expect(sessionsOf(page)).toHaveLength(2)
   const text = page.html.replaceAll(/<[^>]*>/g, ' ').replaceAll(/\s+/g, ' ')
   expect(text).toMatch(
-    /Safari, iPhone 198\.51\.100\.7 , since 2027-01-15 08:01 UTC .*This browser 192\.0\.2\.1 , since 2027-01-15 08:00 UTC/,
+    /Safari, iPhone 198\.51\.100\.7 , since 15 January 2027 at 08:01 UTC .*This browser 192\.0\.2\.1 , since 15 January 2027 at 08:00 UTC/,
   )
   expect(page.html.match(/This browser/g)).toHaveLength(1)
 })

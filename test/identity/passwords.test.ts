@@ -12,6 +12,9 @@ import {
 import { startWorker } from '../context.ts'
 import { countHashes } from './hashes.ts'
 
+/** A worker that hashes each password, also one whose hash the run knows. */
+const startHashing = () => startWorker({}, { hashesAnew: true })
+
 const SALT = 'MDEyMzQ1Njc4OWFiY2RlZg'
 const SALT_2 = 'c2FsdCBvZiAxNiBieXRlcw'
 
@@ -54,14 +57,14 @@ const VECTORS: readonly [name: string, password: string, phc: string][] = [
 ]
 
 test.each(VECTORS)('a hash made elsewhere is understood: %s', async (_name, password, phc) => {
-  const cx = (await startWorker()).context()
+  const cx = (await startHashing()).context()
   expect(await verifyPassword(cx, password, phc)).toBe(true)
   expect(await verifyPassword(cx, `${password}!`, phc)).toBe(false)
   if (password !== '') expect(await verifyPassword(cx, password.slice(0, -1), phc)).toBe(false)
 })
 
 test('a non-ASCII password is hashed to its last byte: one that differs only there is refused', async () => {
-  const cx = (await startWorker()).context()
+  const cx = (await startHashing()).context()
   const phc = await hashPassword(cx, 'ключключключключ-aaaa-1')
   expect(await verifyPassword(cx, 'ключключключключ-aaaa-1', phc)).toBe(true)
   expect(await verifyPassword(cx, 'ключключключключ-aaaa-2', phc)).toBe(false)
@@ -69,7 +72,7 @@ test('a non-ASCII password is hashed to its last byte: one that differs only the
 })
 
 test('the same text typed composed or decomposed, or with another space, is the same password', async () => {
-  const cx = (await startWorker()).context()
+  const cx = (await startHashing()).context()
   const phc = `$argon2id$v=19$m=64,t=1,p=1$${SALT}$78w5RSoaLfhbtFhnzOu8ToKr5A35STYgLJIIY65b+p8`
   const composed = 'a b c d e f g h \u00e9 i'
   expect(await verifyPassword(cx, composed, phc)).toBe(true)
@@ -80,7 +83,7 @@ test('the same text typed composed or decomposed, or with another space, is the 
 })
 
 test('every hash has its own salt, and our parameters', async () => {
-  const cx = (await startWorker()).context()
+  const cx = (await startHashing()).context()
   const hashes = await Promise.all([1, 2, 3].map(() => hashPassword(cx, 'the same password')))
   expect(new Set(hashes).size).toBe(3)
   for (const phc of hashes) {
@@ -90,7 +93,7 @@ test('every hash has its own salt, and our parameters', async () => {
 })
 
 test('no hash, and one that cannot be read, cost the work of a wrong password and are refused', async () => {
-  const worker = await startWorker()
+  const worker = await startHashing()
   const cx = worker.context()
   const hashes = await countHashes(worker)
   const phc = await hashPassword(cx, 'the right password')
@@ -113,7 +116,7 @@ test.each([
   ['m=31,t=1,p=4', 'less memory than 8 blocks for each lane'],
   ['m=99999999,t=9999,p=999', 'the largest numbers that can be written'],
 ])('a foreign hash with %s is not worked on: %s', async (parameters) => {
-  const worker = await startWorker()
+  const worker = await startHashing()
   const hashes = await countHashes(worker)
   const phc = `$argon2id$v=19$${parameters}$${SALT}$gy5SuVm5Z7Vw7keB9se9p87QGcomaseB/S2U1OhTsM0`
   expect(await verifyPassword(worker.context(), 'correct horse battery staple', phc)).toBe(false)
@@ -121,7 +124,7 @@ test.each([
 })
 
 test('memory that a foreign hash made grow is given back', async () => {
-  const worker = await startWorker()
+  const worker = await startHashing()
   const cx = worker.context()
   const pages = () => {
     const instance = worker.memory.get('argon2')?.value as
@@ -185,7 +188,7 @@ test.each([
 })
 
 test('a password that begins with the right one and goes on beyond 4096 bytes is refused', async () => {
-  const cx = (await startWorker()).context()
+  const cx = (await startHashing()).context()
   const password = 'x'.repeat(PASSWORD_MAX_BYTES)
   const phc = await hashPassword(cx, password)
   expect(await verifyPassword(cx, password, phc)).toBe(true)

@@ -247,7 +247,7 @@ describe('over HTTP', () => {
     expect((await callApi(worker, reader, 'POST', '/v1/keys/reseal')).status).toBe(403)
     expect(await callApi(worker, await token(), 'POST', '/v1/keys/reseal')).toMatchObject({
       status: 200,
-      body: { signing_keys: 0, stored_secrets: 0, unopened: [] },
+      body: { signing_keys: 0, stored_secrets: 0, mails: 0, unopened: [] },
     })
   })
 

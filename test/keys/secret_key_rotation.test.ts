@@ -120,7 +120,7 @@ describe('while some programs have the old SECRET_KEY alone', () => {
       .context()
       .db.read(sql<{ data: string }>`select data from event where type = 'secrets.resealed'`)
     expect(events.map(({ data }) => JSON.parse(data))).toEqual([
-      { signing_keys: 2, stored_secrets: 1 },
+      { signing_keys: 2, stored_secrets: 1, mails: 0 },
     ])
   })
 
@@ -148,6 +148,7 @@ describe('while some programs have the old SECRET_KEY alone', () => {
     expect(await reseal(restarted.context())).toEqual({
       signing_keys: 2,
       stored_secrets: 0,
+      mails: 0,
       unopened: [],
     })
     expect(await sealers()).toEqual([idOfNew])
@@ -206,6 +207,7 @@ describe('the old SECRET_KEY', () => {
       is_newest: false,
       signing_keys: 3,
       stored_secrets: 1,
+      mails: 0,
       other: 0,
       seals_from: started_at,
       may_go: false,

@@ -11,6 +11,7 @@ import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
 import { consumeAllIssuedBefore } from '../oauth/client_authentication/used_assertion_store.ts'
@@ -31,6 +32,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllSignIns(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
+    withdrawAllMails(cx),
     ...endAllAuthorizations(cx),
     deleteAllRequests(),
     deleteAllDeviceAuthorizations(),

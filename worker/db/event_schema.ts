@@ -1,4 +1,4 @@
-// The tables of events and deliveries; schema.ts has all others.
+// The tables of events, deliveries and mails; schema.ts has all others.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file, as in schema.ts.
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
@@ -72,3 +72,43 @@ export const delivery = sqliteTable(
     uniqueIndex('delivery_once').on(t.recipient, t.kind, t.about),
   ],
 )
+
+/** A mail to a person. Its text is made when it is sent, from `details` and `secrets`. */
+export const mail = sqliteTable(
+  'mail',
+  {
+    id: text().primaryKey(),
+    kind: text().notNull(), // the name of an entry in mail/mail_kinds.ts
+    user_id: text(), // null: the address has no account
+    address: text().notNull(),
+    address_key: text().notNull(), // as `user.email_key`
+    name: text(),
+    locale: text(),
+    details: text().notNull(), // JSON object: the values that are no secret
+    secrets: text(), // JSON object, sealed: link and code; null without any, and once they are no more use
+    secret_of: text(), // hash that the owner of link or code knows it by
+    expires_at: integer(), // when link or code runs out
+    state: text({
+      enum: ['waiting', 'sent', 'kept', 'abandoned', 'suppressed', 'withdrawn'],
+    }).notNull(),
+    attempts: integer().notNull(),
+    fault: text(), // of the last attempt, a literal
+    created_at: integer().notNull(),
+    settled_at: integer(), // when it ceased to wait
+  },
+  (t) => [
+    index('mail_user').on(t.user_id),
+    index('mail_address').on(t.address_key),
+    index('mail_created').on(t.created_at),
+    index('mail_secrets').on(t.secret_of).where(sql`${t.secrets} is not null`),
+  ],
+)
+
+/** An address whose mail came back, or whose owner complained: nothing is sent there. */
+export const undeliverable_address = sqliteTable('undeliverable_address', {
+  address_key: text().primaryKey(),
+  address: text().notNull(),
+  reason: text({ enum: ['bounce', 'complaint'] }).notNull(),
+  detail: text(),
+  reported_at: integer().notNull(),
+})

@@ -206,12 +206,13 @@ export const account_link = sqliteTable(
     user_id: text()
       .notNull()
       .references(() => user.id),
-    purpose: text({ enum: ['password_reset'] }).notNull(),
+    purpose: text({ enum: ['password_reset', 'password_recovery'] }).notNull(),
     created_at: integer().notNull(),
     expires_at: integer().notNull(),
     used_by: text(), // rid
     used_at: integer(),
-    made_by: text(), // JSON object: the actor that made it
+    made_by: text(), // JSON object: the actor that made it; null: the person
+    address_key: text(), // of a link that was mailed: the address it went to
   },
   (t) => [index('account_link_user').on(t.user_id)],
 )

@@ -34,7 +34,11 @@ const USAGE = `npm run allauth -- <command>
                                        a token with which software registers clients (RFC 7591)
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
                                        a person and a secret are made for it, and deleted again
-  user reset EMAIL                     a link to a new password for a person, good for an hour
+  user reset EMAIL [--send]            a link to a new password for a person, good for an hour; with --send it is mailed
+                                       to the person, and not shown
+  mail preview KIND [--locale L] [--user EMAIL]
+                                       a sample of a mail: subject, text and HTML
+  mail test ADDRESS                    send a mail, to try EMAIL_URL; prints the answer of the server
   setup-link                           a link for making the first operator, good for an hour
   refusal REASON                       the sentence behind a reason in the log
 
@@ -57,6 +61,9 @@ const options = {
   scope: { type: 'string' },
   'max-uses': { type: 'string' },
   'expires-in': { type: 'string' },
+  send: { type: 'boolean' },
+  locale: { type: 'string' },
+  user: { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -113,6 +120,15 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   if (noun === 'user' && verb === 'reset') {
     const email = one(rest, 'whose password: the e-mail address is missing')
     return onDatabase((cx) => userReset(cx, email, values))
+  }
+  if (noun === 'mail' && (verb === 'preview' || verb === 'test')) {
+    const { answerPreview, answerTest } = await import('./commands/mail.ts')
+    if (verb === 'test') {
+      const address = one(rest, 'where to: the address is missing')
+      return onDatabase((cx) => answerTest(cx, address))
+    }
+    const kind = one(rest, 'which kind of mail')
+    return onDatabase((cx) => answerPreview(cx, kind, values))
   }
   if (noun === 'setup-link') return onDatabase((cx) => setupLink(cx, values))
   if (noun === 'linking-check') {
@@ -392,12 +408,16 @@ async function userReset(cx: Context, email: string, values: Values): Promise<Co
   const { createPasswordLink } = await import('../identity/recovery.ts')
   const [user] = await cx.db.read(findUsersByEmails([email]))
   if (user === undefined) throw new CannotStart(`There is no user with the address ${email}.`)
-  const { url, expires_at } = await createPasswordLink(cx, user.id)
+  const { send = false } = values
+  const { url, mail_id, expires_at } = await createPasswordLink(cx, user.id, { send })
   if (user.status !== 'active') {
     console.error(`Note: ${email} is disabled, and stays so after a new password was set.`)
   }
   noteIssuer(cx, values)
-  return { text: url, json: { user_id: user.id, url, expires_at } }
+  return {
+    text: url ?? `the link is in the outbox as ${mail_id}, and goes to ${user.email}`,
+    json: { user_id: user.id, url, mail_id, expires_at },
+  }
 }
 
 async function explainRefusal(reason: string): Promise<CommandAnswer> {

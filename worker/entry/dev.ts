@@ -25,13 +25,20 @@ await runProgram(async () => {
     ISSUER: readVariable('ISSUER', process.env) ?? localIssuer(port),
     DATABASE_URL: database.url,
     SECRET_KEY: secret,
+    ...Object.fromEntries(
+      ['EMAIL_URL', 'EMAIL_FROM'].flatMap((name) => {
+        const value = process.env[name]
+        return value === undefined ? [] : [[name, value] as const]
+      }),
+    ),
   }
   const host = await openHost({ ...process.env, ...environment }, logToStderr)
   const link = await createSetupLink(host.system())
   await host.close()
 
   const variables = `${FOLDER}/dev.vars`
-  const lines = Object.entries(environment).map(([name, value]) => `${name}="${value}"\n`)
+  const quote = (value: string) => (value.includes('"') ? `'${value}'` : `"${value}"`)
+  const lines = Object.entries(environment).map(([name, value]) => `${name}=${quote(value)}\n`)
   writeFileSync(variables, lines.join(''), { mode: 0o600 })
   const wrangler = join(
     dirname(createRequire(import.meta.url).resolve('wrangler/package.json')),

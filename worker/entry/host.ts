@@ -1,6 +1,6 @@
 // Entry: the runtimes, the environment, drivers, processes; the only room that knows them.
 // Doors: workers.ts, node.ts, deno.ts, bun.ts; start.ts (the whole system), dev.ts, cli.ts. Rooms
-// beside: hrana/, embedded/, keys/, linking/.
+// beside: hrana/, embedded/, linking/, mail_transports/.
 // This file is shared by Node, Deno and Bun: the environment, the key in `.allauth/`, the database
 // with its migrations, the first operator, the blueprint, and the context of each request. Uses
 // node: modules that all three have.
@@ -47,6 +47,8 @@ import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
+import { mailTransport, type ShowMail } from './mail_transports/mail_transports.ts'
+import { sendByNodemailer } from './mail_transports/node_smtp.ts'
 import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
 import { sendOutside } from './outside_requests.ts'
 import { findSecretKey, SECRET_KEY_MISSING, type SecretKeySource } from './own_secret_key.ts'
@@ -68,6 +70,12 @@ export type Host = {
 
 type Environment = Record<string, string | undefined>
 
+type HostOptions = {
+  isCommandLine?: boolean
+  /** Shows each mail that `outbox:` keeps, link and code included. */
+  showMail?: ShowMail | undefined
+}
+
 /**
  * Reads the environment, opens the database and brings its schema up to date. The
  * command line may go without SECRET_KEY: then only that works which seals nothing. Throws
@@ -76,7 +84,7 @@ type Environment = Record<string, string | undefined>
 export async function openHost(
   env: Environment,
   log: Log,
-  { isCommandLine = false } = {},
+  { isCommandLine = false, showMail }: HostOptions = {},
 ): Promise<Host & { open: Opener }> {
   const secret = findSecretKey(env)
   const missing = secret.text === null && !isCommandLine ? SECRET_KEY_MISSING : null
@@ -104,6 +112,7 @@ export async function openHost(
 
   const { allow_private_addresses } = config
   const fetch = guardFetch(sendOutside(allow_private_addresses), allow_private_addresses)
+  const mail = mailTransport(config, sendByNodemailer, { show: showMail })
   const memory: Memory = new Map()
   const random = drawRandom()
   const running = new Set<Promise<unknown>>()
@@ -119,6 +128,7 @@ export async function openHost(
     pause: (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000)),
     log,
     fetch,
+    mail,
     background(promise) {
       const settled = promise
         .catch((error) => log('error', 'background work failed', { error: String(error) }))
@@ -158,8 +168,8 @@ export async function openHost(
 type Opener = (request: Request, socketAddress: string) => Context
 
 /** Opens the host and does the rest of a start: keys, first operator, blueprint. */
-export async function startHost(env: Environment, log: Log) {
-  const host = await openHost(env, log)
+export async function startHost(env: Environment, log: Log, options: HostOptions = {}) {
+  const host = await openHost(env, log, options)
   try {
     const cx = host.system()
     await signingKeys(cx)

@@ -4,12 +4,18 @@ import type { AddressInfo } from 'node:net'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { serve } from '@hono/node-server'
+import type { Config } from '../environment.ts'
 import { createSetupLink } from '../identity/setup.ts'
+import type { OutgoingMail } from '../mail/outgoing.ts'
+import { isLoopbackHost } from '../web/loopback.ts'
 import { runProgram } from './cannot_start.ts'
 import { explainListen, logToStderr, startHost } from './host.ts'
 
 await runProgram(async () => {
-  const host = await startHost(process.env, logToStderr)
+  // Started by `npm start`, on the machine of a person who develops.
+  const host = await startHost(process.env, logToStderr, {
+    showMail: process.send === undefined ? undefined : showMail,
+  })
   const { config } = host
   const server = serve({
     fetch: (request, env) =>
@@ -54,6 +60,12 @@ await runProgram(async () => {
   // Started by `npm start`: when that process is gone, only this line stops the worker.
   if (process.send !== undefined) process.on('disconnect', stop)
 })
+
+/** A mail of `outbox:` for the console, as far as its issuer is this machine: it holds power. */
+function showMail({ to, subject, text }: OutgoingMail, { issuer }: Config): void {
+  if (!isLoopbackHost(new URL(issuer).hostname)) return
+  console.log(`\nMail to ${to.address}: ${subject}\n\n${text.trim().replace(/^/gm, '  ')}\n`)
+}
 
 /**
  * Gives back the memory that reading and compiling the program took. V8 keeps it until its next

@@ -6,7 +6,8 @@
 import { randomBytes } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
-import { isLoopbackHost, readVariable } from '../environment.ts'
+import { readVariable } from '../environment.ts'
+import { isLoopbackHost } from '../web/loopback.ts'
 import { CannotStart } from './cannot_start.ts'
 import { databasePath } from './embedded/database.ts'
 

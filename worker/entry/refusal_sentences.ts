@@ -65,6 +65,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  recovery_limited:
+    'Too many links to a new password were asked for from this address; it may wait for minutes.',
   second_factor_limited:
     'Too many wrong codes for this person, whoever sent them; it may wait for minutes.',
   second_factor_refused:

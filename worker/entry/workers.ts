@@ -1,6 +1,7 @@
 // The worker on Cloudflare Workers. The environment is vars and secrets. The database is reached
 // over HTTP by a client that belongs to one request. An isolate remembers only values, keyed by
 // issuer.
+import { connect } from 'cloudflare:sockets'
 import argon2 from '@phi-ag/argon2/argon2.wasm'
 import { createApp, type Open } from '../app.ts'
 import {
@@ -16,7 +17,6 @@ import {
   type Config,
   describeFaults,
   type EnvironmentFault,
-  isLoopbackHost,
   readEnvironment,
   readVariable,
   VARIABLES,
@@ -24,8 +24,11 @@ import {
 import { runJobs } from '../jobs.ts'
 import { guardFetch } from '../outside.ts'
 import { issuerPath } from '../web/issuer_path.ts'
+import { isLoopbackHost } from '../web/loopback.ts'
 import type { ReadPublicFile } from '../web/public_files.ts'
 import { certificateOfCloudflare, type TlsClientAuth } from './client_certificate.ts'
+import { mailTransport } from './mail_transports/mail_transports.ts'
+import { sendOverSocket } from './mail_transports/smtp_session.ts'
 import { openRemoteDatabase } from './remote_database.ts'
 
 /** Variables and secrets; `[vars]` may hold numbers, and bindings stand among them. */
@@ -127,6 +130,7 @@ function open(
       (url, init) => fetch(url.href, { ...init, redirect: 'manual' } as RequestInit),
       config.allow_private_addresses,
     ),
+    mail: mailTransport(config, (...mail) => sendOverSocket(connect, ...mail)),
     background: waitUntil,
     address,
     client_certificate,

@@ -24,6 +24,7 @@ export const OBJECT_KINDS = [
   'device_type',
   'grant',
   'initial_access_token',
+  'mail',
   'minted_token',
   'role',
   'setting',

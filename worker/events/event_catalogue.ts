@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
@@ -357,6 +358,34 @@ export const EVENTS = {
     meaning: 'An operator made a link behind which a person sets a new password.',
     data: {
       expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: {
+        is: 'string',
+        optional: true,
+        names: 'mail',
+        meaning: 'the mail that brings it to the person',
+      },
+    },
+  },
+  'user.recovery_requested': {
+    subject: 'the user',
+    meaning: 'Somebody asked for a link to a new password, which was mailed to the person.',
+    data: {
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: { is: 'string', meaning: 'the mail in the outbox' },
+    },
+  },
+  'user.recovery_refused': {
+    outcome: 'failure',
+    subject: 'the user; null for an unknown one',
+    meaning: 'Somebody asked for a link to a new password, and none was mailed.',
+    data: {
+      reason: { is: 'string', meaning: '`unknown_account` or `disabled`' },
+      count: { is: 'number', optional: true, meaning: 'how many in this minute, in one event' },
+      last_at: {
+        is: 'number',
+        optional: true,
+        meaning: 'when it happened last, in epoch seconds',
+      },
     },
   },
   'user.password_reset': {
@@ -410,8 +439,10 @@ export const EVENTS = {
     data: {
       signing_keys: { is: 'number', meaning: 'how many signing keys' },
       stored_secrets: { is: 'number', meaning: 'how many secrets of the system' },
+      mails: { is: 'number', optional: true, meaning: 'how many links and codes in mails' },
     },
   },
+  ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 

@@ -6,7 +6,7 @@ import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
 import type { Form, Http } from '../http.ts'
-import { english } from '../pages/messages.ts'
+import { english } from '../messages/messages.ts'
 import type { Reason } from '../refusals.ts'
 import { readCookie, writeCookie } from '../web/cookies.ts'
 import { readSessionCookie } from './sessions.ts'
@@ -67,4 +67,4 @@ function assertOwnOrigin(c: Http): void {
 }
 
 const refusal = (reason: Reason) =>
-  new OAuthError('access_denied', { description: english.form.outOfDate, reason })
+  new OAuthError('access_denied', { description: english('form.out_of_date'), reason })

@@ -7,11 +7,13 @@ import type { Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
+import type { PlainKey } from '../messages/catalogues.ts'
+import { english } from '../messages/messages.ts'
 import { accountPage } from '../pages/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
+import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
-import { english, messagesFor } from '../pages/messages.ts'
 import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../pages/passkey_form.ts'
 import { recoveredPage, recoveryPage } from '../pages/recovery_page.ts'
@@ -32,7 +34,8 @@ import {
   passwordLinkState,
   resetPassword,
 } from './recovery.ts'
-import { type Journey, readJourney } from './return_to.ts'
+import { RECOVERY_PATH, recoveryRequestRoutes } from './recovery_request_routes.ts'
+import { type Journey, readJourney, withJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   readSessionCookie,
@@ -77,19 +80,23 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
+  routes.route('/', recoveryRequestRoutes())
 
   /** The form, with the introduction of the sender. */
-  const showLogin = async (
-    c: Http,
-    { return_to, form_targets, ui_locales, carried }: Journey,
-    { status, ...shown }: Shown,
-  ) => {
+  const showLogin = async (c: Http, journey: Journey, { status, ...shown }: Shown) => {
+    const { return_to, form_targets, carried } = journey
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     const browser = browserOf(c)
     const passkey = askToSignIn(c.var.cx, browser)
     pageHeaders(c, form_targets, { script: PASSKEY_SCRIPT, images: imageSources(client) })
-    const values = { ...shown, carried, csrf: csrfToken(c, browser), client, passkey }
-    return c.html(loginPage(values, messagesFor(ui_locales)), status)
+    const forgotten = withJourney(
+      RECOVERY_PATH,
+      { carried },
+      shown.username === '' ? {} : { login_hint: shown.username },
+    )
+    const csrf = csrfToken(c, browser)
+    const values = { ...shown, carried, csrf, client, forgotten, passkey }
+    return c.html(loginPage(values, await pageMessages(c, journey)), status)
   }
 
   /**
@@ -109,8 +116,7 @@ export function loginRoutes({
     if (query.get('step_up') === '1') {
       const basis = { kind: 'session' as const, cookie: readSessionCookie(c) }
       if ((await whoProves(c.var.cx, basis)) !== null) {
-        const carried = new URLSearchParams({ ...journey.carried, step_up: '1' })
-        return c.redirect(`${VERIFY_PATH}?${carried}`, 303)
+        return c.redirect(withJourney(VERIFY_PATH, journey, { step_up: '1' }), 303)
       }
     }
     const username = query.get('login_hint')?.slice(0, 254) ?? ''
@@ -127,7 +133,7 @@ export function loginRoutes({
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
-    const messages = messagesFor(journey.ui_locales)
+    const m = await pageMessages(c, journey)
     const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
       deleteSignInCookie(c)
       writeSessionCookie(c, cookie)
@@ -143,7 +149,7 @@ export function loginRoutes({
         replaces: readSessionCookie(c),
       })
       if (result.outcome === 'signed_in') return end(result)
-      const passkey_error = passkeyError(cx, messages, result.reason)
+      const passkey_error = passkeyError(cx, m, result.reason)
       return showLogin(c, journey, { username: '', passkey_error, status: 403 })
     }
     const username = form.get('username') ?? ''
@@ -165,13 +171,12 @@ export function loginRoutes({
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
-      return again(messages.signIn.tooMany, 429)
+      return again(m('sign_in.too_many'), 429)
     }
-    if (result.outcome === 'refused') return again(messages.signIn.refused, 403)
+    if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
     if (result.outcome === 'second_factor') {
       writeSignInCookie(c, result.cookie)
-      const carried = new URLSearchParams(journey.carried).toString()
-      return c.redirect(carried === '' ? VERIFY_PATH : `${VERIFY_PATH}?${carried}`, 303)
+      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
     }
     return end(result)
   })
@@ -184,21 +189,25 @@ export function loginRoutes({
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
+    const m = await pageMessages(c)
     return c.html(
-      accountPage({
-        email,
-        name,
-        csrf: csrfToken(c),
-        applications,
-        security: SECURITY_PATH,
-        sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
-          id: id_hash,
-          is_this: id_hash === session.id_hash,
-          since: auth_time,
-          address,
-          user_agent,
-        })),
-      }),
+      accountPage(
+        {
+          email,
+          name,
+          csrf: csrfToken(c),
+          applications,
+          security: SECURITY_PATH,
+          sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
+            id: id_hash,
+            is_this: id_hash === session.id_hash,
+            since: auth_time,
+            address,
+            user_agent,
+          })),
+        },
+        m,
+      ),
     )
   })
 
@@ -223,12 +232,13 @@ export function loginRoutes({
     const { return_to, form_targets, carried } = readJourney(c.var.cx, readQuery(c))
     const session = await liveSession(c.var.cx, readSessionCookie(c))
     if (session === undefined) {
-      return return_to === undefined ? c.html(signedOutPage()) : c.redirect(return_to, 303)
+      if (return_to !== undefined) return c.redirect(return_to, 303)
+      return c.html(signedOutPage(null, await pageMessages(c)))
     }
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }))
+    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, await pageMessages(c)))
   })
 
   /** Database round trips: 2, and those of `ended`. */
@@ -251,9 +261,8 @@ export function loginRoutes({
   routes.get('/setup', page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
     if (!(await isSetupLinkGood(c.var.cx, token))) return deadSetupLink(c)
-    return c.html(
-      setupPage({ token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }),
-    )
+    const values = { token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    return c.html(setupPage(values, await pageMessages(c)))
   })
 
   /** Database round trips: 2. */
@@ -264,14 +273,14 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const again = (error: string, status: 400 | 409) =>
-      c.html(
-        setupPage({ token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }),
-        status,
-      )
-    if (emailFault(username) !== null) return again(english.form.emailInvalid, 400)
+    const m = await pageMessages(c)
+    const again = (error: string, status: 400 | 409) => {
+      const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
+      return c.html(setupPage(values, m), status)
+    }
+    if (emailFault(username) !== null) return again(m('form.email_invalid'), 400)
     const fault = passwordFault(password, username)
-    if (fault !== null) return again(english.form.passwordFault(fault), 400)
+    if (fault !== null) return again(m('form.password_fault', { fault }), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,
       email: username,
@@ -280,7 +289,7 @@ export function loginRoutes({
       replaces: readSessionCookie(c),
     })
     if (result.outcome === 'dead') return deadSetupLink(c)
-    if (result.outcome === 'email_taken') return again(english.form.emailTaken, 409)
+    if (result.outcome === 'email_taken') return again(m('form.email_taken'), 409)
     writeSessionCookie(c, result.cookie)
     return c.redirect(HOME, 303)
   })
@@ -290,8 +299,8 @@ export function loginRoutes({
     const token = readQuery(c).get('token') ?? ''
     const link = await passwordLinkState(c.var.cx, token)
     if (link.state !== 'good') return deadPasswordLink(c, link.state)
-    const values = { token, email: link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
-    return c.html(recoveryPage(values))
+    const values = { token, email: link.link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    return c.html(recoveryPage(values, await pageMessages(c)))
   })
 
   /** Database round trips: 2, and those of `onSessionsEnded`. */
@@ -305,15 +314,16 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const error = english.form.passwordFault(result.fault)
+      const m = await pageMessages(c)
+      const error = m('form.password_fault', { fault: result.fault })
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
-      return c.html(recoveryPage(values), 400)
+      return c.html(recoveryPage(values, m), 400)
     }
     return c.redirect('/recover/done', 303)
   })
 
-  routes.get('/recover/done', page, (c) => c.html(recoveredPage()))
+  routes.get('/recover/done', page, async (c) => c.html(recoveredPage(await pageMessages(c))))
 
   return routes
 }
@@ -324,17 +334,15 @@ function assertAction<const A extends string | undefined>(form: Form, actions: r
   const action = actions.find((one) => one === pressed)
   if (!actions.includes(pressed as A)) {
     throw new OAuthError('invalid_request', {
-      description: english.form.action,
+      description: english('form.action'),
       reason: 'unknown_action',
     })
   }
   return action as A
 }
 
-function deadSetupLink(c: Http): Response | Promise<Response> {
-  const { deadTitle: title, dead: text } = english.setup
-  return deadLink(c, title, text, 'setup_link_dead')
-}
+const deadSetupLink = (c: Http): Promise<Response> =>
+  deadLink(c, 'setup.dead_title', 'setup.dead', 'setup_link_dead')
 
 const DEAD = {
   unknown: 'password_link_unknown',
@@ -342,18 +350,17 @@ const DEAD = {
   expired: 'password_link_expired',
 } as const
 
-function deadPasswordLink(c: Http, state: keyof typeof DEAD): Response | Promise<Response> {
-  const { deadTitle: title, dead } = english.recovery
-  return deadLink(c, title, dead[state], DEAD[state])
-}
+const deadPasswordLink = (c: Http, state: keyof typeof DEAD): Promise<Response> =>
+  deadLink(c, 'recovery.dead_title', `recovery.dead_${state}`, DEAD[state])
 
-function deadLink(
+async function deadLink(
   c: Http,
-  title: string,
-  text: string,
+  title: PlainKey,
+  text: PlainKey,
   reason: Reason,
-): Response | Promise<Response> {
+): Promise<Response> {
   const { cx } = c.var
-  logRefusal(cx, new OAuthError('access_denied', { description: text, reason }))
-  return c.html(errorPage({ title, text, request_id: cx.rid }), 403)
+  logRefusal(cx, new OAuthError('access_denied', { description: english(text), reason }))
+  const m = await pageMessages(c)
+  return c.html(errorPage({ title: m(title), text: m(text), request_id: cx.rid }, m), 403)
 }

@@ -1,13 +1,18 @@
-// A person's way back into an account: a one-time link behind which a new password is set. An
-// operator makes it (POST /v1/users/{id}/reset, `allauth user reset`) and hands it over; it proves
-// nothing but that. It is hashed in the table, lives an hour and is used up by the new password
-// alone: opening it changes nothing. Second factors stay as they are.
+// A person's way back into an account: a one-time link behind which a new password is set. The
+// person asks for it (recovery_request.ts), or an operator makes it (POST /v1/users/{id}/reset,
+// `allauth user reset`) and passes it on, or has it mailed and never sees it. It is hashed in the
+// table, lives an hour and is used up by the new password alone: opening it changes nothing. Second
+// factors stay as they are.
 import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import { type Condition, join, type Statement } from '../db/sql.ts'
+import { type Condition, condition, join, type Statement, TRUE } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { withdrawMails } from '../mail/mail_store.ts'
+import { noteMail } from '../mail/outbox.ts'
+import { dropFactors } from './factors/factor_store.ts'
+import { sendMails } from './mail/mails.ts'
 import { hashPassword, passwordFault } from './passwords.ts'
 import {
   type AccountLinkRow,
@@ -15,33 +20,48 @@ import {
   accountLinkIsMine,
   consumeAccountLink,
   deleteOpenLinks,
-  findAccountLink,
+  dropOpenLinks,
+  findPasswordLink,
   insertAccountLink,
 } from './recovery_store.ts'
 import { endSessionsOf, type SessionsEnded } from './sessions.ts'
-import { replacePassword } from './store.ts'
+import { replacePassword, verifyAddress } from './store.ts'
 import { noSuchUser } from './users.ts'
 
 /** Lifetime of a link, in seconds. */
-const LINK_TTL = 3600
+export const LINK_TTL = 3600
 
 export const PASSWORD_RESET_PATH = '/recover/password'
 
+export const passwordLinkInput = z
+  .strictObject({
+    send: z
+      .boolean()
+      .default(false)
+      .describe('whether the link is mailed to the person, and not answered'),
+  })
+  .openapi('PasswordLinkInput')
+
 export const passwordLinkSchema = z
   .object({
-    url: z.string().describe('hand it to the person on a way that nobody else reads'),
+    url: z
+      .string()
+      .nullable()
+      .describe('hand it to the person on a way that nobody else reads; null where it was mailed'),
+    mail_id: z.string().nullable().describe('the mail in the outbox; null where none was noted'),
     expires_at: z.int(),
   })
   .openapi('PasswordLink')
 
 /**
  * Makes a link for a user and answers its URL, this once; links from before are dead. The holder
- * becomes that user, so an actor cannot make one for a user that holds more. Throws Problem
- * not_found, forbidden. Round trips: 1 write.
+ * becomes that user, so an actor cannot make one for a user that holds more, and neither have one
+ * mailed. Throws Problem not_found, forbidden. Round trips: 1 write.
  */
 export async function createPasswordLink(
   cx: Context,
   user_id: string,
+  { send }: { send: boolean } = { send: false },
 ): Promise<z.infer<typeof passwordLinkSchema>> {
   const lacking = lackingOver(cx, user_id)
   const token = randomToken(cx)
@@ -49,6 +69,23 @@ export async function createPasswordLink(
   const purpose = 'password_reset'
   const created_at = cx.now()
   const expires_at = created_at + LINK_TTL
+  const url = `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`
+  const isStored = accountLinkExists(hash)
+  const mail = send
+    ? await noteMail(
+        cx,
+        {
+          kind: 'recovery',
+          values: { link: url, valid_for: LINK_TTL },
+          to: { user_id },
+          locale: null,
+          expires_at,
+          secret_of: hash,
+        },
+        isStored,
+      )
+    : null
+  const mail_id = mail?.id ?? null
   const { made } = await nameLacks(cx, lacking, () =>
     cx.db.write({
       power: demandPower(lacking),
@@ -61,18 +98,31 @@ export async function createPasswordLink(
         used_by: null,
         used_at: null,
         made_by: storedActor(cx.actor),
+        address_key: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
         cx,
-        { type: 'user.reset_started', subject_id: user_id, data: { expires_at } },
-        accountLinkExists(hash),
+        {
+          type: 'user.reset_started',
+          subject_id: user_id,
+          data: { expires_at, ...(mail_id === null ? {} : { mail_id }) },
+        },
+        isStored,
       ),
-      made: findAccountLink(hash, purpose),
+      // Their links are dead from now on.
+      older_mails: withdrawMails(
+        cx,
+        condition`user_id = ${user_id} and kind = 'recovery' and secret_of <> ${hash}
+          and ${isStored}`,
+      ),
+      mail: mail?.statements ?? null,
+      made: findPasswordLink(hash),
     }),
   )
   if (made.length === 0) throw noSuchUser()
-  return { url: `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`, expires_at }
+  if (send) sendMails(cx)
+  return { url: send ? null : url, mail_id, expires_at }
 }
 
 const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
@@ -82,7 +132,9 @@ const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
  * A condition: the maker of a link still holds what its person does. The person may have got more
  * in the hour since, and the maker may have kept the link.
  */
-function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Condition {
+function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
+  // The person asked for it, and whoever opens the mail is that person.
+  if (purpose === 'password_recovery') return TRUE
   const maker = made_by === null ? null : JSON.parse(made_by)
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
@@ -95,19 +147,28 @@ function isStillHeld(cx: Context, { made_by, user_id }: AccountLinkRow): Conditi
 export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 export type LinkState =
-  | { state: 'good'; user_id: string; email: string; link: AccountLinkRow }
+  | { state: 'good'; link: AccountLinkRow & { email: string; email_verified: number } }
   | { state: DeadState }
 
 type DeadState = 'unknown' | 'used' | 'expired'
 
 /** The state of a link to a new password. Reads only. One round trip. */
 export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
-  const [link] = await cx.db.read(findAccountLink(sha256(token), 'password_reset'))
+  const [link] = await cx.db.read(findPasswordLink(sha256(token)))
   if (link === undefined) return { state: 'unknown' }
+  // The account has another address by now than the one that the link was sent to.
+  if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
-  return { state: 'good', user_id: link.user_id, email: link.email, link }
+  return { state: 'good', link }
 }
+
+/**
+ * A mailed link proves the address of the account. Where it was not proven before, the account may
+ * have been made by somebody else in the name of its owner: factors from before go as well.
+ */
+const addressProven = (user_id: string, wasProven: boolean, when: Condition): Statement[] =>
+  wasProven ? [] : [...dropFactors(user_id, when), verifyAddress(user_id, when)]
 
 export type PasswordReset =
   | { outcome: 'done' }
@@ -130,17 +191,21 @@ export async function resetPassword(
   // Stands before the hash: a caller without a link causes no work.
   const found = await passwordLinkState(cx, token)
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
-  const { user_id, email, link } = found
+  const { link } = found
+  const { user_id, email } = link
   const fault = passwordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const { used } = await cx.db.write({
-    used: consumeAccountLink(cx, hash, 'password_reset', isStillHeld(cx, link)),
+    used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    proof: link.address_key === null ? [] : addressProven(user_id, link.email_verified === 1, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
+    links: dropOpenLinks(user_id, mine),
+    mails: withdrawMails(cx, condition`user_id = ${user_id} and kind = 'recovery' and ${mine}`),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
   })
   if (used.length === 0) {

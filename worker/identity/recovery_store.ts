@@ -12,27 +12,37 @@ export type LinkPurpose = AccountLinkRow['purpose']
 const KEPT = 7 * 86_400
 
 /** Inserts the link where its person is there. */
-export const insertAccountLink = (row: AccountLinkRow): Statement =>
-  insertWhere(account_link, row, userExists(row.user_id), sql`on conflict (hash) do nothing`)
+export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): Statement =>
+  insertWhere(
+    account_link,
+    row,
+    condition`${userExists(row.user_id)} and (${when})`,
+    sql`on conflict (hash) do nothing`,
+  )
 
-/** A link of this purpose with the address of its person, alive or not. */
-export const findAccountLink = (
+/** A link to a new password with the address of its person, alive or not. */
+export const findPasswordLink = (
   hash: string,
-  purpose: LinkPurpose,
-): Statement<AccountLinkRow & { email: string }> =>
-  sql`select account_link.*, user.email from account_link join user on user.id = account_link.user_id
-    where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
+): Statement<AccountLinkRow & { email: string; email_key: string; email_verified: number }> =>
+  sql`select account_link.*, user.email, user.email_key, user.email_verified
+    from account_link join user on user.id = account_link.user_id
+    where account_link.hash = ${hash}
+      and account_link.purpose in ('password_reset', 'password_recovery')`
 
-/** Consumes the link for this request, if `when` holds; the same request may repeat it. */
+/**
+ * Consumes the link for this request, if `when` holds and a mailed one went to the present address;
+ * the same request may repeat it.
+ */
 export const consumeAccountLink = (
   cx: Context,
-  hash: string,
-  purpose: LinkPurpose,
+  { hash, purpose }: Pick<AccountLinkRow, 'hash' | 'purpose'>,
   when: Condition = TRUE,
 ): Statement<{ user_id: string }> =>
   sql`update account_link set used_by = ${cx.rid}, used_at = ${cx.now()}
     where hash = ${hash} and purpose = ${purpose} and (used_by = ${cx.rid}
-      or (used_by is null and expires_at > ${cx.now()} and (${when})))
+      or (used_by is null and expires_at > ${cx.now()} and (${when})
+        and (address_key is null or exists (select 1 from user
+          where user.id = account_link.user_id and user.email_key = account_link.address_key))))
     returning user_id`
 
 /** A condition: this request consumed the link. */
@@ -47,6 +57,10 @@ export const accountLinkExists = (hash: string): Condition =>
 export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: string): Statement =>
   sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
     and used_by is null and hash <> ${hash}`
+
+/** Deletes every link of the person that is not used yet, where the condition holds. */
+export const dropOpenLinks = (user_id: string, when: Condition): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and used_by is null and (${when})`
 
 export const deleteAccountLinksOf = (user_id: string): Statement =>
   sql`delete from account_link where user_id = ${user_id}`

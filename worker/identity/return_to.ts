@@ -38,6 +38,16 @@ export type Journey = {
   carried: Readonly<Record<string, string>>
 }
 
+/** A path of this server with the fields that carry the journey on. */
+export function withJourney(
+  path: string,
+  { carried }: Pick<Journey, 'carried'>,
+  more: Readonly<Record<string, string>> = {},
+): string {
+  const query = new URLSearchParams({ ...carried, ...more }).toString()
+  return query === '' ? path : `${path}?${query}`
+}
+
 /**
  * Reads `return_to`, and `form_target` with its `form_target_mac`: the origin of an application at
  * which the redirects end that begin at `return_to`. Only the sender of the person can make the

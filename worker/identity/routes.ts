@@ -22,7 +22,7 @@ import {
 } from '../api.ts'
 import { emailSchema } from '../email_address.ts'
 import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
-import { createPasswordLink, passwordLinkSchema } from './recovery.ts'
+import { createPasswordLink, passwordLinkInput, passwordLinkSchema } from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
 import {
   endUserSession,
@@ -130,12 +130,14 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'resetUser',
     at: 'POST /v1/users/{id}/reset',
-    summary: 'Make a one-time link to a new password, good for an hour; it is shown this once',
+    summary:
+      'Make a one-time link to a new password, good for an hour; it is shown this once, or mailed',
     scope: 'users:write',
     params: byId,
+    body: passwordLinkInput,
     answers: { 201: json(passwordLinkSchema, 'the link; links from before are dead') },
-    async run(c, { params }) {
-      const link = await createPasswordLink(c.var.cx, params.id)
+    async run(c, { params, body }) {
+      const link = await createPasswordLink(c.var.cx, params.id, body)
       c.header('Cache-Control', 'no-store')
       return c.json(link, 201)
     },

@@ -126,6 +126,11 @@ export const updatePassword = (id: string, from: string, to: string): Statement<
 export const replacePassword = (id: string, password: string, when: Condition): Statement =>
   sql`update user set password = ${password}, epoch = epoch + 1 where id = ${id} and (${when})`
 
+/** The address of the user is proven, where the condition holds. */
+export const verifyAddress = (id: string, when: Condition): Statement =>
+  sql`update user set email_verified = 1, version = version + 1
+    where id = ${id} and email_verified = 0 and (${when})`
+
 export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`
 
 // --- session ----------------------------------------------------------------------------------

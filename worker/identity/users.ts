@@ -30,10 +30,12 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { ConstraintViolation, unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import { deleteDeliveriesTo } from '../deliveries.ts'
 import { emailKey, emailSchema } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
+import { deleteMailsOf } from '../mail/mail_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -304,6 +306,8 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       ...forgetRights(id),
       deleteAccountLinksOf(id),
       ...deleteFactorsOf(id),
+      deleteMailsOf(id),
+      deleteDeliveriesTo(id),
       deleteUser(id),
     ])
     return unlessRefused(

@@ -1,6 +1,6 @@
 // A new SECRET_KEY takes over from an old one: all that is kept sealed for good is sealed anew, and
 // operators are told when the old one may go. Answers to POSTs and opaque tokens are not sealed
-// anew: they run out.
+// anew: they run out. Links and codes in mails run out too, but some after a week only.
 
 import { countSealedAnswers, IDEMPOTENCY_TTL } from '../api/idempotency.ts'
 import { z } from '../api.ts'
@@ -9,6 +9,8 @@ import { isSealedBySealer, seal, sealerOf, sealWith, secretKeyIds, unseal } from
 import type { Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { countSealedMails, listMailsNotSealedBy, resealMail } from '../mail/mail_store.ts'
+import { contextOfMail } from '../mail/outbox.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../settings.ts'
 import {
   contextOfStoredSecret,
@@ -33,6 +35,7 @@ export const resealedSchema = z
   .object({
     signing_keys: z.int(),
     stored_secrets: z.int(),
+    mails: z.int(),
     unopened: z.array(z.string()).openapi({
       description: 'The places of values that no present SECRET_KEY opens.',
     }),
@@ -43,17 +46,20 @@ type Resealed = z.infer<typeof resealedSchema>
 
 /** A value that is kept sealed, and the statement that replaces it. */
 type Kept = SealedValue & {
-  kind: 'signing_keys' | 'stored_secrets'
+  kind: 'signing_keys' | 'stored_secrets' | 'mails'
   name: string
   replace(resealed: string): Statement
 }
 
 async function readKept(cx: Context) {
-  const { keys, secrets, ...rest } = await cx.db.read({
+  const [newest = ''] = secretKeyIds(cx)
+  const { keys, secrets, stale_mails, ...rest } = await cx.db.read({
     keys: listKeys(),
     secrets: listStoredSecrets(),
     secret_keys: listSecretKeys(),
     answers: countSealedAnswers(),
+    mails: countSealedMails(),
+    stale_mails: listMailsNotSealedBy(newest),
   })
   const kept: Kept[] = [
     ...keys.map((row) => ({
@@ -71,7 +77,15 @@ async function readKept(cx: Context) {
       replace: (resealed: string) => resealStoredSecret(row, resealed),
     })),
   ]
-  return { kept, ...rest }
+  // Some hundred at a time: the timer comes again.
+  const passing: Kept[] = stale_mails.map((row) => ({
+    kind: 'mails' as const,
+    name: row.id,
+    context: contextOfMail(row.id),
+    value: row.secrets,
+    replace: (resealed: string) => resealMail(row, resealed),
+  }))
+  return { kept, passing, ...rest }
 }
 
 /**
@@ -83,13 +97,13 @@ export async function reseal(cx: Context): Promise<Resealed> {
   const [newest] = secretKeyIds(cx)
   if (newest === undefined)
     throw new Problem('conflict', 'without SECRET_KEY nothing can be sealed')
-  const { kept } = await readKept(cx)
+  const { kept, passing } = await readKept(cx)
   const unopened = await findUnopened(cx, kept)
   if (kept.length > 0 && unopened.length === kept.length) {
     throw new Problem('conflict', 'SECRET_KEY opens nothing of the database, so it seals nothing')
   }
   sealWith(cx, newest)
-  return replaceAll(cx, kept, unopened, [sealFromNow(newest, cx.now())])
+  return replaceAll(cx, { kept, passing }, unopened, [sealFromNow(newest, cx.now())])
 }
 
 /**
@@ -99,7 +113,7 @@ export async function reseal(cx: Context): Promise<Resealed> {
 export async function resealWhenDue(cx: Context): Promise<void> {
   // A value that another one sealed opens only with that one beside it.
   if (cx.config.secret_keys.length < 2) return
-  const { kept, secret_keys } = await readKept(cx)
+  const { kept, passing, secret_keys } = await readKept(cx)
   const [newest] = secretKeyIds(cx)
   const row = secret_keys.find(({ id }) => id === newest)
   if (newest === undefined || row === undefined || row.seals_from > cx.now()) return
@@ -110,18 +124,26 @@ export async function resealWhenDue(cx: Context): Promise<void> {
     })
   }
   sealWith(cx, newest)
-  await replaceAll(cx, kept, unopened, [])
+  await replaceAll(cx, { kept, passing }, unopened, [])
 }
 
 async function replaceAll(
   cx: Context,
-  kept: readonly Kept[],
+  { kept, passing }: { kept: readonly Kept[]; passing: readonly Kept[] },
   unopened: readonly Kept[],
   first: readonly Statement[],
 ): Promise<Resealed> {
-  const stale = kept.filter((one) => !unopened.includes(one) && !isSealedBySealer(cx, one.value))
+  // A mail that nothing opens is no loss to tell of: it is given up, or runs out.
+  const lost = [...unopened, ...(await findUnopened(cx, passing))]
+  const stale = [...kept, ...passing].filter(
+    (one) => !lost.includes(one) && !isSealedBySealer(cx, one.value),
+  )
   const count = (kind: Kept['kind']) => stale.filter((one) => one.kind === kind).length
-  const data = { signing_keys: count('signing_keys'), stored_secrets: count('stored_secrets') }
+  const data = {
+    signing_keys: count('signing_keys'),
+    stored_secrets: count('stored_secrets'),
+    mails: count('mails'),
+  }
   const changes = [...first]
   for (const { context, value, replace } of stale) {
     changes.push(replace(await seal(cx, context, await unseal(cx, context, value))))
@@ -137,6 +159,7 @@ const secretKeySchema = z
     is_newest: z.boolean(),
     signing_keys: z.int().openapi({ description: 'Signing keys that it sealed.' }),
     stored_secrets: z.int().openapi({ description: 'Secrets of the system that it sealed.' }),
+    mails: z.int().openapi({ description: 'Links and codes in mails that it sealed.' }),
     other: z.int().openapi({ description: 'Other rows that it sealed, which run out.' }),
     seals_from: z.int().nullable(),
     may_go: z.boolean().openapi({
@@ -161,7 +184,7 @@ export const keyStatusSchema = z
 
 /** Which SECRET_KEY sealed what, and whether an old one may go. One round trip. */
 export async function keyStatus(cx: Context): Promise<z.infer<typeof keyStatusSchema>> {
-  const { kept, secret_keys, answers } = await readKept(cx)
+  const { kept, secret_keys, answers, mails } = await readKept(cx)
   const ids = secretKeyIds(cx)
   const [newest] = ids
   const sealsFrom = (id: string | undefined) =>
@@ -171,13 +194,14 @@ export async function keyStatus(cx: Context): Promise<z.infer<typeof keyStatusSc
     unopened.filter((one) => one.kind === kind).map(({ name }) => name)
   const sealedBy = (id: string, kind: Kept['kind']) =>
     kept.filter((one) => one.kind === kind && sealerOf(one.value) === id).length
-  const answersOf = (isCounted: (sealer: string) => boolean) =>
-    answers.reduce((sum, { sealer, count }) => sum + (isCounted(sealer) ? count : 0), 0)
+  const countOf = (rows: typeof answers, isCounted: (sealer: string) => boolean) =>
+    rows.reduce((sum, { sealer, count }) => sum + (isCounted(sealer) ? count : 0), 0)
   const from = sealsFrom(newest)
   return {
     secret_keys: ids.map((id) => {
       const signing_keys = sealedBy(id, 'signing_keys')
       const stored_secrets = sealedBy(id, 'stored_secrets')
+      const mailed = countOf(mails, (sealer) => sealer === id)
       const isOld = id !== newest
       const may_go_at = isOld && from !== null ? from + LEFT_BEHIND : null
       return {
@@ -185,16 +209,20 @@ export async function keyStatus(cx: Context): Promise<z.infer<typeof keyStatusSc
         is_newest: !isOld,
         signing_keys,
         stored_secrets,
-        other: answersOf((sealer) => sealer === id),
+        mails: mailed,
+        other: countOf(answers, (sealer) => sealer === id),
         seals_from: sealsFrom(id),
-        may_go: may_go_at !== null && signing_keys + stored_secrets === 0 && may_go_at <= cx.now(),
+        may_go:
+          may_go_at !== null &&
+          signing_keys + stored_secrets + mailed === 0 &&
+          may_go_at <= cx.now(),
         may_go_at,
       }
     }),
     unopened: {
       signing_keys: named('signing_keys'),
       stored_secrets: named('stored_secrets'),
-      other: answersOf((sealer) => !ids.includes(sealer)),
+      other: countOf([...answers, ...mails], (sealer) => !ids.includes(sealer)),
     },
   }
 }

@@ -2,7 +2,7 @@
 // they cannot differ. It names only what this server offers. Metadata of clients are
 // clients/client_metadata.ts's. Pure.
 import type { Context } from '../context.ts'
-import { UI_LOCALES } from '../pages/messages.ts'
+import { LOCALES } from '../messages/locales.ts'
 import type { Settings } from '../settings.ts'
 import { ACR_VALUES } from './acr.ts'
 import { PROMPTS } from './authorize/request.ts'
@@ -71,7 +71,7 @@ export function serverMetadata(cx: Context, settings: Settings) {
     // Those that a client may use which registered none (RFC 9101 §10.5).
     request_object_signing_alg_values_supported: CLIENT_ALGORITHMS,
     require_pushed_authorization_requests: settings.require_pushed_authorization_requests,
-    ui_locales_supported: UI_LOCALES,
+    ui_locales_supported: LOCALES,
     authorization_details_types_supported: DETAILS_TYPES, // RFC 9396 §10
     authorization_response_iss_parameter_supported: true,
   }

@@ -1,8 +1,8 @@
 // Page of a person: the account, the way to the applications that have access, and every browser in
 // which the person is signed in, each with a button that signs it out.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
-import { csrfField, type Html, hiddenFields, moment, person, shell } from './shell.ts'
+import type { Messages } from '../messages/messages.ts'
+import { csrfField, type Html, hiddenFields, moment, person, sentence, shell } from './shell.ts'
 
 export type AccountValues = {
   email: string
@@ -23,8 +23,7 @@ export type AccountValues = {
   }[]
 }
 
-export function accountPage(v: AccountValues, m: Messages = english): Html {
-  const t = m.account
+export function accountPage(v: AccountValues, m: Messages): Html {
   const form = (fields: Readonly<Record<string, string>>, button: Html) =>
     html`<form method="post" action="/account/sessions">
 ${csrfField(v.csrf)}
@@ -32,34 +31,34 @@ ${hiddenFields(fields)}
 ${button}
 </form>`
   const sessions = v.sessions.map(({ id, is_this, since, address, user_agent }) => {
-    const device = describeUserAgent(user_agent) ?? t.unknownDevice
+    const device = describeUserAgent(user_agent) ?? m('account.unknown_device')
     return html`<li>
 <div class="entry">
 <span class="entry-name" dir="auto">${device}</span>
-${is_this ? html`<span class="badge">${t.thisBrowser}</span>` : html``}
-<span class="quiet">${address === '' ? html`` : html`<bdi>${address}</bdi>, `}${t.since} ${moment(since)}</span>
+${is_this ? html`<span class="badge">${m('account.this_browser')}</span>` : html``}
+<span class="quiet">${address === '' ? html`` : html`<bdi>${address}</bdi>, `}${sentence(m, 'account.since', { time: moment(m, since) })}</span>
 </div>
-${form({ session: id }, html`<button class="small" aria-label="${t.end}: ${device}" type="submit" name="action" value="end">${t.end}</button>`)}
+${form({ session: id }, html`<button class="small" aria-label="${m('account.end_of', { browser: device })}" type="submit" name="action" value="end">${m('account.end')}</button>`)}
 </li>`
   })
-  const everywhere = html`<div class="actions"><button class="danger" type="submit" name="action" value="everywhere">${t.everywhere}</button></div>`
-  const body = html`<h1>${t.title}</h1>
-${person({ label: t.signedInAs, email: v.email, name: v.name })}
+  const everywhere = html`<div class="actions"><button class="danger" type="submit" name="action" value="everywhere">${m('account.everywhere')}</button></div>`
+  const body = html`<h1>${m('account.title')}</h1>
+${person({ label: m('account.signed_in_as'), email: v.email, name: v.name })}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions">
-<button type="submit" name="action" value="logout">${t.signOut}</button>
+<button type="submit" name="action" value="logout">${m('account.sign_out')}</button>
 </div>
 </form>
-<h2>${t.security}</h2>
-<p class="beside"><a href="${v.security}">${t.seeSecurity}</a></p>
-<h2>${t.applications}</h2>
-<p class="beside"><a href="${v.applications}">${t.seeApplications}</a></p>
-<h2>${t.sessions}</h2>
+<h2>${m('account.security')}</h2>
+<p class="beside"><a href="${v.security}">${m('account.see_security')}</a></p>
+<h2>${m('account.applications')}</h2>
+<p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
+<h2>${m('account.sessions')}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}
-<p class="hint">${t.everywhereHint}</p>`
-  return shell({ title: t.title, body }, m)
+<p class="hint">${m('account.everywhere_hint')}</p>`
+  return shell({ title: m('account.title'), body }, m)
 }
 
 // The more particular name comes first: nearly every browser also sends the names of its ancestors.

@@ -2,15 +2,25 @@
 // page knows neither protocol nor tables. Names were chosen by others, so the redirect host and the
 // id of the client stand beside them.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
-import { csrfField, documents, type Html, type Introduction, logo, person, shell } from './shell.ts'
+import type { Messages } from '../messages/messages.ts'
+import { nameOfRight, type RightToShow, rightInWords } from './rights_in_words.ts'
+import {
+  csrfField,
+  documents,
+  type Html,
+  type Introduction,
+  logo,
+  person,
+  sentence,
+  shell,
+} from './shell.ts'
 
 export type ConsentValues = {
   client_name: string
   client_id: string
   email: string
-  /** The requested rights: `name` as in the protocol, `text` for people. */
-  scopes: readonly { name: string; text: string }[]
+  /** The requested rights. */
+  rights: readonly RightToShow[]
   /** Resource servers named by the request, shown as they are. */
   resources: readonly string[]
   /** The handle of the stored request, sent back in the field `request`. */
@@ -24,37 +34,38 @@ export type ConsentValues = {
   introduction?: Introduction | null
 }
 
-export function consentPage(v: ConsentValues, m: Messages = english): Html {
-  const t = m.consent
-  const scopes =
-    v.scopes.length === 0
-      ? html`<li>${t.nothing}</li>`
-      : v.scopes.map((scope) => html`<li>${scope.text} <code>${scope.name}</code></li>`)
+/** The rights as entries of a list, each with its name in the protocol. */
+export const listRights = (rights: readonly RightToShow[], m: Messages): Html =>
+  html`${rights.map(
+    (right) => html`<li>${rightInWords(m, right)} <code>${nameOfRight(right)}</code></li>`,
+  )}`
+
+export function consentPage(v: ConsentValues, m: Messages): Html {
+  const rights =
+    v.rights.length === 0 ? html`<li>${m('consent.nothing')}</li>` : listRights(v.rights, m)
   const resources =
     v.resources.length === 0
       ? html``
-      : html`<h2>${t.at}</h2><ul class="plain">${v.resources.map((one) => html`<li><code>${one}</code></li>`)}</ul>`
+      : html`<h2>${m('consent.at')}</h2><ul class="plain">${v.resources.map((one) => html`<li><code>${one}</code></li>`)}</ul>`
   const change =
     v.switch_account === undefined
       ? html``
-      : html`<p class="beside"><a href="${v.switch_account}">${t.switchAccount}</a></p>`
-  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
-  const [before, after] = t.lead.split('{client}')
+      : html`<p class="beside"><a href="${v.switch_account}">${m('consent.switch_account')}</a></p>`
   const introduction = v.introduction ?? null
-  const body = html`${introduction === null ? html`` : logo(introduction)}<h1>${before}<bdi>${v.client_name}</bdi>${after}</h1>
-${person({ label: t.signedInAs, email: v.email })}${change}
-<h2>${t.may}</h2>
-<ul class="scopes">${scopes}</ul>
+  const body = html`${introduction === null ? html`` : logo(introduction)}<h1>${sentence(m, 'consent.lead', { client: v.client_name })}</h1>
+${person({ label: m('account.signed_in_as'), email: v.email })}${change}
+<h2>${m('consent.may')}</h2>
+<ul class="scopes">${rights}</ul>
 ${resources}
 <form method="post" action="/consent">
 ${csrfField(v.csrf)}
 <input type="hidden" name="request" value="${v.request}">
 <div class="actions">
-<button class="primary" type="submit" name="action" value="allow">${t.allow}</button>
-<button type="submit" name="action" value="deny">${t.deny}</button>
+<button class="primary" type="submit" name="action" value="allow">${m('consent.allow')}</button>
+<button type="submit" name="action" value="deny">${m('consent.deny')}</button>
 </div>
 </form>
-<p class="foot">${t.sentTo(v.redirect_host)} ${t.client}: <code>${v.client_id}</code></p>
+<p class="foot">${sentence(m, 'consent.sent_to', { host: v.redirect_host })} ${sentence(m, 'consent.client', { client_id: html`<code>${v.client_id}</code>` })}</p>
 ${introduction === null ? html`` : documents(introduction, m)}`
-  return shell({ title: t.title(v.client_name), body }, m)
+  return shell({ title: m('consent.title', { client: v.client_name }), body }, m)
 }

@@ -3,8 +3,8 @@
 // of the page names by its hash.
 import { html, raw } from 'hono/html'
 import { sha256 } from '../crypto.ts'
-import { english, type Messages } from './messages.ts'
-import { type Html, hiddenFields, shell } from './shell.ts'
+import type { Messages } from '../messages/messages.ts'
+import { type Html, hiddenFields, sentence, shell } from './shell.ts'
 
 const SCRIPT = 'document.forms[0].submit()'
 
@@ -16,16 +16,15 @@ export const FORM_POST_SCRIPT = `'sha256-${sha256(SCRIPT).replaceAll('-', '+').r
 
 export type FormPostValues = { action: string; fields: Readonly<Record<string, string>> }
 
-export function formPostPage(v: FormPostValues, m: Messages = english): Html {
-  const t = m.formPost
-  const body = html`<h1>${t.title}</h1>
-<p class="lead">${t.lead(new URL(v.action).host)}</p>
+export function formPostPage(v: FormPostValues, m: Messages): Html {
+  const body = html`<h1>${m('form_post.title')}</h1>
+<p class="lead">${sentence(m, 'form_post.lead', { host: new URL(v.action).host })}</p>
 <form method="post" action="${v.action}">
 ${hiddenFields(v.fields)}
 <div class="actions">
-<button class="primary" type="submit">${t.submit}</button>
+<button class="primary" type="submit">${m('form_post.submit')}</button>
 </div>
 </form>
 <script>${raw(SCRIPT)}</script>`
-  return shell({ title: t.title, body }, m)
+  return shell({ title: m('form_post.title'), body }, m)
 }

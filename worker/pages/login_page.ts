@@ -1,7 +1,7 @@
 // The form with which people sign in. The refusal is one text for every reason: an account that
 // does not exist reads like a wrong password.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { passkeyForm } from './passkey_form.ts'
 import {
   alert,
@@ -11,6 +11,7 @@ import {
   hiddenFields,
   type Introduction,
   logo,
+  sentence,
   shell,
 } from './shell.ts'
 
@@ -20,6 +21,8 @@ export type LoginValues = {
   /** Fields that carry the target, sent back as they came. */
   carried: Readonly<Record<string, string>>
   csrf: string
+  /** Address of the page for those who have no password at hand. */
+  forgotten: string
   /** About what was typed. */
   error?: string
   /** About a passkey: the fields are not marked. */
@@ -30,34 +33,48 @@ export type LoginValues = {
   passkey: object | null
 }
 
-export function loginPage(v: LoginValues, m: Messages = english): Html {
-  const t = m.signIn
+export function loginPage(v: LoginValues, m: Messages): Html {
   const failed = v.error !== undefined
   const invalid = failed ? html` aria-invalid="true" aria-describedby="alert"` : html``
   // The cursor stands in the next field to type in.
   const hasUsername = v.username !== ''
   const client = v.client ?? null
-  // Isolated: a name in writing of the other direction must not reorder the sentence around it.
-  const [before, after] = t.lead.split('{client}')
   const sender =
     client === null
       ? html``
-      : html`${logo(client)}<p class="lead">${before}<bdi>${client.client_name}</bdi>${after}</p>`
-  const body = html`<h1>${t.title}</h1>
+      : html`${logo(client)}<p class="lead">${sentence(m, 'sign_in.lead', { client: client.client_name })}</p>`
+  const { carried, csrf } = v
+  const passkey =
+    v.passkey === null
+      ? html``
+      : passkeyForm(
+          {
+            action: '/login',
+            csrf,
+            carried,
+            publicKey: v.passkey,
+            isNew: false,
+            button: m('passkey.sign_in'),
+            hasAutofill: v.passkey_error === undefined,
+          },
+          m,
+        )
+  const body = html`<h1>${m('sign_in.title')}</h1>
 ${sender}
 ${alert(v.error ?? v.passkey_error)}
 <form method="post" action="/login">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="username">${t.email}</label>
+<label for="username">${m('sign_in.email')}</label>
 <input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username webauthn" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
-<label for="password">${t.password}</label>
+<label for="password">${m('sign_in.password')}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required${hasUsername ? ' autofocus' : ''}${invalid}>
 <div class="actions">
-<button class="primary" type="submit" name="action" value="login">${t.submit}</button>
+<button class="primary" type="submit" name="action" value="login">${m('sign_in.submit')}</button>
 </div>
 </form>
-${v.passkey === null ? html`` : passkeyForm({ action: '/login', csrf: v.csrf, carried: v.carried, publicKey: v.passkey, isNew: false, button: m.passkey.signIn, hasAutofill: v.passkey_error === undefined }, m)}
+${passkey}
+<p class="beside after"><a href="${v.forgotten}">${m('sign_in.forgotten')}</a></p>
 ${client === null ? html`` : documents(client, m)}`
-  return shell({ title: t.title, body }, m)
+  return shell({ title: m('sign_in.title'), body }, m)
 }

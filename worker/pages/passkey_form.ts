@@ -3,7 +3,7 @@
 // would not work. The script is this one text, which the policy of the page names by its hash.
 import { html, raw } from 'hono/html'
 import { sha256 } from '../crypto.ts'
-import type { Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { csrfField, type Html, hiddenFields } from './shell.ts'
 
 // The question and the sentences come in `data-passkey`. With `data-autofill` the browser offers
@@ -92,15 +92,15 @@ export type PasskeyFormValues = {
 }
 
 export function passkeyForm(v: PasskeyFormValues, m: Messages): Html {
-  const t = m.passkey
+  const failed = m('passkey.failed')
   const words = {
-    NotAllowedError: v.isNew ? t.notMade : t.notUsed,
-    InvalidStateError: v.isNew ? t.already : t.failed,
-    NotSupportedError: t.notSupported,
-    ConstraintError: t.notSupported,
-    SecurityError: t.wrongHost,
-    failed: t.failed,
-    none: t.none,
+    NotAllowedError: v.isNew ? m('passkey.not_made') : m('passkey.not_used'),
+    InvalidStateError: v.isNew ? m('passkey.already') : failed,
+    NotSupportedError: m('passkey.not_supported'),
+    ConstraintError: m('passkey.not_supported'),
+    SecurityError: m('passkey.wrong_host'),
+    failed,
+    none: m('passkey.none'),
   }
   const data = JSON.stringify({ publicKey: v.publicKey, isNew: v.isNew, words })
   const autofill = v.hasAutofill === true ? html` data-autofill` : html``

@@ -1,6 +1,6 @@
 // The form for the second factor, between the password and the session.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { passkeyForm } from './passkey_form.ts'
 import { alert, csrfField, type Html, hiddenFields, person, shell } from './shell.ts'
 
@@ -17,11 +17,15 @@ export type SecondFactorValues = {
   error?: string
 }
 
-export function secondFactorPage(v: SecondFactorValues, m: Messages = english): Html {
-  const t = m.secondFactor
+export function secondFactorPage(v: SecondFactorValues, m: Messages): Html {
   const invalid =
     v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
-  const lead = v.passkey === null ? t.lead : v.hasApp ? t.leadBoth : t.leadPasskey
+  const hasPasskey = v.passkey !== null
+  const lead = !hasPasskey
+    ? m('second_factor.lead')
+    : v.hasApp
+      ? m('second_factor.lead_both')
+      : m('second_factor.lead_passkey')
   const { carried, csrf } = v
   const passkey =
     v.passkey === null
@@ -33,26 +37,25 @@ export function secondFactorPage(v: SecondFactorValues, m: Messages = english): 
             carried,
             publicKey: v.passkey,
             isNew: false,
-            button: m.passkey.use,
+            button: m('passkey.use'),
             isPrimary: true,
           },
           m,
         )
-  const isPrimary = v.passkey === null
-  const body = html`<h1>${t.title}</h1>
+  const body = html`<h1>${m('second_factor.title')}</h1>
 <p class="lead">${lead}</p>
-${person({ label: t.account, email: v.email })}
+${person({ label: m('second_factor.account'), email: v.email })}
 ${alert(v.error)}
 ${passkey}
 <form method="post" action="/login/verify">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="code">${v.hasApp ? t.code : t.recoveryCode}</label>
-<input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required${isPrimary ? ' autofocus' : ''}${invalid}>
+<label for="code">${v.hasApp ? m('second_factor.code') : m('second_factor.recovery_code')}</label>
+<input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required${hasPasskey ? '' : ' autofocus'}${invalid}>
 <div class="actions">
-<button${isPrimary ? html` class="primary"` : html``} type="submit" name="action" value="verify">${t.submit}</button>
+<button${hasPasskey ? html`` : html` class="primary"`} type="submit" name="action" value="verify">${m('second_factor.submit')}</button>
 </div>
 </form>
-<p class="beside"><a href="${v.other}">${t.other}</a></p>`
-  return shell({ title: t.title, body }, m)
+<p class="beside after"><a href="${v.other}">${m('second_factor.other')}</a></p>`
+  return shell({ title: m('second_factor.title'), body }, m)
 }

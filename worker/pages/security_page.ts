@@ -1,9 +1,18 @@
 // Pages of a person about passkeys and second factors: the list, a passkey or an authenticator app
 // that is being added, and the recovery codes that were just made.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { passkeyForm } from './passkey_form.ts'
-import { alert, csrfField, type Html, hiddenFields, moment, person, shell } from './shell.ts'
+import {
+  alert,
+  csrfField,
+  type Html,
+  hiddenFields,
+  moment,
+  person,
+  sentence,
+  shell,
+} from './shell.ts'
 
 export type SecurityValues = {
   email: string
@@ -24,8 +33,7 @@ export type SecurityValues = {
 
 type Factor = SecurityValues['factors'][number]
 
-export function securityPage(v: SecurityValues, m: Messages = english): Html {
-  const t = m.security
+export function securityPage(v: SecurityValues, m: Messages): Html {
   const form = (fields: Readonly<Record<string, string>>, button: Html) =>
     html`<form method="post" action="/account/security">
 ${csrfField(v.csrf)}
@@ -34,21 +42,21 @@ ${button}
 </form>`
   const rename = (id: string, name: string) =>
     html`<details class="rename">
-<summary aria-label="${t.rename}: ${name}">${t.rename}</summary>
+<summary aria-label="${m('security.rename')}: ${name}">${m('security.rename')}</summary>
 ${form(
   { factor: id },
-  html`<label for="name-${id}">${t.renameLabel}</label>
+  html`<label for="name-${id}">${m('security.new_name')}</label>
 <input id="name-${id}" name="name" type="text" value="${name}" maxlength="60" autocomplete="off" required>
-<div class="actions"><button class="small" type="submit" name="action" value="rename">${t.renameSave}</button></div>`,
+<div class="actions"><button class="small" type="submit" name="action" value="rename">${m('security.save_name')}</button></div>`,
 )}
 </details>`
   const entry = ({ id, kind, name, created_at, last_used_at, is_synced }: Factor) => html`<li>
 <div class="entry">
-<span class="entry-name" dir="auto">${name}</span>${is_synced === 1 ? html`<span class="badge">${t.synced}</span>` : html``}
-<span class="quiet">${t.since} ${moment(created_at)}${last_used_at === null ? html`` : html`, ${t.lastUsed} ${moment(last_used_at)}`}</span>
+<span class="entry-name" dir="auto">${name}</span>${is_synced === 1 ? html`<span class="badge">${m('security.synced')}</span>` : html``}
+<span class="quiet">${sentence(m, 'security.since', { time: moment(m, created_at) })}${last_used_at === null ? html`` : html`, ${sentence(m, 'security.last_used', { time: moment(m, last_used_at) })}`}</span>
 ${kind === 'passkey' ? rename(id, name) : html``}
 </div>
-${form({ factor: id }, html`<button class="small" aria-label="${t.remove}: ${name}" type="submit" name="action" value="remove">${t.remove}</button>`)}
+${form({ factor: id }, html`<button class="small" aria-label="${m('security.remove')}: ${name}" type="submit" name="action" value="remove">${m('security.remove')}</button>`)}
 </li>`
   const listOfKind = (kind: Factor['kind'], none: string) => {
     const found = v.factors.filter((one) => one.kind === kind)
@@ -59,22 +67,22 @@ ${form({ factor: id }, html`<button class="small" aria-label="${t.remove}: ${nam
   const codes =
     v.factors.length === 0
       ? html``
-      : html`<h2>${t.codes}</h2>
-<p class="beside">${t.codesLeft(v.codes_left)} ${t.codesHint}</p>
-${form({}, html`<div class="actions"><button type="submit" name="action" value="codes">${t.makeCodes}</button></div>`)}`
-  const body = html`<h1>${t.title}</h1>
-<p class="lead">${t.lead}</p>
+      : html`<h2>${m('security.codes')}</h2>
+<p class="beside">${sentence(m, 'security.codes_left', { count: v.codes_left })}</p>
+${form({}, html`<div class="actions"><button type="submit" name="action" value="codes">${m('security.make_codes')}</button></div>`)}`
+  const body = html`<h1>${m('security.title')}</h1>
+<p class="lead">${m('security.lead')}</p>
 ${alert(v.error)}
-${person({ label: t.signedInAs, email: v.email })}
-<h2>${t.passkeys}</h2>
-${listOfKind('passkey', t.noPasskeys)}
-<div class="actions"><a class="button" href="/account/security/passkey">${t.addPasskey}</a></div>
-<h2>${t.apps}</h2>
-${listOfKind('totp', t.none)}
-<div class="actions"><a class="button" href="/account/security/add">${t.add}</a></div>
+${person({ label: m('account.signed_in_as'), email: v.email })}
+<h2>${m('security.passkeys')}</h2>
+${listOfKind('passkey', m('security.no_passkeys'))}
+<div class="actions"><a class="button" href="/account/security/passkey">${m('security.add_passkey')}</a></div>
+<h2>${m('security.apps')}</h2>
+${listOfKind('totp', m('security.none'))}
+<div class="actions"><a class="button" href="/account/security/add">${m('security.add')}</a></div>
 ${codes}
-<p class="beside"><a href="/account">${t.back}</a></p>`
-  return shell({ title: t.title, body }, m)
+<p class="beside after"><a href="/account">${m('security.back')}</a></p>`
+  return shell({ title: m('security.title'), body }, m)
 }
 
 export type NewPasskeyValues = {
@@ -84,11 +92,10 @@ export type NewPasskeyValues = {
   error?: string
 }
 
-export function newPasskeyPage(v: NewPasskeyValues, m: Messages = english): Html {
-  const t = m.security
+export function newPasskeyPage(v: NewPasskeyValues, m: Messages): Html {
   const form =
     v.passkey === null
-      ? html`<p class="alert">${m.passkey.wrongHost}</p>`
+      ? html`<p class="alert">${m('passkey.wrong_host')}</p>`
       : html`${passkeyForm(
           {
             action: '/account/security/passkey',
@@ -96,18 +103,18 @@ export function newPasskeyPage(v: NewPasskeyValues, m: Messages = english): Html
             carried: { user_handle: v.passkey.user.id },
             publicKey: v.passkey,
             isNew: true,
-            button: m.passkey.create,
+            button: m('passkey.create'),
             isPrimary: true,
           },
           m,
         )}
-<noscript><p class="alert">${m.passkey.noScript}</p></noscript>`
-  const body = html`<h1>${t.passkeyTitle}</h1>
-<p class="lead">${t.passkeyLead}</p>
+<noscript><p class="alert">${m('passkey.no_script')}</p></noscript>`
+  const body = html`<h1>${m('security.add_passkey')}</h1>
+<p class="lead">${m('security.passkey_lead')}</p>
 ${alert(v.error)}
 ${form}
-<div class="actions"><a class="button" href="/account/security">${t.cancel}</a></div>`
-  return shell({ title: t.passkeyTitle, body }, m)
+<div class="actions"><a class="button" href="/account/security">${m('security.cancel')}</a></div>`
+  return shell({ title: m('security.add_passkey'), body }, m)
 }
 
 export type NewAppValues = {
@@ -120,41 +127,39 @@ export type NewAppValues = {
   error?: string
 }
 
-export function newAppPage(v: NewAppValues, m: Messages = english): Html {
-  const t = m.security
+export function newAppPage(v: NewAppValues, m: Messages): Html {
   const invalid =
     v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
   const box = `0 0 ${v.qr.size} ${v.qr.size}`
-  const body = html`<h1>${t.addTitle}</h1>
-<p class="lead">${t.addLead}</p>
+  const body = html`<h1>${m('security.add')}</h1>
+<p class="lead">${m('security.add_lead')}</p>
 ${alert(v.error)}
-<svg class="qr" viewBox="${box}" role="img" aria-label="${t.image}" shape-rendering="crispEdges">
+<svg class="qr" viewBox="${box}" role="img" aria-label="${m('security.image')}" shape-rendering="crispEdges">
 <rect width="${v.qr.size}" height="${v.qr.size}" fill="#fff"></rect>
 <path d="${v.qr.path}" fill="#000"></path>
 </svg>
-<p class="quiet">${t.key}</p>
+<p class="quiet">${m('security.key')}</p>
 <p class="key" dir="ltr">${v.key}</p>
 <form method="post" action="/account/security/add">
 ${csrfField(v.csrf)}
 ${hiddenFields({ setup: v.setup })}
-<label for="name">${t.name}</label>
+<label for="name">${m('security.name')}</label>
 <input id="name" name="name" type="text" value="${v.name}" maxlength="60" autocomplete="off" aria-describedby="name-hint">
-<p class="hint" id="name-hint">${t.nameHint}</p>
-<label for="code">${t.code}</label>
+<p class="hint" id="name-hint">${m('security.name_hint')}</p>
+<label for="code">${m('security.code')}</label>
 <input id="code" name="code" type="text" inputmode="numeric" autocomplete="one-time-code" maxlength="20" required autofocus${invalid}>
 <div class="actions">
-<button class="primary" type="submit" name="action" value="add">${t.save}</button>
-<a class="button" href="/account/security">${t.cancel}</a>
+<button class="primary" type="submit" name="action" value="add">${m('security.save')}</button>
+<a class="button" href="/account/security">${m('security.cancel')}</a>
 </div>
 </form>`
-  return shell({ title: t.addTitle, body }, m)
+  return shell({ title: m('security.add'), body }, m)
 }
 
-export function recoveryCodesPage(v: { codes: readonly string[] }, m: Messages = english): Html {
-  const t = m.security
-  const body = html`<h1>${t.codesTitle}</h1>
-<p class="lead">${t.codesLead}</p>
+export function recoveryCodesPage(v: { codes: readonly string[] }, m: Messages): Html {
+  const body = html`<h1>${m('security.codes_title')}</h1>
+<p class="lead">${m('security.codes_lead')}</p>
 <ul class="codes" dir="ltr">${v.codes.map((code) => html`<li class="key">${code}</li>`)}</ul>
-<div class="actions"><a class="button" href="/account/security">${t.done}</a></div>`
-  return shell({ title: t.codesTitle, body }, m)
+<div class="actions"><a class="button" href="/account/security">${m('security.codes_kept')}</a></div>`
+  return shell({ title: m('security.codes_title'), body }, m)
 }

@@ -1,6 +1,6 @@
 // The form behind the one-time link with which the first operator is made.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { Messages } from '../messages/messages.ts'
 import { alert, csrfField, type Html, shell } from './shell.ts'
 
 export type SetupValues = {
@@ -11,22 +11,21 @@ export type SetupValues = {
   error?: string
 }
 
-export function setupPage(v: SetupValues, m: Messages = english): Html {
-  const t = m.setup
-  const body = html`<h1>${t.title}</h1>
-<p class="lead">${t.lead}</p>
+export function setupPage(v: SetupValues, m: Messages): Html {
+  const body = html`<h1>${m('setup.title')}</h1>
+<p class="lead">${m('setup.lead')}</p>
 ${alert(v.error)}
 <form method="post" action="/setup">
 ${csrfField(v.csrf)}
 <input type="hidden" name="token" value="${v.token}">
-<label for="username">${t.email}</label>
+<label for="username">${m('setup.email')}</label>
 <input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${v.username === '' ? ' autofocus' : ''}>
-<label for="password">${t.password}</label>
+<label for="password">${m('setup.password')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint" required${v.username === '' ? '' : ' autofocus'}>
-<p class="hint" id="password-hint">${t.hint(v.password_min)}</p>
+<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>
 <div class="actions">
-<button class="primary" type="submit" name="action" value="create">${t.submit}</button>
+<button class="primary" type="submit" name="action" value="create">${m('setup.submit')}</button>
 </div>
 </form>`
-  return shell({ title: t.title, body }, m)
+  return shell({ title: m('setup.title'), body }, m)
 }

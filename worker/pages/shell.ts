@@ -1,20 +1,36 @@
 // Pages: values in, HTML out. This file has the frame of every page, and the parts that pages
 // share.
-// Files: one `..._page.ts` for each page; all texts in messages.ts, those of scopes, claims and
-// actions in scope_messages.ts; all looks in stylesheet.ts.
+// Files: one `..._page.ts` for each page; all looks in stylesheet.ts; language.ts chooses the
+// language of a request, rights_in_words.ts the texts of scopes, claims and actions.
 // No inline style, and no script but those of passkey_form.ts and form_post_page.ts, which the
 // policy of page_headers.ts names by their hash; all but passkeys works without. Values are escaped
 // by hono/html.
-// Owns no route and no table. Leaves to the rooms above where the values come from.
+// Owns no route and no table. Leaves texts to messages/, and to the rooms above where values come
+// from.
 import { html } from 'hono/html'
-import { english, type Messages } from './messages.ts'
+import type { MessageKey, ValuesOf } from '../messages/catalogues.ts'
+import type { Filling, Messages } from '../messages/messages.ts'
 
 export type Html = ReturnType<typeof html>
 
+/**
+ * A text with its values as elements of the page. A value that is text stands isolated: a name in
+ * writing of the other direction must not reorder the sentence around it.
+ */
+export const sentence = <key extends MessageKey>(
+  m: Messages,
+  key: key,
+  values: Filling<ValuesOf<key>, Html>,
+): Html =>
+  html`${m.parts<key, Html>(key, values, (value) =>
+    // Elements are objects, though their type says text.
+    typeof value === 'string' ? html`<bdi>${value}</bdi>` : value,
+  )}`
+
 /** A whole document around `body`; `title` names the page in the tab. */
-export function shell(v: { title: string; body: Html }, m: Messages = english): Html {
+export function shell(v: { title: string; body: Html }, m: Messages): Html {
   return html`<!doctype html>
-<html lang="${m.locale}">
+<html lang="${m.locale}" dir="${m.direction}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
@@ -63,12 +79,12 @@ export const logo = ({ logo_uri }: Introduction): Html =>
 /** Links to the pages of the application about data and terms, if it has such. */
 export function documents(v: Introduction, m: Messages): Html {
   const links = [
-    { uri: v.policy_uri, text: m.client.policy(v.client_name) },
-    { uri: v.tos_uri, text: m.client.terms(v.client_name) },
+    { uri: v.policy_uri, text: sentence(m, 'client.policy', { client: v.client_name }) },
+    { uri: v.tos_uri, text: sentence(m, 'client.terms', { client: v.client_name }) },
   ].filter(({ uri }) => uri !== null)
   if (links.length === 0) return html``
   return html`<ul class="plain foot">${links.map(
-    ({ uri, text }) => html`<li><a href="${uri}" rel="noreferrer"><bdi>${text}</bdi></a></li>`,
+    ({ uri, text }) => html`<li><a href="${uri}" rel="noreferrer">${text}</a></li>`,
   )}</ul>`
 }
 
@@ -78,19 +94,13 @@ export const hiddenFields = (fields: Readonly<Record<string, string>>): Html =>
     ([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`,
   )}`
 
-/**
- * A time (epoch seconds), to the minute and in UTC, since the time zone of the reader is not known.
- */
-export function moment(at: number): Html {
-  const text = new Date(at * 1000).toISOString()
-  return html`<time datetime="${text}">${text.slice(0, 16).replace('T', ' ')} UTC</time>`
-}
+/** A time (epoch seconds), to the minute. */
+export const moment = (m: Messages, at: number): Html =>
+  html`<time datetime="${new Date(at * 1000).toISOString()}">${m.moment(at)}</time>`
 
-/** The day of a time (epoch seconds), in UTC. */
-export function day(at: number): Html {
-  const text = new Date(at * 1000).toISOString().slice(0, 10)
-  return html`<time datetime="${text}">${text}</time>`
-}
+/** The day of a time (epoch seconds). */
+export const day = (m: Messages, at: number): Html =>
+  html`<time datetime="${new Date(at * 1000).toISOString().slice(0, 10)}">${m.day(at)}</time>`
 
 export const csrfField = (csrf: string): Html =>
   html`<input type="hidden" name="csrf" value="${csrf}">`

@@ -169,7 +169,7 @@ button:hover, .button:hover { background: var(--over); }
 .person-text .quiet { font-size: 0.8125rem; }
 .person-name { font-weight: 600; }
 .beside { margin-top: -0.25rem; font-size: 0.9375rem; }
-.actions + .beside, form + .beside { margin-top: 1.25rem; }
+.after { margin-top: 1rem; }
 .scopes, .plain { margin: 0; padding: 0; list-style: none; }
 .plain li + li { margin-top: 0.25rem; }
 .scopes { border: 1px solid var(--line); border-radius: 12px; }

@@ -190,6 +190,19 @@ describe('a sign-in that lacks its second factor', () => {
     ).toEqual([])
   })
 
+  test('goes on where its password was hashed anew', async () => {
+    const { worker, browser, code } = await startWithApp()
+    const weak =
+      '$argon2i$v=19$m=4096,t=3,p=1$MDEyMzQ1Njc4OWFiY2RlZg$EY12I7uGyoBHzuQuFWt3F/Kvu99fJBY2qYsz2KZSrj8'
+    await worker.context().db.write(sql`update user set password = ${weak}`)
+    const page = await passPassword(browser)
+    const rows = await worker
+      .context()
+      .db.read(sql<{ password: string }>`select password from user where id = 'ann'`)
+    expect(rows[0]?.password).toMatch(/^\$argon2id/)
+    expect((await verify(browser, page, await code())).status).toBe(303)
+  })
+
   test('takes no code of another person', async () => {
     const { worker, browser } = await startWithApp()
     await createPerson(worker.context(), {

@@ -400,6 +400,6 @@ describe('what the vendors differ in', () => {
     expect(login.searchParams.get('ui_locales')).toBe('de-DE')
     const both = await browser.get(requestOf(google, { ui_locales: 'pl' }))
     expect(locationOf(both).searchParams.get('ui_locales')).toBe('pl')
-    expect((await question(browser, google)).html).toContain('<html lang="en">')
+    expect((await question(browser, google)).html).toContain('<html lang="en" dir="ltr">')
   })
 })

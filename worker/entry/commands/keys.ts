@@ -63,10 +63,10 @@ export async function answerKeyDelete(
 
 export async function answerKeyReseal(cx: Context): Promise<CommandAnswer> {
   const resealed = await reseal(cx)
-  const { signing_keys, stored_secrets, unopened } = resealed
+  const { signing_keys, stored_secrets, mails, unopened } = resealed
   return {
     text: [
-      `sealed anew: ${signing_keys} signing keys, ${stored_secrets} stored secrets`,
+      `sealed anew: ${signing_keys} signing keys, ${stored_secrets} stored secrets, ${mails} mails`,
       ...unopened.map((place) => `not opened by SECRET_KEY: ${place}`),
     ].join('\n'),
     json: resealed,
@@ -77,7 +77,7 @@ export async function answerKeyStatus(cx: Context): Promise<CommandAnswer> {
   const status = await keyStatus(cx)
   const { secret_keys, unopened } = status
   const lines = secret_keys.map((one) => {
-    const sealed = `${one.signing_keys} signing keys, ${one.stored_secrets} stored secrets, ${one.other} other rows`
+    const sealed = `${one.signing_keys} signing keys, ${one.stored_secrets} stored secrets, ${one.mails} mails, ${one.other} other rows`
     return `${one.id}  ${one.is_newest ? 'newest' : 'older '}  sealed ${sealed}; ${describeEnd(one)}`
   })
   const [lost, secrets] = [unopened.signing_keys, unopened.stored_secrets]
@@ -105,7 +105,7 @@ function describeEnd({ is_newest, may_go, may_go_at, seals_from, ...one }: Secre
   if (may_go) return 'may be dropped from SECRET_KEY'
   if (may_go_at === null) return 'must stay: no server has started with the newest one yet'
   const last = `until ${date(may_go_at)}, when the last opaque token, code and cursor has run out`
-  return one.signing_keys + one.stored_secrets === 0
+  return one.signing_keys + one.stored_secrets + one.mails === 0
     ? `must stay ${last}`
     : `must stay until all is sealed anew (by itself, or by: allauth key reseal), and ${last}`
 }

@@ -8,6 +8,7 @@ import {
   type Scalar,
   type Statement,
   sql,
+  TRUE,
 } from '../../db/sql.ts'
 import { userExists } from '../store.ts'
 
@@ -122,10 +123,13 @@ export const deleteRecoveryCodes = (cx: Context, user_id: string, when: Conditio
 
 // --- both -------------------------------------------------------------------------------------
 
-export const deleteFactorsOf = (user_id: string): readonly Statement[] => [
-  sql`delete from factor where user_id = ${user_id}`,
-  sql`delete from recovery_code where user_id = ${user_id}`,
+/** Deletes factors and recovery codes of the person, where the condition holds. */
+export const dropFactors = (user_id: string, when: Condition): readonly Statement[] => [
+  sql`delete from factor where user_id = ${user_id} and (${when})`,
+  sql`delete from recovery_code where user_id = ${user_id} and (${when})`,
 ]
+
+export const deleteFactorsOf = (user_id: string): readonly Statement[] => dropFactors(user_id, TRUE)
 
 /** Deletes every recovery code, since one may have been used after the moment of a backup. */
 export const deleteAllRecoveryCodes = (): Statement => sql`delete from recovery_code`

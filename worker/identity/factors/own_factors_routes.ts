@@ -4,7 +4,9 @@ import { Hono } from 'hono'
 import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
-import { english } from '../../pages/messages.ts'
+import type { PlainKey } from '../../messages/catalogues.ts'
+import { english } from '../../messages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/security_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
@@ -47,17 +49,19 @@ export function ownFactorsRoutes(): Hono<Env> {
     const id = form.get('factor') ?? ''
     if (action === 'remove') {
       if (await removeOwnFactor(cx, own, id)) return c.redirect(SECURITY_PATH, 303)
-      return refuse(c, own, english.security.lastWayIn, 'last_way_in')
+      return refuse(c, own, 'security.last_way_in', 'last_way_in')
     }
     if (action === 'rename') {
       const name = form.get('name')?.trim() ?? ''
-      if (!isName(name)) return refuse(c, own, english.security.nameRefused, 'factor_name')
+      if (!isName(name)) return refuse(c, own, 'security.name_refused', 'factor_name')
       await renameOwnPasskey(cx, own, { id, name })
       return c.redirect(SECURITY_PATH, 303)
     }
     if (action !== 'codes') throw unknownAction()
     const codes = await renewRecoveryCodes(cx, own)
-    return codes === null ? c.redirect(SECURITY_PATH, 303) : c.html(recoveryCodesPage({ codes }))
+    return codes === null
+      ? c.redirect(SECURITY_PATH, 303)
+      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
   })
 
   /** Database round trips: 1. */
@@ -65,32 +69,43 @@ export function ownFactorsRoutes(): Hono<Env> {
     const { cx } = c.var
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
-    return offer(c, await offerApp(cx, own.session), english.security.defaultName, 200)
+    return offer(
+      c,
+      await offerApp(cx, own.session),
+      (await pageMessages(c))('security.default_name'),
+      200,
+    )
   })
 
   /** Database round trips: 2. */
   routes.post(ADD, page, async (c) => {
     const { cx } = c.var
-    const t = english.security
+    const m = await pageMessages(c)
     const form = await readForm(c)
     assertCsrf(c, form)
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
-    const name = form.get('name')?.trim() || t.defaultName
+    const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
     if (!isName(name)) {
       // A key is shown again only with the code that it was checked with, so a new one is offered.
-      return offer(c, await offerApp(cx, own.session), t.defaultName, 400, t.nameRefused)
+      return offer(
+        c,
+        await offerApp(cx, own.session),
+        m('security.default_name'),
+        400,
+        m('security.name_refused'),
+      )
     }
     const added = await addApp(cx, own, input)
     if (added.outcome === 'added') {
       return added.codes === null
         ? c.redirect(SECURITY_PATH, 303)
-        : c.html(recoveryCodesPage({ codes: added.codes }))
+        : c.html(recoveryCodesPage({ codes: added.codes }, m))
     }
     const refusal = new OAuthError('access_denied', {
-      description: added.outcome === 'refused' ? t.refused : t.expired,
+      description: added.outcome === 'refused' ? m('security.refused') : m('security.expired'),
       reason: added.outcome === 'refused' ? 'factor_code_wrong' : 'factor_setup_expired',
     })
     logRefusal(cx, refusal)
@@ -104,26 +119,33 @@ export function ownFactorsRoutes(): Hono<Env> {
 const isName = (name: string): boolean =>
   name !== '' && [...name].length <= NAME_MAX && isLegible(name)
 
-const showSecurity = (c: Http, own: OwnFactors, error?: string) =>
+const showSecurity = async (c: Http, own: OwnFactors, error?: string) =>
   c.html(
-    securityPage({
-      email: own.session.user_email,
-      csrf: csrfToken(c),
-      factors: own.factors,
-      codes_left: own.codes_left,
-      ...(error === undefined ? {} : { error }),
-    }),
+    securityPage(
+      {
+        email: own.session.user_email,
+        csrf: csrfToken(c),
+        factors: own.factors,
+        codes_left: own.codes_left,
+        ...(error === undefined ? {} : { error }),
+      },
+      await pageMessages(c),
+    ),
     error === undefined ? 200 : 400,
   )
 
-function refuse(c: Http, own: OwnFactors, description: string, reason: Reason) {
+async function refuse(c: Http, own: OwnFactors, key: PlainKey, reason: Reason) {
+  const description = (await pageMessages(c))(key)
   logRefusal(c.var.cx, new OAuthError('invalid_request', { description, reason }))
   return showSecurity(c, own, description)
 }
 
-const offer = (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
+const offer = async (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
   c.html(
-    newAppPage({ ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) }),
+    newAppPage(
+      { ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) },
+      await pageMessages(c),
+    ),
     status,
   )
 
@@ -133,6 +155,6 @@ export const signInFirst = (c: Http, return_to: string) =>
 
 const unknownAction = () =>
   new OAuthError('invalid_request', {
-    description: english.form.action,
+    description: english('form.action'),
     reason: 'unknown_action',
   })

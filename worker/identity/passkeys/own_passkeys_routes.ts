@@ -2,7 +2,8 @@
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
-import { english } from '../../pages/messages.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { newPasskeyPage, recoveryCodesPage } from '../../pages/security_page.ts'
@@ -29,6 +30,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
   /** Database round trips: 2. */
   routes.post(PATH, page, async (c) => {
     const { cx } = c.var
+    const m = await pageMessages(c)
     const form = await readForm(c)
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
@@ -36,14 +38,14 @@ export function ownPasskeysRoutes(): Hono<Env> {
     const added = await addPasskey(cx, own, {
       response: form.get('passkey') ?? '',
       user_handle: form.get('user_handle') ?? '',
-      name: english.security.passkeyName,
+      name: m('security.passkey_name'),
     })
     if (added.outcome === 'added') {
       return added.codes === null
         ? c.redirect(SECURITY_PATH, 303)
-        : c.html(recoveryCodesPage({ codes: added.codes }))
+        : c.html(recoveryCodesPage({ codes: added.codes }, m))
     }
-    const description = sentenceOf(added.reason)
+    const description = sentenceOf(m, added.reason)
     logRefusal(cx, new OAuthError('access_denied', { description, reason: added.reason }))
     return show(c, own, description)
   })
@@ -51,16 +53,15 @@ export function ownPasskeysRoutes(): Hono<Env> {
   return routes
 }
 
-function sentenceOf(reason: Reason): string {
-  const { passkey, security } = english
-  if (reason === 'passkey_challenge') return passkey.expired
-  if (reason === 'passkey_many') return security.passkeyMany
-  return reason === 'passkey_taken' ? security.passkeyTaken : security.passkeyRefused
+function sentenceOf(m: Messages, reason: Reason): string {
+  if (reason === 'passkey_challenge') return m('passkey.expired')
+  if (reason === 'passkey_many') return m('security.passkey_many')
+  return reason === 'passkey_taken' ? m('security.passkey_taken') : m('security.passkey_refused')
 }
 
 async function show(c: Http, own: OwnFactors, error?: string) {
   const passkey = await offerPasskey(c.var.cx, own)
   pageHeaders(c, [], { script: PASSKEY_SCRIPT })
   const shown = { csrf: csrfToken(c), passkey, ...(error === undefined ? {} : { error }) }
-  return c.html(newPasskeyPage(shown), error === undefined ? 200 : 400)
+  return c.html(newPasskeyPage(shown, await pageMessages(c)), error === undefined ? 200 : 400)
 }

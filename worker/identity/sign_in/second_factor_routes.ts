@@ -4,15 +4,16 @@ import { Hono } from 'hono'
 import { as, type Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
+import type { Messages } from '../../messages/messages.ts'
 import { errorPage } from '../../pages/error_page.ts'
-import { type Messages, messagesFor } from '../../pages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
-import { type Journey, readJourney } from '../return_to.ts'
+import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
 import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
@@ -32,7 +33,7 @@ export function secondFactorRoutes({
     const query = readQuery(c)
     const journey = readJourney(c.var.cx, query)
     const proves = await whoProves(c.var.cx, basisOf(c, query))
-    if (proves === null) return c.redirect(loginAddress(journey), 303)
+    if (proves === null) return c.redirect(withJourney('/login', journey), 303)
     return show(c, query, journey, { ...proves, status: 200 })
   })
 
@@ -42,8 +43,7 @@ export function secondFactorRoutes({
     const form = await readForm(c)
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
-    const messages = messagesFor(journey.ui_locales)
-    const t = messages.secondFactor
+    const m = await pageMessages(c, journey)
     const session = readSessionCookie(c)
     const passkey = form.get('passkey')
     const result = await proveSecondFactor(cx, basisOf(c, form), {
@@ -52,23 +52,38 @@ export function secondFactorRoutes({
       session,
     })
     if (result.outcome === 'ended') {
-      logRefusal(cx, refusal(t.ended, 'sign_in_ended'))
+      logRefusal(cx, refusal(m('second_factor.ended'), 'sign_in_ended'))
       deleteSignInCookie(c)
-      return c.html(errorPage({ title: t.endedTitle, text: t.ended, request_id: cx.rid }), 403)
+      return c.html(
+        errorPage(
+          {
+            title: m('second_factor.ended_title'),
+            text: m('second_factor.ended'),
+            request_id: cx.rid,
+          },
+          m,
+        ),
+        403,
+      )
     }
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
-      logRefusal(cx, refusal(t.tooMany, 'second_factor_limited'))
-      return show(c, form, journey, { ...result.proving, error: t.tooMany, status: 429 })
+      logRefusal(cx, refusal(m('second_factor.too_many'), 'second_factor_limited'))
+      return show(c, form, journey, {
+        ...result.proving,
+        error: m('second_factor.too_many'),
+        status: 429,
+      })
     }
     if (result.outcome === 'refused') {
       const { reason, proving } = result
       if (reason !== 'second_factor_refused') {
-        const error = passkeyError(cx, messages, reason)
+        const error = passkeyError(cx, m, reason)
         return show(c, form, journey, { ...proving, error, status: 403 })
       }
-      logRefusal(cx, refusal(t.refused, reason))
-      return show(c, form, journey, { ...proving, error: t.refused, status: 403 })
+      const error = m('second_factor.refused')
+      logRefusal(cx, refusal(error, reason))
+      return show(c, form, journey, { ...proving, error, status: 403 })
     }
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
@@ -94,25 +109,22 @@ const basisOf = (c: Http, form: Form): ProvedBy =>
     ? { kind: 'session', cookie: readSessionCookie(c) }
     : { kind: 'sign_in', cookie: readSignInCookie(c) }
 
-const loginAddress = ({ carried }: Journey): string =>
-  Object.keys(carried).length === 0 ? '/login' : `/login?${new URLSearchParams(carried)}`
-
-function show(
+async function show(
   c: Http,
   form: Form,
   journey: Journey,
   { status, ...shown }: Proving & { error?: string; status: 200 | 403 | 429 },
-): Response | Promise<Response> {
+): Promise<Response> {
   pageHeaders(c, journey.form_targets, shown.passkey === null ? {} : { script: PASSKEY_SCRIPT })
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
-  const values = { ...shown, carried, other: loginAddress(journey), csrf: csrfToken(c) }
-  return c.html(secondFactorPage(values, messagesFor(journey.ui_locales)), status)
+  const values = { ...shown, carried, other: withJourney('/login', journey), csrf: csrfToken(c) }
+  return c.html(secondFactorPage(values, await pageMessages(c, journey)), status)
 }
 
 /** Logs why a passkey was refused; answers the sentence for the person. */
-export function passkeyError(cx: Context, { passkey: t }: Messages, reason: Reason): string {
-  const description = reason === 'passkey_challenge' ? t.expired : t.refused
+export function passkeyError(cx: Context, m: Messages, reason: Reason): string {
+  const description = reason === 'passkey_challenge' ? m('passkey.expired') : m('passkey.refused')
   logRefusal(cx, new OAuthError('access_denied', { description, reason }))
   return description
 }

@@ -6,10 +6,11 @@ import { type Env, readForm } from '../../http.ts'
 import { liveSession } from '../../identity/account.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
+import { english } from '../../messages/messages.ts'
 import { applicationsPage } from '../../pages/applications_page.ts'
-import { english } from '../../pages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
-import { allowedInWords, listOwnApplications, withdrawOwn } from './user_authorizations.ts'
+import { listOwnApplications, rightAllowed, withdrawOwn } from './user_authorizations.ts'
 
 export const APPLICATIONS = '/account/applications'
 const LOGIN = `/login?return_to=${APPLICATIONS}`
@@ -23,17 +24,21 @@ export function applicationRoutes(): Hono<Env> {
       pageHeaders(c)
       if (account === null) return c.redirect(LOGIN, 303)
       const { session, applications } = account
+      const m = await pageMessages(c)
       return c.html(
-        applicationsPage({
-          email: session.user_email,
-          name: session.user_name,
-          csrf: csrfToken(c),
-          applications: applications.map(({ scope, ...application }) => ({
-            ...application,
-            // The page shows in its own words which applications keep access.
-            may: [...new Set(scope.filter((one) => one !== 'offline_access').map(allowedInWords))],
-          })),
-        }),
+        applicationsPage(
+          {
+            email: session.user_email,
+            name: session.user_name,
+            csrf: csrfToken(c),
+            applications: applications.map(({ scope, ...application }) => ({
+              ...application,
+              // The page shows in its own words which applications keep access.
+              may: scope.filter((one) => one !== 'offline_access').map(rightAllowed),
+            })),
+          },
+          m,
+        ),
       )
     })
     .post(APPLICATIONS, page, async (c) => {
@@ -43,7 +48,7 @@ export function applicationRoutes(): Hono<Env> {
       const client_id = form.get('client_id')
       if (form.get('action') !== 'withdraw' || client_id === undefined) {
         throw new OAuthError('invalid_request', {
-          description: english.form.action,
+          description: english('form.action'),
           reason: 'unknown_action',
         })
       }

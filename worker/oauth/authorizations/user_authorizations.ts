@@ -10,7 +10,7 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { findSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
-import { claimInWords, DETAILS_IN_WORDS, scopeInWords } from '../../pages/scope_messages.ts'
+import type { RightToShow } from '../../pages/rights_in_words.ts'
 import { loadSettings } from '../../settings.ts'
 import { isDigest } from '../authorization_details.ts'
 import { claimAllowed } from '../claims.ts'
@@ -139,10 +139,10 @@ const withdrawalEvent = (
   )
 
 /** An allowed entry as people read it: a scope, a single claim or details. */
-export function allowedInWords(allowed: string): string {
-  if (isDigest(allowed)) return DETAILS_IN_WORDS
+export function rightAllowed(allowed: string): RightToShow {
+  if (isDigest(allowed)) return { kind: 'allowed_detail' }
   const claim = claimAllowed(allowed)
-  return claim === null ? scopeInWords(allowed) : claimInWords(claim)
+  return claim === null ? { kind: 'scope', name: allowed } : { kind: 'claim', name: claim }
 }
 
 // --- for operators ----------------------------------------------------------------------------

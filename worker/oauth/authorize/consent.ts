@@ -4,10 +4,10 @@ import { as, type Context } from '../../context.ts'
 import { mac, verifyMac } from '../../crypto.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { english } from '../../messages/messages.ts'
 import type { ConsentValues } from '../../pages/consent_page.ts'
 import type { LinkingValues } from '../../pages/linking_page.ts'
-import { english } from '../../pages/messages.ts'
-import { actionInWords, claimInWords, scopeInWords } from '../../pages/scope_messages.ts'
+import type { RightToShow } from '../../pages/rights_in_words.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
 import { outlivesSession } from '../authorizations/authorizations.ts'
@@ -59,15 +59,19 @@ export type ConsentQuestion = {
   | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
 )
 
-/** RFC 9396 §2: details that the person holds, in words. A round trip when there are any. */
-export async function describeDetails(cx: Context, details: readonly Detail[]) {
+/** RFC 9396 §2: details that the person holds. A round trip when there are any. */
+export async function describeDetails(
+  cx: Context,
+  details: readonly Detail[],
+): Promise<RightToShow[]> {
   if (details.length === 0) return []
   const ids = details.flatMap(({ devices, groups }) => [...devices, ...groups])
   const names = await cx.db.read(listObjectNames(ids))
   const nameOf = (id: string) => names.find((row) => row.id === id)?.name ?? id
   return details.map(({ actions, devices, groups }) => ({
-    name: actions.join(' '),
-    text: `${actions.map((one) => actionInWords(one)).join(', ')}: ${[...devices, ...groups].map(nameOf).join(', ')}`,
+    kind: 'detail',
+    actions,
+    objects: [...devices, ...groups].map(nameOf),
   }))
 }
 
@@ -94,12 +98,12 @@ export async function askConsent(
   }
   const common = {
     email: session.user_email,
-    scopes: [
+    rights: [
       ...toldScopes(cx, client, request.resource, scope).map((name) => ({
+        kind: 'scope' as const,
         name,
-        text: scopeInWords(name),
       })),
-      ...claims.map((name) => ({ name, text: claimInWords(name) })),
+      ...claims.map((name) => ({ kind: 'claim' as const, name })),
       ...details,
     ],
     request: `${reference}.${mac(cx, 'consent', boundTo(cx, reference, situation, decision))}`,
@@ -141,7 +145,7 @@ export async function answerConsent(
   const [reference = '', tag = ''] = (request ?? '').split('.')
   if (action !== 'allow' && action !== 'deny') {
     throw new OAuthError('invalid_request', {
-      description: english.form.action,
+      description: english('form.action'),
       reason: 'unknown_action',
     })
   }

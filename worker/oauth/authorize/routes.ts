@@ -22,8 +22,8 @@ import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { consentPage } from '../../pages/consent_page.ts'
 import { FORM_POST_SCRIPT, formPostPage } from '../../pages/form_post_page.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { linkingPage } from '../../pages/linking_page.ts'
-import { messagesFor } from '../../pages/messages.ts'
 import { imageSources, page, pageHeaders } from '../../pages/page_headers.ts'
 import { readProofRequest } from '../client_authentication/dpop.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
@@ -65,7 +65,7 @@ export function authorizeRoutes(): Hono<Env> {
         if ('to' in question) return leadTo(c, question)
         pageHeaders(c, [question.form_target], { images: imagesOf(question) })
         const csrf = csrfToken(c)
-        const messages = messagesFor(question.ui_locales)
+        const messages = await pageMessages(c, question)
         return c.html(
           question.page === 'linking'
             ? linkingPage({ ...question.values, csrf }, messages)
@@ -106,7 +106,7 @@ const writeQuery = (form: Form): string =>
   ).toString()
 
 /** RFC 9700 §4.12: by 303, so that no browser sends a form onward to the client. */
-function leadTo(c: Http, outcome: Outcome): Response | Promise<Response> {
+async function leadTo(c: Http, outcome: Outcome): Promise<Response> {
   if (outcome.to === 'client' && outcome.by === 'form_post') return postTo(c, outcome)
   pageHeaders(c)
   return c.redirect(
@@ -116,10 +116,10 @@ function leadTo(c: Http, outcome: Outcome): Response | Promise<Response> {
 }
 
 /** OAuth Form Post Response Mode §2. */
-function postTo(
+async function postTo(
   c: Http,
   { redirect_uri, answer }: Outcome & { to: 'client' },
-): Response | Promise<Response> {
+): Promise<Response> {
   // Chromium applies form-action also where the client redirects onward, which may be to another
   // host of the client.
   const { protocol } = new URL(redirect_uri)
@@ -127,5 +127,6 @@ function postTo(
   // Under a policy that hides the origin, browsers send "null", which clients take for a forged
   // form.
   c.header('Referrer-Policy', 'strict-origin')
-  return c.html(formPostPage({ action: redirect_uri, fields: answer }))
+  const values = { action: redirect_uri, fields: answer }
+  return c.html(formPostPage(values, await pageMessages(c)))
 }

@@ -29,7 +29,7 @@ type Vendor = {
   title: string
   /** Addresses to which it sends people back, by the id that the vendor gave the operator. */
   addresses(id: string): string[]
-  /** App of the vendor in which people unlink. */
+  /** Name of the vendor's app in which people unlink. */
   app: string
   /** The vendor's privacy statement, if pages are to link it. */
   privacy_uri: string | null
@@ -46,7 +46,7 @@ export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
       `https://oauth-redirect.googleusercontent.com/r/${project_id}`,
       `https://oauth-redirect-sandbox.googleusercontent.com/r/${project_id}`,
     ],
-    app: 'the Google Home app',
+    app: 'Google Home',
     privacy_uri: 'https://policies.google.com/privacy',
     locale_parameter: 'user_locale',
     refuses_alike: true,
@@ -58,7 +58,7 @@ export const VENDORS: Readonly<Record<PresetName, Vendor>> = {
       `https://layla.amazon.com/api/skill/link/${vendor_id}`,
       `https://alexa.amazon.co.jp/api/skill/link/${vendor_id}`,
     ],
-    app: 'the Alexa app',
+    app: 'Alexa',
     privacy_uri: null,
     locale_parameter: null,
     refuses_alike: false,

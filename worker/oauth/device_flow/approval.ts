@@ -19,7 +19,7 @@ import {
   touchSession,
 } from '../../identity/sessions.ts'
 import type { DeviceConsentValues } from '../../pages/device_page.ts'
-import { scopeInWords } from '../../pages/scope_messages.ts'
+import type { RightToShow } from '../../pages/rights_in_words.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Detail, digestOf, storedDetails } from '../authorization_details.ts'
 import { epochOf } from '../authorizations/store.ts'
@@ -253,16 +253,16 @@ const scopesToTell = (cx: Context, { row, client, scope }: Question): readonly s
 function valuesOf(
   cx: Context,
   question: Question,
-  details: DeviceConsentValues['scopes'],
+  details: readonly RightToShow[],
 ): Omit<DeviceConsentValues, 'csrf'> {
   const { code, session, row, client } = question
   const resources = JSON.parse(row.resource) as string[]
-  const shown = scopesToTell(cx, question).map((name) => ({ name, text: scopeInWords(name) }))
+  const shown = scopesToTell(cx, question).map((name) => ({ kind: 'scope' as const, name }))
   return {
     client_name: client.client_name ?? client.client_id,
     client_id: client.client_id,
     email: session.user_email,
-    scopes: [...shown, ...details],
+    rights: [...shown, ...details],
     resources,
     code,
     request: mac(cx, PURPOSE, boundTo(cx, question)),

@@ -16,8 +16,9 @@ import {
 } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
+import { english } from '../../messages/messages.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
-import { english } from '../../pages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
@@ -52,7 +53,7 @@ export function deviceFlowRoutes(): Hono<Env> {
       }
       if (action !== 'continue' && action !== undefined) {
         throw new OAuthError('invalid_request', {
-          description: english.form.action,
+          description: english('form.action'),
           reason: 'unknown_action',
         })
       }
@@ -61,22 +62,22 @@ export function deviceFlowRoutes(): Hono<Env> {
 }
 
 const USER_CODE_REFUSED = new OAuthError('invalid_request', {
-  description: english.device.refused,
+  description: english('device.refused'),
   reason: 'user_code_refused',
 })
 const USER_CODE_LIMITED = new OAuthError('too_many_requests', {
-  description: english.device.tooMany,
+  description: english('device.too_many'),
   reason: 'user_code_limited',
 })
 
 /** The page of a step; `typed` is the code as it came. */
-function show(c: Http, at: Step, typed: string | undefined): Response | Promise<Response> {
+async function show(c: Http, at: Step, typed: string | undefined): Promise<Response> {
   pageHeaders(c)
   // Only text that looks like a code goes back into a page or an address.
   const code = readUserCode(typed) ?? ''
-  const t = english.device
+  const m = await pageMessages(c)
   const form = (error?: string) =>
-    devicePage({ code, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) })
+    devicePage({ code, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) }, m)
   switch (at.step) {
     case 'login':
       return c.redirect(deviceLoginPath(code), 303)
@@ -84,14 +85,14 @@ function show(c: Http, at: Step, typed: string | undefined): Response | Promise<
       return c.html(form())
     case 'refused':
       logRefusal(c.var.cx, USER_CODE_REFUSED)
-      return c.html(form(t.refused), 400)
+      return c.html(form(m('device.refused')), 400)
     case 'too_many_attempts':
       c.header('Retry-After', String(at.retry_after))
       logRefusal(c.var.cx, USER_CODE_LIMITED)
-      return c.html(form(t.tooMany), 429)
+      return c.html(form(m('device.too_many')), 429)
     case 'confirm':
-      return c.html(deviceConsentPage({ ...at.values, csrf: csrfToken(c) }))
+      return c.html(deviceConsentPage({ ...at.values, csrf: csrfToken(c) }, m))
     case 'done':
-      return c.html(deviceDonePage({ decision: at.decision }))
+      return c.html(deviceDonePage({ decision: at.decision }, m))
   }
 }

@@ -9,8 +9,9 @@ import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { deleteSessionCookie, readSessionCookie } from '../../identity/sessions.ts'
+import { english } from '../../messages/messages.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { logoutPage, signedOutPage } from '../../pages/logout_page.ts'
-import { english } from '../../pages/messages.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import {
   answerLogoutRequest,
@@ -56,7 +57,7 @@ export function logoutRoutes(): Hono<Env> {
       const action = form.get('action')
       if (action !== 'logout' && action !== 'cancel') {
         throw new OAuthError('invalid_request', {
-          description: english.form.action,
+          description: english('form.action'),
           reason: 'unknown_action',
         })
       }
@@ -71,22 +72,28 @@ export function logoutRoutes(): Hono<Env> {
 }
 
 async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): Promise<Response> {
+  const m = await pageMessages(c)
   if (outcome.step === 'ask') {
     const { session, client_name, form_target } = outcome
     pageHeaders(c, form_target === null ? [] : [form_target])
     return c.html(
-      logoutPage({
-        action: CONFIRM,
-        client_name,
-        email: session.user_email,
-        name: session.user_name,
-        carried: { request: await sealLogoutRequest(c.var.cx, request) },
-        csrf: csrfToken(c),
-      }),
+      logoutPage(
+        {
+          action: CONFIRM,
+          client_name,
+          email: session.user_email,
+          name: session.user_name,
+          carried: { request: await sealLogoutRequest(c.var.cx, request) },
+          csrf: csrfToken(c),
+        },
+        m,
+      ),
     )
   }
   pageHeaders(c)
   if (readSessionCookie(c) !== undefined) deleteSessionCookie(c)
-  if (outcome.step === 'offer') return c.html(signedOutPage(outcome.location))
-  return outcome.location === null ? c.html(signedOutPage()) : c.redirect(outcome.location, 303)
+  if (outcome.step === 'offer') return c.html(signedOutPage(outcome.location, m))
+  return outcome.location === null
+    ? c.html(signedOutPage(null, m))
+    : c.redirect(outcome.location, 303)
 }

@@ -1,0 +1,30 @@
+// Mails to people: the words of each and the moment of its sending.
+// Routes: /v1/outbox, /v1/mail (routes.ts); outbox_list.ts shows what was sent, mail_reading.ts the
+// text of a mail, mail_preview.ts samples, undeliverable.ts addresses that take none.
+// Tables: none; the ground writes `mail` and `undeliverable_address` (../../mail/).
+// Leaves to each use case when a mail is noted: `noteMail` gives the statements for its batch, and
+// `sendMails` is called once the batch is written.
+import type { Context } from '../../context.ts'
+import { deliver } from '../../deliveries.ts'
+import { type MailLanguages, mailDelivery } from '../../mail/mail_delivery.ts'
+import { chooseLocale } from '../../messages/locales.ts'
+import { messagesIn } from '../../messages/messages.ts'
+import { renderMail } from '../../pages/mail/mail_text.ts'
+import { loadSettings } from '../../settings.ts'
+
+/** The one place where the texts of a language come in. */
+export const mailLanguages: MailLanguages = async (cx) => {
+  const { service_name } = await loadSettings(cx)
+  const service = service_name === '' ? new URL(cx.config.issuer).host : service_name
+  return (locale) => (content, name) =>
+    renderMail(
+      content,
+      { service, name },
+      messagesIn(chooseLocale(locale === null ? [] : [locale]) ?? 'en'),
+    )
+}
+
+export const mails = mailDelivery(mailLanguages)
+
+/** Sends behind the answer all mails that are due; the timer sends again those that fail. */
+export const sendMails = (cx: Context): void => cx.background(deliver(cx, [mails]))

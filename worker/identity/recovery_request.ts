@@ -1,0 +1,129 @@
+// Getting back into an account without an operator: a person types an address, and a link to a new
+// password goes to the stored address of the account, if there is one. Nothing shows whether there
+// is: neither the answer, nor its work, nor the count. A request kills no link from before, since
+// anybody can ask for anybody.
+import { addressKey, limit } from '../attempts.ts'
+import { as, type Context } from '../context.ts'
+import { randomToken, sha256 } from '../crypto.ts'
+import { condition, join } from '../db/sql.ts'
+import { emailKey } from '../email_address.ts'
+import { appendEvent, countEvent } from '../events.ts'
+import { noteMail } from '../mail/outbox.ts'
+import { loadSettings } from '../settings.ts'
+import { sendMails } from './mail/mails.ts'
+import { LINK_TTL, PASSWORD_RESET_PATH } from './recovery.ts'
+import { accountLinkExists, insertAccountLink } from './recovery_store.ts'
+import { findUserByEmailKey } from './store.ts'
+import { isUsable } from './users.ts'
+
+/** Mails to one account in a window. */
+const MAILS_MAX = 5
+
+export type RecoveryRequest =
+  | { outcome: 'taken' }
+  /** `retry_after`: seconds after which the count is certain to begin anew. */
+  | { outcome: 'too_many_requests'; retry_after: number }
+
+/**
+ * Takes a request for a link to a new password. `locale`: the language of the page, for who has
+ * chosen none. Database round trips: 2, one for a blocked address.
+ */
+export async function requestRecovery(
+  cx: Context,
+  input: { email: string; locale: string },
+): Promise<RecoveryRequest> {
+  const settings = await loadSettings(cx)
+  const key = emailKey(input.email)
+  const window = settings.login_attempts_window
+  const byAddress = limit(
+    cx,
+    { purpose: 'recovery address', value: addressKey(cx.address) ?? `of ${key}` },
+    { max: settings.login_attempts_per_address, window },
+  )
+  const byAccount = limit(
+    cx,
+    { purpose: 'recovery account', value: key },
+    { max: MAILS_MAX, window },
+  )
+  const {
+    address: [address],
+    user: [user],
+  } = await cx.db.write({
+    address: byAddress.take,
+    // Names are made up at will: an address that is blocked fills the table with none.
+    account: byAccount.takeWhen(byAddress.isWithin),
+    user: findUserByEmailKey(key),
+  })
+  if ((address?.count ?? Infinity) > byAddress.max) {
+    return { outcome: 'too_many_requests', retry_after: window }
+  }
+  // Made for everybody, so that the work is the same.
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const mail = await noteMail(
+    cx,
+    {
+      kind: 'recovery',
+      values: {
+        link: `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`,
+        valid_for: LINK_TTL,
+      },
+      // Never to the address that was typed: it may only look like the stored one.
+      to: { user_id: user?.id ?? '' },
+      locale: user?.locale ?? input.locale,
+      expires_at: cx.now() + LINK_TTL,
+      secret_of: hash,
+    },
+    accountLinkExists(hash),
+  )
+  if (user === undefined || !isUsable(user)) {
+    const event = {
+      type: 'user.recovery_refused',
+      outcome: 'failure',
+      subject_id: user?.id ?? null,
+      data: { reason: user === undefined ? 'unknown_account' : 'disabled' },
+    } as const
+    const minute = cx.now() - (cx.now() % 60)
+    // Strangers fill no table with names that nobody has.
+    await cx.db.write(countEvent(cx, event, { count: 1, last_at: cx.now(), minute }))
+    sendMails(cx) // there is none, but the work behind the answer begins in the same way
+    return { outcome: 'taken' }
+  }
+  const { id: user_id } = user
+  const when = join(
+    [
+      byAccount.isWithin,
+      condition`exists (select 1 from user where id = ${user_id} and status = 'active')`,
+    ],
+    ' and ',
+  )
+  const expires_at = cx.now() + LINK_TTL
+  await cx.db.write({
+    link: insertAccountLink(
+      {
+        hash,
+        user_id,
+        purpose: 'password_recovery',
+        created_at: cx.now(),
+        expires_at,
+        used_by: null,
+        used_at: null,
+        made_by: null,
+        address_key: user.email_key,
+      },
+      when,
+    ),
+    mail: mail.statements,
+    event: appendEvent(
+      as(cx, { kind: 'user', id: user_id }),
+      {
+        type: 'user.recovery_requested',
+        subject_id: user_id,
+        data: { expires_at, mail_id: mail.id },
+      },
+      accountLinkExists(hash),
+    ),
+  })
+  sendMails(cx)
+  return { outcome: 'taken' }
+}

@@ -1,0 +1,91 @@
+// English: signing in and out, the first operator, a new password, forms and errors.
+
+export const enSignIn = {
+  'sign_in.title': 'Sign in',
+  'sign_in.lead': 'to go on to {client}',
+  'sign_in.email': 'E-mail',
+  'sign_in.password': 'Password',
+  'sign_in.submit': 'Sign in',
+  'sign_in.forgotten': 'Forgot your password?',
+  'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
+  'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
+
+  'passkey.sign_in': 'Sign in with a passkey',
+  'passkey.use': 'Use a passkey',
+  'passkey.create': 'Create a passkey',
+  'passkey.refused': 'This passkey did not work. Try again, or sign in another way.',
+  'passkey.expired': 'This page was open for too long. Try again.',
+  'passkey.not_used': 'No passkey was used. Try again, or go on another way.',
+  'passkey.not_made': 'No passkey was made. Try again when you are ready.',
+  'passkey.already': 'This device has a passkey for your account already.',
+  'passkey.not_supported':
+    'This device cannot make such a passkey. Try another one, such as your phone.',
+  'passkey.wrong_host': 'Passkeys do not work at this address.',
+  'passkey.failed': 'The browser could not do this. Try again.',
+  'passkey.none': 'This browser does not know passkeys.',
+  'passkey.no_script': 'Passkeys need JavaScript, which is off in this browser.',
+
+  'logout.title': 'Sign out',
+  'logout.client_asks': '{client} asks to sign you out.',
+  'logout.lead': 'You will be signed out of this browser.',
+  'logout.submit': 'Sign out',
+  'logout.cancel': 'Stay signed in',
+
+  'signed_out.title': 'You are signed out',
+  'signed_out.text': 'Close the browser too if others use this computer.',
+  'signed_out.sign_in': 'Sign in again',
+  'signed_out.back': 'Go on to {host}',
+
+  'setup.title': 'Set up the first operator',
+  'setup.lead': 'This account may manage everything: people, devices, applications and access.',
+  'setup.email': 'E-mail',
+  'setup.password': 'Password',
+  'setup.submit': 'Create operator',
+  'setup.dead_title': 'This link no longer works',
+  'setup.dead':
+    'It was used, is older than an hour, or an operator exists already. Without an operator, a restart prints a new link, and so does the command setup-link.',
+
+  'recovery_request.title': 'Forgot your password?',
+  'recovery_request.lead':
+    'Type the e-mail address of your account. You get a link to a new password.',
+  'recovery_request.email': 'E-mail',
+  'recovery_request.submit': 'Send the link',
+  'recovery_request.back': 'Back to sign-in',
+  'recovery_request.too_many': 'Too many requests. Wait some minutes, then try again.',
+  'recovery_request.sent_title': 'Look into your mail',
+  'recovery_request.sent':
+    'If there is an account with the address {email}, a link is on its way to it. It is good for an hour. Look among the unwanted mails too.',
+
+  'recovery.title': 'Set a new password',
+  'recovery.lead': 'It ends every session of your account, and applications have to ask you again.',
+  'recovery.account': 'Account',
+  'recovery.password': 'New password',
+  'recovery.submit': 'Set password',
+  'recovery.dead_title': 'This link does not work',
+  'recovery.dead_unknown': 'It is not whole, or a newer link took its place. Ask for another one.',
+  'recovery.dead_expired': 'It is older than an hour. Ask for another one.',
+  'recovery.dead_used':
+    'A new password was set with it already. If that was not you, tell those who run this service at once.',
+  'recovery.done_title': 'Your password is changed',
+  'recovery.done': 'Every session has ended, and applications have to ask you again.',
+  'recovery.sign_in': 'Sign in',
+
+  'form_post.title': 'One moment',
+  'form_post.lead': 'You are on your way back to {host}.',
+  'form_post.submit': 'Continue',
+
+  'form.out_of_date':
+    'The form is out of date or was sent from another site. Go back, load the page again and retry.',
+  'form.email_invalid': 'Enter an e-mail address such as ann@example.com.',
+  'form.email_taken': 'There is already an account with this e-mail address.',
+  'form.password_fault': 'The password {fault}.',
+  'form.password_hint':
+    'At least {min, plural, one {# character} other {# characters}}. Four or five random words are good.',
+  'form.action': 'the form was sent without a known button',
+
+  'error.title': 'This did not work',
+  'error.not_found_title': 'Not found',
+  'error.not_found': 'There is no page at this address.',
+  'error.request': 'Request {id}',
+  'error.footer': 'You can close this page, or go back and try again.',
+} as const

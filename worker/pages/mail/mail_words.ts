@@ -1,0 +1,102 @@
+// The words of each kind of mail: which texts stand in it, with which values. mail_text.ts puts
+// them together; the texts themselves are in messages/.
+import type { MailKind, MailValues } from '../../mail/mail_kinds.ts'
+import type { Messages } from '../../messages/messages.ts'
+
+export type MailWords = {
+  subject: string
+  heading: string
+  /** Paragraphs before the link or the code. */
+  lead: readonly string[]
+  /** On the button, where the mail has a link. */
+  button?: string
+  /** Advice for a person who did not expect the mail. */
+  note: string
+}
+
+type Service = { service: string }
+
+/** The words of a kind. The values are one line each. */
+type Writer<kind extends MailKind> = (m: Messages, v: MailValues<kind> & Service) => MailWords
+
+const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
+  recovery: (m, { service }) => ({
+    subject: m('mail_recovery.subject', { service }),
+    heading: m('mail_recovery.heading'),
+    lead: [m('mail_recovery.lead', { service })],
+    button: m('mail_recovery.button'),
+    note: m('mail_recovery.note'),
+  }),
+  verify_address: (m, { service }) => ({
+    subject: m('mail_verify_address.subject', { service }),
+    heading: m('mail_verify_address.heading'),
+    lead: [m('mail_verify_address.lead', { service })],
+    button: m('mail_verify_address.button'),
+    note: m('mail_verify_address.note'),
+  }),
+  address_changed: (m, { service, new_address }) => ({
+    subject: m('mail_address_changed.subject', { service }),
+    heading: m('mail_address_changed.heading'),
+    lead: [m('mail_address_changed.lead', { service, address: new_address })],
+    button: m('mail_address_changed.button'),
+    note: m('mail_address_changed.note'),
+  }),
+  sign_in_link: (m, { service }) => ({
+    subject: m('mail_sign_in_link.subject', { service }),
+    heading: m('mail_sign_in_link.heading'),
+    lead: [m('mail_sign_in_link.lead', { service })],
+    button: m('mail_sign_in_link.button'),
+    note: m('mail_sign_in_link.note'),
+  }),
+  sign_in_code: (m, { service }) => ({
+    subject: m('mail_sign_in_code.subject', { service }),
+    heading: m('mail_sign_in_code.heading'),
+    lead: [m('mail_sign_in_code.lead', { service })],
+    note: m('mail_sign_in_code.note', { service }),
+  }),
+  invitation: (m, { service, inviter, place }) => ({
+    subject: m('mail_invitation.subject', { service }),
+    heading: m('mail_invitation.heading'),
+    lead: [
+      m('mail_invitation.lead', { service }),
+      ...(inviter === undefined ? [] : [m('mail_invitation.inviter', { inviter })]),
+      ...(place === undefined ? [] : [m('mail_invitation.place', { place })]),
+    ],
+    button: m('mail_invitation.button'),
+    note: m('mail_invitation.note'),
+  }),
+  factor_removed: (m, { service, factor }) => ({
+    subject: m('mail_factor_removed.subject', { service }),
+    heading: m('mail_factor_removed.heading'),
+    lead: [m('mail_factor_removed.lead', { service, factor })],
+    button: m('mail_factor_removed.button'),
+    note: m('mail_factor_removed.note'),
+  }),
+  recovery_codes_low: (m, { service, left }) => ({
+    subject: m('mail_recovery_codes_low.subject', { service }),
+    heading: m('mail_recovery_codes_low.heading'),
+    lead: [m('mail_recovery_codes_low.lead', { service, left })],
+    note: m('mail_recovery_codes_low.note'),
+  }),
+  new_browser: (m, { service, browser, address, at }) => ({
+    subject: m('mail_new_browser.subject', { service }),
+    heading: m('mail_new_browser.heading'),
+    lead: [m('mail_new_browser.lead', { service, browser, address, time: m.moment(at) })],
+    note: m('mail_new_browser.note'),
+  }),
+  test: (m, { service }) => ({
+    subject: m('mail_test.subject', { service }),
+    heading: m('mail_test.heading'),
+    lead: [m('mail_test.lead', { service })],
+    note: m('mail_test.note'),
+  }),
+}
+
+/** The words of a mail in a language. */
+export function mailWords<kind extends MailKind>(
+  m: Messages,
+  { kind, values }: { kind: kind; values: MailValues<kind> },
+  service: string,
+): MailWords {
+  return WRITERS[kind](m, { ...values, service })
+}
