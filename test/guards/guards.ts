@@ -3321,7 +3321,7 @@ const PASSKEYS: readonly Guard[] = [
     from: 'if (bytes.length > CREDENTIAL_ID_MAX) throw',
     to: 'if (false) throw',
     test: 'identity/passkeys/passkey_sign_in',
-    title: 'that is %s',
+    title: 'an id of 1,024 bytes',
   },
   {
     name: 'passkey-challenge-ours',
@@ -3412,6 +3412,15 @@ const PASSKEYS: readonly Guard[] = [
     to: 'bound: `${kind}`',
     test: 'identity/sign_in/passkey_factor',
     title: 'another sign-in, browser or page',
+  },
+  {
+    name: 'passkey-of-its-person',
+    attack: 'a passkey of Eve in the sign-in of Ann',
+    file: 'worker/identity/factors/factor_store.ts',
+    from: 'select * from factor where user_id = ${user_id} order by',
+    to: 'select * from factor where ${user_id} is not null order by',
+    test: 'identity/sign_in/passkey_factor',
+    title: 'the passkey of another person',
   },
   {
     name: 'passkey-added-verified',

@@ -145,7 +145,7 @@ describe('the question of the login page', () => {
     expect(reasonsOf(worker)).toContain('passkey_challenge')
   })
 
-  test('is bound to its step: one for adding a passkey signs nobody in', async () => {
+  test('is bound to its step: neither one for adding a passkey nor one for step-up counts', async () => {
     const { worker, owner, authenticator } = await startWithPasskey()
     await worker.context().db.write(sql`update session set amr = '["pwd","otp","mfa"]'`)
     const add = optionsOf(await owner.get('/account/security/passkey'))

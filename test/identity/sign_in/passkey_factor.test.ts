@@ -106,7 +106,7 @@ describe('a passkey beside a password is refused', () => {
     expect(again.status).toBe(303)
   })
 
-  test('of another person', async () => {
+  test('that is the passkey of another person', async () => {
     const { worker, browser } = await startWithPasskey()
     const { authenticator: hers } = await addEve(worker)
     const page = await passPassword(browser)

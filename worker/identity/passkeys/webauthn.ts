@@ -37,7 +37,7 @@ export function relyingParty(issuer: string): RelyingParty | null {
 
 /** Characters of a response, which has some hundred, and at most 1,400 more for a long id. */
 const RESPONSE_MAX = 8192
-const CREDENTIAL_ID_MAX = 1023 // §7.1 step 25
+const CREDENTIAL_ID_MAX = 1023 // §7.1
 const TRANSPORTS = ['usb', 'nfc', 'ble', 'smart-card', 'hybrid', 'internal']
 
 function readResponse(text: string): Record<string, unknown> {
