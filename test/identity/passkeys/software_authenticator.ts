@@ -1,8 +1,6 @@
 // An authenticator of the tests, written from WebAuthn Level 3 (§6) and CBOR (RFC 8949) with
 // WebCrypto alone, so that it shares no code with the server. It answers the options of a page as a
 // browser does, and each part of an answer can be made wrong.
-import type { Page } from '../browser.ts'
-
 const utf8 = new TextEncoder()
 
 export const encode = (bytes: Uint8Array): string =>
@@ -103,8 +101,8 @@ export type Options = {
 }
 
 /** The options on a page. */
-export function optionsOf(page: Page): Options {
-  const [, data = ''] = /data-passkey="([^"]*)"/.exec(page.html) ?? []
+export function optionsOf(page: { html: string | null }): Options {
+  const [, data = ''] = /data-passkey="([^"]*)"/.exec(page.html ?? '') ?? []
   return JSON.parse(
     data.replaceAll('&quot;', '"').replaceAll('&#39;', "'").replaceAll('&amp;', '&'),
   ).publicKey

@@ -1,6 +1,7 @@
 // The checks of WebAuthn by the vectors of the W3C, and beside @simplewebauthn/server: whatever one
 // of the two accepts or refuses, so does the other.
 import { verifyAuthenticationResponse, verifyRegistrationResponse } from '@simplewebauthn/server'
+import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import {
   challengeOf,
@@ -231,4 +232,36 @@ test.each([
   ['https://[::1]:8443', null],
 ])('passkeys of %s are bound to %j', (issuer, party) => {
   expect(relyingParty(issuer)).toEqual(party)
+})
+
+test('whatever comes as a response, it is a fault and nothing else', async () => {
+  const authenticator = await SoftwareAuthenticator.make()
+  const right = await authenticator.create(TO_CREATE)
+  const bytes = decode(right.authenticatorData)
+  const broken = fc.record({
+    at: fc.nat({ max: bytes.length - 1 }),
+    by: fc.uint8Array({ maxLength: 40 }),
+    end: fc.nat({ max: bytes.length }),
+  })
+  await fc.assert(
+    fc.asyncProperty(broken, fc.uint8Array({ maxLength: 60 }), async ({ at, by, end }, noise) => {
+      const data = Uint8Array.from(bytes)
+      data.set(by.slice(0, data.length - at), at)
+      const responses = [
+        { ...right, authenticatorData: encode(data.slice(0, end)) },
+        { ...right, clientDataJSON: encode(noise) },
+        { ...right, authenticatorData: encode(noise) },
+      ]
+      for (const response of responses) {
+        const checked = (async () =>
+          checkRegistration(readPasskeyRegistration(JSON.stringify(response)), LOCAL, LITTLE))()
+        const fault = await checked.then(
+          () => null,
+          (error: unknown) => error,
+        )
+        expect(fault === null || fault instanceof PasskeyFault, String(fault)).toBe(true)
+      }
+    }),
+    { numRuns: 300 },
+  )
 })
