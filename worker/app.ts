@@ -16,6 +16,7 @@ import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
+import { languageRoutes } from './identity/language_routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
@@ -112,6 +113,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
       introduce: introduceSender,
     }),
   )
+  app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
   const v1 = createApi()

@@ -33,6 +33,8 @@ export type Config = {
   mqtt_audience: string
   email: EmailTransport
   email_from: EmailSender
+  /** Text of the layout of mails that the deployment brings; null: the built-in one. */
+  email_layout: string | null
   /**
    * True, for tests: addresses that others name may be fetched over http and from private
    * addresses.
@@ -247,6 +249,14 @@ export const VARIABLES = {
     runtimes: 'all',
     read: readEmailFrom,
   }),
+  EMAIL_LAYOUT: variable({
+    meaning:
+      'A file with a layout of mails in place of the built-in one ([people](people.md#a-layout-of-your-own)).',
+    default: undefined,
+    example: 'mail.html',
+    runtimes: 'Node, Deno, Bun',
+    read: asText,
+  }),
   ALLOW_PRIVATE_ADDRESSES: variable({
     meaning:
       '`yes` lets keys, metadata and logout addresses of clients be fetched over http and from private addresses: ' +
@@ -329,6 +339,8 @@ export function readEnvironment(env: Environment): {
     mqtt_audience: read('MQTT_AUDIENCE'),
     email: read('EMAIL_URL'),
     email_from: read('EMAIL_FROM') ?? localSender(issuer),
+    // The program that can read files puts it in.
+    email_layout: null,
     allow_private_addresses: read('ALLOW_PRIVATE_ADDRESSES'),
   }
   const { admin_email, admin_password } = config

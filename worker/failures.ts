@@ -9,20 +9,21 @@ import { type Http, noStore } from './http.ts'
 import { CLIENT_ALGORITHMS } from './oauth/clients/members.ts'
 import { resourceMetadataUri } from './oauth/server_metadata_routes.ts'
 import { errorPage } from './pages/error_page.ts'
-import { pageMessages } from './pages/language.ts'
+import { faultInWords } from './pages/fault_in_words.ts'
+import { errorMessages } from './pages/language.ts'
 import { pageHeaders } from './pages/page_headers.ts'
 import { logRefusal } from './refusal_log.ts'
 
 export const isManagement = (path: string) => path.startsWith('/v1/') || path.startsWith('/access/')
 
 /** The answer for a path without a route. */
-export async function notFound(c: Http): Promise<Response> {
+export function notFound(c: Http): Response | Promise<Response> {
   if (isManagement(c.req.path)) {
     return problemResponse(c, new Problem('not_found', 'there is nothing at this path'))
   }
   if (c.req.header('accept')?.includes('text/html')) {
     pageHeaders(c)
-    const m = await pageMessages(c)
+    const m = errorMessages(c)
     const shown = { title: m('error.not_found_title'), text: m('error.not_found') }
     return c.html(errorPage({ ...shown, request_id: c.var.cx.rid }, m), 404)
   }
@@ -30,7 +31,7 @@ export async function notFound(c: Http): Promise<Response> {
 }
 
 /** The answer for an error that a handler threw. */
-export async function answerError(error: Error, c: Http): Promise<Response> {
+export function answerError(error: Error, c: Http): Response | Promise<Response> {
   const failure = classify(error)
   logRefusal(c.var.cx, failure)
   if (failure instanceof OAuthError) challenge(c, failure)
@@ -40,10 +41,9 @@ export async function answerError(error: Error, c: Http): Promise<Response> {
   if (isManagement(c.req.path)) return problemResponse(c, asProblem(failure))
   if (c.var.isPage) {
     pageHeaders(c)
-    const text = failure instanceof OAuthError ? failure.description : failure.detail
-    const m = await pageMessages(c)
-    const shown = { title: m('error.title'), text, request_id: c.var.cx.rid }
-    return c.html(errorPage(shown, m), failure.status)
+    const m = errorMessages(c)
+    const shown = { title: m('error.title'), ...faultInWords(m, failure) }
+    return c.html(errorPage({ ...shown, request_id: c.var.cx.rid }, m), failure.status)
   }
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)

@@ -14,6 +14,7 @@ import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
+import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
@@ -44,6 +45,7 @@ export const JOBS: readonly Job[] = [
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
         deleteOldChallenges(cx),
+        deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),

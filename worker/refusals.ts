@@ -21,6 +21,9 @@ type OfRequests =
 
 /** The pages that people see. */
 type OfPages =
+  | 'address_limited'
+  | 'address_link_dead'
+  | 'address_taken'
   | 'csrf_fetch_site'
   | 'csrf_no_cookie'
   | 'csrf_origin'
@@ -46,6 +49,7 @@ type OfPages =
   | 'password_link_expired'
   | 'password_link_unknown'
   | 'password_link_used'
+  | 'present_password_wrong'
   | 'recovery_limited'
   | 'second_factor_limited'
   | 'second_factor_refused'
@@ -53,6 +57,9 @@ type OfPages =
   | 'sign_in_ended'
   | 'sign_in_limited'
   | 'sign_in_refused'
+  | 'sign_up_limited'
+  | 'sign_up_link_dead'
+  | 'sign_up_off'
   | 'unknown_action'
   | 'user_code_limited'
   | 'user_code_refused'

@@ -6,6 +6,7 @@ import { API_SCOPES, lineSchema, z } from './api.ts'
 import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
+import { LOCALES } from './messages/locales.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
@@ -264,6 +265,14 @@ export const SETTINGS = {
     needs: 'settings:write',
     meaning: "How people know the service; empty: the issuer's host.",
   }),
+  default_locale: setting({
+    schema: z.enum(LOCALES),
+    default: 'en',
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Language of pages (BCP 47) where neither the request nor the person, the account or the browser names one that is there.',
+  }),
   privacy_uri: setting({
     schema: z
       .string()
@@ -288,6 +297,14 @@ export const SETTINGS = {
     needs: 'manage',
     meaning:
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
+  }),
+  sign_up: setting({
+    schema: z.enum(['off', 'open']),
+    default: 'off',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
   }),
   registration: setting({
     schema: z.enum(['off', 'token', 'open']),

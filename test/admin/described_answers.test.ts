@@ -36,6 +36,7 @@ const THERE: Record<string, Record<string, string>> = {
   clients: { id: 'app', secret_id: 'sec_1' },
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
+  messages: { locale: 'pl', key: 'sign_in.title' },
   outbox: {},
 }
 
@@ -45,6 +46,7 @@ const BODIES: Record<string, object> = {
   createGroup: { id: 'site-2' },
   addGroupMember: { id: 'ann' },
   createRole: { name: 'guest' },
+  putMessage: { text: 'Witaj' },
   createGrant: { subject: 'ann', role: 'resident', object: 'site-1' },
   createDevice: { type: 'meter' },
   createDeviceCredential: { kind: 'secret' },

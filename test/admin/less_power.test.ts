@@ -100,6 +100,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   createInitialAccessToken: [() => ['/v1/initial-access-tokens', { scope: 'openid manage' }]],
   deleteInitialAccessToken: [({ initial }) => [`/v1/initial-access-tokens/${initial}`]],
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
+  putMessage: [
+    () => ['/v1/messages/en/consent.allow', { text: 'Go on' }],
+    () => ['/v1/messages/de/scope.manage', { text: 'nichts' }],
+  ],
+  deleteMessage: [() => ['/v1/messages/en/device.warning']],
   reportMail: MAILS,
   clearUndeliverable: MAILS,
   rotateKey: KEYS,

@@ -14,6 +14,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   self_registered_scopes: ['openid'],
   self_registered_resources: ['https://api.example'],
   service_name: 'Home',
+  default_locale: 'pl',
   privacy_uri: 'https://home.example/privacy',
 }
 

@@ -93,7 +93,13 @@ describe('pages', () => {
 
     const login = await get(ORIGIN + account.headers.get('location'))
     const page = await login.text()
-    expect(addresses(page)).toEqual(['/auth/eu/style.css', '/auth/eu/login'])
+    expect(addresses(page)).toEqual([
+      '/auth/eu/style.css',
+      '/auth/eu/login',
+      '/auth/eu/login',
+      '/auth/eu/recover?return_to=%2Faccount',
+      '/auth/eu/language?return_to=%2Flogin%3Freturn_to%3D%252Faccount&amp;ui_locales=en',
+    ])
     const [visit = ''] = login.headers.getSetCookie()
     expect(visit).toMatch(/^__Host-[a-z]+-[A-Za-z0-9_-]{8}=.*; Path=\/;/)
     const csrf = /name="csrf" value="([^"]+)"/.exec(page)?.[1] ?? ''

@@ -2,6 +2,7 @@
 // sealed as long as they are of use and erased then.
 import { expect, test } from 'vitest'
 import { beginEpoch } from '../../worker/admin/new_epoch.ts'
+import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { condition, sql } from '../../worker/db/sql.ts'
 import { createUser, removeUser } from '../../worker/identity/users.ts'
 import { keyStatus, reseal } from '../../worker/keys/resealing.ts'
@@ -106,6 +107,25 @@ test('a mail goes to the address that the user has when it is noted, in the lang
     ['new@example.com', 'en-GB'],
     ['new@example.com', 'pl'],
   ])
+})
+
+test('a mail speaks the language of its person, else that of the service, whoever causes it', async () => {
+  const worker = await startWithAnn()
+  const cx = worker.context()
+  await cx.db.write(sql`update user set locale = 'ar-EG'`)
+  await changeSettings(cx, { service_name: 'Garden', default_locale: 'pl' })
+  await note(worker)
+  await note(worker, recoveryMail(worker, { to: { address: 'x@example.com', name: null } }))
+  await note(worker, recoveryMail(worker, { locale: 'de' }))
+  await send(worker)
+  const languages = worker.post.sent.map(({ html }) => /<html [^>]*>/.exec(html)?.[0]).sort()
+  expect(languages).toEqual([
+    '<html lang="ar" dir="rtl">',
+    '<html lang="de" dir="ltr">',
+    '<html lang="pl" dir="ltr">',
+  ])
+  expect(worker.post.sent.map(({ from }) => from.name)).toEqual(['Garden', 'Garden', 'Garden'])
+  for (const { subject } of worker.post.sent) expect(subject).toContain('Garden')
 })
 
 test('the name of a person is written only to an address that is proven', async () => {

@@ -49,11 +49,15 @@ test('faults that only Workers have are told beside all others, each variable on
     DATABASE_URL: 'file:.allauth/allauth.db',
     CLIENT_CERTIFICATE_HEADER: 'Client-Cert',
     SURFACE: 'outside',
+    EMAIL_URL: 'smtp://mail.example.com:25',
+    EMAIL_LAYOUT: 'mail.html',
   })
   expect(answer.status).toBe(503)
   expect(named().sort()).toEqual([
     'CLIENT_CERTIFICATE_HEADER',
     'DATABASE_URL',
+    'EMAIL_LAYOUT',
+    'EMAIL_URL',
     'ISSUER',
     'SECRET_KEY',
     'SURFACE',

@@ -163,6 +163,24 @@ describe('the commands', () => {
     expect([nobody.code, nobody.output]).toEqual([2, expect.stringContaining('no user')])
   })
 
+  test('a layout of the deployment counts, and all its faults are told with those of the environment', async () => {
+    const file = join(folder.path, 'mail.html')
+    const preview = (env: Record<string, string>) =>
+      runCli(['mail', 'preview', 'recovery'], folder.path, { EMAIL_LAYOUT: 'mail.html', ...env })
+    writeFileSync(file, '<h1>{{heading}}</h1>{{parts}}<p>our own foot: {{foot}}</p>')
+    const good = await preview({})
+    expect([good.code, good.output]).toEqual([0, expect.stringContaining('our own foot: This')])
+    writeFileSync(file, '<script>1</script><h1 title="{{heading}}"></h1>{{parts}}')
+    const bad = await preview({ EMAIL_URL: 'smtp://u:hunter2@h:465' })
+    expect(bad.code).toBe(2)
+    for (const words of ['EMAIL_URL', 'element script', '{{foot}}', 'within an element']) {
+      expect(bad.output).toContain(words)
+    }
+    expect(bad.output).not.toContain('hunter2')
+    const missing = await preview({ EMAIL_LAYOUT: 'nowhere.html' })
+    expect([missing.code, missing.output]).toEqual([2, expect.stringContaining('nowhere.html')])
+  })
+
   test('mail test sends one and says the answer; the password is nowhere', async () => {
     const smtp = await startSmtpServer({ auth: 'plain' })
     const test = (user: string, address = 'ann@example.com') =>

@@ -11,7 +11,11 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
 test('each command of docs/people.md does what the page says', async () => {
   const page = readFileSync(join(ROOT, 'docs/people.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl) /.test(line))
+  // A command may go on in the next line.
+  const lines = page
+    .replaceAll(/ \\\n +/g, ' ')
+    .split('\n')
+    .filter((line) => /^ {4,8}(npm|curl) /.test(line))
   const smtp = await startSmtpServer()
   const env = { EMAIL_URL: `smtp://localhost:${smtp.port}`, EMAIL_FROM: 'Home <home@example.com>' }
   const blueprint = {
@@ -49,9 +53,13 @@ test('each command of docs/people.md does what the page says', async () => {
       return shell.output()
     }
     const outputs: string[] = []
-    for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(9)
-    const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared] = outputs
+    for (const line of lines) {
+      outputs.push(await type(line.replace('http://localhost:8787', worker.issuer)))
+    }
+    expect(lines).toHaveLength(12)
+    const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...rest] =
+      outputs
+    const [locale, text, back] = rest
     expect(sent).toContain('smtp: taken: 250')
     expect(preview).toMatch(/^Subject: Set a new password for /)
     expect(JSON.parse(preview2 ?? '')).toMatchObject({ to: { address: 'ann@example.com' } })
@@ -61,6 +69,9 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(marked ?? '')).toMatchObject({ reason: 'bounce' })
     expect(JSON.parse(marks ?? '')).toMatchObject({ items: [{ address: 'ann@example.com' }] })
     expect(cleared).toBe('')
+    expect(JSON.parse(locale ?? '')).toMatchObject({ default_locale: 'de' })
+    expect(JSON.parse(text ?? '')).toMatchObject({ text: 'weiter mit {client}' })
+    expect(back).not.toContain('weiter mit')
     const mails = await smtp.mails(3)
     expect(mails.map(({ rcpt_tos }) => rcpt_tos)).toEqual(Array(3).fill(['ann@example.com']))
     expect(new Map(mails[0]!.headers).get('From')).toBe('Home <home@example.com>')

@@ -110,6 +110,13 @@ describe.each(WAYS)('by %s', (_, send) => {
     expect(mail!.raw).toMatch(/^[\x00-\x7f]*$/)
   })
 
+  test('to an address with letters beyond ASCII', async () => {
+    const server = await start()
+    const outcome = await sendTo(`smtp://localhost:${server.port}`, to('grüße@example.com'))
+    expect(outcome).toMatchObject({ outcome: 'sent' })
+    expect(await server.mails(1)).toMatchObject([{ rcpt_tos: ['grüße@example.com'] }])
+  })
+
   test('with STARTTLS and a login', async () => {
     const server = await start({ tls: 'starttls', auth: 'auth' })
     expect(await sendTo(`smtp://${LOGIN}localhost:${server.port}`)).toMatchObject({
@@ -211,17 +218,58 @@ test('TLS from the first byte, over the sockets of Workers', async () => {
   expect(await server.mails(1)).toMatchObject([{ tls: true, login: 'someone' }])
 })
 
-test('words that somebody put before TLS are not taken for those of the server', async () => {
-  const answers = ['220 hello\r\n', '250-here\r\n250 STARTTLS\r\n', '220 go\r\n250 injected\r\n']
+/** A server that says what it is told to, line for line; answers its port, and the lines it got. */
+async function startScript(answers: readonly string[]) {
+  const lines: string[] = []
   const server = createServer((socket) => {
     socket.write(answers[0] ?? '')
     let i = 1
-    socket.on('data', () => socket.write(answers[i++] ?? ''))
+    socket.on('data', (data) => {
+      lines.push(data.toString().trim())
+      socket.write(answers[i++] ?? '')
+    })
     socket.on('error', () => {})
   })
   await new Promise<void>((done) => server.listen(0, 'localhost', done))
   stops.push(() => server.close())
-  const { port } = server.address() as { port: number }
+  return { port: (server.address() as { port: number }).port, lines }
+}
+
+test('a server with the older LOGIN alone gets user and password apart', async () => {
+  const { port, lines } = await startScript([
+    '220 hello\r\n',
+    '250-here\r\n250 AUTH LOGIN CRAM-MD5\r\n',
+    '334 VXNlcm5hbWU6\r\n',
+    '334 UGFzc3dvcmQ6\r\n',
+    '235 good\r\n',
+    '250 ok\r\n',
+    '250 ok\r\n',
+    '354 go\r\n',
+    '250 taken\r\n',
+  ])
+  const url = `smtp://${LOGIN}localhost:${port}`
+  expect(await sendOverSocket(openSocket, serverAt(url), MAIL, 3000)).toEqual({
+    outcome: 'sent',
+    answer: '250 taken',
+  })
+  const base64 = (text: string) => Buffer.from(text).toString('base64')
+  expect(lines.slice(0, 7)).toEqual([
+    'EHLO example.com',
+    'AUTH LOGIN',
+    base64('someone'),
+    base64(SMTP_PASSWORD),
+    'MAIL FROM:<no-reply@example.com>',
+    'RCPT TO:<ann@example.com>',
+    'DATA',
+  ])
+})
+
+test('words that somebody put before TLS are not taken for those of the server', async () => {
+  const { port } = await startScript([
+    '220 hello\r\n',
+    '250-here\r\n250 STARTTLS\r\n',
+    '220 go\r\n250 injected\r\n',
+  ])
   const url = `smtp://${LOGIN}localhost:${port}`
   expect(await sendOverSocket(openSocket, serverAt(url), MAIL, 3000)).toMatchObject({
     outcome: 'again',

@@ -4,10 +4,10 @@ import { describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { changeUser, createUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
-import { callApi, newClientToken } from '../support/operator.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
 import { addAuthenticator, codeAt } from './authenticator.ts'
 import { alertOf, Browser, type Page } from './browser.ts'
+import { linkIn, type Mail, mailsOf } from './mails.ts'
 import { comparable, eventsOf, isSignedIn, startWithAnn } from './people.ts'
 
 const NEW = 'seven brown horses jump over fences'
@@ -16,24 +16,6 @@ async function ask(browser: Browser, email: string, headers: Record<string, stri
   const page = await browser.get('/recover')
   return browser.submit(page, { email, action: 'send' }, headers)
 }
-
-type Mail = { id: string; kind: unknown; address: unknown; text: string }
-
-/** All mails of the outbox, oldest first, with their text, as an operator reads them. */
-async function mailsOf(worker: TestWorker): Promise<Mail[]> {
-  await worker.settled()
-  const token = await newClientToken(worker, 'manage', `reader-${crypto.randomUUID()}`)
-  const rows = await worker.context().db.read(sql<{ id: string }>`select id from mail order by id`)
-  const mails: Mail[] = []
-  for (const { id } of rows) {
-    const { body } = await callApi(worker, token, 'GET', `/v1/outbox/${id}`)
-    const { text = '' } = (body['content'] ?? {}) as { text?: string }
-    mails.push({ id, kind: body['kind'], address: body['address'], text })
-  }
-  return mails
-}
-
-const linkIn = ({ text }: Mail): URL => new URL(/http\S+token=\S+/.exec(text)?.[0] ?? '')
 
 async function setPassword(worker: TestWorker, link: URL): Promise<Page> {
   const browser = new Browser(worker)

@@ -73,19 +73,19 @@ test('a text that is not there, or that lacks a value, does not compile', () => 
     // @ts-expect-error `client` is text
     english('sign_in.lead', { client: 1 }),
     // @ts-expect-error the text takes a number
-    english('form.password_hint', { min: 'many' }),
+    english('password.hint', { min: 'many' }),
     // @ts-expect-error the text takes nothing
     english('sign_in.title', { client: 'x' }),
     english('sign_in.lead', { client: 'x' }),
-    english('form.password_hint', { min: 1 }),
+    english('password.hint', { min: 1 }),
   ]
   expect(compiled).toBeTypeOf('function')
 })
 
 test('a text is filled with its values as they are', () => {
   expect(english('sign_in.lead', { client: '{evil} <b>#</b>' })).toBe('to go on to {evil} <b>#</b>')
-  expect(english('form.password_hint', { min: 1 })).toMatch(/^At least 1 character\. /)
-  expect(english('form.password_hint', { min: 1500 })).toMatch(/^At least 1,500 characters\. /)
+  expect(english('password.hint', { min: 1 })).toMatch(/^At least 1 character\. /)
+  expect(english('password.hint', { min: 1500 })).toMatch(/^At least 1,500 characters\. /)
 })
 
 test('a name in writing of the other direction stands isolated in plain text', () => {

@@ -84,7 +84,7 @@ test('what can be asked about a person is said', async () => {
     id_token_signing_alg_values_supported: algorithms,
     userinfo_signing_alg_values_supported: algorithms,
     display_values_supported: ['page'],
-    ui_locales_supported: ['en'],
+    ui_locales_supported: ['en', 'de', 'es', 'fr', 'pl', 'ar'],
   })
 })
 
@@ -126,7 +126,7 @@ test('how requests may come and answers may go is said as it is', async () => {
     // `none` is for clients that registered it (RFC 9101 §10.5), so it is not said to everybody.
     request_object_signing_alg_values_supported: ['ES256', 'Ed25519', 'EdDSA', 'RS256', 'PS256'],
     require_pushed_authorization_requests: false,
-    ui_locales_supported: ['en'],
+    ui_locales_supported: ['en', 'de', 'es', 'fr', 'pl', 'ar'],
   })
   const cx = worker.context()
   await changeSettings(cx, { require_pushed_authorization_requests: true })

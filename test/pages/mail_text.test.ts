@@ -1,7 +1,8 @@
 // The words of mails: each kind in text and HTML, and values of strangers in them.
 import { describe, expect, test } from 'vitest'
 import { MAIL_KIND_NAMES, type MailContent, sampleContent } from '../../worker/mail/mail_kinds.ts'
-import { english, type Messages } from '../../worker/messages/messages.ts'
+import { LOCALES } from '../../worker/messages/locales.ts'
+import { english, type Messages, messagesIn } from '../../worker/messages/messages.ts'
 import { renderMail } from '../../worker/pages/mail/mail_text.ts'
 
 const SERVICE = { service: 'Example Home', name: null }
@@ -40,6 +41,20 @@ describe.each(MAIL_KIND_NAMES)('%s', (kind) => {
     expect(mail.text).toContain(secret)
     expect(mail.html).toContain(secret)
   })
+})
+
+test.each(LOCALES)('in %s each kind has its words in that language and direction', (locale) => {
+  const m = messagesIn(locale)
+  for (const kind of MAIL_KIND_NAMES) {
+    const mail = renderMail(sampleContent(kind), SERVICE, m)
+    expect(mail.html).toContain(`<html lang="${locale}" dir="${m.direction}">`)
+    for (const text of [mail.subject, mail.text, mail.html]) {
+      expect(text, kind).not.toMatch(/\{\w*\}|undefined|\[object/)
+    }
+    if (locale === 'en') continue
+    const before = renderMail(sampleContent(kind), SERVICE, english)
+    expect([kind, mail.subject === before.subject]).toEqual([kind, false])
+  }
 })
 
 const invitation = (values: object): MailContent =>

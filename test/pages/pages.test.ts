@@ -1,8 +1,21 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { english } from '../../worker/messages/messages.ts'
-import { accountPage, describeUserAgent } from '../../worker/pages/account_page.ts'
-import { applicationsPage } from '../../worker/pages/applications_page.ts'
+import { accountPage, describeUserAgent } from '../../worker/pages/account/account_page.ts'
+import {
+  addressDonePage,
+  addressPage,
+  confirmAddressPage,
+  newPasswordPage,
+  undoAddressPage,
+} from '../../worker/pages/account/address_page.ts'
+import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import {
+  newAppPage,
+  newPasskeyPage,
+  recoveryCodesPage,
+  securityPage,
+} from '../../worker/pages/account/security_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
@@ -13,13 +26,8 @@ import { PASSKEY_SCRIPT } from '../../worker/pages/passkey_form.ts'
 import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recovery_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
-import {
-  newAppPage,
-  newPasskeyPage,
-  recoveryCodesPage,
-  securityPage,
-} from '../../worker/pages/security_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
 
@@ -47,6 +55,7 @@ const pagesWith = (text: string) => ({
       error: text,
       forgotten: '/recover',
       passkey: { challenge: text },
+      sign_up: '/sign-up',
     },
     english,
   ),
@@ -127,6 +136,29 @@ const pagesWith = (text: string) => ({
   ),
   recovery_request: recoveryRequestPage(
     { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    english,
+  ),
+  address: addressPage({ email: text, typed: text, csrf: text, error: text }, english),
+  address_done: addressDonePage({ done: 'undone', email: text }, english),
+  address_confirm: confirmAddressPage(
+    { account: text, email: text, token: text, csrf: text, error: text },
+    english,
+  ),
+  address_undo: undoAddressPage(
+    { email: text, token: text, csrf: text, password_min: 15, error: text },
+    english,
+  ),
+  new_password: newPasswordPage(
+    { email: text, csrf: text, password_min: 15, error: text },
+    english,
+  ),
+  sign_up: signUpPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    english,
+  ),
+  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, english),
+  new_account: newAccountPage(
+    { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
     english,
   ),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, english),
@@ -239,7 +271,9 @@ describe.each(names)('the %s page', (name) => {
         /autocomplete="(?:username(?: webauthn)?|current-password|new-password|one-time-code|off)"/,
       )
     }
-    for (const [, id] of html.matchAll(/aria-describedby="([^"]*)"/g)) expect(ids).toContain(id)
+    for (const [, list = ''] of html.matchAll(/aria-describedby="([^"]*)"/g)) {
+      for (const id of list.split(' ')) expect(ids).toContain(id)
+    }
   })
 
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
@@ -249,7 +283,7 @@ describe.each(names)('the %s page', (name) => {
       // The script sends the form of a passkey.
       if (/^<form method="post" action="\/[a-z/]+" class="passkey" [^>]* hidden>/.test(form))
         continue
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/]+">/)
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
   })
@@ -298,6 +332,7 @@ test('a refusal is announced, and marks the fields', async () => {
         csrf: 'c',
         forgotten: '/recover',
         passkey: null,
+        sign_up: '/sign-up',
         error: 'No.',
       },
       english,
@@ -307,7 +342,14 @@ test('a refusal is announced, and marks the fields', async () => {
   expect(html.match(/aria-invalid="true"/g)).toHaveLength(2)
   const calm = String(
     await loginPage(
-      { username: '', carried: {}, csrf: 'c', forgotten: '/recover', passkey: null },
+      {
+        username: '',
+        carried: {},
+        csrf: 'c',
+        forgotten: '/recover',
+        passkey: null,
+        sign_up: '/sign-up',
+      },
       english,
     ),
   )

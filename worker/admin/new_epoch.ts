@@ -10,6 +10,7 @@ import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
+import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
 import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
@@ -30,6 +31,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
   await cx.db.write([
     ...deleteAllSessions(),
     deleteAllSignIns(),
+    deleteAllSignUps(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

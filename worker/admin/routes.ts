@@ -1,13 +1,22 @@
 // Admin: all that spans rooms.
-// Routes: /v1/settings, /v1/events, and the minted tokens of /v1/devices/{id}/tokens.
-// Tables: none; it reads `event`, and changes settings through the ground.
+// Routes: /v1/settings, /v1/messages, /v1/events, and the minted tokens of /v1/devices/{id}/tokens.
+// Tables: none; it reads `event`, and changes settings and texts through the ground.
 // Files: blueprint.ts plans and applies a blueprint (the command line calls it), settings_change.ts
-// changes settings, minted_tokens.ts mints.
+// changes settings, message_texts.ts texts, minted_tokens.ts mints.
 // Leaves to each room what an entry of the blueprint may contain and what it changes.
 import { operation } from '../api/operation.ts'
 import { type Api, createApi, json, listOf, listQuery, nothing, z } from '../api.ts'
+import { MESSAGE_KEYS } from '../messages/catalogues.ts'
+import { LOCALES } from '../messages/locales.ts'
 import { loadSettings, settingsSchema } from '../settings.ts'
 import { eventQuery, eventSchema, listEvents } from './event_list.ts'
+import {
+  changeMessage,
+  getMessage,
+  listMessages,
+  messageInput,
+  messageSchema,
+} from './message_texts.ts'
 import {
   listMintedTokens,
   mintDeviceToken,
@@ -18,6 +27,9 @@ import {
 import { changeSettings, type SettingsPatch, settingsPatch } from './settings_change.ts'
 
 const settingsAnswer = settingsSchema.openapi('Settings')
+
+const localeSchema = z.enum(LOCALES)
+const messageParams = z.object({ locale: localeSchema, key: z.enum(MESSAGE_KEYS) })
 
 const deviceParams = z.object({ id: z.string() })
 const tokenParams = z.object({ id: z.string(), token_id: z.string() })
@@ -40,6 +52,49 @@ export function adminRoutes(): Api {
     body: settingsPatch,
     answers: { 200: json(settingsAnswer, 'the settings as they are now') },
     run: async (c, { body }) => c.json(await changeSettings(c.var.cx, body as SettingsPatch), 200),
+  })
+  operation(api, {
+    id: 'listMessages',
+    at: 'GET /v1/messages',
+    summary: 'The texts of pages in one language, by key, each beside that of the program',
+    scope: 'settings:read',
+    query: listQuery.extend({ locale: localeSchema.default('en') }),
+    answers: { 200: json(listOf(messageSchema), 'a page of texts') },
+    run: async (c, { query }) => c.json(await listMessages(c.var.cx, query), 200),
+  })
+  operation(api, {
+    id: 'getMessage',
+    at: 'GET /v1/messages/{locale}/{key}',
+    summary: 'A text of pages in one language',
+    scope: 'settings:read',
+    params: messageParams,
+    answers: { 200: json(messageSchema, 'the text') },
+    run: async (c, { params }) => c.json(await getMessage(c.var.cx, params), 200),
+  })
+  operation(api, {
+    id: 'putMessage',
+    at: 'PUT /v1/messages/{locale}/{key}',
+    summary: 'Write a text in the place of that of the program, in ICU MessageFormat',
+    scope: 'settings:write',
+    params: messageParams,
+    body: messageInput,
+    answers: { 200: json(messageSchema, 'the text as it is now') },
+    problems: ['conflict'],
+    run: async (c, { params, body }) =>
+      c.json(await changeMessage(c.var.cx, params, body.text), 200),
+  })
+  operation(api, {
+    id: 'deleteMessage',
+    at: 'DELETE /v1/messages/{locale}/{key}',
+    summary: 'Put a text back to that of the program',
+    scope: 'settings:write',
+    params: messageParams,
+    answers: nothing('it is the text of the program'),
+    problems: ['conflict'],
+    async run(c, { params }) {
+      await changeMessage(c.var.cx, params, null)
+      return c.body(null, 204)
+    },
   })
   operation(api, {
     id: 'listEvents',

@@ -33,7 +33,7 @@ type Operation<
   /** The operation id: a name in every SDK, so it stays. */
   id: string
   /** Method and path, such as `GET /v1/groups/{id}`. */
-  at: `${'GET' | 'POST' | 'PATCH' | 'DELETE'} /${string}`
+  at: `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
   scope: ApiScope
@@ -59,7 +59,7 @@ export function operation<
   const [method = '', path = ''] = entry.at.split(' ')
   const { id, summary, scope, params, query, body } = entry
   api.openAPIRegistry.registerPath({
-    method: method.toLowerCase() as 'get' | 'post' | 'patch' | 'delete',
+    method: method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete',
     path,
     operationId: id,
     tags: [scope.slice(0, scope.indexOf(':'))],

@@ -19,6 +19,18 @@ export const setting = sqliteTable('setting', {
   updated_at: integer().notNull(),
 })
 
+/** Texts of pages and mails that operators wrote in the place of those of the program. */
+export const message = sqliteTable(
+  'message',
+  {
+    locale: text().notNull(),
+    key: text().notNull(),
+    text: text().notNull(),
+    updated_at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.locale, t.key] })],
+)
+
 /** Counters of failed attempts, one row per limited thing, forgotten when the window ends. */
 export const attempt = sqliteTable('attempt', {
   key: text().primaryKey(), // HMAC: neither addresses nor account names are kept
@@ -206,15 +218,32 @@ export const account_link = sqliteTable(
     user_id: text()
       .notNull()
       .references(() => user.id),
-    purpose: text({ enum: ['password_reset', 'password_recovery'] }).notNull(),
+    purpose: text({
+      enum: ['password_reset', 'password_recovery', 'new_address', 'undo_address'],
+    }).notNull(),
     created_at: integer().notNull(),
     expires_at: integer().notNull(),
     used_by: text(), // rid
     used_at: integer(),
     made_by: text(), // JSON object: the actor that made it; null: the person
     address_key: text(), // of a link that was mailed: the address it went to
+    address: text(), // that the account gets by the link
   },
   (t) => [index('account_link_user').on(t.user_id)],
+)
+
+/** Somebody who wants an account: it is made behind a mailed link. */
+export const sign_up = sqliteTable(
+  'sign_up',
+  {
+    hash: text().primaryKey(),
+    email: text().notNull(),
+    journey: text().notNull(), // JSON object: the fields that lead back
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    used_by: text(), // rid
+  },
+  (t) => [index('sign_up_expiry').on(t.expires_at)],
 )
 
 /** Sign-ins that are not complete yet. The cookie holds the id's clear text. None is a session. */

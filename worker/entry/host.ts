@@ -47,6 +47,7 @@ import { CannotStart } from './cannot_start.ts'
 import { readClientCert } from './client_certificate.ts'
 import { DatabaseUnusable, openEmbeddedDatabase } from './embedded/database.ts'
 import type { ScriptRunner } from './embedded/libsql.ts'
+import { readLayoutFile } from './mail_transports/layout_file.ts'
 import { mailTransport, type ShowMail } from './mail_transports/mail_transports.ts'
 import { sendByNodemailer } from './mail_transports/node_smtp.ts'
 import { listUndecided, MigrationRefused, migrate, readMigrations } from './migrate.ts'
@@ -236,7 +237,10 @@ function readConfig(env: Environment, secret: SecretKeySource, missing: string |
   // All else is judged with some key.
   const SECRET_KEY = secret.text ?? 'A'.repeat(43)
   const { config: read, faults } = readEnvironment({ ...env, SECRET_KEY })
-  const config = read && secret.text === null ? { ...read, secret_keys: [] } : read
+  const { text: email_layout, faults: faultsOfLayout } = readLayoutFile(env)
+  extra.push(...faultsOfLayout)
+  const secret_keys = secret.text === null ? [] : (read?.secret_keys ?? [])
+  const config = read && { ...read, secret_keys, email_layout }
   // Also where other variables have faults, so that one start names them all.
   for (const entry of readVariable('TRUSTED_PROXY', env)) {
     const [address = '', bits] = entry.split('/')

@@ -21,6 +21,10 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   wrong_method: 'The endpoint exists, but not with this HTTP method.',
 
   // Pages
+  address_limited: 'A person asked for too many mails to new addresses; it may wait for minutes.',
+  address_link_dead:
+    'A mailed link about an address was used, is too old, or the account was changed meanwhile.',
+  address_taken: 'The address that a link gives to an account is that of another account by now.',
   csrf_fetch_site: 'The browser says that the form was sent from another site.',
   csrf_no_cookie:
     'A form came without the cookie that it is bound to: cookies are off, or it is old.',
@@ -65,6 +69,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  present_password_wrong:
+    'A person who is signed in typed another present password than the stored one.',
   recovery_limited:
     'Too many links to a new password were asked for from this address; it may wait for minutes.',
   second_factor_limited:
@@ -79,6 +85,11 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'Too many failed sign-ins for this account or from this address; it may wait for minutes.',
   sign_in_refused:
     'No active account has this e-mail address and password; the event login.failed says which.',
+  sign_up_limited:
+    'Too many accounts were asked for from this network address; it may wait for minutes.',
+  sign_up_link_dead:
+    'A link to a new account was used, is older than a day, or sign-up is off by now.',
+  sign_up_off: 'The setting sign_up is off.',
   unknown_action: 'A form was sent without one of its buttons.',
   user_code_limited: 'Too many wrong codes of devices from this person or address.',
   user_code_refused:

@@ -73,6 +73,12 @@ function readDeployment(
       isMissing('DATABASE_URL') ? 'is missing' : 'is a file, and Workers have none',
     )
   }
+  const email = readVariable('EMAIL_URL', env)
+  if (email.via === 'smtp' && email.port === 25) {
+    replace('EMAIL_URL', 'names port 25, which Workers do not reach')
+  }
+  if (!isMissing('EMAIL_LAYOUT'))
+    replace('EMAIL_LAYOUT', 'is a file, and Workers have none', '(nothing)')
   if (!isMissing('CLIENT_CERTIFICATE_HEADER')) {
     const problem = 'is for programs behind a proxy of their own'
     replace('CLIENT_CERTIFICATE_HEADER', problem, '(nothing), with MTLS=cloudflare')

@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { FACTOR_EVENTS } from './factor_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
@@ -162,6 +163,15 @@ export const EVENTS = {
       names: { is: 'strings', names: 'setting', meaning: 'names of the changed settings' },
     },
   },
+  'message.updated': {
+    subject: null,
+    changes: true,
+    meaning: 'A text of the pages was changed, or put back to that of the program.',
+    data: {
+      locale: { is: 'string', meaning: 'its language' },
+      key: { is: 'string', meaning: 'its key' },
+    },
+  },
   // --- devices
   'device.created': {
     subject: 'the device',
@@ -292,48 +302,7 @@ export const EVENTS = {
       amr: { is: 'strings', meaning: 'how the person was authenticated (RFC 8176)' },
     },
   },
-  'factor.added': {
-    subject: 'the user',
-    meaning: 'A person added a second factor or a passkey.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-      kind: { is: 'string', meaning: '`totp`: an authenticator app; `passkey`: a passkey' },
-    },
-  },
-  'factor.renamed': {
-    subject: 'the user',
-    meaning: 'A person gave a passkey another name.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-    },
-  },
-  'factor.rolled_back': {
-    outcome: 'failure',
-    subject: 'the user',
-    meaning:
-      'A passkey was refused that counts its uses and showed no later count than before: it may have been copied.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-    },
-  },
-  'factor.removed': {
-    subject: 'the user',
-    meaning: 'A second factor or a passkey was removed, by the person or by an operator.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-      kind: { is: 'string', optional: true, meaning: '`totp` or `passkey`' },
-    },
-  },
-  'recovery_codes.made': {
-    subject: 'the user',
-    meaning: 'New recovery codes took the place of all others of a person.',
-    data: {},
-  },
-  'recovery_code.used': {
-    subject: 'the user',
-    meaning: 'A recovery code stood in for a second factor.',
-    data: {},
-  },
+  ...FACTOR_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',
@@ -365,6 +334,22 @@ export const EVENTS = {
         meaning: 'the mail that brings it to the person',
       },
     },
+  },
+  'user.address_asked': {
+    subject: 'the user',
+    meaning: 'A person asked for another address, to which a link was mailed.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
+  'user.address_restored': {
+    subject: 'the user',
+    changes: true,
+    meaning: 'The address of before was put back behind a link, with a new password.',
+    data: {},
+  },
+  'user.password_changed': {
+    subject: 'the user',
+    meaning: 'A person set another password; the other browsers were signed out.',
+    data: {},
   },
   'user.recovery_requested': {
     subject: 'the user',

@@ -9,7 +9,7 @@ import { OAuthError } from '../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
 import type { PlainKey } from '../messages/catalogues.ts'
 import { english } from '../messages/messages.ts'
-import { accountPage } from '../pages/account_page.ts'
+import { accountPage } from '../pages/account/account_page.ts'
 import { errorPage } from '../pages/error_page.ts'
 import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
@@ -22,12 +22,13 @@ import type { Introduction } from '../pages/shell.ts'
 import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
+import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
-import { PASSWORD_MIN, passwordFault } from './passwords.ts'
+import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
 import {
   type EndAccess,
   PASSWORD_RESET_PATH,
@@ -51,6 +52,8 @@ import {
   VERIFY_PATH,
 } from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
+import { signUpRoutes } from './sign_up/sign_up_routes.ts'
 
 const HOME = '/account'
 
@@ -81,10 +84,17 @@ export function loginRoutes({
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', signUpRoutes())
+  routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
+
+  /** The texts of the form, which a GET of the same journey shows again. */
+  const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
+    pageMessages(c, { ui_locales, path: `/login?${new URLSearchParams(carried)}` })
 
   /** The form, with the introduction of the sender. */
   const showLogin = async (c: Http, journey: Journey, { status, ...shown }: Shown) => {
     const { return_to, form_targets, carried } = journey
+    const m = await messagesOf(c, journey)
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
     const browser = browserOf(c)
     const passkey = askToSignIn(c.var.cx, browser)
@@ -94,9 +104,11 @@ export function loginRoutes({
       { carried },
       shown.username === '' ? {} : { login_hint: shown.username },
     )
+    const isOpen = await isSignUpOpen(c.var.cx)
+    const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
     const csrf = csrfToken(c, browser)
-    const values = { ...shown, carried, csrf, client, forgotten, passkey }
-    return c.html(loginPage(values, await pageMessages(c, journey)), status)
+    const values = { ...shown, carried, csrf, client, forgotten, sign_up, passkey }
+    return c.html(loginPage(values, m), status)
   }
 
   /**
@@ -133,7 +145,7 @@ export function loginRoutes({
     assertCsrf(c, form)
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
-    const m = await pageMessages(c, journey)
+    const m = await messagesOf(c, journey)
     const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
       deleteSignInCookie(c)
       writeSessionCookie(c, cookie)
@@ -189,7 +201,7 @@ export function loginRoutes({
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
-    const m = await pageMessages(c)
+    const m = await pageMessages(c, { account: session.user_locale })
     return c.html(
       accountPage(
         {
@@ -238,7 +250,8 @@ export function loginRoutes({
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, await pageMessages(c)))
+    const m = await pageMessages(c, { account: session.user_locale })
+    return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, m))
   })
 
   /** Database round trips: 2, and those of `ended`. */
@@ -273,14 +286,14 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const m = await pageMessages(c)
+    const m = await pageMessages(c, { path: `/setup?${new URLSearchParams({ token })}` })
     const again = (error: string, status: 400 | 409) => {
       const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(setupPage(values, m), status)
     }
     if (emailFault(username) !== null) return again(m('form.email_invalid'), 400)
-    const fault = passwordFault(password, username)
-    if (fault !== null) return again(m('form.password_fault', { fault }), 400)
+    const fault = findPasswordFault(password, username)
+    if (fault !== null) return again(passwordFaultInWords(m, fault), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,
       email: username,
@@ -314,8 +327,9 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const m = await pageMessages(c)
-      const error = m('form.password_fault', { fault: result.fault })
+      const path = `${PASSWORD_RESET_PATH}?${new URLSearchParams({ token })}`
+      const m = await pageMessages(c, { path })
+      const error = passwordFaultInWords(m, result.fault)
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(recoveryPage(values, m), 400)

@@ -13,7 +13,7 @@ import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
 import { sendMails } from './mail/mails.ts'
-import { hashPassword, passwordFault } from './passwords.ts'
+import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
 import {
   type AccountLinkRow,
   accountLinkExists,
@@ -99,6 +99,7 @@ export async function createPasswordLink(
         used_at: null,
         made_by: storedActor(cx.actor),
         address_key: null,
+        address: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
@@ -173,8 +174,7 @@ const addressProven = (user_id: string, wasProven: boolean, when: Condition): St
 export type PasswordReset =
   | { outcome: 'done' }
   | { outcome: 'dead'; state: DeadState }
-  /** The rule that the password breaks, in words for people. */
-  | { outcome: 'refused'; fault: string; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string }
 
 /**
  * Sets the password of the link's person and uses the link up. All that was given before ends: the
@@ -193,7 +193,7 @@ export async function resetPassword(
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
   const { link } = found
   const { user_id, email } = link
-  const fault = passwordFault(password, email)
+  const fault = findPasswordFault(password, email)
   if (fault !== null) return { outcome: 'refused', fault, email }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })

@@ -110,6 +110,7 @@ export async function requestRecovery(
         used_at: null,
         made_by: null,
         address_key: user.email_key,
+        address: null,
       },
       when,
     ),

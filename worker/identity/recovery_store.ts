@@ -29,6 +29,15 @@ export const findPasswordLink = (
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
 
+/** A link about an address, alive or not, with its person. */
+export const findAddressLink = (
+  hash: string,
+  purpose: 'new_address' | 'undo_address',
+): Statement<AccountLinkRow & { email: string; email_key: string }> =>
+  sql`select account_link.*, user.email, user.email_key
+    from account_link join user on user.id = account_link.user_id
+    where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
+
 /**
  * Consumes the link for this request, if `when` holds and a mailed one went to the present address;
  * the same request may repeat it.
@@ -58,9 +67,21 @@ export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: str
   sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
     and used_by is null and hash <> ${hash}`
 
-/** Deletes every link of the person that is not used yet, where the condition holds. */
+/**
+ * Deletes the links of the person that are not used yet, where the condition holds. Those that put
+ * an address back stay: whoever took the account over must not get rid of them.
+ */
 export const dropOpenLinks = (user_id: string, when: Condition): Statement =>
-  sql`delete from account_link where user_id = ${user_id} and used_by is null and (${when})`
+  sql`delete from account_link where user_id = ${user_id} and used_by is null
+    and purpose <> 'undo_address' and (${when})`
+
+/** Deletes links of the same kind that are not older than this one. */
+export const dropLaterUndoLinks = (
+  { user_id, hash, created_at }: AccountLinkRow,
+  when: Condition,
+): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and purpose = 'undo_address'
+    and hash <> ${hash} and created_at >= ${created_at} and (${when})`
 
 export const deleteAccountLinksOf = (user_id: string): Statement =>
   sql`delete from account_link where user_id = ${user_id}`

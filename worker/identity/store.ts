@@ -126,10 +126,30 @@ export const updatePassword = (id: string, from: string, to: string): Statement<
 export const replacePassword = (id: string, password: string, when: Condition): Statement =>
   sql`update user set password = ${password}, epoch = epoch + 1 where id = ${id} and (${when})`
 
+/** Gives the user another address, which is proven, where the condition holds. */
+export const replaceAddress = (
+  id: string,
+  { email, email_key }: Pick<UserRow, 'email' | 'email_key'>,
+  now: number,
+  when: Condition,
+): Statement =>
+  sql`update user set email = ${email}, email_key = ${email_key}, email_verified = 1,
+      version = version + 1, updated_at = ${now}
+    where id = ${id} and (${when})`
+
 /** The address of the user is proven, where the condition holds. */
 export const verifyAddress = (id: string, when: Condition): Statement =>
   sql`update user set email_verified = 1, version = version + 1
     where id = ${id} and email_verified = 0 and (${when})`
+
+/** Sets another password in place of the one that was compared, while the session goes on. */
+export const setPassword = (
+  id: string,
+  { from, to }: { from: string; to: string },
+  session: string,
+): Statement =>
+  sql`update user set password = ${to} where id = ${id} and password = ${from}
+    and status = 'active' and ${sessionExists(session)}`
 
 export const deleteUser = (id: string): Statement => sql`delete from user where id = ${id}`
 
@@ -203,6 +223,10 @@ export const deleteSession = (id_hash: string, when: Condition): Statement =>
 
 export const deleteSessionsOf = (user_id: string, when: Condition = TRUE): Statement =>
   sql`delete from session where user_id = ${user_id} and (${when})`
+
+/** Deletes all sessions of a user but one, where the condition holds. */
+export const deleteOtherSessions = (user_id: string, id_hash: string, when: Condition): Statement =>
+  sql`delete from session where user_id = ${user_id} and id_hash <> ${id_hash} and (${when})`
 
 /** Deletes sessions that ended by themselves. */
 export const deleteEndedSessions = (cx: Context): Statement =>

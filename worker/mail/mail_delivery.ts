@@ -6,6 +6,7 @@ import type { Context } from '../context.ts'
 import { UnsealError, unseal } from '../crypto.ts'
 import type { Condition } from '../db/sql.ts'
 import type { Delivery, DeliveryKind, DeliveryOutcome } from '../deliveries.ts'
+import { bringTexts } from '../messages/texts.ts'
 import { contentOf, hasSecrets, type MailContent } from './mail_kinds.ts'
 import {
   findMailsToSend,
@@ -42,7 +43,8 @@ const BACKOFF = [60, 120, 600, 1800, 7200, 21_600, 43_200, 60]
 export const mailDelivery = (languages: MailLanguages): DeliveryKind => ({
   name: MAIL_DELIVERY,
   backoff: BACKOFF,
-  async prepare(cx, deliveries) {
+  async prepare(outer, deliveries) {
+    const cx = bringTexts(outer)
     const rows = await cx.db.read(findMailsToSend(deliveries.map(({ about }) => about)))
     const byId = new Map(rows.map((row) => [row.id, row]))
     const wordsOf = await languages(

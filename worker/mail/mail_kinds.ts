@@ -59,6 +59,17 @@ export const MAIL_KINDS = {
       ...CLIENT,
     },
   },
+  sign_up: {
+    meaning: 'A link behind which somebody makes an account.',
+    values: {
+      link: link('https://id.example.com/sign-up/confirm?token=sample'),
+      valid_for: valid_for(86_400),
+    },
+  },
+  account_exists: {
+    meaning: 'To somebody who asked for an account and has one.',
+    values: { link: link('https://id.example.com/login') },
+  },
   address_changed: {
     meaning: 'To the old address: the account has another one now, with a link that undoes it.',
     values: {

@@ -1,53 +1,74 @@
 // The texts of all languages, and what a text of a key is made with. The English ones are the
-// contract: a key is theirs, and so are the values that a text takes. A file per language and area;
-// each text is one line of ICU MessageFormat, plain and never HTML.
+// contract: a key is theirs, and so are the values that a text takes. There is a file for
+// each language and area; a text is one line of ICU MessageFormat, plain and never HTML.
+import { arAccount } from './ar/account.ts'
+import { arAddress } from './ar/address.ts'
+import { arConsent } from './ar/consent.ts'
+import { arMail } from './ar/mail.ts'
+import { arSecurity } from './ar/security.ts'
+import { arSignIn } from './ar/sign_in.ts'
+import { deAccount } from './de/account.ts'
+import { deAddress } from './de/address.ts'
+import { deConsent } from './de/consent.ts'
+import { deMail } from './de/mail.ts'
+import { deSecurity } from './de/security.ts'
+import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
+import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
 import { enMail } from './en/mail.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
+import { esAccount } from './es/account.ts'
+import { esAddress } from './es/address.ts'
+import { esConsent } from './es/consent.ts'
+import { esMail } from './es/mail.ts'
+import { esSecurity } from './es/security.ts'
+import { esSignIn } from './es/sign_in.ts'
+import { frAccount } from './fr/account.ts'
+import { frAddress } from './fr/address.ts'
+import { frConsent } from './fr/consent.ts'
+import { frMail } from './fr/mail.ts'
+import { frSecurity } from './fr/security.ts'
+import { frSignIn } from './fr/sign_in.ts'
+import { plAccount } from './pl/account.ts'
+import { plAddress } from './pl/address.ts'
+import { plConsent } from './pl/consent.ts'
+import { plMail } from './pl/mail.ts'
+import { plSecurity } from './pl/security.ts'
+import { plSignIn } from './pl/sign_in.ts'
+import type { ArgumentsOf, TextsOf } from './text_types.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enAccount, ...enConsent, ...enMail }
+const en = { ...enSignIn, ...enSecurity, ...enAddress, ...enAccount, ...enConsent, ...enMail }
 
 type English = typeof en
 
 /** Name of a text: its area, a point, and the text's own name. */
 export type MessageKey = keyof English
 
-/** The texts of an area in another language: the same keys, each with a text. */
-export type TextsOf<area> = { readonly [key in keyof area]: string }
-
 /** A language that pages can be in (BCP 47). */
 export type Locale = keyof typeof CATALOGUES
 
-export const CATALOGUES = { en } as const satisfies Record<string, TextsOf<English>>
+/** English is first: it is what an installation speaks that chose nothing. */
+export const CATALOGUES = {
+  en,
+  de: { ...deSignIn, ...deSecurity, ...deAddress, ...deAccount, ...deConsent, ...deMail },
+  es: { ...esSignIn, ...esSecurity, ...esAddress, ...esAccount, ...esConsent, ...esMail },
+  fr: { ...frSignIn, ...frSecurity, ...frAddress, ...frAccount, ...frConsent, ...frMail },
+  pl: { ...plSignIn, ...plSecurity, ...plAddress, ...plAccount, ...plConsent, ...plMail },
+  ar: { ...arSignIn, ...arSecurity, ...arAddress, ...arAccount, ...arConsent, ...arMail },
+} as const satisfies Record<string, TextsOf<English>>
 
 export const MESSAGE_KEYS = Object.keys(en) as readonly MessageKey[]
 
 export const isMessageKey = (text: string): text is MessageKey => Object.hasOwn(en, text)
-
-/** The value that an argument takes, from what stands behind its opening brace. */
-type Argument<text> = text extends `${infer name}, ${infer kind}`
-  ? name extends `${string} ${string}`
-    ? never
-    : [
-        name,
-        kind extends `plural,${string}` | `selectordinal,${string}` | 'number' ? number : string,
-      ]
-  : text extends '' | `${string} ${string}`
-    ? never
-    : [text, string]
-
-type ArgumentsOf<text> = text extends `${string}{${infer rest}`
-  ? (rest extends `${infer argument}}${string}` ? Argument<argument> : never) | ArgumentsOf<rest>
-  : never
 
 /** The values that the text of a key takes: `number` where it counts or shows one. */
 export type ValuesOf<key extends MessageKey> = {
   [argument in ArgumentsOf<English[key]> as argument[0]]: argument[1]
 }
 
-/** MessageKey of a text that takes no value. */
+/** Key of a text that takes no value. */
 export type PlainKey = {
   [key in MessageKey]: keyof ValuesOf<key> extends never ? key : never
 }[MessageKey]

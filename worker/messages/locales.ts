@@ -4,7 +4,17 @@ import { CATALOGUES, type Locale } from './catalogues.ts'
 
 export const LOCALES = Object.keys(CATALOGUES) as readonly Locale[]
 
-const isLocale = (text: string): text is Locale => Object.hasOwn(CATALOGUES, text)
+export const isLocale = (text: string): text is Locale => Object.hasOwn(CATALOGUES, text)
+
+/** Each language by its own name. */
+export const NAMES: Readonly<Record<Locale, string>> = {
+  en: 'English',
+  de: 'Deutsch',
+  es: 'Español',
+  fr: 'Français',
+  pl: 'Polski',
+  ar: 'العربية',
+}
 
 /** Languages written from right to left. */
 const RIGHT_TO_LEFT: readonly string[] = ['ar']

@@ -39,25 +39,29 @@ export function readMessage(locale: string, text: string): Message {
   }
 }
 
+/** Most choices (`plural`, `select`) within each other. */
+const DEPTH_MAX = 3
+
 /**
  * The values that a text takes, by name: `text` or `number`. Throws SyntaxError for a text that is
  * none, or that has a date or a style of number, which no text here may have.
  */
 export function argumentsOf(locale: string, text: string): ReadonlyMap<string, 'text' | 'number'> {
   const found = new Map<string, 'text' | 'number'>()
-  const visit = (elements: ReturnType<IntlMessageFormat['getAst']>): void => {
+  const visit = (elements: ReturnType<IntlMessageFormat['getAst']>, depth: number): void => {
+    if (depth > DEPTH_MAX) throw new SyntaxError('a text nests choices without need')
     for (const element of elements) {
       if (element.type === LITERAL || element.type === POUND) continue
       if (element.type === ARGUMENT) {
         if (!found.has(element.value)) found.set(element.value, 'text')
       } else if (element.type === SELECT || element.type === PLURAL) {
         found.set(element.value, element.type === PLURAL ? 'number' : 'text')
-        for (const { value } of Object.values(element.options)) visit(value)
+        for (const { value } of Object.values(element.options)) visit(value, depth + 1)
       } else if (element.type === NUMBER && element.style == null) {
         found.set(element.value, 'number')
       } else throw new SyntaxError('a text may have no dates and no styles of numbers')
     }
   }
-  visit(read(locale, text).getAst())
+  visit(read(locale, text).getAst(), 0)
   return found
 }

@@ -6,7 +6,7 @@
 // Leaves texts of the API and of the protocol, which are English, to where they are used.
 import { CATALOGUES, type Locale, type MessageKey, type ValuesOf } from './catalogues.ts'
 import { type Direction, directionOf, LOCALES } from './locales.ts'
-import { type Message, type Part, readMessage } from './message_format.ts'
+import { argumentsOf, type Message, type Part, readMessage } from './message_format.ts'
 
 /** The values of a text, of which those that are no numbers may be parts of a page. */
 export type Filling<values, element> = {
@@ -21,6 +21,9 @@ export type Messages = {
   ): string
   readonly locale: Locale
   readonly direction: Direction
+  /** Path of the page on which the reader changes the language, if there is a way back from it. */
+  readonly switch_path: string | null
+  withSwitch(path: string): Messages
   /** A time (epoch seconds) to the minute, in UTC: the time zone of the reader is not known. */
   moment(at: number): string
   /** The day of a time (epoch seconds), in UTC. */
@@ -42,14 +45,20 @@ const RIGHT_TO_LEFT =
 const isolated = (text: string, direction: Direction): string =>
   direction === 'rtl' || RIGHT_TO_LEFT.test(text) ? `\u2068${text}\u2069` : text
 
-function messagesOf(locale: Locale): Messages {
+/**
+ * The texts in a language, of which some stand in the place of the program's. One of those that no
+ * longer takes the values of its key, as after an upgrade, does not count.
+ */
+export function messagesWith(locale: Locale, own: ReadonlyMap<string, string>): Messages {
   const direction = directionOf(locale)
   const texts: Readonly<Record<MessageKey, string>> = CATALOGUES[locale]
   const read = new Map<MessageKey, Message>()
   const messageOf = (key: MessageKey): Message => {
     const known = read.get(key)
     if (known !== undefined) return known
-    const message = readMessage(locale, texts[key])
+    const written = own.get(key)
+    const isGood = written !== undefined && faultOfText(locale, key, written) === null
+    const message = readMessage(locale, isGood ? written : texts[key])
     read.set(key, message)
     return message
   }
@@ -67,7 +76,36 @@ function messagesOf(locale: Locale): Messages {
     fill(key, values).map((part) =>
       typeof part === 'string' ? part : element(part.value as string | element),
     )
-  return Object.assign(text, { locale, direction, parts, ...formsOf(locale) })
+  const forms = formsOf(locale)
+  const withSwitch = (switch_path: string | null): Messages =>
+    Object.assign((...values: Parameters<typeof text>) => text(...values), {
+      ...{ locale, direction, switch_path, withSwitch, parts, ...forms },
+    })
+  return withSwitch(null)
+}
+
+/** Longest text that takes the place of another. */
+export const TEXT_MAX = 2000
+
+/** The fault of a text in the place of another, in words of the API, or null. */
+export function faultOfText(locale: Locale, key: MessageKey, text: string): string | null {
+  if (text.length > TEXT_MAX) return `must have at most ${TEXT_MAX} characters`
+  const wanted = argumentsOf('en', CATALOGUES.en[key])
+  const say = (values: ReadonlyMap<string, string>) =>
+    values.size === 0
+      ? 'no value'
+      : [...values].map(([name, kind]) => `${name} (${kind})`).join(', ')
+  try {
+    const found = argumentsOf(locale, text)
+    const same =
+      found.size === wanted.size && [...found].every(([name, kind]) => wanted.get(name) === kind)
+    return same ? null : `takes ${say(found)}, and must take ${say(wanted)}`
+  } catch (error) {
+    if (error instanceof SyntaxError || error instanceof RangeError) {
+      return `is no ICU message: ${error.message}`
+    }
+    throw error
+  }
 }
 
 /** Dates and lists in the manner of a language. Their formatters are slow to make. */
@@ -96,7 +134,7 @@ function formsOf(locale: Locale): Pick<Messages, 'moment' | 'day' | 'list'> {
 const REGIONS: { readonly [locale in Locale]?: string } = { en: 'en-GB' }
 
 const MESSAGES = Object.fromEntries(
-  LOCALES.map((locale) => [locale, messagesOf(locale)]),
+  LOCALES.map((locale) => [locale, messagesWith(locale, new Map())]),
 ) as Readonly<Record<Locale, Messages>>
 
 export const messagesIn = (locale: Locale): Messages => MESSAGES[locale]

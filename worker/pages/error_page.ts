@@ -4,16 +4,29 @@ import { html } from 'hono/html'
 import type { Messages } from '../messages/messages.ts'
 import { type Html, shell } from './shell.ts'
 
-export function errorPage(
-  v: { title: string; text: string; request_id: string },
-  m: Messages,
-): Html {
-  // A sentence begins with a capital, the name of a parameter stays as it is.
-  const isName = /^[a-z]+_/.test(v.text)
-  const text = isName ? v.text : v.text.charAt(0).toLocaleUpperCase() + v.text.slice(1)
+export type ErrorValues = {
+  title: string
+  text: string
+  /** The words of the protocol, in English. */
+  detail?: string
+  request_id: string
+}
+
+export function errorPage(v: ErrorValues, m: Messages): Html {
+  const detail =
+    v.detail === undefined || v.detail === ''
+      ? html``
+      : html`<p class="quiet" lang="en" dir="ltr">${asSentence(v.detail)}</p>`
   const body = html`<h1>${v.title}</h1>
-<p class="lead">${/[.!?]$/.test(text) || text === '' ? text : `${text}.`}</p>
+<p class="lead">${v.text}</p>
+${detail}
 <p class="foot">${m('error.footer')}</p>
 <p class="quiet">${m('error.request', { id: v.request_id })}</p>`
   return shell({ title: v.title, body }, m)
+}
+
+/** A sentence begins with a capital, the name of a parameter stays as it is. */
+function asSentence(words: string): string {
+  const text = /^[a-z]+_/.test(words) ? words : words.charAt(0).toUpperCase() + words.slice(1)
+  return /[.!?]$/.test(text) ? text : `${text}.`
 }

@@ -23,6 +23,8 @@ export type LoginValues = {
   csrf: string
   /** Address of the page for those who have no password at hand. */
   forgotten: string
+  /** Address of the page for those who have no account; null where it is not offered. */
+  sign_up: string | null
   /** About what was typed. */
   error?: string
   /** About a passkey: the fields are not marked. */
@@ -75,6 +77,7 @@ ${hiddenFields(v.carried)}
 </form>
 ${passkey}
 <p class="beside after"><a href="${v.forgotten}">${m('sign_in.forgotten')}</a></p>
+${v.sign_up === null ? html`` : html`<p class="beside"><a href="${v.sign_up}">${m('sign_in.sign_up')}</a></p>`}
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: m('sign_in.title'), body }, m)
 }

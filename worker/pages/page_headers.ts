@@ -2,6 +2,7 @@
 // pages, so that its errors are pages too.
 import type { MiddlewareHandler } from 'hono'
 import type { Env, Http } from '../http.ts'
+import { bringTexts } from '../messages/texts.ts'
 
 /**
  * Headers of a page: no framing, no script, no referrer to others, forms only to ourselves and to
@@ -46,6 +47,7 @@ export function imageSources(shown: { logo_uri: string | null } | null): readonl
  */
 export const page: MiddlewareHandler<Env> = async (c, next) => {
   c.set('isPage', true)
+  c.set('cx', bringTexts(c.var.cx))
   pageHeaders(c)
   await next()
   // It says nothing of the place that a redirect leads to, but would cut the opener off already.

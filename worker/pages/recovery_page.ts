@@ -24,7 +24,7 @@ ${csrfField(v.csrf)}
 <input type="hidden" name="username" value="${v.email}" autocomplete="username">
 <label for="password">${m('recovery.password')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${v.error === undefined ? '' : ' alert'}" required autofocus>
-<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="save">${m('recovery.submit')}</button>
 </div>

@@ -22,7 +22,7 @@ ${csrfField(v.csrf)}
 <input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required${v.username === '' ? ' autofocus' : ''}>
 <label for="password">${m('setup.password')}</label>
 <input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint" required${v.username === '' ? '' : ' autofocus'}>
-<p class="hint" id="password-hint">${m('form.password_hint', { min: v.password_min })}</p>
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
 <div class="actions">
 <button class="primary" type="submit" name="action" value="create">${m('setup.submit')}</button>
 </div>

@@ -9,6 +9,7 @@
 // from.
 import { html } from 'hono/html'
 import type { MessageKey, ValuesOf } from '../messages/catalogues.ts'
+import { NAMES } from '../messages/locales.ts'
 import type { Filling, Messages } from '../messages/messages.ts'
 
 export type Html = ReturnType<typeof html>
@@ -45,6 +46,7 @@ export function shell(v: { title: string; body: Html }, m: Messages): Html {
 ${MARK}
 ${v.body}
 </main>
+${languageSwitch(m)}
 </body>
 </html>
 `
@@ -54,6 +56,18 @@ const MARK = html`<svg class="mark" viewBox="0 0 32 32" aria-hidden="true" focus
 <rect class="mark-ground" width="32" height="32" rx="9"></rect>
 <path class="mark-line" d="M9.5 23 16 9l6.5 14M12.2 18h7.6"></path>
 </svg>`
+
+const GLOBE = html`<svg class="globe" viewBox="0 0 24 24" aria-hidden="true" focusable="false">
+<circle cx="12" cy="12" r="9"></circle>
+<path d="M3 12h18M12 3c5 5.5 5 12.500 0 18M12 3c-5 5.500-5 12.500 0 18"></path>
+</svg>`
+
+/** The way to another language, where there is a way back. */
+function languageSwitch(m: Messages): Html {
+  if (m.switch_path === null) return html``
+  const language = NAMES[m.locale]
+  return html`<footer class="under"><a href="${m.switch_path}" aria-label="${m('language.change', { language })}">${GLOBE}${language}</a></footer>`
+}
 
 /** The fault, which screen readers read out at once; nothing when `text` is undefined. */
 export const alert = (text: string | undefined): Html =>

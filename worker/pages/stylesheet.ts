@@ -45,8 +45,9 @@ body {
   min-height: 100vh;
   min-height: 100dvh;
   display: grid;
-  align-items: center;
+  align-content: center;
   justify-items: center;
+  gap: 1rem;
   padding: 2rem 1rem;
   background: var(--ground);
   color: var(--text);
@@ -81,7 +82,17 @@ h1 + .lead { margin-top: -0.75rem; margin-bottom: 1.25rem; }
 .quiet, .foot, .hint { color: var(--quiet); font-size: 0.875rem; }
 .hint { margin: 0.4rem 0 0; }
 .foot { margin: 1.5rem 0 0; padding-top: 1.25rem; border-top: 1px solid var(--line); }
+.under { width: 100%; max-width: 27rem; font-size: 0.875rem; text-align: center; }
+.under a { display: inline-flex; align-items: center; gap: 0.4rem; padding: 0.5rem; color: var(--quiet); text-decoration: none; }
+.under a:hover { text-decoration: underline; }
+.globe { width: 1.1rem; height: 1.1rem; fill: none; stroke: currentColor; stroke-width: 1.6; }
 a { color: var(--accent); text-underline-offset: 0.15em; }
+/* Ids, codes and addresses are read from left to right, and stand where the page begins. */
+code, .user-code, input.code, input[inputmode="email"] { direction: ltr; unicode-bidi: isolate; }
+[dir="ltr"] :is(code, input[inputmode="email"], .person-text > *, .entry-name, .quiet[dir]) { text-align: left; }
+[dir="rtl"] :is(code, input[inputmode="email"], .person-text > *, .entry-name, .quiet[dir]) { text-align: right; }
+/* Spaced letters would come apart where writing joins them. */
+[dir="rtl"] h1 { letter-spacing: normal; }
 code {
   font: 0.8125rem/1.4 ui-monospace, SFMono-Regular, Menlo, Consolas, "Liberation Mono", monospace;
   color: var(--quiet);
@@ -173,12 +184,12 @@ button:hover, .button:hover { background: var(--over); }
 .scopes, .plain { margin: 0; padding: 0; list-style: none; }
 .plain li + li { margin-top: 0.25rem; }
 .scopes { border: 1px solid var(--line); border-radius: 12px; }
-.scopes li { position: relative; padding: 0.7rem 0.85rem 0.7rem 2.5rem; }
+.scopes li { position: relative; padding-block: 0.7rem; padding-inline: 2.5rem 0.85rem; }
 .scopes li + li { border-top: 1px solid var(--line); }
 .scopes li::before {
   content: "";
   position: absolute;
-  left: 1.1rem;
+  inset-inline-start: 1.1rem;
   top: 1.05rem;
   width: 0.35rem;
   height: 0.7rem;
@@ -196,7 +207,9 @@ time { white-space: nowrap; }
 .entry { min-width: 0; line-height: 1.4; }
 .entry > .quiet { display: block; }
 .entry > code { display: block; }
-.entry-name { font-weight: 600; margin-right: 0.35rem; }
+.entry-name { font-weight: 600; }
+[dir="ltr"] .entry-name { margin-right: 0.35rem; }
+[dir="rtl"] .entry-name { margin-left: 0.35rem; }
 .badge {
   display: inline-block;
   padding: 0.05rem 0.5rem;
@@ -206,7 +219,7 @@ time { white-space: nowrap; }
   font-size: 0.75rem;
   font-weight: 600;
 }
-.dashes { margin: 0.35rem 0; padding-left: 1.1rem; font-size: 0.9375rem; }
+.dashes { margin: 0.35rem 0; padding-inline-start: 1.1rem; font-size: 0.9375rem; }
 .dashes li::marker { color: var(--quiet); }
 .small { width: auto; min-height: 2.25rem; padding: 0.25rem 0.75rem; font-size: 0.875rem; white-space: nowrap; }
 .passkey { margin-top: 0.625rem; }
@@ -215,7 +228,7 @@ time { white-space: nowrap; }
 .rename > summary { color: var(--accent); cursor: pointer; width: fit-content; }
 .danger { border-color: var(--danger); color: var(--danger); }
 @media (max-width: 30rem) {
-  body { align-items: start; padding: 0; background: var(--card); }
+  body { align-content: start; gap: 0; padding: 0 0 1rem; background: var(--card); }
   .card { max-width: none; border: 0; border-radius: 0; box-shadow: none; padding: 2rem 1.25rem; }
 }
 @media (forced-colors: active) {

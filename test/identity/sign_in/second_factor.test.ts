@@ -81,6 +81,23 @@ describe('a person with an authenticator app', () => {
     expect(used).toMatchObject([{ subject_id: 'ann', actor_id: 'ann' }])
   })
 
+  test('hears by mail, once, that three recovery codes are left', async () => {
+    const { worker, codes } = await startWithApp()
+    for (const [i, one] of codes.slice(0, 8).entries()) {
+      const browser = new Browser(worker)
+      const page = await passPassword(browser)
+      expect((await verify(browser, page, one)).status).toBe(303)
+      await worker.settled()
+      expect(worker.post.sent, `after ${i + 1}`).toHaveLength(i < 6 ? 0 : 1)
+    }
+    expect(worker.post.sent[0]).toMatchObject({
+      to: { address: ANN },
+      text: expect.stringContaining('3 recovery codes are left for your account'),
+    })
+    const rows = await worker.context().db.read(sql`select kind, user_id from mail`)
+    expect(rows).toEqual([{ kind: 'recovery_codes_low', user_id: 'ann' }])
+  })
+
   test('sees the app, removes it, and the recovery codes go with the last one', async () => {
     const { worker, owner } = await startWithApp()
     const page = await owner.get('/account/security')

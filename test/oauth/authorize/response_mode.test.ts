@@ -330,7 +330,7 @@ describe('wishes for the pages', () => {
     expect(await kept()).toMatchObject({ display: 'popup', ui_locales: ['de-CH', 'fr'] })
     expect(locationOf(login).searchParams.get('ui_locales')).toBe('de-CH fr')
     const page = await browser.get(pathOf(login))
-    expect(page.html).toContain('<html lang="en" dir="ltr">')
+    expect(page.html).toContain('<html lang="de" dir="ltr">')
     expect(formFields(page)['ui_locales']).toBe('de-CH fr')
 
     for (const wishes of [{ display: 'hologram' }, { ui_locales: '*' }, { ui_locales: ' ' }]) {

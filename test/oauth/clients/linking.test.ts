@@ -3,6 +3,7 @@
 import { beforeAll, describe, expect, test } from 'vitest'
 import { changeSettings } from '../../../worker/admin/settings_change.ts'
 import { JOBS } from '../../../worker/jobs.ts'
+import { messagesIn } from '../../../worker/messages/messages.ts'
 import { countRoundTrips, type TestWorker } from '../../context.ts'
 import { answerOf, locationOf, rowsOf } from '../flow.ts'
 import {
@@ -45,13 +46,16 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
 
   test('comes about without PKCE and gives what vendors check', async () => {
     const page = await question(at.browser, vendor)
-    const title = name === 'Google' ? 'Google' : 'Amazon Alexa'
-    expect(page.html).toContain(
-      `Your <bdi>localhost:8787</bdi> account will be linked with ${title}`,
-    )
+    // Google names the person's language, which is German here.
+    const words =
+      name === 'Google'
+        ? 'Ihr Konto bei <bdi>localhost:8787</bdi> wird mit Google verknüpft.'
+        : 'Your <bdi>localhost:8787</bdi> account will be linked with Amazon Alexa.'
+    expect(page.html).toContain(words)
+    const m = messagesIn(name === 'Google' ? 'de' : 'en')
     // That access lasts is said once, in the words of a link.
-    expect(page.html).toContain('keep this access until you unlink the account')
-    expect(page.html).not.toContain('keep this access while you are away')
+    expect(page.html).toContain(m('linking.lasting'))
+    expect(page.html).not.toContain(m('scope.offline_access'))
     const done = await at.browser.submit(page, { action: 'allow' })
     const { state, iss, code } = answerOf(done, vendor.redirect_uri)
     expect([state, iss]).toEqual(['opaque~state/1', 'http://localhost:8787'])
@@ -195,7 +199,7 @@ describe.each(VENDORS)('a link of %s', (name, vendor) => {
   test('is asked for each time, though the person allowed it before', async () => {
     await link()
     const again = await question(at.browser, vendor)
-    expect([again.status, again.html.includes('Agree and link')]).toEqual([200, true])
+    expect([again.status, again.html.includes('/consent"')]).toEqual([200, true])
     const silent = await at.browser.get(requestOf(vendor, { prompt: 'none' }))
     expect(answerOf(silent, vendor.redirect_uri)['error']).toBe('consent_required')
   })
@@ -400,6 +404,6 @@ describe('what the vendors differ in', () => {
     expect(login.searchParams.get('ui_locales')).toBe('de-DE')
     const both = await browser.get(requestOf(google, { ui_locales: 'pl' }))
     expect(locationOf(both).searchParams.get('ui_locales')).toBe('pl')
-    expect((await question(browser, google)).html).toContain('<html lang="en" dir="ltr">')
+    expect((await question(browser, google)).html).toContain('<html lang="de" dir="ltr">')
   })
 })

@@ -110,7 +110,7 @@ describe('the person is asked', () => {
     })
     const page = await browser.get(path)
     expect(page.status).toBe(200)
-    expect(page.html).toContain('<bdi>The shop</bdi> asks to sign you out.')
+    expect(page.html).toContain('<bdi>The shop</bdi> möchte Sie abmelden.')
     expect(page.html).toMatch(/name="action" value="logout"[\s\S]*name="action" value="cancel"/)
     const policy = page.headers.get('content-security-policy')
     expect(policy).toContain("form-action 'self' https://shop.example;")

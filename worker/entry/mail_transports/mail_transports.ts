@@ -1,7 +1,8 @@
 // Transports of mail: one for each form of EMAIL_URL, behind the one function of the context.
 // Files: node_smtp.ts sends by nodemailer on Node, Deno and Bun, smtp_session.ts over the sockets
 // of Workers; providers.ts has the interfaces of Resend, Postmark and SES, aws_signature.ts a part
-// of the last; mime_message.ts writes a mail as text, mail_failures.ts says what is for good.
+// of the last; mime_message.ts writes a mail as text, mail_failures.ts says what is for good;
+// layout_file.ts reads EMAIL_LAYOUT.
 // Tables: none. Leaves to the ground when a mail is sent, and sent again.
 import type { Config } from '../../environment.ts'
 import type { EmailTransport } from '../../mail/email_url.ts'

@@ -129,6 +129,17 @@ export const dropFactors = (user_id: string, when: Condition): readonly Statemen
   sql`delete from recovery_code where user_id = ${user_id} and (${when})`,
 ]
 
+/** The same of those that were made at a time or later. */
+export const dropFactorsSince = (
+  user_id: string,
+  since: number,
+  when: Condition,
+): readonly Statement[] => [
+  sql`delete from factor where user_id = ${user_id} and created_at >= ${since} and (${when})`,
+  sql`delete from recovery_code
+    where user_id = ${user_id} and created_at >= ${since} and (${when})`,
+]
+
 export const deleteFactorsOf = (user_id: string): readonly Statement[] => dropFactors(user_id, TRUE)
 
 /** Deletes every recovery code, since one may have been used after the moment of a backup. */

@@ -5,10 +5,10 @@ import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
 import type { PlainKey } from '../../messages/catalogues.ts'
-import { english } from '../../messages/messages.ts'
+import { english, type Messages } from '../../messages/messages.ts'
+import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/account/security_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
-import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/security_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
@@ -61,7 +61,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const codes = await renewRecoveryCodes(cx, own)
     return codes === null
       ? c.redirect(SECURITY_PATH, 303)
-      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
+      : c.html(recoveryCodesPage({ codes }, await messagesFor(c, own)))
   })
 
   /** Database round trips: 1. */
@@ -69,29 +69,26 @@ export function ownFactorsRoutes(): Hono<Env> {
     const { cx } = c.var
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
-    return offer(
-      c,
-      await offerApp(cx, own.session),
-      (await pageMessages(c))('security.default_name'),
-      200,
-    )
+    const m = await messagesFor(c, own)
+    return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
   })
 
   /** Database round trips: 2. */
   routes.post(ADD, page, async (c) => {
     const { cx } = c.var
-    const m = await pageMessages(c)
     const form = await readForm(c)
     assertCsrf(c, form)
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    const m = await messagesFor(c, own)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
     if (!isName(name)) {
       // A key is shown again only with the code that it was checked with, so a new one is offered.
       return offer(
         c,
+        m,
         await offerApp(cx, own.session),
         m('security.default_name'),
         400,
@@ -110,11 +107,15 @@ export function ownFactorsRoutes(): Hono<Env> {
     })
     logRefusal(cx, refusal)
     const app = added.outcome === 'refused' ? added.app : await offerApp(cx, own.session)
-    return offer(c, app, name, 400, refusal.description)
+    return offer(c, m, app, name, 400, refusal.description)
   })
 
   return routes
 }
+
+/** The texts, in the language of the account where nobody chose another. */
+export const messagesFor = (c: Http, { session }: { session: { user_locale: string | null } }) =>
+  pageMessages(c, { account: session.user_locale })
 
 const isName = (name: string): boolean =>
   name !== '' && [...name].length <= NAME_MAX && isLegible(name)
@@ -129,23 +130,27 @@ const showSecurity = async (c: Http, own: OwnFactors, error?: string) =>
         codes_left: own.codes_left,
         ...(error === undefined ? {} : { error }),
       },
-      await pageMessages(c),
+      await messagesFor(c, own),
     ),
     error === undefined ? 200 : 400,
   )
 
 async function refuse(c: Http, own: OwnFactors, key: PlainKey, reason: Reason) {
-  const description = (await pageMessages(c))(key)
+  const description = (await messagesFor(c, own))(key)
   logRefusal(c.var.cx, new OAuthError('invalid_request', { description, reason }))
   return showSecurity(c, own, description)
 }
 
-const offer = async (c: Http, app: NewApp, name: string, status: 200 | 400, error?: string) =>
+const offer = (
+  c: Http,
+  m: Messages,
+  app: NewApp,
+  name: string,
+  status: 200 | 400,
+  error?: string,
+) =>
   c.html(
-    newAppPage(
-      { ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) },
-      await pageMessages(c),
-    ),
+    newAppPage({ ...app, name, csrf: csrfToken(c), ...(error === undefined ? {} : { error }) }, m),
     status,
   )
 

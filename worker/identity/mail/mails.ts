@@ -4,24 +4,41 @@
 // Tables: none; the ground writes `mail` and `undeliverable_address` (../../mail/).
 // Leaves to each use case when a mail is noted: `noteMail` gives the statements for its batch, and
 // `sendMails` is called once the batch is written.
-import type { Context } from '../../context.ts'
+import { type Context, recall, remember } from '../../context.ts'
 import { deliver } from '../../deliveries.ts'
 import { type MailLanguages, mailDelivery } from '../../mail/mail_delivery.ts'
 import { chooseLocale } from '../../messages/locales.ts'
-import { messagesIn } from '../../messages/messages.ts'
+import { loadTexts } from '../../messages/texts.ts'
 import { renderMail } from '../../pages/mail/mail_text.ts'
+import { type MailLayout, OUR_LAYOUT, readLayout } from '../../pages/mail/own_layout.ts'
 import { loadSettings } from '../../settings.ts'
 
 /** The one place where the texts of a language come in. */
 export const mailLanguages: MailLanguages = async (cx) => {
-  const { service_name } = await loadSettings(cx)
+  const texts = await loadTexts(cx)
+  const { service_name, default_locale } = await loadSettings(cx)
+  const layout = layoutOf(cx)
   const service = service_name === '' ? new URL(cx.config.issuer).host : service_name
   return (locale) => (content, name) =>
     renderMail(
       content,
       { service, name },
-      messagesIn(chooseLocale(locale === null ? [] : [locale]) ?? 'en'),
+      texts(chooseLocale(locale === null ? [] : [locale]) ?? default_locale),
+      layout,
     )
+}
+
+const LAYOUT = 'layout of mails'
+
+/** The layout of the deployment, which the start has judged, or the built-in one. */
+function layoutOf(cx: Context): MailLayout {
+  const { email_layout } = cx.config
+  if (email_layout === null) return OUR_LAYOUT
+  const known = recall<MailLayout>(cx, LAYOUT)
+  if (known !== undefined) return known
+  const read = readLayout(email_layout)
+  if ('faults' in read) throw new TypeError(`the layout of mails ${read.faults.join(', ')}`)
+  return remember(cx, LAYOUT, read.layout, 3600)
 }
 
 export const mails = mailDelivery(mailLanguages)

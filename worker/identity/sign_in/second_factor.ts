@@ -5,13 +5,15 @@
 // it (step-up): the session then goes on, stronger.
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
-import { type Condition, type Statement, scalar, sql } from '../../db/sql.ts'
+import { type Condition, condition, type Statement, scalar, sql } from '../../db/sql.ts'
 import type { NewEvent } from '../../events/event_catalogue.ts'
 import { appendEvent } from '../../events.ts'
+import { noteMail } from '../../mail/outbox.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import {
   consumeRecoveryCode,
+  countRecoveryCodes,
   type FactorRow,
   factorIsUsed,
   findRecoveryCode,
@@ -22,6 +24,7 @@ import {
 import { readRecoveryCode, recoveryCodeHash } from '../factors/recovery_codes.ts'
 import { openFactor } from '../factors/sealed_factors.ts'
 import { readCode, stepOf } from '../factors/totp.ts'
+import { sendMails } from '../mail/mails.ts'
 import { findSpentChallenge, type PasskeyStep } from '../passkeys/challenges.ts'
 import { isPasskey } from '../passkeys/passkey_store.ts'
 import {
@@ -193,9 +196,11 @@ export async function proveSecondFactor(
     session: session.statements,
     started: session.started,
     left: use.left,
+    mail: use.mail,
   })
   if (written.started.length === 1) {
     const left = written.left[0]?.left ?? null
+    if (left === RECOVERY_CODES_FEW) sendMails(cx)
     return {
       outcome: 'signed_in',
       cookie: session.cookie,
@@ -241,6 +246,7 @@ type Use = {
   methods: Methods
   event: Statement | null
   left: Statement<{ left: number }>
+  mail: readonly Statement[]
   isLimited: boolean
   /** Why it does not count where another request was faster. */
   outrun: Reason
@@ -273,6 +279,7 @@ async function useOf(
         isUsed: factorIsUsed(cx, one.id),
         event: null,
         left: NONE_LEFT,
+        mail: [],
       }
     }
   }
@@ -281,6 +288,19 @@ async function useOf(
   const { user_id, hash } = recovery
   const isUsed = recoveryCodeIsMine(cx, hash)
   const acting = as(cx, { kind: 'user', id: user_id })
+  // At this number alone, so that it is told once.
+  const mail = await noteMail(
+    cx,
+    {
+      kind: 'recovery_codes_low',
+      values: { left: RECOVERY_CODES_FEW },
+      to: { user_id },
+      locale: null,
+      expires_at: null,
+      secret_of: null,
+    },
+    condition`${isUsed} and (${countRecoveryCodes(user_id)}) = ${RECOVERY_CODES_FEW}`,
+  )
   return {
     ...limited,
     use: consumeRecoveryCode(cx, recovery, isWithin),
@@ -288,6 +308,7 @@ async function useOf(
     event: appendEvent(acting, { type: 'recovery_code.used', subject_id: user_id }, isUsed),
     left: sql<{ left: number }>`select count(*) as left from recovery_code
       where user_id = ${user_id} and used_by is null and ${isUsed}`,
+    mail: mail.statements,
   }
 }
 
@@ -308,6 +329,7 @@ async function usePasskeyOf(
       methods,
       event: null,
       left: NONE_LEFT,
+      mail: [],
       isLimited: false,
       outrun: 'passkey_outrun',
     }

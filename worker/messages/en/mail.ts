@@ -1,6 +1,8 @@
-// English: mails. `service` is the name of the service; durations are filled by their count.
+// English: mails. `service` is the name of the service, `mail.sender` the name of the sender where
+// EMAIL_FROM has none; durations are filled by their count.
 
 export const enMail = {
+  'mail.sender': '{service}',
   'mail.greeting': 'Hello {name},',
   'mail.good_for_days':
     '{count, plural, one {It is good for one day, and once.} other {It is good for # days, and once.}}',
@@ -27,6 +29,19 @@ export const enMail = {
   'mail_verify_address.button': 'Confirm the address',
   'mail_verify_address.note':
     'If you have no account there, do nothing: without you it is not confirmed.',
+
+  'mail_sign_up.subject': 'Your account at {service}',
+  'mail_sign_up.heading': 'Go on with your account',
+  'mail_sign_up.lead': 'Somebody, you we hope, wants an account at {service} with this address.',
+  'mail_sign_up.button': 'Create the account',
+  'mail_sign_up.note': 'If it was not you, do nothing: no account is made.',
+
+  'mail_account_exists.subject': 'You have an account at {service}',
+  'mail_account_exists.heading': 'You have an account',
+  'mail_account_exists.lead':
+    'Somebody, you we hope, wanted a new account at {service} with this address. There is one already: sign in, or set a new password there.',
+  'mail_account_exists.button': 'Sign in',
+  'mail_account_exists.note': 'If it was not you, there is nothing to do.',
 
   'mail_address_changed.subject': 'Your address at {service} was changed',
   'mail_address_changed.heading': 'Your address was changed',

@@ -7,6 +7,7 @@ export const enSignIn = {
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
   'sign_in.forgotten': 'Forgot your password?',
+  'sign_in.sign_up': 'Create an account',
   'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
   'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
 
@@ -24,6 +25,20 @@ export const enSignIn = {
   'passkey.failed': 'The browser could not do this. Try again.',
   'passkey.none': 'This browser does not know passkeys.',
   'passkey.no_script': 'Passkeys need JavaScript, which is off in this browser.',
+
+  'sign_up.title': 'Create an account',
+  'sign_up.lead': 'Type your e-mail address. You get a link with which you go on.',
+  'sign_up.submit': 'Send the link',
+  'sign_up.back': 'Back to sign-in',
+  'sign_up.sent_title': 'Look into your mail',
+  'sign_up.sent':
+    'A mail is on its way to {email}. Its link is good for a day. Look among the unwanted mails too.',
+  'sign_up.account_title': 'Your new account',
+  'sign_up.name': 'Name (you may leave it out)',
+  'sign_up.create': 'Create account',
+  'sign_up.name_refused': 'Give a name of at most 200 characters that can be seen.',
+  'sign_up.dead': 'It was used, or is older than a day. Ask for another one.',
+  'sign_up.off': 'Accounts are made by those who run this service.',
 
   'logout.title': 'Sign out',
   'logout.client_asks': '{client} asks to sign you out.',
@@ -78,14 +93,32 @@ export const enSignIn = {
     'The form is out of date or was sent from another site. Go back, load the page again and retry.',
   'form.email_invalid': 'Enter an e-mail address such as ann@example.com.',
   'form.email_taken': 'There is already an account with this e-mail address.',
-  'form.password_fault': 'The password {fault}.',
-  'form.password_hint':
+  'form.action': 'The form was sent without a known button.',
+
+  'password.hint':
     'At least {min, plural, one {# character} other {# characters}}. Four or five random words are good.',
-  'form.action': 'the form was sent without a known button',
+  'password.control': 'The password must not contain control characters.',
+  'password.too_long': 'The password must not exceed {max, number} bytes.',
+  'password.too_short':
+    'The password must have at least {min, plural, one {# character} other {# characters}}.',
+  'password.guessable':
+    'The password is one of those that are tried first. Choose four or five random words.',
 
   'error.title': 'This did not work',
   'error.not_found_title': 'Not found',
   'error.not_found': 'There is no page at this address.',
+  'error.ended': 'This has ended, or was completed already. Start again from the application.',
+  'error.unknown_client': 'The application is not known here.',
+  'error.not_allowed': 'Your account does not hold what is asked for.',
+  'error.refused':
+    'This request cannot be answered. If an application sent you here, tell those who run it.',
+  'error.too_many': 'Too many attempts came from where you are. Try again later.',
+  'error.busy': 'The service is busy. Try again in a moment.',
+  'error.internal': 'Something went wrong here. Try again later.',
   'error.request': 'Request {id}',
   'error.footer': 'You can close this page, or go back and try again.',
+
+  'language.title': 'Language',
+  'language.change': 'Change language: {language}',
+  'language.back': 'Back without a change',
 } as const

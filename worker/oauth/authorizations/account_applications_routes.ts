@@ -7,7 +7,7 @@ import { liveSession } from '../../identity/account.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { english } from '../../messages/messages.ts'
-import { applicationsPage } from '../../pages/applications_page.ts'
+import { applicationsPage } from '../../pages/account/applications_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { listOwnApplications, rightAllowed, withdrawOwn } from './user_authorizations.ts'
@@ -24,7 +24,7 @@ export function applicationRoutes(): Hono<Env> {
       pageHeaders(c)
       if (account === null) return c.redirect(LOGIN, 303)
       const { session, applications } = account
-      const m = await pageMessages(c)
+      const m = await pageMessages(c, { account: session.user_locale })
       return c.html(
         applicationsPage(
           {

@@ -128,5 +128,5 @@ async function postTo(
   // form.
   c.header('Referrer-Policy', 'strict-origin')
   const values = { action: redirect_uri, fields: answer }
-  return c.html(formPostPage(values, await pageMessages(c)))
+  return c.html(formPostPage(values, await pageMessages(c, { path: null })))
 }

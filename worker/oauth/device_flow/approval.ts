@@ -47,7 +47,7 @@ export type Step =
   | { step: 'enter' }
   | { step: 'refused' }
   | { step: 'too_many_attempts'; retry_after: number }
-  | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'> }
+  | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'>; account: string | null }
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
 /** The login page, which leads back here with the code, if there is one. */
@@ -129,7 +129,8 @@ export async function enterUserCode(
       reason: 'power_not_held',
     })
   }
-  return { step: 'confirm', values: valuesOf(cx, question, details) }
+  const { user_locale: account } = session
+  return { step: 'confirm', values: valuesOf(cx, question, details), account }
 }
 
 /** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */

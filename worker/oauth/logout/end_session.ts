@@ -57,9 +57,8 @@ function read(form: Form, name: string, max: number): string | null {
 }
 
 /**
- * The parameters of a client (§2, §3). `logout_hint` and `ui_locales` are not needed: the session
- * says who is signed in, and the pages are in one language so far. Throws OAuthError, which is
- * shown here.
+ * The parameters of a client (§2, §3). `logout_hint` is not needed, since the session says who is
+ * signed in; `ui_locales` is read by the page. Throws OAuthError, which is shown here.
  */
 export async function readLogoutRequest(cx: Context, form: Form): Promise<LogoutRequest> {
   const id_token_hint = read(form, 'id_token_hint', HINT_MAX)

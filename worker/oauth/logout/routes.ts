@@ -45,10 +45,13 @@ export function logoutRoutes(): Hono<Env> {
     .post('/oauth/logout', page, async (c) => {
       // A form of another site comes without our Lax cookies; the GET that follows brings them. Its
       // address does not hold the ID token, only the sealed request.
-      const request = await readLogoutRequest(c.var.cx, await readForm(c))
+      const form = await readForm(c)
+      const request = await readLogoutRequest(c.var.cx, form)
       const sealed = await sealLogoutRequest(c.var.cx, request)
       pageHeaders(c)
-      return c.redirect(`/oauth/logout?${new URLSearchParams({ request: sealed })}`, 303)
+      const ui_locales = form.get('ui_locales')
+      const query = { request: sealed, ...(ui_locales === undefined ? {} : { ui_locales }) }
+      return c.redirect(`/oauth/logout?${new URLSearchParams(query)}`, 303)
     })
     .post(CONFIRM, page, async (c) => {
       const { cx } = c.var
@@ -72,9 +75,11 @@ export function logoutRoutes(): Hono<Env> {
 }
 
 async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): Promise<Response> {
-  const m = await pageMessages(c)
   if (outcome.step === 'ask') {
     const { session, client_name, form_target } = outcome
+    const sealed = await sealLogoutRequest(c.var.cx, request)
+    const path = `/oauth/logout?${new URLSearchParams({ request: sealed })}`
+    const m = await pageMessages(c, { account: session.user_locale, path })
     pageHeaders(c, form_target === null ? [] : [form_target])
     return c.html(
       logoutPage(
@@ -83,13 +88,14 @@ async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): 
           client_name,
           email: session.user_email,
           name: session.user_name,
-          carried: { request: await sealLogoutRequest(c.var.cx, request) },
+          carried: { request: sealed },
           csrf: csrfToken(c),
         },
         m,
       ),
     )
   }
+  const m = await pageMessages(c, { path: null })
   pageHeaders(c)
   if (readSessionCookie(c) !== undefined) deleteSessionCookie(c)
   if (outcome.step === 'offer') return c.html(signedOutPage(outcome.location, m))

@@ -1,15 +1,15 @@
 // The text of a mail: values and the texts of a language in; subject, plain text and HTML out.
 // Pure. Files: mail_words.ts says which texts stand in which kind, layout.html has the looks,
-// layout.ts is made of it by `npm run docs`. No script, no image, nothing that is fetched when the
-// mail is opened.
+// layout.ts is made of it by `npm run docs`, own_layout.ts reads one of the deployment. No script,
+// no image, nothing that is fetched when the mail is opened.
 // Tables: none. Leaves to the rooms above when a mail is sent, and to the ground how.
 import { html } from 'hono/html'
 import type { RenderedMail } from '../../mail/mail_delivery.ts'
 import type { MailContent } from '../../mail/mail_kinds.ts'
 import { headerLine } from '../../mail/outgoing.ts'
 import type { Messages } from '../../messages/messages.ts'
-import { LAYOUT, LAYOUT_PARTS } from './layout.ts'
 import { mailWords } from './mail_words.ts'
+import { type MailLayout, OUR_LAYOUT } from './own_layout.ts'
 
 type Slots = Readonly<Record<string, string>>
 
@@ -17,6 +17,7 @@ export function renderMail(
   content: MailContent,
   v: { service: string; name: string | null },
   m: Messages,
+  layout: MailLayout = OUR_LAYOUT,
 ): RenderedMail {
   const service = headerLine(v.service)
   const values = lineValues(content)
@@ -32,7 +33,7 @@ export function renderMail(
     note,
   ]
   const foot = m('mail.foot', { service })
-  const { paragraph, button, code: number, quiet, address } = LAYOUT_PARTS
+  const { paragraph, button, code: number, quiet, address } = layout.parts
   const parts = [
     ...before.map((text) => slots(paragraph, { text })),
     ...(link === undefined ? [] : [slots(button, { link, label })]),
@@ -52,8 +53,8 @@ export function renderMail(
     ...after,
     `-- \n${foot}`,
   ].join('\n\n')
-  const page = slots(LAYOUT, frame, { parts: parts.join('\n') })
-  return { subject, text: `${text}\n`, html: page, sender: service }
+  const page = slots(layout.page, frame, { parts: parts.join('\n') })
+  return { subject, text: `${text}\n`, html: page, sender: m('mail.sender', { service }) }
 }
 
 /**

@@ -34,6 +34,20 @@ const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
     button: m('mail_verify_address.button'),
     note: m('mail_verify_address.note'),
   }),
+  sign_up: (m, { service }) => ({
+    subject: m('mail_sign_up.subject', { service }),
+    heading: m('mail_sign_up.heading'),
+    lead: [m('mail_sign_up.lead', { service })],
+    button: m('mail_sign_up.button'),
+    note: m('mail_sign_up.note'),
+  }),
+  account_exists: (m, { service }) => ({
+    subject: m('mail_account_exists.subject', { service }),
+    heading: m('mail_account_exists.heading'),
+    lead: [m('mail_account_exists.lead', { service })],
+    button: m('mail_account_exists.button'),
+    note: m('mail_account_exists.note'),
+  }),
   address_changed: (m, { service, new_address }) => ({
     subject: m('mail_address_changed.subject', { service }),
     heading: m('mail_address_changed.heading'),

@@ -1,8 +1,8 @@
 // Pages of a person about passkeys and second factors: the list, a passkey or an authenticator app
 // that is being added, and the recovery codes that were just made.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { passkeyForm } from './passkey_form.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { passkeyForm } from '../passkey_form.ts'
 import {
   alert,
   csrfField,
@@ -12,7 +12,7 @@ import {
   person,
   sentence,
   shell,
-} from './shell.ts'
+} from '../shell.ts'
 
 export type SecurityValues = {
   email: string

@@ -1,8 +1,10 @@
-// Page of a person: the account, the way to the applications that have access, and every browser in
-// which the person is signed in, each with a button that signs it out.
+// Pages of the account of a person, one file each.
+// This one has the first page: the ways to the others, and every browser in which the person is
+// signed in, each with a button that signs it out.
+// Owns no route and no table. Leaves the frame and the parts that pages share to ../shell.ts.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { csrfField, type Html, hiddenFields, moment, person, sentence, shell } from './shell.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { csrfField, type Html, hiddenFields, moment, person, sentence, shell } from '../shell.ts'
 
 export type AccountValues = {
   email: string
@@ -32,11 +34,16 @@ ${button}
 </form>`
   const sessions = v.sessions.map(({ id, is_this, since, address, user_agent }) => {
     const device = describeUserAgent(user_agent) ?? m('account.unknown_device')
+    const time = moment(m, since)
+    const times =
+      address === ''
+        ? sentence(m, 'account.since', { time })
+        : sentence(m, 'account.since_from', { address, time })
     return html`<li>
 <div class="entry">
 <span class="entry-name" dir="auto">${device}</span>
 ${is_this ? html`<span class="badge">${m('account.this_browser')}</span>` : html``}
-<span class="quiet">${address === '' ? html`` : html`<bdi>${address}</bdi>, `}${sentence(m, 'account.since', { time: moment(m, since) })}</span>
+<span class="quiet">${times}</span>
 </div>
 ${form({ session: id }, html`<button class="small" aria-label="${m('account.end_of', { browser: device })}" type="submit" name="action" value="end">${m('account.end')}</button>`)}
 </li>`
@@ -51,7 +58,11 @@ ${csrfField(v.csrf)}
 </div>
 </form>
 <h2>${m('account.security')}</h2>
-<p class="beside"><a href="${v.security}">${m('account.see_security')}</a></p>
+<ul class="plain beside">
+<li><a href="/account/email">${m('account.change_email')}</a></li>
+<li><a href="/account/password">${m('account.change_password')}</a></li>
+<li><a href="${v.security}">${m('account.see_security')}</a></li>
+</ul>
 <h2>${m('account.applications')}</h2>
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.sessions')}</h2>

@@ -1,8 +1,8 @@
 // Page of the applications that have access to the account of a person: their rights, and a button
 // for each that takes the access away.
 import { html } from 'hono/html'
-import type { Messages } from '../messages/messages.ts'
-import { type RightToShow, rightInWords } from './rights_in_words.ts'
+import type { Messages } from '../../messages/messages.ts'
+import { type RightToShow, rightInWords } from '../rights_in_words.ts'
 import {
   csrfField,
   day,
@@ -12,7 +12,7 @@ import {
   person,
   sentence,
   shell,
-} from './shell.ts'
+} from '../shell.ts'
 
 export type ApplicationsValues = {
   email: string

@@ -1,0 +1,270 @@
+// Addresses of people: proving one, changing it, and undoing the change. A new address counts once
+// a link that was mailed to it is confirmed; the old one then gets a link that undoes the change
+// for seven days, since whoever took an account over changes the address first. Nothing shows
+// whether another account has the address: the form answers alike, and the link says it.
+// Owns no table: links are `account_link` (../recovery_store.ts). Leaves the pages to
+// address_routes.ts, and passwords to ../recovery.ts.
+import { limit } from '../../attempts.ts'
+import { as, type Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import { ConstraintViolation } from '../../db/database.ts'
+import { type Condition, condition, join } from '../../db/sql.ts'
+import { emailKey } from '../../email_address.ts'
+import { appendEvent } from '../../events.ts'
+import { withdrawMails } from '../../mail/mail_store.ts'
+import { noteMail } from '../../mail/outbox.ts'
+import { loadSettings } from '../../settings.ts'
+import { dropFactorsSince } from '../factors/factor_store.ts'
+import { sendMails } from '../mail/mails.ts'
+import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
+import type { EndAccess } from '../recovery.ts'
+import {
+  type AccountLinkRow,
+  accountLinkExists,
+  accountLinkIsMine,
+  consumeAccountLink,
+  dropLaterUndoLinks,
+  dropOpenLinks,
+  findAddressLink,
+  insertAccountLink,
+} from '../recovery_store.ts'
+import { endSessionsOf, type LiveSession, type SessionsEnded } from '../sessions.ts'
+import { replaceAddress, replacePassword, sessionExists } from '../store.ts'
+
+export const ADDRESS_PATH = '/account/email'
+export const CONFIRM_PATH = '/account/email/confirm'
+export const UNDO_PATH = '/account/email/undo'
+
+/** Seconds for which a new address waits to be confirmed. */
+const CONFIRM_TTL = 86_400
+/** Seconds for which a change can be undone. */
+const UNDO_TTL = 7 * 86_400
+/** Mails that one person may send to new addresses in a window. */
+const MAILS_MAX = 5
+
+/** `false`: too many were asked for. One write. */
+export async function askForAddress(
+  cx: Context,
+  session: LiveSession,
+  input: { email: string; locale: string },
+): Promise<boolean> {
+  const { user_id } = session
+  const settings = await loadSettings(cx)
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const { take, isWithin, max } = limit(
+    cx,
+    { purpose: 'new address', value: user_id },
+    { max: MAILS_MAX, window: settings.login_attempts_window },
+  )
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const expires_at = cx.now() + CONFIRM_TTL
+  const mail = await noteMail(
+    cx,
+    {
+      kind: 'verify_address',
+      values: { link: `${cx.config.issuer}${CONFIRM_PATH}?token=${token}`, valid_for: CONFIRM_TTL },
+      to: { address: input.email, name: null },
+      locale: session.user_locale ?? input.locale,
+      expires_at,
+      secret_of: hash,
+    },
+    accountLinkExists(hash),
+  )
+  const { count } = await cx.db.write({
+    count: take,
+    link: insertAccountLink(
+      {
+        hash,
+        user_id,
+        purpose: 'new_address',
+        created_at: cx.now(),
+        expires_at,
+        used_by: null,
+        used_at: null,
+        made_by: null,
+        address_key: null,
+        address: input.email,
+      },
+      join([isWithin, sessionExists(session.id_hash)], ' and '),
+    ),
+    mail: mail.statements,
+    event: appendEvent(
+      acting,
+      { type: 'user.address_asked', subject_id: user_id, data: { mail_id: mail.id } },
+      accountLinkExists(hash),
+    ),
+  })
+  sendMails(cx)
+  return (count[0]?.count ?? Infinity) <= max
+}
+
+type AddressLink = AccountLinkRow & { email: string; email_key: string; address: string }
+
+/** A link that can be used; null for any other. One round trip. */
+export async function findOpenLink(
+  cx: Context,
+  token: string,
+  purpose: 'new_address' | 'undo_address',
+): Promise<AddressLink | null> {
+  const [link] = await cx.db.read(findAddressLink(sha256(token), purpose))
+  if (link === undefined || link.used_by !== null || link.expires_at <= cx.now()) return null
+  return link.address === null ? null : { ...link, address: link.address }
+}
+
+export type AddressOutcome =
+  | { outcome: 'done'; email: string }
+  | { outcome: 'dead' }
+  /** Another account has the address. */
+  | { outcome: 'taken' }
+
+/** Gives the account its new address, and tells the old one. Round trips: 2. */
+export async function confirmAddress(cx: Context, token: string): Promise<AddressOutcome> {
+  const link = await findOpenLink(cx, token, 'new_address')
+  if (link === null) return { outcome: 'dead' }
+  const { hash, user_id, address: email } = link
+  const email_key = emailKey(email)
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const mine = accountLinkIsMine(cx, hash)
+  const isOther = email_key !== link.email_key
+  const undo = await undoLink(cx, link, condition`${mine} and ${isOther}`)
+  const write = cx.db.write({
+    // The address that the link was made for is still the one of the account.
+    used: consumeAccountLink(cx, link, isStill(link)),
+    // Before the address changes: the mail goes to the old one.
+    undo,
+    user: replaceAddress(user_id, { email, email_key }, cx.now(), mine),
+    event: appendEvent(
+      acting,
+      {
+        type: 'user.updated',
+        subject_id: user_id,
+        data: { fields: ['email', 'email_verified'] },
+        before: { email: link.email },
+        after: { email, email_verified: true },
+      },
+      mine,
+    ),
+  })
+  return settle(cx, write, email)
+}
+
+/**
+ * A condition: the account has the address that it had when this was looked at, and may be used.
+ */
+const isStill = ({ user_id, email_key }: AddressLink): Condition =>
+  condition`exists (select 1 from user where id = ${user_id} and status = 'active'
+    and email_key = ${email_key})`
+
+/** The link that puts the present address back, mailed to it. */
+async function undoLink(
+  cx: Context,
+  { user_id, email, email_key, address: new_address }: AddressLink,
+  when: Condition,
+) {
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const expires_at = cx.now() + UNDO_TTL
+  const isNew = accountLinkExists(hash)
+  const values = {
+    link: `${cx.config.issuer}${UNDO_PATH}?token=${token}`,
+    valid_for: UNDO_TTL,
+  }
+  return [
+    insertAccountLink(
+      {
+        hash,
+        user_id,
+        purpose: 'undo_address',
+        created_at: cx.now(),
+        expires_at,
+        used_by: null,
+        used_at: null,
+        made_by: null,
+        address_key: null,
+        address: email,
+      },
+      condition`${when} and exists (select 1 from user
+        where id = ${user_id} and email_key = ${email_key})`,
+    ),
+    ...(
+      await noteMail(
+        cx,
+        {
+          kind: 'address_changed',
+          values: { ...values, new_address },
+          to: { user_id },
+          locale: null,
+          expires_at,
+          secret_of: hash,
+        },
+        isNew,
+      )
+    ).statements,
+  ]
+}
+
+async function settle(
+  cx: Context,
+  write: Promise<{ used: readonly unknown[] }>,
+  email: string,
+): Promise<AddressOutcome> {
+  try {
+    const { used } = await write
+    if (used.length === 0) return { outcome: 'dead' }
+  } catch (error) {
+    // The batch is undone as a whole, so the link can still be used.
+    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
+      return { outcome: 'taken' }
+    }
+    throw error
+  }
+  sendMails(cx)
+  return { outcome: 'done', email }
+}
+
+export type UndoOutcome =
+  | AddressOutcome
+  | { outcome: 'refused'; fault: PasswordFault; email: string }
+
+/**
+ * Puts the address back that the link carries, and sets a new password. All that whoever changed it
+ * may have made since ends: sessions, access of applications, factors, links. Round trips: 2, and
+ * those of `onSessionsEnded`.
+ */
+export async function undoAddress(
+  cx: Context,
+  { token, password }: { token: string; password: string },
+  { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<UndoOutcome> {
+  const link = await findOpenLink(cx, token, 'undo_address')
+  if (link === null) return { outcome: 'dead' }
+  const { hash, user_id, address: email } = link
+  const fault = findPasswordFault(password, email)
+  if (fault !== null) return { outcome: 'refused', fault, email }
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const mine = accountLinkIsMine(cx, hash)
+  const write = cx.db.write({
+    used: consumeAccountLink(cx, link),
+    user: replaceAddress(user_id, { email, email_key: emailKey(email) }, cx.now(), mine),
+    password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    factors: dropFactorsSince(user_id, link.created_at, mine),
+    access: endAccess(acting, user_id, mine),
+    sessions: endSessionsOf(user_id, mine),
+    links: [dropOpenLinks(user_id, mine), dropLaterUndoLinks(link, mine)],
+    mails: withdrawMails(cx, condition`(user_id = ${user_id} or secret_of = ${hash}) and ${mine}`),
+    event: appendEvent(
+      acting,
+      {
+        type: 'user.address_restored',
+        subject_id: user_id,
+        before: { email: link.email },
+        after: { email },
+      },
+      mine,
+    ),
+  })
+  const done = await settle(cx, write, email)
+  if (done.outcome === 'done') await onSessionsEnded(acting, user_id)
+  return done
+}

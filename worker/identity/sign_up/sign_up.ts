@@ -1,0 +1,192 @@
+// Sign-up: a person types an address, gets a link there, and chooses name and password behind it.
+// The account is made with the proven address, so nobody holds the address of another. Nothing
+// shows whether there is an account already: its mailbox alone is told.
+// Owns the table `sign_up` (sign_up_store.ts). Leaves the pages to sign_up_routes.ts, terms to be
+// accepted to what is asked of everybody after a sign-in, and what an account may do to access/.
+import { addressKey, limit } from '../../attempts.ts'
+import { as, type Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import { ConstraintViolation } from '../../db/database.ts'
+import { emailKey } from '../../email_address.ts'
+import { noteMail } from '../../mail/outbox.ts'
+import { loadSettings } from '../../settings.ts'
+import { sendMails } from '../mail/mails.ts'
+import { findPasswordFault, type PasswordFault } from '../passwords.ts'
+import { startSession } from '../sessions.ts'
+import { findUserByEmailKey } from '../store.ts'
+import { isUsable, newUser, userCreation } from '../users.ts'
+import {
+  consumeSignUp,
+  findSignUp,
+  insertSignUp,
+  type SignUpRow,
+  signUpExists,
+  signUpIsMine,
+} from './sign_up_store.ts'
+
+export const SIGN_UP_PATH = '/sign-up'
+export const SIGN_UP_CONFIRM_PATH = '/sign-up/confirm'
+
+/** Lifetime of a link, in seconds. */
+const LINK_TTL = 86_400
+/** Mails to one address in a window. */
+const MAILS_MAX = 5
+
+export const isSignUpOpen = async (cx: Context): Promise<boolean> =>
+  (await loadSettings(cx)).sign_up === 'open'
+
+export type SignUpRequest =
+  | { outcome: 'taken' }
+  | { outcome: 'too_many_requests'; retry_after: number }
+
+/**
+ * Takes a request for an account. `journey` are the fields that lead back to where the person comes
+ * from. Database round trips: 2, one for a blocked address.
+ */
+export async function requestSignUp(
+  cx: Context,
+  input: { email: string; locale: string; journey: Readonly<Record<string, string>> },
+): Promise<SignUpRequest> {
+  const settings = await loadSettings(cx)
+  const key = emailKey(input.email)
+  const window = settings.login_attempts_window
+  const byAddress = limit(
+    cx,
+    { purpose: 'sign-up address', value: addressKey(cx.address) ?? `of ${key}` },
+    { max: settings.login_attempts_per_address, window },
+  )
+  const byMailbox = limit(cx, { purpose: 'sign-up', value: key }, { max: MAILS_MAX, window })
+  const {
+    address: [address],
+    user: [user],
+  } = await cx.db.write({
+    address: byAddress.take,
+    // Names are made up at will: an address that is blocked fills the table with none.
+    mailbox: byMailbox.takeWhen(byAddress.isWithin),
+    user: findUserByEmailKey(key),
+  })
+  if ((address?.count ?? Infinity) > byAddress.max) {
+    return { outcome: 'too_many_requests', retry_after: window }
+  }
+  await cx.db.write(
+    user === undefined
+      ? await linkTo(cx, input, byMailbox)
+      : // Of a disabled account nothing is mailed, and the work is the same.
+        (
+          await noteMail(
+            cx,
+            {
+              kind: 'account_exists',
+              values: { link: `${cx.config.issuer}/login` },
+              to: { user_id: isUsable(user) ? user.id : '' },
+              locale: user.locale ?? input.locale,
+              expires_at: null,
+              secret_of: null,
+            },
+            byMailbox.isWithin,
+          )
+        ).statements,
+  )
+  sendMails(cx)
+  return { outcome: 'taken' }
+}
+
+async function linkTo(
+  cx: Context,
+  {
+    email,
+    locale,
+    journey,
+  }: { email: string; locale: string; journey: Readonly<Record<string, string>> },
+  { isWithin }: ReturnType<typeof limit>,
+) {
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const expires_at = cx.now() + LINK_TTL
+  const row = {
+    hash,
+    email,
+    journey: JSON.stringify(journey),
+    created_at: cx.now(),
+    expires_at,
+    used_by: null,
+  }
+  const { statements } = await noteMail(
+    cx,
+    {
+      kind: 'sign_up',
+      values: {
+        link: `${cx.config.issuer}${SIGN_UP_CONFIRM_PATH}?token=${token}`,
+        valid_for: LINK_TTL,
+      },
+      to: { address: email, name: null },
+      locale,
+      expires_at,
+      secret_of: hash,
+    },
+    signUpExists(hash),
+  )
+  return [insertSignUp(row, isWithin), ...statements]
+}
+
+/** The sign-up of a link; undefined when it is dead. One round trip. */
+export async function openSignUp(cx: Context, token: string): Promise<SignUpRow | undefined> {
+  const [row] = await cx.db.read(findSignUp(cx, sha256(token)))
+  return row
+}
+
+export type SignUpOutcome =
+  | { outcome: 'done'; cookie: string; journey: Readonly<Record<string, string>> }
+  | { outcome: 'dead' }
+  /** The address got an account in another way meanwhile. */
+  | { outcome: 'exists' }
+  | { outcome: 'refused'; email: string; fault: PasswordFault }
+
+/**
+ * Makes the account of a link and signs the person in. One batch: of any number of parallel forms
+ * one makes an account. Round trips: 2.
+ */
+export async function signUp(
+  cx: Context,
+  input: {
+    token: string
+    name: string | null
+    password: string
+    locale: string
+    user_agent: string
+    /** The session cookie that the browser has now: its session ends. */
+    replaces: string | undefined
+  },
+): Promise<SignUpOutcome> {
+  // Stands before the hash: a caller without a link causes no work.
+  const found = await openSignUp(cx, input.token)
+  if (found === undefined) return { outcome: 'dead' }
+  const { hash, email } = found
+  const fault = findPasswordFault(input.password, email)
+  if (fault !== null) return { outcome: 'refused', email, fault }
+  const { name, password, locale } = input
+  const row = await newUser(cx, { email, email_verified: true, name, password, locale })
+  const acting = as(cx, { kind: 'user', id: row.id })
+  const session = startSession(cx, {
+    user_id: row.id,
+    password: row.password,
+    amr: ['pwd'],
+    user_agent: input.user_agent,
+    replaces: input.replaces,
+  })
+  try {
+    const { started } = await cx.db.write({
+      used: consumeSignUp(cx, hash),
+      user: userCreation(acting, row, signUpIsMine(cx, hash)),
+      session: session.statements,
+      started: session.started,
+    })
+    if (started.length === 0) return { outcome: 'dead' }
+  } catch (error) {
+    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
+      return { outcome: 'exists' }
+    }
+    throw error
+  }
+  return { outcome: 'done', cookie: session.cookie, journey: JSON.parse(found.journey) }
+}

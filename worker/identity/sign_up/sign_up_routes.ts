@@ -1,0 +1,147 @@
+// Pages /sign-up: where the setting `sign_up` is open, a person makes an account. A GET of the
+// mailed link changes nothing.
+import { Hono } from 'hono'
+import { isLegible } from '../../api/legible_text.ts'
+import { emailFault } from '../../email_address.ts'
+import { OAuthError } from '../../errors.ts'
+import { type Env, formOf, type Http, readForm, readQuery } from '../../http.ts'
+import { errorPage } from '../../pages/error_page.ts'
+import { pageMessages } from '../../pages/language.ts'
+import { page } from '../../pages/page_headers.ts'
+import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_page.ts'
+import { logRefusal } from '../../refusal_log.ts'
+import { assertCsrf, csrfToken } from '../csrf.ts'
+import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import { type Journey, readJourney, withJourney } from '../return_to.ts'
+import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
+import {
+  isSignUpOpen,
+  openSignUp,
+  requestSignUp,
+  SIGN_UP_CONFIRM_PATH,
+  SIGN_UP_PATH,
+  signUp,
+} from './sign_up.ts'
+
+const EMAIL_MAX = 254
+const NAME_MAX = 200
+
+export function signUpRoutes(): Hono<Env> {
+  const routes = new Hono<Env>()
+
+  /** Database round trips: 0. */
+  routes.get(SIGN_UP_PATH, page, async (c) => {
+    const journey = readJourney(c.var.cx, readQuery(c))
+    if (!(await isSignUpOpen(c.var.cx))) return notOffered(c)
+    return show(c, journey, { email: '', status: 200 })
+  })
+
+  /** Database round trips: 2. */
+  routes.post(SIGN_UP_PATH, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    const journey = readJourney(cx, form)
+    if (!(await isSignUpOpen(cx))) return notOffered(c)
+    const m = await pageMessages(c, journey)
+    const email = form.get('email')?.trim() ?? ''
+    if (emailFault(email) !== null) {
+      const shown = email.slice(0, EMAIL_MAX)
+      return show(c, journey, { email: shown, error: m('form.email_invalid'), status: 400 })
+    }
+    const taken = await requestSignUp(cx, { email, locale: m.locale, journey: journey.carried })
+    if (taken.outcome === 'too_many_requests') {
+      const description = m('recovery_request.too_many')
+      c.header('Retry-After', String(taken.retry_after))
+      logRefusal(
+        cx,
+        new OAuthError('too_many_requests', { description, reason: 'sign_up_limited' }),
+      )
+      return show(c, journey, { email, error: description, status: 429 })
+    }
+    return c.html(signUpSentPage({ email, back: withJourney('/login', journey) }, m))
+  })
+
+  /** Database round trips: 1. */
+  routes.get(SIGN_UP_CONFIRM_PATH, page, async (c) => {
+    const token = readQuery(c).get('token') ?? ''
+    const found = await openSignUp(c.var.cx, token)
+    if (found === undefined || !(await isSignUpOpen(c.var.cx))) return deadLink(c)
+    return showAccount(c, { email: found.email, name: '', token }, 200)
+  })
+
+  /** Database round trips: 2. */
+  routes.post(SIGN_UP_CONFIRM_PATH, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    if (!(await isSignUpOpen(cx))) return deadLink(c)
+    const m = await pageMessages(c)
+    const token = form.get('token') ?? ''
+    const name = form.get('name')?.trim() ?? ''
+    if (name !== '' && ([...name].length > NAME_MAX || !isLegible(name))) {
+      const found = await openSignUp(cx, token)
+      if (found === undefined) return deadLink(c)
+      const error = m('sign_up.name_refused')
+      return showAccount(c, { email: found.email, name: '', token, error }, 400)
+    }
+    const result = await signUp(cx, {
+      token,
+      name: name === '' ? null : name,
+      password: form.get('password') ?? '',
+      locale: m.locale,
+      user_agent: c.req.header('user-agent') ?? '',
+      replaces: readSessionCookie(c),
+    })
+    if (result.outcome === 'refused') {
+      const error = passwordFaultInWords(m, result.fault)
+      return showAccount(c, { email: result.email, name, token, error }, 400)
+    }
+    if (result.outcome === 'dead') return deadLink(c)
+    if (result.outcome === 'exists') return c.redirect('/login', 303)
+    writeSessionCookie(c, result.cookie)
+    // The fields that were kept are read as strictly as those that come in.
+    const kept = new Map(Object.entries(result.journey).map(([key, value]) => [key, [value]]))
+    return c.redirect(readJourney(cx, formOf(kept)).return_to ?? '/account', 303)
+  })
+
+  return routes
+}
+
+async function show(
+  c: Http,
+  journey: Journey,
+  { status, ...shown }: { email: string; error?: string; status: 200 | 400 | 429 },
+): Promise<Response> {
+  const { carried } = journey
+  const values = { ...shown, carried, back: withJourney('/login', journey), csrf: csrfToken(c) }
+  return c.html(signUpPage(values, await pageMessages(c, journey)), status)
+}
+
+async function showAccount(
+  c: Http,
+  shown: { email: string; name: string; token: string; error?: string },
+  status: 200 | 400,
+): Promise<Response> {
+  const values = { ...shown, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+  return c.html(newAccountPage(values, await pageMessages(c)), status)
+}
+
+async function deadLink(c: Http): Promise<Response> {
+  const { cx } = c.var
+  const m = await pageMessages(c)
+  const text = m('sign_up.dead')
+  logRefusal(
+    cx,
+    new OAuthError('access_denied', { description: text, reason: 'sign_up_link_dead' }),
+  )
+  return c.html(errorPage({ title: m('address.dead_title'), text, request_id: cx.rid }, m), 403)
+}
+
+async function notOffered(c: Http): Promise<Response> {
+  const { cx } = c.var
+  const m = await pageMessages(c)
+  const text = m('sign_up.off')
+  logRefusal(cx, new OAuthError('access_denied', { description: text, reason: 'sign_up_off' }))
+  return c.html(errorPage({ title: m('error.not_found_title'), text, request_id: cx.rid }, m), 404)
+}

@@ -1,0 +1,36 @@
+// German: the account of a person, and the applications that have access to it.
+import type { enAccount } from '../en/account.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const deAccount: TextsOf<typeof enAccount> = {
+  'account.title': 'Ihr Konto',
+  'account.signed_in_as': 'Angemeldet als',
+  'account.sign_out': 'Abmelden',
+  'account.change_email': 'Adresse ändern',
+  'account.change_password': 'Passwort ändern',
+  'account.security': 'Sicherheit',
+  'account.see_security': 'Passkeys, Authentifizierungs-Apps und Wiederherstellungscodes',
+  'account.applications': 'Anwendungen',
+  'account.see_applications': 'Ansehen, welche Anwendungen Zugriff haben',
+  'account.sessions': 'Wo Sie angemeldet sind',
+  'account.this_browser': 'Dieser Browser',
+  'account.unknown_device': 'Unbekanntes Gerät',
+  'account.since': 'seit {time}',
+  'account.since_from': '{address}, seit {time}',
+  'account.end': 'Abmelden',
+  'account.end_of': 'Abmelden: {browser}',
+  'account.everywhere': 'Überall abmelden',
+  'account.everywhere_hint':
+    'Beendet alle Sitzungen, auch die in diesem Browser. Anwendungen, die auch in Ihrer Abwesenheit Zugriff haben, behalten ihn: Entziehen Sie ihn unter Anwendungen.',
+
+  'applications.title': 'Anwendungen mit Zugriff',
+  'applications.lead': 'Sie dürfen in Ihrem Namen:',
+  'applications.none': 'Keine Anwendung hat Zugriff auf Ihr Konto.',
+  'applications.offline': 'Auch in Ihrer Abwesenheit',
+  'applications.since': 'Seit {day}',
+  'applications.since_and_used': 'Seit {day}, zuletzt benutzt {time}',
+  'applications.withdraw': 'Zugriff entziehen',
+  'applications.withdraw_of': 'Zugriff entziehen: {client}',
+  'applications.hint': 'Eine Anwendung, der Sie den Zugriff entziehen, muss Sie erneut fragen.',
+  'applications.back': 'Zurück zu Ihrem Konto',
+}

@@ -1,0 +1,37 @@
+// German: the address and the password of an account, changed by its person.
+import type { enAddress } from '../en/address.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const deAddress: TextsOf<typeof enAddress> = {
+  'address.title': 'E-Mail-Adresse',
+  'address.lead':
+    'Eine neue Adresse gilt, sobald Sie dem Link gefolgt sind, der an sie gesendet wird. Die bisherige erfährt davon und kann es eine Woche lang rückgängig machen.',
+  'address.present': 'Bisherige Adresse',
+  'address.new': 'Neue Adresse',
+  'address.submit': 'Link senden',
+  'address.too_many': 'Zu viele Mails. Warten Sie einige Minuten und versuchen Sie es erneut.',
+  'address.sent_title': 'Sehen Sie in Ihre Mails',
+  'address.sent': 'Ein Link ist unterwegs an {email}. Er gilt einen Tag.',
+  'address.confirm_title': 'Ist das Ihre Adresse?',
+  'address.confirm_lead': 'Sie wird die Adresse dieses Kontos: {email}',
+  'address.confirm': 'Ja, diese Adresse verwenden',
+  'address.undo_title': 'Alte Adresse wiederherstellen',
+  'address.undo_lead':
+    'Das Konto bekommt wieder die Adresse {email}. Alle Sitzungen enden, Anwendungen müssen erneut fragen, und seither hinzugefügte Faktoren werden entfernt. Legen Sie ein neues Passwort fest.',
+  'address.undo': 'Wiederherstellen',
+  'address.undone':
+    'Das Konto hat wieder die Adresse {email}. Melden Sie sich mit dem neuen Passwort an.',
+  'address.done_title': 'Die Adresse ist geändert',
+  'address.done': 'Das Konto hat jetzt die Adresse {email}.',
+  'address.dead_title': 'Dieser Link funktioniert nicht',
+  'address.dead': 'Er wurde benutzt, ist zu alt, oder das Konto wurde inzwischen geändert.',
+  'address.taken': 'Ein anderes Konto hat diese Adresse.',
+  'address.account': 'Konto',
+  'new_password.title': 'Passwort ändern',
+  'new_password.lead': 'Ihre anderen Browser werden abgemeldet.',
+  'new_password.present': 'Bisheriges Passwort',
+  'new_password.new': 'Neues Passwort',
+  'new_password.submit': 'Passwort ändern',
+  'new_password.refused':
+    'Das bisherige Passwort stimmt nicht. Prüfen Sie es und versuchen Sie es erneut.',
+}

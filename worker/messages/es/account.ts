@@ -1,0 +1,37 @@
+// Spanish: the account of a person, and the applications that have access to it.
+import type { enAccount } from '../en/account.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const esAccount: TextsOf<typeof enAccount> = {
+  'account.title': 'Su cuenta',
+  'account.signed_in_as': 'Sesión iniciada como',
+  'account.sign_out': 'Cerrar sesión',
+  'account.change_email': 'Cambiar la dirección',
+  'account.change_password': 'Cambiar la contraseña',
+  'account.security': 'Seguridad',
+  'account.see_security':
+    'Llaves de acceso, aplicaciones de autenticación y códigos de recuperación',
+  'account.applications': 'Aplicaciones',
+  'account.see_applications': 'Ver qué aplicaciones tienen acceso',
+  'account.sessions': 'Dónde ha iniciado sesión',
+  'account.this_browser': 'Este navegador',
+  'account.unknown_device': 'Dispositivo desconocido',
+  'account.since': 'desde el {time}',
+  'account.since_from': '{address}, desde el {time}',
+  'account.end': 'Cerrar sesión',
+  'account.end_of': 'Cerrar sesión: {browser}',
+  'account.everywhere': 'Cerrar sesión en todas partes',
+  'account.everywhere_hint':
+    'Cierra todas las sesiones, también la de este navegador. Las aplicaciones que mantienen el acceso en su ausencia lo conservan: retírelo en Aplicaciones.',
+
+  'applications.title': 'Aplicaciones con acceso',
+  'applications.lead': 'En su nombre pueden:',
+  'applications.none': 'Ninguna aplicación tiene acceso a su cuenta.',
+  'applications.offline': 'También en su ausencia',
+  'applications.since': 'Desde el {day}',
+  'applications.since_and_used': 'Desde el {day}, último uso el {time}',
+  'applications.withdraw': 'Retirar acceso',
+  'applications.withdraw_of': 'Retirar acceso: {client}',
+  'applications.hint': 'Una aplicación a la que retire el acceso tendrá que volver a pedirlo.',
+  'applications.back': 'Volver a su cuenta',
+}

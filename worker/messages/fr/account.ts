@@ -1,0 +1,36 @@
+// French: the account of a person, and the applications that have access to it.
+import type { enAccount } from '../en/account.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const frAccount: TextsOf<typeof enAccount> = {
+  'account.title': 'Votre compte',
+  'account.signed_in_as': 'Connecté en tant que',
+  'account.sign_out': 'Se déconnecter',
+  'account.change_email': 'Changer l’adresse',
+  'account.change_password': 'Changer le mot de passe',
+  'account.security': 'Sécurité',
+  'account.see_security': 'Clés d’accès, applications d’authentification et codes de récupération',
+  'account.applications': 'Applications',
+  'account.see_applications': 'Voir quelles applications ont accès',
+  'account.sessions': 'Où vous êtes connecté',
+  'account.this_browser': 'Ce navigateur',
+  'account.unknown_device': 'Appareil inconnu',
+  'account.since': 'depuis le {time}',
+  'account.since_from': '{address}, depuis le {time}',
+  'account.end': 'Déconnecter',
+  'account.end_of': 'Déconnecter\u00a0: {browser}',
+  'account.everywhere': 'Se déconnecter partout',
+  'account.everywhere_hint':
+    'Met fin à toutes les sessions, y compris dans ce navigateur. Les applications qui gardent l’accès en votre absence le conservent\u00a0: retirez-le sous Applications.',
+
+  'applications.title': 'Applications ayant accès',
+  'applications.lead': 'Elles peuvent, en votre nom\u00a0:',
+  'applications.none': 'Aucune application n’a accès à votre compte.',
+  'applications.offline': 'Aussi en votre absence',
+  'applications.since': 'Depuis le {day}',
+  'applications.since_and_used': 'Depuis le {day}, dernière utilisation le {time}',
+  'applications.withdraw': 'Retirer l’accès',
+  'applications.withdraw_of': 'Retirer l’accès\u00a0: {client}',
+  'applications.hint': 'Une application à laquelle vous retirez l’accès devra vous le redemander.',
+  'applications.back': 'Retour à votre compte',
+}
