@@ -56,8 +56,9 @@ export type ClientCertificate = {
 }
 
 /**
- * The client, subject and session of a request, for its log and its events alone: no decision reads
- * them. Noted while the request is read, on one record that all contexts of the request share.
+ * The client, subject and session of a request, for its log, its events and the language of its
+ * pages alone: no decision reads them. Noted while the request is read, on one record that all
+ * contexts of the request share.
  */
 export type Parties = {
   /** The client as the request names it, which proves nothing. */
@@ -66,9 +67,16 @@ export type Parties = {
   sub: string | null
   /** The session of the browser, by its hash, once it was found alive. */
   session_id: string | null
+  /** The language that the account of that session names. */
+  locale: string | null
 }
 
-export const noParties = (): Parties => ({ client_id: null, sub: null, session_id: null })
+export const noParties = (): Parties => ({
+  client_id: null,
+  sub: null,
+  session_id: null,
+  locale: null,
+})
 
 export type Context = {
   config: Config

@@ -14,7 +14,7 @@ const texts: Readonly<Record<string, Readonly<Record<string, string>>>> = CATALO
 
 /** The source of the worker without the texts themselves. */
 const source = readdirSync(join(ROOT, 'worker'), { recursive: true, encoding: 'utf8' })
-  .filter((file) => file.endsWith('.ts') && !file.startsWith('messages/'))
+  .filter((file) => file.endsWith('.ts') && !/^messages\/[a-z]{2}\//.test(file))
   .map((file) => readFileSync(join(ROOT, 'worker', file), 'utf8'))
   .join('\n')
 

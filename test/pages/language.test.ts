@@ -1,6 +1,7 @@
 // The language of a page: whose wish counts before whose, and the page on which a person chooses.
 import { describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
+import { sql } from '../../worker/db/sql.ts'
 import { chooseLocale } from '../../worker/messages/locales.ts'
 import { readAcceptLanguage } from '../../worker/pages/language.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
@@ -162,7 +163,9 @@ describe('the page of languages', () => {
   test('names each in its own words, and leads back without a change', async () => {
     const { browser } = await start()
     const page = await browser.get('/language?return_to=%2Flogin%3Fx%3D1&ui_locales=de')
-    const names = [...page.html.matchAll(/value="([a-z]+)" lang="\1" dir="(...)">([^<]+)</g)]
+    const names = [
+      ...page.html.matchAll(/<button lang="([a-z]+)" dir="(...)"[^>]* value="\1">([^<]+)</g),
+    ]
     expect(names.map(([, locale, dir, name]) => `${locale} ${dir} ${name}`)).toEqual([
       'en ltr English',
       'de ltr Deutsch',
@@ -215,6 +218,38 @@ describe('the page of languages', () => {
     expect(done.headers.getSetCookie().at(-1)).toMatch(
       /^locale=de; Max-Age=31536000; Path=\/; HttpOnly; SameSite=Lax$/,
     )
+  })
+
+  test('sets the language of the account that is signed in, once, with an event', async () => {
+    const { worker, browser } = await start()
+    await browser.signIn('ann@example.com', PASSWORD)
+    const page = await browser.get('/language?return_to=/account')
+    expect(page.html).toContain('Mails to you come in this language too.')
+    const locales = async () => {
+      const cx = worker.context()
+      const { users, events } = await cx.db.read({
+        users: sql<{ locale: string; version: number }>`select locale, version from user`,
+        events: sql<{ before: string; after: string; actor_id: string }>`
+          select before, after, actor_id from event where type = 'user.updated'`,
+      })
+      return { users, events }
+    }
+    const { users } = await locales()
+    const [ann] = users
+    // A region of the same language stays.
+    await browser.submit(page, { action: 'fr' })
+    expect((await locales()).users).toEqual(users)
+    for (let i = 0; i < 2; i++) await browser.submit(page, { action: 'pl' })
+    const after = await locales()
+    expect(after.users).toEqual([{ locale: 'pl', version: (ann?.version ?? 0) + 1 }])
+    expect(after.events.map(({ before, after }) => [before, after])).toEqual([
+      ['{"locale":"fr-CA"}', '{"locale":"pl"}'],
+    ])
+    const stranger = new Browser(worker)
+    const other = await stranger.get('/language')
+    expect(other.html).not.toContain('Mails to you')
+    await stranger.submit(other, { action: 'de' })
+    expect((await locales()).users).toEqual(after.users)
   })
 
   test('costs no round trip', async () => {

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { english } from '../../worker/messages/messages.ts'
+import { LOCALES } from '../../worker/messages/locales.ts'
+import { english, type Messages, messagesIn } from '../../worker/messages/messages.ts'
 import { accountPage, describeUserAgent } from '../../worker/pages/account/account_page.ts'
 import {
   addressDonePage,
@@ -19,6 +20,7 @@ import {
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
+import { languagePage } from '../../worker/pages/language_page.ts'
 import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
@@ -46,7 +48,7 @@ const factor = <T extends object>(text: string, more: T) => ({
 })
 
 /** Every page with `text` in each place that others decide. */
-const pagesWith = (text: string) => ({
+const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
     {
       username: text,
@@ -57,7 +59,7 @@ const pagesWith = (text: string) => ({
       passkey: { challenge: text },
       sign_up: '/sign-up',
     },
-    english,
+    m,
   ),
   consent: consentPage(
     {
@@ -71,7 +73,7 @@ const pagesWith = (text: string) => ({
       redirect_host: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
   linking: linkingPage(
     {
@@ -85,9 +87,9 @@ const pagesWith = (text: string) => ({
       redirect_host: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
-  device: devicePage({ code: text, csrf: text, error: text }, english),
+  device: devicePage({ code: text, csrf: text, error: text }, m),
   device_consent: deviceConsentPage(
     {
       client_name: text,
@@ -100,14 +102,15 @@ const pagesWith = (text: string) => ({
       csrf: text,
       switch_account: text,
     },
-    english,
+    m,
   ),
-  device_done: deviceDonePage({ decision: 'allowed' }, english),
-  error: errorPage({ title: text, text, request_id: text }, english),
-  setup: setupPage(
-    { token: text, username: text, csrf: text, password_min: 15, error: text },
-    english,
+  device_done: deviceDonePage({ decision: 'allowed' }, m),
+  error: errorPage({ title: text, text, detail: text, request_id: text }, m),
+  language: languagePage(
+    { carried: { [text]: text }, back: '/login', isSignedIn: true, csrf: text },
+    m,
   ),
+  setup: setupPage({ token: text, username: text, csrf: text, password_min: 15, error: text }, m),
   logout: logoutPage(
     {
       action: '/logout',
@@ -117,9 +120,9 @@ const pagesWith = (text: string) => ({
       carried: { [text]: text },
       csrf: text,
     },
-    english,
+    m,
   ),
-  signed_out: signedOutPage(null, english),
+  signed_out: signedOutPage(null, m),
   account: accountPage(
     {
       email: text,
@@ -132,36 +135,33 @@ const pagesWith = (text: string) => ({
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
       ],
     },
-    english,
+    m,
   ),
   recovery_request: recoveryRequestPage(
     { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
-    english,
+    m,
   ),
-  address: addressPage({ email: text, typed: text, csrf: text, error: text }, english),
-  address_done: addressDonePage({ done: 'undone', email: text }, english),
+  address: addressPage({ email: text, typed: text, csrf: text, error: text }, m),
+  address_done: addressDonePage({ done: 'undone', email: text }, m),
   address_confirm: confirmAddressPage(
     { account: text, email: text, token: text, csrf: text, error: text },
-    english,
+    m,
   ),
   address_undo: undoAddressPage(
     { email: text, token: text, csrf: text, password_min: 15, error: text },
-    english,
+    m,
   ),
-  new_password: newPasswordPage(
-    { email: text, csrf: text, password_min: 15, error: text },
-    english,
-  ),
+  new_password: newPasswordPage({ email: text, csrf: text, password_min: 15, error: text }, m),
   sign_up: signUpPage(
     { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
-    english,
+    m,
   ),
-  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, english),
+  sign_up_sent: signUpSentPage({ email: text, back: '/login' }, m),
   new_account: newAccountPage(
     { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
-    english,
+    m,
   ),
-  recovery_sent: recoverySentPage({ email: text, back: '/login' }, english),
+  recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
     {
       email: text,
@@ -172,7 +172,7 @@ const pagesWith = (text: string) => ({
       passkey: { challenge: text },
       error: text,
     },
-    english,
+    m,
   ),
   security: securityPage(
     {
@@ -185,12 +185,9 @@ const pagesWith = (text: string) => ({
       codes_left: 1,
       error: text,
     },
-    english,
+    m,
   ),
-  new_passkey: newPasskeyPage(
-    { csrf: text, passkey: { user: { id: text } }, error: text },
-    english,
-  ),
+  new_passkey: newPasskeyPage({ csrf: text, passkey: { user: { id: text } }, error: text }, m),
   new_app: newAppPage(
     {
       csrf: text,
@@ -200,9 +197,9 @@ const pagesWith = (text: string) => ({
       name: text,
       error: text,
     },
-    english,
+    m,
   ),
-  recovery_codes: recoveryCodesPage({ codes: [text] }, english),
+  recovery_codes: recoveryCodesPage({ codes: [text] }, m),
   applications: applicationsPage(
     {
       email: text,
@@ -219,9 +216,16 @@ const pagesWith = (text: string) => ({
         },
       ],
     },
-    english,
+    m,
   ),
 })
+
+/** Tags of a document with the names of their attributes. */
+const shapeOf = (html: string) =>
+  html
+    .replaceAll(/="[^"]*"/g, '=""')
+    .match(/<[^>]*>/g)
+    ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
 
@@ -240,12 +244,7 @@ describe.each(names)('the %s page', (name) => {
     expect(html).not.toMatch(/<script|<img/)
     if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
-    const shape = (text: string) =>
-      text
-        .replaceAll(/="[^"]*"/g, '=""')
-        .match(/<[^>]*>/g)
-        ?.map((tag) => tag.replaceAll(/\s+/g, ' '))
-    expect(shape(html)).toEqual(shape(await withoutScript(pagesWith('word')[name])))
+    expect(shapeOf(html)).toEqual(shapeOf(await withoutScript(pagesWith('word')[name])))
   })
 
   test('is a whole document without inline style or a script but that of passkeys, in a language, for phones too', async () => {
@@ -286,6 +285,22 @@ describe.each(names)('the %s page', (name) => {
       expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
+  })
+})
+
+describe.each(LOCALES)('in %s', (locale) => {
+  const m = messagesIn(locale).withSwitch(`/language?return_to=${'x'.repeat(2000)}`)
+
+  test.each(names)('the %s page has the parts of the English one, below 30 KB', async (name) => {
+    const html = String(await pagesWith('word', m)[name])
+    expect(html).toContain(`<html lang="${locale}" dir="${locale === 'ar' ? 'rtl' : 'ltr'}">`)
+    const before = String(await pagesWith('word', english.withSwitch('/language'))[name])
+    // Where a value stands in its sentence, and how often one is counted, is up to the language.
+    const tags = (text: string) => shapeOf(text)?.sort()
+    if (name !== 'language') expect(tags(html)).toEqual(tags(before))
+    expect(new TextEncoder().encode(html).length).toBeLessThan(30_000)
+    const words = (await withoutScript(html)).replaceAll(/<[^>]*>/g, '')
+    expect(words).not.toMatch(/\{|\}|undefined|\[object/)
   })
 })
 

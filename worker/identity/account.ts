@@ -1,6 +1,10 @@
-// The account of the person who is signed in: the browsers that are signed in, and sign-out.
+// The account of the person who is signed in: the browsers that are signed in, sign-out, and the
+// language.
 // Sessions themselves are sessions.ts's; operators have user_sessions.ts.
 import { as, type Context } from '../context.ts'
+import { appendEvent } from '../events.ts'
+import type { Locale } from '../messages/catalogues.ts'
+import { chooseLocale } from '../messages/locales.ts'
 import {
   endAllSessions,
   endBrowserSession,
@@ -11,6 +15,7 @@ import {
   type SessionsEnded,
   touchSession,
 } from './sessions.ts'
+import { isLocaleOf, updateLocale } from './store.ts'
 
 /** The session of a cookie while it lives. No round trip without a cookie, else one. */
 export async function liveSession(
@@ -59,4 +64,35 @@ export async function endOwnSession(
       : endBrowserSession(acting, user_id, id_hash),
   )
   await onSessionsEnded(acting, user_id)
+}
+
+/**
+ * Keeps the language that a person chose on a page, if one is signed in: mails come in it too. No
+ * round trip without a cookie, else one, two where the account names another.
+ */
+export async function keepLanguage(
+  cx: Context,
+  cookie: string | undefined,
+  locale: Locale,
+): Promise<void> {
+  const session = await liveSession(cx, cookie)
+  if (session === undefined) return
+  const { user_id, user_locale: before } = session
+  // A region of it is the same language here.
+  if (chooseLocale([before ?? '']) === locale) return
+  await cx.db.write({
+    // The event first: its condition ends with the change.
+    event: appendEvent(
+      as(cx, { kind: 'user', id: user_id }),
+      {
+        type: 'user.updated',
+        subject_id: user_id,
+        data: { fields: ['locale'] },
+        before: { locale: before },
+        after: { locale },
+      },
+      isLocaleOf(user_id, before),
+    ),
+    change: updateLocale(cx, user_id, { from: before, to: locale }),
+  })
 }

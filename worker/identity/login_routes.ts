@@ -201,7 +201,7 @@ export function loginRoutes({
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(
       accountPage(
         {
@@ -250,7 +250,7 @@ export function loginRoutes({
     const { user_email: email, user_name: name } = session
     pageHeaders(c, form_targets)
     const shown = { action: '/logout', client_name: null, email, name, carried }
-    const m = await pageMessages(c, { account: session.user_locale })
+    const m = await pageMessages(c)
     return c.html(logoutPage({ ...shown, csrf: csrfToken(c) }, m))
   })
 

@@ -50,10 +50,11 @@ export const sessionHash = (cookie: string): string => sha256(cookie)
 export const findSession = (cx: Context, cookie: string | undefined): Statement<LiveSession> =>
   findLiveSession(cx, cookie === undefined ? '' : sessionHash(cookie))
 
-/** Notes the session that a request was found to have, for its log and its events. */
+/** Notes the session that a request was found to have, for its log, its events and its language. */
 export function noteSession(cx: Context, session: LiveSession | undefined): void {
   cx.parties.sub = session?.user_id ?? null
   cx.parties.session_id = session?.id_hash ?? null
+  cx.parties.locale = session?.user_locale ?? null
 }
 
 /** All live sessions of the person to whom the cookie belongs. */

@@ -137,6 +137,19 @@ export const replaceAddress = (
       version = version + 1, updated_at = ${now}
     where id = ${id} and (${when})`
 
+/** A condition: the user's language is this one. */
+export const isLocaleOf = (id: string, locale: string | null): Condition =>
+  condition`exists (select 1 from user where id = ${id} and locale is ${locale})`
+
+/** Sets the language that a person chose, where it is still the one that was read. */
+export const updateLocale = (
+  cx: Context,
+  id: string,
+  { from, to }: { from: string | null; to: string },
+): Statement =>
+  sql`update user set locale = ${to}, updated_at = ${cx.now()}, version = version + 1
+    where id = ${id} and locale is ${from}`
+
 /** The address of the user is proven, where the condition holds. */
 export const verifyAddress = (id: string, when: Condition): Statement =>
   sql`update user set email_verified = 1, version = version + 1

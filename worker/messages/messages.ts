@@ -1,7 +1,8 @@
 // Messages: all texts that people read, in every language: pages, names of rights, faults.
-// Owns no route and no table.
+// Tables: `message` (store.ts). Owns no route.
 // Files: a folder like `en/` holds the texts of a language, catalogues.ts brings them together,
-// message_format.ts reads and fills them, locales.ts chooses a language; this file answers texts.
+// message_format.ts reads and fills them, locales.ts chooses a language, this file answers texts,
+// texts.ts with those of operators (store.ts), fault_in_words.ts a failure.
 // Knows neither HTML nor requests: pages/ escapes texts, and chooses the language of a request.
 // Leaves texts of the API and of the protocol, which are English, to where they are used.
 import { CATALOGUES, type Locale, type MessageKey, type ValuesOf } from './catalogues.ts'

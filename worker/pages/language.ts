@@ -19,8 +19,6 @@ export type LanguageWishes = {
    * of the query where it is not said.
    */
   ui_locales?: readonly string[] | undefined
-  /** Language of the account that is signed in. */
-  account?: string | null | undefined
   /** Path that shows the same page again, where it is not that of the request; null: none does. */
   path?: string | null | undefined
 }
@@ -49,7 +47,7 @@ function choose(c: Http, wishes: LanguageWishes): Messages {
     (wish !== undefined && own?.overrules === wish ? own.locale : null) ??
     chooseLocale(ui_locales) ??
     own?.locale ??
-    chooseLocale([wishes.account ?? '']) ??
+    chooseLocale([cx.parties.locale ?? '']) ??
     chooseLocale(readAcceptLanguage(c.req.header('accept-language') ?? '')) ??
     default_locale
   c.header('Content-Language', locale)

@@ -9,13 +9,15 @@ export type LanguageValues = {
   carried: Readonly<Record<string, string>>
   /** Path of the page from which the person comes. */
   back: string
+  /** The account takes the language too. */
+  isSignedIn: boolean
   csrf: string
 }
 
 export function languagePage(v: LanguageValues, m: Messages): Html {
   const buttons = LOCALES.map(
     (locale) =>
-      html`<button${locale === m.locale ? html` class="primary" aria-current="true"` : html``} type="submit" name="action" value="${locale}" lang="${locale}" dir="${directionOf(locale)}">${NAMES[locale]}</button>`,
+      html`<button lang="${locale}" dir="${directionOf(locale)}"${locale === m.locale ? html` class="primary" aria-current="true"` : html``} type="submit" name="action" value="${locale}">${NAMES[locale]}</button>`,
   )
   const body = html`<h1>${m('language.title')}</h1>
 <form method="post" action="/language">
@@ -25,6 +27,7 @@ ${hiddenFields(v.carried)}
 ${buttons}
 </div>
 </form>
+${v.isSignedIn ? html`<p class="hint">${m('language.account')}</p>` : html``}
 <p class="foot"><a href="${v.back}">${m('language.back')}</a></p>`
   return shell({ title: m('language.title'), body }, m)
 }

@@ -61,7 +61,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const codes = await renewRecoveryCodes(cx, own)
     return codes === null
       ? c.redirect(SECURITY_PATH, 303)
-      : c.html(recoveryCodesPage({ codes }, await messagesFor(c, own)))
+      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
   })
 
   /** Database round trips: 1. */
@@ -69,7 +69,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const { cx } = c.var
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
-    const m = await messagesFor(c, own)
+    const m = await pageMessages(c)
     return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
   })
 
@@ -81,7 +81,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
-    const m = await messagesFor(c, own)
+    const m = await pageMessages(c)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
     if (!isName(name)) {
@@ -113,10 +113,6 @@ export function ownFactorsRoutes(): Hono<Env> {
   return routes
 }
 
-/** The texts, in the language of the account where nobody chose another. */
-export const messagesFor = (c: Http, { session }: { session: { user_locale: string | null } }) =>
-  pageMessages(c, { account: session.user_locale })
-
 const isName = (name: string): boolean =>
   name !== '' && [...name].length <= NAME_MAX && isLegible(name)
 
@@ -130,13 +126,13 @@ const showSecurity = async (c: Http, own: OwnFactors, error?: string) =>
         codes_left: own.codes_left,
         ...(error === undefined ? {} : { error }),
       },
-      await messagesFor(c, own),
+      await pageMessages(c),
     ),
     error === undefined ? 200 : 400,
   )
 
 async function refuse(c: Http, own: OwnFactors, key: PlainKey, reason: Reason) {
-  const description = (await messagesFor(c, own))(key)
+  const description = (await pageMessages(c))(key)
   logRefusal(c.var.cx, new OAuthError('invalid_request', { description, reason }))
   return showSecurity(c, own, description)
 }

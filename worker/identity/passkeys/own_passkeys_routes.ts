@@ -4,13 +4,14 @@ import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
 import type { Messages } from '../../messages/messages.ts'
 import { newPasskeyPage, recoveryCodesPage } from '../../pages/account/security_page.ts'
+import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type OwnFactors, readOwnFactors } from '../factors/own_factors.ts'
-import { messagesFor, SECURITY_PATH, signInFirst } from '../factors/own_factors_routes.ts'
+import { SECURITY_PATH, signInFirst } from '../factors/own_factors_routes.ts'
 import { readSessionCookie } from '../sessions.ts'
 import { addPasskey, offerPasskey } from './own_passkeys.ts'
 
@@ -33,7 +34,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, PATH)
-    const m = await messagesFor(c, own)
+    const m = await pageMessages(c)
     const added = await addPasskey(cx, own, {
       response: form.get('passkey') ?? '',
       user_handle: form.get('user_handle') ?? '',
@@ -62,5 +63,5 @@ async function show(c: Http, own: OwnFactors, error?: string) {
   const passkey = await offerPasskey(c.var.cx, own)
   pageHeaders(c, [], { script: PASSKEY_SCRIPT })
   const shown = { csrf: csrfToken(c), passkey, ...(error === undefined ? {} : { error }) }
-  return c.html(newPasskeyPage(shown, await messagesFor(c, own)), error === undefined ? 200 : 400)
+  return c.html(newPasskeyPage(shown, await pageMessages(c)), error === undefined ? 200 : 400)
 }

@@ -124,5 +124,6 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'اللغة',
   'language.change': 'تغيير اللغة: {language}',
+  'language.account': 'وستصلك الرسائل بهذه اللغة أيضًا.',
   'language.back': 'الرجوع من دون تغيير',
 }

@@ -5,19 +5,19 @@ import type { TextsOf } from '../text_types.ts'
 export const deAddress: TextsOf<typeof enAddress> = {
   'address.title': 'E-Mail-Adresse',
   'address.lead':
-    'Eine neue Adresse gilt, sobald Sie dem Link gefolgt sind, der an sie gesendet wird. Die bisherige erfährt davon und kann es eine Woche lang rückgängig machen.',
-  'address.present': 'Bisherige Adresse',
+    'Eine neue Adresse gilt, sobald Sie dem Link gefolgt sind, der an sie gesendet wird. Die jetzige wird benachrichtigt und kann dies eine Woche lang rückgängig machen.',
+  'address.present': 'Jetzige Adresse',
   'address.new': 'Neue Adresse',
   'address.submit': 'Link senden',
-  'address.too_many': 'Zu viele Mails. Warten Sie einige Minuten und versuchen Sie es erneut.',
-  'address.sent_title': 'Sehen Sie in Ihre Mails',
-  'address.sent': 'Ein Link ist unterwegs an {email}. Er gilt einen Tag.',
+  'address.too_many': 'Zu viele E-Mails. Warten Sie einige Minuten und versuchen Sie es erneut.',
+  'address.sent_title': 'Sehen Sie in Ihre E-Mails',
+  'address.sent': 'Ein Link an {email} ist unterwegs. Er gilt einen Tag.',
   'address.confirm_title': 'Ist das Ihre Adresse?',
   'address.confirm_lead': 'Sie wird die Adresse dieses Kontos: {email}',
   'address.confirm': 'Ja, diese Adresse verwenden',
   'address.undo_title': 'Alte Adresse wiederherstellen',
   'address.undo_lead':
-    'Das Konto bekommt wieder die Adresse {email}. Alle Sitzungen enden, Anwendungen müssen erneut fragen, und seither hinzugefügte Faktoren werden entfernt. Legen Sie ein neues Passwort fest.',
+    'Das Konto erhält wieder die Adresse {email}. Alle Sitzungen enden, Anwendungen müssen erneut fragen, und seither hinzugefügte Faktoren werden entfernt. Legen Sie ein neues Passwort fest.',
   'address.undo': 'Wiederherstellen',
   'address.undone':
     'Das Konto hat wieder die Adresse {email}. Melden Sie sich mit dem neuen Passwort an.',
@@ -27,11 +27,12 @@ export const deAddress: TextsOf<typeof enAddress> = {
   'address.dead': 'Er wurde benutzt, ist zu alt, oder das Konto wurde inzwischen geändert.',
   'address.taken': 'Ein anderes Konto hat diese Adresse.',
   'address.account': 'Konto',
+
   'new_password.title': 'Passwort ändern',
   'new_password.lead': 'Ihre anderen Browser werden abgemeldet.',
-  'new_password.present': 'Bisheriges Passwort',
+  'new_password.present': 'Jetziges Passwort',
   'new_password.new': 'Neues Passwort',
   'new_password.submit': 'Passwort ändern',
   'new_password.refused':
-    'Das bisherige Passwort stimmt nicht. Prüfen Sie es und versuchen Sie es erneut.',
+    'Das jetzige Passwort stimmt nicht. Prüfen Sie es und versuchen Sie es erneut.',
 }

@@ -131,5 +131,6 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Sprache',
   'language.change': 'Sprache ändern: {language}',
+  'language.account': 'Auch E-Mails an Sie kommen in dieser Sprache.',
   'language.back': 'Zurück ohne Änderung',
 }

@@ -120,5 +120,6 @@ export const enSignIn = {
 
   'language.title': 'Language',
   'language.change': 'Change language: {language}',
+  'language.account': 'Mails to you come in this language too.',
   'language.back': 'Back without a change',
 } as const

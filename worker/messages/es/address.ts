@@ -3,32 +3,33 @@ import type { enAddress } from '../en/address.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const esAddress: TextsOf<typeof enAddress> = {
-  'address.title': 'Dirección de correo',
+  'address.title': 'Correo electrónico',
   'address.lead':
-    'Una dirección nueva cuenta cuando ha seguido el enlace que se le envía. La actual recibe un aviso y puede deshacer el cambio durante una semana.',
+    'Una dirección nueva cuenta cuando haya seguido el enlace que se le envía. La actual recibe un aviso y puede deshacerlo durante una semana.',
   'address.present': 'Dirección actual',
   'address.new': 'Dirección nueva',
   'address.submit': 'Enviar el enlace',
-  'address.too_many': 'Demasiados correos. Espere unos minutos e inténtelo de nuevo.',
+  'address.too_many': 'Demasiados mensajes. Espere unos minutos e inténtelo de nuevo.',
   'address.sent_title': 'Mire su correo',
-  'address.sent': 'Un enlace va de camino a {email}. Vale un día.',
+  'address.sent': 'Un enlace va camino de {email}. Es válido durante un día.',
   'address.confirm_title': '¿Es esta su dirección?',
   'address.confirm_lead': 'Será la dirección de esta cuenta: {email}',
   'address.confirm': 'Sí, usar esta dirección',
-  'address.undo_title': 'Recuperar la dirección anterior',
+  'address.undo_title': 'Restablecer la dirección anterior',
   'address.undo_lead':
-    'La cuenta vuelve a tener la dirección {email}. Todas las sesiones terminan, las aplicaciones tienen que volver a preguntar y los factores añadidos desde entonces se quitan. Elija una contraseña nueva.',
-  'address.undo': 'Recuperarla',
+    'La cuenta recupera la dirección {email}. Se cierran todas las sesiones, las aplicaciones tienen que volver a pedir acceso y se quitan los factores añadidos desde entonces. Establezca una contraseña nueva.',
+  'address.undo': 'Restablecer',
   'address.undone':
     'La cuenta vuelve a tener la dirección {email}. Inicie sesión con la contraseña nueva.',
   'address.done_title': 'La dirección ha cambiado',
   'address.done': 'La cuenta tiene ahora la dirección {email}.',
   'address.dead_title': 'Este enlace no funciona',
-  'address.dead': 'Ya se usó, es demasiado antiguo o la cuenta ha cambiado entretanto.',
+  'address.dead': 'Ya se usó, es demasiado antiguo o la cuenta cambió mientras tanto.',
   'address.taken': 'Otra cuenta tiene esta dirección.',
   'address.account': 'Cuenta',
+
   'new_password.title': 'Cambiar la contraseña',
-  'new_password.lead': 'Se cierra la sesión en sus otros navegadores.',
+  'new_password.lead': 'Se cerrará la sesión en sus otros navegadores.',
   'new_password.present': 'Contraseña actual',
   'new_password.new': 'Contraseña nueva',
   'new_password.submit': 'Cambiar la contraseña',

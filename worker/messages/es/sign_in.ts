@@ -130,5 +130,6 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Idioma',
   'language.change': 'Cambiar de idioma: {language}',
+  'language.account': 'Los mensajes que reciba también llegarán en este idioma.',
   'language.back': 'Volver sin cambiar',
 }

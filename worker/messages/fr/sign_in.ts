@@ -128,5 +128,6 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Langue',
   'language.change': 'Changer de langue\u00a0: {language}',
+  'language.account': 'Les messages qui vous sont envoyés seront aussi dans cette langue.',
   'language.back': 'Retour sans changement',
 }

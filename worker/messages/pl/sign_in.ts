@@ -128,5 +128,6 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
 
   'language.title': 'Język',
   'language.change': 'Zmień język: {language}',
+  'language.account': 'Wiadomości e-mail też będą przychodzić w tym języku.',
   'language.back': 'Wróć bez zmiany',
 }

@@ -24,7 +24,7 @@ export function applicationRoutes(): Hono<Env> {
       pageHeaders(c)
       if (account === null) return c.redirect(LOGIN, 303)
       const { session, applications } = account
-      const m = await pageMessages(c, { account: session.user_locale })
+      const m = await pageMessages(c)
       return c.html(
         applicationsPage(
           {

@@ -8,7 +8,7 @@ import { as, type Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { findSession, userOf } from '../../identity/sessions.ts'
+import { findSession, noteSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
 import type { RightToShow } from '../../pages/rights_in_words.ts'
 import { loadSettings } from '../../settings.ts'
@@ -222,6 +222,7 @@ export async function listOwnApplications(cx: Context, cookie: string | undefine
     allowed: listAllowedScopesOfUser(user_id),
     live: listLiveAuthorizations(cx, user_id, { after: '', limit: AUTHORIZATIONS_MAX, idle_ttl }),
   })
+  noteSession(cx, session)
   return session === undefined ? null : { session, applications: applicationsOf(allowed, live) }
 }
 

@@ -54,8 +54,6 @@ export type ConsentQuestion = {
   form_target: string
   /** Locales that the page may be in, most wanted first. */
   ui_locales: readonly string[]
-  /** Language of the person's account. */
-  account: string | null
 } & (
   | { page: 'consent'; values: Omit<ConsentValues, 'csrf'> }
   | { page: 'linking'; values: Omit<LinkingValues, 'csrf'> }
@@ -113,10 +111,10 @@ export async function askConsent(
     switch_account: loginPath(cx, request, reference),
   }
   const form_target = formTargetOf(request.redirect_uri)
-  const language = { ui_locales: request.ui_locales ?? [], account: session.user_locale }
+  const ui_locales = request.ui_locales ?? []
   if (client.preset !== null) {
     const link = await describeLink(cx, client.preset, client.policy_uri)
-    return { page: 'linking', values: { ...common, ...link }, form_target, ...language }
+    return { page: 'linking', values: { ...common, ...link }, form_target, ui_locales }
   }
   const values = {
     ...common,
@@ -125,7 +123,7 @@ export async function askConsent(
     resources: request.resource,
     introduction: introduce(client),
   }
-  return { page: 'consent', values, form_target, ...language }
+  return { page: 'consent', values, form_target, ui_locales }
 }
 
 /** The two sides of the link, in the words of the vendor and of the operator. */

@@ -47,7 +47,7 @@ export type Step =
   | { step: 'enter' }
   | { step: 'refused' }
   | { step: 'too_many_attempts'; retry_after: number }
-  | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'>; account: string | null }
+  | { step: 'confirm'; values: Omit<DeviceConsentValues, 'csrf'> }
   | { step: 'done'; decision: 'allowed' | 'denied' }
 
 /** The login page, which leads back here with the code, if there is one. */
@@ -59,8 +59,9 @@ export function deviceLoginPath(code: string): string {
 /** Whether somebody is signed in. Database round trips: 1; 0 without a cookie. */
 export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
   if (cookie === undefined) return false
-  const sessions = await cx.db.read(findSession(cx, cookie))
-  return sessions.length > 0
+  const [session] = await cx.db.read(findSession(cx, cookie))
+  noteSession(cx, session)
+  return session !== undefined
 }
 
 /**
@@ -129,8 +130,7 @@ export async function enterUserCode(
       reason: 'power_not_held',
     })
   }
-  const { user_locale: account } = session
-  return { step: 'confirm', values: valuesOf(cx, question, details), account }
+  return { step: 'confirm', values: valuesOf(cx, question, details) }
 }
 
 /** Takes the answer. Database round trips: 2. Throws OAuthError, which is shown here. */

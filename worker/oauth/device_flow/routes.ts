@@ -76,7 +76,6 @@ async function show(c: Http, at: Step, typed: string | undefined): Promise<Respo
   // Only text that looks like a code goes back into a page or an address.
   const code = readUserCode(typed) ?? ''
   const m = await pageMessages(c, {
-    account: at.step === 'confirm' ? at.account : null,
     // A code that is good is filled in again.
     path:
       code === '' || at.step === 'refused' || at.step === 'too_many_attempts'

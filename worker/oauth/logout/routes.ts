@@ -79,7 +79,7 @@ async function answer(c: Http, request: LogoutRequest, outcome: LogoutOutcome): 
     const { session, client_name, form_target } = outcome
     const sealed = await sealLogoutRequest(c.var.cx, request)
     const path = `/oauth/logout?${new URLSearchParams({ request: sealed })}`
-    const m = await pageMessages(c, { account: session.user_locale, path })
+    const m = await pageMessages(c, { path })
     pageHeaders(c, form_target === null ? [] : [form_target])
     return c.html(
       logoutPage(

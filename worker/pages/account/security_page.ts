@@ -53,7 +53,8 @@ ${form(
   const entry = ({ id, kind, name, created_at, last_used_at, is_synced }: Factor) => html`<li>
 <div class="entry">
 <span class="entry-name" dir="auto">${name}</span>${is_synced === 1 ? html`<span class="badge">${m('security.synced')}</span>` : html``}
-<span class="quiet">${sentence(m, 'security.since', { time: moment(m, created_at) })}${last_used_at === null ? html`` : html`, ${sentence(m, 'security.last_used', { time: moment(m, last_used_at) })}`}</span>
+<span class="quiet">${sentence(m, 'security.since', { time: moment(m, created_at) })}</span>
+${last_used_at === null ? html`` : html`<span class="quiet">${sentence(m, 'security.last_used', { time: moment(m, last_used_at) })}</span>`}
 ${kind === 'passkey' ? rename(id, name) : html``}
 </div>
 ${form({ factor: id }, html`<button class="small" aria-label="${m('security.remove')}: ${name}" type="submit" name="action" value="remove">${m('security.remove')}</button>`)}

@@ -2,9 +2,9 @@
 // says on whose side the fault is, and the English words of the protocol stand beside it, for those
 // who build the application.
 import { OAuthError, type Problem } from '../errors.ts'
-import type { PlainKey } from '../messages/catalogues.ts'
-import type { Messages } from '../messages/messages.ts'
 import type { Reason } from '../refusals.ts'
+import type { PlainKey } from './catalogues.ts'
+import type { Messages } from './messages.ts'
 
 /** Reasons with a text of their own, which says all. */
 const WHOLE: { readonly [reason in Reason]?: PlainKey } = {
