@@ -306,6 +306,13 @@ export const SETTINGS = {
     meaning:
       'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
   }),
+  sign_in_links: setting({
+    schema: z.enum(['off', 'on']),
+    default: 'off',
+    unit: null,
+    needs: 'manage',
+    meaning: 'Whether people may sign in by a link that is mailed to them, without a password.',
+  }),
   registration: setting({
     schema: z.enum(['off', 'token', 'open']),
     default: 'token',

@@ -15,6 +15,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   self_registered_resources: ['https://api.example'],
   service_name: 'Home',
   default_locale: 'pl',
+  sign_up: 'open',
   privacy_uri: 'https://home.example/privacy',
 }
 

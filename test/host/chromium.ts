@@ -31,12 +31,28 @@ export function openBrowser(): Promise<Browser> {
 
 type AxeAnswer = { violations: { id: string; nodes: { html: string }[] }[] }
 
-/** Asserts that axe-core finds nothing in the page as it stands. */
+/**
+ * Asserts that axe-core finds nothing in a page as it stands, in light and dark. axe needs script, so
+ * the same document is shown in a page that has it.
+ */
 async function assertAccessible(page: Page, name: string): Promise<void> {
-  await page.evaluate(axe.source)
-  const { violations } = (await page.evaluate('axe.run()')) as AxeAnswer
-  const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)
-  expect(found, `axe on ${name}`).toEqual([])
+  const body = await page.content()
+  const context = await page.context().browser()?.newContext({ viewport: PHONE })
+  if (context === undefined) throw new Error('the page has no browser')
+  try {
+    const copy = await context.newPage()
+    await copy.route(page.url(), (route) => route.fulfill({ contentType: 'text/html', body }))
+    for (const colorScheme of ['light', 'dark'] as const) {
+      await copy.emulateMedia({ colorScheme })
+      await copy.goto(page.url())
+      await copy.evaluate(axe.source)
+      const { violations } = (await copy.evaluate('axe.run()')) as AxeAnswer
+      const found = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html)}`)
+      expect(found, `axe on ${name}, ${colorScheme}`).toEqual([])
+    }
+  } finally {
+    await context.close()
+  }
 }
 
 /**
@@ -49,6 +65,6 @@ export async function shoot(page: Page, name: string, fullPage = true): Promise<
     await page.screenshot({ path: join(SCREENSHOTS, `${name}_${width}.png`), fullPage })
     const wide = await page.evaluate('document.documentElement.scrollWidth > innerWidth')
     expect(wide, `${name} on a ${width}`).toBe(false)
-    await assertAccessible(page, `${name} on a ${width}`)
   }
+  await assertAccessible(page, name)
 }

@@ -2,6 +2,7 @@
 // one.
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { IntlMessageFormat } from 'intl-messageformat'
 import { describe, expect, test } from 'vitest'
 import { CATALOGUES, isMessageKey, MESSAGE_KEYS } from '../../worker/messages/catalogues.ts'
 import { LOCALES } from '../../worker/messages/locales.ts'
@@ -61,6 +62,35 @@ describe.each(others)('the texts in %s', (locale) => {
     expect(text.trim()).toBe(text)
     expect(argumentsOf(locale, text)).toEqual(argumentsOf('en', CATALOGUES.en[key]))
   })
+})
+
+test('no text has an apostrophe of ASCII, which quotes what follows in ICU MessageFormat', () => {
+  for (const [locale, all] of Object.entries(texts)) {
+    const quoting = Object.entries(all).filter(([, text]) => text.includes("'"))
+    expect(quoting, locale).toEqual([])
+  }
+})
+
+test('a text that counts has a form for each number in its language', () => {
+  const missing: string[] = []
+  let counted = 0
+  for (const [locale, all] of Object.entries(texts)) {
+    const rules = new Intl.PluralRules(locale)
+    // A million has a form of its own in French and Spanish, which nothing here reaches.
+    const forms = new Set(Array.from({ length: 1000 }, (_, n) => rules.select(n)))
+    for (const [key, text] of Object.entries(all)) {
+      if (!text.includes(', plural,')) continue
+      counted++
+      const tree = new IntlMessageFormat(text, locale, undefined, { ignoreTag: true }).getAst()
+      for (const element of tree) {
+        if (!('options' in element)) continue
+        const lacking = [...forms].filter((form) => !(form in element.options))
+        if (lacking.length > 0) missing.push(`${locale} ${key}: ${lacking.join(' ')}`)
+      }
+    }
+  }
+  expect(counted).toBeGreaterThan(30)
+  expect(missing).toEqual([])
 })
 
 test('a text that is not there, or that lacks a value, does not compile', () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { createPasswordLink } from '../../worker/identity/recovery.ts'
 import { chooseLocale } from '../../worker/messages/locales.ts'
 import { readAcceptLanguage } from '../../worker/pages/language.ts'
 import { countRoundTrips, startWorker } from '../context.ts'
@@ -136,6 +137,21 @@ describe('a page speaks the language', () => {
     expect(wrong.html).not.toContain('evil')
     const none = await browser.get('/nothing', { accept: 'text/html', 'accept-language': 'ar' })
     expect([none.status, languageOf(none)]).toEqual([404, 'ar rtl'])
+  })
+
+  test('of the account behind a one-time link, whose address stands in no other', async () => {
+    const { worker, browser } = await start()
+    const [ann] = await worker.context().db.read(sql<{ id: string }>`select id from user`)
+    const { url } = await createPasswordLink(worker.context(), ann?.id ?? '')
+    const link = new URL(url ?? '')
+    const page = await browser.get(link.pathname + link.search, { 'accept-language': 'de' })
+    expect(languageOf(page)).toBe('fr ltr')
+    expect(switchOf(page)).toBe('')
+    const weak = await browser.submit(page, { password: 'short', action: 'save' })
+    expect(weak.html).toContain('doit comporter au moins')
+    for (const { html } of [page, weak, await browser.get('/setup?token=x')]) {
+      expect(html).not.toMatch(/(?:href|action)="[^"]*token/)
+    }
   })
 
   test('and says by what it was chosen; it is stored nowhere', async () => {

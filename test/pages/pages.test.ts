@@ -29,6 +29,11 @@ import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recove
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
 import { setupPage } from '../../worker/pages/setup_page.ts'
+import {
+  linkRequestPage,
+  linkSentPage,
+  openLinkPage,
+} from '../../worker/pages/sign_in_link_page.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../worker/pages/sign_up_page.ts'
 import { stylesheet } from '../../worker/pages/stylesheet.ts'
 import { startWorker } from '../context.ts'
@@ -58,6 +63,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       forgotten: '/recover',
       passkey: { challenge: text },
       sign_up: '/sign-up',
+      link: '/login/link',
     },
     m,
   ),
@@ -161,6 +167,12 @@ const pagesWith = (text: string, m: Messages = english) => ({
     { email: text, name: text, token: text, csrf: text, password_min: 15, error: text },
     m,
   ),
+  link_request: linkRequestPage(
+    { email: text, carried: { [text]: text }, back: '/login', csrf: text, error: text },
+    m,
+  ),
+  link_sent: linkSentPage({ email: text, back: '/login' }, m),
+  link_open: openLinkPage({ email: text, token: text, csrf: text }, m),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
     {
@@ -348,6 +360,7 @@ test('a refusal is announced, and marks the fields', async () => {
         forgotten: '/recover',
         passkey: null,
         sign_up: '/sign-up',
+        link: '/login/link',
         error: 'No.',
       },
       english,
@@ -364,6 +377,7 @@ test('a refusal is announced, and marks the fields', async () => {
         forgotten: '/recover',
         passkey: null,
         sign_up: '/sign-up',
+        link: '/login/link',
       },
       english,
     ),

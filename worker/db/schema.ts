@@ -219,7 +219,7 @@ export const account_link = sqliteTable(
       .notNull()
       .references(() => user.id),
     purpose: text({
-      enum: ['password_reset', 'password_recovery', 'new_address', 'undo_address'],
+      enum: ['password_reset', 'password_recovery', 'new_address', 'undo_address', 'sign_in'],
     }).notNull(),
     created_at: integer().notNull(),
     expires_at: integer().notNull(),
@@ -228,6 +228,8 @@ export const account_link = sqliteTable(
     made_by: text(), // JSON object: the actor that made it; null: the person
     address_key: text(), // of a link that was mailed: the address it went to
     address: text(), // that the account gets by the link
+    browser: text(), // hash of the cookie of the browser that asked, in which alone it is good
+    journey: text(), // JSON object: the fields that lead back
   },
   (t) => [index('account_link_user').on(t.user_id)],
 )

@@ -81,6 +81,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The set-up link was used, is older than an hour, or there is an operator already.',
   sign_in_ended:
     'The time between password and second factor was too long, or the account was changed meanwhile.',
+  link_limited: 'Too many links were asked for from this network address; it may wait for minutes.',
+  sign_in_link_dead:
+    'A link that signs in was used, is older than ten minutes, or its account changed.',
+  sign_in_link_elsewhere:
+    'A link that signs in was opened in another browser than the one that asked.',
+  sign_in_links_off: 'The setting sign_in_links is off.',
   sign_in_limited:
     'Too many failed sign-ins for this account or from this address; it may wait for minutes.',
   sign_in_refused:

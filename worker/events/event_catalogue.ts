@@ -335,6 +335,11 @@ export const EVENTS = {
       },
     },
   },
+  'user.link_asked': {
+    subject: 'the user',
+    meaning: 'Somebody asked for a link that signs in, which was mailed to the person.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
   'user.address_asked': {
     subject: 'the user',
     meaning: 'A person asked for another address, to which a link was mailed.',

@@ -52,6 +52,8 @@ import {
   VERIFY_PATH,
 } from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
+import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
 import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
 import { signUpRoutes } from './sign_up/sign_up_routes.ts'
 
@@ -84,6 +86,7 @@ export function loginRoutes({
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', recoveryRequestRoutes())
+  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
@@ -105,9 +108,11 @@ export function loginRoutes({
       shown.username === '' ? {} : { login_hint: shown.username },
     )
     const isOpen = await isSignUpOpen(c.var.cx)
+    const isByLink = await isLinkOffered(c.var.cx)
+    const link = isByLink ? withJourney(LINK_PATH, journey) : null
     const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
     const csrf = csrfToken(c, browser)
-    const values = { ...shown, carried, csrf, client, forgotten, sign_up, passkey }
+    const values = { ...shown, carried, csrf, client, forgotten, sign_up, link, passkey }
     return c.html(loginPage(values, m), status)
   }
 
@@ -286,7 +291,7 @@ export function loginRoutes({
     const token = form.get('token') ?? ''
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
-    const m = await pageMessages(c, { path: `/setup?${new URLSearchParams({ token })}` })
+    const m = await pageMessages(c)
     const again = (error: string, status: 400 | 409) => {
       const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
       return c.html(setupPage(values, m), status)
@@ -327,8 +332,7 @@ export function loginRoutes({
     const result = await resetPassword(cx, input, { endAccess, onSessionsEnded })
     if (result.outcome === 'dead') return deadPasswordLink(c, result.state)
     if (result.outcome === 'refused') {
-      const path = `${PASSWORD_RESET_PATH}?${new URLSearchParams({ token })}`
-      const m = await pageMessages(c, { path })
+      const m = await pageMessages(c)
       const error = passwordFaultInWords(m, result.fault)
       const { email } = result
       const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }

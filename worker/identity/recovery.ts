@@ -100,6 +100,8 @@ export async function createPasswordLink(
         made_by: storedActor(cx.actor),
         address_key: null,
         address: null,
+        browser: null,
+        journey: null,
       }),
       older: deleteOpenLinks(user_id, purpose, hash),
       event: appendEvent(
@@ -161,6 +163,8 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
   if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
+  // The page speaks the language of the mail.
+  cx.parties.locale = link.user_locale
   return { state: 'good', link }
 }
 

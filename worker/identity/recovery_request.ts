@@ -111,6 +111,8 @@ export async function requestRecovery(
         made_by: null,
         address_key: user.email_key,
         address: null,
+        browser: null,
+        journey: null,
       },
       when,
     ),

@@ -20,14 +20,32 @@ export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): 
     sql`on conflict (hash) do nothing`,
   )
 
-/** A link to a new password with the address of its person, alive or not. */
-export const findPasswordLink = (
-  hash: string,
-): Statement<AccountLinkRow & { email: string; email_key: string; email_verified: number }> =>
-  sql`select account_link.*, user.email, user.email_key, user.email_verified
+export type LinkToPassword = AccountLinkRow & {
+  email: string
+  email_key: string
+  email_verified: number
+  user_locale: string | null
+}
+
+/** A link to a new password with its person, alive or not. */
+export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
+  sql`select account_link.*, user.email, user.email_key, user.email_verified,
+      user.locale as user_locale
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
+
+/** A link that signs in, while it can be used, with its person. */
+export const findSignInLink = (
+  cx: Context,
+  hash: string,
+): Statement<AccountLinkRow & { email: string; password: string | null; has_factor: number }> =>
+  sql`select account_link.*, user.email, user.password,
+      exists (select 1 from factor where factor.user_id = user.id) as has_factor
+    from account_link join user on user.id = account_link.user_id
+    where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
+      and account_link.used_by is null and account_link.expires_at > ${cx.now()}
+      and user.status = 'active' and user.email_key = account_link.address_key`
 
 /** A link about an address, alive or not, with its person. */
 export const findAddressLink = (

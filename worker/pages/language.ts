@@ -53,8 +53,10 @@ function choose(c: Http, wishes: LanguageWishes): Messages {
   c.header('Content-Language', locale)
   c.header('Vary', 'Accept-Language, Cookie')
   const path = wishes.path === undefined ? pathOfRequest(c) : wishes.path
+  // The address of a one-time link is the secret itself, and goes into no other address.
+  const isSecret = path !== null && /token(?:=|%3d|%253d)/i.test(path)
   const messages = rememberedTexts(cx)(locale)
-  if (path === null) return messages
+  if (path === null || isSecret) return messages
   return messages.withSwitch(
     `${LANGUAGE}?${new URLSearchParams({
       return_to: path,

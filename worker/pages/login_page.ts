@@ -25,6 +25,8 @@ export type LoginValues = {
   forgotten: string
   /** Address of the page for those who have no account; null where it is not offered. */
   sign_up: string | null
+  /** Address of the page that mails a link; null where it is not offered. */
+  link: string | null
   /** About what was typed. */
   error?: string
   /** About a passkey: the fields are not marked. */
@@ -77,6 +79,7 @@ ${hiddenFields(v.carried)}
 </form>
 ${passkey}
 <p class="beside after"><a href="${v.forgotten}">${m('sign_in.forgotten')}</a></p>
+${v.link === null ? html`` : html`<p class="beside"><a href="${v.link}">${m('sign_in.link')}</a></p>`}
 ${v.sign_up === null ? html`` : html`<p class="beside"><a href="${v.sign_up}">${m('sign_in.sign_up')}</a></p>`}
 ${client === null ? html`` : documents(client, m)}`
   return shell({ title: m('sign_in.title'), body }, m)

@@ -85,6 +85,8 @@ export async function askForAddress(
         made_by: null,
         address_key: null,
         address: input.email,
+        browser: null,
+        journey: null,
       },
       join([isWithin, sessionExists(session.id_hash)], ' and '),
     ),
@@ -183,6 +185,8 @@ async function undoLink(
         made_by: null,
         address_key: null,
         address: email,
+        browser: null,
+        journey: null,
       },
       condition`${when} and exists (select 1 from user
         where id = ${user_id} and email_key = ${email_key})`,

@@ -61,6 +61,8 @@ export function beginSignIn(
     password: string | null
     methods: Methods
     replaces?: string | undefined
+    /** It begins only where this holds. */
+    when?: Condition
   },
 ): {
   cookie: string
@@ -70,7 +72,7 @@ export function beginSignIn(
 } {
   const cookie = randomToken(cx)
   const id_hash = signInHash(cookie)
-  const { user_id, password, methods, replaces } = input
+  const { user_id, password, methods, replaces, when } = input
   const row = {
     id_hash,
     user_id,
@@ -84,7 +86,7 @@ export function beginSignIn(
     id_hash,
     statements: [
       ...(replaces === undefined ? [] : [deleteSignIn(signInHash(replaces))]),
-      insertSignIn(row),
+      insertSignIn(row, when),
     ],
     begun: sql`select id_hash from sign_in where id_hash = ${id_hash}`,
   }

@@ -24,10 +24,11 @@ export const signInIsOpen = (cx: Context, id_hash: string): Condition =>
     where sign_in.id_hash = ${id_hash} and ${isOpen(cx)})`
 
 /** Begins it for a person who may sign in and has this password (its stored hash). */
-export const insertSignIn = (row: Omit<SignInRow, 'epoch'>): Statement =>
+export const insertSignIn = (row: Omit<SignInRow, 'epoch'>, when: Condition = TRUE): Statement =>
   sql`insert into sign_in (id_hash, user_id, password, epoch, methods, created_at, expires_at)
     select ${row.id_hash}, id, password, epoch, ${row.methods}, ${row.created_at}, ${row.expires_at}
     from user where id = ${row.user_id} and status = 'active' and password is ${row.password}
+      and (${when})
     on conflict (id_hash) do nothing`
 
 /** Follows a password that was hashed anew in this batch. */

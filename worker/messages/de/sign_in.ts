@@ -10,6 +10,7 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.submit': 'Anmelden',
   'sign_in.forgotten': 'Passwort vergessen?',
   'sign_in.sign_up': 'Konto erstellen',
+  'sign_in.link': 'Mit einem Link per Mail anmelden',
   'sign_in.refused':
     'E-Mail-Adresse oder Passwort stimmt nicht. Prüfen Sie beides und versuchen Sie es erneut.',
   'sign_in.too_many': 'Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es erneut.',
@@ -37,7 +38,7 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
     'Geben Sie Ihre E-Mail-Adresse ein. Sie erhalten einen Link, mit dem es weitergeht.',
   'sign_up.submit': 'Link senden',
   'sign_up.back': 'Zurück zur Anmeldung',
-  'sign_up.sent_title': 'Sehen Sie in Ihre Mails',
+  'sign_up.sent_title': 'Sehen Sie in Ihre E-Mails',
   'sign_up.sent':
     'Eine Mail ist unterwegs an {email}. Ihr Link gilt einen Tag. Sehen Sie auch unter den unerwünschten Mails nach.',
   'sign_up.account_title': 'Ihr neues Konto',
@@ -46,6 +47,18 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Geben Sie einen sichtbaren Namen mit höchstens 200 Zeichen ein.',
   'sign_up.dead': 'Er wurde benutzt oder ist älter als ein Tag. Fordern Sie einen neuen an.',
   'sign_up.off': 'Konten erstellen diejenigen, die diesen Dienst betreiben.',
+
+  'sign_in_link.title': 'Mit einem Link anmelden',
+  'sign_in_link.lead':
+    'Geben Sie die E-Mail-Adresse Ihres Kontos ein. Sie erhalten einen Link, der Sie in diesem Browser anmeldet.',
+  'sign_in_link.sent':
+    'Wenn es ein Konto mit der Adresse {email} gibt, ist ein Link dorthin unterwegs. Öffnen Sie ihn innerhalb von zehn Minuten in diesem Browser.',
+  'sign_in_link.back': 'Zurück zur Anmeldung',
+  'sign_in_link.dead':
+    'Er wurde benutzt oder ist älter als zehn Minuten. Fordern Sie einen neuen an.',
+  'sign_in_link.elsewhere':
+    'Öffnen Sie den Link in dem Browser, in dem Sie ihn angefordert haben, oder fordern Sie hier einen neuen an.',
+  'sign_in_link.off': 'Dieser Dienst meldet niemanden mit einem Link an.',
 
   'logout.title': 'Abmelden',
   'logout.client_asks': '{client} möchte Sie abmelden.',

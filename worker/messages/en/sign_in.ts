@@ -8,6 +8,7 @@ export const enSignIn = {
   'sign_in.submit': 'Sign in',
   'sign_in.forgotten': 'Forgot your password?',
   'sign_in.sign_up': 'Create an account',
+  'sign_in.link': 'Sign in by a mailed link',
   'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
   'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
 
@@ -39,6 +40,17 @@ export const enSignIn = {
   'sign_up.name_refused': 'Give a name of at most 200 characters that can be seen.',
   'sign_up.dead': 'It was used, or is older than a day. Ask for another one.',
   'sign_up.off': 'Accounts are made by those who run this service.',
+
+  'sign_in_link.title': 'Sign in by a link',
+  'sign_in_link.lead':
+    'Type the e-mail address of your account. You get a link that signs you in, in this browser.',
+  'sign_in_link.sent':
+    'If there is an account with the address {email}, a link is on its way to it. Open it in this browser, within ten minutes.',
+  'sign_in_link.back': 'Back to sign-in',
+  'sign_in_link.dead': 'It was used, or is older than ten minutes. Ask for another one.',
+  'sign_in_link.elsewhere':
+    'Open the link in the browser in which you asked for it, or ask for another one here.',
+  'sign_in_link.off': 'This service signs nobody in by a link.',
 
   'logout.title': 'Sign out',
   'logout.client_asks': '{client} asks to sign you out.',

@@ -10,6 +10,7 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.submit': 'Iniciar sesión',
   'sign_in.forgotten': '¿Ha olvidado su contraseña?',
   'sign_in.sign_up': 'Crear una cuenta',
+  'sign_in.link': 'Iniciar sesión con un enlace por correo',
   'sign_in.refused':
     'El correo electrónico o la contraseña no son correctos. Compruebe ambos e inténtelo de nuevo.',
   'sign_in.too_many': 'Demasiados intentos. Espere unos minutos e inténtelo de nuevo.',
@@ -45,6 +46,16 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Escriba un nombre visible de 200 caracteres como máximo.',
   'sign_up.dead': 'Ya se usó o tiene más de un día. Pida otro.',
   'sign_up.off': 'Las cuentas las crean quienes gestionan este servicio.',
+
+  'sign_in_link.title': 'Iniciar sesión con un enlace',
+  'sign_in_link.lead':
+    'Escriba la dirección de correo de su cuenta. Recibirá un enlace que inicia sesión en este navegador.',
+  'sign_in_link.sent':
+    'Si existe una cuenta con la dirección {email}, un enlace va de camino. Ábralo en este navegador antes de diez minutos.',
+  'sign_in_link.back': 'Volver al inicio de sesión',
+  'sign_in_link.dead': 'Ya se usó o tiene más de diez minutos. Pida otro.',
+  'sign_in_link.elsewhere': 'Abra el enlace en el navegador en el que lo pidió, o pida otro aquí.',
+  'sign_in_link.off': 'Este servicio no inicia sesión con enlaces.',
 
   'logout.title': 'Cerrar sesión',
   'logout.client_asks': '{client} pide cerrar su sesión.',

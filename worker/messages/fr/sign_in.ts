@@ -10,6 +10,7 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.submit': 'Se connecter',
   'sign_in.forgotten': 'Mot de passe oublié\u00a0?',
   'sign_in.sign_up': 'Créer un compte',
+  'sign_in.link': 'Se connecter par un lien envoyé par e-mail',
   'sign_in.refused':
     'L’adresse e-mail ou le mot de passe est incorrect. Vérifiez les deux et réessayez.',
   'sign_in.too_many': 'Trop de tentatives. Patientez quelques minutes, puis réessayez.',
@@ -34,7 +35,7 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.lead': 'Saisissez votre adresse e-mail. Vous recevrez un lien pour continuer.',
   'sign_up.submit': 'Envoyer le lien',
   'sign_up.back': 'Retour à la connexion',
-  'sign_up.sent_title': 'Regardez vos messages',
+  'sign_up.sent_title': 'Consultez votre messagerie',
   'sign_up.sent':
     'Un message est en route vers {email}. Son lien est valable un jour. Regardez aussi parmi les messages indésirables.',
   'sign_up.account_title': 'Votre nouveau compte',
@@ -43,6 +44,17 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Donnez un nom visible de 200 caractères au plus.',
   'sign_up.dead': 'Il a été utilisé ou date de plus d’un jour. Demandez-en un autre.',
   'sign_up.off': 'Les comptes sont créés par ceux qui gèrent ce service.',
+
+  'sign_in_link.title': 'Se connecter par un lien',
+  'sign_in_link.lead':
+    'Saisissez l’adresse e-mail de votre compte. Vous recevrez un lien qui vous connecte dans ce navigateur.',
+  'sign_in_link.sent':
+    'S’il existe un compte avec l’adresse {email}, un lien est en route. Ouvrez-le dans ce navigateur, dans les dix minutes.',
+  'sign_in_link.back': 'Retour à la connexion',
+  'sign_in_link.dead': 'Il a été utilisé ou date de plus de dix minutes. Demandez-en un autre.',
+  'sign_in_link.elsewhere':
+    'Ouvrez le lien dans le navigateur où vous l’avez demandé, ou demandez-en un autre ici.',
+  'sign_in_link.off': 'Ce service ne connecte personne par un lien.',
 
   'logout.title': 'Se déconnecter',
   'logout.client_asks': '{client} demande à vous déconnecter.',

@@ -10,6 +10,7 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.submit': 'Zaloguj się',
   'sign_in.forgotten': 'Nie pamiętasz hasła?',
   'sign_in.sign_up': 'Utwórz konto',
+  'sign_in.link': 'Zaloguj się linkiem z wiadomości',
   'sign_in.refused': 'Adres e-mail lub hasło jest nieprawidłowe. Sprawdź oba i spróbuj ponownie.',
   'sign_in.too_many': 'Zbyt wiele prób. Odczekaj kilka minut i spróbuj ponownie.',
 
@@ -43,6 +44,17 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Podaj widoczną nazwę, najwyżej 200 znaków.',
   'sign_up.dead': 'Został już użyty albo ma ponad dobę. Poproś o nowy.',
   'sign_up.off': 'Konta tworzą osoby prowadzące tę usługę.',
+
+  'sign_in_link.title': 'Logowanie linkiem',
+  'sign_in_link.lead':
+    'Wpisz adres e-mail swojego konta. Otrzymasz link, który zaloguje Cię w tej przeglądarce.',
+  'sign_in_link.sent':
+    'Jeśli istnieje konto z adresem {email}, link został wysłany. Otwórz go w tej przeglądarce w ciągu dziesięciu minut.',
+  'sign_in_link.back': 'Wróć do logowania',
+  'sign_in_link.dead': 'Został już użyty albo ma ponad dziesięć minut. Poproś o nowy.',
+  'sign_in_link.elsewhere':
+    'Otwórz link w przeglądarce, w której go zamówiono, albo poproś tu o nowy.',
+  'sign_in_link.off': 'Ta usługa nie loguje za pomocą linku.',
 
   'logout.title': 'Wylogowanie',
   'logout.client_asks': 'Aplikacja {client} prosi o wylogowanie Cię.',

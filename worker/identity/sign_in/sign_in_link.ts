@@ -1,0 +1,216 @@
+// Signing in by a mailed link, where an operator offers it. The link is good once, for ten minutes,
+// and in the browser that asked for it alone: a link that is forwarded, or opened by a mail
+// program, signs nobody in. It proves the mailbox, which is one factor; a second one is asked for
+// as after a password. Nothing shows whether there is an account.
+import { addressKey, limit } from '../../attempts.ts'
+import { as, type Context } from '../../context.ts'
+import { randomToken, sha256 } from '../../crypto.ts'
+import { condition, join } from '../../db/sql.ts'
+import { emailKey } from '../../email_address.ts'
+import { appendEvent, countEvent } from '../../events.ts'
+import { withdrawMails } from '../../mail/mail_store.ts'
+import { noteMail } from '../../mail/outbox.ts'
+import { loadSettings } from '../../settings.ts'
+import { hasFactor } from '../factors/factor_store.ts'
+import { sendMails } from '../mail/mails.ts'
+import {
+  accountLinkExists,
+  accountLinkIsMine,
+  consumeAccountLink,
+  findSignInLink,
+  insertAccountLink,
+} from '../recovery_store.ts'
+import { startSession } from '../sessions.ts'
+import { findUserByEmailKey } from '../store.ts'
+import { isUsable } from '../users.ts'
+import { beginSignIn, lacksFactor } from './sign_in.ts'
+
+export const LINK_PATH = '/login/link'
+
+/** Lifetime of a link, in seconds. */
+const LINK_TTL = 600
+/** Mails to one account in a window. */
+const MAILS_MAX = 5
+/** The mailbox; RFC 8176 has no name for it. */
+const METHODS = ['email']
+
+export const isLinkOffered = async (cx: Context): Promise<boolean> =>
+  (await loadSettings(cx)).sign_in_links === 'on'
+
+export type LinkRequest =
+  | { outcome: 'taken' }
+  | { outcome: 'too_many_requests'; retry_after: number }
+
+const browserHash = (browser: string): string => sha256(`browser of a link ${browser}`)
+
+/** Database round trips: 2, one for a blocked address. */
+export async function requestSignInLink(
+  cx: Context,
+  input: {
+    email: string
+    locale: string
+    /** The cookie of the browser that asks. */
+    browser: string
+    journey: Readonly<Record<string, string>>
+  },
+): Promise<LinkRequest> {
+  const settings = await loadSettings(cx)
+  const key = emailKey(input.email)
+  const window = settings.login_attempts_window
+  const byAddress = limit(
+    cx,
+    { purpose: 'link address', value: addressKey(cx.address) ?? `of ${key}` },
+    { max: settings.login_attempts_per_address, window },
+  )
+  const byAccount = limit(cx, { purpose: 'link account', value: key }, { max: MAILS_MAX, window })
+  const {
+    address: [address],
+    user: [user],
+  } = await cx.db.write({
+    address: byAddress.take,
+    // Names are made up at will: an address that is blocked fills the table with none.
+    account: byAccount.takeWhen(byAddress.isWithin),
+    user: findUserByEmailKey(key),
+  })
+  if ((address?.count ?? Infinity) > byAddress.max) {
+    return { outcome: 'too_many_requests', retry_after: window }
+  }
+  // Made for everybody, so that the work is the same.
+  const token = randomToken(cx)
+  const hash = sha256(token)
+  const expires_at = cx.now() + LINK_TTL
+  const isNew = accountLinkExists(hash)
+  const mail = await noteMail(
+    cx,
+    {
+      kind: 'sign_in_link',
+      values: { link: `${cx.config.issuer}${LINK_PATH}?token=${token}`, valid_for: LINK_TTL },
+      // Never to the address that was typed: it may only look like the stored one.
+      to: { user_id: user?.id ?? '' },
+      locale: user?.locale ?? input.locale,
+      expires_at,
+      secret_of: hash,
+    },
+    isNew,
+  )
+  if (user === undefined || !isUsable(user)) {
+    const event = {
+      type: 'login.failed',
+      outcome: 'failure',
+      subject_id: user?.id ?? null,
+      data: { reason: user === undefined ? 'unknown_account' : 'disabled' },
+    } as const
+    const minute = cx.now() - (cx.now() % 60)
+    // Strangers fill no table with names that nobody has.
+    await cx.db.write(countEvent(cx, event, { count: 1, last_at: cx.now(), minute }))
+  } else {
+    const { id: user_id, email_key } = user
+    await cx.db.write({
+      link: insertAccountLink(
+        {
+          hash,
+          user_id,
+          purpose: 'sign_in',
+          created_at: cx.now(),
+          expires_at,
+          used_by: null,
+          used_at: null,
+          made_by: null,
+          address_key: email_key,
+          address: null,
+          browser: browserHash(input.browser),
+          journey: JSON.stringify(input.journey),
+        },
+        byAccount.isWithin,
+      ),
+      mail: mail.statements,
+      event: appendEvent(
+        as(cx, { kind: 'user', id: user_id }),
+        { type: 'user.link_asked', subject_id: user_id, data: { mail_id: mail.id } },
+        isNew,
+      ),
+    })
+  }
+  sendMails(cx)
+  return { outcome: 'taken' }
+}
+
+/** `elsewhere`: it was asked for in another browser. */
+export type SignInLinkState =
+  | { state: 'good'; email: string; journey: Readonly<Record<string, string>> }
+  | { state: 'dead' }
+  | { state: 'elsewhere' }
+
+async function lookUp(cx: Context, token: string, browser: string | undefined) {
+  const [link] = await cx.db.read(findSignInLink(cx, sha256(token)))
+  if (link === undefined) return 'dead'
+  if (browser === undefined || link.browser !== browserHash(browser)) return 'elsewhere'
+  return link
+}
+
+/** Reads only: mail programs open links by themselves. One round trip. */
+export async function signInLinkState(
+  cx: Context,
+  token: string,
+  browser: string | undefined,
+): Promise<SignInLinkState> {
+  const link = await lookUp(cx, token, browser)
+  if (typeof link === 'string') return { state: link }
+  return { state: 'good', email: link.email, journey: JSON.parse(link.journey ?? '{}') }
+}
+
+export type LinkSignIn =
+  | { outcome: 'signed_in'; cookie: string; displaced: string | null }
+  | { outcome: 'second_factor'; cookie: string }
+  | { outcome: 'dead' | 'elsewhere' }
+
+/** Uses the link up. Database round trips: 2. */
+export async function signInByLink(
+  cx: Context,
+  input: {
+    token: string
+    browser: string | undefined
+    user_agent: string
+    replaces: string | undefined
+    abandons: string | undefined
+  },
+): Promise<LinkSignIn & { journey: Readonly<Record<string, string>> }> {
+  const link = await lookUp(cx, input.token, input.browser)
+  if (typeof link === 'string') return { outcome: link, journey: {} }
+  const journey: Readonly<Record<string, string>> = JSON.parse(link.journey ?? '{}')
+  const { hash, user_id, password } = link
+  const isMine = accountLinkIsMine(cx, hash)
+  const used = consumeAccountLink(cx, link)
+  const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
+  if (lacksFactor(METHODS, link.has_factor === 1)) {
+    const { cookie, statements, begun } = beginSignIn(cx, {
+      user_id,
+      password,
+      methods: METHODS,
+      replaces: input.abandons,
+      when: isMine,
+    })
+    const made = await cx.db.write({ used, mails, statements, begun })
+    const outcome = made.begun.length === 1 ? 'second_factor' : 'dead'
+    return outcome === 'dead' ? { outcome, journey } : { outcome, cookie, journey }
+  }
+  const session = startSession(cx, {
+    user_id,
+    password,
+    amr: METHODS,
+    user_agent: input.user_agent,
+    replaces: input.replaces,
+    // A factor that was added since the first round trip is not passed by.
+    when: join([isMine, condition`not ${hasFactor(user_id)}`], ' and '),
+  })
+  const { displaced, started } = await cx.db.write({
+    used,
+    mails,
+    displaced: session.displaced,
+    session: session.statements,
+    started: session.started,
+  })
+  if (started.length === 0) return { outcome: 'dead', journey }
+  const { cookie } = session
+  return { outcome: 'signed_in', cookie, displaced: displaced[0]?.user_id ?? null, journey }
+}

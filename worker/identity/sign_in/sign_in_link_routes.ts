@@ -1,0 +1,154 @@
+// Pages /login/link: where the setting `sign_in_links` is on, a person signs in by a mailed link. A
+// GET of the link changes nothing.
+import { Hono } from 'hono'
+import { randomToken } from '../../crypto.ts'
+import { emailFault } from '../../email_address.ts'
+import { OAuthError } from '../../errors.ts'
+import { type Env, formOf, type Http, readForm, readQuery } from '../../http.ts'
+import { errorPage } from '../../pages/error_page.ts'
+import { pageMessages } from '../../pages/language.ts'
+import { page } from '../../pages/page_headers.ts'
+import { linkRequestPage, linkSentPage, openLinkPage } from '../../pages/sign_in_link_page.ts'
+import { logRefusal } from '../../refusal_log.ts'
+import { readCookie, writeCookie } from '../../web/cookies.ts'
+import { assertCsrf, csrfToken } from '../csrf.ts'
+import { type Journey, readJourney, withJourney } from '../return_to.ts'
+import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
+import { tellDisplaced, VERIFY_PATH } from './second_factor_routes.ts'
+import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in.ts'
+import {
+  isLinkOffered,
+  LINK_PATH,
+  requestSignInLink,
+  signInByLink,
+  signInLinkState,
+} from './sign_in_link.ts'
+
+const COOKIE = 'link'
+const EMAIL_MAX = 254
+const HOME = '/account'
+
+export function signInLinkRoutes({
+  onSessionsEnded,
+}: {
+  onSessionsEnded: SessionsEnded
+}): Hono<Env> {
+  const routes = new Hono<Env>()
+
+  /** Database round trips: 0 for the form, 1 for a link. */
+  routes.get(LINK_PATH, page, async (c) => {
+    const { cx } = c.var
+    const query = readQuery(c)
+    if (!(await isLinkOffered(cx))) return notOffered(c)
+    const token = query.get('token')
+    if (token === undefined) {
+      const email = query.get('login_hint')?.slice(0, EMAIL_MAX) ?? ''
+      return show(c, readJourney(cx, query), { email, status: 200 })
+    }
+    const link = await signInLinkState(cx, token, readBrowser(c))
+    if (link.state !== 'good') return unusable(c, link.state)
+    const values = { email: link.email, token, csrf: csrfToken(c) }
+    return c.html(openLinkPage(values, await pageMessages(c)))
+  })
+
+  /** Database round trips: 2. */
+  routes.post(LINK_PATH, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    const journey = readJourney(cx, form)
+    if (!(await isLinkOffered(cx))) return notOffered(c)
+    const m = await pageMessages(c, journey)
+    const email = form.get('email')?.trim() ?? ''
+    if (emailFault(email) !== null) {
+      const shown = email.slice(0, EMAIL_MAX)
+      return show(c, journey, { email: shown, error: m('form.email_invalid'), status: 400 })
+    }
+    // Several links of one browser are all good.
+    const browser = readBrowser(c) ?? randomToken(cx)
+    writeCookie(c, COOKIE, browser)
+    const taken = await requestSignInLink(cx, {
+      email,
+      locale: m.locale,
+      browser,
+      journey: journey.carried,
+    })
+    if (taken.outcome === 'too_many_requests') {
+      const description = m('recovery_request.too_many')
+      c.header('Retry-After', String(taken.retry_after))
+      logRefusal(cx, new OAuthError('too_many_requests', { description, reason: 'link_limited' }))
+      return show(c, journey, { email, error: description, status: 429 })
+    }
+    return c.html(linkSentPage({ email, back: withJourney('/login', journey) }, m))
+  })
+
+  /** Database round trips: 2. */
+  routes.post(`${LINK_PATH}/open`, page, async (c) => {
+    const { cx } = c.var
+    const form = await readForm(c)
+    assertCsrf(c, form)
+    if (!(await isLinkOffered(cx))) return notOffered(c)
+    const result = await signInByLink(cx, {
+      token: form.get('token') ?? '',
+      browser: readBrowser(c),
+      user_agent: c.req.header('user-agent') ?? '',
+      replaces: readSessionCookie(c),
+      abandons: readSignInCookie(c),
+    })
+    // The fields that were kept are read as strictly as those that come in.
+    const kept = new Map(Object.entries(result.journey).map(([key, value]) => [key, [value]]))
+    const journey = readJourney(cx, formOf(kept))
+    if (result.outcome === 'second_factor') {
+      writeSignInCookie(c, result.cookie)
+      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
+    }
+    if (result.outcome !== 'signed_in') return unusable(c, result.outcome)
+    deleteSignInCookie(c)
+    writeSessionCookie(c, result.cookie)
+    tellDisplaced(cx, result.displaced, onSessionsEnded)
+    return c.redirect(journey.return_to ?? HOME, 303)
+  })
+
+  return routes
+}
+
+function readBrowser(c: Http): string | undefined {
+  const value = readCookie(c, COOKIE)
+  return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined
+}
+
+async function show(
+  c: Http,
+  journey: Journey,
+  { status, ...shown }: { email: string; error?: string; status: 200 | 400 | 429 },
+): Promise<Response> {
+  const { carried } = journey
+  const values = { ...shown, carried, back: withJourney('/login', journey), csrf: csrfToken(c) }
+  return c.html(linkRequestPage(values, await pageMessages(c, journey)), status)
+}
+
+const UNUSABLE = {
+  dead: { text: 'sign_in_link.dead', reason: 'sign_in_link_dead' },
+  elsewhere: { text: 'sign_in_link.elsewhere', reason: 'sign_in_link_elsewhere' },
+} as const
+
+async function unusable(c: Http, why: keyof typeof UNUSABLE): Promise<Response> {
+  const { text: key, reason } = UNUSABLE[why]
+  return refuse(c, key, 'address.dead_title', reason, 403)
+}
+
+const notOffered = (c: Http): Promise<Response> =>
+  refuse(c, 'sign_in_link.off', 'error.not_found_title', 'sign_in_links_off', 404)
+
+async function refuse(
+  c: Http,
+  text: 'sign_in_link.dead' | 'sign_in_link.elsewhere' | 'sign_in_link.off',
+  title: 'address.dead_title' | 'error.not_found_title',
+  reason: 'sign_in_link_dead' | 'sign_in_link_elsewhere' | 'sign_in_links_off',
+  status: 403 | 404,
+): Promise<Response> {
+  const { cx } = c.var
+  const m = await pageMessages(c)
+  logRefusal(cx, new OAuthError('access_denied', { description: m(text), reason }))
+  return c.html(errorPage({ title: m(title), text: m(text), request_id: cx.rid }, m), status)
+}
