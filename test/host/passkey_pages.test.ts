@@ -114,9 +114,19 @@ test('a person adds a passkey, names it, signs in by it alone, and steps up with
   await page.click('form.passkey button')
   await page.waitForURL('**/account')
   expect(await page.textContent('.person-email')).toBe(emailOf('ann'))
+  await setPresence(cdp, authenticatorId, false)
+  for (const locale of ['pl', 'ar']) {
+    const ask = `ui_locales=${locale}`
+    await go(page, `/account/security?${ask}`)
+    await shoot(page, `security_${locale}`)
+    await go(page, `/account/security/passkey?${ask}`)
+    await shoot(page, `passkey_new_${locale}`)
+    await go(page, `/login?return_to=%2Faccount&${ask}`)
+    await shoot(page, `login_passkey_${locale}`)
+  }
   expect(failures).toEqual([])
   await close()
-}, 90_000)
+}, 180_000)
 
 test('a person with a passkey is offered it in the field of the e-mail address', async () => {
   const { page, cdp, authenticatorId, failures, close } = await openPage()
