@@ -189,6 +189,20 @@ describe('adding a passkey', () => {
     expect(await passkeysOf(worker)).toHaveLength(1)
   })
 
+  test('takes ten factors of a person and no more, also when thirty come at once', async () => {
+    const { worker, browser } = await startWithAnn()
+    await browser.signIn(ANN, PASSWORD)
+    const pages = await Promise.all(Array.from({ length: 30 }, () => browser.get(PAGE)))
+    const responses = await Promise.all(
+      pages.map(async (page) => (await SoftwareAuthenticator.make()).create(optionsOf(page))),
+    )
+    await Promise.all(pages.map((page, i) => answer(browser, page, responses[i] ?? '')))
+    expect(await passkeysOf(worker)).toHaveLength(10)
+    await worker.context().db.write(sql`update session set amr = '["pwd","hwk","mfa"]'`)
+    const more = await addPasskey(browser, await SoftwareAuthenticator.make())
+    expect(alertOf(more)).toBe('You have as many as there can be. Remove one first.')
+  })
+
   test('an answer counts in the session, and for the person that was asked and for the person that was asked', async () => {
     const { worker, browser } = await startSignedIn()
     const { browser: eve, authenticator: hers } = await addEve(worker)

@@ -24,6 +24,10 @@ export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
 export const hasFactor = (user_id: string): Condition =>
   condition`exists (select 1 from factor where user_id = ${user_id})`
 
+/** A condition: the person has fewer factors, of all kinds. */
+export const hasFewerFactors = (user_id: string, max: number): Condition =>
+  condition`(select count(*) from factor where user_id = ${user_id}) < ${max}`
+
 /**
  * Inserts the factor of a person who is there, where the condition holds and no other factor has
  * its id or its credential.

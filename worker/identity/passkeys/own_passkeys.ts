@@ -6,7 +6,7 @@ import { join, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
-import { factorIsNew, insertFactor } from '../factors/factor_store.ts'
+import { factorIsNew, hasFewerFactors, insertFactor } from '../factors/factor_store.ts'
 import { FACTORS_MAX, type OwnFactors } from '../factors/own_factors.ts'
 import { makeRecoveryCodes } from '../factors/recovery_codes.ts'
 import { sessionExists } from '../store.ts'
@@ -138,7 +138,14 @@ async function tryToAdd(
     // taken, by this person or another, stays where it is.
     factor: insertFactor(
       row,
-      join([sessionExists(id_hash), challengeIsMine(cx, challenge)], ' and '),
+      join(
+        [
+          hasFewerFactors(user_id, FACTORS_MAX),
+          sessionExists(id_hash),
+          challengeIsMine(cx, challenge),
+        ],
+        ' and ',
+      ),
     ),
     event: appendEvent(
       acting,
