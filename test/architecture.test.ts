@@ -135,6 +135,8 @@ const ROOM_PLATES = [
   'events/catalogue_entry.ts',
   'identity/mail/mails.ts',
   'identity/routes.ts',
+  'identity/consents/routes.ts',
+  'identity/continue/continue_routes.ts',
   'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
   'identity/passkeys/passkey_use.ts',
@@ -146,6 +148,7 @@ const ROOM_PLATES = [
   'messages/messages.ts',
   'pages/account/account_page.ts',
   'pages/shell.ts',
+  'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
 ]
 

@@ -16,9 +16,12 @@ import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
+import { consentRoutes } from './identity/consents/routes.ts'
+import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
 import { languageRoutes } from './identity/language_routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
+import type { EndAccess } from './identity/recovery.ts'
 import { userRoutes } from './identity/routes.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
@@ -104,21 +107,25 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded
+  const endAccess: EndAccess = (cx, user_id, when) => withdraw(cx, user_id, null, when)
   app.route(
     '/',
     loginRoutes({
       onSessionsEnded,
-      endAccess: (cx, user_id, when) => withdraw(cx, user_id, null, when),
+      endAccess,
       applications: APPLICATIONS,
+      consents: CONSENTS_PATH,
       introduce: introduceSender,
     }),
   )
+  app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded }),
+    consentRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

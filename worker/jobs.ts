@@ -17,6 +17,7 @@ import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
+import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -62,6 +63,7 @@ export const JOBS: readonly Job[] = [
       await sweepSessions(cx, null)
     },
   },
+  { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },
 ]

@@ -160,6 +160,7 @@ type OfAuthorization =
   | 'silent_acr'
   | 'silent_consent'
   | 'silent_login'
+  | 'silent_requirement'
   | 'too_many_resources'
   | 'unknown_prompt'
 
@@ -247,6 +248,7 @@ type OfGrants =
   | 'may_act'
   | 'not_a_client'
   | 'not_allowed_before'
+  | 'requirement_open'
   | 'other_redirect_uri'
   | 'polled_too_soon'
   | 'refresh_token_expired'

@@ -64,6 +64,18 @@ const resourceUri = z
   .regex(/^[A-Za-z][A-Za-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/, 'is no absolute URI without fragment')
   .refine((uri) => URL.canParse(uri), 'is no absolute URI without fragment')
 
+/** Fields of a person that can be demanded: `name`, and members of the profile. */
+export const PROFILE_FIELDS = [
+  'name',
+  'given_name',
+  'family_name',
+  'middle_name',
+  'nickname',
+  'gender',
+  'birthdate',
+  'phone_number',
+] as const
+
 /**
  * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
  * OpenAPI. `needs` is the scope that a change needs: `manage` for a setting that gives trust or
@@ -283,6 +295,24 @@ export const SETTINGS = {
     needs: 'settings:write',
     meaning:
       'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
+  }),
+  required_profile_fields: setting({
+    schema: z
+      .array(z.enum(PROFILE_FIELDS))
+      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    default: [],
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
+  }),
+  lapsed_consent_ends_access: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether the access of applications and linked assistants ends, within a minute, for a person who has not accepted a required text by the time it is demanded. Else it goes on, and the person is asked at the next sign-in.',
   }),
   trusted_issuers: setting({
     schema: z

@@ -36,9 +36,12 @@ const THERE: Record<string, Record<string, string>> = {
   clients: { id: 'app', secret_id: 'sec_1' },
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
+  consents: { key: 'terms', version: '1' },
   messages: { locale: 'pl', key: 'sign_in.title' },
   outbox: {},
 }
+
+const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' } } }
 
 /** Bodies that are taken; the others are merge patches, for which an empty one is. */
 const BODIES: Record<string, object> = {
@@ -54,6 +57,8 @@ const BODIES: Record<string, object> = {
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
+  createConsent: { key: 'privacy', required: true, versions: [TERMS] },
+  addConsentVersion: { ...TERMS, version: '2' },
   evaluateAccess: {
     subject: { type: 'user', id: 'ann' },
     action: { name: 'device:read' },
@@ -83,6 +88,7 @@ beforeAll(async () => {
       roles: [{ name: 'resident', permissions: ['device:read'] }],
       device_types: [{ name: 'meter' }],
       devices: [{ id: 'meter-1', type: 'meter' }],
+      consents: [{ key: 'terms', required: true, versions: [TERMS] }],
     },
     {},
   )

@@ -18,6 +18,8 @@ type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
 const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
 
+const TEXTS =
+  'everybody can accept a text; that access ends without is a setting, which needs manage'
 const MAILS = 'mails to an address stop or go on; nobody gets a mail of somebody else by it'
 
 /** Attempts that are refused, or the reason for which the operation gives and takes no power. */
@@ -27,6 +29,7 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/boss', { email: 'few@example.com' }],
     () => ['/v1/users/boss', { email_verified: true }],
     () => ['/v1/users/boss', { status: 'disabled' }],
+    () => ['/v1/users/boss', { must_change_password: true }],
     () => ['/v1/users/below', { name: 'Few' }],
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
@@ -99,6 +102,11 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   deleteClientSecret: [({ secret }) => [`/v1/clients/ops/secrets/${secret}`]],
   createInitialAccessToken: [() => ['/v1/initial-access-tokens', { scope: 'openid manage' }]],
   deleteInitialAccessToken: [({ initial }) => [`/v1/initial-access-tokens/${initial}`]],
+  createConsent: TEXTS,
+  updateConsent: TEXTS,
+  addConsentVersion: TEXTS,
+  updateConsentVersion: TEXTS,
+  askConsentAgain: TEXTS,
   updateSettings: [() => ['/v1/settings', { registration: 'open' }]],
   putMessage: [
     () => ['/v1/messages/en/consent.allow', { text: 'Go on' }],

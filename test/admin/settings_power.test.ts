@@ -11,6 +11,7 @@ const issuer = 'https://login.partner.example'
 const OTHER_VALUES: Record<string, unknown> = {
   trusted_issuers: [{ issuer, jwks_uri: `${issuer}/jwks`, subject: 'sub' }],
   registration: 'open',
+  required_profile_fields: ['name'],
   self_registered_scopes: ['openid'],
   self_registered_resources: ['https://api.example'],
   service_name: 'Home',

@@ -147,7 +147,7 @@ export async function discover(issuer: string): Promise<oauth.AuthorizationServe
 
 const app: oauth.Client = { client_id: 'app' }
 
-/** Signs the person in at the pages, allows, and redeems the code. */
+/** Signs the person in at the pages, accepts what is asked, allows, and redeems the code. */
 export async function codeFlow(as: oauth.AuthorizationServer, scope: string) {
   const verifier = oauth.generateRandomCodeVerifier()
   const state = oauth.generateRandomState()
@@ -164,12 +164,17 @@ export async function codeFlow(as: oauth.AuthorizationServer, scope: string) {
     code_challenge_method: 'S256',
   }).toString()
   const browser = new FormBrowser()
+  let accepted = 0
   const login = await browser.follow(start.href)
   let page = await browser.submit(login, {
     username: 'ann@example.com',
     password: PASSWORD,
     action: 'login',
   })
+  while (page.html?.includes('name="shown"')) {
+    page = await browser.submit(page, { action: 'accept' })
+    accepted++
+  }
   if (page.html !== null) page = await browser.submit(page, { action: 'allow' })
   if (page.html !== null) throw new Error(`no redirect to the client but:\n${page.html}`)
   const parameters = oauth.validateAuthResponse(as, app, page.url, state)
@@ -186,7 +191,7 @@ export async function codeFlow(as: oauth.AuthorizationServer, scope: string) {
     expectedNonce: nonce,
     requireIdToken: true,
   })
-  return { tokens, browser, code: page.url.searchParams.get('code') ?? '', verifier }
+  return { tokens, browser, accepted, code: page.url.searchParams.get('code') ?? '', verifier }
 }
 
 export async function refresh(as: oauth.AuthorizationServer, token: string) {

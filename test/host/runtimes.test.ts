@@ -150,6 +150,33 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
     }
   })
 
+  test('a required text is asked for between sign-in and code, once for each version', async () => {
+    const as = await discover(worker.issuer)
+    const { access_token } = await operatorToken(as, 'settings:read settings:write')
+    const call = async (path: string, body?: object) => {
+      const answer = await fetch(`${worker.issuer}/v1/consents${path}`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      })
+      return { status: answer.status, body: (await answer.json()) as { accepted?: unknown } }
+    }
+    const version = (name: string) => ({
+      version: name,
+      texts: { en: { title: 'Terms', text: `Version ${name}.` } },
+    })
+    const made = await call('', { key: 'terms', required: true, versions: [version('1')] })
+    expect(made.status).toBe(201)
+    expect((await codeFlow(as, 'openid')).accepted).toBe(1)
+    expect((await codeFlow(as, 'openid')).accepted).toBe(0)
+    expect((await call('/terms/versions', version('2'))).status).toBe(201)
+    expect((await codeFlow(as, 'openid')).accepted).toBe(1)
+    expect((await call('/terms/coverage')).body.accepted).toEqual([
+      { version: '1', people: 0 },
+      { version: '2', people: 1 },
+    ])
+  })
+
   test('a device gets a token by its own key, and with another key none', async () => {
     const as = await discover(worker.issuer)
     const { access_token } = await deviceToken(as, 'dim-0042', deviceKey)

@@ -14,6 +14,12 @@ export class Browser {
     this.#address = address
   }
 
+  /** The same browser with the choice of the page /language, for texts that are looked for. */
+  inEnglish(): this {
+    this.cookies.set('locale', 'en')
+    return this
+  }
+
   async get(path: string, headers: Record<string, string> = {}): Promise<Page> {
     return this.#send(path, { headers })
   }

@@ -95,7 +95,10 @@ export async function startSuite({
     )
 
   /** A new client, with a browser in which nobody is signed in unless it is given one. */
-  async function register(metadata: Record<string, unknown> = {}, browser = new Browser(worker)) {
+  async function register(
+    metadata: Record<string, unknown> = {},
+    browser = new Browser(worker).inEnglish(),
+  ) {
     const answer = await oauth.processDynamicClientRegistrationResponse(await ask(metadata))
     return party({ worker, mode, server, browser }, answer)
   }

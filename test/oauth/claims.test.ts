@@ -27,7 +27,7 @@ beforeEach(async () => {
   }))
   const patch = { name: 'Ann Ex', locale: 'de-AT', profile: PROFILE }
   await changeUser(worker.context(), 'ann', patch, null)
-  await signIn(worker, browser, 'ann')
+  await signIn(worker, browser.inEnglish(), 'ann')
 })
 
 const ask = async (changes: Parameters<typeof requestPath>[0]): Promise<Page> =>

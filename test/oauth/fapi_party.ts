@@ -73,7 +73,7 @@ export async function startBanks() {
   const ann = () => signIn(worker, browser, 'ann')
   /** Another browser, in which nobody is signed in. */
   const stranger = () => {
-    browser = new Browser(worker)
+    browser = new Browser(worker).inEnglish()
   }
   beforeEach(async () => {
     stranger()

@@ -18,6 +18,12 @@ import {
   securityPage,
 } from '../../worker/pages/account/security_page.ts'
 import { consentPage } from '../../worker/pages/consent_page.ts'
+import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
+import {
+  passwordQuestionPage,
+  profileQuestionPage,
+  textQuestionPage,
+} from '../../worker/pages/consents/continue_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -50,6 +56,14 @@ const rightsWith = (text: string): RightToShow[] => [
 const factor = <T extends object>(text: string, more: T) => ({
   ...{ id: text, name: text, created_at: 1_800_000_000 },
   ...more,
+})
+
+const words = (text: string) => ({ locale: 'en', title: text, text, url: undefined })
+const question = (text: string) => ({
+  email: text,
+  csrf: text,
+  carried: { [text]: text },
+  error: text,
 })
 
 /** Every page with `text` in each place that others decide. */
@@ -135,6 +149,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       name: text,
       csrf: text,
       applications: '/account/applications',
+      consents: '/account/consents',
       security: '/account/security',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
@@ -230,6 +245,47 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  text_question: textQuestionPage({ ...question(text), ...words(text), standing: 'outdated' }, m),
+  profile_question: profileQuestionPage(
+    {
+      ...question(text),
+      fields: [
+        { name: 'name', value: text, isFaulty: true },
+        { name: 'birthdate', value: text, isFaulty: false },
+        { name: 'phone_number', value: text, isFaulty: true },
+      ],
+    },
+    m,
+  ),
+  password_question: passwordQuestionPage({ ...question(text), password_min: 15 }, m),
+  consents: consentsPage(
+    {
+      email: text,
+      name: text,
+      csrf: text,
+      consents: [
+        {
+          ...words(text),
+          key: text,
+          required: true,
+          standing: 'outdated',
+          demanded_from: 1_800_000_000,
+          decided_at: 1_700_000_000,
+          shown: text,
+        },
+        {
+          ...words(text),
+          key: text,
+          required: false,
+          standing: 'none',
+          demanded_from: null,
+          decided_at: null,
+          shown: text,
+        },
+      ],
+    },
+    m,
+  ),
 })
 
 /** Tags of a document with the names of their attributes. */
@@ -279,7 +335,7 @@ describe.each(names)('the %s page', (name) => {
       const id = /\sid="([^"]*)"/.exec(tag)?.[1]
       expect(html).toContain(`<label for="${id}">`)
       expect(tag).toMatch(
-        /autocomplete="(?:username(?: webauthn)?|current-password|new-password|one-time-code|off)"/,
+        /autocomplete="(?:username(?: webauthn)?|current-password|new-password|one-time-code|off|name|bday|tel)"/,
       )
     }
     for (const [, list = ''] of html.matchAll(/aria-describedby="([^"]*)"/g)) {
@@ -328,6 +384,9 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
   expect(await values('applications')).toEqual(['withdraw'])
+  expect(await values('text_question')).toEqual(['accept', 'logout'])
+  expect(await values('profile_question')).toEqual(['save', 'logout'])
+  expect(await values('consents')).toEqual(['accept', 'withdraw', 'accept'])
 })
 
 test.each([
@@ -348,6 +407,15 @@ test.each([
   ['', null],
 ])('the browser that says %j is called %j', (user_agent, name) => {
   expect(describeUserAgent(user_agent)).toBe(name)
+})
+
+test('a text that stands elsewhere is a link, which opens beside the page and tells nothing', async () => {
+  const url = 'https://example.com/terms'
+  const text = { locale: 'de', title: 'AGB', text: undefined, url }
+  const values = { ...question('word'), ...text, standing: 'none' as const }
+  const html = String(await textQuestionPage(values, english))
+  expect(html).toContain(`<a href="${url}" target="_blank" rel="noreferrer" hreflang="de">`)
+  expect(html).toContain('<bdi lang="de">AGB</bdi>')
 })
 
 test('a refusal is announced, and marks the fields', async () => {

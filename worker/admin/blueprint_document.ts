@@ -7,6 +7,7 @@ import { roleInput } from '../access/roles.ts'
 import { z } from '../api.ts'
 import { deviceInput } from '../devices/device_schema.ts'
 import { deviceTypeInput } from '../devices/device_types.ts'
+import { consentInput } from '../identity/consents/consents.ts'
 import { userInput } from '../identity/users.ts'
 import { clientInput } from '../oauth/clients/clients.ts'
 import { settingsPatch } from './settings_change.ts'
@@ -22,6 +23,7 @@ const blueprintSchema = z.strictObject({
   clients: list(clientInput.extend({ client_id: idSchema })),
   devices: list(deviceInput.extend({ id: idSchema })),
   grants: list(grantInput),
+  consents: list(consentInput),
 })
 
 export type Blueprint = z.output<typeof blueprintSchema>
@@ -110,6 +112,7 @@ export const keyOf = {
   devices: (entry: Blueprint['devices'][number]) => entry.id,
   grants: (entry: Blueprint['grants'][number]) =>
     `${entry.role} for ${emailKeyOf(entry.subject) ?? entry.subject} on ${entry.object}`,
+  consents: (entry: Blueprint['consents'][number]) => entry.key,
 }
 
 /** Finds entries of the same natural key, of which only one could hold. */

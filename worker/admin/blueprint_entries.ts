@@ -9,6 +9,7 @@ import { randomId } from '../crypto.ts'
 import { describeDevice } from '../devices/device_schema.ts'
 import { planDeviceType } from '../devices/device_types.ts'
 import { planDevice } from '../devices/devices.ts'
+import { describeConsent, planConsent } from '../identity/consents/consents.ts'
 import { describeUser, planUser, type UserRow } from '../identity/users.ts'
 import { planClient } from '../oauth/clients/clients.ts'
 import { DEFAULT_SETTINGS, type Settings } from '../settings.ts'
@@ -40,6 +41,7 @@ const KINDS = {
   clients: 'client',
   devices: 'device',
   grants: 'grant',
+  consents: 'consent',
 } as const
 
 export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing): Entry[] {
@@ -67,7 +69,8 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
       plan(members === 'whole' ? input : (members as Partial<Input>), current, coming),
     planAlone: (coming) => plan(input, undefined, coming),
   })
-  const { settings, roles, groups, device_types, users, clients, devices, grants } = blueprint
+  const { settings, roles, groups, device_types, users, clients, devices, grants, consents } =
+    blueprint
   const patch = settings as SettingsPatch
   return [
     {
@@ -169,6 +172,18 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
         grant,
         standing.grants.get(i),
         (input, current) => planGrant(cx, { ...input, subject, role, object }, current),
+      )
+    }),
+    ...consents.map((consent, i) => {
+      const key = keyOf.consents(consent)
+      const stored = standing.consents.get(key)
+      return entry(
+        'consents',
+        { i, key },
+        consent,
+        stored,
+        (input, current) => planConsent(cx, { ...input, key }, current),
+        stored === undefined ? {} : describeConsent(stored),
       )
     }),
   ]

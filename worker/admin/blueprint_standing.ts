@@ -6,6 +6,7 @@ import { findRolesByNames } from '../access/roles.ts'
 import type { Context } from '../context.ts'
 import { findDeviceTypesByNames } from '../devices/device_types.ts'
 import { findDevicesByIds } from '../devices/devices.ts'
+import { listConsentsByKeys, listVersionsByKeys } from '../identity/consents/consents.ts'
 import { findUsersByEmails } from '../identity/users.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { findClientsByIds } from '../oauth/clients/clients.ts'
@@ -27,7 +28,7 @@ import {
 export async function readStanding(cx: Context, blueprint: Blueprint) {
   // A secret that is made is sealed, and this says by which SECRET_KEY. Warm: no round trip.
   await signingKeys(cx)
-  const { roles, groups, device_types, users, clients, devices, grants } = blueprint
+  const { roles, groups, device_types, users, clients, devices, grants, consents } = blueprint
   const ids = [
     ...groups.map(({ id }) => id),
     ...clients.map(({ client_id }) => client_id),
@@ -48,6 +49,8 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     clientRows,
     deviceRows,
     grantRows,
+    consentRows,
+    consentVersions,
     principals,
     mqttClientIds,
     tree,
@@ -72,6 +75,8 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
         object,
       })),
     ),
+    consentRows: listConsentsByKeys(consents.map(keyOf.consents)),
+    consentVersions: listVersionsByKeys(consents.map(keyOf.consents)),
     principals: listPrincipals(ids),
     mqttClientIds: listMqttClientIds(ids),
     tree: listTree(),
@@ -81,6 +86,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     secrets: listStoredSecrets(),
     recorded: listRecordedEntries(),
   })
+  const versionsOf = Map.groupBy(consentVersions, (row) => row.key)
   const { secret, making } = await storedSecretAmong(cx, RECORD_SECRET, secrets)
   return {
     settings: acceptSettings(cx, settings),
@@ -91,6 +97,9 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     clients: byKey(clientRows, (row) => row.id),
     devices: byKey(deviceRows, (row) => row.id),
     grants: new Map(grantRows.map((row) => [Number(row.position), row])),
+    consents: new Map(
+      consentRows.map((row) => [row.key, { row, versions: versionsOf.get(row.key) ?? [] }]),
+    ),
     principals: byKey(principals, (row) => row.id),
     mqttClientIds: new Set(mqttClientIds.map((row) => row.id)),
     tree: new Map(tree.map((row) => [row.id, row.parent_id])),

@@ -178,6 +178,7 @@ export const user = sqliteTable('user', {
   updated_at: integer().notNull(),
   version: integer().notNull(),
   epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
+  must_change_password: integer().notNull().default(0), // 0 or 1
 })
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
@@ -232,6 +233,55 @@ export const account_link = sqliteTable(
     journey: text(), // JSON object: the fields that lead back
   },
   (t) => [index('account_link_user').on(t.user_id)],
+)
+
+/** Texts that people decide about, such as terms; consent_version has the words. */
+export const consent = sqliteTable('consent', {
+  key: text().primaryKey(),
+  required: integer().notNull(), // 0 or 1
+  round: integer().notNull(), // raised when everybody is asked again
+  created_at: integer().notNull(),
+  updated_at: integer().notNull(),
+  version: integer().notNull(), // of the row, for ETags; raised by its versions too
+  rid: text().notNull(), // of the request that wrote it last
+})
+
+export const consent_version = sqliteTable(
+  'consent_version',
+  {
+    key: text().notNull(),
+    version: text().notNull(), // the operator's name for it
+    position: integer().notNull(), // the order of the versions, from 1
+    texts: text().notNull(), // JSON object: language tag -> { title, text or url }
+    demanded_from: integer().notNull(),
+    revision: integer().notNull(), // raised when the texts change, which no decision allows
+    is_decided: integer().notNull(), // 0 or 1: somebody accepted it once
+    created_at: integer().notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.key, t.version] })],
+)
+
+/** Decisions of people about texts. The last one of a person about a key counts. */
+export const consent_decision = sqliteTable(
+  'consent_decision',
+  {
+    seq: integer().primaryKey({ autoIncrement: true }),
+    id: text().notNull(),
+    user_id: text().notNull(),
+    key: text().notNull(),
+    version: text().notNull(),
+    round: integer().notNull(), // of the consent, when it was decided
+    locale: text().notNull(), // the language in which it was shown
+    decision: text({ enum: ['accepted', 'withdrawn'] }).notNull(),
+    decided_at: integer().notNull(),
+    address: text().notNull(),
+    client_id: text(), // the application that had sent the person
+  },
+  (t) => [
+    uniqueIndex('consent_decision_id').on(t.id),
+    index('consent_decision_user').on(t.user_id, t.key, t.seq),
+    index('consent_decision_key').on(t.key, t.seq),
+  ],
 )
 
 /** Somebody who wants an account: it is made behind a mailed link. */

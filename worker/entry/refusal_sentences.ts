@@ -225,6 +225,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   silent_consent:
     'With prompt=none the person would have to be asked: nothing was allowed yet, the client changed since, or any program may be it (public, at a loopback address or a scheme of its own).',
   silent_login: 'With prompt=none nobody is signed in.',
+  silent_requirement:
+    'With prompt=none the person lacks something: a consent, a field of the profile, another password.',
   too_many_resources: 'The request names too many resources.',
   unknown_prompt: '`prompt` has a value that is not supported.',
 
@@ -329,6 +331,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   not_a_client: 'A device used a grant that is for clients.',
   not_allowed_before:
     'The person has not allowed the client this scope, and is not there to be asked.',
+  requirement_open:
+    'The person lacks something first (a consent, a field of the profile, another password), and is not there to be asked.',
   other_redirect_uri: '`redirect_uri` is another than in the authorization request.',
   polled_too_soon: 'The device asks more often than it was told to.',
   refresh_token_expired: 'The authorization behind the refresh token has run out.',

@@ -20,6 +20,7 @@ export const OBJECT_KINDS = [
   'principal',
   'authorization',
   'client_secret',
+  'consent',
   'credential',
   'device_type',
   'grant',

@@ -3,6 +3,7 @@
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
+import { CONSENT_EVENTS } from './consent_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
@@ -432,6 +433,7 @@ export const EVENTS = {
       mails: { is: 'number', optional: true, meaning: 'how many links and codes in mails' },
     },
   },
+  ...CONSENT_EVENTS,
   ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>

@@ -73,7 +73,7 @@ export const OAUTH_EVENTS = {
       reason: {
         is: 'string',
         meaning:
-          '`code_reused`, `refresh_token_reused`, `token_revoked`, `withdrawn` or `session_ended`',
+          '`code_reused`, `refresh_token_reused`, `token_revoked`, `withdrawn`, `session_ended` or `consent_lapsed`',
       },
     },
   },

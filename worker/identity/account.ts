@@ -5,6 +5,7 @@ import { as, type Context } from '../context.ts'
 import { appendEvent } from '../events.ts'
 import type { Locale } from '../messages/catalogues.ts'
 import { chooseLocale } from '../messages/locales.ts'
+import { requirementsOf } from './requirements.ts'
 import {
   endAllSessions,
   endBrowserSession,
@@ -14,6 +15,7 @@ import {
   noteSession,
   type SessionsEnded,
   touchSession,
+  userOf,
 } from './sessions.ts'
 import { isLocaleOf, updateLocale } from './store.ts'
 
@@ -28,23 +30,39 @@ export async function liveSession(
   return session
 }
 
+/** The session of a cookie, and what its person lacks; null without one. At most one round trip. */
+export async function liveStanding(cx: Context, cookie: string | undefined) {
+  if (cookie === undefined) return null
+  const {
+    session: [session],
+    lacking,
+  } = await cx.db.read({
+    session: findSession(cx, cookie),
+    lacking: requirementsOf(cx, userOf(cx, cookie)),
+  })
+  noteSession(cx, session)
+  return session === undefined ? null : { session, lacking }
+}
+
 /**
- * The session of a cookie with all sessions of its person, or null. One round trip, two once a
- * minute.
+ * The session of a cookie with all sessions of its person and what the person lacks, or null. One
+ * round trip, two once a minute.
  */
 export async function readAccount(cx: Context, cookie: string | undefined) {
   const {
     session: [session],
     sessions,
+    lacking,
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+    lacking: cookie === undefined ? null : requirementsOf(cx, userOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)
-  return { session, sessions }
+  return { session, sessions, lacking }
 }
 
 /**

@@ -36,6 +36,7 @@ import {
   resetPassword,
 } from './recovery.ts'
 import { RECOVERY_PATH, recoveryRequestRoutes } from './recovery_request_routes.ts'
+import { continuePath, firstRequirement } from './requirements.ts'
 import { type Journey, readJourney, withJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
@@ -64,6 +65,8 @@ export type Surroundings = {
   endAccess: EndAccess
   /** Path of the page on which a person sees which applications have access. */
   applications: string
+  /** Path of the page on which a person sees texts and what was decided about them. */
+  consents: string
   /** The introduction that the sender of the person shows. At most one round trip. */
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
@@ -79,6 +82,7 @@ export function loginRoutes({
   onSessionsEnded,
   endAccess,
   applications,
+  consents,
   introduce,
 }: Surroundings): Hono<Env> {
   const routes = new Hono<Env>()
@@ -204,6 +208,7 @@ export function loginRoutes({
     const cookie = readSessionCookie(c)
     const account = await readAccount(cx, cookie)
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
+    if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
     const { session, sessions } = account
     const { user_email: email, user_name: name } = session
     const m = await pageMessages(c)
@@ -215,6 +220,7 @@ export function loginRoutes({
           csrf: csrfToken(c),
           applications,
           security: SECURITY_PATH,
+          consents,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
             is_this: id_hash === session.id_hash,

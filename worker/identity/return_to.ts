@@ -28,6 +28,24 @@ export function safeReturnTo(cx: Context, text: string | undefined): string | un
   return own + url.search
 }
 
+/**
+ * Reads `sender` with `sender_mac`: the application that sent the person to `return_to`, in the
+ * word of the room that knows applications. Null where none is named; a value that was made up is
+ * none.
+ */
+export function readSender(
+  cx: Context,
+  form: Form,
+  return_to: string | undefined,
+): { sender: string | null; carried: Readonly<Record<string, string>> } {
+  const sender = form.get('sender')
+  const sender_mac = form.get('sender_mac') ?? ''
+  if (sender === undefined || !verifyMac(cx, 'sender', `${sender} ${return_to}`, sender_mac)) {
+    return { sender: null, carried: {} }
+  }
+  return { sender, carried: { sender, sender_mac } }
+}
+
 export type Journey = {
   return_to: string | undefined
   /** Origins to which the redirects after the form may lead, for its CSP. */

@@ -1,7 +1,8 @@
 // Identity: people, passwords, browser sessions, login, set-up.
 // Routes: /v1/users, their sessions and factors (here); /login, /account, /logout, /setup, /recover
 // (login_routes.ts). Sign-ins on their way are sign_in/'s, second factors factors/'s, passkeys
-// passkeys/'s.
+// passkeys/'s, texts and decisions consents/'s; continue/ asks for what requirements.ts finds
+// missing.
 // Tables: `user`, `session`, `setup_link` (store.ts), `account_link` (recovery_store.ts).
 // Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
 // csrf.ts the guard of every form.

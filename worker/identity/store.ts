@@ -36,7 +36,7 @@ export type LiveSession = SessionRow & {
 
 // --- user -------------------------------------------------------------------------------------
 
-export const findUserById = (id: string): Statement<UserRow> =>
+export const findUserById = (id: string | Scalar): Statement<UserRow> =>
   sql`select * from user where id = ${id}`
 
 export const findUserByEmailKey = (key: string): Statement<UserRow> =>
@@ -85,7 +85,8 @@ export const userIs = (row: UserRow): Condition =>
   condition`exists (select 1 from user where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and email = ${row.email}
     and email_verified = ${row.email_verified} and name is ${row.name} and locale is ${row.locale}
-    and status = ${row.status} and metadata = ${row.metadata} and profile = ${row.profile})`
+    and status = ${row.status} and must_change_password = ${row.must_change_password}
+    and metadata = ${row.metadata} and profile = ${row.profile})`
 
 /** Demands that the user stands one version before `row`, or as `row` already. */
 export const demandUserBefore = (row: UserRow): Statement =>
@@ -111,7 +112,8 @@ export const updateUser = (row: UserRow): Statement =>
   sql`update user set email = ${row.email}, email_key = ${row.email_key},
       email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
       epoch = epoch + (status = 'active' and ${row.status} <> 'active'),
-      status = ${row.status}, metadata = ${row.metadata}, profile = ${row.profile},
+      status = ${row.status}, must_change_password = ${row.must_change_password},
+      metadata = ${row.metadata}, profile = ${row.profile},
       updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
@@ -120,11 +122,12 @@ export const updatePassword = (id: string, from: string, to: string): Statement<
   sql`update user set password = ${to} where id = ${id} and password = ${from}`
 
 /**
- * Sets the password, whatever it was, where the condition holds. Raises the epoch: whatever was
- * issued to the person before is dead.
+ * Sets the password, whatever it was, where the condition holds; nothing demands another one then.
+ * Raises the epoch: whatever was issued to the person before is dead.
  */
 export const replacePassword = (id: string, password: string, when: Condition): Statement =>
-  sql`update user set password = ${password}, epoch = epoch + 1 where id = ${id} and (${when})`
+  sql`update user set password = ${password}, epoch = epoch + 1, must_change_password = 0
+    where id = ${id} and (${when})`
 
 /** Gives the user another address, which is proven, where the condition holds. */
 export const replaceAddress = (

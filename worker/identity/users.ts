@@ -36,6 +36,7 @@ import { Problem } from '../errors.ts'
 import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
 import { deleteMailsOf } from '../mail/mail_store.ts'
+import { deleteDecisionsOf } from './consents/consent_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -90,6 +91,9 @@ const fields = {
   name: lineSchema(200),
   locale: z.string().regex(/^[A-Za-z]{2,8}(-[A-Za-z0-9]{1,8}){0,4}$/, 'must be a language tag'),
   status: z.enum(['active', 'disabled']),
+  must_change_password: z
+    .boolean()
+    .describe('whether the person has to set another password before going on'),
   metadata: metadataSchema,
 }
 
@@ -103,6 +107,7 @@ export const userInput = z
     locale: fields.locale.nullish(),
     password: passwordSchema.optional(),
     status: fields.status.optional(),
+    must_change_password: fields.must_change_password.optional(),
     metadata: fields.metadata.optional(),
     profile: profileSchema.optional(),
   })
@@ -116,6 +121,7 @@ export const userPatch = z
     name: fields.name.nullish(),
     locale: fields.locale.nullish(),
     status: fields.status.optional(),
+    must_change_password: fields.must_change_password.optional(),
     metadata: fields.metadata.optional(),
     profile: profilePatch.optional(),
   })
@@ -129,6 +135,7 @@ export const userSchema = z
     name: z.string().nullable(),
     locale: z.string().nullable(),
     status: z.enum(['active', 'disabled']),
+    must_change_password: z.boolean(),
     metadata: z.record(z.string(), z.unknown()),
     profile: profileSchema,
     created_at: z.int(),
@@ -151,6 +158,7 @@ export const describeUser = (row: UserRow): User => ({
   name: row.name,
   locale: row.locale,
   status: row.status,
+  must_change_password: row.must_change_password === 1,
   metadata: JSON.parse(row.metadata),
   profile: readProfile(row.profile),
   created_at: row.created_at,
@@ -184,6 +192,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
     locale: input.locale ?? null,
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
     status: input.status ?? 'active',
+    must_change_password: input.must_change_password === true ? 1 : 0,
     metadata: JSON.stringify(input.metadata ?? {}),
     profile: writeProfile(consistent(input.profile ?? {})),
     created_at: now,
@@ -305,6 +314,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       buryPrincipal(cx, id),
       ...forgetRights(id),
       deleteAccountLinksOf(id),
+      deleteDecisionsOf(id),
       ...deleteFactorsOf(id),
       deleteMailsOf(id),
       deleteDeliveriesTo(id),
@@ -357,7 +367,7 @@ async function whileOthersWrite(
   throw new Problem('conflict', 'the user is being changed by others; try again')
 }
 
-const userChange = (
+export const userChange = (
   cx: Context,
   current: UserRow,
   row: UserRow,
@@ -374,8 +384,19 @@ const userChange = (
   ...(isUsable(row) ? [] : endSessionsOf(row.id)),
 ]
 
+const MEMBERS = [
+  'email',
+  'email_verified',
+  'name',
+  'locale',
+  'status',
+  'must_change_password',
+  'metadata',
+  'profile',
+] as const
+
 /** The row after the patch, and the names of the changed members. */
-function applyPatch(
+export function applyPatch(
   cx: Context,
   current: UserRow,
   patch: UserPatch,
@@ -392,6 +413,9 @@ function applyPatch(
   if (patch.name !== undefined) row.name = patch.name
   if (patch.locale !== undefined) row.locale = patch.locale
   if (patch.status !== undefined) row.status = patch.status
+  if (patch.must_change_password !== undefined) {
+    row.must_change_password = patch.must_change_password ? 1 : 0
+  }
   if (patch.metadata !== undefined) {
     const before = JSON.parse(current.metadata) as Record<string, unknown>
     const next = how === 'merge' ? mergePatch(before, patch.metadata) : patch.metadata
@@ -406,9 +430,7 @@ function applyPatch(
     const before = how === 'merge' ? current.profile : '{}'
     row.profile = writeProfile(consistent(withProfile(before, patch.profile)))
   }
-  const changed = (
-    ['email', 'email_verified', 'name', 'locale', 'status', 'metadata', 'profile'] as const
-  ).filter((name) => row[name] !== current[name])
+  const changed = MEMBERS.filter((name) => row[name] !== current[name])
   if (changed.length > 0) {
     row.version = current.version + 1
     row.updated_at = cx.now()

@@ -5,41 +5,55 @@ import { arAccount } from './ar/account.ts'
 import { arAddress } from './ar/address.ts'
 import { arConsent } from './ar/consent.ts'
 import { arMail } from './ar/mail.ts'
+import { arRequirements } from './ar/requirements.ts'
 import { arSecurity } from './ar/security.ts'
 import { arSignIn } from './ar/sign_in.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
 import { deMail } from './de/mail.ts'
+import { deRequirements } from './de/requirements.ts'
 import { deSecurity } from './de/security.ts'
 import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
 import { enMail } from './en/mail.ts'
+import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
 import { enSignIn } from './en/sign_in.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
 import { esMail } from './es/mail.ts'
+import { esRequirements } from './es/requirements.ts'
 import { esSecurity } from './es/security.ts'
 import { esSignIn } from './es/sign_in.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
 import { frMail } from './fr/mail.ts'
+import { frRequirements } from './fr/requirements.ts'
 import { frSecurity } from './fr/security.ts'
 import { frSignIn } from './fr/sign_in.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
 import { plMail } from './pl/mail.ts'
+import { plRequirements } from './pl/requirements.ts'
 import { plSecurity } from './pl/security.ts'
 import { plSignIn } from './pl/sign_in.ts'
 import type { ArgumentsOf, TextsOf } from './text_types.ts'
 
-const en = { ...enSignIn, ...enSecurity, ...enAddress, ...enAccount, ...enConsent, ...enMail }
+const en = {
+  ...enSignIn,
+  ...enSecurity,
+  ...enRequirements,
+  ...enAddress,
+  ...enAccount,
+  ...enConsent,
+  ...enMail,
+}
 
 type English = typeof en
 
@@ -52,11 +66,51 @@ export type Locale = keyof typeof CATALOGUES
 /** English is first: it is what an installation speaks that chose nothing. */
 export const CATALOGUES = {
   en,
-  de: { ...deSignIn, ...deSecurity, ...deAddress, ...deAccount, ...deConsent, ...deMail },
-  es: { ...esSignIn, ...esSecurity, ...esAddress, ...esAccount, ...esConsent, ...esMail },
-  fr: { ...frSignIn, ...frSecurity, ...frAddress, ...frAccount, ...frConsent, ...frMail },
-  pl: { ...plSignIn, ...plSecurity, ...plAddress, ...plAccount, ...plConsent, ...plMail },
-  ar: { ...arSignIn, ...arSecurity, ...arAddress, ...arAccount, ...arConsent, ...arMail },
+  de: {
+    ...deSignIn,
+    ...deSecurity,
+    ...deRequirements,
+    ...deAddress,
+    ...deAccount,
+    ...deConsent,
+    ...deMail,
+  },
+  es: {
+    ...esSignIn,
+    ...esSecurity,
+    ...esRequirements,
+    ...esAddress,
+    ...esAccount,
+    ...esConsent,
+    ...esMail,
+  },
+  fr: {
+    ...frSignIn,
+    ...frSecurity,
+    ...frRequirements,
+    ...frAddress,
+    ...frAccount,
+    ...frConsent,
+    ...frMail,
+  },
+  pl: {
+    ...plSignIn,
+    ...plSecurity,
+    ...plRequirements,
+    ...plAddress,
+    ...plAccount,
+    ...plConsent,
+    ...plMail,
+  },
+  ar: {
+    ...arSignIn,
+    ...arSecurity,
+    ...arRequirements,
+    ...arAddress,
+    ...arAccount,
+    ...arConsent,
+    ...arMail,
+  },
 } as const satisfies Record<string, TextsOf<English>>
 
 export const MESSAGE_KEYS = Object.keys(en) as readonly MessageKey[]

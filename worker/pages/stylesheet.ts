@@ -219,6 +219,22 @@ time { white-space: nowrap; }
   font-size: 0.75rem;
   font-weight: 600;
 }
+.words {
+  max-height: 22rem;
+  margin: 0 0 1rem;
+  padding: 0.85rem;
+  overflow-y: auto;
+  border: 1px solid var(--line);
+  border-radius: 12px;
+  font-size: 0.9375rem;
+}
+.words p { white-space: pre-line; }
+.words p:last-child { margin-bottom: 0; }
+.actions.below { margin-top: 0.625rem; }
+.text { width: 100%; font-size: 0.9375rem; }
+.text summary { color: var(--accent); cursor: pointer; }
+.text > * + * { margin-top: 0.6rem; }
+.choices { display: flex; flex-wrap: wrap; gap: 0.6rem; }
 .dashes { margin: 0.35rem 0; padding-inline-start: 1.1rem; font-size: 0.9375rem; }
 .dashes li::marker { color: var(--quiet); }
 .small { width: auto; min-height: 2.25rem; padding: 0.25rem 0.75rem; font-size: 0.875rem; white-space: nowrap; }

@@ -203,6 +203,17 @@ describe('adding a passkey', () => {
     expect(alertOf(more)).toBe('You have as many as there can be. Remove one first.')
   })
 
+  test('takes nothing from a person who lacks something by then', async () => {
+    const { worker, browser } = await startWithAnn()
+    await browser.signIn(ANN, PASSWORD)
+    const page = await browser.get(PAGE)
+    const response = await (await SoftwareAuthenticator.make()).create(optionsOf(page))
+    await worker.context().db.write(sql`update user set must_change_password = 1`)
+    const late = await answer(browser, page, response)
+    expect(late.headers.get('location')).toMatch(/^\/continue\?/)
+    expect(await passkeysOf(worker)).toEqual([])
+  })
+
   test('an answer counts in the session, and for the person that was asked and for the person that was asked', async () => {
     const { worker, browser } = await startSignedIn()
     const { browser: eve, authenticator: hers } = await addEve(worker)

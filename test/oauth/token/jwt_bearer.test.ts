@@ -10,6 +10,7 @@ import { signJwt } from '../../../worker/keys/jwt.ts'
 import { changeClient } from '../../../worker/oauth/clients/clients.ts'
 import type { TrustedIssuer } from '../../../worker/settings.ts'
 import { countRoundTrips, ISSUER, startWorker, type TestWorker } from '../../context.ts'
+import { publishTerms } from '../../support/consents.ts'
 import { WEAK_KEYS } from '../../support/weak_keys.ts'
 import { rowsOf } from '../flow.ts'
 import {
@@ -723,6 +724,41 @@ describe('the setting', () => {
     ['of our own', [{ ...entry, issuer: ISSUER }]],
   ])('cannot have an issuer %s', async (_, value) => {
     expect((await put(value)).status).toBe(400)
+  })
+})
+
+describe('a person who lacks something', () => {
+  const LACKING = [
+    400,
+    'interaction_required',
+    'the person has to sign in here and do something first',
+  ]
+  const authorizations = () => count(worker, sql`from authorization`)
+
+  test('gets nothing by an assertion, whatever it is that lacks', async () => {
+    await publishTerms(worker)
+    const { value, roundTrips } = await countRoundTrips(worker, async () => bring(await say()))
+    expect([told(value), roundTrips]).toEqual([LACKING, 2])
+    await worker.context().db.write(sql`delete from consent`)
+    await changeSettings(worker.context(), { required_profile_fields: ['birthdate'] })
+    expect(told(await bring(await say()))).toEqual(LACKING)
+    await changeSettings(worker.context(), { required_profile_fields: [] })
+    await write(worker, sql`update user set must_change_password = 1, password = 'x'`)
+    expect(told(await bring(await say()))).toEqual(LACKING)
+    expect(await authorizations()).toBe(0)
+    await write(worker, sql`update user set must_change_password = 0`)
+    expect((await bring(await say())).status).toBe(200)
+  })
+
+  test('gets nothing either when a text is published while the assertion is judged', async () => {
+    const assertion = await say()
+    const answer = await bring(
+      assertion,
+      {},
+      overtaken(worker, () => publishTerms(worker)),
+    )
+    expect(told(answer)).toEqual(LACKING)
+    expect(await authorizations()).toBe(0)
   })
 })
 

@@ -221,7 +221,7 @@ describe('roles and groups', () => {
     })
     const { redirect_uris } = (await set({ redirect_uris: ['https://app.example/callback'] })) ?? {}
     expect(redirect_uris).toHaveLength(1)
-    const browser = new Browser(worker)
+    const browser = new Browser(worker).inEnglish()
     await startSession(worker, browser, 'ann')
     const { html } = await follow(
       browser,

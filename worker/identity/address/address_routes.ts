@@ -16,11 +16,12 @@ import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
-import { liveSession } from '../account.ts'
+import { liveStanding } from '../account.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readOwnFactors } from '../factors/own_factors.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
+import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, type SessionsEnded } from '../sessions.ts'
 import {
   ADDRESS_PATH,
@@ -46,6 +47,7 @@ export function addressRoutes(surroundings: {
   routes.get(ADDRESS_PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADDRESS_PATH)
     return showAddress(c, { email: own.session.user_email, typed: '' }, 200)
   })
 
@@ -56,6 +58,7 @@ export function addressRoutes(surroundings: {
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADDRESS_PATH)
     const m = await pageMessages(c)
     const email = form.get('email')?.trim() ?? ''
     const shown = { email: own.session.user_email, typed: email.slice(0, EMAIL_MAX) }
@@ -118,9 +121,10 @@ export function addressRoutes(surroundings: {
 
   /** Database round trips: 1. */
   routes.get(PASSWORD_PATH, page, async (c) => {
-    const session = await liveSession(c.var.cx, readSessionCookie(c))
-    if (session === undefined) return signInFirst(c, PASSWORD_PATH)
-    return showPassword(c, { email: session.user_email }, 200)
+    const own = await liveStanding(c.var.cx, readSessionCookie(c))
+    if (own === null) return signInFirst(c, PASSWORD_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, PASSWORD_PATH)
+    return showPassword(c, { email: own.session.user_email }, 200)
   })
 
   /** Database round trips: 3, and those of `onSessionsEnded`. */
@@ -128,8 +132,10 @@ export function addressRoutes(surroundings: {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
-    const session = await liveSession(cx, readSessionCookie(c))
-    if (session === undefined) return signInFirst(c, PASSWORD_PATH)
+    const own = await liveStanding(cx, readSessionCookie(c))
+    if (own === null) return signInFirst(c, PASSWORD_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, PASSWORD_PATH)
+    const { session } = own
     const m = await pageMessages(c)
     const { user_email: email } = session
     const input = { present: form.get('present') ?? '', password: form.get('password') ?? '' }
@@ -179,6 +185,9 @@ const showPassword = async (
 
 const signInFirst = (c: Http, return_to: string) =>
   c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
+
+/** To the page that asks for what is missing, and then back. */
+const askFirst = (c: Http, return_to: string) => c.redirect(continuePath(c.var.cx, return_to), 303)
 
 function refuse(c: Http, description: string, reason: Reason): void {
   const error = reason.endsWith('limited') ? 'too_many_requests' : 'access_denied'

@@ -17,6 +17,7 @@ import { type Condition, condition, join, sql, TRUE } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
+import { type Requirement, requirementsOf } from '../requirements.ts'
 import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
 import { sessionExists } from '../store.ts'
 import {
@@ -50,11 +51,15 @@ export type OwnFactors = {
   session: LiveSession
   factors: readonly FactorRow[]
   codes_left: number
+  lacking: readonly Requirement[]
   /** The person proved the password, and the second factor if there is one, just now. */
   isFresh: boolean
 }
 
-/** The person's factors; null for a browser that is not signed in. One round trip. */
+/**
+ * The person's factors, and what the person lacks; null for a browser that is not signed in. One
+ * round trip.
+ */
 export async function readOwnFactors(
   cx: Context,
   cookie: string | undefined,
@@ -65,17 +70,19 @@ export async function readOwnFactors(
     session: [session],
     factors,
     codes: [codes],
+    lacking,
   } = await cx.db.read({
     session: findSession(cx, cookie),
     factors: listFactors(user),
     codes: countRecoveryCodes(user),
+    lacking: requirementsOf(cx, user),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const amr: string[] = JSON.parse(session.amr)
   const isFresh =
     session.auth_time > cx.now() - FRESH && (factors.length === 0 || amr.includes('mfa'))
-  return { session, factors, codes_left: codes?.left ?? 0, isFresh }
+  return { session, factors, codes_left: codes?.left ?? 0, lacking, isFresh }
 }
 
 export type NewApp = { setup: string; key: string; qr: ReturnType<typeof qrMatrix> }

@@ -12,6 +12,7 @@ import { page } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie } from '../sessions.ts'
 import {
   addApp,
@@ -35,6 +36,7 @@ export function ownFactorsRoutes(): Hono<Env> {
   routes.get(SECURITY_PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
     if (own === null) return signInFirst(c, SECURITY_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
     return showSecurity(c, own)
   })
 
@@ -46,6 +48,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const action = form.get('action')
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
     const id = form.get('factor') ?? ''
     if (action === 'remove') {
       if (await removeOwnFactor(cx, own, id)) return c.redirect(SECURITY_PATH, 303)
@@ -69,6 +72,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const { cx } = c.var
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
     const m = await pageMessages(c)
     return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
   })
@@ -81,6 +85,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
     const m = await pageMessages(c)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
@@ -153,6 +158,10 @@ const offer = (
 /** The person comes back to where the sign-in was missing; a form that was sent is sent anew. */
 export const signInFirst = (c: Http, return_to: string) =>
   c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
+
+/** To the page that asks for what is missing, and then back. */
+export const askFirst = (c: Http, return_to: string) =>
+  c.redirect(continuePath(c.var.cx, return_to), 303)
 
 const unknownAction = () =>
   new OAuthError('invalid_request', {

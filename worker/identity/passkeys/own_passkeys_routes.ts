@@ -11,7 +11,8 @@ import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type OwnFactors, readOwnFactors } from '../factors/own_factors.ts'
-import { SECURITY_PATH, signInFirst } from '../factors/own_factors_routes.ts'
+import { askFirst, SECURITY_PATH, signInFirst } from '../factors/own_factors_routes.ts'
+import { firstRequirement } from '../requirements.ts'
 import { readSessionCookie } from '../sessions.ts'
 import { addPasskey, offerPasskey } from './own_passkeys.ts'
 
@@ -24,6 +25,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
   routes.get(PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, PATH)
     return show(c, own)
   })
 
@@ -34,6 +36,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, PATH)
+    if (firstRequirement(own.lacking) !== null) return askFirst(c, PATH)
     const m = await pageMessages(c)
     const added = await addPasskey(cx, own, {
       response: form.get('passkey') ?? '',

@@ -12,6 +12,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.see_security': 'مفاتيح المرور وتطبيقات المصادقة ورموز الاسترداد',
   'account.applications': 'التطبيقات',
   'account.see_applications': 'عرض التطبيقات التي لديها إذن الوصول',
+  'account.consents': 'الموافقات',
+  'account.see_consents': 'اطّلع على ما وافقت عليه، واسحبه',
   'account.sessions': 'أماكن تسجيل دخولك',
   'account.this_browser': 'هذا المتصفح',
   'account.unknown_device': 'جهاز غير معروف',

@@ -12,6 +12,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.see_security': 'Passkeys, Authentifizierungs-Apps und Wiederherstellungscodes',
   'account.applications': 'Anwendungen',
   'account.see_applications': 'Ansehen, welche Anwendungen Zugriff haben',
+  'account.consents': 'Zustimmungen',
+  'account.see_consents': 'Ansehen, wozu Sie zugestimmt haben, und es widerrufen',
   'account.sessions': 'Wo Sie angemeldet sind',
   'account.this_browser': 'Dieser Browser',
   'account.unknown_device': 'Unbekanntes Gerät',

@@ -10,6 +10,8 @@ export const enAccount = {
   'account.see_security': 'Passkeys, authenticator apps and recovery codes',
   'account.applications': 'Applications',
   'account.see_applications': 'See which applications have access',
+  'account.consents': 'Consents',
+  'account.see_consents': 'See what you agreed to, and withdraw it',
   'account.sessions': 'Where you are signed in',
   'account.this_browser': 'This browser',
   'account.unknown_device': 'Unknown device',

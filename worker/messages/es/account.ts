@@ -13,6 +13,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
     'Llaves de acceso, aplicaciones de autenticación y códigos de recuperación',
   'account.applications': 'Aplicaciones',
   'account.see_applications': 'Ver qué aplicaciones tienen acceso',
+  'account.consents': 'Consentimientos',
+  'account.see_consents': 'Ver lo que ha aceptado, y retirarlo',
   'account.sessions': 'Dónde ha iniciado sesión',
   'account.this_browser': 'Este navegador',
   'account.unknown_device': 'Dispositivo desconocido',

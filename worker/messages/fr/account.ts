@@ -12,6 +12,8 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.see_security': 'Clés d’accès, applications d’authentification et codes de récupération',
   'account.applications': 'Applications',
   'account.see_applications': 'Voir quelles applications ont accès',
+  'account.consents': 'Accords',
+  'account.see_consents': 'Voir ce que vous avez accepté, et le retirer',
   'account.sessions': 'Où vous êtes connecté',
   'account.this_browser': 'Ce navigateur',
   'account.unknown_device': 'Appareil inconnu',

@@ -12,6 +12,8 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.see_security': 'Klucze dostępu, aplikacje uwierzytelniające i kody zapasowe',
   'account.applications': 'Aplikacje',
   'account.see_applications': 'Zobacz, które aplikacje mają dostęp',
+  'account.consents': 'Zgody',
+  'account.see_consents': 'Zobacz, na co wyrażono zgodę, i wycofaj ją',
   'account.sessions': 'Miejsca zalogowania',
   'account.this_browser': 'Ta przeglądarka',
   'account.unknown_device': 'Nieznane urządzenie',

@@ -5,6 +5,7 @@ import { OAuthError } from '../../errors.ts'
 import { type Env, readForm } from '../../http.ts'
 import { liveSession } from '../../identity/account.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { continuePath, firstRequirement } from '../../identity/requirements.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { english } from '../../messages/messages.ts'
 import { applicationsPage } from '../../pages/account/applications_page.ts'
@@ -23,6 +24,9 @@ export function applicationRoutes(): Hono<Env> {
       const account = await listOwnApplications(cx, readSessionCookie(c))
       pageHeaders(c)
       if (account === null) return c.redirect(LOGIN, 303)
+      if (firstRequirement(account.lacking) !== null) {
+        return c.redirect(continuePath(cx, APPLICATIONS), 303)
+      }
       const { session, applications } = account
       const m = await pageMessages(c)
       return c.html(

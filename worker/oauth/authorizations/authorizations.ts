@@ -227,7 +227,13 @@ const endOf = (client: Client, now: number, { refresh_token_ttl }: Settings): nu
 export function endAuthorization(
   cx: Context,
   authorization: { id: string; user_id: string; client_id: string },
-  reason: 'code_reused' | 'refresh_token_reused' | 'token_revoked' | 'withdrawn' | 'session_ended',
+  reason:
+    | 'code_reused'
+    | 'refresh_token_reused'
+    | 'token_revoked'
+    | 'withdrawn'
+    | 'session_ended'
+    | 'consent_lapsed',
   condition: Condition = TRUE,
 ): readonly Statement[] {
   const { id } = authorization

@@ -8,6 +8,7 @@ import { as, type Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
+import { requirementsOf } from '../../identity/requirements.ts'
 import { findSession, noteSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
 import type { RightToShow } from '../../pages/rights_in_words.ts'
@@ -208,22 +209,26 @@ export async function endUserAuthorizations(
 const AUTHORIZATIONS_MAX = 1000
 
 /**
- * The session of a cookie with the applications that its person allowed, or null. One round trip.
+ * The session of a cookie with the applications that its person allowed, and what the person lacks;
+ * or null. One round trip.
  */
 export async function listOwnApplications(cx: Context, cookie: string | undefined) {
   const { refresh_token_idle_ttl: idle_ttl } = await loadSettings(cx)
   const user_id = userOf(cx, cookie)
   const {
     session: [session],
+    lacking,
     allowed,
     live,
   } = await cx.db.read({
     session: findSession(cx, cookie),
+    lacking: requirementsOf(cx, user_id),
     allowed: listAllowedScopesOfUser(user_id),
     live: listLiveAuthorizations(cx, user_id, { after: '', limit: AUTHORIZATIONS_MAX, idle_ttl }),
   })
   noteSession(cx, session)
-  return session === undefined ? null : { session, applications: applicationsOf(allowed, live) }
+  if (session === undefined) return null
+  return { session, lacking, applications: applicationsOf(allowed, live) }
 }
 
 /** Takes back all that a person allowed a client, at the person's own word. One round trip. */

@@ -10,6 +10,12 @@ import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import type { Form } from '../../http.ts'
 import {
+  continuePath,
+  firstRequirement,
+  meetsRequirements,
+  requirementsOf,
+} from '../../identity/requirements.ts'
+import {
   findSession,
   isSessionLive,
   noteSession,
@@ -38,7 +44,9 @@ import {
   amrOf,
   decide,
   isExpected,
+  type NextStep,
   type Situation,
+  silentRequirement,
   toAllow,
   wantedAcr,
 } from './decision.ts'
@@ -94,6 +102,7 @@ export async function authorize(
     session: findSession(cx, cookie),
     allowed: listAllowedScopes(userOf(cx, cookie), scalar`${client_id}`),
     rights: grantsOf(cx, cookie),
+    lacking: requirementsOf(cx, userOf(cx, cookie)),
   })
   const client = usableClient(await currentClient(cx, client_id, rows.client[0]))
   const allowed = allowedTo(client, rows.allowed)
@@ -111,6 +120,7 @@ export async function authorize(
       session,
       allowed,
       permissions: permissionsEverywhere(rows.rights),
+      lacking: rows.lacking,
       isExpected: await isExpected(cx, client, request, session),
       narrowed: null,
     })
@@ -153,6 +163,7 @@ export async function lookAt(
       scalar`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     rights: grantsOf(cx, cookie),
+    lacking: requirementsOf(cx, user),
     narrowed: { grants: narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants },
   })
   const [row] = rows.request
@@ -173,6 +184,7 @@ export async function lookAt(
     session,
     allowed: allowedTo(client, rows.allowed),
     permissions: permissionsEverywhere(rows.rights),
+    lacking: rows.lacking,
     isExpected: await isExpected(cx, client, request, session),
     narrowed: rows.narrowed,
   }
@@ -231,13 +243,18 @@ async function tellClient(
 async function proceed(cx: Context, situation: Situation): Promise<Outcome | null> {
   const decision = decide(cx, situation)
   if (decision.step === 'issue') return issueCode(cx, situation, decision, { remember: false })
+  return askPerson(cx, situation, decision)
+}
+
+/** The page of a step at which the person has to do something. At most one round trip. */
+async function askPerson(
+  cx: Context,
+  situation: Situation,
+  decision: Exclude<NextStep, { step: 'issue' }>,
+): Promise<Outcome | null> {
   const reference = await storeRequest(cx, situation)
   if (reference === null) return null
-  const path =
-    decision.step === 'consent'
-      ? consentPath(reference)
-      : loginPath(cx, situation.request, reference, decision)
-  return { to: 'page', path }
+  return { to: 'page', path: pathOfStep(cx, situation.request, reference, decision) }
 }
 
 /**
@@ -300,6 +317,18 @@ export function pathOf(client_id: string, reference: string): string {
 export const consentPath = (reference: string): string =>
   `/consent?${new URLSearchParams({ request: reference })}`
 
+/** The page that asks for what is missing learns who sent the person, and where that may end. */
+const requirementPath = (
+  cx: Context,
+  { client_id, redirect_uri, ui_locales }: AuthorizationRequest,
+  reference: string,
+): string =>
+  continuePath(cx, pathOf(client_id, reference), {
+    form_target: formTargetOf(redirect_uri),
+    sender: client_id,
+    ui_locales,
+  })
+
 /** The login page learns where to go on, whom to expect, and where that may end (for its CSP). */
 export function loginPath(
   cx: Context,
@@ -319,18 +348,36 @@ export function loginPath(
   return `/login?${parameters}`
 }
 
+function pathOfStep(
+  cx: Context,
+  request: AuthorizationRequest,
+  reference: string,
+  decision: Exclude<NextStep, { step: 'issue' }>,
+): string {
+  switch (decision.step) {
+    case 'login':
+      return loginPath(cx, request, reference, decision)
+    case 'requirement':
+      return requirementPath(cx, request, reference)
+    case 'consent':
+      return consentPath(reference)
+  }
+}
+
 /**
  * Issues a code for a decision, and consumes the stored request, all or nothing: of two answers to
  * one request, one gets a code, and null is for the other, as where session or consent has ended.
  * `remember` keeps what the person just allowed: of details those that were shown, so that what the
- * person comes to hold later is asked about then. One round trip.
+ * person comes to hold later is asked about then. Where the person lacks something since the
+ * decision, that is asked for instead of a code. One round trip; one more in that case.
  */
 export async function issueCode(
   cx: Context,
-  { client, request, stored }: Situation,
+  situation: Situation,
   allowance: Allowance,
   { remember }: { remember: boolean },
 ): Promise<Outcome | null> {
+  const { client, request, stored } = situation
   const code = encodeBase64url(cx.random(32))
   // Before the code is stored: if it cannot be signed, nothing is lost.
   const outcome = await toClient(cx, client, request, { code })
@@ -373,6 +420,8 @@ export async function issueCode(
     [
       ...(stored === null ? [] : [isOpen(cx, stored.id_hash)]),
       isSessionLive(cx, session),
+      // Also of what was published since the decision.
+      meetsRequirements(cx, user_id),
       // The person is asked by this very answer, or was before and has not withdrawn it since.
       ...(remember || client.first_party
         ? []
@@ -388,8 +437,12 @@ export async function issueCode(
     request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),
+    lacking: requirementsOf(cx, user_id),
   })
-  return answers.code.length === 1 ? outcome : null
+  if (answers.code.length === 1) return outcome
+  if (firstRequirement(answers.lacking) === null) return null
+  if (request.prompt.includes('none')) throw silentRequirement()
+  return askPerson(cx, situation, { step: 'requirement' })
 }
 
 function rememberAllowed(

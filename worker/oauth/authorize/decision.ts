@@ -3,6 +3,7 @@
 // nothing is read or written here.
 import type { NarrowedRows } from '../../access/narrowed_rights.ts'
 import type { Context } from '../../context.ts'
+import { firstRequirement, type Requirement } from '../../identity/requirements.ts'
 import type { LiveSession } from '../../identity/sessions.ts'
 import { isReachable, meetsAcr } from '../acr.ts'
 import { type Detail, digestOf } from '../authorization_details.ts'
@@ -36,6 +37,8 @@ export type Situation = {
   allowed: readonly AllowedScope[]
   /** Permissions of the user over the whole system. */
   permissions: ReadonlySet<string>
+  /** Whatever the person lacks before anything goes on. */
+  lacking: readonly Requirement[]
   /** Whether the answer may be about who is signed in; true when nobody is. */
   isExpected: boolean
   /**
@@ -47,6 +50,7 @@ export type Situation = {
 export type NextStep =
   /** `step_up`: nothing but a second factor is missing. */
   | { step: 'login'; step_up: boolean }
+  | { step: 'requirement' }
   | ({ step: 'consent' } & Allowance)
   | ({ step: 'issue' } & Allowance)
 
@@ -92,6 +96,10 @@ export function decide(cx: Context, situation: Situation): NextStep {
     const step_up = session !== undefined && !other && !mustSignInAgain(cx, situation, session)
     return { step: 'login', step_up }
   }
+  if (firstRequirement(situation.lacking) !== null) {
+    if (silent) throw silentRequirement()
+    return { step: 'requirement' }
+  }
   const { scope, details } = grantable(cx, situation)
   const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }
   const isAgreed =
@@ -102,6 +110,10 @@ export function decide(cx: Context, situation: Situation): NextStep {
   }
   return { step: 'issue', ...allowance }
 }
+
+/** OpenID Connect Core §3.1.2.6: the person would have to do something. */
+export const silentRequirement = () =>
+  refuse('interaction_required', 'the person has something to do first', 'silent_requirement')
 
 /**
  * Whether no earlier word of the person counts. A person who was lured here must see that this

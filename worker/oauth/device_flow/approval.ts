@@ -13,10 +13,17 @@ import { type Scalar, scalar, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import {
+  continuePath,
+  firstRequirement,
+  type Requirement,
+  requirementsOf,
+} from '../../identity/requirements.ts'
+import {
   findSession,
   type LiveSession,
   noteSession,
   touchSession,
+  userOf,
 } from '../../identity/sessions.ts'
 import type { DeviceConsentValues } from '../../pages/device_page.ts'
 import type { RightToShow } from '../../pages/rights_in_words.ts'
@@ -44,6 +51,8 @@ import {
 /** The next page for the person. */
 export type Step =
   | { step: 'login' }
+  /** The person lacks something. */
+  | { step: 'requirement' }
   | { step: 'enter' }
   | { step: 'refused' }
   | { step: 'too_many_attempts'; retry_after: number }
@@ -52,16 +61,37 @@ export type Step =
 
 /** The login page, which leads back here with the code, if there is one. */
 export function deviceLoginPath(code: string): string {
-  const return_to = code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
-  return `/login?${new URLSearchParams({ return_to })}`
+  return `/login?${new URLSearchParams({ return_to: devicePath(code) })}`
 }
 
-/** Whether somebody is signed in. Database round trips: 1; 0 without a cookie. */
-export async function isSignedIn(cx: Context, cookie: string | undefined): Promise<boolean> {
-  if (cookie === undefined) return false
-  const [session] = await cx.db.read(findSession(cx, cookie))
+/** The page that asks for what is missing, which leads back here too. */
+export const deviceContinuePath = (cx: Context, code: string): string =>
+  continuePath(cx, devicePath(code))
+
+const devicePath = (code: string): string =>
+  code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
+
+/** The step before any code. Database round trips: 1; 0 without a cookie. */
+export async function firstStep(cx: Context, cookie: string | undefined): Promise<Step> {
+  if (cookie === undefined) return { step: 'login' }
+  const rows = await cx.db.read(deciderReads(cx, cookie))
+  return mayDecide(cx, rows) ?? { step: 'enter' }
+}
+
+const deciderReads = (cx: Context, cookie: string | undefined) => ({
+  session: findSession(cx, cookie),
+  lacking: requirementsOf(cx, userOf(cx, cookie)),
+})
+
+/** The step that goes before a decision, or null: a person who is signed in and lacks nothing. */
+function mayDecide(
+  cx: Context,
+  rows: { session: readonly LiveSession[]; lacking: readonly Requirement[] },
+): Step | null {
+  const [session] = rows.session
   noteSession(cx, session)
-  return session !== undefined
+  if (session === undefined) return { step: 'login' }
+  return firstRequirement(rows.lacking) === null ? null : { step: 'requirement' }
 }
 
 /**
@@ -73,9 +103,10 @@ export async function enterUserCode(
   typed: string | undefined,
   cookie: string | undefined,
 ): Promise<Step> {
-  const [session] = await cx.db.read(findSession(cx, cookie))
-  noteSession(cx, session)
-  if (session === undefined) return { step: 'login' }
+  const decider = await cx.db.read(deciderReads(cx, cookie))
+  const before = mayDecide(cx, decider)
+  const [session] = decider.session
+  if (before !== null || session === undefined) return before ?? { step: 'login' }
   const code = readUserCode(typed)
   // No guess, for nothing answers to it.
   if (code === null) return { step: 'refused' }
@@ -141,14 +172,13 @@ export async function answerDevice(
 ): Promise<Step> {
   const code = readUserCode(answer.code)
   const tags = userCodeMacs(cx, code ?? '')
-  const user = scalar`(select user_id from (${findSession(cx, cookie)}))`
   const rows = await cx.db.read({
-    session: findSession(cx, cookie),
-    question: questionReads(cx, tags, user),
+    ...deciderReads(cx, cookie),
+    question: questionReads(cx, tags, userOf(cx, cookie)),
   })
+  const before = mayDecide(cx, rows)
   const [session] = rows.session
-  noteSession(cx, session)
-  if (session === undefined) return { step: 'login' }
+  if (before !== null || session === undefined) return before ?? { step: 'login' }
   const question = questionOf(cx, code ?? '', session, rows.question)
   // One answer for a code that nobody has and for a question that was not asked so: the form, to
   // begin with again.
@@ -177,8 +207,11 @@ export async function answerDevice(
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
+    lacking: requirementsOf(cx, session.user_id),
   })
-  return answers.decision.length > 0 ? { step: 'done', decision } : { step: 'refused' }
+  if (answers.decision.length > 0) return { step: 'done', decision }
+  // Something was published since the look.
+  return firstRequirement(answers.lacking) === null ? { step: 'refused' } : { step: 'requirement' }
 }
 
 // --- the question -----------------------------------------------------------------------------

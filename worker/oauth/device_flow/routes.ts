@@ -22,7 +22,14 @@ import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { readClientRequest } from '../client_authentication/presented_credentials.ts'
-import { answerDevice, deviceLoginPath, enterUserCode, isSignedIn, type Step } from './approval.ts'
+import {
+  answerDevice,
+  deviceContinuePath,
+  deviceLoginPath,
+  enterUserCode,
+  firstStep,
+  type Step,
+} from './approval.ts'
 import { readUserCode, startDeviceAuthorization } from './device_authorization.ts'
 
 /** Database round trips, warm: device authorization 2, the page 1, a code 2, the answer 2. */
@@ -38,9 +45,9 @@ export function deviceFlowRoutes(): Hono<Env> {
 
     .get('/device', page, async (c) => {
       const code = readQuery(c).get('user_code')
-      const signedIn = await isSignedIn(c.var.cx, readSessionCookie(c))
+      const first = await firstStep(c.var.cx, readSessionCookie(c))
       // RFC 8628 §3.3.1: a code that came with the address is filled in, and the person sends it.
-      return show(c, { step: signedIn ? 'enter' : 'login' }, code)
+      return show(c, first, code)
     })
     .post('/device', page, async (c) => {
       const form = await readForm(c)
@@ -87,6 +94,8 @@ async function show(c: Http, at: Step, typed: string | undefined): Promise<Respo
   switch (at.step) {
     case 'login':
       return c.redirect(deviceLoginPath(code), 303)
+    case 'requirement':
+      return c.redirect(deviceContinuePath(c.var.cx, code), 303)
     case 'enter':
       return c.html(form())
     case 'refused':

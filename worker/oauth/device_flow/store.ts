@@ -12,6 +12,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { meetsRequirements } from '../../identity/requirements.ts'
 import { isSessionLive } from '../../identity/sessions.ts'
 import { isSignInUsable } from '../authorizations/store.ts'
 import type { ClientRow } from '../clients/store.ts'
@@ -84,8 +85,8 @@ export type Decider = {
 }
 
 /**
- * A condition: the row still waits, for this person, in this session, and for a client that may
- * ask.
+ * A condition: the row still waits, for this person, who lacks nothing, in this session, and for a
+ * client that may ask.
  */
 export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Condition =>
   condition`exists (
@@ -93,7 +94,8 @@ export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Dec
       join session s on s.id_hash = ${id_hash} and s.user_id = ${user_id}
       join user u on u.id = s.user_id
     where d.hash = ${hash} and d.status = 'pending' and d.expires_at > ${cx.now()}
-      and c.status = 'active' and u.status = 'active')`
+      and c.status = 'active' and u.status = 'active'
+      and ${meetsRequirements(cx, user_id)})`
 
 export const decideDeviceAuthorization = (
   cx: Context,

@@ -12,6 +12,8 @@ export type AccountValues = {
   csrf: string
   /** Path of the page about applications. */
   applications: string
+  /** Path of the page about consents. */
+  consents: string
   /** Path of the page about second factors. */
   security: string
   sessions: readonly {
@@ -65,6 +67,8 @@ ${csrfField(v.csrf)}
 </ul>
 <h2>${m('account.applications')}</h2>
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
+<h2>${m('account.consents')}</h2>
+<p class="beside"><a href="${v.consents}">${m('account.see_consents')}</a></p>
 <h2>${m('account.sessions')}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}

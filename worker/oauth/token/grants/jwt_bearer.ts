@@ -8,6 +8,12 @@ import type { Answers } from '../../../db/database.ts'
 import { condition, scalar } from '../../../db/sql.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
+import {
+  firstRequirement,
+  meetsRequirements,
+  type Requirement,
+  requirementsOf,
+} from '../../../identity/requirements.ts'
 import { isUsable } from '../../../identity/users.ts'
 import { loadSettings } from '../../../settings.ts'
 import { isAllAllowed, listAllowedScopes } from '../../authorizations/allowed_scope_store.ts'
@@ -77,6 +83,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const source = { subject, scope, resource, details: scalar`null` }
   const reads = {
     user: findUserOf(subject),
+    lacking: requirementsOf(cx, subject),
     allowed: listAllowedScopes(subject, scalar`${client_id}`),
     powers: powersReads(cx, client_id, NO_WISH, source),
     claimRows: rightsClaimsReads(cx, client_id, source),
@@ -107,7 +114,7 @@ async function begin(
   cx: Context,
   caller: Extract<Caller, { kind: 'client' }>,
   { form, claims }: Pick<Parameters, 'form' | 'claims'>,
-  { user: users, allowed, powers, claimRows }: Answers<Parameters['reads']>,
+  { user: users, lacking, allowed, powers, claimRows }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   const { client } = caller
   const { client_id } = client
@@ -115,6 +122,7 @@ async function begin(
   if (user === undefined) throw refused('unknown_person')
   cx.parties.sub = user.id
   if (!isUsable(user)) throw refused('user_not_usable')
+  assertLacksNothing(lacking)
 
   const { scope } = checkScope(cx, client, form)
   const { resource } = checkResource(cx, client, form)
@@ -148,15 +156,26 @@ async function begin(
   const rows = { powers, claimRows }
   const entitled = await entitleClient(cx, signIn, NO_WISH, caller, settings, rows)
   const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
-    and (${client.first_party} or ${isAllAllowed(consent)})`
+    and ${meetsRequirements(cx, user.id)} and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
-  const { authorization } = await writeAs(cx, caller, {
+  const { authorization, lackingNow } = await writeAs(cx, caller, {
     changes: started.statements,
     authorization: findAuthorization(signIn.id),
+    lackingNow: requirementsOf(cx, user.id),
   })
+  if (authorization.length === 0) assertLacksNothing(lackingNow)
   if (authorization.length !== 1) throw refused('assertion_not_consumed')
   const { refresh_token } = started
   return answerSignIn(cx, settings, entitled, signIn, { user, refresh_token })
+}
+
+/** Nobody is there who could be asked. Throws OAuthError. */
+function assertLacksNothing(lacking: readonly Requirement[]): void {
+  if (firstRequirement(lacking) === null) return
+  throw new OAuthError('interaction_required', {
+    description: 'the person has to sign in here and do something first',
+    reason: 'requirement_open',
+  })
 }
 
 function covers(

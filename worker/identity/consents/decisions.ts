@@ -1,0 +1,295 @@
+// Decisions of people about texts: which text a person is shown, acceptance, withdrawal, and the
+// list of them. A form has a MAC over the person and the text as it was shown, in its language: an
+// answer counts for this text alone, and only while it is still the newest of its key.
+import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
+import { as, type Context } from '../../context.ts'
+import { mac, randomId, verifyMac } from '../../crypto.ts'
+import { type Condition, condition, join, refuseUnless, type Statement, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import type { EndAccess } from '../recovery.ts'
+import { endSessionsOf, isSessionLive, type LiveSession, type SessionsEnded } from '../sessions.ts'
+import { findUserById, userExists } from '../store.ts'
+import { noSuchUser } from '../users.ts'
+import {
+  decisionExists,
+  hasAccepted,
+  insertDecision,
+  isOfferedAs,
+  isRequired,
+  type ListedDecision,
+  listDecisionsAfter,
+  listDemanded,
+  listLackingConsents,
+  listOffered,
+  markDecided,
+  type OfferedRow,
+} from './consent_store.ts'
+import { type ConsentTexts, textFor } from './consent_texts.ts'
+
+export type { OfferedRow }
+export { listDemanded, listLackingConsents, listOffered }
+
+/** A text as a person reads it. */
+export type Offer = {
+  key: string
+  required: boolean
+  locale: string
+  title: string
+  /** One of the two. */
+  text: string | undefined
+  url: string | undefined
+  /** The person's last word; `outdated`: about an older version, or of an earlier round. */
+  standing: 'none' | 'accepted' | 'outdated' | 'withdrawn'
+  decided_at: number | null
+  /** From when the newest version is demanded. */
+  demanded_from: number
+  /** The field `shown` of the form: it names the text as it is read here. */
+  shown: string
+}
+
+const standingOf = (row: OfferedRow): Offer['standing'] => {
+  if (row.decision === null) return 'none'
+  if (row.decision === 'withdrawn') return 'withdrawn'
+  const isNewest = row.decided_version === row.version && row.decided_round === row.round
+  return isNewest ? 'accepted' : 'outdated'
+}
+
+const PURPOSE = 'consent text'
+
+const boundTo = (reader: string, row: OfferedRow, locale: string): string =>
+  JSON.stringify([reader, row.key, row.version, row.revision, row.round, locale])
+
+/** The text in a language that the reader (the id of a user, or `NOBODY`) understands. */
+export function offerTo(
+  cx: Context,
+  reader: string,
+  row: OfferedRow,
+  wished: readonly string[],
+): Offer {
+  const { locale, title, text, url } = textFor(JSON.parse(row.texts) as ConsentTexts, wished)
+  return {
+    key: row.key,
+    required: row.required === 1,
+    locale,
+    title,
+    text,
+    url,
+    standing: standingOf(row),
+    decided_at: row.decided_at,
+    demanded_from: row.demanded_from,
+    shown: `${locale}.${mac(cx, PURPOSE, boundTo(reader, row, locale))}`,
+  }
+}
+
+/**
+ * The language in which the text was shown, when the field `shown` is about this very text; null
+ * for another version, another person, or a value that was made up.
+ */
+function shownLocale(
+  cx: Context,
+  reader: string,
+  row: OfferedRow,
+  shown: string | undefined,
+): string | null {
+  const [locale = '', tag = ''] = (shown ?? '').split('.')
+  return verifyMac(cx, PURPOSE, boundTo(reader, row, locale), tag) ? locale : null
+}
+
+/** Statements of an acceptance; they do nothing where `when` does not hold. */
+function acceptance(
+  cx: Context,
+  user_id: string,
+  row: OfferedRow,
+  { locale, client_id }: { locale: string; client_id: string | null },
+  when: Condition,
+): readonly Statement[] {
+  const { key, version, round } = row
+  const id = randomId(cx, 'cns')
+  const decision = {
+    id,
+    user_id,
+    key,
+    version,
+    round,
+    locale,
+    decision: 'accepted' as const,
+    decided_at: cx.now(),
+    address: cx.address,
+    client_id,
+  }
+  const isMine = decisionExists(id)
+  return [
+    insertDecision(decision, when),
+    markDecided(row, isMine),
+    appendEvent(
+      as(cx, { kind: 'user', id: user_id }),
+      {
+        type: 'consent.accepted',
+        subject_id: user_id,
+        data: { consent: key, version, locale, at_client: client_id },
+      },
+      isMine,
+    ),
+  ]
+}
+
+/**
+ * Notes that the person of the session accepted a text, once however often it is sent. False, and
+ * nothing is written, for an answer about another text than the one that is offered now. One write.
+ */
+export async function acceptText(
+  cx: Context,
+  session: LiveSession,
+  row: OfferedRow,
+  answer: { shown: string | undefined; client_id: string | null },
+): Promise<boolean> {
+  const { user_id } = session
+  const locale = shownLocale(cx, user_id, row, answer.shown)
+  if (locale === null) return false
+  const { client_id } = answer
+  const when = join(
+    [isSessionLive(cx, session), isOfferedAs(row), not(hasAccepted(user_id, row))],
+    ' and ',
+  )
+  await cx.db.write(acceptance(cx, user_id, row, { locale, client_id }, when))
+  return true
+}
+
+const not = (one: Condition): Condition => condition`not (${one})`
+
+/**
+ * Takes the person's acceptance of a text back. Without a required one nobody goes on: it ends
+ * every session, and every access of applications and assistants; the next sign-in asks for it.
+ * True where that is so. One write, and those of `onSessionsEnded`.
+ */
+export async function withdrawConsent(
+  cx: Context,
+  session: LiveSession,
+  row: OfferedRow,
+  { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<boolean> {
+  const { user_id } = session
+  const { key, decided_version: version, decided_round: round } = row
+  if (row.decision !== 'accepted' || version === null || round === null) return false
+  const id = randomId(cx, 'cns')
+  const acting = as(cx, { kind: 'user', id: user_id })
+  const decision = {
+    id,
+    user_id,
+    key,
+    version,
+    round,
+    locale: row.decided_locale ?? '',
+    decision: 'withdrawn' as const,
+    decided_at: cx.now(),
+    address: cx.address,
+    client_id: null,
+  }
+  const isMine = decisionExists(id)
+  const endsAll = join([isMine, isRequired(key)], ' and ')
+  const { signedIn } = await cx.db.write({
+    decision: insertDecision(
+      decision,
+      join([isSessionLive(cx, session), hasAccepted(user_id, { key, version, round })], ' and '),
+    ),
+    event: appendEvent(
+      acting,
+      { type: 'consent.withdrawn', subject_id: user_id, data: { consent: key, version } },
+      isMine,
+    ),
+    access: endAccess(acting, user_id, endsAll),
+    sessions: endSessionsOf(user_id, endsAll),
+    signedIn: sql<{
+      sid: string
+    }>`select ${session.sid} as sid where ${isSessionLive(cx, session)}`,
+  })
+  if (signedIn.length > 0) return false
+  await onSessionsEnded(acting, user_id)
+  return true
+}
+
+// --- sign-up ----------------------------------------------------------------------------------
+
+/** The reader who has no account yet; no id is empty. */
+const NOBODY = ''
+
+/** Rows of every text that a sign-up shows, required ones and others. */
+export const listForSignUp = (): Statement<OfferedRow> => listOffered(NOBODY)
+
+export const offerAtSignUp = (cx: Context, row: OfferedRow, wished: readonly string[]): Offer =>
+  offerTo(cx, NOBODY, row, wished)
+
+/**
+ * The statements by which a new person accepts texts, behind those that make the account. `shown`
+ * has the field `shown` of each text that the person accepted, by key. The last statement undoes
+ * the batch where a text is not accepted that is required by now (`consents_lacking`), also one
+ * that was published since the form was read.
+ */
+export function acceptAtSignUp(
+  cx: Context,
+  user_id: string,
+  rows: readonly OfferedRow[],
+  { shown, client_id }: { shown: ReadonlyMap<string, string>; client_id: string | null },
+): readonly Statement[] {
+  const accepted = rows.flatMap((row) => {
+    const locale = shownLocale(cx, NOBODY, row, shown.get(row.key))
+    if (locale === null) return []
+    const when = join(
+      [userExists(user_id), isOfferedAs(row), not(hasAccepted(user_id, row))],
+      ' and ',
+    )
+    return acceptance(cx, user_id, row, { locale, client_id }, when)
+  })
+  const demand = refuseUnless(
+    condition`not ${userExists(user_id)}
+      or not exists (${listLackingConsents(cx, user_id)})`,
+    'consents_lacking',
+  )
+  return [...accepted, demand]
+}
+
+// --- for operators ----------------------------------------------------------------------------
+
+export const decisionSchema = z
+  .object({
+    id: z.string(),
+    key: z.string(),
+    version: z.string(),
+    locale: z.string().describe('the language in which it was shown'),
+    decision: z.enum(['accepted', 'withdrawn']),
+    decided_at: z.int(),
+    address: z.string(),
+    client_id: z.string().nullable().describe('the application that had sent the person'),
+    counts: z
+      .boolean()
+      .describe('whether it is an acceptance that was neither withdrawn nor asked again'),
+  })
+  .openapi('ConsentDecision')
+
+const describeDecision = ({ counts, ...row }: ListedDecision): z.infer<typeof decisionSchema> => ({
+  id: row.id,
+  key: row.key,
+  version: row.version,
+  locale: row.locale,
+  decision: row.decision,
+  decided_at: row.decided_at,
+  address: row.address,
+  client_id: row.client_id,
+  counts: counts === 1,
+})
+
+/** The decisions of a user, oldest first. Throws Problem. One round trip. */
+export async function listUserDecisions(
+  cx: Context,
+  user_id: string,
+  { limit, cursor }: PageQuery,
+): Promise<PageOf<z.infer<typeof decisionSchema>>> {
+  const kind = `consents of ${user_id}`
+  const after = decodeCursor(cx, kind, cursor)
+  const { users, rows } = await cx.db.read({
+    users: findUserById(user_id),
+    rows: listDecisionsAfter(user_id, after, limit),
+  })
+  if (users.length === 0) throw noSuchUser()
+  return pageOf(cx, kind, rows, limit, (row) => row.id, describeDecision)
+}

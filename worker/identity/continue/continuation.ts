@@ -1,0 +1,189 @@
+// The answers to whatever a person lacks after a sign-in (requirements.ts says what): fields of the
+// profile, and another password. Texts are answered in consents/decisions.ts. Every answer is that
+// of a live session, and changes nothing that was not asked.
+import { limit } from '../../attempts.ts'
+import { as, type Context } from '../../context.ts'
+import { unlessRefused } from '../../db/database.ts'
+import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql.ts'
+import { appendEvent } from '../../events.ts'
+import { loadSettings } from '../../settings.ts'
+import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import {
+  findPasswordFault,
+  hashPassword,
+  type PasswordFault,
+  verifyPassword,
+} from '../passwords.ts'
+import { readProfile } from '../profile.ts'
+import type { EndAccess } from '../recovery.ts'
+import { dropOpenLinks } from '../recovery_store.ts'
+import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
+import {
+  findSession,
+  isSessionLive,
+  type LiveSession,
+  noteSession,
+  type SessionsEnded,
+  sessionHash,
+  userOf,
+} from '../sessions.ts'
+import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
+import { deleteOtherSessions, findUserById, replacePassword, type UserRow } from '../store.ts'
+import { applyPatch, userChange, userPatch } from '../users.ts'
+
+/** A person who is signed in, and what is missing. */
+export type Continuation = {
+  session: LiveSession
+  user: UserRow
+  lacking: readonly Requirement[]
+  /** Every text, as it is offered now. */
+  offered: readonly OfferedRow[]
+}
+
+const readsFor = (cx: Context, cookie: string) => {
+  const person = userOf(cx, cookie)
+  return {
+    session: findSession(cx, cookie),
+    user: findUserById(person),
+    lacking: requirementsOf(cx, person),
+    offered: listOffered(person),
+  }
+}
+
+/** Null where nobody is signed in. One round trip, none without a cookie. */
+export async function readContinuation(
+  cx: Context,
+  cookie: string | undefined,
+): Promise<Continuation | null> {
+  if (cookie === undefined) return null
+  const {
+    session: [session],
+    user: [user],
+    lacking,
+    offered,
+  } = await cx.db.read(readsFor(cx, cookie))
+  noteSession(cx, session)
+  return session === undefined || user === undefined ? null : { session, user, lacking, offered }
+}
+
+/** The value of a field as it stands; '' for none. */
+export function fieldOf(user: UserRow, name: string): string {
+  const fields = new Map<string, unknown>(Object.entries(readProfile(user.profile)))
+  const value = name === 'name' ? user.name : fields.get(name)
+  return typeof value === 'string' ? value : ''
+}
+
+/**
+ * Fills in fields that were asked. Answers the names of those that cannot be so; then nothing is
+ * written. One write.
+ */
+export async function fillProfile(
+  cx: Context,
+  { session, user }: Continuation,
+  asked: readonly string[],
+  values: (name: string) => string | undefined,
+): Promise<readonly string[]> {
+  const entries = asked.map((name) => [name, written(name, values(name) ?? '')] as const)
+  const faulty = entries.filter(([name, value]) => !isGood(name, value)).map(([name]) => name)
+  if (faulty.length > 0) return faulty
+  const patch = userPatch.parse(patchOf(entries))
+  const { row, changed } = applyPatch(cx, user, patch, 'merge')
+  if (changed.length === 0) return []
+  const acting = as(cx, { kind: 'user', id: user.id })
+  // When another change was quicker, the page asks for whatever is still missing.
+  await unlessRefused(
+    cx.db.write([
+      refuseUnless(isSessionLive(cx, session), 'session_ended'),
+      ...userChange(acting, user, row, changed),
+    ]),
+    () => [],
+  )
+  return []
+}
+
+/** The value as it is kept: people write numbers of telephones with spaces. */
+const written = (name: string, value: string): string =>
+  name === 'phone_number' ? value.replaceAll(/[\s().-]/g, '') : value.trim()
+
+const isGood = (name: string, value: string): boolean =>
+  value !== '' && userPatch.safeParse(patchOf([[name, value]])).success
+
+function patchOf(entries: readonly (readonly [string, string])[]) {
+  const profile = Object.fromEntries(entries.filter(([name]) => name !== 'name'))
+  const own = Object.fromEntries(entries.filter(([name]) => name === 'name'))
+  return { ...own, ...(Object.keys(profile).length > 0 ? { profile } : {}) }
+}
+
+export type DemandedPasswordChange =
+  | { outcome: 'done' }
+  /** Nobody is signed in, or nothing demands another password. */
+  | { outcome: 'not_asked' }
+  | { outcome: 'too_many_attempts'; retry_after: number; session: LiveSession }
+  | { outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault; session: LiveSession }
+
+/**
+ * Sets another password where one is demanded. The session alone is not enough: its holder may have
+ * found the browser open, so the present password is asked, and wrong ones are counted before the
+ * hash. It ends every other session and every access of applications, since somebody else may know
+ * the old password. Round trips: 2, one more when the settings are not remembered, and those of
+ * `onSessionsEnded`.
+ */
+export async function changeDemandedPassword(
+  cx: Context,
+  cookie: string | undefined,
+  { password, new_password }: { password: string; new_password: string },
+  { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<DemandedPasswordChange> {
+  if (cookie === undefined) return { outcome: 'not_asked' }
+  const { login_attempts_per_account: max, login_attempts_window: window } = await loadSettings(cx)
+  const id_hash = sessionHash(cookie)
+  const attempts = limit(cx, { purpose: 'password of session', value: id_hash }, { max, window })
+  const {
+    session: [session],
+    user: [user],
+    lacking,
+    count,
+  } = await cx.db.write({
+    ...readsFor(cx, cookie),
+    // A cookie is made up at will: one without a session fills no table.
+    count: attempts.takeWhen(condition`exists (${findSession(cx, cookie)})`),
+  })
+  noteSession(cx, session)
+  const isAsked = firstRequirement(lacking)?.kind === 'password'
+  if (session === undefined || user === undefined || user.password === null || !isAsked) {
+    return { outcome: 'not_asked' }
+  }
+  if ((count[0]?.count ?? Infinity) > max) {
+    return { outcome: 'too_many_attempts', retry_after: window, session }
+  }
+  if (!(await verifyPassword(cx, password, user.password))) {
+    return { outcome: 'refused', fault: 'wrong', session }
+  }
+  const fault = new_password === password ? 'same' : findPasswordFault(new_password, user.email)
+  if (fault !== null) {
+    await cx.db.write(attempts.giveBack)
+    return { outcome: 'refused', fault, session }
+  }
+  const hash = await hashPassword(cx, new_password)
+  const acting = as(cx, { kind: 'user', id: user.id })
+  const isMine = hasPassword(user.id, hash)
+  await cx.db.write({
+    // Before the change, so that a repeated batch gives back once.
+    attempts: sql`${attempts.giveBack} and not ${isMine}`,
+    password: replacePassword(
+      user.id,
+      hash,
+      join([isSessionLive(cx, session), hasPassword(user.id, user.password)], ' and '),
+    ),
+    access: endAccess(acting, user.id, isMine),
+    sessions: deleteOtherSessions(user.id, id_hash, isMine),
+    signIns: deleteSignInsOf(user.id, isMine),
+    links: dropOpenLinks(user.id, isMine),
+    event: appendEvent(acting, { type: 'user.password_changed', subject_id: user.id }, isMine),
+  })
+  await onSessionsEnded(acting, user.id)
+  return { outcome: 'done' }
+}
+
+const hasPassword = (id: string, password: string): Condition =>
+  condition`exists (select 1 from user where id = ${id} and password = ${password})`

@@ -1,0 +1,261 @@
+// Missing things of a person, asked and answered: the pages /continue and /account/consents.
+// Plain forms that work without script; each leads back to its own page, which looks again. The way
+// onward is an opaque path of our own origin.
+// Files: continuation.ts has the answers about profile and password; texts are answered in
+// consents/.
+// Owns no table. Leaves to requirements.ts what lacks, and in which order.
+import { Hono } from 'hono'
+import type { Context } from '../../context.ts'
+import { OAuthError, type OAuthErrorCode } from '../../errors.ts'
+import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
+import type { PlainKey } from '../../messages/catalogues.ts'
+import { chooseLocale } from '../../messages/locales.ts'
+import { english, type Messages } from '../../messages/messages.ts'
+import { consentsPage } from '../../pages/consents/consents_page.ts'
+import {
+  type AskedField,
+  passwordQuestionPage,
+  profileQuestionPage,
+  textQuestionPage,
+} from '../../pages/consents/continue_page.ts'
+import { pageMessages, readAcceptLanguage } from '../../pages/language.ts'
+import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { logRefusal } from '../../refusal_log.ts'
+import type { Reason } from '../../refusals.ts'
+import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
+import { assertCsrf, csrfToken } from '../csrf.ts'
+import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import type { EndAccess } from '../recovery.ts'
+import { continuePath, firstRequirement } from '../requirements.ts'
+import { readJourney, readSender } from '../return_to.ts'
+import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
+import {
+  type Continuation,
+  changeDemandedPassword,
+  fieldOf,
+  fillProfile,
+  readContinuation,
+} from './continuation.ts'
+
+export const CONSENTS_PATH = '/account/consents'
+const HOME = '/account'
+
+/** Database round trips: /continue 1, its answer 2; /account/consents 1, its answer 2. */
+export function continueRoutes(effects: {
+  endAccess: EndAccess
+  onSessionsEnded: SessionsEnded
+}): Hono<Env> {
+  return new Hono<Env>()
+    .get('/continue', page, async (c) => {
+      const way = readWay(c, readQuery(c))
+      const found = await readContinuation(c.var.cx, readSessionCookie(c))
+      if (found === null) return c.redirect(way.login, 303)
+      return ask(c, way, found)
+    })
+    .post('/continue', page, async (c) => {
+      const { cx } = c.var
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const way = readWay(c, form)
+      assertPressed(form, ['accept', 'save'])
+      if (form.get('kind') === 'password') return answerPassword(c, way, form, effects)
+      const found = await readContinuation(cx, readSessionCookie(c))
+      if (found === null) return c.redirect(way.login, 303)
+      const first = firstRequirement(found.lacking)
+      // An answer to another question than the present one is none.
+      if (first?.kind !== form.get('kind')) return c.redirect(way.here, 303)
+      if (first?.kind === 'profile') {
+        const faulty = await fillProfile(cx, found, first.names, (name) => form.get(name))
+        if (faulty.length > 0) return ask(c, way, found, { form, faulty })
+      }
+      if (first?.kind === 'consent') {
+        const row = found.offered.find(({ key }) => key === first.names[0])
+        const answer = { shown: form.get('shown'), client_id: way.sender }
+        if (row !== undefined) await acceptText(cx, found.session, row, answer)
+      }
+      return c.redirect(way.here, 303)
+    })
+    .get(CONSENTS_PATH, page, async (c) => {
+      const { cx } = c.var
+      const found = await readContinuation(cx, readSessionCookie(c))
+      if (found === null) return c.redirect(`/login?return_to=${CONSENTS_PATH}`, 303)
+      if (firstRequirement(found.lacking) !== null) {
+        return c.redirect(continuePath(cx, CONSENTS_PATH), 303)
+      }
+      const { session, offered } = found
+      const m = await pageMessages(c)
+      const wished = localesOf(c, m, [], session.user_locale)
+      const consents = offered.map((row) => {
+        const offer = offerTo(cx, session.user_id, row, wished)
+        const { demanded_from } = offer
+        return { ...offer, demanded_from: demanded_from > cx.now() ? demanded_from : null }
+      })
+      const { user_email: email, user_name: name } = session
+      return c.html(consentsPage({ email, name, csrf: csrfToken(c), consents }, m))
+    })
+    .post(CONSENTS_PATH, page, async (c) => {
+      const { cx } = c.var
+      const form = await readForm(c)
+      assertCsrf(c, form)
+      const action = assertPressed(form, ['accept', 'withdraw'])
+      const found = await readContinuation(cx, readSessionCookie(c))
+      if (found === null) return c.redirect(`/login?return_to=${CONSENTS_PATH}`, 303)
+      const { session, offered } = found
+      const row = offered.find(({ key }) => key === form.get('key'))
+      if (row !== undefined && action === 'accept') {
+        await acceptText(cx, session, row, { shown: form.get('shown'), client_id: null })
+      }
+      if (row !== undefined && action === 'withdraw') {
+        if (await withdrawConsent(cx, session, row, effects)) {
+          deleteSessionCookie(c)
+          return c.redirect('/logout', 303)
+        }
+      }
+      return c.redirect(CONSENTS_PATH, 303)
+    })
+}
+
+type Way = {
+  return_to: string
+  /** This page again, and the sign-in that leads here. */
+  here: string
+  login: string
+  sender: string | null
+  form_targets: readonly string[]
+  ui_locales: readonly string[]
+  carried: Readonly<Record<string, string>>
+}
+
+function readWay(c: Http, form: Form): Way {
+  const { cx } = c.var
+  const journey = readJourney(cx, form)
+  const { sender, carried: ofSender } = readSender(cx, form, journey.return_to)
+  const carried = { ...journey.carried, ...ofSender }
+  const onward = new URLSearchParams(journey.carried)
+  return {
+    return_to: journey.return_to ?? HOME,
+    here: `/continue?${new URLSearchParams(carried)}`,
+    // The place to go to looks for itself what is missing.
+    login: `/login${onward.size === 0 ? '' : `?${onward}`}`,
+    sender,
+    form_targets: journey.form_targets,
+    ui_locales: journey.ui_locales,
+    carried,
+  }
+}
+
+/**
+ * The languages in which the reader understands a text, most wanted first. There are texts in more
+ * languages than pages; the one of the page comes first where the person chose it against the rest.
+ */
+function localesOf(
+  c: Http,
+  m: Messages,
+  ui_locales: readonly string[],
+  user_locale: string | null,
+): readonly string[] {
+  const wishes = [
+    ...ui_locales,
+    ...(user_locale === null ? [] : [user_locale]),
+    ...readAcceptLanguage(c.req.header('accept-language') ?? ''),
+  ]
+  const isAgreed = (chooseLocale(wishes) ?? m.locale) === m.locale
+  return isAgreed ? [...wishes, m.locale] : [m.locale, ...wishes]
+}
+
+/** The page of the first missing thing, or the way onward where there is none. */
+async function ask(
+  c: Http,
+  way: Way,
+  { session, user, lacking, offered }: Continuation,
+  again?: { form: Form; faulty: readonly string[] },
+): Promise<Response> {
+  const { cx } = c.var
+  const first = firstRequirement(lacking)
+  if (first === null) return c.redirect(way.return_to, 303)
+  pageHeaders(c, way.form_targets)
+  const m = await messagesOn(c, way)
+  const common = { email: session.user_email, csrf: csrfToken(c) }
+  const carried = { ...way.carried, kind: first.kind }
+  switch (first.kind) {
+    case 'consent': {
+      const row = offered.find(({ key }) => key === first.names[0])
+      if (row === undefined) throw new TypeError('a consent lacks that is not offered')
+      const wished = localesOf(c, m, way.ui_locales, session.user_locale)
+      const { shown, ...offer } = offerTo(cx, session.user_id, row, wished)
+      const values = { ...common, ...offer, carried: { ...carried, shown } }
+      return c.html(textQuestionPage(values, m))
+    }
+    case 'profile': {
+      const faulty = new Set(again?.faulty)
+      const fields = first.names.map((one) => {
+        const name = one as AskedField
+        const value = (again?.form.get(name) ?? fieldOf(user, name)).slice(0, 200)
+        return { name, value, isFaulty: faulty.has(name) }
+      })
+      const wrong = fields.filter(({ isFaulty }) => isFaulty)
+      const names = wrong.map(({ name }) => m(`field.${name}`))
+      const error =
+        wrong.length === 0 ? {} : { error: m('missing.profile_fault', { fields: m.list(names) }) }
+      const status = wrong.length === 0 ? 200 : 400
+      return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
+    }
+    case 'password':
+      return c.html(passwordQuestionPage({ ...common, carried, password_min: PASSWORD_MIN }, m))
+  }
+}
+
+async function answerPassword(
+  c: Http,
+  way: Way,
+  form: Form,
+  effects: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<Response> {
+  const { cx } = c.var
+  const input = {
+    password: form.get('password') ?? '',
+    new_password: form.get('new_password') ?? '',
+  }
+  const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
+  if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)
+  const { session } = result
+  const m = await messagesOn(c, way)
+  const again = (error: string, status: 400 | 403 | 429) => {
+    pageHeaders(c, way.form_targets)
+    const carried = { ...way.carried, kind: 'password' }
+    const common = { email: session.user_email, csrf: csrfToken(c), carried, error }
+    return c.html(passwordQuestionPage({ ...common, password_min: PASSWORD_MIN }, m), status)
+  }
+  if (result.outcome === 'too_many_attempts') {
+    refuse(cx, 'too_many_requests', 'missing.too_many', 'sign_in_limited')
+    c.header('Retry-After', String(result.retry_after))
+    return again(m('missing.too_many'), 429)
+  }
+  const { fault } = result
+  if (fault === 'wrong') {
+    refuse(cx, 'access_denied', 'missing.wrong_password', 'present_password_wrong')
+    return again(m('missing.wrong_password'), 403)
+  }
+  const rule = fault === 'same' ? m('missing.same_password') : passwordFaultInWords(m, fault)
+  return again(rule, 400)
+}
+
+/** Logs a refusal, in English. */
+const refuse = (cx: Context, error: OAuthErrorCode, text: PlainKey, reason: Reason): void =>
+  logRefusal(cx, new OAuthError(error, { description: english(text), reason }))
+
+/** Texts of the page. A form that was sent is not asked for again, so the switch leads here. */
+const messagesOn = (c: Http, { ui_locales, here }: Way) =>
+  pageMessages(c, { ui_locales, path: here })
+
+function assertPressed<const A extends string>(form: Form, actions: readonly A[]): A {
+  const pressed = form.get('action')
+  const action = actions.find((one) => one === pressed)
+  if (action === undefined) {
+    throw new OAuthError('invalid_request', {
+      description: english('form.action'),
+      reason: 'unknown_action',
+    })
+  }
+  return action
+}

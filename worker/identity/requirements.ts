@@ -1,0 +1,112 @@
+// Requirements of a person who is signed in: whatever is still missing before anything else goes
+// on. Every door (test/doors.test.ts lists them) adds `requirementsOf` to the batch that it reads
+// anyway, and leads to /continue while something is missing; whatever it writes then is conditional
+// on `meetsRequirements`. Nothing else decides that a person may go on. Another kind is one entry
+// of KINDS here, and a page in continue/continue_routes.ts.
+import type { Context } from '../context.ts'
+import { mac } from '../crypto.ts'
+import {
+  type Condition,
+  condition,
+  join,
+  list,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+} from '../db/sql.ts'
+import { DEFAULT_SETTINGS, PROFILE_FIELDS } from '../settings.ts'
+import { listLackingConsents } from './consents/consent_store.ts'
+
+/** Statements of what lacks, one for each kind: each row has a `name`, '' where there is none. */
+type Kind = (cx: Context, person: Scalar) => Statement<{ name: string }>
+
+/** Kinds in the order in which they are asked. */
+const KINDS = {
+  /** An operator said that the password has to be changed. */
+  password: (_cx, person) =>
+    sql`select '' as name from user
+      where id = ${person} and must_change_password = 1 and password is not null`,
+  /** Required texts; the name is the key of the consent. */
+  consent: (cx, person) =>
+    sql`select name from (${listLackingConsents(cx, person)}) where ${person} is not null`,
+  /** Fields of the profile that the setting names; the name is that of the field. */
+  profile: (_cx, person) =>
+    sql`select field.value as name from user join json_each(${profileFields()}) field
+      where user.id = ${person} and field.value in (${list(PROFILE_FIELDS)})
+        and coalesce(case field.value when 'name' then user.name
+          else json_extract(user.profile, '$.' || field.value) end, '') = ''`,
+} as const satisfies Readonly<Record<string, Kind>>
+
+export type RequirementKind = keyof typeof KINDS
+
+// The statement reads the setting itself, so that it costs no round trip, cold or warm.
+const profileFields = (): Scalar =>
+  scalar`coalesce((select value from setting where name = 'required_profile_fields'),
+    ${JSON.stringify(DEFAULT_SETTINGS.required_profile_fields)})`
+
+/** Something that a person lacks. */
+export type Requirement = { kind: RequirementKind; name: string }
+
+/** All that the person (the id of a user, as a scalar; null for nobody) lacks, in no order. */
+export function requirementsOf(cx: Context, person: string | Scalar): Statement<Requirement> {
+  const one = scalar`(select id from person)`
+  const kinds = Object.entries<Kind>(KINDS).map(
+    ([kind, lacking]) => sql`select ${kind} as kind, name from (${lacking(cx, one)})`,
+  )
+  return sql`with person as materialized (select ${person} as id) ${join(kinds, ' union all ')}`
+}
+
+/** A condition: the person lacks nothing. */
+export const meetsRequirements = (cx: Context, person: string | Scalar): Condition =>
+  condition`not exists (${requirementsOf(cx, person)})`
+
+const ORDER = Object.keys(KINDS)
+const FIELDS: readonly string[] = PROFILE_FIELDS
+
+/** The order in which the missing things are asked. Pure. */
+const inOrder = (lacking: readonly Requirement[]): readonly Requirement[] =>
+  lacking.toSorted(
+    (a, b) =>
+      ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) ||
+      FIELDS.indexOf(a.name) - FIELDS.indexOf(b.name) ||
+      (a.name < b.name ? -1 : 1),
+  )
+
+/** The next thing that is asked, with all names of its kind; null where nothing is missing. */
+export function firstRequirement(
+  lacking: readonly Requirement[],
+): { kind: RequirementKind; names: readonly string[] } | null {
+  const ordered = inOrder(lacking)
+  const [first] = ordered
+  if (first === undefined) return null
+  const names = ordered.filter(({ kind }) => kind === first.kind).map(({ name }) => name)
+  return { kind: first.kind, names }
+}
+
+/**
+ * The address of the page that asks for what is missing and then goes on to `return_to`.
+ * `form_target`: where the redirects behind its forms end (for its CSP); `sender`: the application
+ * that sent the person.
+ */
+export function continuePath(
+  cx: Context,
+  return_to: string,
+  {
+    form_target,
+    sender,
+    ui_locales,
+  }: { form_target?: string; sender?: string; ui_locales?: readonly string[] | undefined } = {},
+): string {
+  const parameters = new URLSearchParams({
+    return_to,
+    ...(form_target === undefined
+      ? {}
+      : { form_target, form_target_mac: mac(cx, 'form target', form_target) }),
+    ...(sender === undefined
+      ? {}
+      : { sender, sender_mac: mac(cx, 'sender', `${sender} ${return_to}`) }),
+    ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
+  })
+  return `/continue?${parameters}`
+}

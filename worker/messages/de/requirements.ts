@@ -1,0 +1,52 @@
+// German: whatever a person lacks after a sign-in, and the consents of the account.
+import type { enRequirements } from '../en/requirements.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const deRequirements: TextsOf<typeof enRequirements> = {
+  'missing.read': 'Lesen: {title}',
+  'missing.consent_lead': 'Lesen Sie dies und stimmen Sie zu, um fortzufahren.',
+  'missing.consent_again_lead':
+    'Um fortzufahren, wird Ihre Zustimmung noch einmal gebraucht. Der Text kann sich seither geändert haben.',
+  'missing.accept': 'Zustimmen',
+  'missing.decline': 'Nicht zustimmen und abmelden',
+  'missing.profile_title': 'Profil vervollständigen',
+  'missing.profile_lead': 'Das wird gebraucht, bevor Sie fortfahren.',
+  'missing.phone_hint': 'Mit der Landesvorwahl, zum Beispiel +48 22 123 45 67.',
+  'missing.profile_fault': 'Prüfen Sie noch einmal: {fields}.',
+  'missing.password_title': 'Neues Passwort setzen',
+  'missing.password_lead':
+    'Sie brauchen ein anderes Passwort, bevor Sie fortfahren. Es beendet jede andere Sitzung, und Anwendungen müssen Sie neu fragen.',
+  'missing.present_password': 'Jetziges Passwort',
+  'missing.new_password': 'Neues Passwort',
+  'missing.wrong_password': 'Das jetzige Passwort stimmt nicht.',
+  'missing.same_password': 'Das neue Passwort ist das jetzige. Wählen Sie ein anderes.',
+  'missing.too_many':
+    'Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es dann noch einmal.',
+  'missing.save': 'Speichern und fortfahren',
+  'missing.sign_out': 'Abmelden',
+
+  'field.name': 'Name',
+  'field.given_name': 'Vorname',
+  'field.family_name': 'Nachname',
+  'field.middle_name': 'Weiterer Vorname',
+  'field.nickname': 'Spitzname',
+  'field.gender': 'Geschlecht',
+  'field.birthdate': 'Geburtsdatum',
+  'field.phone_number': 'Telefonnummer',
+
+  'consents.title': 'Ihre Zustimmungen',
+  'consents.none': 'Es gibt nichts zu entscheiden.',
+  'consents.required': 'Erforderlich',
+  'consents.read': 'Text lesen',
+  'consents.not_accepted': 'Nicht zugestimmt',
+  'consents.accepted': 'Zugestimmt am {day}',
+  'consents.outdated': 'Einer früheren Fassung zugestimmt am {day}',
+  'consents.withdrawn': 'Widerrufen am {day}',
+  'consents.newer': 'Die neue Fassung wird gebraucht ab {day}',
+  'consents.accept': 'Zustimmen',
+  'consents.accept_of': 'Zustimmen: {title}',
+  'consents.withdraw': 'Widerrufen',
+  'consents.withdraw_of': 'Widerrufen: {title}',
+  'consents.withdraw_hint':
+    'Der Widerruf meldet Sie überall ab und beendet den Zugriff aller Anwendungen und Assistenten. Bei der nächsten Anmeldung werden Sie wieder gefragt.',
+}

@@ -1,0 +1,49 @@
+// English: whatever a person lacks after a sign-in, and the consents of the account.
+
+export const enRequirements = {
+  'missing.read': 'Read: {title}',
+  'missing.consent_lead': 'Read this and accept it to go on.',
+  'missing.consent_again_lead':
+    'Your acceptance is needed again to go on. The text may have changed since.',
+  'missing.accept': 'Accept',
+  'missing.decline': 'Do not accept, and sign out',
+  'missing.profile_title': 'Complete your profile',
+  'missing.profile_lead': 'This is needed before you go on.',
+  'missing.phone_hint': 'With the country code, such as +48 22 123 45 67.',
+  'missing.profile_fault': 'Check this again: {fields}.',
+  'missing.password_title': 'Set a new password',
+  'missing.password_lead':
+    'You need another password before you go on. It ends every other session, and applications have to ask you again.',
+  'missing.present_password': 'Present password',
+  'missing.new_password': 'New password',
+  'missing.wrong_password': 'The present password is not right.',
+  'missing.same_password': 'The new password is the present one. Choose another.',
+  'missing.too_many': 'Too many attempts. Wait some minutes, then try again.',
+  'missing.save': 'Save and go on',
+  'missing.sign_out': 'Sign out',
+
+  'field.name': 'Name',
+  'field.given_name': 'Given name',
+  'field.family_name': 'Family name',
+  'field.middle_name': 'Middle name',
+  'field.nickname': 'Nickname',
+  'field.gender': 'Gender',
+  'field.birthdate': 'Date of birth',
+  'field.phone_number': 'Phone number',
+
+  'consents.title': 'Your consents',
+  'consents.none': 'There is nothing to decide about.',
+  'consents.required': 'Required',
+  'consents.read': 'Read the text',
+  'consents.not_accepted': 'Not accepted',
+  'consents.accepted': 'Accepted on {day}',
+  'consents.outdated': 'An earlier version accepted on {day}',
+  'consents.withdrawn': 'Withdrawn on {day}',
+  'consents.newer': 'The new version is needed from {day}',
+  'consents.accept': 'Accept',
+  'consents.accept_of': 'Accept: {title}',
+  'consents.withdraw': 'Withdraw',
+  'consents.withdraw_of': 'Withdraw: {title}',
+  'consents.withdraw_hint':
+    'Withdrawing it signs you out everywhere and ends the access of all applications and assistants. You are asked again when you next sign in.',
+} as const

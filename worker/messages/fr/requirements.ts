@@ -1,0 +1,51 @@
+// French: whatever a person lacks after a sign-in, and the consents of the account.
+import type { enRequirements } from '../en/requirements.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const frRequirements: TextsOf<typeof enRequirements> = {
+  'missing.read': 'Lire : {title}',
+  'missing.consent_lead': 'Lisez ce texte et acceptez-le pour continuer.',
+  'missing.consent_again_lead':
+    'Pour continuer, votre accord est de nouveau nécessaire. Le texte a pu changer entre-temps.',
+  'missing.accept': 'Accepter',
+  'missing.decline': 'Ne pas accepter et se déconnecter',
+  'missing.profile_title': 'Complétez votre profil',
+  'missing.profile_lead': 'C’est nécessaire avant de continuer.',
+  'missing.phone_hint': 'Avec l’indicatif du pays, par exemple +48 22 123 45 67.',
+  'missing.profile_fault': 'Vérifiez encore : {fields}.',
+  'missing.password_title': 'Choisissez un nouveau mot de passe',
+  'missing.password_lead':
+    'Il vous faut un autre mot de passe avant de continuer. Il met fin à toutes les autres sessions, et les applications devront vous demander de nouveau.',
+  'missing.present_password': 'Mot de passe actuel',
+  'missing.new_password': 'Nouveau mot de passe',
+  'missing.wrong_password': 'Le mot de passe actuel n’est pas le bon.',
+  'missing.same_password': 'Le nouveau mot de passe est l’actuel. Choisissez-en un autre.',
+  'missing.too_many': 'Trop de tentatives. Attendez quelques minutes, puis réessayez.',
+  'missing.save': 'Enregistrer et continuer',
+  'missing.sign_out': 'Se déconnecter',
+
+  'field.name': 'Nom complet',
+  'field.given_name': 'Prénom',
+  'field.family_name': 'Nom de famille',
+  'field.middle_name': 'Deuxième prénom',
+  'field.nickname': 'Surnom',
+  'field.gender': 'Genre',
+  'field.birthdate': 'Date de naissance',
+  'field.phone_number': 'Numéro de téléphone',
+
+  'consents.title': 'Vos accords',
+  'consents.none': 'Il n’y a rien à décider.',
+  'consents.required': 'Obligatoire',
+  'consents.read': 'Lire le texte',
+  'consents.not_accepted': 'Non accepté',
+  'consents.accepted': 'Accepté le {day}',
+  'consents.outdated': 'Version antérieure acceptée le {day}',
+  'consents.withdrawn': 'Retiré le {day}',
+  'consents.newer': 'La nouvelle version est nécessaire à partir du {day}',
+  'consents.accept': 'Accepter',
+  'consents.accept_of': 'Accepter : {title}',
+  'consents.withdraw': 'Retirer',
+  'consents.withdraw_of': 'Retirer : {title}',
+  'consents.withdraw_hint':
+    'Le retrait vous déconnecte partout et met fin à l’accès de toutes les applications et de tous les assistants. On vous demandera de nouveau à la prochaine connexion.',
+}

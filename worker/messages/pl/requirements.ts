@@ -1,0 +1,51 @@
+// Polish: whatever a person lacks after a sign-in, and the consents of the account.
+import type { enRequirements } from '../en/requirements.ts'
+import type { TextsOf } from '../text_types.ts'
+
+export const plRequirements: TextsOf<typeof enRequirements> = {
+  'missing.read': 'Przeczytaj: {title}',
+  'missing.consent_lead': 'Przeczytaj ten tekst i zaakceptuj go, aby przejść dalej.',
+  'missing.consent_again_lead':
+    'Aby przejść dalej, potrzebna jest ponowna akceptacja. Tekst mógł się od tego czasu zmienić.',
+  'missing.accept': 'Akceptuję',
+  'missing.decline': 'Nie akceptuję i wylogowuję się',
+  'missing.profile_title': 'Uzupełnij profil',
+  'missing.profile_lead': 'Jest to potrzebne, zanim przejdziesz dalej.',
+  'missing.phone_hint': 'Z numerem kierunkowym kraju, na przykład +48 22 123 45 67.',
+  'missing.profile_fault': 'Sprawdź jeszcze raz: {fields}.',
+  'missing.password_title': 'Ustaw nowe hasło',
+  'missing.password_lead':
+    'Zanim przejdziesz dalej, potrzebne jest inne hasło. Zmiana kończy wszystkie pozostałe sesje, a aplikacje będą musiały zapytać Cię ponownie.',
+  'missing.present_password': 'Obecne hasło',
+  'missing.new_password': 'Nowe hasło',
+  'missing.wrong_password': 'Obecne hasło jest nieprawidłowe.',
+  'missing.same_password': 'Nowe hasło jest takie samo jak obecne. Wybierz inne.',
+  'missing.too_many': 'Zbyt wiele prób. Poczekaj kilka minut i spróbuj ponownie.',
+  'missing.save': 'Zapisz i przejdź dalej',
+  'missing.sign_out': 'Wyloguj się',
+
+  'field.name': 'Imię i nazwisko',
+  'field.given_name': 'Imię',
+  'field.family_name': 'Nazwisko',
+  'field.middle_name': 'Drugie imię',
+  'field.nickname': 'Pseudonim',
+  'field.gender': 'Płeć',
+  'field.birthdate': 'Data urodzenia',
+  'field.phone_number': 'Numer telefonu',
+
+  'consents.title': 'Twoje zgody',
+  'consents.none': 'Nie ma o czym decydować.',
+  'consents.required': 'Wymagana',
+  'consents.read': 'Przeczytaj tekst',
+  'consents.not_accepted': 'Brak akceptacji',
+  'consents.accepted': 'Zaakceptowano {day}',
+  'consents.outdated': 'Wcześniejszą wersję zaakceptowano {day}',
+  'consents.withdrawn': 'Wycofano {day}',
+  'consents.newer': 'Nowa wersja będzie wymagana od {day}',
+  'consents.accept': 'Akceptuję',
+  'consents.accept_of': 'Akceptuję: {title}',
+  'consents.withdraw': 'Wycofaj',
+  'consents.withdraw_of': 'Wycofaj: {title}',
+  'consents.withdraw_hint':
+    'Wycofanie wyloguje Cię wszędzie i zakończy dostęp wszystkich aplikacji i asystentów. Przy następnym logowaniu zapytamy Cię ponownie.',
+}

@@ -1,0 +1,139 @@
+// The page between a sign-in and the place where the person wanted to go: it asks for one missing
+// thing at a time. Each form sends back the way onward as it came, and each page has the way out.
+import { html } from 'hono/html'
+import type { Messages } from '../../messages/messages.ts'
+import type { PROFILE_FIELDS } from '../../settings.ts'
+import { alert, csrfField, type Html, hiddenFields, person, shell } from '../shell.ts'
+import { consentText, type TextValues } from './consent_text.ts'
+
+/** Parts of every such page. */
+type ContinueValues = {
+  email: string
+  csrf: string
+  /** Fields that the form sends back: the kind of what is missing, and the way onward. */
+  carried: Readonly<Record<string, string>>
+  error?: string
+}
+
+export type TextQuestion = ContinueValues &
+  TextValues & {
+    /** The person's last word about a text of this kind. */
+    standing: 'none' | 'accepted' | 'outdated' | 'withdrawn'
+  }
+
+export function textQuestionPage(v: TextQuestion, m: Messages): Html {
+  return frame(
+    {
+      ...v,
+      title: v.title,
+      heading: html`<h1 lang="${v.locale}" dir="auto">${v.title}</h1>`,
+      lead: v.standing === 'none' ? m('missing.consent_lead') : m('missing.consent_again_lead'),
+      body: consentText(v, m),
+      submit: html`<button class="primary" type="submit" name="action" value="accept">${m('missing.accept')}</button>`,
+      out: m('missing.decline'),
+    },
+    m,
+  )
+}
+
+/** Names of fields that can be asked, as the texts have them. */
+export type AskedField = (typeof PROFILE_FIELDS)[number]
+
+const TYPES: Partial<Record<AskedField, { type: string; autocomplete: string }>> = {
+  name: { type: 'text', autocomplete: 'name' },
+  given_name: { type: 'text', autocomplete: 'given-name' },
+  family_name: { type: 'text', autocomplete: 'family-name' },
+  middle_name: { type: 'text', autocomplete: 'additional-name' },
+  nickname: { type: 'text', autocomplete: 'nickname' },
+  gender: { type: 'text', autocomplete: 'sex' },
+  birthdate: { type: 'date', autocomplete: 'bday' },
+  phone_number: { type: 'tel', autocomplete: 'tel' },
+}
+
+export type ProfileQuestion = ContinueValues & {
+  fields: readonly { name: AskedField; value: string; isFaulty: boolean }[]
+}
+
+export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
+  const first = v.fields.find(({ isFaulty }) => isFaulty) ?? v.fields[0]
+  const fields = v.fields.map(({ name, value, isFaulty }) => {
+    const { type, autocomplete } = TYPES[name] ?? { type: 'text', autocomplete: 'off' }
+    const hint =
+      name === 'phone_number'
+        ? html`<p class="hint" id="${name}-hint">${m('missing.phone_hint')}</p>`
+        : html``
+    const about = [name === 'phone_number' ? `${name}-hint` : '', isFaulty ? 'alert' : '']
+      .filter((one) => one !== '')
+      .join(' ')
+    return html`<label for="${name}">${m(`field.${name}`)}</label>
+<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${name === first?.name ? html` autofocus` : html``}>
+${hint}`
+  })
+  return frame(
+    {
+      ...v,
+      title: m('missing.profile_title'),
+      heading: html`<h1>${m('missing.profile_title')}</h1>`,
+      lead: m('missing.profile_lead'),
+      body: html``,
+      fields: html`${fields}`,
+      submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
+export type PasswordQuestion = ContinueValues & { password_min: number }
+
+export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
+  const about = v.error === undefined ? '' : ' alert'
+  return frame(
+    {
+      ...v,
+      title: m('missing.password_title'),
+      heading: html`<h1>${m('missing.password_title')}</h1>`,
+      lead: m('missing.password_lead'),
+      body: html``,
+      fields: html`<input type="hidden" name="username" value="${v.email}" autocomplete="username">
+<label for="password">${m('missing.present_password')}</label>
+<input id="password" name="password" type="password" autocomplete="current-password" required autofocus>
+<label for="new_password">${m('missing.new_password')}</label>
+<input id="new_password" name="new_password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${about}" required>
+<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>`,
+      submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
+function frame(
+  v: ContinueValues & {
+    title: string
+    heading: Html
+    lead: string
+    body: Html
+    fields?: Html
+    submit: Html
+    out: string
+  },
+  m: Messages,
+): Html {
+  const body = html`${v.heading}
+<p class="lead">${v.lead}</p>
+${person({ label: m('account.signed_in_as'), email: v.email })}
+${alert(v.error)}
+${v.body}
+<form method="post" action="/continue">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+${v.fields ?? html``}
+<div class="actions">${v.submit}</div>
+</form>
+<form method="post" action="/logout">
+${csrfField(v.csrf)}
+<div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>
+</form>`
+  return shell({ title: v.title, body }, m)
+}
