@@ -10,6 +10,7 @@ import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { mails } from './identity/mail/mails.ts'
+import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
@@ -44,6 +45,7 @@ export const JOBS: readonly Job[] = [
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
+        deleteOldChallenges(cx),
         deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),

@@ -96,6 +96,7 @@ describe('pages', () => {
     expect(addresses(page)).toEqual([
       '/auth/eu/style.css',
       '/auth/eu/login',
+      '/auth/eu/login',
       '/auth/eu/recover?return_to=%2Faccount',
       '/auth/eu/language?return_to=%2Flogin%3Freturn_to%3D%252Faccount&amp;ui_locales=en',
     ])

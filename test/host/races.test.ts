@@ -3,6 +3,7 @@
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
 import * as oauth from 'oauth4webapi'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { optionsOf, SoftwareAuthenticator } from '../identity/passkeys/software_authenticator.ts'
 import { claimsOf, codeFlow, discover, FormBrowser, makeBlueprint, PASSWORD } from './black_box.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
@@ -48,7 +49,8 @@ beforeAll(async () => {
   const jwks = { keys: [await exportJWK(partner.publicKey)] }
   const clients = [...blueprint.clients, TV, PORTAL, SHOP]
   const settings = { trusted_issuers: [{ issuer: PARTNER, subject: 'email', jwks }] }
-  worker = await startWorkerOn('node', { ...blueprint, clients, settings })
+  const users = [...blueprint.users, { email: 'cleo@example.com', password: PASSWORD }]
+  worker = await startWorkerOn('node', { ...blueprint, clients, settings, users })
   as = await discover(worker.issuer)
 })
 afterAll(() => worker?.stop())
@@ -181,6 +183,31 @@ test('of 200 parallel answers to one pushed request exactly one has a code', asy
   )
   expect(codes).toHaveLength(1)
   expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([303, 400]))
+})
+
+test('of 200 parallel uses of one response of a passkey exactly one signs in', async () => {
+  const { issuer } = worker
+  const browser = new FormBrowser()
+  const typed = { username: 'cleo@example.com', password: PASSWORD, action: 'login' }
+  await browser.submit(await browser.follow(`${issuer}/login`), typed)
+  // One that does not count, so that its counter refuses nothing.
+  const authenticator = await SoftwareAuthenticator.make({ origin: issuer, count: null })
+  const offered = await browser.follow(`${issuer}/account/security/passkey`)
+  const made = JSON.stringify(await authenticator.create(optionsOf(offered)))
+  await browser.submit(offered, { passkey: made })
+  browser.cookies.clear()
+  const login = await browser.follow(`${issuer}/login`)
+  const used = JSON.stringify(await authenticator.get(optionsOf(login)))
+  const answers = await Promise.all(
+    Array.from({ length: PARALLEL }, () => {
+      const twin = new FormBrowser()
+      for (const [name, value] of browser.cookies) twin.cookies.set(name, value)
+      return twin.submit(login, { passkey: used })
+    }),
+  )
+  const signedIn = answers.filter(({ url }) => url.pathname === '/account')
+  console.log(`embedded file: ${PARALLEL} uses of one passkey: ${signedIn.length} sessions`)
+  expect(signedIn).toHaveLength(1)
 })
 
 test('of 200 parallel uses of one DPoP proof exactly one is answered, at the token endpoint and at userinfo', async () => {

@@ -2,6 +2,7 @@
 import { connect } from 'node:net'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { CODES, codeAt, KEY } from '../identity/authenticator.ts'
+import { optionsOf, SoftwareAuthenticator } from '../identity/passkeys/software_authenticator.ts'
 import {
   claimsOf,
   codeFlow,
@@ -29,7 +30,9 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
   beforeAll(async () => {
     const made = await makeBlueprint()
     deviceKey = made.deviceKey
-    worker = await startWorkerOn(runtime, made.blueprint, {}, undefined, path)
+    const cleo = { email: 'cleo@example.com', password: PASSWORD }
+    const blueprint = { ...made.blueprint, users: [...made.blueprint.users, cleo] }
+    worker = await startWorkerOn(runtime, blueprint, {}, undefined, path)
   }, 90_000)
   afterAll(() => worker?.stop())
 
@@ -121,6 +124,29 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
       )
       const done = await browser.submit(page, { code: one, action: 'verify' })
       expect(done.url.href).toBe(`${issuer}/account`)
+    }
+  })
+
+  test('a person adds passkeys of each algorithm, and signs in by each alone', async () => {
+    const { issuer } = worker
+    const browser = new FormBrowser()
+    const typed = { username: 'cleo@example.com', password: PASSWORD, action: 'login' }
+    await browser.submit(await browser.follow(`${issuer}/login`), typed)
+    for (const algorithm of ['ES256', 'Ed25519', 'RS256'] as const) {
+      const { origin } = new URL(issuer)
+      const authenticator = await SoftwareAuthenticator.make({ algorithm, origin })
+      const offered = await browser.follow(`${issuer}/account/security/passkey`)
+      const made = await authenticator.create(optionsOf(offered))
+      const added = await browser.submit(offered, { passkey: JSON.stringify(made) })
+      expect(added.html, algorithm).not.toContain('role="alert" id="alert"')
+      browser.cookies.clear()
+      const login = await browser.follow(`${issuer}/login`)
+      const used = JSON.stringify(await authenticator.get(optionsOf(login)))
+      const done = await browser.submit(login, { passkey: used })
+      expect(done.url.href, algorithm).toBe(`${issuer}/account`)
+      const again = new FormBrowser()
+      const other = await again.follow(`${issuer}/login`)
+      expect((await again.submit(other, { passkey: used })).html).toContain('role="alert"')
     }
   })
 

@@ -77,7 +77,7 @@ test('an authenticator app, recovery codes and a forgotten password', {
     const { issuer } = worker
     const page = await (await browser.newContext({ javaScriptEnabled: false })).newPage()
     await passPassword(page, issuer)
-    await page.click('text=Second factor and recovery codes')
+    await page.click('text=Passkeys, authenticator apps and recovery codes')
     await picture(page, 'security_empty')
     await page.click('text=Add an authenticator app')
     await picture(page, 'security_add')

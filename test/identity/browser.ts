@@ -43,7 +43,7 @@ export class Browser {
       body: new URLSearchParams(values).toString(),
       headers: {
         'content-type': 'application/x-www-form-urlencoded',
-        origin: this.#worker.config.issuer,
+        origin: new URL(this.#worker.config.issuer).origin,
         'sec-fetch-site': 'same-origin',
         ...headers,
       },

@@ -22,6 +22,7 @@ export async function isSignedIn(browser: Browser): Promise<boolean> {
 export const comparable = (page: Page): string =>
   page.html
     .replaceAll(/name="csrf" value="[^"]*"/g, 'name="csrf"')
+    .replaceAll(/&quot;challenge&quot;:&quot;[^&]*&quot;/g, 'challenge')
     // The name that was typed goes on to the next page.
     .replaceAll(/\?login_hint=[^"&]*/g, '')
 

@@ -6,6 +6,8 @@ import { changeClient } from '../../worker/oauth/clients/clients.ts'
 import type { TestWorker } from '../context.ts'
 import { addAuthenticator, codeAt } from '../identity/authenticator.ts'
 import type { Browser } from '../identity/browser.ts'
+import { addPasskey, answer } from '../identity/passkeys/passkey_people.ts'
+import { optionsOf, SoftwareAuthenticator } from '../identity/passkeys/software_authenticator.ts'
 import { answerOf, pathOf, requestPath, returnTo, signIn, startFlow } from './flow.ts'
 import { relyingParty } from './relying_party.ts'
 
@@ -19,6 +21,9 @@ describe('the class of a sign-in', () => {
     [['otp'], PWD],
     [['pwd', 'otp'], MFA],
     [['hwk', 'pwd'], MFA],
+    [['swk', 'user'], PWD],
+    [['swk', 'pwd'], MFA],
+    [['swk', 'user', 'mfa'], MFA],
     [['mfa'], MFA],
     [['pwd', 'mfa', 'otp'], MFA],
     [['pwd', 'pwd'], PWD],
@@ -172,6 +177,19 @@ describe('an essential acr', () => {
     expect(claims['sid']).toBe(first.claims['sid'])
     // And it is not asked again.
     expect(answerOf(await browser.get(demand([MFA])))).toHaveProperty('code')
+  })
+
+  test('is met by a passkey alone, and the ID token names how it is kept', async () => {
+    await signIn(worker, browser, 'ann')
+    const authenticator = await SoftwareAuthenticator.make({ isSynced: true })
+    await addPasskey(browser, authenticator)
+    browser.cookies.clear()
+    const page = await browser.get(demand([MFA]))
+    const form = await browser.get(page.headers.get('location') ?? '')
+    const done = await answer(browser, form, await authenticator.get(optionsOf(form)))
+    const party = await relyingParty(worker)
+    const { claims } = await party.redeem(await browser.get(pathOf(done)))
+    expect(claims).toMatchObject({ acr: MFA, amr: ['swk', 'user', 'mfa'] })
   })
 
   test('is not met by a wrong code, which leaves the person signed in', async () => {

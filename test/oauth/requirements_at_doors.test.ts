@@ -269,6 +269,7 @@ describe('the account', () => {
     '/account/consents',
     '/account/security',
     '/account/security/add',
+    '/account/security/passkey',
     '/account/email',
     '/account/password',
   ])('%s is not opened by a person who lacks something', async (path) => {

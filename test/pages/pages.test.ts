@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { LOCALES } from '../../worker/messages/locales.ts'
 import { english, type Messages, messagesIn } from '../../worker/messages/messages.ts'
@@ -12,6 +13,7 @@ import {
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
 import {
   newAppPage,
+  newPasskeyPage,
   recoveryCodesPage,
   securityPage,
 } from '../../worker/pages/account/security_page.ts'
@@ -28,6 +30,7 @@ import { languagePage } from '../../worker/pages/language_page.ts'
 import { linkingPage } from '../../worker/pages/linking_page.ts'
 import { loginPage } from '../../worker/pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../../worker/pages/logout_page.ts'
+import { PASSKEY_SCRIPT } from '../../worker/pages/passkey_form.ts'
 import { recoveryRequestPage, recoverySentPage } from '../../worker/pages/recovery_page.ts'
 import type { RightToShow } from '../../worker/pages/rights_in_words.ts'
 import { secondFactorPage } from '../../worker/pages/second_factor_page.ts'
@@ -50,6 +53,11 @@ const rightsWith = (text: string): RightToShow[] => [
   { kind: 'allowed_detail' },
 ]
 
+const factor = <T extends object>(text: string, more: T) => ({
+  ...{ id: text, name: text, created_at: 1_800_000_000 },
+  ...more,
+})
+
 const words = (text: string) => ({ locale: 'en', title: text, text, url: undefined })
 const question = (text: string) => ({
   email: text,
@@ -67,6 +75,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       csrf: text,
       error: text,
       forgotten: '/recover',
+      passkey: { challenge: text },
       sign_up: '/sign-up',
       link: '/login/link',
     },
@@ -181,7 +190,15 @@ const pagesWith = (text: string, m: Messages = english) => ({
   link_open: openLinkPage({ email: text, token: text, csrf: text }, m),
   recovery_sent: recoverySentPage({ email: text, back: '/login' }, m),
   second_factor: secondFactorPage(
-    { email: text, carried: { [text]: text }, other: '/login', csrf: text, error: text },
+    {
+      email: text,
+      carried: { [text]: text },
+      other: '/login',
+      csrf: text,
+      hasApp: true,
+      passkey: { challenge: text },
+      error: text,
+    },
     m,
   ),
   security: securityPage(
@@ -189,13 +206,15 @@ const pagesWith = (text: string, m: Messages = english) => ({
       email: text,
       csrf: text,
       factors: [
-        { id: text, name: text, created_at: 1_800_000_000, last_used_at: null },
-        { id: text, name: text, created_at: 1_800_000_000, last_used_at: 1_800_000_100 },
+        factor(text, { kind: 'totp', is_synced: null, last_used_at: null }),
+        factor(text, { kind: 'passkey', is_synced: 1, last_used_at: 1_800_000_100 }),
       ],
       codes_left: 1,
+      error: text,
     },
     m,
   ),
+  new_passkey: newPasskeyPage({ csrf: text, passkey: { user: { id: text } }, error: text }, m),
   new_app: newAppPage(
     {
       csrf: text,
@@ -278,17 +297,26 @@ const shapeOf = (html: string) =>
 
 const names = Object.keys(pagesWith('')) as (keyof ReturnType<typeof pagesWith>)[]
 
+/** The page without the one script that its policy names. */
+async function withoutScript(page: unknown): Promise<string> {
+  const html = String(await page)
+  const [script, text] = /<script>([^<]*)<\/script>/.exec(html) ?? []
+  if (script === undefined || text === undefined) return html
+  expect(`'sha256-${createHash('sha256').update(text).digest('base64')}'`).toBe(PASSKEY_SCRIPT)
+  return html.replace(script, '')
+}
+
 describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
-    const html = String(await pagesWith(EVIL)[name])
+    const html = await withoutScript(pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
     if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
-    expect(shapeOf(html)).toEqual(shapeOf(String(await pagesWith('word')[name])))
+    expect(shapeOf(html)).toEqual(shapeOf(await withoutScript(pagesWith('word')[name])))
   })
 
-  test('is a whole document without script or inline style, in a language, for phones too', async () => {
-    const html = String(await pagesWith('word')[name])
+  test('is a whole document without inline style or a script but that of passkeys, in a language, for phones too', async () => {
+    const html = await withoutScript(pagesWith('word')[name])
     expect(html).toMatch(/^<!doctype html>\n<html lang="en" dir="ltr">/)
     expect(html).toContain('<meta name="viewport" content="width=device-width, initial-scale=1">')
     expect(html).toMatch(/<title>[^<]+<\/title>/)
@@ -307,7 +335,7 @@ describe.each(names)('the %s page', (name) => {
       const id = /\sid="([^"]*)"/.exec(tag)?.[1]
       expect(html).toContain(`<label for="${id}">`)
       expect(tag).toMatch(
-        /autocomplete="(?:username|current-password|new-password|one-time-code|off|name|bday|tel)"/,
+        /autocomplete="(?:username(?: webauthn)?|current-password|new-password|one-time-code|off|name|bday|tel)"/,
       )
     }
     for (const [, list = ''] of html.matchAll(/aria-describedby="([^"]*)"/g)) {
@@ -318,8 +346,11 @@ describe.each(names)('the %s page', (name) => {
   test('sends its forms by POST to paths of ours, with a token and a named button', async () => {
     const html = String(await pagesWith('word')[name])
     for (const [form] of html.matchAll(/<form[\s\S]*?<\/form>/g)) {
-      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toContain('<input type="hidden" name="csrf" value="word">')
+      // The script sends the form of a passkey.
+      if (/^<form method="post" action="\/[a-z/]+" class="passkey" [^>]* hidden>/.test(form))
+        continue
+      expect(form).toMatch(/^<form method="post" action="\/[a-z/-]+">/)
       expect(form).toMatch(/<button[^>]* type="submit" name="action" value="[a-z]+">/)
     }
   })
@@ -336,7 +367,8 @@ describe.each(LOCALES)('in %s', (locale) => {
     const tags = (text: string) => shapeOf(text)?.sort()
     if (name !== 'language') expect(tags(html)).toEqual(tags(before))
     expect(new TextEncoder().encode(html).length).toBeLessThan(30_000)
-    expect(html.replaceAll(/<[^>]*>/g, '')).not.toMatch(/\{|\}|undefined|\[object/)
+    const words = (await withoutScript(html)).replaceAll(/<[^>]*>/g, '')
+    expect(words).not.toMatch(/\{|\}|undefined|\[object/)
   })
 })
 
@@ -394,6 +426,7 @@ test('a refusal is announced, and marks the fields', async () => {
         carried: {},
         csrf: 'c',
         forgotten: '/recover',
+        passkey: null,
         sign_up: '/sign-up',
         link: '/login/link',
         error: 'No.',
@@ -410,6 +443,7 @@ test('a refusal is announced, and marks the fields', async () => {
         carried: {},
         csrf: 'c',
         forgotten: '/recover',
+        passkey: null,
         sign_up: '/sign-up',
         link: '/login/link',
       },

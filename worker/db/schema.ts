@@ -315,7 +315,7 @@ export const sign_in = sqliteTable(
   (t) => [index('sign_in_user').on(t.user_id), index('sign_in_expiry').on(t.expires_at)],
 )
 
-/** Second factors of people. */
+/** Factors of people: authenticator apps, and passkeys, which have the columns after the times. */
 export const factor = sqliteTable(
   'factor',
   {
@@ -323,16 +323,35 @@ export const factor = sqliteTable(
     user_id: text()
       .notNull()
       .references(() => user.id),
-    kind: text({ enum: ['totp'] }).notNull(),
+    kind: text({ enum: ['totp', 'passkey'] }).notNull(),
     name: text().notNull(),
-    secret: text(), // encrypted under a stored secret
-    last_step: integer().notNull(), // of the last code that was used (RFC 6238 §5.2)
+    secret: text(), // of an app, encrypted under a stored secret
+    last_step: integer().notNull(), // of the last code that was used (RFC 6238 §5.2); 0: no app
     used_by: text(), // rid of that use
     made_by: text().notNull(), // rid
     created_at: integer().notNull(),
     last_used_at: integer(),
+    credential_id: text(), // base64url
+    public_key: text(), // JWK
+    user_handle: text(), // name of the person in the authenticator, base64url; random
+    sign_count: integer(),
+    transports: text(), // JSON array
+    aaguid: text(), // model of the authenticator, as it says itself
+    is_synced: integer(), // 1: may be on several devices of the person (backup eligible)
+    is_backed_up: integer(),
   },
-  (t) => [index('factor_user').on(t.user_id)],
+  (t) => [index('factor_user').on(t.user_id), uniqueIndex('factor_credential').on(t.credential_id)],
+)
+
+/** Challenges of passkeys that were answered; none is taken twice. Others are not stored. */
+export const passkey_challenge = sqliteTable(
+  'passkey_challenge',
+  {
+    hash: text().primaryKey(),
+    used_by: text().notNull(), // rid
+    expires_at: integer().notNull(), // of the challenge
+  },
+  (t) => [index('passkey_challenge_expiry').on(t.expires_at)],
 )
 
 /** One-time codes that stand in for a second factor. */

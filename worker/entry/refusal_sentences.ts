@@ -33,8 +33,36 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   csrf_token: 'The form was made for another session or browser, or was changed.',
   factor_code_wrong:
     'The first code of a new authenticator app does not fit the key that was shown.',
+  factor_name: 'The name is empty, has more than 60 characters, or has some that cannot be seen.',
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
+  last_way_in:
+    'The passkey is the only one of a person without a password, and stays until there is another way in.',
+  passkey_algorithm:
+    'The key of the new passkey is not ES256, Ed25519 or RS256, or is no valid key.',
+  passkey_backup_state:
+    'The passkey says about its backup what cannot be, or not the same as when it was added.',
+  passkey_challenge:
+    'The passkey answers a page of another browser or step, one older than five minutes, or one answered before.',
+  passkey_disabled: 'The passkey is right, and its account is disabled.',
+  passkey_malformed:
+    'The response of a passkey is too large, cannot be read, or is of another kind.',
+  passkey_many:
+    'The person has ten factors already, or ISSUER is an address, to which passkeys cannot be bound.',
+  passkey_origin:
+    'The passkey was used at another origin or in a frame: somebody imitates the pages, or ISSUER is wrong.',
+  passkey_outrun:
+    'The passkey was right, but the response, the passkey or the account was used or changed at that moment.',
+  passkey_rolled_back:
+    'The passkey counts its uses and showed no later count than before: it may have been copied.',
+  passkey_rp_id: 'The passkey is bound to another host than that of ISSUER.',
+  passkey_signature: 'The signature of the passkey is not that of its key.',
+  passkey_taken:
+    'The new passkey is there already, for this person or another, its page was answered before, or the session ended.',
+  passkey_unknown:
+    'Nobody has this passkey, another person has it, or it was removed; browsers may still offer it.',
+  passkey_unverified:
+    'The authenticator did not check the person (by PIN, finger or face) where that is demanded.',
   password_link_expired:
     'The link to a new password is older than an hour: make another one (`allauth user reset EMAIL`).',
   password_link_unknown:

@@ -4,6 +4,7 @@
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
+import { FACTOR_EVENTS } from './factor_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
@@ -302,31 +303,7 @@ export const EVENTS = {
       amr: { is: 'strings', meaning: 'how the person was authenticated (RFC 8176)' },
     },
   },
-  'factor.added': {
-    subject: 'the user',
-    meaning: 'A person added a second factor.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-      kind: { is: 'string', meaning: '`totp`: an authenticator app' },
-    },
-  },
-  'factor.removed': {
-    subject: 'the user',
-    meaning: 'A second factor was removed, by the person or by an operator.',
-    data: {
-      factor: { is: 'string', meaning: 'id of the factor' },
-    },
-  },
-  'recovery_codes.made': {
-    subject: 'the user',
-    meaning: 'New recovery codes took the place of all others of a person.',
-    data: {},
-  },
-  'recovery_code.used': {
-    subject: 'the user',
-    meaning: 'A recovery code stood in for a second factor.',
-    data: {},
-  },
+  ...FACTOR_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

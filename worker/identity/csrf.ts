@@ -17,15 +17,16 @@ const PURPOSE = 'csrf'
 /**
  * A token for the field `csrf`. Sets the cookie of the visit when there is nothing to bind it to.
  */
-export function csrfToken(c: Http): string {
-  const { cx } = c.var
-  let bound = boundTo(c)
-  if (bound === undefined) {
-    const visit = randomToken(cx)
-    writeCookie(c, COOKIE, visit)
-    bound = `visit ${visit}`
-  }
-  return mint(cx, bound)
+export const csrfToken = (c: Http, browser: string = browserOf(c)): string =>
+  mint(c.var.cx, browser)
+
+/** The session or visit that this browser has; the cookie of a visit is set when there is none. */
+export function browserOf(c: Http): string {
+  const bound = boundTo(c)
+  if (bound !== undefined) return bound
+  const visit = randomToken(c.var.cx)
+  writeCookie(c, COOKIE, visit)
+  return `visit ${visit}`
 }
 
 // Differs on every page, so that compression reveals nothing about it.

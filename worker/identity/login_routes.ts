@@ -15,6 +15,7 @@ import { pageMessages } from '../pages/language.ts'
 import { loginPage } from '../pages/login_page.ts'
 import { logoutPage, signedOutPage } from '../pages/logout_page.ts'
 import { imageSources, page, pageHeaders } from '../pages/page_headers.ts'
+import { PASSKEY_SCRIPT } from '../pages/passkey_form.ts'
 import { recoveredPage, recoveryPage } from '../pages/recovery_page.ts'
 import { setupPage } from '../pages/setup_page.ts'
 import type { Introduction } from '../pages/shell.ts'
@@ -22,9 +23,11 @@ import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
-import { assertCsrf, csrfToken } from './csrf.ts'
+import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
+import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
+import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
 import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
 import {
   type EndAccess,
@@ -43,7 +46,12 @@ import {
 } from './sessions.ts'
 import { isSetupLinkGood, redeemSetupLink } from './setup.ts'
 import { whoProves } from './sign_in/second_factor.ts'
-import { secondFactorRoutes, tellDisplaced, VERIFY_PATH } from './sign_in/second_factor_routes.ts'
+import {
+  passkeyError,
+  secondFactorRoutes,
+  tellDisplaced,
+  VERIFY_PATH,
+} from './sign_in/second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
 import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
 import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
@@ -63,6 +71,13 @@ export type Surroundings = {
   introduce: (cx: Context, return_to: string) => Promise<Introduction | null>
 }
 
+type Shown = {
+  username: string
+  error?: string
+  passkey_error?: string
+  status: 200 | 403 | 429
+}
+
 export function loginRoutes({
   onSessionsEnded,
   endAccess,
@@ -73,6 +88,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', ownPasskeysRoutes())
   routes.route('/', recoveryRequestRoutes())
   routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
@@ -83,15 +99,13 @@ export function loginRoutes({
     pageMessages(c, { ui_locales, path: `/login?${new URLSearchParams(carried)}` })
 
   /** The form, with the introduction of the sender. */
-  const showLogin = async (
-    c: Http,
-    journey: Journey,
-    { status, ...shown }: { username: string; error?: string; status: 200 | 403 | 429 },
-  ) => {
+  const showLogin = async (c: Http, journey: Journey, { status, ...shown }: Shown) => {
     const { return_to, form_targets, carried } = journey
     const m = await messagesOf(c, journey)
     const client = return_to === undefined ? null : await introduce(c.var.cx, return_to)
-    pageHeaders(c, form_targets, { images: imageSources(client) })
+    const browser = browserOf(c)
+    const passkey = askToSignIn(c.var.cx, browser)
+    pageHeaders(c, form_targets, { script: PASSKEY_SCRIPT, images: imageSources(client) })
     const forgotten = withJourney(
       RECOVERY_PATH,
       { carried },
@@ -101,7 +115,8 @@ export function loginRoutes({
     const isByLink = await isLinkOffered(c.var.cx)
     const link = isByLink ? withJourney(LINK_PATH, journey) : null
     const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
-    const values = { ...shown, carried, csrf: csrfToken(c), client, forgotten, sign_up, link }
+    const csrf = csrfToken(c, browser)
+    const values = { ...shown, carried, csrf, client, forgotten, sign_up, link, passkey }
     return c.html(loginPage(values, m), status)
   }
 
@@ -140,6 +155,24 @@ export function loginRoutes({
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
     const m = await messagesOf(c, journey)
+    const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
+      deleteSignInCookie(c)
+      writeSessionCookie(c, cookie)
+      tellDisplaced(cx, displaced, onSessionsEnded)
+      return c.redirect(journey.return_to ?? HOME, 303)
+    }
+    const response = form.get('passkey')
+    if (response !== undefined) {
+      const result = await signInByPasskey(cx, {
+        response,
+        browser: browserOf(c),
+        user_agent: c.req.header('user-agent') ?? '',
+        replaces: readSessionCookie(c),
+      })
+      if (result.outcome === 'signed_in') return end(result)
+      const passkey_error = passkeyError(cx, m, result.reason)
+      return showLogin(c, journey, { username: '', passkey_error, status: 403 })
+    }
     const username = form.get('username') ?? ''
     const password = form.get('password') ?? ''
     const again = (description: string, status: 403 | 429) => {
@@ -166,10 +199,7 @@ export function loginRoutes({
       writeSignInCookie(c, result.cookie)
       return c.redirect(withJourney(VERIFY_PATH, journey), 303)
     }
-    deleteSignInCookie(c)
-    writeSessionCookie(c, result.cookie)
-    tellDisplaced(cx, result.displaced, onSessionsEnded)
-    return c.redirect(journey.return_to ?? HOME, 303)
+    return end(result)
   })
 
   /** Database round trips: 1; 2 once a minute. */

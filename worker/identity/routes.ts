@@ -1,7 +1,8 @@
 // Identity: people, passwords, browser sessions, login, set-up.
 // Routes: /v1/users, their sessions and factors (here); /login, /account, /logout, /setup, /recover
-// (login_routes.ts). Sign-ins on their way are sign_in/'s, second factors factors/'s, texts and
-// decisions consents/'s; continue/ asks for what requirements.ts finds missing.
+// (login_routes.ts). Sign-ins on their way are sign_in/'s, second factors factors/'s, passkeys
+// passkeys/'s, texts and decisions consents/'s; continue/ asks for what requirements.ts finds
+// missing.
 // Tables: `user`, `session`, `setup_link` (store.ts), `account_link` (recovery_store.ts).
 // Files: sessions.ts has the cookie and the life of a session, passwords.ts the rule and the hash,
 // csrf.ts the guard of every form.
@@ -187,7 +188,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'listUserFactors',
     at: 'GET /v1/users/{id}/factors',
-    summary: 'The second factors of a user, and how many recovery codes are left',
+    summary: 'The second factors and passkeys of a user, and how many recovery codes are left',
     scope: 'users:read',
     params: byId,
     answers: { 200: json(factorsSchema, 'the factors') },
@@ -197,7 +198,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'removeUserFactor',
     at: 'DELETE /v1/users/{id}/factors/{factor_id}',
-    summary: 'Remove a second factor of a user who lost it',
+    summary: 'Remove a second factor or passkey of a user who lost it',
     scope: 'users:write',
     params: byFactor,
     answers: nothing('the factor is gone'),

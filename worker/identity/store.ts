@@ -76,6 +76,10 @@ export const insertUser = (cx: Context, row: UserRow): Statement =>
 export const userExists = (id: string): Condition =>
   condition`exists (select 1 from user where id = ${id})`
 
+/** A condition: what was issued to the person at this epoch has not ended. */
+export const epochIs = (id: string, epoch: number): Condition =>
+  condition`exists (select 1 from user where id = ${id} and epoch = ${epoch})`
+
 /** A condition: the user stands as wanted. The password is not compared. */
 export const userIs = (row: UserRow): Condition =>
   condition`exists (select 1 from user where id = ${row.id} and version = ${row.version}

@@ -13,7 +13,7 @@ export const ACR_VALUES: readonly string[] = [ACR_TWO_FACTORS, ACR_ONE_FACTOR]
 const REACHED_BY_SIGN_IN: readonly string[] = ACR_VALUES
 
 /** Methods that are a second factor beside a password, or say that there were two. */
-const SECOND_FACTORS = ['otp', 'hwk']
+const SECOND_FACTORS = ['otp', 'hwk', 'swk']
 
 /** The strongest class of a sign-in with these methods, or null for one without any. */
 export function acrOf(amr: readonly string[]): string | null {

@@ -2,8 +2,9 @@
 // share.
 // Files: one `..._page.ts` for each page; all looks in stylesheet.ts; language.ts chooses the
 // language of a request, rights_in_words.ts the texts of scopes, claims and actions.
-// No script and no inline style: the policy of page_headers.ts allows neither, and all works
-// without. Values are escaped by hono/html.
+// No inline style, and no script but those of passkey_form.ts and form_post_page.ts, which the
+// policy of page_headers.ts names by their hash; all but passkeys works without. Values are escaped
+// by hono/html.
 // Owns no route and no table. Leaves texts to messages/, and to the rooms above where values come
 // from.
 import { html } from 'hono/html'

@@ -238,6 +238,10 @@ time { white-space: nowrap; }
 .dashes { margin: 0.35rem 0; padding-inline-start: 1.1rem; font-size: 0.9375rem; }
 .dashes li::marker { color: var(--quiet); }
 .small { width: auto; min-height: 2.25rem; padding: 0.25rem 0.75rem; font-size: 0.875rem; white-space: nowrap; }
+.passkey { margin-top: 0.625rem; }
+.lead ~ .passkey { margin-top: 1.25rem; }
+.rename { margin-top: 0.35rem; font-size: 0.875rem; }
+.rename > summary { color: var(--accent); cursor: pointer; width: fit-content; }
 .danger { border-color: var(--danger); color: var(--danger); }
 @media (max-width: 30rem) {
   body { align-content: start; gap: 0; padding: 0 0 1rem; background: var(--card); }

@@ -24,13 +24,20 @@ export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
 export const hasFactor = (user_id: string): Condition =>
   condition`exists (select 1 from factor where user_id = ${user_id})`
 
-/** Inserts the factor of a person who is there, where the condition holds. */
-export const insertFactor = (row: FactorRow, when: Condition): Statement =>
+/** A condition: the person has fewer factors, of all kinds. */
+export const hasFewerFactors = (user_id: string, max: number): Condition =>
+  condition`(select count(*) from factor where user_id = ${user_id}) < ${max}`
+
+/**
+ * Inserts the factor of a person who is there, where the condition holds and no other factor has
+ * its id or its credential.
+ */
+export const insertFactor = (row: typeof factor.$inferInsert, when: Condition): Statement =>
   insertWhere(
     factor,
     row,
     condition`${userExists(row.user_id)} and (${when})`,
-    sql`on conflict (id) do nothing`,
+    sql`on conflict do nothing`,
   )
 
 /** A condition: this request made the factor. */
@@ -53,12 +60,33 @@ export const useStep = (
 export const factorIsUsed = (cx: Context, id: string): Condition =>
   condition`exists (select 1 from factor where id = ${id} and used_by = ${cx.rid})`
 
-export const deleteFactor = (user_id: string, id: string): Statement<{ id: string }> =>
-  sql`delete from factor where user_id = ${user_id} and id = ${id} returning id`
+export const deleteFactor = (
+  user_id: string,
+  id: string,
+  when: Condition,
+): Statement<{ id: string }> =>
+  sql`delete from factor where user_id = ${user_id} and id = ${id} and (${when}) returning id`
 
-/** A condition: the person has this factor. */
-export const factorExists = (user_id: string, id: string): Condition =>
-  condition`exists (select 1 from factor where user_id = ${user_id} and id = ${id})`
+/** A condition: the person has this factor, of this kind. */
+export const factorIsOfKind = (user_id: string, id: string, kind: FactorRow['kind']): Condition =>
+  condition`exists (select 1 from factor
+    where user_id = ${user_id} and id = ${id} and kind = ${kind})`
+
+/** Gives a factor of the person, of this kind, another name where the condition holds. */
+export const updateFactorName = (
+  { user_id, id, kind }: Pick<FactorRow, 'user_id' | 'id' | 'kind'>,
+  name: string,
+  when: Condition,
+): Statement<{ id: string }> =>
+  sql`update factor set name = ${name}
+    where user_id = ${user_id} and id = ${id} and kind = ${kind} and (${when}) returning id`
+
+/** A condition: without this factor the person could not sign in any more. */
+export const isLastWayIn = (user_id: string, id: string): Condition =>
+  condition`exists (select 1 from factor where id = ${id} and kind = 'passkey')
+    and exists (select 1 from user where id = ${user_id} and password is null)
+    and not exists (select 1 from factor
+      where user_id = ${user_id} and kind = 'passkey' and id <> ${id})`
 
 // --- recovery_code ----------------------------------------------------------------------------
 

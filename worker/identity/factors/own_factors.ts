@@ -1,7 +1,7 @@
-// Second factors of the person who is signed in: adding an authenticator app, removing one, and
-// recovery codes. All of it needs a sign-in of the last minutes, with the second factor where there
-// is one: an open browser alone takes nothing away and adds nothing. The key of an app is stored
-// when its first code was right; until then it travels sealed in the form.
+// Factors of the person who is signed in: adding an authenticator app, removing a factor, and
+// recovery codes; passkeys/ adds its own. All of it needs a sign-in of the last minutes, with the
+// second factor where there is one: an open browser alone takes nothing away and adds nothing. The
+// key of an app is stored when its first code was right; until then it travels sealed in the form.
 // Owns the tables `factor` and `recovery_code` (factor_store.ts). Leaves signing in to sign_in/.
 import { as, type Context } from '../../context.ts'
 import {
@@ -12,7 +12,8 @@ import {
   UnsealError,
   unseal,
 } from '../../crypto.ts'
-import { condition, join, sql } from '../../db/sql.ts'
+import { factor } from '../../db/schema.ts'
+import { type Condition, condition, join, sql, TRUE } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
@@ -24,11 +25,13 @@ import {
   deleteFactor,
   deleteRecoveryCodes,
   type FactorRow,
-  factorExists,
   factorIsNew,
+  factorIsOfKind,
   hasFactor,
   insertFactor,
+  isLastWayIn,
   listFactors,
+  updateFactorName,
 } from './factor_store.ts'
 import { makeRecoveryCodes } from './recovery_codes.ts'
 import { sealFactor } from './sealed_factors.ts'
@@ -38,8 +41,8 @@ import { keyUri, qrMatrix, readCode, SECRET_BYTES, stepOf, typedSecret } from '.
 const FRESH = 600
 /** Seconds for which a key waits for its first code. */
 const SETUP_TTL = 900
-/** Factors of one person. */
-const FACTORS_MAX = 10
+/** Factors of one person, apps and passkeys together. */
+export const FACTORS_MAX = 10
 
 /** The person to whom a key was offered, which its sealed form is bound to. */
 const contextOfSetup = (user_id: string): string => `authenticator app:${user_id}`
@@ -170,26 +173,65 @@ async function openSetup(cx: Context, user_id: string, setup: string) {
   return { id: String(offer['id']), secret }
 }
 
-/** Removes one of the person's factors; with the last one the recovery codes go. One write. */
+/**
+ * Removes one of the person's factors; with the last one the recovery codes go. False for the last
+ * way in, which stays. One write.
+ */
 export async function removeOwnFactor(
   cx: Context,
   { session }: OwnFactors,
   id: string,
-): Promise<void> {
+): Promise<boolean> {
   const { user_id } = session
-  await cx.db.write(factorRemoval(as(cx, { kind: 'user', id: user_id }), user_id, id))
+  const isLast = isLastWayIn(user_id, id)
+  const { kept } = await cx.db.write({
+    kept: sql<{ id: string }>`select id from factor
+      where user_id = ${user_id} and id = ${id} and (${isLast})`,
+    removal: factorRemoval(
+      as(cx, { kind: 'user', id: user_id }),
+      { user_id, id },
+      condition`not (${isLast})`,
+    ),
+  })
+  return kept.length === 0
 }
 
-/** The statements that remove a factor, with its event. */
-export const factorRemoval = (cx: Context, user_id: string, id: string) => [
-  appendEvent(
-    cx,
-    { type: 'factor.removed', subject_id: user_id, data: { factor: id } },
-    factorExists(user_id, id),
+const KINDS = factor.kind.enumValues
+
+/** The statements that remove a factor where the condition holds, with its event. */
+export const factorRemoval = (
+  cx: Context,
+  { user_id, id }: { user_id: string; id: string },
+  when: Condition = TRUE,
+) => [
+  ...KINDS.map((kind) =>
+    appendEvent(
+      cx,
+      { type: 'factor.removed', subject_id: user_id, data: { factor: id, kind } },
+      join([factorIsOfKind(user_id, id, kind), when], ' and '),
+    ),
   ),
-  deleteFactor(user_id, id),
+  deleteFactor(user_id, id, when),
   deleteRecoveryCodes(cx, user_id, condition`not ${hasFactor(user_id)}`),
 ]
+
+/** Names one of the person's passkeys anew. One write. */
+export async function renameOwnPasskey(
+  cx: Context,
+  { session }: OwnFactors,
+  { id, name }: { id: string; name: string },
+): Promise<void> {
+  const { user_id, id_hash } = session
+  const when = sessionExists(id_hash)
+  await cx.db.write([
+    appendEvent(
+      as(cx, { kind: 'user', id: user_id }),
+      { type: 'factor.renamed', subject_id: user_id, data: { factor: id } },
+      join([factorIsOfKind(user_id, id, 'passkey'), when], ' and '),
+    ),
+    updateFactorName({ user_id, id, kind: 'passkey' }, name, when),
+  ])
+}
 
 /** New recovery codes in the place of all others. One write. */
 export async function renewRecoveryCodes(

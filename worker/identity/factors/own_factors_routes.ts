@@ -1,22 +1,27 @@
-// Pages /account/security: a person's second factors and recovery codes. Plain forms.
+// Pages /account/security: a person's passkeys, authenticator apps and recovery codes. Plain forms;
+// adding a passkey is passkeys/'s.
 import { Hono } from 'hono'
 import { isLegible } from '../../api/legible_text.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Http, readForm } from '../../http.ts'
+import type { PlainKey } from '../../messages/catalogues.ts'
 import { english, type Messages } from '../../messages/messages.ts'
 import { newAppPage, recoveryCodesPage, securityPage } from '../../pages/account/security_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
+import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie } from '../sessions.ts'
 import {
   addApp,
   type NewApp,
+  type OwnFactors,
   offerApp,
   readOwnFactors,
   removeOwnFactor,
+  renameOwnPasskey,
   renewRecoveryCodes,
 } from './own_factors.ts'
 
@@ -32,17 +37,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
     if (own === null) return signInFirst(c, SECURITY_PATH)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
-    return c.html(
-      securityPage(
-        {
-          email: own.session.user_email,
-          csrf: csrfToken(c),
-          factors: own.factors,
-          codes_left: own.codes_left,
-        },
-        await pageMessages(c),
-      ),
-    )
+    return showSecurity(c, own)
   })
 
   /** Database round trips: 2. */
@@ -54,8 +49,15 @@ export function ownFactorsRoutes(): Hono<Env> {
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
+    const id = form.get('factor') ?? ''
     if (action === 'remove') {
-      await removeOwnFactor(cx, own, form.get('factor') ?? '')
+      if (await removeOwnFactor(cx, own, id)) return c.redirect(SECURITY_PATH, 303)
+      return refuse(c, own, 'security.last_way_in', 'last_way_in')
+    }
+    if (action === 'rename') {
+      const name = form.get('name')?.trim() ?? ''
+      if (!isName(name)) return refuse(c, own, 'security.name_refused', 'factor_name')
+      await renameOwnPasskey(cx, own, { id, name })
       return c.redirect(SECURITY_PATH, 303)
     }
     if (action !== 'codes') throw unknownAction()
@@ -87,7 +89,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const m = await pageMessages(c)
     const name = form.get('name')?.trim() || m('security.default_name')
     const input = { setup: form.get('setup') ?? '', code: form.get('code') ?? '', name }
-    if ([...name].length > NAME_MAX || !isLegible(name)) {
+    if (!isName(name)) {
       // A key is shown again only with the code that it was checked with, so a new one is offered.
       return offer(
         c,
@@ -116,6 +118,30 @@ export function ownFactorsRoutes(): Hono<Env> {
   return routes
 }
 
+const isName = (name: string): boolean =>
+  name !== '' && [...name].length <= NAME_MAX && isLegible(name)
+
+const showSecurity = async (c: Http, own: OwnFactors, error?: string) =>
+  c.html(
+    securityPage(
+      {
+        email: own.session.user_email,
+        csrf: csrfToken(c),
+        factors: own.factors,
+        codes_left: own.codes_left,
+        ...(error === undefined ? {} : { error }),
+      },
+      await pageMessages(c),
+    ),
+    error === undefined ? 200 : 400,
+  )
+
+async function refuse(c: Http, own: OwnFactors, key: PlainKey, reason: Reason) {
+  const description = (await pageMessages(c))(key)
+  logRefusal(c.var.cx, new OAuthError('invalid_request', { description, reason }))
+  return showSecurity(c, own, description)
+}
+
 const offer = (
   c: Http,
   m: Messages,
@@ -130,11 +156,12 @@ const offer = (
   )
 
 /** The person comes back to where the sign-in was missing; a form that was sent is sent anew. */
-const signInFirst = (c: Http, return_to: string) =>
+export const signInFirst = (c: Http, return_to: string) =>
   c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
 
 /** To the page that asks for what is missing, and then back. */
-const askFirst = (c: Http, return_to: string) => c.redirect(continuePath(c.var.cx, return_to), 303)
+export const askFirst = (c: Http, return_to: string) =>
+  c.redirect(continuePath(c.var.cx, return_to), 303)
 
 const unknownAction = () =>
   new OAuthError('invalid_request', {

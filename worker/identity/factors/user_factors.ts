@@ -1,4 +1,4 @@
-// The second factors of a user for operators: listing, and removing one for a person who lost it.
+// The factors of a user for operators: listing, and removing one for a person who lost it.
 // Nobody removes a factor of somebody who holds more power: with it goes half of that account's
 // lock.
 import { demandPower, lackingOver, nameLacks } from '../../access/power.ts'
@@ -14,10 +14,16 @@ import { factorRemoval } from './own_factors.ts'
 export const factorSchema = z
   .object({
     id: z.string(),
-    kind: z.enum(['totp']).describe('`totp`: an authenticator app (RFC 6238)'),
+    kind: z
+      .enum(['totp', 'passkey'])
+      .describe('`totp`: an authenticator app (RFC 6238); `passkey`: a passkey (WebAuthn)'),
     name: z.string().describe('the name that the person gave it'),
     created_at: z.int(),
     last_used_at: z.int().nullable(),
+    synced: z
+      .boolean()
+      .nullable()
+      .describe('of a passkey: its provider may keep it on several devices; null for an app'),
   })
   .openapi('Factor')
 
@@ -39,12 +45,13 @@ export async function listUserFactors(
   })
   if (users.length === 0) throw noSuchUser()
   return {
-    items: factors.map(({ id, kind, name, created_at, last_used_at }) => ({
+    items: factors.map(({ id, kind, name, created_at, last_used_at, is_synced }) => ({
       id,
       kind,
       name,
       created_at,
       last_used_at,
+      synced: is_synced === null ? null : is_synced === 1,
     })),
     recovery_codes: codes[0]?.left ?? 0,
     next_cursor: null,
@@ -59,7 +66,7 @@ export async function removeUserFactor(cx: Context, id: string, factor_id: strin
       power: demandPower(lacking),
       removed: sql<{ id: string }>`select id from factor
         where user_id = ${id} and id = ${factor_id}`,
-      changes: factorRemoval(cx, id, factor_id),
+      changes: factorRemoval(cx, { user_id: id, id: factor_id }),
     }),
   )
   if (removed.length === 0) throw new Problem('not_found', 'this user has no such factor')

@@ -4,15 +4,18 @@ import { Hono } from 'hono'
 import { as, type Context } from '../../context.ts'
 import { OAuthError } from '../../errors.ts'
 import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
+import type { Messages } from '../../messages/messages.ts'
 import { errorPage } from '../../pages/error_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
+import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
-import { type ProvedBy, proveSecondFactor, whoProves } from './second_factor.ts'
+import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
 import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
 export const VERIFY_PATH = '/login/verify'
@@ -31,7 +34,7 @@ export function secondFactorRoutes({
     const journey = readJourney(c.var.cx, query)
     const proves = await whoProves(c.var.cx, basisOf(c, query))
     if (proves === null) return c.redirect(withJourney('/login', journey), 303)
-    return show(c, query, journey, { email: proves.email, status: 200 })
+    return show(c, query, journey, { ...proves, status: 200 })
   })
 
   /** Database round trips: 2. */
@@ -42,8 +45,9 @@ export function secondFactorRoutes({
     const journey = readJourney(cx, form)
     const m = await pageMessages(c, journey)
     const session = readSessionCookie(c)
+    const passkey = form.get('passkey')
     const result = await proveSecondFactor(cx, basisOf(c, form), {
-      code: form.get('code') ?? '',
+      proof: passkey === undefined ? { code: form.get('code') ?? '' } : { passkey },
       user_agent: c.req.header('user-agent') ?? '',
       session,
     })
@@ -66,18 +70,20 @@ export function secondFactorRoutes({
       c.header('Retry-After', String(result.retry_after))
       logRefusal(cx, refusal(m('second_factor.too_many'), 'second_factor_limited'))
       return show(c, form, journey, {
-        email: result.email,
+        ...result.proving,
         error: m('second_factor.too_many'),
         status: 429,
       })
     }
     if (result.outcome === 'refused') {
-      logRefusal(cx, refusal(m('second_factor.refused'), 'second_factor_refused'))
-      return show(c, form, journey, {
-        email: result.email,
-        error: m('second_factor.refused'),
-        status: 403,
-      })
+      const { reason, proving } = result
+      if (reason !== 'second_factor_refused') {
+        const error = passkeyError(cx, m, reason)
+        return show(c, form, journey, { ...proving, error, status: 403 })
+      }
+      const error = m('second_factor.refused')
+      logRefusal(cx, refusal(error, reason))
+      return show(c, form, journey, { ...proving, error, status: 403 })
     }
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
@@ -107,13 +113,20 @@ async function show(
   c: Http,
   form: Form,
   journey: Journey,
-  { status, ...shown }: { email: string; error?: string; status: 200 | 403 | 429 },
+  { status, ...shown }: Proving & { error?: string; status: 200 | 403 | 429 },
 ): Promise<Response> {
-  pageHeaders(c, journey.form_targets)
+  pageHeaders(c, journey.form_targets, shown.passkey === null ? {} : { script: PASSKEY_SCRIPT })
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
   const values = { ...shown, carried, other: withJourney('/login', journey), csrf: csrfToken(c) }
   return c.html(secondFactorPage(values, await pageMessages(c, journey)), status)
+}
+
+/** Logs why a passkey was refused; answers the sentence for the person. */
+export function passkeyError(cx: Context, m: Messages, reason: Reason): string {
+  const description = reason === 'passkey_challenge' ? m('passkey.expired') : m('passkey.refused')
+  logRefusal(cx, new OAuthError('access_denied', { description, reason }))
+  return description
 }
 
 const refusal = (

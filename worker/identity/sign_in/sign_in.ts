@@ -1,6 +1,7 @@
 // Sign-ins on their way, of which a session is the end. One begins when the first factor is proven,
 // has a row and a cookie of its own, and is no session at any door. Every method ends in `advance`,
-// and only when nothing is missing does that start the session, with all methods.
+// and only when nothing is missing does that start the session, with all methods. A passkey that
+// verified its person is two factors: its sign-in ends at once, without a row.
 // Files: second_factor.ts proves the second factor, second_factor_routes.ts has its page.
 // Owns the table `sign_in` (sign_in_store.ts). Leaves factors to factors/, and passwords to
 // login.ts.
@@ -10,7 +11,7 @@ import { type Condition, join, type Statement, sql } from '../../db/sql.ts'
 import type { Http } from '../../http.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { type LiveSession, startSession } from '../sessions.ts'
-import { sessionExists } from '../store.ts'
+import { epochIs, sessionExists } from '../store.ts'
 import { deleteSignIn, insertSignIn, type OpenSignIn, signInIsOpen } from './sign_in_store.ts'
 
 /** Authentication methods (RFC 8176); `mfa` is among them as soon as two factors are. */
@@ -35,10 +36,13 @@ export const signInHash = (cookie: string): string => sha256(`sign-in ${cookie}`
 
 export const methodsOf = ({ methods }: { methods: string }): Methods => JSON.parse(methods)
 
-/** The methods after one more. A second one of another kind makes them several factors. */
-export function withMethod(methods: Methods, method: string): Methods {
-  const all = new Set([...methods, method])
-  if (all.size > 1) all.add('mfa')
+/**
+ * The methods after another factor, which may have several of them. A second factor of another kind
+ * makes them several factors.
+ */
+export function withMethods(methods: Methods, more: Methods): Methods {
+  const all = new Set([...methods, ...more])
+  if (methods.length > 0 && all.size > methods.length) all.add('mfa')
   return [...all]
 }
 
@@ -110,6 +114,19 @@ export const ofSignIn = (cx: Context, row: OpenSignIn): Provable => ({
   spend: (when) => [deleteSignIn(row.id_hash, when)],
 })
 
+/** A sign-in that ends as it begins, with a factor that is two. It stands on the person as read. */
+export const ofPerson = (row: {
+  id: string
+  password: string | null
+  epoch: number
+}): Provable => ({
+  user_id: row.id,
+  password: row.password,
+  methods: [],
+  isOpen: epochIs(row.id, row.epoch),
+  spend: () => [],
+})
+
 /** The session keeps its time of sign-in, which tells other applications nothing new. */
 export const ofSession = (row: LiveSession, password: string | null): Provable => ({
   user_id: row.user_id,
@@ -128,18 +145,19 @@ export function advance(
   cx: Context,
   standing: Provable,
   input: {
-    method: string
+    /** Those of the factor that was proven last. */
+    methods: Methods
     proven: Condition
     user_agent: string
     replaces: string | undefined
   },
 ) {
   const { user_id, password, methods, auth_time, isOpen, spend } = standing
-  const { method, proven, user_agent, replaces } = input
+  const { proven, user_agent, replaces } = input
   const session = startSession(cx, {
     user_id,
     password,
-    amr: withMethod(methods, method),
+    amr: withMethods(methods, input.methods),
     user_agent,
     replaces,
     ...(auth_time === undefined ? {} : { auth_time }),

@@ -9,7 +9,7 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.change_email': 'تغيير العنوان',
   'account.change_password': 'تغيير كلمة المرور',
   'account.security': 'الأمان',
-  'account.see_security': 'العامل الثاني ورموز الاسترداد',
+  'account.see_security': 'مفاتيح المرور وتطبيقات المصادقة ورموز الاسترداد',
   'account.applications': 'التطبيقات',
   'account.see_applications': 'عرض التطبيقات التي لديها إذن الوصول',
   'account.consents': 'الموافقات',

@@ -1,12 +1,16 @@
-// Arabic: second factors, at the sign-in and in the account.
+// Arabic: passkeys and second factors, at the sign-in and in the account.
 import type { enSecurity } from '../en/security.ts'
 import type { TextsOf } from '../text_types.ts'
 
 export const arSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.title': 'خطوة أخرى',
   'second_factor.lead': 'يُرجى إدخال الرمز الذي يعرضه تطبيق المصادقة. ويصلح رمز الاسترداد أيضًا.',
+  'second_factor.lead_passkey': 'يُرجى استخدام مفتاح المرور أو إدخال رمز استرداد.',
+  'second_factor.lead_both':
+    'يُرجى استخدام مفتاح المرور أو إدخال الرمز الذي يعرضه تطبيق المصادقة. ويصلح رمز الاسترداد أيضًا.',
   'second_factor.account': 'الحساب',
   'second_factor.code': 'الرمز',
+  'second_factor.recovery_code': 'رمز الاسترداد',
   'second_factor.submit': 'متابعة',
   'second_factor.other': 'استخدام حساب آخر',
   'second_factor.refused':
@@ -15,8 +19,24 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended_title': 'انتهت محاولة تسجيل الدخول هذه',
   'second_factor.ended': 'استغرقت وقتًا طويلًا، أو تغيّر الحساب في أثنائها. يُرجى تسجيل الدخول مجددًا.',
 
-  'security.title': 'العامل الثاني',
-  'security.lead': 'مع تطبيق مصادقة على هاتفك لا تكفي كلمة مرور مسروقة وحدها لفتح شيء.',
+  'security.title': 'الأمان',
+  'security.lead': 'مع مفتاح مرور أو تطبيق مصادقة لا تكفي كلمة مرور مسروقة وحدها لفتح شيء.',
+  'security.passkeys': 'مفاتيح المرور',
+  'security.no_passkeys':
+    'ليس لديك أي منها بعد. بمفتاح المرور يكون تسجيل الدخول بالإصبع أو الوجه أو رقم PIN.',
+  'security.synced': 'متزامن',
+  'security.rename': 'إعادة التسمية',
+  'security.new_name': 'الاسم الجديد',
+  'security.save_name': 'حفظ',
+  'security.add_passkey': 'إضافة مفتاح مرور',
+  'security.passkey_lead':
+    'ينشئ جهازك مفتاحًا لتسجيل الدخول بالإصبع أو الوجه أو رقم PIN، من دون كلمة مرور.',
+  'security.passkey_name': 'مفتاح مرور',
+  'security.passkey_taken':
+    'لا يمكن إضافة مفتاح المرور هذا. ربما كان موجودًا بالفعل: يُرجى مراجعة قائمتك.',
+  'security.passkey_refused': 'لا يمكن إضافة مفتاح المرور هذا. يُرجى المحاولة مجددًا أو بجهاز آخر.',
+  'security.passkey_many': 'بلغ العدد أقصاه. يُرجى إزالة واحد أولًا.',
+  'security.last_way_in': 'مفتاح المرور هذا هو طريقك الوحيد للدخول. يُرجى إضافة آخر قبل إزالته.',
   'security.apps': 'تطبيقات المصادقة',
   'security.none': 'ليس لديك أي منها بعد.',
   'security.since': 'منذ {time}',
@@ -25,7 +45,7 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'security.add': 'إضافة تطبيق مصادقة',
   'security.codes': 'رموز الاسترداد',
   'security.codes_left':
-    '{count, plural, zero {لم يبقَ أي رمز} one {بقي رمز واحد} two {بقي رمزان} few {بقيت # رموز} many {بقي # رمزًا} other {بقي # رمز}}. يحلّ كل رمز محل التطبيق مرة واحدة عند فقدان الهاتف.',
+    '{count, plural, zero {لم يبقَ أي رمز} one {بقي رمز واحد} two {بقي رمزان} few {بقيت # رموز} many {بقي # رمزًا} other {بقي # رمز}}. يحلّ كل رمز محل مفتاح المرور أو التطبيق مرة واحدة عند فقدان الهاتف.',
   'security.make_codes': 'إنشاء رموز جديدة',
   'security.back': 'الرجوع إلى حسابك',
   'security.add_lead':

@@ -9,7 +9,7 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.change_email': 'Adresse ändern',
   'account.change_password': 'Passwort ändern',
   'account.security': 'Sicherheit',
-  'account.see_security': 'Zweiter Faktor und Wiederherstellungscodes',
+  'account.see_security': 'Passkeys, Authentifizierungs-Apps und Wiederherstellungscodes',
   'account.applications': 'Anwendungen',
   'account.see_applications': 'Ansehen, welche Anwendungen Zugriff haben',
   'account.consents': 'Zustimmungen',

@@ -1,4 +1,4 @@
-// German: second factors, at the sign-in and in the account.
+// German: passkeys and second factors, at the sign-in and in the account.
 import type { enSecurity } from '../en/security.ts'
 import type { TextsOf } from '../text_types.ts'
 
@@ -6,8 +6,13 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.title': 'Noch ein Schritt',
   'second_factor.lead':
     'Geben Sie den Code ein, den Ihre Authentifizierungs-App anzeigt. Ein Wiederherstellungscode geht ebenso.',
+  'second_factor.lead_passkey':
+    'Verwenden Sie Ihren Passkey oder geben Sie einen Wiederherstellungscode ein.',
+  'second_factor.lead_both':
+    'Verwenden Sie Ihren Passkey oder geben Sie den Code ein, den Ihre Authentifizierungs-App anzeigt. Ein Wiederherstellungscode geht ebenso.',
   'second_factor.account': 'Konto',
   'second_factor.code': 'Code',
+  'second_factor.recovery_code': 'Wiederherstellungscode',
   'second_factor.submit': 'Weiter',
   'second_factor.other': 'Anderes Konto verwenden',
   'second_factor.refused':
@@ -18,9 +23,27 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Sie hat zu lange gedauert, oder das Konto wurde inzwischen geändert. Melden Sie sich erneut an.',
 
-  'security.title': 'Zweiter Faktor',
+  'security.title': 'Sicherheit',
   'security.lead':
-    'Mit einer Authentifizierungs-App auf Ihrem Telefon öffnet ein gestohlenes Passwort allein nichts.',
+    'Mit einem Passkey oder einer Authentifizierungs-App öffnet ein gestohlenes Passwort allein nichts.',
+  'security.passkeys': 'Passkeys',
+  'security.no_passkeys':
+    'Sie haben noch keinen. Mit einem Passkey melden Sie sich mit Finger, Gesicht oder PIN an.',
+  'security.synced': 'synchronisiert',
+  'security.rename': 'Umbenennen',
+  'security.new_name': 'Neuer Name',
+  'security.save_name': 'Speichern',
+  'security.add_passkey': 'Passkey hinzufügen',
+  'security.passkey_lead':
+    'Ihr Gerät erstellt einen Schlüssel, mit dem Sie sich mit Finger, Gesicht oder PIN anmelden, ohne Passwort.',
+  'security.passkey_name': 'Passkey',
+  'security.passkey_taken':
+    'Dieser Passkey kann nicht hinzugefügt werden. Vielleicht ist er schon da: Sehen Sie in Ihrer Liste nach.',
+  'security.passkey_refused':
+    'Dieser Passkey kann nicht hinzugefügt werden. Versuchen Sie es erneut oder mit einem anderen Gerät.',
+  'security.passkey_many': 'Mehr sind nicht möglich. Entfernen Sie erst einen.',
+  'security.last_way_in':
+    'Dieser Passkey ist Ihr einziger Zugang. Fügen Sie einen anderen hinzu, bevor Sie ihn entfernen.',
   'security.apps': 'Authentifizierungs-Apps',
   'security.none': 'Sie haben noch keine.',
   'security.since': 'seit {time}',
@@ -29,7 +52,7 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
   'security.add': 'Authentifizierungs-App hinzufügen',
   'security.codes': 'Wiederherstellungscodes',
   'security.codes_left':
-    '{count, plural, one {# Code ist} other {# Codes sind}} übrig. Jeder ersetzt die App einmal, wenn das Telefon verloren ist.',
+    '{count, plural, one {# Code ist} other {# Codes sind}} übrig. Jeder ersetzt einmal Ihren Passkey oder die App, wenn das Telefon verloren ist.',
   'security.make_codes': 'Neue Codes erstellen',
   'security.back': 'Zurück zu Ihrem Konto',
   'security.add_lead':

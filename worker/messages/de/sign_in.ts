@@ -15,6 +15,24 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
     'E-Mail-Adresse oder Passwort stimmt nicht. Prüfen Sie beides und versuchen Sie es erneut.',
   'sign_in.too_many': 'Zu viele Versuche. Warten Sie einige Minuten und versuchen Sie es erneut.',
 
+  'passkey.sign_in': 'Mit Passkey anmelden',
+  'passkey.use': 'Passkey verwenden',
+  'passkey.create': 'Passkey erstellen',
+  'passkey.refused':
+    'Dieser Passkey hat nicht funktioniert. Versuchen Sie es erneut oder melden Sie sich anders an.',
+  'passkey.expired': 'Diese Seite war zu lange geöffnet. Versuchen Sie es erneut.',
+  'passkey.not_used':
+    'Es wurde kein Passkey benutzt. Versuchen Sie es erneut oder gehen Sie einen anderen Weg.',
+  'passkey.not_made':
+    'Es wurde kein Passkey erstellt. Versuchen Sie es erneut, wenn Sie so weit sind.',
+  'passkey.already': 'Dieses Gerät hat schon einen Passkey für Ihr Konto.',
+  'passkey.not_supported':
+    'Dieses Gerät kann keinen solchen Passkey erstellen. Versuchen Sie es mit einem anderen, zum Beispiel Ihrem Telefon.',
+  'passkey.wrong_host': 'Unter dieser Adresse funktionieren Passkeys nicht.',
+  'passkey.failed': 'Der Browser konnte das nicht ausführen. Versuchen Sie es erneut.',
+  'passkey.none': 'Dieser Browser kennt keine Passkeys.',
+  'passkey.no_script': 'Passkeys brauchen JavaScript, das in diesem Browser ausgeschaltet ist.',
+
   'sign_up.title': 'Konto erstellen',
   'sign_up.lead':
     'Geben Sie Ihre E-Mail-Adresse ein. Sie erhalten einen Link, mit dem es weitergeht.',

@@ -7,7 +7,7 @@ export const enAccount = {
   'account.change_email': 'Change address',
   'account.change_password': 'Change password',
   'account.security': 'Security',
-  'account.see_security': 'Second factor and recovery codes',
+  'account.see_security': 'Passkeys, authenticator apps and recovery codes',
   'account.applications': 'Applications',
   'account.see_applications': 'See which applications have access',
   'account.consents': 'Consents',

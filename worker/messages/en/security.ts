@@ -1,11 +1,15 @@
-// English: second factors, at the sign-in and in the account.
+// English: passkeys and second factors, at the sign-in and in the account.
 
 export const enSecurity = {
   'second_factor.title': 'One more step',
   'second_factor.lead':
     'Type the code that your authenticator app shows. A recovery code will do as well.',
+  'second_factor.lead_passkey': 'Use your passkey, or type a recovery code.',
+  'second_factor.lead_both':
+    'Use your passkey, or type the code that your authenticator app shows. A recovery code will do as well.',
   'second_factor.account': 'Account',
   'second_factor.code': 'Code',
+  'second_factor.recovery_code': 'Recovery code',
   'second_factor.submit': 'Continue',
   'second_factor.other': 'Use another account',
   'second_factor.refused':
@@ -14,9 +18,24 @@ export const enSecurity = {
   'second_factor.ended_title': 'This sign-in has ended',
   'second_factor.ended': 'It took too long, or the account was changed meanwhile. Sign in again.',
 
-  'security.title': 'Second factor',
-  'security.lead':
-    'With an authenticator app on your phone, a stolen password alone opens nothing.',
+  'security.title': 'Security',
+  'security.lead': 'With a passkey or an authenticator app, a stolen password alone opens nothing.',
+  'security.passkeys': 'Passkeys',
+  'security.no_passkeys':
+    'You have none yet. With one you sign in by your finger, your face or a PIN.',
+  'security.synced': 'synced',
+  'security.rename': 'Rename',
+  'security.new_name': 'New name',
+  'security.save_name': 'Save',
+  'security.add_passkey': 'Add a passkey',
+  'security.passkey_lead':
+    'Your device makes a key that signs you in by your finger, your face or a PIN, without a password.',
+  'security.passkey_name': 'Passkey',
+  'security.passkey_taken':
+    'This passkey cannot be added. It may be there already: look at your list.',
+  'security.passkey_refused': 'This passkey cannot be added. Try again, or with another device.',
+  'security.passkey_many': 'You have as many as there can be. Remove one first.',
+  'security.last_way_in': 'This passkey is your only way in. Add another one before you remove it.',
   'security.apps': 'Authenticator apps',
   'security.none': 'You have none yet.',
   'security.since': 'since {time}',
@@ -25,7 +44,7 @@ export const enSecurity = {
   'security.add': 'Add an authenticator app',
   'security.codes': 'Recovery codes',
   'security.codes_left':
-    '{count, plural, one {# code is left} other {# codes are left}}. Each stands in for the app once, when the phone is lost.',
+    '{count, plural, one {# code is left} other {# codes are left}}. Each stands in for your passkey or app once, when the phone is lost.',
   'security.make_codes': 'Make new codes',
   'security.back': 'Back to your account',
   'security.add_lead':

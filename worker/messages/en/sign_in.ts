@@ -12,6 +12,21 @@ export const enSignIn = {
   'sign_in.refused': 'E-mail or password is not right. Check both and try again.',
   'sign_in.too_many': 'Too many attempts. Wait some minutes, then try again.',
 
+  'passkey.sign_in': 'Sign in with a passkey',
+  'passkey.use': 'Use a passkey',
+  'passkey.create': 'Create a passkey',
+  'passkey.refused': 'This passkey did not work. Try again, or sign in another way.',
+  'passkey.expired': 'This page was open for too long. Try again.',
+  'passkey.not_used': 'No passkey was used. Try again, or go on another way.',
+  'passkey.not_made': 'No passkey was made. Try again when you are ready.',
+  'passkey.already': 'This device has a passkey for your account already.',
+  'passkey.not_supported':
+    'This device cannot make such a passkey. Try another one, such as your phone.',
+  'passkey.wrong_host': 'Passkeys do not work at this address.',
+  'passkey.failed': 'The browser could not do this. Try again.',
+  'passkey.none': 'This browser does not know passkeys.',
+  'passkey.no_script': 'Passkeys need JavaScript, which is off in this browser.',
+
   'sign_up.title': 'Create an account',
   'sign_up.lead': 'Type your e-mail address. You get a link with which you go on.',
   'sign_up.submit': 'Send the link',

@@ -9,7 +9,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.change_email': 'Cambiar la dirección',
   'account.change_password': 'Cambiar la contraseña',
   'account.security': 'Seguridad',
-  'account.see_security': 'Segundo factor y códigos de recuperación',
+  'account.see_security':
+    'Llaves de acceso, aplicaciones de autenticación y códigos de recuperación',
   'account.applications': 'Aplicaciones',
   'account.see_applications': 'Ver qué aplicaciones tienen acceso',
   'account.consents': 'Consentimientos',

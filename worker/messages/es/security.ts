@@ -1,4 +1,4 @@
-// Spanish: second factors, at the sign-in and in the account.
+// Spanish: passkeys and second factors, at the sign-in and in the account.
 import type { enSecurity } from '../en/security.ts'
 import type { TextsOf } from '../text_types.ts'
 
@@ -6,8 +6,12 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.title': 'Un paso más',
   'second_factor.lead':
     'Escriba el código que muestra su aplicación de autenticación. También sirve un código de recuperación.',
+  'second_factor.lead_passkey': 'Use su llave de acceso o escriba un código de recuperación.',
+  'second_factor.lead_both':
+    'Use su llave de acceso o escriba el código que muestra su aplicación de autenticación. También sirve un código de recuperación.',
   'second_factor.account': 'Cuenta',
   'second_factor.code': 'Código',
+  'second_factor.recovery_code': 'Código de recuperación',
   'second_factor.submit': 'Continuar',
   'second_factor.other': 'Usar otra cuenta',
   'second_factor.refused':
@@ -18,9 +22,26 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Duró demasiado o la cuenta cambió mientras tanto. Inicie sesión de nuevo.',
 
-  'security.title': 'Segundo factor',
+  'security.title': 'Seguridad',
   'security.lead':
-    'Con una aplicación de autenticación en su teléfono, una contraseña robada no abre nada por sí sola.',
+    'Con una llave de acceso o una aplicación de autenticación, una contraseña robada no abre nada por sí sola.',
+  'security.passkeys': 'Llaves de acceso',
+  'security.no_passkeys':
+    'Todavía no tiene ninguna. Con una inicia sesión con el dedo, la cara o un PIN.',
+  'security.synced': 'sincronizada',
+  'security.rename': 'Cambiar nombre',
+  'security.new_name': 'Nombre nuevo',
+  'security.save_name': 'Guardar',
+  'security.add_passkey': 'Añadir una llave de acceso',
+  'security.passkey_lead':
+    'Su dispositivo crea una llave con la que inicia sesión con el dedo, la cara o un PIN, sin contraseña.',
+  'security.passkey_name': 'Llave de acceso',
+  'security.passkey_taken':
+    'Esta llave de acceso no se puede añadir. Puede que ya esté: mire su lista.',
+  'security.passkey_refused':
+    'Esta llave de acceso no se puede añadir. Inténtelo de nuevo o con otro dispositivo.',
+  'security.passkey_many': 'No puede haber más. Quite una primero.',
+  'security.last_way_in': 'Esta llave de acceso es su única entrada. Añada otra antes de quitarla.',
   'security.apps': 'Aplicaciones de autenticación',
   'security.none': 'Todavía no tiene ninguna.',
   'security.since': 'desde el {time}',
@@ -29,7 +50,7 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
   'security.add': 'Añadir una aplicación de autenticación',
   'security.codes': 'Códigos de recuperación',
   'security.codes_left':
-    '{count, plural, one {Queda # código} other {Quedan # códigos}}. Cada uno sustituye a la aplicación una vez, si pierde el teléfono.',
+    '{count, plural, one {Queda # código} other {Quedan # códigos}}. Cada uno sustituye una vez a su llave de acceso o a la aplicación, si pierde el teléfono.',
   'security.make_codes': 'Crear códigos nuevos',
   'security.back': 'Volver a su cuenta',
   'security.add_lead':

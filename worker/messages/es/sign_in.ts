@@ -15,6 +15,24 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
     'El correo electrónico o la contraseña no son correctos. Compruebe ambos e inténtelo de nuevo.',
   'sign_in.too_many': 'Demasiados intentos. Espere unos minutos e inténtelo de nuevo.',
 
+  'passkey.sign_in': 'Iniciar sesión con una llave de acceso',
+  'passkey.use': 'Usar una llave de acceso',
+  'passkey.create': 'Crear una llave de acceso',
+  'passkey.refused':
+    'Esta llave de acceso no ha funcionado. Inténtelo de nuevo o inicie sesión de otro modo.',
+  'passkey.expired': 'Esta página estuvo abierta demasiado tiempo. Inténtelo de nuevo.',
+  'passkey.not_used':
+    'No se ha usado ninguna llave de acceso. Inténtelo de nuevo o siga de otro modo.',
+  'passkey.not_made': 'No se ha creado ninguna llave de acceso. Inténtelo de nuevo cuando quiera.',
+  'passkey.already': 'Este dispositivo ya tiene una llave de acceso para su cuenta.',
+  'passkey.not_supported':
+    'Este dispositivo no puede crear una llave de acceso así. Pruebe con otro, por ejemplo su teléfono.',
+  'passkey.wrong_host': 'Las llaves de acceso no funcionan en esta dirección.',
+  'passkey.failed': 'El navegador no ha podido hacerlo. Inténtelo de nuevo.',
+  'passkey.none': 'Este navegador no conoce las llaves de acceso.',
+  'passkey.no_script':
+    'Las llaves de acceso necesitan JavaScript, que está desactivado en este navegador.',
+
   'sign_up.title': 'Crear una cuenta',
   'sign_up.lead': 'Escriba su dirección de correo. Recibirá un enlace para continuar.',
   'sign_up.submit': 'Enviar el enlace',

@@ -9,7 +9,7 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.change_email': 'Changer d’adresse',
   'account.change_password': 'Changer de mot de passe',
   'account.security': 'Sécurité',
-  'account.see_security': 'Second facteur et codes de récupération',
+  'account.see_security': 'Clés d’accès, applications d’authentification et codes de récupération',
   'account.applications': 'Applications',
   'account.see_applications': 'Voir quelles applications ont accès',
   'account.consents': 'Accords',

@@ -1,4 +1,4 @@
-// French: second factors, at the sign-in and in the account.
+// French: passkeys and second factors, at the sign-in and in the account.
 import type { enSecurity } from '../en/security.ts'
 import type { TextsOf } from '../text_types.ts'
 
@@ -6,8 +6,12 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.title': 'Encore une étape',
   'second_factor.lead':
     'Saisissez le code qu’affiche votre application d’authentification. Un code de récupération convient aussi.',
+  'second_factor.lead_passkey': 'Utilisez votre clé d’accès ou saisissez un code de récupération.',
+  'second_factor.lead_both':
+    'Utilisez votre clé d’accès ou saisissez le code qu’affiche votre application d’authentification. Un code de récupération convient aussi.',
   'second_factor.account': 'Compte',
   'second_factor.code': 'Code',
+  'second_factor.recovery_code': 'Code de récupération',
   'second_factor.submit': 'Continuer',
   'second_factor.other': 'Utiliser un autre compte',
   'second_factor.refused':
@@ -17,9 +21,27 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Elle a duré trop longtemps, ou le compte a été modifié entre-temps. Connectez-vous de nouveau.',
 
-  'security.title': 'Second facteur',
+  'security.title': 'Sécurité',
   'security.lead':
-    'Avec une application d’authentification sur votre téléphone, un mot de passe volé n’ouvre rien à lui seul.',
+    'Avec une clé d’accès ou une application d’authentification, un mot de passe volé n’ouvre rien à lui seul.',
+  'security.passkeys': 'Clés d’accès',
+  'security.no_passkeys':
+    'Vous n’en avez pas encore. Avec une clé d’accès, vous vous connectez avec votre doigt, votre visage ou un code PIN.',
+  'security.synced': 'synchronisée',
+  'security.rename': 'Renommer',
+  'security.new_name': 'Nouveau nom',
+  'security.save_name': 'Enregistrer',
+  'security.add_passkey': 'Ajouter une clé d’accès',
+  'security.passkey_lead':
+    'Votre appareil crée une clé qui vous connecte avec votre doigt, votre visage ou un code PIN, sans mot de passe.',
+  'security.passkey_name': 'Clé d’accès',
+  'security.passkey_taken':
+    'Cette clé d’accès ne peut pas être ajoutée. Elle s’y trouve peut-être déjà\u00a0: consultez votre liste.',
+  'security.passkey_refused':
+    'Cette clé d’accès ne peut pas être ajoutée. Réessayez, ou avec un autre appareil.',
+  'security.passkey_many': 'Il ne peut pas y en avoir plus. Supprimez-en d’abord une.',
+  'security.last_way_in':
+    'Cette clé d’accès est votre seul moyen d’entrer. Ajoutez-en une autre avant de la supprimer.',
   'security.apps': 'Applications d’authentification',
   'security.none': 'Vous n’en avez pas encore.',
   'security.since': 'depuis le {time}',
@@ -28,7 +50,7 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'security.add': 'Ajouter une application d’authentification',
   'security.codes': 'Codes de récupération',
   'security.codes_left':
-    'Il reste {count, plural, one {# code} other {# codes}}. Chacun remplace l’application une fois, si le téléphone est perdu.',
+    'Il reste {count, plural, one {# code} other {# codes}}. Chacun remplace une fois votre clé d’accès ou l’application, si le téléphone est perdu.',
   'security.make_codes': 'Créer de nouveaux codes',
   'security.back': 'Retour à votre compte',
   'security.add_lead':

@@ -15,6 +15,22 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
     'L’adresse e-mail ou le mot de passe est incorrect. Vérifiez les deux et réessayez.',
   'sign_in.too_many': 'Trop de tentatives. Patientez quelques minutes, puis réessayez.',
 
+  'passkey.sign_in': 'Se connecter avec une clé d’accès',
+  'passkey.use': 'Utiliser une clé d’accès',
+  'passkey.create': 'Créer une clé d’accès',
+  'passkey.refused': 'Cette clé d’accès n’a pas fonctionné. Réessayez ou connectez-vous autrement.',
+  'passkey.expired': 'Cette page est restée ouverte trop longtemps. Réessayez.',
+  'passkey.not_used': 'Aucune clé d’accès n’a été utilisée. Réessayez ou continuez autrement.',
+  'passkey.not_made': 'Aucune clé d’accès n’a été créée. Réessayez quand vous serez prêt.',
+  'passkey.already': 'Cet appareil possède déjà une clé d’accès pour votre compte.',
+  'passkey.not_supported':
+    'Cet appareil ne peut pas créer une telle clé d’accès. Essayez-en un autre, par exemple votre téléphone.',
+  'passkey.wrong_host': 'Les clés d’accès ne fonctionnent pas à cette adresse.',
+  'passkey.failed': 'Le navigateur n’a pas pu le faire. Réessayez.',
+  'passkey.none': 'Ce navigateur ne connaît pas les clés d’accès.',
+  'passkey.no_script':
+    'Les clés d’accès nécessitent JavaScript, qui est désactivé dans ce navigateur.',
+
   'sign_up.title': 'Créer un compte',
   'sign_up.lead': 'Saisissez votre adresse e-mail. Vous recevrez un lien pour continuer.',
   'sign_up.submit': 'Envoyer le lien',

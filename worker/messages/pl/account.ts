@@ -9,7 +9,7 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.change_email': 'Zmień adres',
   'account.change_password': 'Zmień hasło',
   'account.security': 'Bezpieczeństwo',
-  'account.see_security': 'Drugi składnik i kody zapasowe',
+  'account.see_security': 'Klucze dostępu, aplikacje uwierzytelniające i kody zapasowe',
   'account.applications': 'Aplikacje',
   'account.see_applications': 'Zobacz, które aplikacje mają dostęp',
   'account.consents': 'Zgody',

@@ -1,4 +1,4 @@
-// Polish: second factors, at the sign-in and in the account.
+// Polish: passkeys and second factors, at the sign-in and in the account.
 import type { enSecurity } from '../en/security.ts'
 import type { TextsOf } from '../text_types.ts'
 
@@ -6,8 +6,12 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.title': 'Jeszcze jeden krok',
   'second_factor.lead':
     'Wpisz kod, który pokazuje aplikacja uwierzytelniająca. Może to być także kod zapasowy.',
+  'second_factor.lead_passkey': 'Użyj klucza dostępu albo wpisz kod zapasowy.',
+  'second_factor.lead_both':
+    'Użyj klucza dostępu albo wpisz kod, który pokazuje aplikacja uwierzytelniająca. Może to być także kod zapasowy.',
   'second_factor.account': 'Konto',
   'second_factor.code': 'Kod',
+  'second_factor.recovery_code': 'Kod zapasowy',
   'second_factor.submit': 'Dalej',
   'second_factor.other': 'Użyj innego konta',
   'second_factor.refused':
@@ -17,9 +21,27 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Trwało zbyt długo albo konto w tym czasie zmieniono. Zaloguj się ponownie.',
 
-  'security.title': 'Drugi składnik logowania',
+  'security.title': 'Bezpieczeństwo',
   'security.lead':
-    'Z aplikacją uwierzytelniającą w telefonie samo skradzione hasło niczego nie otwiera.',
+    'Z kluczem dostępu lub aplikacją uwierzytelniającą samo skradzione hasło niczego nie otwiera.',
+  'security.passkeys': 'Klucze dostępu',
+  'security.no_passkeys':
+    'Nie ma jeszcze żadnego. Z kluczem dostępu logujesz się palcem, twarzą lub kodem PIN.',
+  'security.synced': 'synchronizowany',
+  'security.rename': 'Zmień nazwę',
+  'security.new_name': 'Nowa nazwa',
+  'security.save_name': 'Zapisz',
+  'security.add_passkey': 'Dodaj klucz dostępu',
+  'security.passkey_lead':
+    'Urządzenie tworzy klucz, którym logujesz się palcem, twarzą lub kodem PIN, bez hasła.',
+  'security.passkey_name': 'Klucz dostępu',
+  'security.passkey_taken':
+    'Tego klucza dostępu nie można dodać. Być może już tu jest: sprawdź swoją listę.',
+  'security.passkey_refused':
+    'Tego klucza dostępu nie można dodać. Spróbuj ponownie albo na innym urządzeniu.',
+  'security.passkey_many': 'Więcej być nie może. Najpierw usuń jeden.',
+  'security.last_way_in':
+    'Ten klucz dostępu to jedyny sposób, by wejść na konto. Dodaj inny, zanim go usuniesz.',
   'security.apps': 'Aplikacje uwierzytelniające',
   'security.none': 'Nie ma jeszcze żadnej.',
   'security.since': 'od {time}',
@@ -28,7 +50,7 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'security.add': 'Dodaj aplikację uwierzytelniającą',
   'security.codes': 'Kody zapasowe',
   'security.codes_left':
-    '{count, plural, one {Pozostał # kod} few {Pozostały # kody} many {Pozostało # kodów} other {Pozostało # kodu}}. Każdy raz zastępuje aplikację, gdy telefon zaginie.',
+    '{count, plural, one {Pozostał # kod} few {Pozostały # kody} many {Pozostało # kodów} other {Pozostało # kodu}}. Każdy raz zastępuje klucz dostępu lub aplikację, gdy telefon zaginie.',
   'security.make_codes': 'Utwórz nowe kody',
   'security.back': 'Wróć do konta',
   'security.add_lead':

@@ -14,6 +14,23 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.refused': 'Adres e-mail lub hasło jest nieprawidłowe. Sprawdź oba i spróbuj ponownie.',
   'sign_in.too_many': 'Zbyt wiele prób. Odczekaj kilka minut i spróbuj ponownie.',
 
+  'passkey.sign_in': 'Zaloguj się kluczem dostępu',
+  'passkey.use': 'Użyj klucza dostępu',
+  'passkey.create': 'Utwórz klucz dostępu',
+  'passkey.refused': 'Ten klucz dostępu nie zadziałał. Spróbuj ponownie albo zaloguj się inaczej.',
+  'passkey.expired': 'Ta strona była otwarta zbyt długo. Spróbuj ponownie.',
+  'passkey.not_used':
+    'Nie użyto żadnego klucza dostępu. Spróbuj ponownie albo wybierz inny sposób.',
+  'passkey.not_made': 'Nie utworzono klucza dostępu. Spróbuj ponownie w dogodnej chwili.',
+  'passkey.already': 'To urządzenie ma już klucz dostępu do Twojego konta.',
+  'passkey.not_supported':
+    'To urządzenie nie może utworzyć takiego klucza dostępu. Spróbuj na innym, na przykład na telefonie.',
+  'passkey.wrong_host': 'Klucze dostępu nie działają pod tym adresem.',
+  'passkey.failed': 'Przeglądarka nie mogła tego wykonać. Spróbuj ponownie.',
+  'passkey.none': 'Ta przeglądarka nie zna kluczy dostępu.',
+  'passkey.no_script':
+    'Klucze dostępu wymagają JavaScriptu, który jest w tej przeglądarce wyłączony.',
+
   'sign_up.title': 'Utwórz konto',
   'sign_up.lead': 'Wpisz swój adres e-mail. Otrzymasz link, aby przejść dalej.',
   'sign_up.submit': 'Wyślij link',
