@@ -174,7 +174,7 @@ test('a broken blueprint applies nothing and names file, path and reason of ever
   expect(dry.code, dry.output).toBe(0)
   const good = await runCli(['apply', 'site.json'], folder.path)
   expect(dry.output).toBe(`${good.output}Nothing was written: this was --dry-run.\n`)
-  expect(good.output.trim().split('\n')).toHaveLength(8)
+  expect(good.output.trim().split('\n')).toHaveLength(9)
   expect((await runCli(['apply', 'site.json'], folder.path)).output.trim()).toBe('no changes')
 })
 

@@ -265,7 +265,9 @@ test('a leaked signing key is revoked: sessions at mProxy end, and clients get n
 }, 60_000)
 
 test('a stolen account is locked out and comes back clean', async () => {
-  const { items } = (await call('GET', '/v1/users?email=ann@example.com')).body as { items: { id: string }[] }
+  const { items } = (await call('GET', '/v1/users?email=ann@example.com')).body as {
+    items: { id: string }[]
+  }
   const [{ id } = { id: '' }] = items
   const app = await codeFlow(as, 'openid offline_access')
   const past = await openDiary()

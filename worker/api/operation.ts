@@ -43,6 +43,8 @@ type Operation<
   query?: Q
   /** The JSON body. */
   body?: B
+  /** A request without a body is one with `{}`. */
+  isBodyOptional?: true
   answers: A
   /** Problems beside those that `usualProblems` derives. */
   problems?: readonly ProblemType[]
@@ -70,7 +72,12 @@ export function operation<
       ...(query === undefined ? {} : { query }),
       ...(body === undefined
         ? {}
-        : { body: { required: true, content: { 'application/json': { schema: body } } } }),
+        : {
+            body: {
+              required: entry.isBodyOptional !== true,
+              content: { 'application/json': { schema: body } },
+            },
+          }),
     },
     responses: {
       ...entry.answers,
@@ -82,7 +89,7 @@ export function operation<
     return entry.run(c, {
       params: await readParams(c, params),
       query: await readQuery(c, query),
-      body: await readBody(c, body),
+      body: await readBody(c, body, entry.isBodyOptional === true),
     })
   })
 }
@@ -152,13 +159,19 @@ async function readQuery<Q extends z.ZodObject>(
 const JSON_TYPE = /^application\/([a-z.-]+\+)?json(;\s*[a-z0-9-]+=[^;]+)*$/i
 
 /**
- * The JSON body. A request without body and Content-Type counts as an empty object. Undefined where
- * the operation takes no body. Throws Problem invalid_request, unsupported_media_type.
+ * The JSON body. A request without body and Content-Type counts as an empty object, and where the
+ * body is optional one with the type too. Undefined where the operation takes no body. Throws
+ * Problem invalid_request, unsupported_media_type.
  */
-async function readBody<B extends z.ZodType>(c: Http, schema: B | undefined): Promise<z.output<B>> {
+async function readBody<B extends z.ZodType>(
+  c: Http,
+  schema: B | undefined,
+  isOptional: boolean,
+): Promise<z.output<B>> {
   if (schema === undefined) return undefined as z.output<B>
   const type = c.req.header('content-type') ?? ''
-  const isAbsent = type === '' && (await c.req.arrayBuffer()).byteLength === 0
+  const mayBeAbsent = type === '' || (isOptional && JSON_TYPE.test(type))
+  const isAbsent = mayBeAbsent && (await c.req.arrayBuffer()).byteLength === 0
   if (isAbsent) return accept(schema, {})
   if (!JSON_TYPE.test(type)) {
     const detail = 'send JSON, with Content-Type: application/json'

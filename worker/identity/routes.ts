@@ -136,6 +136,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     scope: 'users:write',
     params: byId,
     body: passwordLinkInput,
+    isBodyOptional: true,
     answers: { 201: json(passwordLinkSchema, 'the link; links from before are dead') },
     async run(c, { params, body }) {
       const link = await createPasswordLink(c.var.cx, params.id, body)
