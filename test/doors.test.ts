@@ -41,6 +41,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
   },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
   'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
+  'identity/passkeys/own_passkeys_routes.ts': { uses: 2, asks: '/account/security/passkey' },
   'identity/sign_in/sign_in.ts': { uses: 1, never: 'a sign-in ends at the door it came from' },
   'identity/sign_in/sign_in_link.ts': { uses: 1, never: 'the same, by a mailed link' },
   'identity/sign_in/second_factor.ts': { uses: 2, never: 'the same, with the second factor' },
