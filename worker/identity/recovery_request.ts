@@ -2,22 +2,16 @@
 // password goes to the stored address of the account, if there is one. Nothing shows whether there
 // is: neither the answer, nor its work, nor the count. A request kills no link from before, since
 // anybody can ask for anybody.
-import { addressKey, limit } from '../attempts.ts'
 import { as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { condition, join } from '../db/sql.ts'
-import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { noteMail } from '../mail/outbox.ts'
-import { loadSettings } from '../settings.ts'
+import { countMailRequest } from './mail/mail_requests.ts'
 import { sendMails } from './mail/mails.ts'
 import { LINK_TTL, PASSWORD_RESET_PATH } from './recovery.ts'
 import { accountLinkExists, insertAccountLink } from './recovery_store.ts'
-import { findUserByEmailKey } from './store.ts'
 import { isUsable } from './users.ts'
-
-/** Mails to one account in a window. */
-const MAILS_MAX = 5
 
 export type RecoveryRequest =
   | { outcome: 'taken' }
@@ -32,31 +26,9 @@ export async function requestRecovery(
   cx: Context,
   input: { email: string; locale: string },
 ): Promise<RecoveryRequest> {
-  const settings = await loadSettings(cx)
-  const key = emailKey(input.email)
-  const window = settings.login_attempts_window
-  const byAddress = limit(
-    cx,
-    { purpose: 'recovery address', value: addressKey(cx.address) ?? `of ${key}` },
-    { max: settings.login_attempts_per_address, window },
-  )
-  const byAccount = limit(
-    cx,
-    { purpose: 'recovery account', value: key },
-    { max: MAILS_MAX, window },
-  )
-  const {
-    address: [address],
-    user: [user],
-  } = await cx.db.write({
-    address: byAddress.take,
-    // Names are made up at will: an address that is blocked fills the table with none.
-    account: byAccount.takeWhen(byAddress.isWithin),
-    user: findUserByEmailKey(key),
-  })
-  if ((address?.count ?? Infinity) > byAddress.max) {
-    return { outcome: 'too_many_requests', retry_after: window }
-  }
+  const counted = await countMailRequest(cx, 'recovery', input.email)
+  if (counted.outcome !== 'counted') return counted
+  const { user, isWithin } = counted
   // Made for everybody, so that the work is the same.
   const token = randomToken(cx)
   const hash = sha256(token)
@@ -91,10 +63,7 @@ export async function requestRecovery(
   }
   const { id: user_id } = user
   const when = join(
-    [
-      byAccount.isWithin,
-      condition`exists (select 1 from user where id = ${user_id} and status = 'active')`,
-    ],
+    [isWithin, condition`exists (select 1 from user where id = ${user_id} and status = 'active')`],
     ' and ',
   )
   const expires_at = cx.now() + LINK_TTL

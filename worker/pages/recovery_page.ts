@@ -2,7 +2,8 @@
 // the page after each.
 import { html } from 'hono/html'
 import type { Messages } from '../messages/messages.ts'
-import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from './shell.ts'
+import { type AddressFormValues, addressFormPage, mailSentPage } from './address_form.ts'
+import { alert, csrfField, type Html, person, sentence, shell } from './shell.ts'
 
 export type RecoveryValues = {
   token: string
@@ -40,38 +41,19 @@ export function recoveredPage(m: Messages): Html {
   return shell({ title: m('recovery.done_title'), body }, m)
 }
 
-export type RecoveryRequestValues = {
-  email: string
-  /** Fields that carry the target, sent back as they came. */
-  carried: Readonly<Record<string, string>>
-  back: string
-  csrf: string
-  error?: string
-}
+const REQUEST_FORM = {
+  action: '/recover',
+  title: 'recovery_request.title',
+  lead: 'recovery_request.lead',
+  submit: 'recovery_request.submit',
+  back: 'recovery_request.back',
+} as const
 
-export function recoveryRequestPage(v: RecoveryRequestValues, m: Messages): Html {
-  const invalid =
-    v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
-  const body = html`<h1>${m('recovery_request.title')}</h1>
-<p class="lead">${m('recovery_request.lead')}</p>
-${alert(v.error)}
-<form method="post" action="/recover">
-${csrfField(v.csrf)}
-${hiddenFields(v.carried)}
-<label for="email">${m('recovery_request.email')}</label>
-<input id="email" name="email" type="text" inputmode="email" value="${v.email}" autocomplete="username" autocapitalize="none" spellcheck="false" maxlength="254" required autofocus${invalid}>
-<div class="actions">
-<button class="primary" type="submit" name="action" value="send">${m('recovery_request.submit')}</button>
-</div>
-</form>
-<p class="beside after"><a href="${v.back}">${m('recovery_request.back')}</a></p>`
-  return shell({ title: m('recovery_request.title'), body }, m)
-}
+export const recoveryRequestPage = (v: AddressFormValues, m: Messages): Html =>
+  addressFormPage(v, REQUEST_FORM, m)
 
-/** The same page for every address, whether it has an account or none. */
 export function recoverySentPage(v: { email: string; back: string }, m: Messages): Html {
-  const body = html`<h1>${m('recovery_request.sent_title')}</h1>
-<p class="lead">${sentence(m, 'recovery_request.sent', { email: v.email })}</p>
-<p class="beside"><a href="${v.back}">${m('recovery_request.back')}</a></p>`
-  return shell({ title: m('recovery_request.sent_title'), body }, m)
+  const sent = html`${sentence(m, 'recovery_request.sent', { email: v.email })}`
+  const texts = { title: 'recovery_request.sent_title', back: REQUEST_FORM.back } as const
+  return mailSentPage({ sent, back: v.back }, texts, m)
 }

@@ -2,16 +2,15 @@
 // and in the browser that asked for it alone: a link that is forwarded, or opened by a mail
 // program, signs nobody in. It proves the mailbox, which is one factor; a second one is asked for
 // as after a password. Nothing shows whether there is an account.
-import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import { condition, join } from '../../db/sql.ts'
-import { emailKey } from '../../email_address.ts'
 import { appendEvent, countEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { hasFactor } from '../factors/factor_store.ts'
+import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import {
   accountLinkExists,
@@ -21,7 +20,6 @@ import {
   insertAccountLink,
 } from '../recovery_store.ts'
 import { startSession } from '../sessions.ts'
-import { findUserByEmailKey } from '../store.ts'
 import { isUsable } from '../users.ts'
 import { beginSignIn, lacksFactor } from './sign_in.ts'
 
@@ -29,8 +27,6 @@ export const LINK_PATH = '/login/link'
 
 /** Lifetime of a link, in seconds. */
 const LINK_TTL = 600
-/** Mails to one account in a window. */
-const MAILS_MAX = 5
 /** The mailbox; RFC 8176 has no name for it. */
 const METHODS = ['email']
 
@@ -54,27 +50,9 @@ export async function requestSignInLink(
     journey: Readonly<Record<string, string>>
   },
 ): Promise<LinkRequest> {
-  const settings = await loadSettings(cx)
-  const key = emailKey(input.email)
-  const window = settings.login_attempts_window
-  const byAddress = limit(
-    cx,
-    { purpose: 'link address', value: addressKey(cx.address) ?? `of ${key}` },
-    { max: settings.login_attempts_per_address, window },
-  )
-  const byAccount = limit(cx, { purpose: 'link account', value: key }, { max: MAILS_MAX, window })
-  const {
-    address: [address],
-    user: [user],
-  } = await cx.db.write({
-    address: byAddress.take,
-    // Names are made up at will: an address that is blocked fills the table with none.
-    account: byAccount.takeWhen(byAddress.isWithin),
-    user: findUserByEmailKey(key),
-  })
-  if ((address?.count ?? Infinity) > byAddress.max) {
-    return { outcome: 'too_many_requests', retry_after: window }
-  }
+  const counted = await countMailRequest(cx, 'link', input.email)
+  if (counted.outcome !== 'counted') return counted
+  const { user, isWithin } = counted
   // Made for everybody, so that the work is the same.
   const token = randomToken(cx)
   const hash = sha256(token)
@@ -121,7 +99,7 @@ export async function requestSignInLink(
           browser: browserHash(input.browser),
           journey: JSON.stringify(input.journey),
         },
-        byAccount.isWithin,
+        isWithin,
       ),
       mail: mail.statements,
       event: appendEvent(

@@ -3,17 +3,16 @@
 // shows whether there is an account already: its mailbox alone is told.
 // Owns the table `sign_up` (sign_up_store.ts). Leaves the pages to sign_up_routes.ts, terms to be
 // accepted to what is asked of everybody after a sign-in, and what an account may do to access/.
-import { addressKey, limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import { ConstraintViolation } from '../../db/database.ts'
-import { emailKey } from '../../email_address.ts'
+import type { Condition } from '../../db/sql.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
+import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import { findPasswordFault, type PasswordFault } from '../passwords.ts'
 import { startSession } from '../sessions.ts'
-import { findUserByEmailKey } from '../store.ts'
 import { isUsable, newUser, userCreation } from '../users.ts'
 import {
   consumeSignUp,
@@ -29,8 +28,6 @@ export const SIGN_UP_CONFIRM_PATH = '/sign-up/confirm'
 
 /** Lifetime of a link, in seconds. */
 const LINK_TTL = 86_400
-/** Mails to one address in a window. */
-const MAILS_MAX = 5
 
 export const isSignUpOpen = async (cx: Context): Promise<boolean> =>
   (await loadSettings(cx)).sign_up === 'open'
@@ -47,30 +44,12 @@ export async function requestSignUp(
   cx: Context,
   input: { email: string; locale: string; journey: Readonly<Record<string, string>> },
 ): Promise<SignUpRequest> {
-  const settings = await loadSettings(cx)
-  const key = emailKey(input.email)
-  const window = settings.login_attempts_window
-  const byAddress = limit(
-    cx,
-    { purpose: 'sign-up address', value: addressKey(cx.address) ?? `of ${key}` },
-    { max: settings.login_attempts_per_address, window },
-  )
-  const byMailbox = limit(cx, { purpose: 'sign-up', value: key }, { max: MAILS_MAX, window })
-  const {
-    address: [address],
-    user: [user],
-  } = await cx.db.write({
-    address: byAddress.take,
-    // Names are made up at will: an address that is blocked fills the table with none.
-    mailbox: byMailbox.takeWhen(byAddress.isWithin),
-    user: findUserByEmailKey(key),
-  })
-  if ((address?.count ?? Infinity) > byAddress.max) {
-    return { outcome: 'too_many_requests', retry_after: window }
-  }
+  const counted = await countMailRequest(cx, 'sign-up', input.email)
+  if (counted.outcome !== 'counted') return counted
+  const { user, isWithin } = counted
   await cx.db.write(
     user === undefined
-      ? await linkTo(cx, input, byMailbox)
+      ? await linkTo(cx, input, isWithin)
       : // Of a disabled account nothing is mailed, and the work is the same.
         (
           await noteMail(
@@ -83,7 +62,7 @@ export async function requestSignUp(
               expires_at: null,
               secret_of: null,
             },
-            byMailbox.isWithin,
+            isWithin,
           )
         ).statements,
   )
@@ -98,7 +77,7 @@ async function linkTo(
     locale,
     journey,
   }: { email: string; locale: string; journey: Readonly<Record<string, string>> },
-  { isWithin }: ReturnType<typeof limit>,
+  isWithin: Condition,
 ) {
   const token = randomToken(cx)
   const hash = sha256(token)

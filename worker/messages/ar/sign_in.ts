@@ -90,7 +90,6 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'recovery_request.title': 'هل نسيت كلمة المرور؟',
   'recovery_request.lead':
     'يُرجى إدخال البريد الإلكتروني لحسابك. ستصلك رسالة فيها رابط لتعيين كلمة مرور جديدة.',
-  'recovery_request.email': 'البريد الإلكتروني',
   'recovery_request.submit': 'إرسال الرابط',
   'recovery_request.back': 'الرجوع إلى تسجيل الدخول',
   'recovery_request.too_many': 'طلبات كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',

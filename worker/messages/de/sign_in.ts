@@ -99,7 +99,6 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'recovery_request.title': 'Passwort vergessen?',
   'recovery_request.lead':
     'Geben Sie die E-Mail-Adresse Ihres Kontos ein. Sie erhalten einen Link zu einem neuen Passwort.',
-  'recovery_request.email': 'E-Mail-Adresse',
   'recovery_request.submit': 'Link senden',
   'recovery_request.back': 'Zurück zur Anmeldung',
   'recovery_request.too_many':

@@ -75,7 +75,6 @@ export const enSignIn = {
   'recovery_request.title': 'Forgot your password?',
   'recovery_request.lead':
     'Type the e-mail address of your account. You get a link to a new password.',
-  'recovery_request.email': 'E-mail',
   'recovery_request.submit': 'Send the link',
   'recovery_request.back': 'Back to sign-in',
   'recovery_request.too_many': 'Too many requests. Wait some minutes, then try again.',

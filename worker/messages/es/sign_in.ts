@@ -97,7 +97,6 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'recovery_request.title': '¿Ha olvidado su contraseña?',
   'recovery_request.lead':
     'Escriba el correo electrónico de su cuenta. Recibirá un enlace para establecer una contraseña nueva.',
-  'recovery_request.email': 'Correo electrónico',
   'recovery_request.submit': 'Enviar el enlace',
   'recovery_request.back': 'Volver al inicio de sesión',
   'recovery_request.too_many': 'Demasiadas solicitudes. Espere unos minutos e inténtelo de nuevo.',

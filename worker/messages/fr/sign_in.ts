@@ -96,7 +96,6 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'recovery_request.title': 'Mot de passe oublié\u00a0?',
   'recovery_request.lead':
     'Saisissez l’adresse e-mail de votre compte. Vous recevrez un lien pour choisir un nouveau mot de passe.',
-  'recovery_request.email': 'Adresse e-mail',
   'recovery_request.submit': 'Envoyer le lien',
   'recovery_request.back': 'Retour à la connexion',
   'recovery_request.too_many': 'Trop de demandes. Patientez quelques minutes, puis réessayez.',

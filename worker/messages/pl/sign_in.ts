@@ -95,7 +95,6 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'recovery_request.title': 'Nie pamiętasz hasła?',
   'recovery_request.lead':
     'Wpisz adres e-mail swojego konta. Otrzymasz link do ustawienia nowego hasła.',
-  'recovery_request.email': 'Adres e-mail',
   'recovery_request.submit': 'Wyślij link',
   'recovery_request.back': 'Wróć do logowania',
   'recovery_request.too_many': 'Zbyt wiele próśb. Odczekaj kilka minut i spróbuj ponownie.',
