@@ -5,6 +5,7 @@ import type { Page } from 'playwright-core'
 import { expect, test } from 'vitest'
 import { codeAt } from '../identity/authenticator.ts'
 import { openBrowser, SCREENSHOTS, shoot } from './chromium.ts'
+import { readMails } from './operator_mails.ts'
 import { startWorkerOn } from './programs.ts'
 
 const ANN = 'ann@example.com'
@@ -23,25 +24,6 @@ const BLUEPRINT = {
       scope: 'manage',
     },
   ],
-}
-
-/** The link in the newest mail, which an operator reads where EMAIL_URL is `outbox:`. */
-async function linkInMail(issuer: string): Promise<string> {
-  const answered = await fetch(`${issuer}/oauth/token`, {
-    method: 'POST',
-    headers: { authorization: `Basic ${Buffer.from(`ops:${SECRET}`).toString('base64')}` },
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'manage' }),
-  })
-  const { access_token } = (await answered.json()) as { access_token: string }
-  const read = async (path: string) => {
-    const answer = await fetch(`${issuer}${path}`, {
-      headers: { authorization: `Bearer ${access_token}` },
-    })
-    return answer.json()
-  }
-  const { items } = (await read('/v1/outbox')) as { items: { id: string }[] }
-  const mail = (await read(`/v1/outbox/${items[0]?.id}`)) as { content: { text: string } }
-  return /http\S+token=[\w-]+/.exec(mail.content.text)?.[0] ?? ''
 }
 
 /** Takes the page in light and dark. */
@@ -122,7 +104,8 @@ test('an authenticator app, recovery codes and a forgotten password', {
     await forgetful.fill('#email', ANN)
     await forgetful.click('button[value=send]')
     await picture(forgetful, 'recovery_sent')
-    await forgetful.goto(await linkInMail(issuer))
+    const [mail] = await readMails(issuer, SECRET)
+    await forgetful.goto(/http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? '')
     await forgetful.fill('#password', NEW)
     await forgetful.click('button[value=save]')
     await passPassword(forgetful, issuer, NEW)

@@ -1,0 +1,124 @@
+// A person's way through an account in a real browser, without JavaScript: sign-up, sign-in by a
+// mailed link, another address and its undoing, another password; in three languages.
+import type { Page } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { openBrowser, shoot } from './chromium.ts'
+import { readMails } from './operator_mails.ts'
+import { type RunningWorker, startWorkerOn } from './programs.ts'
+
+const SECRET = 'ops-secret-of-at-least-32-characters-0001'
+const PASSWORD = 'four words nobody knows'
+const NEW = 'seven brown horses jump over fences'
+
+const BLUEPRINT = {
+  settings: { sign_up: 'open', sign_in_links: 'on' },
+  clients: [
+    {
+      client_id: 'ops',
+      client_secret: SECRET,
+      grant_types: ['client_credentials'],
+      scope: 'manage',
+    },
+  ],
+}
+
+let worker: RunningWorker
+let browser: Awaited<ReturnType<typeof openBrowser>>
+
+beforeAll(async () => {
+  worker = await startWorkerOn('node', BLUEPRINT)
+  browser = await openBrowser()
+}, 60_000)
+afterAll(async () => {
+  await browser?.close()
+  await worker?.stop()
+})
+
+const open = async (locale: string): Promise<Page> =>
+  (await browser.newContext({ javaScriptEnabled: false, locale })).newPage()
+
+/** The link in the newest mail of a kind to an address. */
+async function linkTo(address: string, kind: string): Promise<string> {
+  const mails = await readMails(worker.issuer, SECRET)
+  const mail = mails.find((one) => one.kind === kind && one.address === address)
+  return /http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? `no ${kind} to ${address}`
+}
+
+test.each(['en', 'pl', 'ar'])(
+  'an account from its first mail to its last, in %s',
+  async (locale) => {
+    const { issuer } = worker
+    const email = `bea.${locale}@example.com`
+    const other = `bea.new.${locale}@example.com`
+    const named = (name: string) => `${name}_${locale}`
+
+    const page = await open(locale)
+    await page.goto(`${issuer}/login`)
+    expect(await page.getAttribute('html', 'lang')).toBe(locale)
+    await shoot(page, named('login_all'))
+    await page.click('a[href^="/sign-up"]')
+    await shoot(page, named('sign_up'))
+    await page.fill('#email', email)
+    await page.click('button[value=send]')
+    await shoot(page, named('sign_up_sent'))
+    await page.goto(await linkTo(email, 'sign_up'))
+    await page.fill('#name', 'Bea')
+    await page.fill('#password', '123456789012345')
+    await page.click('button[value=create]')
+    await shoot(page, named('new_account_refused'))
+    await page.fill('#password', PASSWORD)
+    await page.click('button[value=create]')
+    expect(page.url()).toBe(`${issuer}/account`)
+    await shoot(page, named('account_all'))
+
+    const byLink = await open(locale)
+    await byLink.goto(`${issuer}/login`)
+    await byLink.click('a[href^="/login/link"]')
+    await shoot(byLink, named('link'))
+    await byLink.fill('#email', email)
+    await byLink.click('button[value=send]')
+    await shoot(byLink, named('link_sent'))
+    const link = await linkTo(email, 'sign_in_link')
+    const elsewhere = await open(locale)
+    await elsewhere.goto(link)
+    await shoot(elsewhere, named('link_elsewhere'))
+    await byLink.goto(link)
+    await shoot(byLink, named('link_open'))
+    await byLink.click('button[value=login]')
+    expect(byLink.url()).toBe(`${issuer}/account`)
+
+    await page.goto(`${issuer}/account/email`)
+    await shoot(page, named('address'))
+    await page.fill('#email', other)
+    await page.click('button[value=send]')
+    await page.goto(await linkTo(other, 'verify_address'))
+    await shoot(page, named('address_confirm'))
+    await page.click('button[value=confirm]')
+    await shoot(page, named('address_done'))
+
+    await page.goto(`${issuer}/account/password`)
+    await page.fill('#present', 'a wrong one of four words')
+    await page.fill('#password', NEW)
+    await page.click('button[value=save]')
+    await shoot(page, named('new_password_refused'))
+    await page.fill('#present', PASSWORD)
+    await page.fill('#password', NEW)
+    await page.click('button[value=save]')
+    expect(page.url()).toBe(`${issuer}/account`)
+
+    const owner = await open(locale)
+    await owner.goto(await linkTo(email, 'address_changed'))
+    await shoot(owner, named('address_undo'))
+    await owner.fill('#password', PASSWORD)
+    await owner.click('button[value=undo]')
+    await shoot(owner, named('address_undone'))
+    await page.goto(`${issuer}/account`)
+    expect(page.url()).toContain('/login')
+    await owner.goto(`${issuer}/login`)
+    await owner.fill('#username', email)
+    await owner.fill('#password', PASSWORD)
+    await owner.click('button[value=login]')
+    expect(owner.url()).toBe(`${issuer}/account`)
+  },
+  180_000,
+)
