@@ -3150,15 +3150,6 @@ const REQUIREMENTS: readonly Guard[] = [
     title: 'is signed out everywhere',
   },
   {
-    name: 'sign-up-with-consents',
-    attack: 'an account without the consents that are required',
-    file: 'worker/identity/consents/decisions.ts',
-    from: 'return [...accepted, demand]',
-    to: 'return accepted',
-    test: 'identity/consents',
-    title: 'makes no account where',
-  },
-  {
     name: 'consent-form-of-this-browser',
     attack: 'a consent that another site or another person sends',
     file: 'worker/identity/continue/continue_routes.ts',

@@ -2,19 +2,13 @@
 import { beforeEach, describe, expect, test } from 'vitest'
 import { sql } from '../../worker/db/sql.ts'
 import { changeVersion } from '../../worker/identity/consents/consents.ts'
-import {
-  acceptAtSignUp,
-  listForSignUp,
-  offerAtSignUp,
-} from '../../worker/identity/consents/decisions.ts'
-import { newUser, userCreation } from '../../worker/identity/users.ts'
 import { countRoundTrips, startWorker, type TestWorker } from '../context.ts'
 import { signIn } from '../oauth/flow.ts'
 import { overtaken } from '../oauth/token_fixtures.ts'
 import { accept, publishTerms, publishVersion, textsOf } from '../support/consents.ts'
 import { callApi, newClientToken } from '../support/operator.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
-import { losingWrites, overtakenOnce } from '../support/repeated_writes.ts'
+import { overtakenOnce } from '../support/repeated_writes.ts'
 import { Browser, formFields } from './browser.ts'
 import { eventsOf, isSignedIn } from './people.ts'
 
@@ -406,53 +400,5 @@ describe('a person', () => {
     expect(page.html).toContain('&lt;script&gt;')
     expect(page.html).not.toContain('<b>')
     expect(page.html).not.toContain('<script')
-  })
-})
-
-describe('a sign-up', () => {
-  async function signUp(
-    shownOf: (key: string, shown: string) => string | undefined,
-    cx = worker.context(),
-  ) {
-    const rows = await cx.db.read(listForSignUp())
-    const offers = rows.map((row) => offerAtSignUp(cx, row, ['de']))
-    const shown = new Map(
-      offers.flatMap(({ key, shown: value }) => {
-        const sent = shownOf(key, value)
-        return sent === undefined ? [] : [[key, sent] as const]
-      }),
-    )
-    const user = await newUser(cx, { id: 'eve', email: 'eve@example.com' })
-    const answer = { shown, client_id: 'shop' }
-    return cx.db.write([...userCreation(cx, user), ...acceptAtSignUp(cx, 'eve', rows, answer)])
-  }
-
-  test('takes the decisions together with the account, once', async () => {
-    await publishTerms(worker)
-    await publishTerms(worker, { key: 'newsletter', required: false })
-    await signUp((_, shown) => shown, losingWrites(worker.context()))
-    expect(await decisions()).toMatchObject([
-      { user_id: 'eve', key: 'newsletter', locale: 'de', client_id: 'shop' },
-      { user_id: 'eve', key: 'terms', version: '1', locale: 'de', client_id: 'shop' },
-    ])
-  })
-
-  test('makes no account where a required text is not accepted, or another version was shown', async () => {
-    await publishTerms(worker)
-    await publishTerms(worker, { key: 'newsletter', required: false })
-    await expect(signUp((key, shown) => (key === 'terms' ? undefined : shown))).rejects.toThrow(
-      'consents_lacking',
-    )
-    await expect(signUp((_, shown) => `${shown}x`)).rejects.toThrow('consents_lacking')
-    const cx = worker.context()
-    expect(await cx.db.read(sql`select id from user where id = 'eve'`)).toEqual([])
-    expect(await decisions()).toEqual([])
-  })
-
-  test('needs no optional one', async () => {
-    await publishTerms(worker)
-    await publishTerms(worker, { key: 'newsletter', required: false })
-    await signUp((key, shown) => (key === 'terms' ? shown : undefined))
-    expect(await decisions()).toMatchObject([{ user_id: 'eve', key: 'terms' }])
   })
 })

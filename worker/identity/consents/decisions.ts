@@ -4,11 +4,11 @@
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../../api.ts'
 import { as, type Context } from '../../context.ts'
 import { mac, randomId, verifyMac } from '../../crypto.ts'
-import { type Condition, condition, join, refuseUnless, type Statement, sql } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { EndAccess } from '../recovery.ts'
 import { endSessionsOf, isSessionLive, type LiveSession, type SessionsEnded } from '../sessions.ts'
-import { findUserById, userExists } from '../store.ts'
+import { findUserById } from '../store.ts'
 import { noSuchUser } from '../users.ts'
 import {
   decisionExists,
@@ -59,7 +59,7 @@ const PURPOSE = 'consent text'
 const boundTo = (reader: string, row: OfferedRow, locale: string): string =>
   JSON.stringify([reader, row.key, row.version, row.revision, row.round, locale])
 
-/** The text in a language that the reader (the id of a user, or `NOBODY`) understands. */
+/** The text in a language that the reader (the id of a user) understands. */
 export function offerTo(
   cx: Context,
   reader: string,
@@ -206,46 +206,6 @@ export async function withdrawConsent(
   if (signedIn.length > 0) return false
   await onSessionsEnded(acting, user_id)
   return true
-}
-
-// --- sign-up ----------------------------------------------------------------------------------
-
-/** The reader who has no account yet; no id is empty. */
-const NOBODY = ''
-
-/** Rows of every text that a sign-up shows, required ones and others. */
-export const listForSignUp = (): Statement<OfferedRow> => listOffered(NOBODY)
-
-export const offerAtSignUp = (cx: Context, row: OfferedRow, wished: readonly string[]): Offer =>
-  offerTo(cx, NOBODY, row, wished)
-
-/**
- * The statements by which a new person accepts texts, behind those that make the account. `shown`
- * has the field `shown` of each text that the person accepted, by key. The last statement undoes
- * the batch where a text is not accepted that is required by now (`consents_lacking`), also one
- * that was published since the form was read.
- */
-export function acceptAtSignUp(
-  cx: Context,
-  user_id: string,
-  rows: readonly OfferedRow[],
-  { shown, client_id }: { shown: ReadonlyMap<string, string>; client_id: string | null },
-): readonly Statement[] {
-  const accepted = rows.flatMap((row) => {
-    const locale = shownLocale(cx, NOBODY, row, shown.get(row.key))
-    if (locale === null) return []
-    const when = join(
-      [userExists(user_id), isOfferedAs(row), not(hasAccepted(user_id, row))],
-      ' and ',
-    )
-    return acceptance(cx, user_id, row, { locale, client_id }, when)
-  })
-  const demand = refuseUnless(
-    condition`not ${userExists(user_id)}
-      or not exists (${listLackingConsents(cx, user_id)})`,
-    'consents_lacking',
-  )
-  return [...accepted, demand]
 }
 
 // --- for operators ----------------------------------------------------------------------------
