@@ -98,6 +98,18 @@ describe('a person with an authenticator app', () => {
     expect(rows).toEqual([{ kind: 'recovery_codes_low', user_id: 'ann' }])
   })
 
+  test('reads the page in the language of the account, also after a wrong code', async () => {
+    const { worker, browser } = await startWithApp()
+    await changeUser(worker.context(), 'ann', { locale: 'pl-PL' }, null)
+    const page = await passPassword(browser)
+    expect(page.html).toContain('lang="pl"')
+    const wrong = await verify(browser, page, '000000')
+    expect(wrong.html).toContain('lang="pl"')
+    // And can choose another one from there.
+    const [, address = ''] = /href="(\/language[^"]*)"/.exec(wrong.html) ?? []
+    expect(decodeURIComponent(address)).toContain('return_to=/login/verify')
+  })
+
   test('sees the app, removes it, and the recovery codes go with the last one', async () => {
     const { worker, owner } = await startWithApp()
     const page = await owner.get('/account/security')

@@ -79,6 +79,8 @@ function standingOf(
 ): { standing: Provable; email: string } | null {
   noteSession(cx, session[0])
   if (sign_in[0] !== undefined) {
+    // The pages from here on are in the language of the account.
+    cx.parties.locale = sign_in[0].locale
     return { standing: ofSignIn(cx, sign_in[0]), email: sign_in[0].email }
   }
   if (session[0] === undefined) return null

@@ -43,7 +43,6 @@ export function secondFactorRoutes({
     const form = await readForm(c)
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
-    const m = await pageMessages(c, journey)
     const session = readSessionCookie(c)
     const passkey = form.get('passkey')
     const result = await proveSecondFactor(cx, basisOf(c, form), {
@@ -51,6 +50,7 @@ export function secondFactorRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       session,
     })
+    const m = await messagesOf(c, form, journey)
     if (result.outcome === 'ended') {
       logRefusal(cx, refusal(m('second_factor.ended'), 'sign_in_ended'))
       deleteSignInCookie(c)
@@ -119,7 +119,14 @@ async function show(
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
   const values = { ...shown, carried, other: withJourney('/login', journey), csrf: csrfToken(c) }
-  return c.html(secondFactorPage(values, await pageMessages(c, journey)), status)
+  return c.html(secondFactorPage(values, await messagesOf(c, form, journey)), status)
+}
+
+/** The texts of the page, which a GET of the same journey shows again. */
+function messagesOf(c: Http, form: Form, journey: Journey): Promise<Messages> {
+  const more: Record<string, string> = form.get('step_up') === '1' ? { step_up: '1' } : {}
+  const path = withJourney(VERIFY_PATH, journey, more)
+  return pageMessages(c, { ui_locales: journey.ui_locales, path })
 }
 
 /** Logs why a passkey was refused; answers the sentence for the person. */
