@@ -4039,7 +4039,7 @@ const SIGN_UP: readonly Guard[] = [
     from: '(used_by = ${cx.rid} or (used_by is null and expires_at > ${cx.now()})) returning hash',
     to: '(expires_at > ${cx.now()}) returning hash',
     test: 'identity/sign_up',
-    title: 'of eight forms at once',
+    title: 'while the form was sent',
   },
   {
     name: 'sign-up-closed-later',

@@ -2,7 +2,8 @@
 import { describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { createUser } from '../../worker/identity/users.ts'
+import { signUp } from '../../worker/identity/sign_up/sign_up.ts'
+import { createUser, removeUser } from '../../worker/identity/users.ts'
 import { countRoundTrips, type TestWorker } from '../context.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, type Page } from './browser.ts'
@@ -95,6 +96,31 @@ describe('sign-up', () => {
     const cx = worker.context()
     expect(await cx.db.read(sql`select id from user where email = ${BEA}`)).toHaveLength(1)
     expect(await cx.db.read(sql`select id_hash from session`)).toHaveLength(1)
+  })
+
+  test('by a link that was used while the form was sent makes no second account', async () => {
+    const { worker, browser } = await startOpen()
+    await ask(browser, BEA)
+    const [mail] = await mailsOf(worker)
+    const cx = worker.context()
+    // Somebody else was quicker, and that account is gone again.
+    const write: typeof cx.db.write = async (batch) => {
+      await create(worker, mail)
+      const [row] = await cx.db.read(sql<{ id: string }>`select id from user where email = ${BEA}`)
+      await removeUser(cx, row?.id ?? '', null)
+      return cx.db.write(batch)
+    }
+    const input = {
+      token: linkIn(mail as Mail).searchParams.get('token') ?? '',
+      name: null,
+      password: PASSWORD,
+      locale: 'en',
+      user_agent: '',
+      replaces: undefined,
+    }
+    const result = await signUp({ ...cx, db: { ...cx.db, write } }, input)
+    expect(result.outcome).toBe('dead')
+    expect(await cx.db.read(sql`select id from user where email = ${BEA}`)).toEqual([])
   })
 
   test('runs out after a day, and when sign-up is closed', async () => {
