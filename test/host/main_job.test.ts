@@ -99,7 +99,7 @@ test('a person signs in and consents in Chromium, then hears over mProxy what a 
   await page.fill('input[name=username]', 'ann@example.com')
   await page.fill('input[name=password]', 'not the password, certainly')
   await page.click('button[name=action][value=login]')
-  expect(await page.locator('[role=alert]').textContent()).not.toBe('')
+  expect(await page.locator('#alert').textContent()).not.toBe('')
   await page.fill('input[name=username]', 'ann@example.com')
   await page.fill('input[name=password]', PASSWORD)
   await page.click('button[name=action][value=login]')

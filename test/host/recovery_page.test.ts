@@ -94,7 +94,7 @@ test('a person sets a new password behind a link, and is signed out everywhere',
   await elsewhere.goto(`${worker.issuer}/account`)
   expect(elsewhere.url()).toContain('/login')
   await signIn(elsewhere, PASSWORD)
-  expect(await elsewhere.locator('[role=alert]').count()).toBe(1)
+  expect(await elsewhere.locator('#alert').count()).toBe(1)
   await signIn(elsewhere, NEW)
   expect(elsewhere.url()).toContain('/account')
 

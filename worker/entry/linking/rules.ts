@@ -1,6 +1,7 @@
 // The published rules of the vendors for account linking, tried over HTTP in the way of the vendor:
 // the validation tool of Google and the requirements of Amazon. Knows no database; check.ts passes
 // the values from it.
+import { createHash } from 'node:crypto'
 import { LINKED_TOKEN_TTL_MIN, VENDORS, vendorAddresses } from '../../oauth/clients/presets.ts'
 import { FormBrowser, type Left, type Page } from './form_browser.ts'
 import {
@@ -14,6 +15,10 @@ import {
   type Tokens,
 } from './vendor.ts'
 
+/** The source of a Content-Security-Policy that allows one script (CSP Level 3 §2.3.1). */
+const hashSource = (script: string): string =>
+  `'sha256-${createHash('sha256').update(script).digest('base64')}'`
+
 /** Every rule, in the order of the report. */
 const RULES = {
   preset: 'the client has the preset of its vendor',
@@ -21,7 +26,7 @@ const RULES = {
   addresses: 'every address of the vendor is accepted',
   foreign_addresses: 'no other address is, however alike',
   link: 'a link comes about as the vendor asks for it, without PKCE',
-  pages: 'pages are made for phones, and have no script, pop-up or frame',
+  pages: 'pages are made for phones, and have no pop-up, no frame and no script but their own',
   wording: 'the page names the vendor and has buttons to agree and to cancel',
   cancel: 'who cancels is sent back with access_denied',
   state: 'state comes back as it was sent',
@@ -183,12 +188,20 @@ export async function tryLinking(
 
   function checkPages(question: Page | Left): void {
     for (const page of play.browser.pages) {
-      const found = /<script|<iframe|\son[a-z]+=|javascript:|target="_blank"/i.exec(page.html)
+      // A script that the page brings itself and its policy names by hash, such as for passkeys.
+      const own = [...page.html.matchAll(/<script>([\s\S]*?)<\/script>/g)].map(([, text]) => text)
+      const rest = page.html.replaceAll(/<script>[\s\S]*?<\/script>/g, '')
+      const found = /<script|<iframe|\son[a-z]+=|javascript:|target="_blank"/i.exec(rest)
       judge('pages', found === null, `${page.url.pathname} has ${found?.[0]}`)
+      const opens = own.some((text = '') => /window\.open|\balert\(/.test(text))
+      judge('pages', !opens, `${page.url.pathname} opens a pop-up`)
       const isFluid = /<meta name="viewport"/.test(page.html)
       judge('pages', isFluid, `${page.url.pathname} has no viewport for phones`)
       const policy = page.headers.get('content-security-policy') ?? ''
-      const forbids = /default-src 'none'/.test(policy) && !/script-src/.test(policy)
+      const allowed = /script-src ([^;]*)/.exec(policy)?.[1]?.trim().split(' ') ?? []
+      const isOwn = own.every((text = '') => allowed.includes(hashSource(text)))
+      const isNamed = allowed.every((source) => source.startsWith("'sha256-"))
+      const forbids = /default-src 'none'/.test(policy) && isOwn && isNamed
       judge('pages', forbids, `${page.url.pathname} has a policy that allows scripts`)
     }
     if ('left' in question) {
