@@ -2,7 +2,7 @@
 // must be a path of our own origin in the reading of every browser.
 import type { Context } from '../context.ts'
 import { verifyMac } from '../crypto.ts'
-import type { Form } from '../http.ts'
+import { type Form, formOf } from '../http.ts'
 import { issuerPath } from '../web/issuer_path.ts'
 
 const MAX = 8192
@@ -89,3 +89,7 @@ export function readJourney(cx: Context, form: Form): Journey {
     carried: { ...carried, return_to, form_target, form_target_mac },
   }
 }
+
+/** The journey of fields that were kept, which are read as strictly as those that come in. */
+export const readKeptJourney = (cx: Context, kept: Readonly<Record<string, string>>): Journey =>
+  readJourney(cx, formOf(new Map(Object.entries(kept).map(([name, value]) => [name, [value]]))))

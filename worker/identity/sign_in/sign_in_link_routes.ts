@@ -2,9 +2,8 @@
 // GET of the link changes nothing.
 import { Hono } from 'hono'
 import { randomToken } from '../../crypto.ts'
-import { emailFault } from '../../email_address.ts'
 import { OAuthError } from '../../errors.ts'
-import { type Env, formOf, type Http, readForm, readQuery } from '../../http.ts'
+import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { errorPage } from '../../pages/error_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
@@ -12,7 +11,12 @@ import { linkRequestPage, linkSentPage, openLinkPage } from '../../pages/sign_in
 import { logRefusal } from '../../refusal_log.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
-import { type Journey, readJourney, withJourney } from '../return_to.ts'
+import {
+  type AddressFormRoute,
+  showAddressForm,
+  takeAddressForm,
+} from '../mail/address_form_routes.ts'
+import { readJourney, readKeptJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { tellDisplaced, VERIFY_PATH } from './second_factor_routes.ts'
 import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in.ts'
@@ -25,8 +29,20 @@ import {
 } from './sign_in_link.ts'
 
 const COOKIE = 'link'
-const EMAIL_MAX = 254
 const HOME = '/account'
+
+const FORM: AddressFormRoute = {
+  page: linkRequestPage,
+  sentPage: linkSentPage,
+  limited: 'link_limited',
+  request(c, input) {
+    const { cx } = c.var
+    // Several links of one browser are all good.
+    const browser = readBrowser(c) ?? randomToken(cx)
+    writeCookie(c, COOKIE, browser)
+    return requestSignInLink(cx, { ...input, browser })
+  },
+}
 
 export function signInLinkRoutes({
   onSessionsEnded,
@@ -42,8 +58,8 @@ export function signInLinkRoutes({
     if (!(await isLinkOffered(cx))) return notOffered(c)
     const token = query.get('token')
     if (token === undefined) {
-      const email = query.get('login_hint')?.slice(0, EMAIL_MAX) ?? ''
-      return show(c, readJourney(cx, query), { email, status: 200 })
+      const email = query.get('login_hint') ?? ''
+      return showAddressForm(c, FORM, readJourney(cx, query), { email, status: 200 })
     }
     const link = await signInLinkState(cx, token, readBrowser(c))
     if (link.state !== 'good') return unusable(c, link.state)
@@ -58,28 +74,7 @@ export function signInLinkRoutes({
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
     if (!(await isLinkOffered(cx))) return notOffered(c)
-    const m = await pageMessages(c, journey)
-    const email = form.get('email')?.trim() ?? ''
-    if (emailFault(email) !== null) {
-      const shown = email.slice(0, EMAIL_MAX)
-      return show(c, journey, { email: shown, error: m('form.email_invalid'), status: 400 })
-    }
-    // Several links of one browser are all good.
-    const browser = readBrowser(c) ?? randomToken(cx)
-    writeCookie(c, COOKIE, browser)
-    const taken = await requestSignInLink(cx, {
-      email,
-      locale: m.locale,
-      browser,
-      journey: journey.carried,
-    })
-    if (taken.outcome === 'too_many_requests') {
-      const description = m('recovery_request.too_many')
-      c.header('Retry-After', String(taken.retry_after))
-      logRefusal(cx, new OAuthError('too_many_requests', { description, reason: 'link_limited' }))
-      return show(c, journey, { email, error: description, status: 429 })
-    }
-    return c.html(linkSentPage({ email, back: withJourney('/login', journey) }, m))
+    return takeAddressForm(c, FORM, form, journey)
   })
 
   /** Database round trips: 2. */
@@ -95,9 +90,7 @@ export function signInLinkRoutes({
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
     })
-    // The fields that were kept are read as strictly as those that come in.
-    const kept = new Map(Object.entries(result.journey).map(([key, value]) => [key, [value]]))
-    const journey = readJourney(cx, formOf(kept))
+    const journey = readKeptJourney(cx, result.journey)
     if (result.outcome === 'second_factor') {
       writeSignInCookie(c, result.cookie)
       return c.redirect(withJourney(VERIFY_PATH, journey), 303)
@@ -115,16 +108,6 @@ export function signInLinkRoutes({
 function readBrowser(c: Http): string | undefined {
   const value = readCookie(c, COOKIE)
   return value !== undefined && /^[A-Za-z0-9_-]{43}$/.test(value) ? value : undefined
-}
-
-async function show(
-  c: Http,
-  journey: Journey,
-  { status, ...shown }: { email: string; error?: string; status: 200 | 400 | 429 },
-): Promise<Response> {
-  const { carried } = journey
-  const values = { ...shown, carried, back: withJourney('/login', journey), csrf: csrfToken(c) }
-  return c.html(linkRequestPage(values, await pageMessages(c, journey)), status)
 }
 
 const UNUSABLE = {

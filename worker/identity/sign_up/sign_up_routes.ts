@@ -2,17 +2,21 @@
 // mailed link changes nothing.
 import { Hono } from 'hono'
 import { isLegible } from '../../api/legible_text.ts'
-import { emailFault } from '../../email_address.ts'
 import { OAuthError } from '../../errors.ts'
-import { type Env, formOf, type Http, readForm, readQuery } from '../../http.ts'
+import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { errorPage } from '../../pages/error_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import {
+  type AddressFormRoute,
+  showAddressForm,
+  takeAddressForm,
+} from '../mail/address_form_routes.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
-import { type Journey, readJourney, withJourney } from '../return_to.ts'
+import { readJourney, readKeptJourney } from '../return_to.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
 import {
   isSignUpOpen,
@@ -23,8 +27,14 @@ import {
   signUp,
 } from './sign_up.ts'
 
-const EMAIL_MAX = 254
 const NAME_MAX = 200
+
+const FORM: AddressFormRoute = {
+  page: signUpPage,
+  sentPage: signUpSentPage,
+  limited: 'sign_up_limited',
+  request: (c, input) => requestSignUp(c.var.cx, input),
+}
 
 export function signUpRoutes(): Hono<Env> {
   const routes = new Hono<Env>()
@@ -33,7 +43,7 @@ export function signUpRoutes(): Hono<Env> {
   routes.get(SIGN_UP_PATH, page, async (c) => {
     const journey = readJourney(c.var.cx, readQuery(c))
     if (!(await isSignUpOpen(c.var.cx))) return notOffered(c)
-    return show(c, journey, { email: '', status: 200 })
+    return showAddressForm(c, FORM, journey, { email: '', status: 200 })
   })
 
   /** Database round trips: 2. */
@@ -43,23 +53,7 @@ export function signUpRoutes(): Hono<Env> {
     assertCsrf(c, form)
     const journey = readJourney(cx, form)
     if (!(await isSignUpOpen(cx))) return notOffered(c)
-    const m = await pageMessages(c, journey)
-    const email = form.get('email')?.trim() ?? ''
-    if (emailFault(email) !== null) {
-      const shown = email.slice(0, EMAIL_MAX)
-      return show(c, journey, { email: shown, error: m('form.email_invalid'), status: 400 })
-    }
-    const taken = await requestSignUp(cx, { email, locale: m.locale, journey: journey.carried })
-    if (taken.outcome === 'too_many_requests') {
-      const description = m('recovery_request.too_many')
-      c.header('Retry-After', String(taken.retry_after))
-      logRefusal(
-        cx,
-        new OAuthError('too_many_requests', { description, reason: 'sign_up_limited' }),
-      )
-      return show(c, journey, { email, error: description, status: 429 })
-    }
-    return c.html(signUpSentPage({ email, back: withJourney('/login', journey) }, m))
+    return takeAddressForm(c, FORM, form, journey)
   })
 
   /** Database round trips: 1. */
@@ -100,22 +94,10 @@ export function signUpRoutes(): Hono<Env> {
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'exists') return c.redirect('/login', 303)
     writeSessionCookie(c, result.cookie)
-    // The fields that were kept are read as strictly as those that come in.
-    const kept = new Map(Object.entries(result.journey).map(([key, value]) => [key, [value]]))
-    return c.redirect(readJourney(cx, formOf(kept)).return_to ?? '/account', 303)
+    return c.redirect(readKeptJourney(cx, result.journey).return_to ?? '/account', 303)
   })
 
   return routes
-}
-
-async function show(
-  c: Http,
-  journey: Journey,
-  { status, ...shown }: { email: string; error?: string; status: 200 | 400 | 429 },
-): Promise<Response> {
-  const { carried } = journey
-  const values = { ...shown, carried, back: withJourney('/login', journey), csrf: csrfToken(c) }
-  return c.html(signUpPage(values, await pageMessages(c, journey)), status)
 }
 
 async function showAccount(
