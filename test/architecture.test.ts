@@ -138,6 +138,7 @@ const ROOM_PLATES = [
   'identity/consents/routes.ts',
   'identity/continue/continue_routes.ts',
   'identity/address/address_change.ts',
+  'identity/closing/closing.ts',
   'identity/factors/own_factors.ts',
   'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',

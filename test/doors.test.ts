@@ -45,6 +45,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
   'identity/sign_in/sign_in.ts': { uses: 1, never: 'a sign-in ends at the door it came from' },
   'identity/sign_in/sign_in_link.ts': { uses: 1, never: 'the same, by a mailed link' },
   'identity/sign_in/second_factor.ts': { uses: 2, never: 'the same, with the second factor' },
+  'identity/closing/closing_routes.ts': {
+    uses: 2,
+    never: 'nobody has to agree to anything in order to leave',
+  },
   'identity/consents/decisions.ts': { uses: 3, never: 'the answer to what is asked' },
   'oauth/authorize/authorize.ts': { uses: 9, asks: 'each look, and the insert of the code' },
   'oauth/authorize/consent.ts': { uses: 2, asks: 'through lookAt and decide; linking pages too' },

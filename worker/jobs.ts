@@ -9,6 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteDueAccounts } from './identity/closing/closing.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
@@ -63,6 +64,7 @@ export const JOBS: readonly Job[] = [
       await sweepSessions(cx, null)
     },
   },
+  { name: 'closed_accounts', every: 300, run: deleteDueAccounts },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

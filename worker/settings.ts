@@ -85,7 +85,7 @@ type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
   needs?: SettingScope
-  unit: 'seconds' | 'attempts' | 'rules' | null
+  unit: 'seconds' | 'days' | 'attempts' | 'rules' | null
   meaning: string
 }
 
@@ -335,6 +335,14 @@ export const SETTINGS = {
     needs: 'manage',
     meaning:
       'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
+  }),
+  closing_grace: setting({
+    schema: z.int().min(0).max(365),
+    default: 30,
+    unit: 'days',
+    needs: 'manage',
+    meaning:
+      'How many days after it was closed an account is deleted; until then its person can sign in and keep it. 0: at once.',
   }),
   sign_in_links: setting({
     schema: z.enum(['off', 'on']),

@@ -11,6 +11,7 @@ import {
   undoAddressPage,
 } from '../../worker/pages/account/address_page.ts'
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import { closedPage, closingPage, keepPage } from '../../worker/pages/account/closing_page.ts'
 import {
   newAppPage,
   newPasskeyPage,
@@ -226,6 +227,13 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  closing: closingPage({ email: text, name: text, csrf: text, grace: 30, error: text }, m),
+  closed: closedPage({ until: 1_800_000_000 }, m),
+  deleted: closedPage({ until: null }, m),
+  keep: keepPage(
+    { email: text, name: text, csrf: text, carried: { [text]: text }, until: 1_800_000_000 },
+    m,
+  ),
   recovery_codes: recoveryCodesPage({ codes: [text] }, m),
   applications: applicationsPage(
     {
@@ -310,7 +318,8 @@ describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
     const html = await withoutScript(pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
-    if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
+    if (!['signed_out', 'device_done', 'closed', 'deleted'].includes(name))
+      expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
     expect(shapeOf(html)).toEqual(shapeOf(await withoutScript(pagesWith('word')[name])))
   })
@@ -383,6 +392,8 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('closing')).toEqual(['close'])
+  expect(await values('keep')).toEqual(['keep', 'leave'])
   expect(await values('applications')).toEqual(['withdraw'])
   expect(await values('text_question')).toEqual(['accept', 'logout'])
   expect(await values('profile_question')).toEqual(['save', 'logout'])

@@ -161,25 +161,30 @@ export const grant = sqliteTable(
 
 // --- identity ---------------------------------------------------------------------------------
 
-export const user = sqliteTable('user', {
-  id: text()
-    .primaryKey()
-    .references(() => principal.id),
-  email: text().notNull(),
-  email_key: text().notNull().unique(), // NFKC, lower case: what is compared
-  email_verified: integer().notNull(), // 0 or 1
-  name: text(),
-  locale: text(),
-  password: text(), // PHC string
-  status: text({ enum: ['active', 'disabled'] }).notNull(),
-  metadata: text().notNull(), // JSON object
-  profile: text().notNull().default('{}'), // JSON object: further standard claims
-  created_at: integer().notNull(),
-  updated_at: integer().notNull(),
-  version: integer().notNull(),
-  epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
-  must_change_password: integer().notNull().default(0), // 0 or 1
-})
+export const user = sqliteTable(
+  'user',
+  {
+    id: text()
+      .primaryKey()
+      .references(() => principal.id),
+    email: text().notNull(),
+    email_key: text().notNull().unique(), // NFKC, lower case: what is compared
+    email_verified: integer().notNull(), // 0 or 1
+    name: text(),
+    locale: text(),
+    password: text(), // PHC string
+    status: text({ enum: ['active', 'disabled', 'closed'] }).notNull(),
+    metadata: text().notNull(), // JSON object
+    profile: text().notNull().default('{}'), // JSON object: further standard claims
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+    epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
+    must_change_password: integer().notNull().default(0), // 0 or 1
+    closes_at: integer(), // of a closed account: when it is deleted
+  },
+  (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],
+)
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
 export const session = sqliteTable(

@@ -2,6 +2,7 @@
 // names, and the members of its `data`. The types that `appendEvent` takes, the objects that an
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
+import { ACCOUNT_EVENTS } from './account_events.ts'
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
@@ -304,6 +305,7 @@ export const EVENTS = {
     },
   },
   ...FACTOR_EVENTS,
+  ...ACCOUNT_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

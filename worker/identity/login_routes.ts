@@ -23,6 +23,7 @@ import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
+import { closingRoutes } from './closing/closing_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
@@ -52,7 +53,12 @@ import {
   tellDisplaced,
   VERIFY_PATH,
 } from './sign_in/second_factor_routes.ts'
-import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import {
+  CLOSED_PATH,
+  deleteSignInCookie,
+  readSignInCookie,
+  writeSignInCookie,
+} from './sign_in/sign_in.ts'
 import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
 import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
 import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
@@ -93,6 +99,7 @@ export function loginRoutes({
   routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
+  routes.route('/', closingRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */
   const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
@@ -170,6 +177,10 @@ export function loginRoutes({
         replaces: readSessionCookie(c),
       })
       if (result.outcome === 'signed_in') return end(result)
+      if (result.outcome === 'closed') {
+        writeSignInCookie(c, result.cookie)
+        return c.redirect(withJourney(CLOSED_PATH, journey), 303)
+      }
       const passkey_error = passkeyError(cx, m, result.reason)
       return showLogin(c, journey, { username: '', passkey_error, status: 403 })
     }
@@ -195,9 +206,10 @@ export function loginRoutes({
       return again(m('sign_in.too_many'), 429)
     }
     if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
-    if (result.outcome === 'second_factor') {
+    if (result.outcome === 'second_factor' || result.outcome === 'closed') {
       writeSignInCookie(c, result.cookie)
-      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
+      const next = result.outcome === 'closed' ? CLOSED_PATH : VERIFY_PATH
+      return c.redirect(withJourney(next, journey), 303)
     }
     return end(result)
   })

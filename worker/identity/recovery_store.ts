@@ -3,7 +3,8 @@
 import type { Context } from '../context.ts'
 import { account_link } from '../db/schema.ts'
 import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from '../db/sql.ts'
-import { userExists } from './store.ts'
+import { maySignIn } from './sign_in/sign_in_store.ts'
+import { type UserRow, userExists } from './store.ts'
 
 export type AccountLinkRow = typeof account_link.$inferSelect
 export type LinkPurpose = AccountLinkRow['purpose']
@@ -39,13 +40,20 @@ export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
 export const findSignInLink = (
   cx: Context,
   hash: string,
-): Statement<AccountLinkRow & { email: string; password: string | null; has_factor: number }> =>
-  sql`select account_link.*, user.email, user.password,
+): Statement<
+  AccountLinkRow & {
+    email: string
+    password: string | null
+    status: UserRow['status']
+    has_factor: number
+  }
+> =>
+  sql`select account_link.*, user.email, user.password, user.status,
       exists (select 1 from factor where factor.user_id = user.id) as has_factor
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
-      and user.status = 'active' and user.email_key = account_link.address_key`
+      and ${maySignIn(cx.now())} and user.email_key = account_link.address_key`
 
 /** A link about an address, alive or not, with its person. */
 export const findAddressLink = (

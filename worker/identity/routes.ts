@@ -38,6 +38,7 @@ import {
   getUser,
   listUsers,
   removeUser,
+  statusSchema,
   userInput,
   userPatch,
   userSchema,
@@ -78,7 +79,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     scope: 'users:read',
     query: listQuery.extend({
       email: emailSchema.optional(),
-      status: z.enum(['active', 'disabled']).optional(),
+      status: statusSchema.optional(),
     }),
     answers: { 200: json(listOf(userSchema), 'a page of users') },
     run: async (c, { query }) => c.json(await listUsers(c.var.cx, query), 200),
@@ -101,7 +102,8 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'updateUser',
     at: 'PATCH /v1/users/{id}',
-    summary: 'Change a user (merge patch); disabling one ends all sessions and tokens, for good',
+    summary:
+      'Change a user (merge patch); disabling or closing one ends all sessions and tokens, for good',
     scope: 'users:write',
     params: byId,
     body: userPatch,

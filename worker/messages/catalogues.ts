@@ -4,6 +4,7 @@
 import { arAccount } from './ar/account.ts'
 import { arAddress } from './ar/address.ts'
 import { arConsent } from './ar/consent.ts'
+import { arLeaving } from './ar/leaving.ts'
 import { arMail } from './ar/mail.ts'
 import { arRequirements } from './ar/requirements.ts'
 import { arSecurity } from './ar/security.ts'
@@ -11,6 +12,7 @@ import { arSignIn } from './ar/sign_in.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
+import { deLeaving } from './de/leaving.ts'
 import { deMail } from './de/mail.ts'
 import { deRequirements } from './de/requirements.ts'
 import { deSecurity } from './de/security.ts'
@@ -18,6 +20,7 @@ import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
+import { enLeaving } from './en/leaving.ts'
 import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
@@ -25,6 +28,7 @@ import { enSignIn } from './en/sign_in.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
+import { esLeaving } from './es/leaving.ts'
 import { esMail } from './es/mail.ts'
 import { esRequirements } from './es/requirements.ts'
 import { esSecurity } from './es/security.ts'
@@ -32,6 +36,7 @@ import { esSignIn } from './es/sign_in.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
+import { frLeaving } from './fr/leaving.ts'
 import { frMail } from './fr/mail.ts'
 import { frRequirements } from './fr/requirements.ts'
 import { frSecurity } from './fr/security.ts'
@@ -39,6 +44,7 @@ import { frSignIn } from './fr/sign_in.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
+import { plLeaving } from './pl/leaving.ts'
 import { plMail } from './pl/mail.ts'
 import { plRequirements } from './pl/requirements.ts'
 import { plSecurity } from './pl/security.ts'
@@ -52,6 +58,7 @@ const en = {
   ...enAddress,
   ...enAccount,
   ...enConsent,
+  ...enLeaving,
   ...enMail,
 }
 
@@ -73,6 +80,7 @@ export const CATALOGUES = {
     ...deAddress,
     ...deAccount,
     ...deConsent,
+    ...deLeaving,
     ...deMail,
   },
   es: {
@@ -82,6 +90,7 @@ export const CATALOGUES = {
     ...esAddress,
     ...esAccount,
     ...esConsent,
+    ...esLeaving,
     ...esMail,
   },
   fr: {
@@ -91,6 +100,7 @@ export const CATALOGUES = {
     ...frAddress,
     ...frAccount,
     ...frConsent,
+    ...frLeaving,
     ...frMail,
   },
   pl: {
@@ -100,6 +110,7 @@ export const CATALOGUES = {
     ...plAddress,
     ...plAccount,
     ...plConsent,
+    ...plLeaving,
     ...plMail,
   },
   ar: {
@@ -109,6 +120,7 @@ export const CATALOGUES = {
     ...arAddress,
     ...arAccount,
     ...arConsent,
+    ...arLeaving,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

@@ -16,7 +16,7 @@ import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
-import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
+import { CLOSED_PATH, deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
 export const VERIFY_PATH = '/login/verify'
 const HOME = '/account'
@@ -85,6 +85,7 @@ export function secondFactorRoutes({
       logRefusal(cx, refusal(error, reason))
       return show(c, form, journey, { ...proving, error, status: 403 })
     }
+    if (result.outcome === 'closed') return c.redirect(withJourney(CLOSED_PATH, journey), 303)
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookie)
     tellDisplaced(cx, result.displaced, onSessionsEnded)

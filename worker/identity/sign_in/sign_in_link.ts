@@ -9,6 +9,7 @@ import { appendEvent, countEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
+import { canBeKept } from '../closing/closing_store.ts'
 import { hasFactor } from '../factors/factor_store.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
@@ -71,7 +72,7 @@ export async function requestSignInLink(
     },
     isNew,
   )
-  if (user === undefined || !isUsable(user)) {
+  if (user === undefined || !(isUsable(user) || canBeKept(cx, user))) {
     const event = {
       type: 'login.failed',
       outcome: 'failure',
@@ -140,6 +141,8 @@ export async function signInLinkState(
 export type LinkSignIn =
   | { outcome: 'signed_in'; cookie: string; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
+  /** The account is closed: the person may keep it. */
+  | { outcome: 'closed'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
 /** Uses the link up. Database round trips: 2. */
@@ -160,7 +163,8 @@ export async function signInByLink(
   const isMine = accountLinkIsMine(cx, hash)
   const used = consumeAccountLink(cx, link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  if (lacksFactor(METHODS, link.has_factor === 1)) {
+  const lacks = lacksFactor(METHODS, link.has_factor === 1)
+  if (lacks || link.status === 'closed') {
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
       password,
@@ -169,8 +173,8 @@ export async function signInByLink(
       when: isMine,
     })
     const made = await cx.db.write({ used, mails, statements, begun })
-    const outcome = made.begun.length === 1 ? 'second_factor' : 'dead'
-    return outcome === 'dead' ? { outcome, journey } : { outcome, cookie, journey }
+    if (made.begun.length === 0) return { outcome: 'dead', journey }
+    return { outcome: lacks ? 'second_factor' : 'closed', cookie, journey }
   }
   const session = startSession(cx, {
     user_id,

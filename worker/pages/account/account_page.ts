@@ -69,6 +69,11 @@ ${csrfField(v.csrf)}
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.consents')}</h2>
 <p class="beside"><a href="${v.consents}">${m('account.see_consents')}</a></p>
+<h2>${m('account.data')}</h2>
+<ul class="plain beside">
+<li><a href="/account/export">${m('account.see_data')}</a></li>
+<li><a href="/account/close">${m('account.close')}</a></li>
+</ul>
 <h2>${m('account.sessions')}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}
