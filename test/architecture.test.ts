@@ -139,6 +139,7 @@ const ROOM_PLATES = [
   'identity/continue/continue_routes.ts',
   'identity/address/address_change.ts',
   'identity/closing/closing.ts',
+  'identity/export/data_export.ts',
   'identity/factors/own_factors.ts',
   'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',

@@ -39,6 +39,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 4,
     asks: '/account/email, /account/password; links in mails are no session',
   },
+  'identity/export/export_routes.ts': {
+    uses: 2,
+    never: 'the data are those of the person, whatever was agreed to',
+  },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
   'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
   'identity/passkeys/own_passkeys_routes.ts': { uses: 2, asks: '/account/security/passkey' },

@@ -4154,6 +4154,54 @@ const CLOSING: readonly Guard[] = [
   },
 ]
 
+const EXPORT: readonly Guard[] = [
+  {
+    name: 'export-fresh',
+    attack: 'all data of a person, out of a browser that was left open',
+    file: 'worker/identity/export/export_routes.ts',
+    from: '    if (own === null || !own.isFresh) return signInFirst(c, EXPORT_PATH)\n    const m',
+    to: '    if (own === null) return signInFirst(c, EXPORT_PATH)\n    const m',
+    test: 'identity/export',
+    title: 'has to have signed in just now',
+  },
+  {
+    name: 'export-within-power',
+    attack: 'the data of somebody who holds more power',
+    file: 'worker/identity/export/data_export.ts',
+    from: '  assertNothingLacks(lacks)\n',
+    to: '',
+    test: 'identity/export',
+    title: 'within their power',
+  },
+  {
+    name: 'export-of-nobody-else',
+    attack: 'the address of an operator in the copy of a person',
+    file: 'worker/identity/export/export_sections.ts',
+    from: "case when actor_id = ${user_id} or actor_kind = 'anonymous' then address end as address",
+    to: 'address',
+    test: 'identity/export',
+    title: 'in no copy of somebody else',
+  },
+  {
+    name: 'export-in-pieces',
+    attack: 'the memory of the process, filled by the events of one person',
+    file: 'worker/identity/export/data_export.ts',
+    from: '      isLast = rows.length < AT_ONCE',
+    to: '      isLast = true',
+    test: 'identity/export',
+    title: 'much data',
+  },
+  {
+    name: 'export-escapes',
+    attack: 'script in a name, run in the page of the copy',
+    file: 'worker/pages/account/export_page.ts',
+    from: "  if (typeof value === 'string') return value\n",
+    to: "  if (typeof value === 'string') return raw(value)\n",
+    test: 'identity/export',
+    title: 'reads names of its own',
+  },
+]
+
 const SIGN_IN_LINKS: readonly Guard[] = [
   {
     name: 'link-of-its-browser',
@@ -4215,6 +4263,7 @@ export const GUARDS: readonly Guard[] = [
   ...RECOVERY_BY_MAIL,
   ...ADDRESSES,
   ...SIGN_UP,
+  ...EXPORT,
   ...CLOSING,
   ...SIGN_IN_LINKS,
   ...DEVICES,

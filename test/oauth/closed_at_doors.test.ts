@@ -182,7 +182,7 @@ describe.each(['disabled', 'closed'])('a person whose account is %s', (status) =
       requestPath({ client_id: 'app', redirect_uri: REDIRECT, scope: 'openid' }),
     )
     expect(pathOf(sent)).toMatch(/^\/login/)
-    for (const path of ['/account', '/account/close', '/continue', '/device']) {
+    for (const path of ['/account', '/account/export', '/account/close', '/continue', '/device']) {
       expect(pathOf(await browser.get(path)), path).toMatch(/^\/login/)
     }
     expect(await count(worker, sql`from authorization_code`)).toBe(0)

@@ -13,6 +13,11 @@ import {
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
 import { closedPage, closingPage, keepPage } from '../../worker/pages/account/closing_page.ts'
 import {
+  EXPORT_FIELDS,
+  exportDocument,
+  exportPage,
+} from '../../worker/pages/account/export_page.ts'
+import {
   newAppPage,
   newPasskeyPage,
   recoveryCodesPage,
@@ -66,6 +71,30 @@ const question = (text: string) => ({
   carried: { [text]: text },
   error: text,
 })
+
+/** The copy of the data of a person, put together of its pieces. */
+async function exported(text: string, m: Messages): Promise<string> {
+  const values = { email: text, name: text, service: text, made_at: 1_800_000_000, base: '' }
+  const { start, part, end } = await exportDocument(values, m)
+  const row = {
+    ...Object.fromEntries(EXPORT_FIELDS.map((name) => [name, text])),
+    created_at: 1_800_000_000,
+    amr: [text],
+    data: [text, 1],
+    offline: true,
+    is_synced: false,
+    [text]: text,
+  }
+  const whole = { isFirst: true, isLast: true }
+  return [
+    start,
+    part({ name: 'account', rows: [row], ...whole }),
+    part({ name: 'sessions', rows: [], ...whole }),
+    part({ name: 'events', rows: [row], isFirst: true, isLast: false }),
+    part({ name: 'events', rows: [row], isFirst: false, isLast: true }),
+    end,
+  ].join('')
+}
 
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string, m: Messages = english) => ({
@@ -227,6 +256,8 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  export: exportPage({ email: text, name: text, csrf: text }, m),
+  exported: exported(text, m),
   closing: closingPage({ email: text, name: text, csrf: text, grace: 30, error: text }, m),
   closed: closedPage({ until: 1_800_000_000 }, m),
   deleted: closedPage({ until: null }, m),
@@ -392,6 +423,7 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('export')).toEqual(['view', 'html', 'json'])
   expect(await values('closing')).toEqual(['close'])
   expect(await values('keep')).toEqual(['keep', 'leave'])
   expect(await values('applications')).toEqual(['withdraw'])

@@ -25,6 +25,7 @@ import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
 import { closingRoutes } from './closing/closing_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
+import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { signIn } from './login.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
@@ -99,6 +100,7 @@ export function loginRoutes({
   routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
+  routes.route('/', exportRoutes())
   routes.route('/', closingRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */

@@ -32,11 +32,14 @@ export const closeUser = (cx: Context, id: string, closes_at: number, when: Cond
       version = version + 1, updated_at = ${cx.now()}
     where id = ${id} and status = 'active' and (${when})`
 
-/** Makes a closed account active again, before it is due and where the condition holds. */
+/**
+ * Makes a closed account active again, where the condition holds: an open sign-in to it is one, and
+ * is none once the account is due.
+ */
 export const reopenUser = (cx: Context, id: string, when: Condition): Statement =>
   sql`update user set status = 'active', closes_at = null, version = version + 1,
       updated_at = ${cx.now()}
-    where id = ${id} and status = 'closed' and closes_at > ${cx.now()} and (${when})`
+    where id = ${id} and status = 'closed' and (${when})`
 
 /**
  * Ends the mailed links of a person, where the condition holds. Those that put an address back
