@@ -134,6 +134,7 @@ const ROOM_PLATES = [
   'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',
   'identity/mail/mails.ts',
+  'identity/invitations/invitations.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',
   'identity/continue/continue_routes.ts',

@@ -43,6 +43,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 2,
     never: 'the data are those of the person, whatever was agreed to',
   },
+  'identity/invitations/acceptance.ts': {
+    uses: 4,
+    asks: 'the page, and the use of the link; a new account leads to /account',
+  },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
   'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
   'identity/passkeys/own_passkeys_routes.ts': { uses: 2, asks: '/account/security/passkey' },

@@ -18,6 +18,7 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
+import { invitationRoutes } from './identity/invitations/routes.ts'
 import { languageRoutes } from './identity/language_routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
@@ -126,6 +127,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   for (const room of [
     () => userRoutes({ onSessionsEnded }),
     consentRoutes,
+    invitationRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

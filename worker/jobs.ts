@@ -10,6 +10,7 @@ import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteDueAccounts } from './identity/closing/closing.ts'
+import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
@@ -48,6 +49,7 @@ export const JOBS: readonly Job[] = [
         deleteOldSignIns(cx),
         deleteOldChallenges(cx),
         deleteOldSignUps(cx),
+        deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),

@@ -31,6 +31,8 @@ type OfPages =
   | 'factor_code_wrong'
   | 'factor_name'
   | 'factor_setup_expired'
+  | 'invitation_dead'
+  | 'inviter_powerless'
   | 'last_operator'
   | 'last_way_in'
   | 'passkey_algorithm'

@@ -329,12 +329,12 @@ export const SETTINGS = {
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
   }),
   sign_up: setting({
-    schema: z.enum(['off', 'open']),
+    schema: z.enum(['off', 'by_invitation', 'open']),
     default: 'off',
     unit: null,
     needs: 'manage',
     meaning:
-      'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
+      'Who makes an account: `off` nobody, `by_invitation` whoever has an invitation (`/v1/invitations`), `open` anybody with an address, on the page /sign-up.',
   }),
   closing_grace: setting({
     schema: z.int().min(0).max(365),

@@ -63,6 +63,10 @@ async function startWithMuch() {
         user_id, authorization_id, interval, created_at, expires_at)
       values ('hash-of-a-code', 'mac-of-a-code', 'app', 'openid', '[]', 'allowed', 'ann', 'aut_2', 5,
         ${now}, ${now + 60})`,
+    sql`insert into invitation (id, hash, address, address_key, invited_by, inviter, inviter_epoch,
+        grants, "groups", valid_for, created_at, expires_at, used_by, accepted_at, accepted_by)
+      values ('inv_1', 'hash-of-a-link', ${ANN}, ${ANN}, 'boss', '{}', 0, '[]', '["home"]', 60, ${now},
+        ${now + 60}, 'r', ${now}, 'ann')`,
     sql`insert into consent_decision (id, user_id, key, version, round, locale, decision, decided_at,
         address) values ('cns_1', 'ann', 'terms', '1', 0, 'en', 'accepted', ${now}, '192.0.2.9')`,
   ])
@@ -152,7 +156,7 @@ describe('a person who wants a copy', () => {
     expect(await exported()).toMatchObject([
       { actor_id: 'ann', subject_id: 'ann', data: '{"form":"json"}' },
     ])
-    expect((await browser.submit(page, { action: 'zip' })).status).toBe(400)
+    expect((await take(browser, 'zip')).status).toBe(400)
   })
 
   test('need not agree to anything before', async () => {

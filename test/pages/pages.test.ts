@@ -17,6 +17,7 @@ import {
   exportDocument,
   exportPage,
 } from '../../worker/pages/account/export_page.ts'
+import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
 import {
   newAppPage,
   newPasskeyPage,
@@ -254,6 +255,24 @@ const pagesWith = (text: string, m: Messages = english) => ({
       name: text,
       error: text,
     },
+    m,
+  ),
+  invited: newInvitedPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text },
+      ...{ name: text, password_min: 15, error: text },
+    },
+    m,
+  ),
+  invited_account: acceptInvitationPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text },
+      account: { email: text, name: text },
+    },
+    m,
+  ),
+  invited_sign_in: acceptInvitationPage(
+    { inviter: null, place: null, address: text, token: text, csrf: text, account: null },
     m,
   ),
   export: exportPage({ email: text, name: text, csrf: text }, m),

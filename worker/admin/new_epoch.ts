@@ -8,6 +8,7 @@ import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
+import { revokeAllInvitations } from '../identity/invitations/invitation_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
@@ -20,9 +21,9 @@ import { jumpClients } from '../oauth/clients/store.ts'
 import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
 
 /**
- * Ends every session, sign-in, recovery code, code, request, refresh token, access token and minted
- * token, refuses assertions and proofs that were issued before now, and moves all counters ahead.
- * Round trips: 1 read, 1 write.
+ * Ends every session, sign-in, invitation, recovery code, code, request, refresh token, access
+ * token and minted token, refuses assertions and proofs that were issued before now, and moves all
+ * counters ahead. Round trips: 1 read, 1 write.
  */
 export async function beginEpoch(cx: Context): Promise<void> {
   const sequences = await cx.db.read(
@@ -32,6 +33,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     ...deleteAllSessions(),
     deleteAllSignIns(),
     deleteAllSignUps(),
+    revokeAllInvitations(cx),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

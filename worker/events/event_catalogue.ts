@@ -6,6 +6,7 @@ import { ACCOUNT_EVENTS } from './account_events.ts'
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
+import { INVITATION_EVENTS } from './invitation_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
@@ -306,6 +307,7 @@ export const EVENTS = {
   },
   ...FACTOR_EVENTS,
   ...ACCOUNT_EVENTS,
+  ...INVITATION_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

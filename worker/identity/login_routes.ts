@@ -27,6 +27,7 @@ import { closingRoutes } from './closing/closing_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
+import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { signIn } from './login.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
@@ -100,6 +101,7 @@ export function loginRoutes({
   routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
+  routes.route('/', acceptanceRoutes())
   routes.route('/', exportRoutes())
   routes.route('/', closingRoutes({ onSessionsEnded, endAccess }))
 

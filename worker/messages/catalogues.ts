@@ -4,6 +4,7 @@
 import { arAccount } from './ar/account.ts'
 import { arAddress } from './ar/address.ts'
 import { arConsent } from './ar/consent.ts'
+import { arInvitation } from './ar/invitation.ts'
 import { arLeaving } from './ar/leaving.ts'
 import { arMail } from './ar/mail.ts'
 import { arRequirements } from './ar/requirements.ts'
@@ -12,6 +13,7 @@ import { arSignIn } from './ar/sign_in.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
+import { deInvitation } from './de/invitation.ts'
 import { deLeaving } from './de/leaving.ts'
 import { deMail } from './de/mail.ts'
 import { deRequirements } from './de/requirements.ts'
@@ -20,6 +22,7 @@ import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
+import { enInvitation } from './en/invitation.ts'
 import { enLeaving } from './en/leaving.ts'
 import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
@@ -28,6 +31,7 @@ import { enSignIn } from './en/sign_in.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
+import { esInvitation } from './es/invitation.ts'
 import { esLeaving } from './es/leaving.ts'
 import { esMail } from './es/mail.ts'
 import { esRequirements } from './es/requirements.ts'
@@ -36,6 +40,7 @@ import { esSignIn } from './es/sign_in.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
+import { frInvitation } from './fr/invitation.ts'
 import { frLeaving } from './fr/leaving.ts'
 import { frMail } from './fr/mail.ts'
 import { frRequirements } from './fr/requirements.ts'
@@ -44,6 +49,7 @@ import { frSignIn } from './fr/sign_in.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
+import { plInvitation } from './pl/invitation.ts'
 import { plLeaving } from './pl/leaving.ts'
 import { plMail } from './pl/mail.ts'
 import { plRequirements } from './pl/requirements.ts'
@@ -59,6 +65,7 @@ const en = {
   ...enAccount,
   ...enConsent,
   ...enLeaving,
+  ...enInvitation,
   ...enMail,
 }
 
@@ -81,6 +88,7 @@ export const CATALOGUES = {
     ...deAccount,
     ...deConsent,
     ...deLeaving,
+    ...deInvitation,
     ...deMail,
   },
   es: {
@@ -91,6 +99,7 @@ export const CATALOGUES = {
     ...esAccount,
     ...esConsent,
     ...esLeaving,
+    ...esInvitation,
     ...esMail,
   },
   fr: {
@@ -101,6 +110,7 @@ export const CATALOGUES = {
     ...frAccount,
     ...frConsent,
     ...frLeaving,
+    ...frInvitation,
     ...frMail,
   },
   pl: {
@@ -111,6 +121,7 @@ export const CATALOGUES = {
     ...plAccount,
     ...plConsent,
     ...plLeaving,
+    ...plInvitation,
     ...plMail,
   },
   ar: {
@@ -121,6 +132,7 @@ export const CATALOGUES = {
     ...arAccount,
     ...arConsent,
     ...arLeaving,
+    ...arInvitation,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

@@ -7,6 +7,7 @@ import { appendEvent, forgetPersonInEvents } from '../../events.ts'
 import { deleteMailsOf, withdrawMails } from '../../mail/mail_store.ts'
 import { deleteDecisionsOf } from '../consents/consent_store.ts'
 import { deleteFactorsOf } from '../factors/factor_store.ts'
+import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
 import { endSessionsOf } from '../sessions.ts'
 import { isOpenSignIn } from '../sign_in/sign_in_store.ts'
@@ -96,6 +97,7 @@ export const userRemoval = (cx: Context, id: string): readonly Statement[] => [
   buryPrincipal(cx, id),
   ...forgetRights(id),
   deleteAccountLinksOf(id),
+  deleteInvitationsOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
   deleteMailsOf(id),

@@ -17,7 +17,7 @@ export type ExportSection = {
 /** Columns that are JSON texts. */
 const JSON_COLUMNS = new Set([
   ...['metadata', 'profile', 'amr', 'resource', 'authorization_details'],
-  ...['data', 'before', 'after'],
+  ...['data', 'before', 'after', 'grants', 'groups'],
 ])
 /** Columns that are 0 or 1. */
 const FLAGS = new Set([
@@ -160,6 +160,17 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
         created_at, settled_at
       from mail where (user_id = ${user_id} or (user_id is null
         and address_key = ${emailKeyOfUser(user_id)})) and rowid > ${after}
+      order by rowid limit ${limit}`,
+  },
+  {
+    // Of those that the person sent: not whom.
+    name: 'invitations',
+    tables: ['invitation'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, id,
+        case when accepted_by = ${user_id} then address end as address, grants, "groups",
+        created_at, expires_at, accepted_at, revoked_at
+      from invitation where (accepted_by = ${user_id} or invited_by = ${user_id})
+        and rowid > ${after}
       order by rowid limit ${limit}`,
   },
 ]

@@ -48,6 +48,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.section_devices': 'الأجهزة',
   'export.section_events': 'الأحداث',
   'export.section_mails': 'الرسائل',
+  'export.section_invitations': 'الدعوات',
 
   'export.field_id': 'المعرّف',
   'export.field_email': 'العنوان',
@@ -100,4 +101,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_state': 'الحالة',
   'export.field_settled_at': 'اكتمل',
   'export.field_mqtt_client_id': 'الاسم لدى الوسيط',
+  'export.field_grants': 'الحقوق',
+  'export.field_groups': 'المجموعات',
+  'export.field_accepted_at': 'وقت القبول',
 }

@@ -51,6 +51,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.section_devices': 'Geräte',
   'export.section_events': 'Ereignisse',
   'export.section_mails': 'Mails',
+  'export.section_invitations': 'Einladungen',
 
   'export.field_id': 'Kennung',
   'export.field_email': 'Adresse',
@@ -103,4 +104,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_state': 'Zustand',
   'export.field_settled_at': 'Erledigt',
   'export.field_mqtt_client_id': 'Name beim Broker',
+  'export.field_grants': 'Rechte',
+  'export.field_groups': 'Gruppen',
+  'export.field_accepted_at': 'Angenommen',
 }

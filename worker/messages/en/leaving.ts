@@ -49,6 +49,7 @@ export const enLeaving = {
   'export.section_devices': 'Devices',
   'export.section_events': 'Events',
   'export.section_mails': 'Mails',
+  'export.section_invitations': 'Invitations',
 
   'export.field_id': 'Id',
   'export.field_email': 'Address',
@@ -101,4 +102,7 @@ export const enLeaving = {
   'export.field_state': 'State',
   'export.field_settled_at': 'Done',
   'export.field_mqtt_client_id': 'Name at the broker',
+  'export.field_grants': 'Rights',
+  'export.field_groups': 'Groups',
+  'export.field_accepted_at': 'Accepted',
 } as const

@@ -51,6 +51,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.section_devices': 'Dispositivos',
   'export.section_events': 'Eventos',
   'export.section_mails': 'Correos',
+  'export.section_invitations': 'Invitaciones',
 
   'export.field_id': 'Identificador',
   'export.field_email': 'Dirección',
@@ -103,4 +104,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_state': 'Estado',
   'export.field_settled_at': 'Terminado',
   'export.field_mqtt_client_id': 'Nombre en el broker',
+  'export.field_grants': 'Derechos',
+  'export.field_groups': 'Grupos',
+  'export.field_accepted_at': 'Aceptada',
 }

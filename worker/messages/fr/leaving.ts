@@ -51,6 +51,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.section_devices': 'Appareils',
   'export.section_events': 'Événements',
   'export.section_mails': 'Courriels',
+  'export.section_invitations': 'Invitations',
 
   'export.field_id': 'Identifiant',
   'export.field_email': 'Adresse',
@@ -103,4 +104,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_state': 'État',
   'export.field_settled_at': 'Terminé',
   'export.field_mqtt_client_id': 'Nom chez le broker',
+  'export.field_grants': 'Droits',
+  'export.field_groups': 'Groupes',
+  'export.field_accepted_at': 'Acceptée',
 }

@@ -51,6 +51,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.section_devices': 'Urządzenia',
   'export.section_events': 'Zdarzenia',
   'export.section_mails': 'Wiadomości',
+  'export.section_invitations': 'Zaproszenia',
 
   'export.field_id': 'Identyfikator',
   'export.field_email': 'Adres',
@@ -103,4 +104,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_state': 'Stan',
   'export.field_settled_at': 'Zakończono',
   'export.field_mqtt_client_id': 'Nazwa w brokerze',
+  'export.field_grants': 'Prawa',
+  'export.field_groups': 'Grupy',
+  'export.field_accepted_at': 'Przyjęto',
 }

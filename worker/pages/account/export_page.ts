@@ -19,6 +19,7 @@ export type ExportSectionName =
   | 'devices'
   | 'events'
   | 'mails'
+  | 'invitations'
 
 /** Names of members of a part, as the texts have them. */
 export const EXPORT_FIELDS = [
@@ -73,6 +74,9 @@ export const EXPORT_FIELDS = [
   'state',
   'settled_at',
   'mqtt_client_id',
+  'grants',
+  'groups',
+  'accepted_at',
 ] as const
 
 type Field = (typeof EXPORT_FIELDS)[number]
