@@ -35,6 +35,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 4,
     asks: '/account/consents; a consent may be withdrawn whatever else is missing',
   },
+  'identity/own_profile/own_profile.ts': { uses: 3, asks: '/account/profile, its change too' },
   'identity/address/address_routes.ts': {
     uses: 4,
     asks: '/account/email, /account/password; links in mails are no session',

@@ -11,6 +11,7 @@ import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteDueAccounts } from './identity/closing/closing.ts'
 import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
+import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
@@ -47,6 +48,7 @@ export const JOBS: readonly Job[] = [
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
+        deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
         deleteOldSignUps(cx),
         deleteOldInvitations(cx),

@@ -306,6 +306,16 @@ export const SETTINGS = {
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
+  own_profile_fields: setting({
+    schema: z
+      .array(z.enum(PROFILE_FIELDS))
+      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Fields that people change on the page of their account. Leave out what others rely on: a date of birth says from when somebody may agree alone.',
+  }),
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

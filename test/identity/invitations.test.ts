@@ -143,7 +143,14 @@ describe('an invitation', () => {
     const invited = await openInvitation(cx, token, undefined)
     if (invited === null) throw new Error('dead')
     const input = {
-      ...{ name: null, password: PASSWORD, locale: 'en', user_agent: '', replaces: undefined },
+      ...{
+        name: null,
+        password: PASSWORD,
+        locale: 'en',
+        user_agent: '',
+        replaces: undefined,
+        browsers: [],
+      },
     }
     const results = await Promise.all(
       Array.from({ length: 200 }, () => signUpInvited(worker.context(), invited, input)),
@@ -259,7 +266,14 @@ describe('a link', () => {
     if (invited === null) throw new Error('dead')
     await api('DELETE', `/v1/invitations/${id}`)
     const result = await signUpInvited(cx, invited, {
-      ...{ name: null, password: PASSWORD, locale: 'en', user_agent: '', replaces: undefined },
+      ...{
+        name: null,
+        password: PASSWORD,
+        locale: 'en',
+        user_agent: '',
+        replaces: undefined,
+        browsers: [],
+      },
     })
     expect(result.outcome).toBe('dead')
     expect(await usersNamed(worker, BEA)).toEqual([])

@@ -18,6 +18,7 @@ import {
   exportPage,
 } from '../../worker/pages/account/export_page.ts'
 import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
+import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   newAppPage,
   newPasskeyPage,
@@ -182,6 +183,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      profile: '/account/profile',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
@@ -312,6 +314,19 @@ const pagesWith = (text: string, m: Messages = english) => ({
         { name: 'birthdate', value: text, isFaulty: false },
         { name: 'phone_number', value: text, isFaulty: true },
       ],
+    },
+    m,
+  ),
+  profile: profilePage(
+    {
+      email: text,
+      csrf: text,
+      fields: [
+        { name: 'name', value: text, isFaulty: true, isRequired: true },
+        { name: 'phone_number', value: text, isFaulty: false, isRequired: false },
+      ],
+      saved: text,
+      error: text,
     },
     m,
   ),

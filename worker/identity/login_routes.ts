@@ -28,7 +28,9 @@ import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
+import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn } from './login.ts'
+import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
 import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
@@ -44,6 +46,7 @@ import { type Journey, readJourney, withJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   readSessionCookie,
+  type SessionCookies,
   type SessionsEnded,
   writeSessionCookie,
 } from './sessions.ts'
@@ -97,6 +100,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
+  routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())
   routes.route('/', signInLinkRoutes({ onSessionsEnded }))
   routes.route('/', signUpRoutes())
@@ -166,9 +170,10 @@ export function loginRoutes({
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
     const m = await messagesOf(c, journey)
-    const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
+    const browsers = readKnownBrowsers(c)
+    const end = ({ cookies, displaced }: { cookies: SessionCookies; displaced: string | null }) => {
       deleteSignInCookie(c)
-      writeSessionCookie(c, cookie)
+      writeSessionCookie(c, cookies)
       tellDisplaced(cx, displaced, onSessionsEnded)
       return c.redirect(journey.return_to ?? HOME, 303)
     }
@@ -179,6 +184,7 @@ export function loginRoutes({
         browser: browserOf(c),
         user_agent: c.req.header('user-agent') ?? '',
         replaces: readSessionCookie(c),
+        browsers,
       })
       if (result.outcome === 'signed_in') return end(result)
       if (result.outcome === 'closed') {
@@ -204,6 +210,7 @@ export function loginRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
+      browsers,
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
@@ -236,6 +243,7 @@ export function loginRoutes({
           csrf: csrfToken(c),
           applications,
           security: SECURITY_PATH,
+          profile: PROFILE_PATH,
           consents,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
@@ -327,10 +335,11 @@ export function loginRoutes({
       password,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      browsers: readKnownBrowsers(c),
     })
     if (result.outcome === 'dead') return deadSetupLink(c)
     if (result.outcome === 'email_taken') return again(m('form.email_taken'), 409)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     return c.redirect(HOME, 303)
   })
 

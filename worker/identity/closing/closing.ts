@@ -11,9 +11,15 @@ import { condition, join, refuseUnless, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { hasFactor } from '../factors/factor_store.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { sendMails } from '../mail/mails.ts'
 import type { EndAccess } from '../recovery.ts'
-import { endSessionsOf, type LiveSession, type SessionsEnded } from '../sessions.ts'
+import {
+  endSessionsOf,
+  type LiveSession,
+  type SessionCookies,
+  type SessionsEnded,
+} from '../sessions.ts'
 import { advance, lacksFactor, type Methods, methodsOf, signInHash } from '../sign_in/sign_in.ts'
 import { deleteSignIn, signInIsOpen } from '../sign_in/sign_in_store.ts'
 import { sessionExists, userExists } from '../store.ts'
@@ -119,8 +125,8 @@ export async function closedStanding(
 export async function keepAccount(
   cx: Context,
   cookie: string | undefined,
-  input: { user_agent: string; replaces: string | undefined },
-): Promise<{ cookie: string; displaced: string | null } | null> {
+  input: { user_agent: string; replaces: string | undefined; browsers: KnownBrowsers },
+): Promise<{ cookies: SessionCookies; displaced: string | null } | null> {
   const found = await closedStanding(cx, cookie)
   if (found === null) return null
   const { id_hash, user_id, password } = found
@@ -146,7 +152,7 @@ export async function keepAccount(
     started: session.started,
   })
   if (started.length === 0) return null
-  return { cookie: session.cookie, displaced: displaced[0]?.user_id ?? null }
+  return { cookies: session.cookiesOf(started), displaced: displaced[0]?.user_id ?? null }
 }
 
 const AT_ONCE = 50

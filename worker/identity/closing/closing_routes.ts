@@ -11,6 +11,7 @@ import { logRefusal } from '../../refusal_log.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { type OwnFactors, readOwnFactors } from '../factors/own_factors.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import type { EndAccess } from '../recovery.ts'
 import { readJourney, withJourney } from '../return_to.ts'
 import {
@@ -86,10 +87,11 @@ export function closingRoutes(surroundings: {
     const kept = await keepAccount(cx, cookie, {
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      browsers: readKnownBrowsers(c),
     })
     if (kept === null) return c.redirect(withJourney('/login', journey), 303)
     deleteSignInCookie(c)
-    writeSessionCookie(c, kept.cookie)
+    writeSessionCookie(c, kept.cookies)
     tellDisplaced(cx, kept.displaced, surroundings.onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })

@@ -8,13 +8,15 @@ import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
+import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
 import {
   findPasswordFault,
   hashPassword,
   type PasswordFault,
   verifyPassword,
 } from '../passwords.ts'
-import { readProfile } from '../profile.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
@@ -29,7 +31,7 @@ import {
 } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
 import { deleteOtherSessions, findUserById, replacePassword, type UserRow } from '../store.ts'
-import { applyPatch, userChange, userPatch } from '../users.ts'
+import { applyPatch, userChange } from '../users.ts'
 
 /** A person who is signed in, and what is missing. */
 export type Continuation = {
@@ -66,13 +68,6 @@ export async function readContinuation(
   return session === undefined || user === undefined ? null : { session, user, lacking, offered }
 }
 
-/** The value of a field as it stands; '' for none. */
-export function fieldOf(user: UserRow, name: string): string {
-  const fields = new Map<string, unknown>(Object.entries(readProfile(user.profile)))
-  const value = name === 'name' ? user.name : fields.get(name)
-  return typeof value === 'string' ? value : ''
-}
-
 /**
  * Fills in fields that were asked. Answers the names of those that cannot be so; then nothing is
  * written. One write.
@@ -83,11 +78,10 @@ export async function fillProfile(
   asked: readonly string[],
   values: (name: string) => string | undefined,
 ): Promise<readonly string[]> {
-  const entries = asked.map((name) => [name, written(name, values(name) ?? '')] as const)
-  const faulty = entries.filter(([name, value]) => !isGood(name, value)).map(([name]) => name)
+  const typed = readFields(asked, values)
+  const faulty = faultyFields(typed, asked)
   if (faulty.length > 0) return faulty
-  const patch = userPatch.parse(patchOf(entries))
-  const { row, changed } = applyPatch(cx, user, patch, 'merge')
+  const { row, changed } = applyPatch(cx, user, patchOf(typed), 'merge')
   if (changed.length === 0) return []
   const acting = as(cx, { kind: 'user', id: user.id })
   // When another change was quicker, the page asks for whatever is still missing.
@@ -99,19 +93,6 @@ export async function fillProfile(
     () => [],
   )
   return []
-}
-
-/** The value as it is kept: people write numbers of telephones with spaces. */
-const written = (name: string, value: string): string =>
-  name === 'phone_number' ? value.replaceAll(/[\s().-]/g, '') : value.trim()
-
-const isGood = (name: string, value: string): boolean =>
-  value !== '' && userPatch.safeParse(patchOf([[name, value]])).success
-
-function patchOf(entries: readonly (readonly [string, string])[]) {
-  const profile = Object.fromEntries(entries.filter(([name]) => name !== 'name'))
-  const own = Object.fromEntries(entries.filter(([name]) => name === 'name'))
-  return { ...own, ...(Object.keys(profile).length > 0 ? { profile } : {}) }
 }
 
 export type DemandedPasswordChange =
@@ -131,7 +112,11 @@ export type DemandedPasswordChange =
 export async function changeDemandedPassword(
   cx: Context,
   cookie: string | undefined,
-  { password, new_password }: { password: string; new_password: string },
+  {
+    password,
+    new_password,
+    browsers,
+  }: { password: string; new_password: string; browsers: KnownBrowsers },
   { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
 ): Promise<DemandedPasswordChange> {
   if (cookie === undefined) return { outcome: 'not_asked' }
@@ -178,6 +163,7 @@ export async function changeDemandedPassword(
     access: endAccess(acting, user.id, isMine),
     sessions: deleteOtherSessions(user.id, id_hash, isMine),
     signIns: deleteSignInsOf(user.id, isMine),
+    browsers: deleteOtherBrowsers(user.id, browserHashes(browsers), isMine),
     links: dropOpenLinks(user.id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user.id }, isMine),
   })

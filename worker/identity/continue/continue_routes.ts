@@ -11,9 +11,9 @@ import { type Env, type Form, type Http, readForm, readQuery } from '../../http.
 import type { PlainKey } from '../../messages/catalogues.ts'
 import { chooseLocale } from '../../messages/locales.ts'
 import { english, type Messages } from '../../messages/messages.ts'
+import type { AskedField } from '../../pages/account/profile_page.ts'
 import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
-  type AskedField,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
@@ -24,6 +24,8 @@ import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { fieldOf } from '../own_profile/profile_fields.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
@@ -32,7 +34,6 @@ import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../s
 import {
   type Continuation,
   changeDemandedPassword,
-  fieldOf,
   fillProfile,
   readContinuation,
 } from './continuation.ts'
@@ -215,6 +216,7 @@ async function answerPassword(
   const input = {
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
+    browsers: readKnownBrowsers(c),
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)

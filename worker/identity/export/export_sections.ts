@@ -22,7 +22,7 @@ const JSON_COLUMNS = new Set([
 /** Columns that are 0 or 1. */
 const FLAGS = new Set([
   ...['email_verified', 'must_change_password', 'has_password', 'undeliverable'],
-  ...['is_synced', 'offline'],
+  ...['is_synced', 'offline', 'has_factor'],
 ])
 
 /** The row as it is shown, without its place. */
@@ -55,6 +55,13 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     list: (user_id, after, limit) => sql`select rowid as cursor, auth_time, amr, created_at,
         last_seen_at, expires_at, address, user_agent
       from session where user_id = ${user_id} and rowid > ${after} order by rowid limit ${limit}`,
+  },
+  {
+    name: 'known_browsers',
+    tables: ['known_browser'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, has_factor, last_at, expires_at
+      from known_browser where user_id = ${user_id} and rowid > ${after}
+      order by rowid limit ${limit}`,
   },
   {
     name: 'factors',

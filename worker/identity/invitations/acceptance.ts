@@ -9,6 +9,7 @@ import { ConstraintViolation, unlessRefused } from '../../db/database.ts'
 import { type Condition, condition, join, refuseUnless, type Statement, sql } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { findPasswordFault, type PasswordFault } from '../passwords.ts'
 import { meetsRequirements, type Requirement, requirementsOf } from '../requirements.ts'
 import {
@@ -16,6 +17,7 @@ import {
   isSessionLive,
   type LiveSession,
   noteSession,
+  type SessionCookies,
   startSession,
   userOf,
 } from '../sessions.ts'
@@ -173,10 +175,11 @@ export async function signUpInvited(
     locale: string
     user_agent: string
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<
   | Acceptance
-  | { outcome: 'done'; cookie: string }
+  | { outcome: 'done'; cookies: SessionCookies }
   /** The address got an account meanwhile. */
   | { outcome: 'exists' }
   | { outcome: 'refused'; fault: PasswordFault }
@@ -193,6 +196,7 @@ export async function signUpInvited(
     amr: ['pwd'],
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
   })
   try {
     const write = cx.db.write({
@@ -206,11 +210,11 @@ export async function signUpInvited(
     const written = await unlessRefused(write, () => null)
     if (written === null) return { outcome: 'powerless' }
     if (written.started.length === 0) return { outcome: 'dead' }
+    return { outcome: 'done', cookies: session.cookiesOf(written.started) }
   } catch (error) {
     if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
       return { outcome: 'exists' }
     }
     throw error
   }
-  return { outcome: 'done', cookie: session.cookie }
 }

@@ -17,6 +17,7 @@ import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
@@ -94,6 +95,7 @@ async function create(c: Http, invited: Invited, token: string, form: Form): Pro
     locale: m.locale,
     user_agent: c.req.header('user-agent') ?? '',
     replaces: readSessionCookie(c),
+    browsers: readKnownBrowsers(c),
   })
   if (result.outcome === 'refused') return again(passwordFaultInWords(m, result.fault))
   if (result.outcome === 'dead') return dead(c)
@@ -101,7 +103,7 @@ async function create(c: Http, invited: Invited, token: string, form: Form): Pro
   // It is the account with which the invitation is accepted then.
   if (result.outcome === 'exists') return c.redirect(withToken(token), 303)
   writeCookie(c, COOKIE, '', 0)
-  writeSessionCookie(c, result.cookie)
+  writeSessionCookie(c, result.cookies)
   return c.redirect(HOME, 303)
 }
 

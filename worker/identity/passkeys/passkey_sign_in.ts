@@ -6,6 +6,8 @@ import { join } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
 import { canBeKept } from '../closing/closing_store.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import type { SessionCookies } from '../sessions.ts'
 import { advance, beginSignIn, ofPerson } from '../sign_in/sign_in.ts'
 import { epochIs } from '../store.ts'
 import { findSpentChallenge, type PasskeyStep } from './challenges.ts'
@@ -20,7 +22,7 @@ import {
 import { PasskeyFault } from './webauthn.ts'
 
 export type PasskeySignIn =
-  | { outcome: 'signed_in'; cookie: string; displaced: string | null }
+  | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   /** The account is closed: the person may keep it. The cookie is that of the sign-in. */
   | { outcome: 'closed'; cookie: string }
   | { outcome: 'refused'; reason: Reason }
@@ -41,6 +43,7 @@ export async function signInByPasskey(
     user_agent: string
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<PasskeySignIn> {
   try {
@@ -103,6 +106,7 @@ async function tryToSignIn(
     proven: use.isUsed,
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
   })
   const {
     displaced: [displaced],
@@ -117,7 +121,7 @@ async function tryToSignIn(
   if (started.length !== 1) throw new PasskeyFault('passkey_outrun')
   return {
     outcome: 'signed_in',
-    cookie: session.cookie,
+    cookies: session.cookiesOf(started),
     displaced: displaced?.user_id ?? null,
   }
 }

@@ -10,6 +10,7 @@ import { randomToken, sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, sql } from '../../db/sql.ts'
 import type { Http } from '../../http.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type LiveSession, startSession } from '../sessions.ts'
 import { epochIs, sessionExists } from '../store.ts'
 import {
@@ -163,16 +164,18 @@ export function advance(
     proven: Condition
     user_agent: string
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ) {
   const { user_id, password, methods, auth_time, isOpen, spend } = standing
-  const { proven, user_agent, replaces } = input
+  const { proven, user_agent, replaces, browsers } = input
   const session = startSession(cx, {
     user_id,
     password,
     amr: withMethods(methods, input.methods),
     user_agent,
     replaces,
+    browsers,
     ...(auth_time === undefined ? {} : { auth_time }),
     when: join([proven, isOpen], ' and '),
   })
@@ -193,11 +196,11 @@ export function complete(
   const all = JSON.stringify(withMethods(methods, input.methods))
   const isDone = hasMethods(closed, all)
   return {
-    cookie: null,
+    cookiesOf: null,
     isDone,
     displaced: sql<{ user_id: string }>`select user_id from sign_in where false`,
     statements: [updateMethods(closed, all, join([input.proven, isOpen], ' and '))],
-    started: sql<{ id_hash: string }>`select id_hash from sign_in
+    started: sql<{ id_hash: string; browser: null }>`select id_hash, null as browser from sign_in
       where id_hash = ${closed} and ${isDone}`,
   }
 }

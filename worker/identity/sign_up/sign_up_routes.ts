@@ -11,6 +11,7 @@ import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_
 import { logRefusal } from '../../refusal_log.ts'
 import { loadSettings } from '../../settings.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
   type AddressFormRoute,
   showAddressForm,
@@ -34,7 +35,7 @@ const FORM: AddressFormRoute = {
   page: signUpPage,
   sentPage: signUpSentPage,
   limited: 'sign_up_limited',
-  request: (c, input) => requestSignUp(c.var.cx, input),
+  request: (c, input) => requestSignUp(c.var.cx, { ...input, browsers: readKnownBrowsers(c) }),
 }
 
 export function signUpRoutes(): Hono<Env> {
@@ -87,6 +88,7 @@ export function signUpRoutes(): Hono<Env> {
       locale: m.locale,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      browsers: readKnownBrowsers(c),
     })
     if (result.outcome === 'refused') {
       const error = passwordFaultInWords(m, result.fault)
@@ -94,7 +96,7 @@ export function signUpRoutes(): Hono<Env> {
     }
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'exists') return c.redirect('/login', 303)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     return c.redirect(readKeptJourney(cx, result.journey).return_to ?? '/account', 303)
   })
 

@@ -36,6 +36,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
 
   'export.section_account': 'الحساب',
   'export.section_sessions': 'المتصفحات المسجّل دخولها',
+  'export.section_known_browsers': 'متصفحات سجّلت الدخول منها',
   'export.section_factors': 'العوامل',
   'export.section_recovery_codes': 'رموز الاسترداد',
   'export.section_links': 'الروابط المرسلة بالبريد',
@@ -104,4 +105,6 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_grants': 'الحقوق',
   'export.field_groups': 'المجموعات',
   'export.field_accepted_at': 'وقت القبول',
+  'export.field_has_factor': 'تم إثبات العامل الثاني',
+  'export.field_last_at': 'آخر مرة',
 }

@@ -39,6 +39,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
 
   'export.section_account': 'Konto',
   'export.section_sessions': 'Angemeldete Browser',
+  'export.section_known_browsers': 'Browser, in denen Sie sich angemeldet haben',
   'export.section_factors': 'Faktoren',
   'export.section_recovery_codes': 'Wiederherstellungscodes',
   'export.section_links': 'Links in Mails',
@@ -107,4 +108,6 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_grants': 'Rechte',
   'export.field_groups': 'Gruppen',
   'export.field_accepted_at': 'Angenommen',
+  'export.field_has_factor': 'Zweiter Faktor nachgewiesen',
+  'export.field_last_at': 'Zuletzt',
 }

@@ -37,6 +37,7 @@ export const enLeaving = {
 
   'export.section_account': 'Account',
   'export.section_sessions': 'Browsers that are signed in',
+  'export.section_known_browsers': 'Browsers that you signed in with',
   'export.section_factors': 'Factors',
   'export.section_recovery_codes': 'Recovery codes',
   'export.section_links': 'Mailed links',
@@ -105,4 +106,6 @@ export const enLeaving = {
   'export.field_grants': 'Rights',
   'export.field_groups': 'Groups',
   'export.field_accepted_at': 'Accepted',
+  'export.field_has_factor': 'Second factor proven',
+  'export.field_last_at': 'Last time',
 } as const

@@ -39,6 +39,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
 
   'export.section_account': 'Cuenta',
   'export.section_sessions': 'Navegadores con sesión iniciada',
+  'export.section_known_browsers': 'Navegadores en los que ha iniciado sesión',
   'export.section_factors': 'Factores',
   'export.section_recovery_codes': 'Códigos de recuperación',
   'export.section_links': 'Enlaces enviados por correo',
@@ -107,4 +108,6 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_grants': 'Derechos',
   'export.field_groups': 'Grupos',
   'export.field_accepted_at': 'Aceptada',
+  'export.field_has_factor': 'Segundo factor comprobado',
+  'export.field_last_at': 'Última vez',
 }

@@ -39,6 +39,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
 
   'export.section_account': 'Compte',
   'export.section_sessions': 'Navigateurs connectés',
+  'export.section_known_browsers': 'Navigateurs où vous vous êtes connecté',
   'export.section_factors': 'Facteurs',
   'export.section_recovery_codes': 'Codes de récupération',
   'export.section_links': 'Liens envoyés par courriel',
@@ -107,4 +108,6 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_grants': 'Droits',
   'export.field_groups': 'Groupes',
   'export.field_accepted_at': 'Acceptée',
+  'export.field_has_factor': 'Second facteur prouvé',
+  'export.field_last_at': 'Dernière fois',
 }

@@ -39,6 +39,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
 
   'export.section_account': 'Konto',
   'export.section_sessions': 'Zalogowane przeglądarki',
+  'export.section_known_browsers': 'Przeglądarki, w których było logowanie',
   'export.section_factors': 'Składniki logowania',
   'export.section_recovery_codes': 'Kody zapasowe',
   'export.section_links': 'Linki w wiadomościach',
@@ -107,4 +108,6 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_grants': 'Prawa',
   'export.field_groups': 'Grupy',
   'export.field_accepted_at': 'Przyjęto',
+  'export.field_has_factor': 'Potwierdzony drugi składnik',
+  'export.field_last_at': 'Ostatnio',
 }

@@ -7,6 +7,7 @@ import { csrfField, type Html, moment, person, sentence, shell } from '../shell.
 export type ExportSectionName =
   | 'account'
   | 'sessions'
+  | 'known_browsers'
   | 'factors'
   | 'recovery_codes'
   | 'links'
@@ -77,6 +78,8 @@ export const EXPORT_FIELDS = [
   'grants',
   'groups',
   'accepted_at',
+  'has_factor',
+  'last_at',
 ] as const
 
 type Field = (typeof EXPORT_FIELDS)[number]
