@@ -306,6 +306,14 @@ export const SETTINGS = {
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
+  require_factor: setting({
+    schema: z.enum(['nobody', 'operators', 'everybody']),
+    default: 'nobody',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
+  }),
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

@@ -24,6 +24,7 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
+import { factorQuestionPage } from '../../worker/pages/consents/factor_question_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -226,7 +227,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
-  recovery_codes: recoveryCodesPage({ codes: [text] }, m),
+  recovery_codes: recoveryCodesPage({ codes: [text], onward: text }, m),
   applications: applicationsPage(
     {
       email: text,
@@ -254,6 +255,14 @@ const pagesWith = (text: string, m: Messages = english) => ({
         { name: 'birthdate', value: text, isFaulty: false },
         { name: 'phone_number', value: text, isFaulty: true },
       ],
+    },
+    m,
+  ),
+  factor_question: factorQuestionPage(
+    {
+      ...question(text),
+      app: { setup: text, key: text, qr: { size: 29, path: 'M0 0h1v1h-1z' } },
+      passkey: { user: { id: text } },
     },
     m,
   ),

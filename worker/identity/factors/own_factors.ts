@@ -13,22 +13,25 @@ import {
   unseal,
 } from '../../crypto.ts'
 import { factor } from '../../db/schema.ts'
-import { type Condition, condition, join, sql, TRUE } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
-import { type Requirement, requirementsOf } from '../requirements.ts'
+import { type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
+import type { Methods } from '../sign_in/sign_in.ts'
 import { sessionExists } from '../store.ts'
 import {
   countRecoveryCodes,
   deleteFactor,
   deleteRecoveryCodes,
   type FactorRow,
+  factorIsDemanded,
   factorIsNew,
   factorIsOfKind,
   hasFactor,
   insertFactor,
+  isLastFactor,
   isLastWayIn,
   listFactors,
   updateFactorName,
@@ -75,15 +78,18 @@ export async function readOwnFactors(
     session: findSession(cx, cookie),
     factors: listFactors(user),
     codes: countRecoveryCodes(user),
-    lacking: requirementsOf(cx, user),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const amr: string[] = JSON.parse(session.amr)
-  const isFresh =
-    session.auth_time > cx.now() - FRESH && (factors.length === 0 || amr.includes('mfa'))
+  const isFresh = isJustSignedIn(cx, session) && (factors.length === 0 || amr.includes('mfa'))
   return { session, factors, codes_left: codes?.left ?? 0, lacking, isFresh }
 }
+
+/** The sign-in is one of the last minutes. */
+export const isJustSignedIn = (cx: Context, { auth_time }: LiveSession): boolean =>
+  auth_time > cx.now() - FRESH
 
 export type NewApp = { setup: string; key: string; qr: ReturnType<typeof qrMatrix> }
 
@@ -111,11 +117,23 @@ export type AppAdded =
   | { outcome: 'refused'; app: NewApp }
   | { outcome: 'expired' }
 
+/** Goes with the adding of a factor, in its batch. */
+export type Along = {
+  /** The factor is added only where this holds. */
+  when: Condition
+  /** Behind the factor. `isNew`: it was added; `methods`: those that were proven by it. */
+  with(isNew: Condition, methods: Methods): readonly Statement[]
+}
+
+/** Nothing goes with it. */
+export const ALONE: Along = { when: TRUE, with: () => [] }
+
 /** Adds the app whose key was offered, by its first code. One write. */
 export async function addApp(
   cx: Context,
   { session, factors }: OwnFactors,
   input: { setup: string; code: string; name: string },
+  along: Along = ALONE,
 ): Promise<AppAdded> {
   const { user_id, user_email } = session
   const offer = await openSetup(cx, user_id, input.setup)
@@ -145,7 +163,7 @@ export async function addApp(
         created_at: cx.now(),
         last_used_at: null,
       },
-      sessionExists(session.id_hash),
+      join([sessionExists(session.id_hash), along.when], ' and '),
     ),
     event: appendEvent(
       acting,
@@ -153,6 +171,7 @@ export async function addApp(
       isNew,
     ),
     codes: isFirst ? making : [],
+    along: along.with(isNew, ['otp']),
     made: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (made.length === 0) return { outcome: 'expired' }
@@ -174,26 +193,31 @@ async function openSetup(cx: Context, user_id: string, setup: string) {
 }
 
 /**
- * Removes one of the person's factors; with the last one the recovery codes go. False for the last
- * way in, which stays. One write.
+ * Removes one of the person's factors; with the last one the recovery codes go. The last way in
+ * stays, and so does the last factor where one is demanded. One write.
  */
 export async function removeOwnFactor(
   cx: Context,
   { session }: OwnFactors,
   id: string,
-): Promise<boolean> {
+): Promise<'removed' | 'last_way_in' | 'factor_demanded'> {
   const { user_id } = session
   const isLast = isLastWayIn(user_id, id)
-  const { kept } = await cx.db.write({
-    kept: sql<{ id: string }>`select id from factor
-      where user_id = ${user_id} and id = ${id} and (${isLast})`,
+  const isDemanded = condition`${isLastFactor(user_id, id)}
+    and ${factorIsDemanded(cx, scalar`${user_id}`)}`
+  const {
+    kept: [kept],
+  } = await cx.db.write({
+    kept: sql<{ last: 0 | 1 }>`select (${isLast}) as last from factor
+      where user_id = ${user_id} and id = ${id} and ((${isLast}) or (${isDemanded}))`,
     removal: factorRemoval(
       as(cx, { kind: 'user', id: user_id }),
       { user_id, id },
-      condition`not (${isLast})`,
+      condition`not (${isLast}) and not (${isDemanded})`,
     ),
   })
-  return kept.length === 0
+  if (kept === undefined) return 'removed'
+  return kept.last === 1 ? 'last_way_in' : 'factor_demanded'
 }
 
 const KINDS = factor.kind.enumValues

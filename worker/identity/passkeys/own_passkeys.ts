@@ -7,7 +7,7 @@ import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { factorIsNew, hasFewerFactors, insertFactor } from '../factors/factor_store.ts'
-import { FACTORS_MAX, type OwnFactors } from '../factors/own_factors.ts'
+import { ALONE, type Along, FACTORS_MAX, type OwnFactors } from '../factors/own_factors.ts'
 import { makeRecoveryCodes } from '../factors/recovery_codes.ts'
 import { sessionExists } from '../store.ts'
 import {
@@ -87,9 +87,10 @@ export async function addPasskey(
   cx: Context,
   own: OwnFactors,
   input: { response: string; user_handle: string; name: string },
+  along: Along = ALONE,
 ): Promise<PasskeyAdded> {
   try {
-    return await tryToAdd(cx, own, input)
+    return await tryToAdd(cx, own, input, along)
   } catch (error) {
     if (!(error instanceof PasskeyFault)) throw error
     return { outcome: 'refused', reason: error.reason }
@@ -100,6 +101,7 @@ async function tryToAdd(
   cx: Context,
   own: OwnFactors,
   { response, user_handle, name }: Parameters<typeof addPasskey>[2],
+  along: Along,
 ): Promise<PasskeyAdded> {
   const { user_id, id_hash } = own.session
   const party = relyingParty(cx.config.issuer)
@@ -143,6 +145,7 @@ async function tryToAdd(
           hasFewerFactors(user_id, FACTORS_MAX),
           sessionExists(id_hash),
           challengeIsMine(cx, challenge),
+          along.when,
         ],
         ' and ',
       ),
@@ -153,6 +156,7 @@ async function tryToAdd(
       isNew,
     ),
     codes: isFirst ? making : [],
+    along: along.with(isNew, [made.is_synced ? 'swk' : 'hwk', 'user', 'mfa']),
     stored: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (stored.length === 0) throw new PasskeyFault('passkey_taken')

@@ -25,6 +25,13 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Speichern und fortfahren',
   'missing.sign_out': 'Abmelden',
 
+  'missing.factor_title': 'Zweiten Faktor hinzufügen',
+  'missing.factor_lead':
+    'Hier genügt ein Passwort allein nicht. Fügen Sie eine Authentifizierungs-App oder einen Passkey hinzu, um fortzufahren; beim nächsten Mal werden Sie danach gefragt.',
+  'missing.factor_app': 'Mit einer Authentifizierungs-App',
+  'missing.factor_passkey': 'Mit einem Passkey',
+  'missing.factor_save': 'Hinzufügen und fortfahren',
+
   'field.name': 'Name',
   'field.given_name': 'Vorname',
   'field.family_name': 'Nachname',

@@ -22,6 +22,13 @@ export const enRequirements = {
   'missing.save': 'Save and go on',
   'missing.sign_out': 'Sign out',
 
+  'missing.factor_title': 'Add a second factor',
+  'missing.factor_lead':
+    'Here a password alone is not enough. Add an authenticator app or a passkey to go on; next time you are asked for it.',
+  'missing.factor_app': 'With an authenticator app',
+  'missing.factor_passkey': 'With a passkey',
+  'missing.factor_save': 'Add and go on',
+
   'field.name': 'Name',
   'field.given_name': 'Given name',
   'field.family_name': 'Family name',

@@ -24,6 +24,13 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Enregistrer et continuer',
   'missing.sign_out': 'Se déconnecter',
 
+  'missing.factor_title': 'Ajouter un second facteur',
+  'missing.factor_lead':
+    'Ici, un mot de passe ne suffit pas. Ajoutez une application d’authentification ou une clé d’accès pour continuer ; elle vous sera demandée la prochaine fois.',
+  'missing.factor_app': 'Avec une application d’authentification',
+  'missing.factor_passkey': 'Avec une clé d’accès',
+  'missing.factor_save': 'Ajouter et continuer',
+
   'field.name': 'Nom complet',
   'field.given_name': 'Prénom',
   'field.family_name': 'Nom de famille',

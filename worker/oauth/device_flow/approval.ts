@@ -17,6 +17,8 @@ import {
   firstRequirement,
   type Requirement,
   requirementsOf,
+  standingIn,
+  standingOf,
 } from '../../identity/requirements.ts'
 import {
   findSession,
@@ -33,6 +35,7 @@ import { epochOf } from '../authorizations/store.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
 import { clientDigest } from '../clients/client_digest.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
+import { clientDemandsFactor, isTooWeakFor } from '../clients/factor_demand.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { parseScope } from '../scopes.ts'
 import { entitlement } from '../tokens/entitlement.ts'
@@ -51,8 +54,8 @@ import {
 /** The next page for the person. */
 export type Step =
   | { step: 'login' }
-  /** The person lacks something. */
-  | { step: 'requirement' }
+  /** The person lacks something; `demandsFactor`: the client demands a second factor. */
+  | { step: 'requirement'; demandsFactor: boolean }
   | { step: 'enter' }
   | { step: 'refused' }
   | { step: 'too_many_attempts'; retry_after: number }
@@ -65,8 +68,11 @@ export function deviceLoginPath(code: string): string {
 }
 
 /** The page that asks for what is missing, which leads back here too. */
-export const deviceContinuePath = (cx: Context, code: string): string =>
-  continuePath(cx, devicePath(code))
+export const deviceContinuePath = (
+  cx: Context,
+  code: string,
+  { demandsFactor }: { demandsFactor: boolean },
+): string => continuePath(cx, devicePath(code), { demandsFactor })
 
 const devicePath = (code: string): string =>
   code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
@@ -80,7 +86,7 @@ export async function firstStep(cx: Context, cookie: string | undefined): Promis
 
 const deciderReads = (cx: Context, cookie: string | undefined) => ({
   session: findSession(cx, cookie),
-  lacking: requirementsOf(cx, userOf(cx, cookie)),
+  lacking: requirementsOf(cx, standingOf(cx, cookie)),
 })
 
 /** The step that goes before a decision, or null: a person who is signed in and lacks nothing. */
@@ -91,7 +97,9 @@ function mayDecide(
   const [session] = rows.session
   noteSession(cx, session)
   if (session === undefined) return { step: 'login' }
-  return firstRequirement(rows.lacking) === null ? null : { step: 'requirement' }
+  return firstRequirement(rows.lacking) === null
+    ? null
+    : { step: 'requirement', demandsFactor: false }
 }
 
 /**
@@ -154,6 +162,9 @@ export async function enterUserCode(
   }
   const question = questionOf(cx, code, session, rows)
   if (question === null) return { step: 'refused' }
+  if (isTooWeakFor(question.client, JSON.parse(session.amr))) {
+    return { step: 'requirement', demandsFactor: true }
+  }
   const details = await describeDetails(cx, question.details ?? [])
   if (question.scope.length === 0 && details.length === 0) {
     throw new OAuthError('invalid_scope', {
@@ -186,6 +197,9 @@ export async function answerDevice(
     return { step: 'enter' }
   }
   const { row, client, scope, details } = question
+  if (isTooWeakFor(client, JSON.parse(session.amr))) {
+    return { step: 'requirement', demandsFactor: true }
+  }
   const decision = answer.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
@@ -207,11 +221,13 @@ export async function answerDevice(
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
-    lacking: requirementsOf(cx, session.user_id),
+    lacking: requirementsOf(cx, standingIn(session), clientDemandsFactor(client.client_id)),
   })
   if (answers.decision.length > 0) return { step: 'done', decision }
   // Something was published since the look.
-  return firstRequirement(answers.lacking) === null ? { step: 'refused' } : { step: 'requirement' }
+  const first = firstRequirement(answers.lacking)
+  if (first === null) return { step: 'refused' }
+  return { step: 'requirement', demandsFactor: first.kind === 'factor' }
 }
 
 // --- the question -----------------------------------------------------------------------------

@@ -7,7 +7,7 @@ import { alert, csrfField, type Html, hiddenFields, person, shell } from '../she
 import { consentText, type TextValues } from './consent_text.ts'
 
 /** Parts of every such page. */
-type ContinueValues = {
+export type ContinueValues = {
   email: string
   csrf: string
   /** Fields that the form sends back: the kind of what is missing, and the way onward. */
@@ -22,7 +22,7 @@ export type TextQuestion = ContinueValues &
   }
 
 export function textQuestionPage(v: TextQuestion, m: Messages): Html {
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: v.title,
@@ -69,7 +69,7 @@ export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
 <input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${name === first?.name ? html` autofocus` : html``}>
 ${hint}`
   })
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: m('missing.profile_title'),
@@ -88,7 +88,7 @@ export type PasswordQuestion = ContinueValues & { password_min: number }
 
 export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   const about = v.error === undefined ? '' : ' alert'
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: m('missing.password_title'),
@@ -108,29 +108,34 @@ export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   )
 }
 
-function frame(
+/** The frame of such a page. `submit`: null where the body has forms of its own. */
+export function continueFrame(
   v: ContinueValues & {
     title: string
     heading: Html
     lead: string
     body: Html
     fields?: Html
-    submit: Html
+    submit: Html | null
     out: string
   },
   m: Messages,
 ): Html {
+  const form =
+    v.submit === null
+      ? html``
+      : html`<form method="post" action="/continue">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+${v.fields ?? html``}
+<div class="actions">${v.submit}</div>
+</form>`
   const body = html`${v.heading}
 <p class="lead">${v.lead}</p>
 ${person({ label: m('account.signed_in_as'), email: v.email })}
 ${alert(v.error)}
 ${v.body}
-<form method="post" action="/continue">
-${csrfField(v.csrf)}
-${hiddenFields(v.carried)}
-${v.fields ?? html``}
-<div class="actions">${v.submit}</div>
-</form>
+${form}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>
