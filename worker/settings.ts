@@ -314,6 +314,14 @@ export const SETTINGS = {
     meaning:
       'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
   }),
+  require_verified_address: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Whether people whose e-mail address is not proven have to prove it, by a mailed link, before they go on after a sign-in.',
+  }),
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

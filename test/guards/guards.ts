@@ -3213,6 +3213,15 @@ const REQUIREMENTS: readonly Guard[] = [
     title: 'is neither typed nor allowed',
   },
   {
+    name: 'address-as-proven',
+    attack: 'a person who goes on with the address of somebody else',
+    file: 'worker/identity/requirements.ts',
+    from: 'where id = ${person} and email_verified = 0',
+    to: 'where id = ${person} and email_verified < 0',
+    test: 'identity/continue',
+    title: 'is proven by the mailed link',
+  },
+  {
     name: 'client-demand-at-the-look',
     attack: 'a client that demands two factors and gets a person with one',
     file: 'worker/oauth/clients/factor_demand.ts',

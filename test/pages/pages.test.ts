@@ -20,6 +20,7 @@ import {
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
 import {
+  addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
@@ -258,6 +259,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  address_question: addressQuestionPage({ ...question(text), onward: text }, m),
   factor_question: factorQuestionPage(
     {
       ...question(text),

@@ -15,6 +15,7 @@ import { recoveryCodesPage } from '../../pages/account/security_page.ts'
 import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
   type AskedField,
+  addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
@@ -25,6 +26,7 @@ import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
+import { askForAddress } from '../address/address_change.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
@@ -70,13 +72,14 @@ export function continueRoutes(effects: {
       assertCsrf(c, form)
       const way = readWay(c, form)
       if (form.get('kind') === 'factor') return answerFactor(c, way, form)
-      assertPressed(form, ['accept', 'save'])
+      assertPressed(form, ['accept', 'save', 'send'])
       if (form.get('kind') === 'password') return answerPassword(c, way, form, effects)
       const found = await readContinuation(cx, readSessionCookie(c), way)
       if (found === null) return c.redirect(way.login, 303)
       const first = firstRequirement(found.lacking)
       // An answer to another question than the present one is none.
       if (first?.kind !== form.get('kind')) return c.redirect(way.here, 303)
+      if (first?.kind === 'verify_address') return sendProof(c, way, found)
       if (first?.kind === 'profile') {
         const faulty = await fillProfile(cx, found, first.names, (name) => form.get(name))
         if (faulty.length > 0) return ask(c, way, found, { form, faulty })
@@ -228,6 +231,8 @@ async function ask(
       const status = wrong.length === 0 ? 200 : 400
       return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
     }
+    case 'verify_address':
+      return c.html(addressQuestionPage({ ...common, carried }, m))
     case 'password':
       return c.html(passwordQuestionPage({ ...common, carried, password_min: PASSWORD_MIN }, m))
   }
@@ -293,6 +298,20 @@ async function answerFactor(c: Http, way: Way, form: Form): Promise<Response> {
   const app = 'app' in added ? added.app : undefined
   const { user_email } = found.session
   return showFactor(c, way, m, user_email, await offerFactor(cx, own, app), error)
+}
+
+/** Mails the link that proves the address, and shows the way onward for when that is done. */
+async function sendProof(c: Http, way: Way, { session }: Continuation): Promise<Response> {
+  const { cx } = c.var
+  const m = await messagesOn(c, way)
+  pageHeaders(c, way.form_targets)
+  const { user_email: email } = session
+  const values = { email, csrf: csrfToken(c), carried: { ...way.carried, kind: 'verify_address' } }
+  if (!(await askForAddress(cx, session, { email, locale: m.locale }))) {
+    refuse(cx, 'too_many_requests', 'address.too_many', 'address_limited')
+    return c.html(addressQuestionPage({ ...values, error: m('address.too_many') }, m), 429)
+  }
+  return c.html(addressQuestionPage({ ...values, onward: way.here }, m))
 }
 
 async function answerPassword(

@@ -24,6 +24,11 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Enregistrer et continuer',
   'missing.sign_out': 'Se déconnecter',
 
+  'missing.address_title': 'Confirmer votre adresse e-mail',
+  'missing.address_lead':
+    'Un lien est envoyé à votre adresse. Ouvrez-le et confirmez, puis continuez ici.',
+  'missing.address_proven': 'Je l’ai confirmée',
+  'missing.address_again': 'Envoyer à nouveau',
   'missing.factor_title': 'Ajouter un second facteur',
   'missing.factor_lead':
     'Ici, un mot de passe ne suffit pas. Ajoutez une application d’authentification ou une clé d’accès pour continuer ; elle vous sera demandée la prochaine fois.',

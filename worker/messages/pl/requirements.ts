@@ -24,6 +24,11 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Zapisz i przejdź dalej',
   'missing.sign_out': 'Wyloguj się',
 
+  'missing.address_title': 'Potwierdź swój adres e-mail',
+  'missing.address_lead':
+    'Na Twój adres zostanie wysłany link. Otwórz go i potwierdź, a potem przejdź dalej tutaj.',
+  'missing.address_proven': 'Adres jest potwierdzony',
+  'missing.address_again': 'Wyślij ponownie',
   'missing.factor_title': 'Dodaj drugi składnik',
   'missing.factor_lead':
     'Samo hasło tutaj nie wystarczy. Aby przejść dalej, dodaj aplikację uwierzytelniającą lub klucz dostępu; następnym razem zapytamy o niego.',

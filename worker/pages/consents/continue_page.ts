@@ -3,7 +3,7 @@
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
 import type { PROFILE_FIELDS } from '../../settings.ts'
-import { alert, csrfField, type Html, hiddenFields, person, shell } from '../shell.ts'
+import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
 /** Parts of every such page. */
@@ -108,12 +108,36 @@ export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   )
 }
 
+/** `onward`: the link was mailed, and there the person goes on once the address is proven. */
+export type AddressQuestion = ContinueValues & { onward?: string }
+
+export function addressQuestionPage(v: AddressQuestion, m: Messages): Html {
+  const wasSent = v.onward !== undefined
+  const title = wasSent ? m('address.sent_title') : m('missing.address_title')
+  const send = wasSent
+    ? html`<a class="button primary" href="${v.onward}">${m('missing.address_proven')}</a>
+<button type="submit" name="action" value="send">${m('missing.address_again')}</button>`
+    : html`<button class="primary" type="submit" name="action" value="send">${m('address.submit')}</button>`
+  return continueFrame(
+    {
+      ...v,
+      title,
+      heading: html`<h1>${title}</h1>`,
+      lead: wasSent ? sentence(m, 'address.sent', { email: v.email }) : m('missing.address_lead'),
+      body: html``,
+      submit: send,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
 /** The frame of such a page. `submit`: null where the body has forms of its own. */
 export function continueFrame(
   v: ContinueValues & {
     title: string
     heading: Html
-    lead: string
+    lead: string | Html
     body: Html
     fields?: Html
     submit: Html | null
