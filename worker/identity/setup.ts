@@ -11,7 +11,8 @@ import { ConstraintViolation } from '../db/database.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { startSession } from './sessions.ts'
+import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
+import { type SessionCookies, startSession } from './sessions.ts'
 import {
   consumeSetupLink,
   deleteOldSetupLinks,
@@ -43,7 +44,7 @@ export async function isSetupLinkGood(cx: Context, token: string): Promise<boole
 }
 
 export type Redemption =
-  | { outcome: 'redeemed'; cookie: string }
+  | { outcome: 'redeemed'; cookies: SessionCookies }
   | { outcome: 'dead' }
   | { outcome: 'email_taken' }
 
@@ -60,6 +61,7 @@ export async function redeemSetupLink(
     password: string
     user_agent: string
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<Redemption> {
   // Stands before the hash: a caller without a link causes no work.
@@ -72,6 +74,7 @@ export async function redeemSetupLink(
     amr: ['pwd'],
     user_agent: form.user_agent,
     replaces: form.replaces,
+    browsers: form.browsers,
   })
   try {
     const { started } = await cx.db.write({
@@ -82,7 +85,7 @@ export async function redeemSetupLink(
       started: session.started,
     })
     return started.length === 1
-      ? { outcome: 'redeemed', cookie: session.cookie }
+      ? { outcome: 'redeemed', cookies: session.cookiesOf(started) }
       : { outcome: 'dead' }
   } catch (error) {
     // The batch is undone as a whole, so the link can still be redeemed.

@@ -47,6 +47,10 @@ export const findUserToSignIn = (key: string): Statement<UserRow & { has_factor:
   sql`select user.*, exists (select 1 from factor where user_id = user.id) as has_factor
     from user where email_key = ${key}`
 
+/** The id of the user with this address, or null. */
+export const userOfEmailKey = (key: string): Scalar =>
+  scalar`(select id from user where email_key = ${key})`
+
 export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow> =>
   sql`select * from user where email_key in (${list(keys)})`
 

@@ -30,6 +30,7 @@ import { askForAddress } from '../address/address_change.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
@@ -279,12 +280,13 @@ async function answerFactor(c: Http, way: Way, form: Form): Promise<Response> {
           user_handle: form.get('user_handle') ?? '',
           name: m('security.passkey_name'),
         }
-  const { added, cookie } = await addFirstFactor(cx, found, input, {
-    cookie: session_cookie,
+  const added = await addFirstFactor(cx, found, input, {
+    replaces: session_cookie,
     user_agent: c.req.header('user-agent') ?? '',
+    browsers: readKnownBrowsers(c),
   })
   if (added.outcome === 'added') {
-    if (cookie !== null) writeSessionCookie(c, cookie)
+    if (added.cookies !== null) writeSessionCookie(c, added.cookies)
     return c.html(recoveryCodesPage({ codes: added.codes ?? [], onward: way.here }, m))
   }
   const reason =
@@ -324,6 +326,7 @@ async function answerPassword(
   const input = {
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
+    browsers: readKnownBrowsers(c),
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)

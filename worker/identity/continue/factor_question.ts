@@ -15,6 +15,7 @@ import {
   type OwnFactors,
   offerApp,
 } from '../factors/own_factors.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
   addPasskey,
   type CreationOptions,
@@ -47,34 +48,18 @@ export type FirstFactor =
   | { setup: string; code: string; name: string }
   | { response: string; user_handle: string; name: string }
 
-/**
- * Adds the first factor; `cookie` is that of the session which takes the place of the present one.
- * One write.
- */
+/** Adds the first factor, with the session that takes the place of the present one. One write. */
 export async function addFirstFactor(
   cx: Context,
   { session, user, lacking }: Continuation,
   input: FirstFactor,
-  browser: { cookie: string | undefined; user_agent: string },
-): Promise<{ added: AppAdded | PasskeyAdded; cookie: string | null }> {
+  browser: { replaces: string | undefined; user_agent: string; browsers: KnownBrowsers },
+): Promise<AppAdded | PasskeyAdded> {
   const own = factorlessOf(cx, { session, lacking })
-  let stronger: { cookie: string } | null = null
   const along: Along = {
     when: condition`not ${hasFactor(session.user_id)}`,
-    with(isNew, methods) {
-      const next = advance(cx, ofSession(session, user.password), {
-        methods,
-        proven: isNew,
-        user_agent: browser.user_agent,
-        replaces: browser.cookie,
-      })
-      stronger = next
-      return next.statements
-    },
+    replaceSession: (isNew, methods) =>
+      advance(cx, ofSession(session, user.password), { ...browser, methods, proven: isNew }),
   }
-  const added =
-    'setup' in input ? await addApp(cx, own, input, along) : await addPasskey(cx, own, input, along)
-  return { added, cookie: added.outcome === 'added' ? cookieOf(stronger) : null }
+  return 'setup' in input ? addApp(cx, own, input, along) : addPasskey(cx, own, input, along)
 }
-
-const cookieOf = (session: { cookie: string } | null): string | null => session?.cookie ?? null

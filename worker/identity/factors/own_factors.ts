@@ -13,13 +13,19 @@ import {
   unseal,
 } from '../../crypto.ts'
 import { factor } from '../../db/schema.ts'
-import { type Condition, condition, join, type Statement, scalar, sql, TRUE } from '../../db/sql.ts'
+import { type Condition, condition, join, scalar, sql, TRUE } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
 import { type Requirement, requirementsOf, standingOf } from '../requirements.ts'
-import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
-import type { Methods } from '../sign_in/sign_in.ts'
+import {
+  findSession,
+  type LiveSession,
+  noteSession,
+  type SessionCookies,
+  userOf,
+} from '../sessions.ts'
+import type { advance, Methods } from '../sign_in/sign_in.ts'
 import { sessionExists } from '../store.ts'
 import {
   countRecoveryCodes,
@@ -113,7 +119,7 @@ async function show(cx: Context, email: string, secret: Uint8Array, setup: strin
 
 export type AppAdded =
   /** `codes`: new recovery codes, with the first factor; else null. */
-  | { outcome: 'added'; codes: string[] | null }
+  | { outcome: 'added'; codes: string[] | null; cookies: SessionCookies | null }
   | { outcome: 'refused'; app: NewApp }
   | { outcome: 'expired' }
 
@@ -121,12 +127,12 @@ export type AppAdded =
 export type Along = {
   /** The factor is added only where this holds. */
   when: Condition
-  /** Behind the factor. `isNew`: it was added; `methods`: those that were proven by it. */
-  with(isNew: Condition, methods: Methods): readonly Statement[]
+  /** Puts a session in the place of the present one, with the methods that the factor proved. */
+  replaceSession: ((isNew: Condition, methods: Methods) => ReturnType<typeof advance>) | null
 }
 
 /** Nothing goes with it. */
-export const ALONE: Along = { when: TRUE, with: () => [] }
+export const ALONE: Along = { when: TRUE, replaceSession: null }
 
 /** Adds the app whose key was offered, by its first code. One write. */
 export async function addApp(
@@ -148,7 +154,8 @@ export async function addApp(
   const isNew = factorIsNew(cx, id)
   const isFirst = factors.length === 0
   const { codes, making } = makeRecoveryCodes(acting, user_id, isNew)
-  const { made } = await cx.db.write({
+  const next = along.replaceSession?.(isNew, ['otp']) ?? null
+  const { made, started } = await cx.db.write({
     // The session is looked at again: one that was just ended adds no lasting way in.
     factor: insertFactor(
       {
@@ -171,12 +178,19 @@ export async function addApp(
       isNew,
     ),
     codes: isFirst ? making : [],
-    along: along.with(isNew, ['otp']),
+    session: next?.statements ?? null,
+    started: next?.started ?? null,
     made: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (made.length === 0) return { outcome: 'expired' }
-  return { outcome: 'added', codes: isFirst ? codes : null }
+  return { outcome: 'added', codes: isFirst ? codes : null, cookies: cookiesAfter(next, started) }
 }
+
+/** The cookies of the session that took the place of the present one; null where none did. */
+export const cookiesAfter = (
+  next: ReturnType<typeof advance> | null,
+  started: Parameters<ReturnType<typeof advance>['cookiesOf']>[0],
+): SessionCookies | null => (next === null || started.length === 0 ? null : next.cookiesOf(started))
 
 async function openSetup(cx: Context, user_id: string, setup: string) {
   let text: string

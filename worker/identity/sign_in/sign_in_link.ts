@@ -10,6 +10,7 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { hasFactor } from '../factors/factor_store.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import {
@@ -19,7 +20,7 @@ import {
   findSignInLink,
   insertAccountLink,
 } from '../recovery_store.ts'
-import { startSession } from '../sessions.ts'
+import { type SessionCookies, startSession } from '../sessions.ts'
 import { isUsable } from '../users.ts'
 import { beginSignIn, lacksFactor } from './sign_in.ts'
 
@@ -47,10 +48,11 @@ export async function requestSignInLink(
     locale: string
     /** The cookie of the browser that asks. */
     browser: string
+    browsers: KnownBrowsers
     journey: Readonly<Record<string, string>>
   },
 ): Promise<LinkRequest> {
-  const counted = await countMailRequest(cx, 'link', input.email)
+  const counted = await countMailRequest(cx, 'link', input)
   if (counted.outcome !== 'counted') return counted
   const { user, isWithin } = counted
   // Made for everybody, so that the work is the same.
@@ -138,7 +140,7 @@ export async function signInLinkState(
 }
 
 export type LinkSignIn =
-  | { outcome: 'signed_in'; cookie: string; displaced: string | null }
+  | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
@@ -151,6 +153,7 @@ export async function signInByLink(
     user_agent: string
     replaces: string | undefined
     abandons: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<LinkSignIn & { journey: Readonly<Record<string, string>> }> {
   const link = await lookUp(cx, input.token, input.browser)
@@ -178,6 +181,7 @@ export async function signInByLink(
     amr: METHODS,
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
     // A factor that was added since the first round trip is not passed by.
     when: join([isMine, condition`not ${hasFactor(user_id)}`], ' and '),
   })
@@ -189,6 +193,6 @@ export async function signInByLink(
     started: session.started,
   })
   if (started.length === 0) return { outcome: 'dead', journey }
-  const { cookie } = session
-  return { outcome: 'signed_in', cookie, displaced: displaced[0]?.user_id ?? null, journey }
+  const cookies = session.cookiesOf(started)
+  return { outcome: 'signed_in', cookies, displaced: displaced[0]?.user_id ?? null, journey }
 }
