@@ -31,6 +31,7 @@ type OfPages =
   | 'factor_code_wrong'
   | 'factor_name'
   | 'factor_setup_expired'
+  | 'factor_demanded'
   | 'last_way_in'
   | 'passkey_algorithm'
   | 'passkey_backup_state'

@@ -111,6 +111,7 @@ export const group = sqliteTable(
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
+    require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
   },
   (t) => [index('group_parent').on(t.parent_id)],
 )
@@ -137,6 +138,7 @@ export const role = sqliteTable('role', {
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
+  require_factor: integer().notNull().default(0), // 0 or 1: of people who hold it
 })
 
 export const grant = sqliteTable(

@@ -36,6 +36,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   factor_name: 'The name is empty, has more than 60 characters, or has some that cannot be seen.',
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
+  factor_demanded:
+    'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:
     'The passkey is the only one of a person without a password, and stays until there is another way in.',
   passkey_algorithm:
