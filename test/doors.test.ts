@@ -35,6 +35,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 4,
     asks: '/account/consents; a consent may be withdrawn whatever else is missing',
   },
+  'identity/address/address_change.ts': {
+    uses: 1,
+    never: 'confirms by a mailed link; the session says only who sent it',
+  },
   'identity/address/address_routes.ts': {
     uses: 4,
     asks: '/account/email, /account/password; links in mails are no session',

@@ -9,11 +9,12 @@ import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hasFactor } from './factors/factor_store.ts'
+import { findUserToSignIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { startSession } from './sessions.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
-import { findUserToSignIn, sessionExists, type UserRow, updatePassword } from './store.ts'
+import { sessionExists, type UserRow, updatePassword } from './store.ts'
 import { isUsable } from './users.ts'
 
 export type SignInOutcome =
@@ -62,7 +63,7 @@ export async function signIn(
     byAddress: limits[1].take,
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(limits[1].isWithin),
-    user: findUserToSignIn(key),
+    user: findUserToSignIn(input.username),
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {

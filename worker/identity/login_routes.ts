@@ -90,7 +90,7 @@ export function loginRoutes({
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', recoveryRequestRoutes())
-  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
+  routes.route('/', signInLinkRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 

@@ -154,6 +154,7 @@ describe('a link by mail', () => {
         replaces: undefined,
         abandons: undefined,
       },
+      () => [],
     )
     expect(result.outcome).toBe('dead')
   })

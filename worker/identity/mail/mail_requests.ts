@@ -6,7 +6,7 @@ import type { Context } from '../../context.ts'
 import type { Condition } from '../../db/sql.ts'
 import { emailKey } from '../../email_address.ts'
 import { loadSettings } from '../../settings.ts'
-import { findUserByEmailKey, type UserRow } from '../store.ts'
+import { findUserToMail, type NamedUser } from '../login_ids/login_id_store.ts'
 
 /** Mails of a kind to one mailbox in a window. */
 const MAILS_MAX = 5
@@ -15,7 +15,7 @@ export type CountedRequest =
   /**
    * `isWithin`: for what notes the mail. Beyond the limit the answer is the same without a mail.
    */
-  | { outcome: 'counted'; user: UserRow | undefined; isWithin: Condition }
+  | { outcome: 'counted'; user: NamedUser | undefined; isWithin: Condition }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_requests'; retry_after: number }
 
@@ -45,7 +45,7 @@ export async function countMailRequest(
     address: byAddress.take,
     // Names are made up at will: an address that is blocked fills the table with none.
     mailbox: byMailbox.takeWhen(byAddress.isWithin),
-    user: findUserByEmailKey(key),
+    user: findUserToMail(email),
   })
   if ((address?.count ?? Infinity) > byAddress.max) {
     return { outcome: 'too_many_requests', retry_after: window }
