@@ -9,6 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
@@ -55,6 +56,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'reseal', every: 300, run: resealWhenDue },
+  { name: 'address_keys', every: 300, run: rewriteAddressKeys },
   {
     name: 'sessions',
     // Each minute; a little less, so that the timer does not meet its own lease.

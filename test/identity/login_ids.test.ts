@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { user } from '../../worker/db/schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
+import { rewriteAddressKeys } from '../../worker/identity/login_ids/address_keys.ts'
 import { findUserByAddress } from '../../worker/identity/login_ids/login_id_store.ts'
 import { createUser, newUser, removeUser } from '../../worker/identity/users.ts'
 import { startWorker, type TestWorker } from '../context.ts'
@@ -11,7 +12,7 @@ import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { addAuthenticator } from './authenticator.ts'
 import { Browser, type Page } from './browser.ts'
 import { linkIn, type Mail, mailsOf } from './mails.ts'
-import { isSignedIn } from './people.ts'
+import { eventsOf, isSignedIn } from './people.ts'
 
 const OWN_PASSWORD = 'seven brown horses jump over fences'
 
@@ -284,5 +285,104 @@ describe('one address in two spellings', () => {
     await browser.submit(form, { email: 'Ann@müller.example', action: 'send' })
     const [mail] = await mailsOf(worker)
     expect(mail?.address).toBe('ann@xn--mller-kva.example')
+  })
+})
+
+describe('keys of before', () => {
+  const U_FORM = 'ann@müller.example'
+  const A_FORM = 'ann@xn--mller-kva.example'
+
+  /** People as the previous program left them; each address has the key in which it was compared. */
+  async function startOld(people: Readonly<Record<string, [email: string, verified: 0 | 1]>>) {
+    const worker = await startWorker()
+    const cx = worker.context()
+    for (const [id, [email, verified]] of Object.entries(people)) {
+      const given = { id, email: `${id}@old.example`, password: PASSWORD }
+      await createPerson(cx, given)
+      await cx.db.write(sql`update user set email = ${email}, email_key = lower(${email}),
+        email_verified = ${verified} where id = ${id}`)
+    }
+    return { worker, cx }
+  }
+
+  const formsOf = (worker: TestWorker) =>
+    worker.context().db.read(sql<{ user_id: string; key: string; form: string }>`
+      select user_id, key, form from login_id order by user_id`)
+
+  const recovered = async (worker: TestWorker, email: string) => {
+    const browser = new Browser(worker)
+    await browser.submit(await browser.get('/recover'), { email, action: 'send' })
+    return (await mailsOf(worker)).map(({ address }) => address)
+  }
+
+  test('are found in their own spelling, and rewritten by the timer, whose links go on', async () => {
+    const { worker, cx } = await startOld({ ann: [U_FORM, 1], bob: ['bob@example.com', 1] })
+    expect(await formsOf(worker)).toEqual([
+      { user_id: 'ann', key: U_FORM, form: 'former' },
+      { user_id: 'bob', key: 'bob@example.com', form: 'current' },
+    ])
+    expect((await new Browser(worker).signIn(U_FORM, PASSWORD)).status).toBe(303)
+    await recovered(worker, U_FORM)
+    await cx.db.write(sql`insert into undeliverable_address (address_key, address, reason, reported_at)
+      values ('x@müller.example', 'x@müller.example', 'bounce', 1)`)
+    await Promise.all([rewriteAddressKeys(worker.context()), rewriteAddressKeys(worker.context())])
+    expect((await formsOf(worker))[0]).toEqual({ user_id: 'ann', key: A_FORM, form: 'current' })
+    for (const email of [U_FORM, A_FORM]) {
+      expect((await new Browser(worker).signIn(email, PASSWORD)).status).toBe(303)
+    }
+    const [mail] = await mailsOf(worker)
+    expect((await new Browser(worker).get(pathOf(mail))).status).toBe(200)
+    expect(await cx.db.read(sql`select address_key from undeliverable_address`)).toEqual([
+      { address_key: 'x@xn--mller-kva.example' },
+    ])
+  })
+
+  test('of two accounts that would meet stay: each by its spelling, with the password alone', async () => {
+    const { worker, cx } = await startOld({ u: [U_FORM, 1], a: [A_FORM, 1] })
+    await rewriteAddressKeys(cx)
+    await rewriteAddressKeys(cx)
+    expect(await formsOf(worker)).toEqual([
+      { user_id: 'a', key: A_FORM, form: 'collides' },
+      { user_id: 'u', key: U_FORM, form: 'collides' },
+    ])
+    const events = await eventsOf(worker)
+    const noted = events.filter(({ type }) => type === 'user.address_collides')
+    expect(noted.map(({ subject_id }) => subject_id).sort()).toEqual(['a', 'u'])
+    expect(await cx.db.read(findUserByAddress(U_FORM))).toMatchObject([{ id: 'u' }])
+    expect(await cx.db.read(findUserByAddress(A_FORM))).toMatchObject([{ id: 'a' }])
+    for (const email of [U_FORM, A_FORM]) {
+      expect((await new Browser(worker).signIn(email, PASSWORD)).status).toBe(303)
+      expect(await recovered(worker, email)).toEqual([])
+    }
+  })
+
+  test('are rewritten once the other account is gone', async () => {
+    const { worker, cx } = await startOld({ u: [U_FORM, 1], a: [A_FORM, 1] })
+    await rewriteAddressKeys(cx)
+    await removeUser(cx, 'a', null)
+    await rewriteAddressKeys(cx)
+    expect(await formsOf(worker)).toEqual([{ user_id: 'u', key: A_FORM, form: 'current' }])
+    expect(await recovered(worker, A_FORM)).toEqual([U_FORM])
+  })
+
+  test('of an account that has not proven the address keep nothing from its owner', async () => {
+    const { worker, cx } = await startOld({ owner: [U_FORM, 1], other: [A_FORM, 0] })
+    await rewriteAddressKeys(cx)
+    expect(await formsOf(worker)).toEqual([
+      { user_id: 'other', key: A_FORM, form: 'collides' },
+      { user_id: 'owner', key: A_FORM, form: 'current' },
+    ])
+    expect(await recovered(worker, A_FORM)).toEqual([U_FORM])
+    expect(await cx.db.read(findUserByAddress(U_FORM))).toMatchObject([{ id: 'owner' }])
+    expect(await cx.db.read(findUserByAddress(A_FORM))).toMatchObject([{ id: 'other' }])
+  })
+
+  test('of a collision give the address to no third account', async () => {
+    const { cx } = await startOld({ u: [U_FORM, 1], a: [A_FORM, 1] })
+    await rewriteAddressKeys(cx)
+    for (const email of [U_FORM, A_FORM, 'ANN@MÜLLER.example']) {
+      const third = createUser(cx, { email, email_verified: true })
+      await expect(third).rejects.toMatchObject({ type: 'conflict' })
+    }
   })
 })

@@ -169,6 +169,22 @@ export const findUndeliverable = (address_key: string): Statement<UndeliverableR
 export const isUndeliverable = (address_key: string): Condition =>
   condition`exists (select 1 from undeliverable_address where address_key = ${address_key})`
 
+/** Marks whose key has a domain that is not in ASCII, some at a time. */
+export const listFormerMarks = (limit: number): Statement<UndeliverableRow> =>
+  sql`select * from undeliverable_address
+    where substr(address_key, instr(address_key, '@')) glob '*[^ -~]*' limit ${limit}`
+
+/** Gives a mark its present key; one that is there already stays. */
+export const rewriteMark = (
+  { address_key }: UndeliverableRow,
+  key: string,
+): readonly Statement[] => [
+  sql`update or ignore undeliverable_address set address_key = ${key}
+    where address_key = ${address_key}`,
+  sql`delete from undeliverable_address where address_key = ${address_key}
+    and ${address_key} <> ${key}`,
+]
+
 export const listUndeliverableAfter = (after: string, limit: number): Statement<UndeliverableRow> =>
   sql`select * from undeliverable_address where address_key > ${after}
     order by address_key limit ${limit + 1}`

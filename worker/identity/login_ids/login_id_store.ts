@@ -1,13 +1,19 @@
 // The table `login_id`, and the columns of `user` that repeat the primary address for the previous
 // program. Statements, no rules. Those of `user` stand behind those of `login_id`: then the
 // triggers that follow the previous program find nothing to do.
-import { addressForms, findAddress, isAddress, userWithAddress } from '../../access/named_users.ts'
+import {
+  addressForms,
+  findAddressToMail,
+  isAddress,
+  userWithAddress,
+} from '../../access/named_users.ts'
 import type { Context } from '../../context.ts'
 import { login_id } from '../../db/schema.ts'
 import {
   type Condition,
   condition,
   insertWhere,
+  list,
   refuseUnless,
   type Statement,
   scalar,
@@ -42,23 +48,59 @@ const NAMED = sql<never>`user.*, named.id as login_id, named.key as login_key,
  * left to passwords.
  */
 export const findUserToMail = (email: string): Statement<NamedUser> =>
-  sql`select ${NAMED} from (${findAddress(addressForms(email))}) named
-    join user on user.id = named.user_id where named.form <> 'collides'`
+  sql`select ${NAMED} from (${findAddressToMail(addressForms(email))}) named
+    join user on user.id = named.user_id`
 
 /** The user who signs in with this address, and whether a second factor is there. */
 export const findUserToSignIn = (email: string): Statement<UserRow & { has_factor: number }> =>
   sql`select user.*, exists (select 1 from factor where user_id = user.id) as has_factor
     from user where id = ${userWithAddress(addressForms(email))}`
 
-/** The users with these addresses, each with the key of its address in the list. */
+/** The users with these addresses, each with the former key of its address in the list. */
 export const findUsersByAddresses = (
   emails: readonly string[],
 ): Statement<UserRow & { named_key: string }> => {
   const forms = JSON.stringify(emails.map((email) => [emailKey(email), formerEmailKey(email)]))
   const wanted = { key: scalar`k.value ->> 0`, former: scalar`k.value ->> 1` }
-  return sql`select user.*, k.value ->> 0 as named_key from json_each(${forms}) k
+  return sql`select user.*, k.value ->> 1 as named_key from json_each(${forms}) k
     join user on user.id = ${userWithAddress(wanted)}`
 }
+
+// --- rewriting keys ---------------------------------------------------------------------------
+
+/** Addresses whose key is of the former form, some at a time. */
+export const listFormerAddresses = (limit: number): Statement<LoginIdRow> =>
+  sql`select * from login_id where form <> 'current' and form = 'former' order by id limit ${limit}`
+
+/** Addresses that two accounts came to have. */
+export const listCollisions = (limit: number): Statement<LoginIdRow> =>
+  sql`select * from login_id where form <> 'current' and form = 'collides'
+    order by id limit ${limit}`
+
+export const listAddressesByKeys = (keys: readonly string[]): Statement<LoginIdRow> =>
+  sql`select * from login_id where kind = 'email' and key in (${list(keys)})`
+
+/** A condition: the row stands as it was read. */
+const isAsRead = ({ id, key, form }: LoginIdRow): Condition =>
+  condition`login_id.id = ${id} and login_id.key = ${key} and login_id.form = ${form}`
+
+/** A condition: the row stands as it was read, and is not marked yet. */
+export const isToMark = (row: LoginIdRow): Condition =>
+  condition`${row.form} <> 'collides' and exists (select 1 from login_id where ${isAsRead(row)})`
+
+/** Marks an address that another account has too; `key` is the former one. */
+export const markCollision = (row: LoginIdRow, key: string): Statement =>
+  sql`update login_id set form = 'collides', key = ${key} where ${isAsRead(row)}`
+
+/** Gives the address its present key, unless another account has that; its links follow. */
+export const rewriteKey = (row: LoginIdRow, key: string): readonly Statement[] => [
+  sql`update login_id set form = 'current', key = ${key} where ${isAsRead(row)}
+    and not exists (select 1 from login_id other where other.kind = 'email' and other.key = ${key}
+      and other.id <> ${row.id} and other.form <> 'collides')`,
+  sql`update account_link set address_key = ${key}
+    where user_id = ${row.user_id} and address_key = ${row.key} and used_by is null
+      and exists (select 1 from login_id where id = ${row.id} and key = ${key})`,
+]
 
 // --- writing ----------------------------------------------------------------------------------
 
