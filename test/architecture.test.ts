@@ -133,6 +133,7 @@ const ROOM_PLATES = [
   'entry/linking/check.ts',
   'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',
+  'identity/known_browsers/known_browsers.ts',
   'identity/mail/mails.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',

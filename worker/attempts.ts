@@ -4,9 +4,22 @@
 // Guesses at secrets of programs are another case: secret_guesses.ts.
 import type { Context } from './context.ts'
 import { mac } from './crypto.ts'
-import { type Condition, condition, type Statement, sql, TRUE } from './db/sql.ts'
+import {
+  type Condition,
+  condition,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from './db/sql.ts'
 
-export type AttemptKey = { purpose: string; value: string }
+export type AttemptKey = {
+  purpose: string
+  value: string
+  /** Name of the counter that stands in its place, where this is not null. */
+  instead?: Scalar
+}
 
 /** The key as the table has it. */
 export const attemptHash = (cx: Context, { purpose, value }: AttemptKey): string =>
@@ -34,7 +47,8 @@ export function limit(
   { max, window }: { max: number; window: number },
 ): Limit {
   const now = cx.now()
-  const hashed = attemptHash(cx, key)
+  const own = attemptHash(cx, key)
+  const hashed = key.instead === undefined ? own : scalar`coalesce(${key.instead}, ${own})`
   const takeWhen = (when: Condition) => sql<{ count: number }>`
     insert into attempt (key, count, resets_at) select ${hashed}, 1, ${now + window} where ${when}
       on conflict (key) do update set

@@ -9,6 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
@@ -46,6 +47,7 @@ export const JOBS: readonly Job[] = [
         deleteOldIdempotencyKeys(cx),
         deleteOldSessions(cx),
         deleteOldSignIns(cx),
+        deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
         deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),

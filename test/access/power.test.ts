@@ -470,6 +470,7 @@ describe('at the same moment', () => {
       amr: ['pwd'],
       user_agent: '',
       replaces: undefined,
+      browsers: [],
     })
     await cx.db.write(session.statements)
     const token = await mintDeviceToken(worker.context(), 'thing', { expires_in: 60 })

@@ -195,6 +195,7 @@ beforeAll(async () => {
     amr: ['pwd'],
     user_agent: '',
     replaces: undefined,
+    browsers: [],
   })
   await cx.db.write(session.statements)
   const [row] = await cx.db.read(sql<{ grant: string; session: string }>`

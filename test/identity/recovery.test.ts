@@ -256,6 +256,7 @@ test('a sign-in with the old password that runs beside the reset starts no sessi
     password: PASSWORD,
     user_agent: '',
     replaces: undefined,
+    browsers: [],
     abandons: undefined,
   }
   const answer = await signInWith({ ...cx, db: { ...cx.db, write } }, thief)

@@ -114,7 +114,7 @@ test('a user who is disabled or gone at that moment gets no session', async () =
   const cx = worker.context()
   await createUser(cx, { id: 'off', email: 'off@example.com', status: 'disabled' })
   for (const user_id of ['off', 'nobody']) {
-    const given = { user_id, password: null, amr: ['pwd'], user_agent: '' }
+    const given = { user_id, password: null, amr: ['pwd'], user_agent: '', browsers: [] }
     const { statements, started } = startSession(cx, given)
     expect((await cx.db.write({ statements, started })).started).toEqual([])
   }

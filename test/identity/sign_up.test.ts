@@ -117,6 +117,7 @@ describe('sign-up', () => {
       locale: 'en',
       user_agent: '',
       replaces: undefined,
+      browsers: [],
     }
     const result = await signUp({ ...cx, db: { ...cx.db, write } }, input)
     expect(result.outcome).toBe('dead')

@@ -41,16 +41,17 @@ export async function signIn(
 ) {
   const cx = worker.context()
   const [stored] = await cx.db.read(findUserById(user_id))
-  const { cookie, statements, started } = startSession(cx, {
+  const { statements, started, cookiesOf } = startSession(cx, {
     user_id,
     password: stored?.password ?? null,
     amr,
     user_agent: 'test',
     replaces: browser.cookies.get('session'),
+    browsers: [],
   })
   const answers = await cx.db.write({ statements, started })
   if (answers.started.length !== 1) throw new Error(`${user_id} got no session`)
-  browser.cookies.set('session', cookie)
+  browser.cookies.set('session', cookiesOf(answers.started).session)
 }
 
 /** Gives somebody a role everywhere. */

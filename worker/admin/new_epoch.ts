@@ -8,6 +8,7 @@ import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
+import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
@@ -31,6 +32,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
   await cx.db.write([
     ...deleteAllSessions(),
     deleteAllSignIns(),
+    deleteAllKnownBrowsers(),
     deleteAllSignUps(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),

@@ -339,6 +339,25 @@ export const sign_in = sqliteTable(
   (t) => [index('sign_in_user').on(t.user_id), index('sign_in_expiry').on(t.expires_at)],
 )
 
+/**
+ * Browsers in which a person completed a sign-in, by the hash of a cookie. What is guessed there is
+ * counted apart.
+ */
+export const known_browser = sqliteTable(
+  'known_browser',
+  {
+    hash: text().primaryKey(),
+    user_id: text().notNull(),
+    has_factor: integer().notNull(), // 0 or 1: a second factor was proven there
+    last_at: integer().notNull(),
+    expires_at: integer().notNull(),
+  },
+  (t) => [
+    index('known_browser_user').on(t.user_id, t.last_at),
+    index('known_browser_expiry').on(t.expires_at),
+  ],
+)
+
 /** Factors of people: authenticator apps, and passkeys, which have the columns after the times. */
 export const factor = sqliteTable(
   'factor',

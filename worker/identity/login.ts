@@ -1,17 +1,19 @@
 // Signing in with e-mail and password: the first step of a sign-in, and its end where the person
-// has no second factor. Attempts are counted before the hash, per account and per address, and
-// given back on success. Nothing shows whether an account exists: neither the answer, nor the work,
-// nor the count.
-import { addressKey, limit } from '../attempts.ts'
+// has no second factor. Attempts are counted before the hash and given back on success: per account
+// and per address or, in a browser in which the person signed in before, per browser. Nothing shows
+// whether an account exists: neither the answer, nor the work, nor the count.
+import { addressForms, userWithAddress } from '../access/named_users.ts'
+import { type AttemptKey, addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
-import { condition, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hasFactor } from './factors/factor_store.ts'
+import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { findUserToSignIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
-import { startSession } from './sessions.ts'
+import { type SessionCookies, startSession } from './sessions.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
 import { sessionExists, type UserRow, updatePassword } from './store.ts'
@@ -19,12 +21,19 @@ import { isUsable } from './users.ts'
 
 export type SignInOutcome =
   /** `displaced`: another person who was signed in in this browser before; null without one. */
-  | { outcome: 'signed_in'; cookie: string; user: UserRow; displaced: string | null }
+  | { outcome: 'signed_in'; cookies: SessionCookies; user: UserRow; displaced: string | null }
   /** The password was right, and a second factor is missing; the cookie is that of the sign-in. */
   | { outcome: 'second_factor'; cookie: string }
   | { outcome: 'refused' }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
+
+/** The counter of guesses at a password. `user_id`: of the person with this name, or null. */
+export const loginCounter = (
+  cx: Context,
+  browsers: KnownBrowsers,
+  { key, user_id }: { key: string; user_id: string | Scalar },
+): AttemptKey => countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
 
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
 export async function signIn(
@@ -37,17 +46,20 @@ export async function signIn(
     replaces: string | undefined
     /** The cookie of a sign-in that is on its way in the browser: it is dropped. */
     abandons: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(input.username)
+  const person = userWithAddress(addressForms(input.username))
   const window = settings.login_attempts_window
+  const { browsers } = input
+  const isKnown = isKnownTo(cx, browsers, person)
   const limits = [
-    limit(
-      cx,
-      { purpose: 'login account', value: key },
-      { max: settings.login_attempts_per_account, window },
-    ),
+    limit(cx, loginCounter(cx, browsers, { key, user_id: person }), {
+      max: settings.login_attempts_per_account,
+      window,
+    }),
     limit(
       cx,
       // Peers that cannot be told apart must not lock each other out.
@@ -60,12 +72,13 @@ export async function signIn(
     byAddress,
     user: [user],
   } = await cx.db.write({
-    byAddress: limits[1].take,
+    // In a browser that is known, others from its address do not matter.
+    byAddress: limits[1].takeWhen(condition`not ${isKnown}`),
     // Names are made up at will: an address that is blocked fills the table with none.
-    byAccount: limits[0].takeWhen(limits[1].isWithin),
-    user: findUserToSignIn(input.username),
+    byAccount: limits[0].takeWhen(condition`${isKnown} or ${limits[1].isWithin}`),
+    user: findUserToSignIn(person),
   })
-  const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? Infinity]
+  const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? 0]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
     // One event per window, so that guessing does not fill the record.
     if (counts.some((count, i) => count === (limits[i]?.max ?? 0) + 1)) {
@@ -81,6 +94,10 @@ export async function signIn(
     return { outcome: 'refused' }
   }
 
+  const giveBack = (pending: Condition) => [
+    sql`${limits[0].giveBack} and ${pending}`,
+    sql`${limits[1].giveBack} and ${pending} and not ${isKnown}`,
+  ]
   if (lacksFactor(['pwd'], user.has_factor === 1)) {
     const { cookie, id_hash, statements, begun } = beginSignIn(cx, {
       user_id: user.id,
@@ -90,7 +107,7 @@ export async function signIn(
     })
     const pending = condition`not ${signInExists(id_hash)}`
     const made = await cx.db.write({
-      attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
+      attempts: giveBack(pending),
       signIn: statements,
       password: await strengthened(cx, user, input.password, id_hash),
       begun,
@@ -105,6 +122,7 @@ export async function signIn(
     amr: ['pwd'],
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers,
     // One that was added since the first round trip is not passed by.
     when: condition`not ${hasFactor(user.id)}`,
   })
@@ -115,7 +133,7 @@ export async function signIn(
     started,
   } = await cx.db.write({
     displaced: session.displaced,
-    attempts: limits.map((one) => sql`${one.giveBack} and ${pending}`),
+    attempts: giveBack(pending),
     session: session.statements,
     // Behind the session, which starts only under the hash that was compared.
     password: await strengthened(cx, user, input.password),
@@ -123,8 +141,8 @@ export async function signIn(
   })
   // The user was disabled or deleted, or got another password or a factor, in the meantime.
   if (started.length !== 1) return { outcome: 'refused' }
-  const { cookie } = session
-  return { outcome: 'signed_in', cookie, user, displaced: displaced?.user_id ?? null }
+  const cookies = session.cookiesOf(started)
+  return { outcome: 'signed_in', cookies, user, displaced: displaced?.user_id ?? null }
 }
 
 const failure = (

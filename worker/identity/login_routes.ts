@@ -25,6 +25,7 @@ import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
+import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn } from './login.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
@@ -41,6 +42,7 @@ import { type Journey, readJourney, withJourney } from './return_to.ts'
 import {
   deleteSessionCookie,
   readSessionCookie,
+  type SessionCookies,
   type SessionsEnded,
   writeSessionCookie,
 } from './sessions.ts'
@@ -155,9 +157,10 @@ export function loginRoutes({
     assertAction(form, ['login', undefined])
     const journey = readJourney(cx, form)
     const m = await messagesOf(c, journey)
-    const end = ({ cookie, displaced }: { cookie: string; displaced: string | null }) => {
+    const browsers = readKnownBrowsers(c)
+    const end = ({ cookies, displaced }: { cookies: SessionCookies; displaced: string | null }) => {
       deleteSignInCookie(c)
-      writeSessionCookie(c, cookie)
+      writeSessionCookie(c, cookies)
       tellDisplaced(cx, displaced, onSessionsEnded)
       return c.redirect(journey.return_to ?? HOME, 303)
     }
@@ -168,6 +171,7 @@ export function loginRoutes({
         browser: browserOf(c),
         user_agent: c.req.header('user-agent') ?? '',
         replaces: readSessionCookie(c),
+        browsers,
       })
       if (result.outcome === 'signed_in') return end(result)
       const passkey_error = passkeyError(cx, m, result.reason)
@@ -189,6 +193,7 @@ export function loginRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
+      browsers,
     })
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
@@ -311,10 +316,11 @@ export function loginRoutes({
       password,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      browsers: readKnownBrowsers(c),
     })
     if (result.outcome === 'dead') return deadSetupLink(c)
     if (result.outcome === 'email_taken') return again(m('form.email_taken'), 409)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     return c.redirect(HOME, 303)
   })
 

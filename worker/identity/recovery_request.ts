@@ -7,6 +7,7 @@ import { randomToken, sha256 } from '../crypto.ts'
 import { condition, join } from '../db/sql.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { noteMail } from '../mail/outbox.ts'
+import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { countMailRequest } from './mail/mail_requests.ts'
 import { sendMails } from './mail/mails.ts'
 import { LINK_TTL, PASSWORD_RESET_PATH } from './recovery.ts'
@@ -24,9 +25,9 @@ export type RecoveryRequest =
  */
 export async function requestRecovery(
   cx: Context,
-  input: { email: string; locale: string },
+  input: { email: string; locale: string; browsers: KnownBrowsers },
 ): Promise<RecoveryRequest> {
-  const counted = await countMailRequest(cx, 'recovery', input.email)
+  const counted = await countMailRequest(cx, 'recovery', input)
   if (counted.outcome !== 'counted') return counted
   const { user, isWithin } = counted
   // Made for everybody, so that the work is the same.

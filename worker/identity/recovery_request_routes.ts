@@ -4,6 +4,7 @@ import { type Env, readForm, readQuery } from '../http.ts'
 import { page } from '../pages/page_headers.ts'
 import { recoveryRequestPage, recoverySentPage } from '../pages/recovery_page.ts'
 import { assertCsrf } from './csrf.ts'
+import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import {
   type AddressFormRoute,
   showAddressForm,
@@ -18,7 +19,7 @@ const FORM: AddressFormRoute = {
   page: recoveryRequestPage,
   sentPage: recoverySentPage,
   limited: 'recovery_limited',
-  request: (c, input) => requestRecovery(c.var.cx, input),
+  request: (c, input) => requestRecovery(c.var.cx, { ...input, browsers: readKnownBrowsers(c) }),
 }
 
 export function recoveryRequestRoutes(): Hono<Env> {

@@ -9,6 +9,12 @@ import { type Condition, condition, type Scalar, type Statement, scalar, sql } f
 import { appendEvent } from '../events.ts'
 import type { Http } from '../http.ts'
 import { readCookie, writeCookie } from '../web/cookies.ts'
+import { deleteKnownBrowsersOf } from './known_browsers/known_browser_store.ts'
+import {
+  type KnownBrowsers,
+  makeKnown,
+  writeKnownBrowsers,
+} from './known_browsers/known_browsers.ts'
 import { deleteSignInsOf } from './sign_in/sign_in_store.ts'
 import {
   deleteEndedSessions,
@@ -32,6 +38,9 @@ const COOKIE = 'session'
 const TOUCH_EVERY = 60
 const USER_AGENT_MAX = 300
 
+/** The cookies of a browser in which a session starts. */
+export type SessionCookies = { session: string; browsers: KnownBrowsers }
+
 /** The session cookie, if there is one of the right form. */
 export function readSessionCookie(c: Http): string | undefined {
   const value = readCookie(c, COOKIE)
@@ -39,7 +48,10 @@ export function readSessionCookie(c: Http): string | undefined {
 }
 
 // Without Max-Age: the cookie ends with the browser, the session at the times that the table says.
-export const writeSessionCookie = (c: Http, cookie: string): void => writeCookie(c, COOKIE, cookie)
+export function writeSessionCookie(c: Http, { session, browsers }: SessionCookies): void {
+  writeCookie(c, COOKIE, session)
+  writeKnownBrowsers(c, browsers)
+}
 
 export const deleteSessionCookie = (c: Http): void => writeCookie(c, COOKIE, '', 0)
 
@@ -77,18 +89,21 @@ export function startSession(
     amr: readonly string[]
     user_agent: string
     replaces?: string | undefined
+    /** The browser becomes known to the person (known_browsers/). */
+    browsers: KnownBrowsers
     /** Epoch seconds; absent: now. */
     auth_time?: number
     /** The session starts only where this holds. */
     when?: Condition
   },
 ): {
-  cookie: string
   id_hash: string
   /** Goes before the statements: the other person whose session ends by this one. */
   displaced: Statement<{ user_id: string }>
   statements: readonly Statement[]
-  started: Statement<{ id_hash: string }>
+  started: Statement<Started>
+  /** The cookies, from what the last statement answered. */
+  cookiesOf(started: readonly Started[]): SessionCookies
 } {
   const cookie = randomToken(cx)
   const id_hash = sessionHash(cookie)
@@ -106,6 +121,12 @@ export function startSession(
     user_agent: [...user_agent.replaceAll('\0', '')].slice(0, USER_AGENT_MAX).join(''),
     sid: randomToken(cx, 16),
   }
+  const known = makeKnown(
+    cx,
+    input.browsers,
+    { user_id, has_factor: amr.includes('mfa') },
+    sessionExists(id_hash),
+  )
   const statements = [
     insertSession(row, password, replaces, when),
     ...(replaces === null ? [] : [deleteSession(replaces, sessionExists(id_hash))]),
@@ -114,15 +135,19 @@ export function startSession(
       { type: 'session.started', subject_id: user_id, data: { amr } },
       sessionExists(id_hash),
     ),
+    ...known.statements,
   ]
   return {
-    cookie,
     id_hash,
     displaced: sql`select user_id from session where id_hash = ${replaces} and user_id <> ${user_id}`,
     statements,
-    started: sql`select id_hash from session where id_hash = ${id_hash}`,
+    started: sql`select id_hash, ${known.known} as browser from session where id_hash = ${id_hash}`,
+    cookiesOf: ([row]) => ({ session: cookie, browsers: known.valuesAfter(row?.browser ?? null) }),
   }
 }
+
+/** The session as it was stored, and the hash by which its browser is known. */
+type Started = { id_hash: string; browser: string | null }
 
 /** Keeps the session from idling out; null when that was done less than a minute ago. */
 export const touchSession = (
@@ -152,20 +177,20 @@ export const endBrowserSession = (
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
 
-/** Ends all sessions of a user, and sign-ins on their way, with one event. */
+/** The same as `endSessionsOf`, with one event. */
 export const endAllSessions = (cx: Context, user_id: string): readonly Statement[] => [
   appendEvent(cx, { type: 'user.sessions_ended', subject_id: user_id }, userExists(user_id)),
-  deleteSessionsOf(user_id),
-  deleteSignInsOf(user_id),
+  ...endSessionsOf(user_id),
 ]
 
 /**
- * Ends all sessions of a user, and sign-ins on their way. `when` makes it depend on earlier
- * statements of the batch.
+ * Ends all sessions of a user, and sign-ins on their way, and makes each browser unknown. `when`
+ * makes it depend on earlier statements of the batch.
  */
 export const endSessionsOf = (user_id: string, when?: Condition): readonly Statement[] => [
   deleteSessionsOf(user_id, when),
   deleteSignInsOf(user_id, when),
+  deleteKnownBrowsersOf(user_id, when),
 ]
 
 /** Deletes sessions that ended by themselves. For the timer. */

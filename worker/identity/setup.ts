@@ -9,9 +9,10 @@ import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
+import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { demandAddressUnknown, findUserByAddress } from './login_ids/login_id_store.ts'
 import { isAddressTaken } from './login_ids/login_ids.ts'
-import { startSession } from './sessions.ts'
+import { type SessionCookies, startSession } from './sessions.ts'
 import {
   consumeSetupLink,
   deleteOldSetupLinks,
@@ -42,7 +43,7 @@ export async function isSetupLinkGood(cx: Context, token: string): Promise<boole
 }
 
 export type Redemption =
-  | { outcome: 'redeemed'; cookie: string }
+  | { outcome: 'redeemed'; cookies: SessionCookies }
   | { outcome: 'dead' }
   | { outcome: 'email_taken' }
 
@@ -59,6 +60,7 @@ export async function redeemSetupLink(
     password: string
     user_agent: string
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<Redemption> {
   // Stands before the hash: a caller without a link causes no work.
@@ -71,6 +73,7 @@ export async function redeemSetupLink(
     amr: ['pwd'],
     user_agent: form.user_agent,
     replaces: form.replaces,
+    browsers: form.browsers,
   })
   try {
     const { started } = await cx.db.write({
@@ -83,7 +86,7 @@ export async function redeemSetupLink(
       started: session.started,
     })
     return started.length === 1
-      ? { outcome: 'redeemed', cookie: session.cookie }
+      ? { outcome: 'redeemed', cookies: session.cookiesOf(started) }
       : { outcome: 'dead' }
   } catch (error) {
     // The batch is undone as a whole, so the link can still be redeemed.

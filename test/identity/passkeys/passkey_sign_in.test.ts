@@ -305,6 +305,7 @@ describe('a response is refused', () => {
         browser: `visit ${browser.cookies.get('visit')}`,
         user_agent: '',
         replaces: undefined,
+        browsers: [],
       },
     )
     expect(result).toEqual({ outcome: 'refused', reason: 'passkey_outrun' })
@@ -360,6 +361,7 @@ describe('a passkey signs nobody in', () => {
         browser: `visit ${browser.cookies.get('visit')}`,
         user_agent: '',
         replaces: undefined,
+        browsers: [],
       },
     )
     expect(result).toEqual({ outcome: 'refused', reason: 'passkey_outrun' })

@@ -435,6 +435,7 @@ describe('adding an app', () => {
       password: PASSWORD,
       user_agent: '',
       replaces: undefined,
+      browsers: [],
       abandons: undefined,
     }
     const result = await signIn({ ...cx, db: { ...cx.db, write } }, thief)

@@ -152,6 +152,7 @@ describe('a link by mail', () => {
         browser: browser.cookies.get('link'),
         user_agent: '',
         replaces: undefined,
+        browsers: [],
         abandons: undefined,
       },
       () => [],

@@ -19,6 +19,7 @@ import type { Reason } from '../../refusals.ts'
 import { liveStanding } from '../account.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readOwnFactors } from '../factors/own_factors.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
@@ -139,7 +140,11 @@ export function addressRoutes(surroundings: {
     const { session } = own
     const m = await pageMessages(c)
     const { user_email: email } = session
-    const input = { present: form.get('present') ?? '', password: form.get('password') ?? '' }
+    const input = {
+      present: form.get('present') ?? '',
+      password: form.get('password') ?? '',
+      browsers: readKnownBrowsers(c),
+    }
     const result = await changeOwnPassword(cx, session, input, surroundings.onSessionsEnded)
     if (result.outcome === 'bad_password') {
       const error = passwordFaultInWords(m, result.fault)

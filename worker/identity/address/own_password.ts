@@ -6,6 +6,9 @@ import { condition, sql } from '../../db/sql.ts'
 import { emailKey } from '../../email_address.ts'
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
+import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
+import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { loginCounter } from '../login.ts'
 import {
   findPasswordFault,
   hashPassword,
@@ -28,7 +31,7 @@ export type PasswordChange =
 export async function changeOwnPassword(
   cx: Context,
   { user_id, id_hash, user_email }: LiveSession,
-  input: { present: string; password: string },
+  input: { present: string; password: string; browsers: KnownBrowsers },
   onSessionsEnded: SessionsEnded,
 ): Promise<PasswordChange> {
   const fault = findPasswordFault(input.password, user_email)
@@ -37,7 +40,7 @@ export async function changeOwnPassword(
   const window = settings.login_attempts_window
   const { take, giveBack, max } = limit(
     cx,
-    { purpose: 'login account', value: emailKey(user_email) },
+    loginCounter(cx, input.browsers, { key: emailKey(user_email), user_id }),
     { max: settings.login_attempts_per_account, window },
   )
   const {
@@ -66,6 +69,7 @@ export async function changeOwnPassword(
     password: setPassword(user_id, { from: user.password, to: hash }, id_hash),
     sessions: deleteOtherSessions(user_id, id_hash, isMine),
     signIns: deleteSignInsOf(user_id, isMine),
+    browsers: deleteOtherBrowsers(user_id, browserHashes(input.browsers), isMine),
     links: dropOpenLinks(user_id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user_id }, isMine),
     done: sql<{ id: string }>`select id from user where id = ${user_id} and ${isMine}`,

@@ -8,6 +8,8 @@ import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
+import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
   findPasswordFault,
   hashPassword,
@@ -131,7 +133,11 @@ export type DemandedPasswordChange =
 export async function changeDemandedPassword(
   cx: Context,
   cookie: string | undefined,
-  { password, new_password }: { password: string; new_password: string },
+  {
+    password,
+    new_password,
+    browsers,
+  }: { password: string; new_password: string; browsers: KnownBrowsers },
   { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
 ): Promise<DemandedPasswordChange> {
   if (cookie === undefined) return { outcome: 'not_asked' }
@@ -178,6 +184,7 @@ export async function changeDemandedPassword(
     access: endAccess(acting, user.id, isMine),
     sessions: deleteOtherSessions(user.id, id_hash, isMine),
     signIns: deleteSignInsOf(user.id, isMine),
+    browsers: deleteOtherBrowsers(user.id, browserHashes(browsers), isMine),
     links: dropOpenLinks(user.id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user.id }, isMine),
   })

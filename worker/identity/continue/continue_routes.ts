@@ -24,6 +24,7 @@ import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
@@ -215,6 +216,7 @@ async function answerPassword(
   const input = {
     password: form.get('password') ?? '',
     new_password: form.get('new_password') ?? '',
+    browsers: readKnownBrowsers(c),
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)

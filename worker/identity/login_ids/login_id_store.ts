@@ -15,6 +15,7 @@ import {
   insertWhere,
   list,
   refuseUnless,
+  type Scalar,
   type Statement,
   scalar,
   sql,
@@ -51,10 +52,10 @@ export const findUserToMail = (email: string): Statement<NamedUser> =>
   sql`select ${NAMED} from (${findAddressToMail(addressForms(email))}) named
     join user on user.id = named.user_id`
 
-/** The user who signs in with this address, and whether a second factor is there. */
-export const findUserToSignIn = (email: string): Statement<UserRow & { has_factor: number }> =>
+/** The user with this id, a scalar, and whether a second factor is there. */
+export const findUserToSignIn = (id: Scalar): Statement<UserRow & { has_factor: number }> =>
   sql`select user.*, exists (select 1 from factor where user_id = user.id) as has_factor
-    from user where id = ${userWithAddress(addressForms(email))}`
+    from user where id = ${id}`
 
 /** The users with these addresses, each with the former key of its address in the list. */
 export const findUsersByAddresses = (

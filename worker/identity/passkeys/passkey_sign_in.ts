@@ -4,6 +4,8 @@
 import type { Context } from '../../context.ts'
 import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import type { SessionCookies } from '../sessions.ts'
 import { advance, ofPerson } from '../sign_in/sign_in.ts'
 import { findSpentChallenge, type PasskeyStep } from './challenges.ts'
 import { findPasskey } from './passkey_store.ts'
@@ -17,7 +19,7 @@ import {
 import { PasskeyFault } from './webauthn.ts'
 
 export type PasskeySignIn =
-  | { outcome: 'signed_in'; cookie: string; displaced: string | null }
+  | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'refused'; reason: Reason }
 
 const stepOfBrowser = (browser: string): PasskeyStep => ({ purpose: 'sign in', bound: browser })
@@ -36,6 +38,7 @@ export async function signInByPasskey(
     user_agent: string
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<PasskeySignIn> {
   try {
@@ -85,6 +88,7 @@ async function tryToSignIn(
     proven: use.isUsed,
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
   })
   const {
     displaced: [displaced],
@@ -99,7 +103,7 @@ async function tryToSignIn(
   if (started.length !== 1) throw new PasskeyFault('passkey_outrun')
   return {
     outcome: 'signed_in',
-    cookie: session.cookie,
+    cookies: session.cookiesOf(started),
     displaced: displaced?.user_id ?? null,
   }
 }

@@ -1,8 +1,9 @@
 // The second factor: the code of an authenticator app, a passkey, or a recovery code instead.
-// Guesses are counted per person over all sign-ins, in the batch that uses the code, and given back
-// on success; only whoever has the password can guess. Nobody guesses a passkey, so it passes when
-// codes are blocked. A person who is signed in may prove a factor too, where an application demands
-// it (step-up): the session then goes on, stronger.
+// Guesses are counted per person over all sign-ins or, in a browser where the person proved one
+// before, per browser; in the batch that uses the code, and given back on success. So whoever has
+// the password and guesses does not stop the person there. Nobody guesses a passkey, so it passes
+// when codes are blocked. A person who is signed in may prove a factor too, where an application
+// demands it (step-up): the session then goes on, stronger.
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { type Condition, condition, type Statement, scalar, sql } from '../../db/sql.ts'
@@ -24,6 +25,7 @@ import {
 import { readRecoveryCode, recoveryCodeHash } from '../factors/recovery_codes.ts'
 import { openFactor } from '../factors/sealed_factors.ts'
 import { readCode, stepOf } from '../factors/totp.ts'
+import { countedInBrowser, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { sendMails } from '../mail/mails.ts'
 import { findSpentChallenge, type PasskeyStep } from '../passkeys/challenges.ts'
 import { isPasskey } from '../passkeys/passkey_store.ts'
@@ -36,7 +38,13 @@ import {
   usePasskey,
 } from '../passkeys/passkey_use.ts'
 import { PasskeyFault } from '../passkeys/webauthn.ts'
-import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
+import {
+  findSession,
+  type LiveSession,
+  noteSession,
+  type SessionCookies,
+  userOf,
+} from '../sessions.ts'
 import { sessionExists } from '../store.ts'
 import { advance, type Methods, ofSession, ofSignIn, type Provable, signInHash } from './sign_in.ts'
 import { findSignIn, type OpenSignIn } from './sign_in_store.ts'
@@ -127,7 +135,7 @@ const stepOfBasis = ({ kind, cookie }: ProvedBy): PasskeyStep => ({
 export type SecondFactorOutcome =
   | {
       outcome: 'signed_in'
-      cookie: string
+      cookies: SessionCookies
       displaced: string | null
       /** Recovery codes that are left, where one was used and few are. */
       codes_left: number | null
@@ -144,7 +152,12 @@ export type FactorProof = { code: string } | { passkey: string }
 export async function proveSecondFactor(
   cx: Context,
   basis: ProvedBy,
-  input: { proof: FactorProof; user_agent: string; session: string | undefined },
+  input: {
+    proof: FactorProof
+    user_agent: string
+    session: string | undefined
+    browsers: KnownBrowsers
+  },
 ): Promise<SecondFactorOutcome> {
   const read = readProof(cx, basis, input.proof)
   const { user, reads } = findStanding(cx, basis)
@@ -162,7 +175,9 @@ export async function proveSecondFactor(
   const window = settings.login_attempts_window
   const { take, isWithin, giveBack, max } = limit(
     cx,
-    { purpose: 'second factor', value: user_id },
+    countedInBrowser(cx, { purpose: 'second factor', value: user_id }, input.browsers, user_id, {
+      has_factor: true,
+    }),
     { max: settings.login_attempts_per_account, window },
   )
   const use = await useOf(cx, read, rows, isWithin)
@@ -185,6 +200,7 @@ export async function proveSecondFactor(
     proven: use.isUsed,
     user_agent: input.user_agent,
     replaces: input.session,
+    browsers: input.browsers,
   })
   const isDone = sessionExists(session.id_hash)
   const written = await cx.db.write({
@@ -205,7 +221,7 @@ export async function proveSecondFactor(
     if (left === RECOVERY_CODES_FEW) sendMails(cx)
     return {
       outcome: 'signed_in',
-      cookie: session.cookie,
+      cookies: session.cookiesOf(written.started),
       displaced: written.displaced[0]?.user_id ?? null,
       codes_left: left !== null && left <= RECOVERY_CODES_FEW ? left : null,
     }

@@ -13,6 +13,7 @@ import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
@@ -49,6 +50,7 @@ export function secondFactorRoutes({
       proof: passkey === undefined ? { code: form.get('code') ?? '' } : { passkey },
       user_agent: c.req.header('user-agent') ?? '',
       session,
+      browsers: readKnownBrowsers(c),
     })
     const m = await messagesOf(c, form, journey)
     if (result.outcome === 'ended') {
@@ -86,7 +88,7 @@ export function secondFactorRoutes({
       return show(c, form, journey, { ...proving, error, status: 403 })
     }
     deleteSignInCookie(c)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     tellDisplaced(cx, result.displaced, onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })

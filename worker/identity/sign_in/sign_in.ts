@@ -10,6 +10,7 @@ import { randomToken, sha256 } from '../../crypto.ts'
 import { type Condition, join, type Statement, sql } from '../../db/sql.ts'
 import type { Http } from '../../http.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type LiveSession, startSession } from '../sessions.ts'
 import { epochIs, sessionExists } from '../store.ts'
 import { deleteSignIn, insertSignIn, type OpenSignIn, signInIsOpen } from './sign_in_store.ts'
@@ -150,16 +151,18 @@ export function advance(
     proven: Condition
     user_agent: string
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ) {
   const { user_id, password, methods, auth_time, isOpen, spend } = standing
-  const { proven, user_agent, replaces } = input
+  const { proven, user_agent, replaces, browsers } = input
   const session = startSession(cx, {
     user_id,
     password,
     amr: withMethods(methods, input.methods),
     user_agent,
     replaces,
+    browsers,
     ...(auth_time === undefined ? {} : { auth_time }),
     when: join([proven, isOpen], ' and '),
   })

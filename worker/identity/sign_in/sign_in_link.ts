@@ -10,6 +10,7 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { hasFactor } from '../factors/factor_store.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
 import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
@@ -22,7 +23,7 @@ import {
   findSignInLink,
   insertAccountLink,
 } from '../recovery_store.ts'
-import { startSession } from '../sessions.ts'
+import { type SessionCookies, startSession } from '../sessions.ts'
 import { isUsable } from '../users.ts'
 import { beginSignIn, lacksFactor } from './sign_in.ts'
 
@@ -50,10 +51,11 @@ export async function requestSignInLink(
     locale: string
     /** The cookie of the browser that asks. */
     browser: string
+    browsers: KnownBrowsers
     journey: Readonly<Record<string, string>>
   },
 ): Promise<LinkRequest> {
-  const counted = await countMailRequest(cx, 'link', input.email)
+  const counted = await countMailRequest(cx, 'link', input)
   if (counted.outcome !== 'counted') return counted
   const { user, isWithin } = counted
   // Made for everybody, so that the work is the same.
@@ -142,7 +144,7 @@ export async function signInLinkState(
 
 export type LinkSignIn =
   /** `displaced`: a person whose sessions ended by it. */
-  | { outcome: 'signed_in'; cookie: string; displaced: string | null }
+  | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
@@ -158,6 +160,7 @@ export async function signInByLink(
     user_agent: string
     replaces: string | undefined
     abandons: string | undefined
+    browsers: KnownBrowsers
   },
   endAccess: EndAccess,
 ): Promise<LinkSignIn & { journey: Readonly<Record<string, string>> }> {
@@ -187,6 +190,7 @@ export async function signInByLink(
     amr: METHODS,
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
     // A factor that was added since the first round trip is not passed by.
     when: join([isMine, condition`not ${hasFactor(user_id)}`], ' and '),
   })
@@ -209,7 +213,7 @@ export async function signInByLink(
     throw error
   })
   if (started.length === 0) return { outcome: 'dead', journey }
-  const { cookie } = session
+  const cookies = session.cookiesOf(started)
   const signed_out = displaced[0]?.user_id ?? (isFirstProof ? user_id : null)
-  return { outcome: 'signed_in', cookie, displaced: signed_out, journey }
+  return { outcome: 'signed_in', cookies, displaced: signed_out, journey }
 }

@@ -11,6 +11,7 @@ import { linkRequestPage, linkSentPage, openLinkPage } from '../../pages/sign_in
 import { logRefusal } from '../../refusal_log.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
   type AddressFormRoute,
   showAddressForm,
@@ -41,7 +42,7 @@ const FORM: AddressFormRoute = {
     // Several links of one browser are all good.
     const browser = readBrowser(c) ?? randomToken(cx)
     writeCookie(c, COOKIE, browser)
-    return requestSignInLink(cx, { ...input, browser })
+    return requestSignInLink(cx, { ...input, browser, browsers: readKnownBrowsers(c) })
   },
 }
 
@@ -92,6 +93,7 @@ export function signInLinkRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
+      browsers: readKnownBrowsers(c),
     }
     const result = await signInByLink(cx, input, endAccess)
     const journey = readKeptJourney(cx, result.journey)
@@ -101,7 +103,7 @@ export function signInLinkRoutes({
     }
     if (result.outcome !== 'signed_in') return unusable(c, result.outcome)
     deleteSignInCookie(c)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     tellDisplaced(cx, result.displaced, onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })

@@ -8,11 +8,12 @@ import { randomToken, sha256 } from '../../crypto.ts'
 import type { Condition } from '../../db/sql.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
+import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { isAddressTaken } from '../login_ids/login_ids.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import { findPasswordFault, type PasswordFault } from '../passwords.ts'
-import { startSession } from '../sessions.ts'
+import { type SessionCookies, startSession } from '../sessions.ts'
 import { isUsable, newUser, userCreation } from '../users.ts'
 import {
   consumeSignUp,
@@ -42,9 +43,14 @@ export type SignUpRequest =
  */
 export async function requestSignUp(
   cx: Context,
-  input: { email: string; locale: string; journey: Readonly<Record<string, string>> },
+  input: {
+    email: string
+    locale: string
+    browsers: KnownBrowsers
+    journey: Readonly<Record<string, string>>
+  },
 ): Promise<SignUpRequest> {
-  const counted = await countMailRequest(cx, 'sign-up', input.email)
+  const counted = await countMailRequest(cx, 'sign-up', input)
   if (counted.outcome !== 'counted') return counted
   const { user, isWithin } = counted
   await cx.db.write(
@@ -116,7 +122,7 @@ export async function openSignUp(cx: Context, token: string): Promise<SignUpRow 
 }
 
 export type SignUpOutcome =
-  | { outcome: 'done'; cookie: string; journey: Readonly<Record<string, string>> }
+  | { outcome: 'done'; cookies: SessionCookies; journey: Readonly<Record<string, string>> }
   | { outcome: 'dead' }
   /** The address got an account in another way meanwhile. */
   | { outcome: 'exists' }
@@ -136,6 +142,7 @@ export async function signUp(
     user_agent: string
     /** The session cookie that the browser has now: its session ends. */
     replaces: string | undefined
+    browsers: KnownBrowsers
   },
 ): Promise<SignUpOutcome> {
   // Stands before the hash: a caller without a link causes no work.
@@ -153,6 +160,7 @@ export async function signUp(
     amr: ['pwd'],
     user_agent: input.user_agent,
     replaces: input.replaces,
+    browsers: input.browsers,
   })
   try {
     const { started } = await cx.db.write({
@@ -162,11 +170,12 @@ export async function signUp(
       started: session.started,
     })
     if (started.length === 0) return { outcome: 'dead' }
+    const cookies = session.cookiesOf(started)
+    return { outcome: 'done', cookies, journey: JSON.parse(found.journey) }
   } catch (error) {
     if (isAddressTaken(error)) {
       return { outcome: 'exists' }
     }
     throw error
   }
-  return { outcome: 'done', cookie: session.cookie, journey: JSON.parse(found.journey) }
 }

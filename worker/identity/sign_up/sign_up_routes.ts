@@ -10,6 +10,7 @@ import { page } from '../../pages/page_headers.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
   type AddressFormRoute,
   showAddressForm,
@@ -33,7 +34,7 @@ const FORM: AddressFormRoute = {
   page: signUpPage,
   sentPage: signUpSentPage,
   limited: 'sign_up_limited',
-  request: (c, input) => requestSignUp(c.var.cx, input),
+  request: (c, input) => requestSignUp(c.var.cx, { ...input, browsers: readKnownBrowsers(c) }),
 }
 
 export function signUpRoutes(): Hono<Env> {
@@ -86,6 +87,7 @@ export function signUpRoutes(): Hono<Env> {
       locale: m.locale,
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
+      browsers: readKnownBrowsers(c),
     })
     if (result.outcome === 'refused') {
       const error = passwordFaultInWords(m, result.fault)
@@ -93,7 +95,7 @@ export function signUpRoutes(): Hono<Env> {
     }
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'exists') return c.redirect('/login', 303)
-    writeSessionCookie(c, result.cookie)
+    writeSessionCookie(c, result.cookies)
     return c.redirect(readKeptJourney(cx, result.journey).return_to ?? '/account', 303)
   })
 

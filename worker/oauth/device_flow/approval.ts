@@ -13,6 +13,10 @@ import { type Scalar, scalar, sql } from '../../db/sql.ts'
 import { OAuthError } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import {
+  countedInBrowser,
+  type KnownBrowsers,
+} from '../../identity/known_browsers/known_browsers.ts'
+import {
   continuePath,
   firstRequirement,
   type Requirement,
@@ -102,6 +106,7 @@ export async function enterUserCode(
   cx: Context,
   typed: string | undefined,
   cookie: string | undefined,
+  browsers: KnownBrowsers,
 ): Promise<Step> {
   const decider = await cx.db.read(deciderReads(cx, cookie))
   const before = mayDecide(cx, decider)
@@ -117,7 +122,7 @@ export async function enterUserCode(
   const { user_id } = session
   const byPerson = limit(
     cx,
-    { purpose: 'user code person', value: user_id },
+    countedInBrowser(cx, { purpose: 'user code person', value: user_id }, browsers, user_id),
     { max: login_attempts_per_account, window },
   )
   const byAddress = limit(

@@ -15,6 +15,7 @@ import {
   wrongMethod,
 } from '../../http.ts'
 import { assertCsrf, csrfToken } from '../../identity/csrf.ts'
+import { readKnownBrowsers } from '../../identity/known_browsers/known_browsers.ts'
 import { readSessionCookie } from '../../identity/sessions.ts'
 import { english } from '../../messages/messages.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../pages/device_page.ts'
@@ -64,7 +65,7 @@ export function deviceFlowRoutes(): Hono<Env> {
           reason: 'unknown_action',
         })
       }
-      return show(c, await enterUserCode(c.var.cx, code, cookie), code)
+      return show(c, await enterUserCode(c.var.cx, code, cookie, readKnownBrowsers(c)), code)
     })
 }
 
