@@ -12,6 +12,7 @@ import { deleteOldEvents } from './events.ts'
 import { deleteDueAccounts } from './identity/closing/closing.ts'
 import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
+import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
@@ -60,6 +61,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'reseal', every: 300, run: resealWhenDue },
+  { name: 'address_keys', every: 300, run: rewriteAddressKeys },
   {
     name: 'sessions',
     // Each minute; a little less, so that the timer does not meet its own lease.

@@ -34,6 +34,7 @@ type OfPages =
   | 'invitation_dead'
   | 'inviter_powerless'
   | 'last_operator'
+  | 'factor_demanded'
   | 'last_way_in'
   | 'passkey_algorithm'
   | 'passkey_backup_state'

@@ -74,10 +74,10 @@ test.each(['en', 'pl', 'ar'])(
     await page.click('a[href="/account/profile"]')
     await page.fill('#name', 'Bea Example')
     await page.fill('#phone_number', '12')
-    await page.click('button.primary')
+    await page.click('button[value=save]')
     await shoot(page, named('profile_refused'))
     await page.fill('#phone_number', '+48 22 123 45 67')
-    await page.click('button.primary')
+    await page.click('button[value=save]')
     await shoot(page, named('profile_saved'))
     await page.click('a[href="/account"]')
 

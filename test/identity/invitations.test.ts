@@ -230,7 +230,7 @@ describe('a person who has an account', () => {
     const { worker, browser } = started
     const { path } = await invite(started)
     const page = await browser.get(path)
-    await createUser(worker.context(), { email: BEA })
+    await createUser(worker.context(), { email: BEA, email_verified: true })
     const sent = await browser.submit(page, { password: PASSWORD, action: 'create' })
     expect(sent.headers.get('location')).toBe(path)
     expect((await browser.get(path)).html).toContain('There is an account')

@@ -28,10 +28,12 @@ import {
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
 import {
+  addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
+import { factorQuestionPage } from '../../worker/pages/consents/factor_question_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -286,7 +288,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
     { email: text, name: text, csrf: text, carried: { [text]: text }, until: 1_800_000_000 },
     m,
   ),
-  recovery_codes: recoveryCodesPage({ codes: [text] }, m),
+  recovery_codes: recoveryCodesPage({ codes: [text], onward: text }, m),
   applications: applicationsPage(
     {
       email: text,
@@ -327,6 +329,15 @@ const pagesWith = (text: string, m: Messages = english) => ({
       ],
       saved: text,
       error: text,
+    },
+    m,
+  ),
+  address_question: addressQuestionPage({ ...question(text), onward: text }, m),
+  factor_question: factorQuestionPage(
+    {
+      ...question(text),
+      app: { setup: text, key: text, qr: { size: 29, path: 'M0 0h1v1h-1z' } },
+      passkey: { user: { id: text } },
     },
     m,
   ),

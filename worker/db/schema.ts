@@ -1,6 +1,7 @@
 // Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
-// deliveries in event_schema.ts. Any store may read any table; only the owner writes. Column names
-// are the names in TypeScript and on the wire: one grep leads from an RFC to here.
+// deliveries in event_schema.ts, some of identity/ in people_schema.ts. Any store may read any
+// table; only the owner writes. Column names are the names in TypeScript and on the wire: one grep
+// leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.
@@ -111,6 +112,7 @@ export const group = sqliteTable(
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
+    require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
   },
   (t) => [index('group_parent').on(t.parent_id)],
 )
@@ -137,6 +139,7 @@ export const role = sqliteTable('role', {
   created_at: integer().notNull(),
   updated_at: integer().notNull(),
   version: integer().notNull(),
+  require_factor: integer().notNull().default(0), // 0 or 1: of people who hold it
 })
 
 export const grant = sqliteTable(
@@ -167,8 +170,8 @@ export const user = sqliteTable(
     id: text()
       .primaryKey()
       .references(() => principal.id),
-    email: text().notNull(),
-    email_key: text().notNull().unique(), // NFKC, lower case: what is compared
+    email: text().notNull(), // the primary address, as in login_id; '' without one
+    email_key: text().notNull().unique(), // for the previous program alone: login_id is what counts
     email_verified: integer().notNull(), // 0 or 1
     name: text(),
     locale: text(),
@@ -184,6 +187,30 @@ export const user = sqliteTable(
     closes_at: integer(), // of a closed account: when it is deleted
   },
   (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],
+)
+
+/** Names by which people are known. Only proven ones are unique. */
+export const login_id = sqliteTable(
+  'login_id',
+  {
+    id: text().primaryKey(),
+    user_id: text().notNull(),
+    kind: text({ enum: ['email', 'user_name', 'phone'] }).notNull(),
+    key: text().notNull(), // what is compared
+    // The former form has a domain that is not in ASCII; `collides`: else two accounts would meet.
+    form: text({ enum: ['current', 'former', 'collides'] }).notNull(),
+    value: text().notNull(), // as it was given
+    verified_at: integer(),
+    is_primary: integer().notNull(), // 1: the address that mails go to
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex('login_id_verified').on(t.kind, t.key).where(sql`${t.verified_at} is not null`),
+    uniqueIndex('login_id_primary').on(t.user_id).where(sql`${t.is_primary} = 1`),
+    index('login_id_key').on(t.kind, t.key),
+    index('login_id_user').on(t.user_id),
+    index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
+  ],
 )
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
@@ -301,36 +328,6 @@ export const sign_up = sqliteTable(
     used_by: text(), // rid
   },
   (t) => [index('sign_up_expiry').on(t.expires_at)],
-)
-
-/** Somebody who is invited to make an account, or to get rights with the one that there is. */
-export const invitation = sqliteTable(
-  'invitation',
-  {
-    id: text().primaryKey(),
-    hash: text().notNull().unique(), // of the link
-    address: text().notNull(),
-    address_key: text().notNull(), // as `user.email_key`
-    name: text(),
-    locale: text(),
-    invited_by: text(), // id of the person or client; null: the system
-    inviter: text().notNull(), // JSON object: the actor, by whose power it is judged
-    inviter_epoch: integer().notNull(), // of that person or client, when it was made
-    grants: text().notNull(), // JSON array: role, object, expires_at
-    groups: text().notNull(), // JSON array of ids
-    valid_for: integer().notNull(), // seconds from each sending
-    created_at: integer().notNull(),
-    expires_at: integer().notNull(),
-    used_by: text(), // rid
-    accepted_at: integer(),
-    accepted_by: text(), // id of the user
-    revoked_at: integer(),
-  },
-  (t) => [
-    index('invitation_address').on(t.address_key),
-    index('invitation_accepted_by').on(t.accepted_by),
-    index('invitation_invited_by').on(t.invited_by),
-  ],
 )
 
 /** Sign-ins that are not complete yet. The cookie holds the id's clear text. None is a session. */

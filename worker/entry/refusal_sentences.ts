@@ -42,6 +42,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
   last_operator:
     'A person who wants to close the own account is the last one who holds the role operator on everything for good, so that nobody could run the system.',
+  factor_demanded:
+    'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:
     'The passkey is the only one of a person without a password, and stays until there is another way in.',
   passkey_algorithm:

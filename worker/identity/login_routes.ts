@@ -102,7 +102,7 @@ export function loginRoutes({
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())
-  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
+  routes.route('/', signInLinkRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', acceptanceRoutes())

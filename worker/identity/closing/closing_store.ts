@@ -11,7 +11,7 @@ import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
 import { endSessionsOf } from '../sessions.ts'
 import { isOpenSignIn } from '../sign_in/sign_in_store.ts'
-import { deleteUser, type UserRow, userExists } from '../store.ts'
+import { deleteUser, PERSON_LABEL, type UserRow, userExists } from '../store.ts'
 
 /** Whether the person of a closed account can still keep it. */
 export const canBeKept = (
@@ -70,7 +70,7 @@ export type ClosedSignIn = {
 
 /** The sign-in of a person whose account is closed and can be kept, complete or not. */
 export const findClosedSignIn = (cx: Context, id_hash: string): Statement<ClosedSignIn> =>
-  sql`select sign_in.id_hash, sign_in.user_id, sign_in.password, sign_in.methods, user.email,
+  sql`select sign_in.id_hash, sign_in.user_id, sign_in.password, sign_in.methods, ${PERSON_LABEL} as email,
       user.name, user.locale, user.closes_at,
       exists (select 1 from factor where factor.user_id = user.id) as has_factor
     from sign_in join user on user.id = sign_in.user_id

@@ -19,7 +19,7 @@ import {
 } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
-import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
+import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import {
   findSession,
   isSessionLive,
@@ -42,12 +42,13 @@ export type Continuation = {
   offered: readonly OfferedRow[]
 }
 
-const readsFor = (cx: Context, cookie: string) => {
+/** `demandsFactor`: whoever sent the person demands a second factor. */
+const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
   const person = userOf(cx, cookie)
   return {
     session: findSession(cx, cookie),
     user: findUserById(person),
-    lacking: requirementsOf(cx, person),
+    lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
   }
 }
@@ -56,6 +57,7 @@ const readsFor = (cx: Context, cookie: string) => {
 export async function readContinuation(
   cx: Context,
   cookie: string | undefined,
+  { demandsFactor }: { demandsFactor: boolean } = { demandsFactor: false },
 ): Promise<Continuation | null> {
   if (cookie === undefined) return null
   const {
@@ -63,7 +65,7 @@ export async function readContinuation(
     user: [user],
     lacking,
     offered,
-  } = await cx.db.read(readsFor(cx, cookie))
+  } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
   return session === undefined || user === undefined ? null : { session, user, lacking, offered }
 }
@@ -129,7 +131,7 @@ export async function changeDemandedPassword(
     lacking,
     count,
   } = await cx.db.write({
-    ...readsFor(cx, cookie),
+    ...readsFor(cx, cookie, false),
     // A cookie is made up at will: one without a session fills no table.
     count: attempts.takeWhen(condition`exists (${findSession(cx, cookie)})`),
   })

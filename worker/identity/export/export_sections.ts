@@ -22,7 +22,7 @@ const JSON_COLUMNS = new Set([
 /** Columns that are 0 or 1. */
 const FLAGS = new Set([
   ...['email_verified', 'must_change_password', 'has_password', 'undeliverable'],
-  ...['is_synced', 'offline', 'has_factor'],
+  ...['is_synced', 'offline', 'has_factor', 'is_primary'],
 ])
 
 /** The row as it is shown, without its place. */
@@ -48,6 +48,13 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
         name, locale, status, closes_at, password is not null as has_password,
         must_change_password, profile, metadata, created_at, updated_at
       from user where id = ${user_id} and rowid > ${after} limit ${limit}`,
+  },
+  {
+    name: 'login_ids',
+    tables: ['login_id'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, id, kind, value, is_primary,
+        verified_at, created_at
+      from login_id where user_id = ${user_id} and rowid > ${after} order by rowid limit ${limit}`,
   },
   {
     name: 'sessions',

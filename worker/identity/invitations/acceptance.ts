@@ -2,16 +2,33 @@
 // account of the person who is signed in. Used once, by one batch, which is undone as a whole where
 // the one who invited can no longer give what it promises.
 import { giveInvitedRights, lackingToInvite, partiesAreThere } from '../../access/invited_rights.ts'
+import { addressForms, isAddress, userWithAddress } from '../../access/named_users.ts'
 import { nothingLacks } from '../../access/power.ts'
 import { type Actor, as, type Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
-import { ConstraintViolation, unlessRefused } from '../../db/database.ts'
-import { type Condition, condition, join, refuseUnless, type Statement, sql } from '../../db/sql.ts'
+import { unlessRefused } from '../../db/database.ts'
+import {
+  type Condition,
+  condition,
+  join,
+  refuseUnless,
+  type Statement,
+  scalar,
+  sql,
+} from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { ADDRESS_TAKEN } from '../login_ids/login_id_store.ts'
+import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
 import { findPasswordFault, type PasswordFault } from '../passwords.ts'
-import { meetsRequirements, type Requirement, requirementsOf } from '../requirements.ts'
+import {
+  meetsRequirements,
+  type Requirement,
+  requirementsOf,
+  standingIn,
+  standingOf,
+} from '../requirements.ts'
 import {
   findSession,
   isSessionLive,
@@ -19,9 +36,7 @@ import {
   noteSession,
   type SessionCookies,
   startSession,
-  userOf,
 } from '../sessions.ts'
-import { verifyAddress } from '../store.ts'
 import { newUser, userCreation } from '../users.ts'
 import {
   consumeInvitation,
@@ -48,6 +63,7 @@ export async function openInvitation(
   cookie: string | undefined,
 ): Promise<Invited | null> {
   const hash = sha256(token)
+  const key = scalar`(select address_key from invitation where hash = ${hash})`
   const {
     invitation: [invitation],
     session: [session],
@@ -56,9 +72,10 @@ export async function openInvitation(
   } = await cx.db.read({
     invitation: findOpenInvitation(cx, hash),
     session: findSession(cx, cookie),
-    account: sql<{ id: string }>`select id from user where email_key = (
-      select address_key from invitation where hash = ${hash})`,
-    lacking: requirementsOf(cx, userOf(cx, cookie)),
+    account: sql<{
+      id: string
+    }>`select id from user where id = ${userWithAddress({ key, former: key })}`,
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (invitation === undefined) return null
@@ -144,24 +161,26 @@ export async function acceptInvitation(
   session: LiveSession,
 ): Promise<Acceptance | { outcome: 'done' }> {
   const { user_id } = session
-  const { hash, address_key } = invitation
+  const { hash, address: email, address_key: key } = invitation
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = invitationIsMine(cx, hash)
-  const isOwn = condition`exists (select 1 from user
-    where id = ${user_id} and email_key = ${address_key})`
+  const isOwn = condition`${mine} and exists (select 1 from login_id
+    where user_id = ${user_id} and ${isAddress(addressForms(email))})`
   const write = cx.db.write({
     demands: demands(cx, invitation),
     used: consumeInvitation(
       cx,
       hash,
       user_id,
-      join([isSessionLive(cx, session), meetsRequirements(cx, user_id)], ' and '),
+      join([isSessionLive(cx, session), meetsRequirements(cx, standingIn(session))], ' and '),
     ),
-    address: verifyAddress(user_id, join([mine, isOwn], ' and ')),
+    address: addressProof(cx, { user_id, email, key }, isOwn),
     effects: effects(acting, invitation, user_id),
   })
-  const written = await unlessRefused(write, () => null)
-  if (written === null) return { outcome: 'powerless' }
+  const written = await unlessRefused(write, (reason) => reason)
+  // Another account has proven the address meanwhile: the link is nobody's any more.
+  if (written === ADDRESS_TAKEN) return { outcome: 'dead' }
+  if (typeof written === 'string') return { outcome: 'powerless' }
   return { outcome: written.used.length === 0 ? 'dead' : 'done' }
 }
 
@@ -207,14 +226,13 @@ export async function signUpInvited(
       session: session.statements,
       started: session.started,
     })
-    const written = await unlessRefused(write, () => null)
-    if (written === null) return { outcome: 'powerless' }
+    const written = await unlessRefused(write, (reason) => reason)
+    if (written === ADDRESS_TAKEN) return { outcome: 'exists' }
+    if (typeof written === 'string') return { outcome: 'powerless' }
     if (written.started.length === 0) return { outcome: 'dead' }
     return { outcome: 'done', cookies: session.cookiesOf(written.started) }
   } catch (error) {
-    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
-      return { outcome: 'exists' }
-    }
+    if (isAddressTaken(error)) return { outcome: 'exists' }
     throw error
   }
 }

@@ -1,6 +1,6 @@
 // The table `invitation`. Statements, no rules.
 import type { Context } from '../../context.ts'
-import { invitation } from '../../db/schema.ts'
+import { invitation } from '../../db/people_schema.ts'
 import {
   type Condition,
   condition,

@@ -25,8 +25,8 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { LOCALES } from '../../messages/locales.ts'
 import { loadSettings } from '../../settings.ts'
+import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { sendMails } from '../mail/mails.ts'
-import { findUserByEmailKey } from '../store.ts'
 import {
   findIntroduction,
   findInvitation,
@@ -138,7 +138,7 @@ export async function createInvitation(
   const read = await cx.db.read({
     lacks: lacking,
     missing: listMissingParties(rights),
-    user: findUserByEmailKey(address_key),
+    user: findUserByAddress(address),
     epoch: sql<{ epoch: number }>`select epoch from user where id = ${actor.id}
       union all select epoch from client where id = ${actor.id}`,
     introduction: findIntroduction(actor.id, texts.groups, texts.grants),

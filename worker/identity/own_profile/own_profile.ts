@@ -7,7 +7,7 @@ import { as, type Context } from '../../context.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { refuseUnless } from '../../db/sql.ts'
 import { loadSettings } from '../../settings.ts'
-import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
+import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import { findSession, isSessionLive, type LiveSession, noteSession, userOf } from '../sessions.ts'
 import { findUserById, type UserRow } from '../store.ts'
 import { applyPatch, userChange } from '../users.ts'
@@ -25,15 +25,14 @@ export async function readOwnProfile(
   cookie: string | undefined,
 ): Promise<OwnProfile | null> {
   if (cookie === undefined) return null
-  const person = userOf(cx, cookie)
   const {
     session: [session],
     user: [user],
     lacking,
   } = await cx.db.read({
     session: findSession(cx, cookie),
-    user: findUserById(person),
-    lacking: requirementsOf(cx, person),
+    user: findUserById(userOf(cx, cookie)),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   return session === undefined || user === undefined ? null : { session, user, lacking }

@@ -12,8 +12,11 @@ import { loadSettings } from '../../settings.ts'
 import { canBeKept } from '../closing/closing_store.ts'
 import { hasFactor } from '../factors/factor_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
+import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
+import type { EndAccess } from '../recovery.ts'
 import {
   accountLinkExists,
   accountLinkIsMine,
@@ -67,7 +70,7 @@ export async function requestSignInLink(
       kind: 'sign_in_link',
       values: { link: `${cx.config.issuer}${LINK_PATH}?token=${token}`, valid_for: LINK_TTL },
       // Never to the address that was typed: it may only look like the stored one.
-      to: { user_id: user?.id ?? '' },
+      to: { user_id: user?.id ?? '', login_id: user?.login_id ?? '' },
       locale: user?.locale ?? input.locale,
       expires_at,
       secret_of: hash,
@@ -85,7 +88,7 @@ export async function requestSignInLink(
     // Strangers fill no table with names that nobody has.
     await cx.db.write(countEvent(cx, event, { count: 1, last_at: cx.now(), minute }))
   } else {
-    const { id: user_id, email_key } = user
+    const { id: user_id, login_key } = user
     await cx.db.write({
       link: insertAccountLink(
         {
@@ -97,7 +100,7 @@ export async function requestSignInLink(
           used_by: null,
           used_at: null,
           made_by: null,
-          address_key: email_key,
+          address_key: login_key,
           address: null,
           browser: browserHash(input.browser),
           journey: JSON.stringify(input.journey),
@@ -141,13 +144,17 @@ export async function signInLinkState(
 }
 
 export type LinkSignIn =
+  /** `displaced`: a person whose sessions ended by it. */
   | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
   /** The account is closed: the person may keep it. */
   | { outcome: 'closed'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
-/** Uses the link up. Database round trips: 2. */
+/**
+ * Uses the link up. It proves the address; where that was not proven before, all that was set
+ * before goes. Database round trips: 2.
+ */
 export async function signInByLink(
   cx: Context,
   input: {
@@ -158,15 +165,29 @@ export async function signInByLink(
     abandons: string | undefined
     browsers: KnownBrowsers
   },
+  endAccess: EndAccess,
 ): Promise<LinkSignIn & { journey: Readonly<Record<string, string>> }> {
   const link = await lookUp(cx, input.token, input.browser)
   if (typeof link === 'string') return { outcome: link, journey: {} }
   const journey: Readonly<Record<string, string>> = JSON.parse(link.journey ?? '{}')
-  const { hash, user_id, password } = link
+  const { hash, user_id } = link
+  const isFirstProof = link.verified_at === null
   const isMine = accountLinkIsMine(cx, hash)
   const used = consumeAccountLink(cx, link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  const lacks = lacksFactor(METHODS, link.has_factor === 1)
+  const lacks = !isFirstProof && lacksFactor(METHODS, link.has_factor === 1)
+  const password = isFirstProof ? null : link.password
+  const proof = isFirstProof
+    ? [
+        ...dropAllSetBefore(as(cx, { kind: 'user', id: user_id }), user_id, endAccess, isMine),
+        ...addressProof(cx, { user_id, email: link.email, key: link.address_key ?? '' }, isMine),
+      ]
+    : []
+  // Another account came to have the address meanwhile.
+  const taken = (error: unknown) => {
+    if (isAddressTaken(error)) return null
+    throw error
+  }
   if (lacks || link.status === 'closed') {
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
@@ -175,8 +196,8 @@ export async function signInByLink(
       replaces: input.abandons,
       when: isMine,
     })
-    const made = await cx.db.write({ used, mails, statements, begun })
-    if (made.begun.length === 0) return { outcome: 'dead', journey }
+    const made = await cx.db.write({ used, mails, proof, statements, begun }).catch(taken)
+    if (made === null || made.begun.length === 0) return { outcome: 'dead', journey }
     return { outcome: lacks ? 'second_factor' : 'closed', cookie, journey }
   }
   const session = startSession(cx, {
@@ -189,14 +210,18 @@ export async function signInByLink(
     // A factor that was added since the first round trip is not passed by.
     when: join([isMine, condition`not ${hasFactor(user_id)}`], ' and '),
   })
-  const { displaced, started } = await cx.db.write({
+  const write = cx.db.write({
     used,
     mails,
+    proof,
     displaced: session.displaced,
     session: session.statements,
     started: session.started,
   })
-  if (started.length === 0) return { outcome: 'dead', journey }
+  const written = await write.catch(taken)
+  if (written === null || written.started.length === 0) return { outcome: 'dead', journey }
+  const { displaced, started } = written
   const cookies = session.cookiesOf(started)
-  return { outcome: 'signed_in', cookies, displaced: displaced[0]?.user_id ?? null, journey }
+  const signed_out = displaced[0]?.user_id ?? (isFirstProof ? user_id : null)
+  return { outcome: 'signed_in', cookies, displaced: signed_out, journey }
 }

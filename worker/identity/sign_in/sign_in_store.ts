@@ -2,7 +2,7 @@
 import type { Context } from '../../context.ts'
 import type { sign_in } from '../../db/schema.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../../db/sql.ts'
-import type { UserRow } from '../store.ts'
+import { PERSON_LABEL, type UserRow } from '../store.ts'
 
 export type SignInRow = typeof sign_in.$inferSelect
 
@@ -15,7 +15,7 @@ export type OpenSignIn = SignInRow & {
 
 /** The sign-in, while neither its time nor what it stands on has ended. */
 export const findSignIn = (cx: Context, id_hash: string): Statement<OpenSignIn> =>
-  sql`select sign_in.*, user.email, user.locale, user.status as user_status
+  sql`select sign_in.*, ${PERSON_LABEL} as email, user.locale, user.status as user_status
     from sign_in join user on user.id = sign_in.user_id
     where sign_in.id_hash = ${id_hash} and ${isOpenSignIn(cx)}`
 

@@ -35,6 +35,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.no': 'لا',
 
   'export.section_account': 'الحساب',
+  'export.section_login_ids': 'الأسماء التي تُعرف بها',
   'export.section_sessions': 'المتصفحات المسجّل دخولها',
   'export.section_known_browsers': 'متصفحات سجّلت الدخول منها',
   'export.section_factors': 'العوامل',
@@ -107,4 +108,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_accepted_at': 'وقت القبول',
   'export.field_has_factor': 'تم إثبات العامل الثاني',
   'export.field_last_at': 'آخر مرة',
+  'export.field_value': 'الاسم',
+  'export.field_verified_at': 'وقت التأكيد',
+  'export.field_is_primary': 'تُرسل إليه الرسائل',
 }

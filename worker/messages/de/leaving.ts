@@ -38,6 +38,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.no': 'nein',
 
   'export.section_account': 'Konto',
+  'export.section_login_ids': 'Namen, unter denen Sie bekannt sind',
   'export.section_sessions': 'Angemeldete Browser',
   'export.section_known_browsers': 'Browser, in denen Sie sich angemeldet haben',
   'export.section_factors': 'Faktoren',
@@ -110,4 +111,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_accepted_at': 'Angenommen',
   'export.field_has_factor': 'Zweiter Faktor nachgewiesen',
   'export.field_last_at': 'Zuletzt',
+  'export.field_value': 'Name',
+  'export.field_verified_at': 'Bestätigt',
+  'export.field_is_primary': 'Mails gehen dorthin',
 }

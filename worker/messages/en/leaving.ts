@@ -36,6 +36,7 @@ export const enLeaving = {
   'export.no': 'no',
 
   'export.section_account': 'Account',
+  'export.section_login_ids': 'Names by which you are known',
   'export.section_sessions': 'Browsers that are signed in',
   'export.section_known_browsers': 'Browsers that you signed in with',
   'export.section_factors': 'Factors',
@@ -108,4 +109,7 @@ export const enLeaving = {
   'export.field_accepted_at': 'Accepted',
   'export.field_has_factor': 'Second factor proven',
   'export.field_last_at': 'Last time',
+  'export.field_value': 'Name',
+  'export.field_verified_at': 'Proven',
+  'export.field_is_primary': 'Mails go there',
 } as const

@@ -38,6 +38,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.no': 'no',
 
   'export.section_account': 'Cuenta',
+  'export.section_login_ids': 'Nombres con los que se le conoce',
   'export.section_sessions': 'Navegadores con sesión iniciada',
   'export.section_known_browsers': 'Navegadores en los que ha iniciado sesión',
   'export.section_factors': 'Factores',
@@ -110,4 +111,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_accepted_at': 'Aceptada',
   'export.field_has_factor': 'Segundo factor comprobado',
   'export.field_last_at': 'Última vez',
+  'export.field_value': 'Nombre',
+  'export.field_verified_at': 'Comprobado',
+  'export.field_is_primary': 'Recibe los correos',
 }

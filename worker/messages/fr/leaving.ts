@@ -38,6 +38,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.no': 'non',
 
   'export.section_account': 'Compte',
+  'export.section_login_ids': 'Noms sous lesquels vous êtes connu',
   'export.section_sessions': 'Navigateurs connectés',
   'export.section_known_browsers': 'Navigateurs où vous vous êtes connecté',
   'export.section_factors': 'Facteurs',
@@ -110,4 +111,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_accepted_at': 'Acceptée',
   'export.field_has_factor': 'Second facteur prouvé',
   'export.field_last_at': 'Dernière fois',
+  'export.field_value': 'Nom',
+  'export.field_verified_at': 'Vérifié',
+  'export.field_is_primary': 'Reçoit les courriels',
 }

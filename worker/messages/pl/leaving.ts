@@ -38,6 +38,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.no': 'nie',
 
   'export.section_account': 'Konto',
+  'export.section_login_ids': 'Nazwy, pod którymi jesteś znany',
   'export.section_sessions': 'Zalogowane przeglądarki',
   'export.section_known_browsers': 'Przeglądarki, w których było logowanie',
   'export.section_factors': 'Składniki logowania',
@@ -110,4 +111,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_accepted_at': 'Przyjęto',
   'export.field_has_factor': 'Potwierdzony drugi składnik',
   'export.field_last_at': 'Ostatnio',
+  'export.field_value': 'Nazwa',
+  'export.field_verified_at': 'Potwierdzono',
+  'export.field_is_primary': 'Odbiera wiadomości',
 }

@@ -6,6 +6,7 @@ import { csrfField, type Html, moment, person, sentence, shell } from '../shell.
 
 export type ExportSectionName =
   | 'account'
+  | 'login_ids'
   | 'sessions'
   | 'known_browsers'
   | 'factors'
@@ -80,6 +81,9 @@ export const EXPORT_FIELDS = [
   'accepted_at',
   'has_factor',
   'last_at',
+  'value',
+  'verified_at',
+  'is_primary',
 ] as const
 
 type Field = (typeof EXPORT_FIELDS)[number]

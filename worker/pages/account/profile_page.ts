@@ -61,7 +61,7 @@ export function profilePage(v: ProfileValues, m: Messages): Html {
   const form = html`<form method="post" action="/account/profile">
 ${csrfField(v.csrf)}
 ${profileInputs(v.fields, m)}
-<div class="actions"><button class="primary" type="submit">${m('profile.save')}</button></div>
+<div class="actions"><button class="primary" type="submit" name="action" value="save">${m('profile.save')}</button></div>
 </form>`
   const body = html`<h1>${m('profile.title')}</h1>
 ${person({ label: m('account.signed_in_as'), email: v.email })}

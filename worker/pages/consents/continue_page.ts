@@ -3,11 +3,11 @@
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
 import { type ProfileField, profileInputs } from '../account/profile_page.ts'
-import { alert, csrfField, type Html, hiddenFields, person, shell } from '../shell.ts'
+import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
 /** Parts of every such page. */
-type ContinueValues = {
+export type ContinueValues = {
   email: string
   csrf: string
   /** Fields that the form sends back: the kind of what is missing, and the way onward. */
@@ -22,7 +22,7 @@ export type TextQuestion = ContinueValues &
   }
 
 export function textQuestionPage(v: TextQuestion, m: Messages): Html {
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: v.title,
@@ -46,7 +46,7 @@ export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
     m,
     v.fields[0]?.name,
   )
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: m('missing.profile_title'),
@@ -65,7 +65,7 @@ export type PasswordQuestion = ContinueValues & { password_min: number }
 
 export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   const about = v.error === undefined ? '' : ' alert'
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: m('missing.password_title'),
@@ -85,29 +85,58 @@ export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   )
 }
 
-function frame(
+/** `onward`: the link was mailed, and there the person goes on once the address is proven. */
+export type AddressQuestion = ContinueValues & { onward?: string }
+
+export function addressQuestionPage(v: AddressQuestion, m: Messages): Html {
+  const wasSent = v.onward !== undefined
+  const title = wasSent ? m('address.sent_title') : m('missing.address_title')
+  const send = wasSent
+    ? html`<a class="button primary" href="${v.onward}">${m('missing.address_proven')}</a>
+<button type="submit" name="action" value="send">${m('missing.address_again')}</button>`
+    : html`<button class="primary" type="submit" name="action" value="send">${m('address.submit')}</button>`
+  return continueFrame(
+    {
+      ...v,
+      title,
+      heading: html`<h1>${title}</h1>`,
+      lead: wasSent ? sentence(m, 'address.sent', { email: v.email }) : m('missing.address_lead'),
+      body: html``,
+      submit: send,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
+/** The frame of such a page. `submit`: null where the body has forms of its own. */
+export function continueFrame(
   v: ContinueValues & {
     title: string
     heading: Html
-    lead: string
+    lead: string | Html
     body: Html
     fields?: Html
-    submit: Html
+    submit: Html | null
     out: string
   },
   m: Messages,
 ): Html {
+  const form =
+    v.submit === null
+      ? html``
+      : html`<form method="post" action="/continue">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+${v.fields ?? html``}
+<div class="actions">${v.submit}</div>
+</form>`
   const body = html`${v.heading}
 <p class="lead">${v.lead}</p>
 ${person({ label: m('account.signed_in_as'), email: v.email })}
 ${alert(v.error)}
 ${v.body}
-<form method="post" action="/continue">
-${csrfField(v.csrf)}
-${hiddenFields(v.carried)}
-${v.fields ?? html``}
-<div class="actions">${v.submit}</div>
-</form>
+${form}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>
