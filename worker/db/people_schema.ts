@@ -36,3 +36,14 @@ export const invitation = sqliteTable(
     index('invitation_invited_by').on(t.invited_by),
   ],
 )
+
+/** How many sign-ins at an account failed. Neither addresses nor browsers are kept here. */
+export const failed_sign_in = sqliteTable('failed_sign_in', {
+  user_id: text().primaryKey(),
+  count: integer().notNull(), // since the person signed in last
+  last_at: integer().notNull(), // of these; 0: there are none
+  before_count: integer().notNull(), // between the sign-in before and the last one
+  before_at: integer().notNull(),
+  session: text(), // hash of the session that the last sign-in started
+  rid: text().notNull(), // of the request that was counted last
+})

@@ -10,6 +10,7 @@ import { deleteFactorsOf } from '../factors/factor_store.ts'
 import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
 import { endSessionsOf } from '../sessions.ts'
+import { deleteFailedSignInsOf } from '../sign_in/failed_sign_ins.ts'
 import { isOpenSignIn } from '../sign_in/sign_in_store.ts'
 import { deleteUser, PERSON_LABEL, type UserRow, userExists } from '../store.ts'
 
@@ -100,6 +101,7 @@ export const userRemoval = (cx: Context, id: string): readonly Statement[] => [
   deleteInvitationsOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
+  deleteFailedSignInsOf(id),
   deleteMailsOf(id),
   deleteDeliveriesTo(id),
   deleteUser(id),

@@ -9,6 +9,7 @@ export type ExportSectionName =
   | 'login_ids'
   | 'sessions'
   | 'known_browsers'
+  | 'failed_sign_ins'
   | 'factors'
   | 'recovery_codes'
   | 'links'
@@ -84,6 +85,7 @@ export const EXPORT_FIELDS = [
   'value',
   'verified_at',
   'is_primary',
+  'count',
 ] as const
 
 type Field = (typeof EXPORT_FIELDS)[number]
