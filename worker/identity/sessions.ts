@@ -182,6 +182,12 @@ export const endBrowserSession = (
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
 
+/**
+ * Ends all that applications hold of a person, where the condition holds. This room knows of no
+ * applications.
+ */
+export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
+
 /** The same as `endSessionsOf`, with one event. */
 export const endAllSessions = (cx: Context, user_id: string): readonly Statement[] => [
   appendEvent(cx, { type: 'user.sessions_ended', subject_id: user_id }, userExists(user_id)),

@@ -162,7 +162,7 @@ const rowOf = (row: Record<string, unknown>, m: Messages): Html => {
     .filter(([, value]) => value !== null && value !== '')
     .map(
       ([name, value]) => html`<dt>${isField(name) ? m(`export.field_${name}`) : name}</dt>
-<dd dir="auto">${shownValue(name, value, m)}</dd>
+<dd><bdi>${shownValue(name, value, m)}</bdi></dd>
 `,
     )
   return html`<li class="stacked"><dl class="facts">
