@@ -336,6 +336,16 @@ export const SETTINGS = {
     meaning:
       'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
   }),
+  sign_in_names: setting({
+    schema: z
+      .array(z.enum(['email', 'user_name']))
+      .min(1)
+      .refine((all) => new Set(all).size === all.length, 'names a kind twice'),
+    default: ['email', 'user_name'],
+    unit: null,
+    needs: 'manage',
+    meaning: 'Kinds of names with which people sign in, beside the password.',
+  }),
   sign_in_links: setting({
     schema: z.enum(['off', 'on']),
     default: 'off',

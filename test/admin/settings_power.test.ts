@@ -18,6 +18,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   default_locale: 'pl',
   sign_up: 'open',
   sign_in_links: 'on',
+  sign_in_names: ['email'],
   privacy_uri: 'https://home.example/privacy',
 }
 

@@ -70,6 +70,7 @@ const question = (text: string) => ({
 const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
     {
+      names: 'both',
       username: text,
       carried: { [text]: text },
       csrf: text,
@@ -422,6 +423,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',
@@ -439,6 +441,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const calm = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',

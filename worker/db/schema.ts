@@ -179,6 +179,7 @@ export const user = sqliteTable('user', {
   version: integer().notNull(),
   epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
   must_change_password: integer().notNull().default(0), // 0 or 1
+  user_name: text(), // as in login_id
 })
 
 /** Names by which people are known. Only proven ones are unique. */

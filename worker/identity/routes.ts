@@ -37,8 +37,8 @@ import {
   describeUser,
   getUser,
   listUsers,
+  newUserInput,
   removeUser,
-  userInput,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -61,7 +61,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     at: 'POST /v1/users',
     summary: 'Create a user',
     scope: 'users:write',
-    body: userInput,
+    body: newUserInput,
     answers: { 201: json(userSchema, 'the user') },
     async run(c, { body }) {
       const row = await createUser(c.var.cx, body)
