@@ -18,6 +18,7 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
+import { invitationRoutes } from './identity/invitations/routes.ts'
 import { languageRoutes } from './identity/language_routes.ts'
 import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
@@ -128,6 +129,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     () => userRoutes({ onSessionsEnded }),
     loginIdRoutes,
     consentRoutes,
+    invitationRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

@@ -9,6 +9,8 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteDueAccounts } from './identity/closing/closing.ts'
+import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
@@ -50,6 +52,7 @@ export const JOBS: readonly Job[] = [
         deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
         deleteOldSignUps(cx),
+        deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),
@@ -67,6 +70,7 @@ export const JOBS: readonly Job[] = [
       await sweepSessions(cx, null)
     },
   },
+  { name: 'closed_accounts', every: 300, run: deleteDueAccounts },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

@@ -76,6 +76,9 @@ export const PROFILE_FIELDS = [
   'phone_number',
 ] as const
 
+const severalOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.array(z.enum(values)).refine((all) => new Set(all).size === all.length, 'names one twice')
+
 /**
  * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
  * OpenAPI. `needs` is the scope that a change needs: `manage` for a setting that gives trust or
@@ -85,7 +88,7 @@ type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
   needs?: SettingScope
-  unit: 'seconds' | 'attempts' | 'rules' | null
+  unit: 'seconds' | 'days' | 'attempts' | 'rules' | null
   meaning: string
 }
 
@@ -297,14 +300,36 @@ export const SETTINGS = {
       'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
   }),
   required_profile_fields: setting({
-    schema: z
-      .array(z.enum(PROFILE_FIELDS))
-      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    schema: severalOf(PROFILE_FIELDS),
     default: [],
     unit: null,
     needs: 'settings:write',
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
+  }),
+  own_profile_fields: setting({
+    schema: severalOf(PROFILE_FIELDS),
+    default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Fields that people change on the page of their account. Leave out what others rely on: a date of birth says from when somebody may agree alone.',
+  }),
+  require_factor: setting({
+    schema: z.enum(['nobody', 'operators', 'everybody']),
+    default: 'nobody',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
+  }),
+  require_verified_address: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Whether people whose e-mail address is not proven have to prove it, by a mailed link, before they go on after a sign-in.',
   }),
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
@@ -329,18 +354,23 @@ export const SETTINGS = {
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
   }),
   sign_up: setting({
-    schema: z.enum(['off', 'open']),
+    schema: z.enum(['off', 'by_invitation', 'open']),
     default: 'off',
     unit: null,
     needs: 'manage',
     meaning:
-      'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
+      'Who makes an account: `off` nobody, `by_invitation` whoever has an invitation (`/v1/invitations`), `open` anybody with an address, on the page /sign-up.',
+  }),
+  closing_grace: setting({
+    schema: z.int().min(0).max(365),
+    default: 30,
+    unit: 'days',
+    needs: 'manage',
+    meaning:
+      'How many days after it was closed an account is deleted; until then its person can sign in and keep it. 0: at once.',
   }),
   sign_in_names: setting({
-    schema: z
-      .array(z.enum(['email', 'user_name']))
-      .min(1)
-      .refine((all) => new Set(all).size === all.length, 'names a kind twice'),
+    schema: severalOf(['email', 'user_name']).min(1),
     default: ['email', 'user_name'],
     unit: null,
     needs: 'manage',

@@ -51,6 +51,7 @@ test('a user is created, read, changed and deleted', async () => {
     name: 'Ann Gärtner',
     locale: 'de-AT',
     status: 'active',
+    closes_at: null,
     must_change_password: false,
     metadata: { crm: { id: 17, tags: ['a'] } },
     profile: {},

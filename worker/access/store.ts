@@ -105,7 +105,7 @@ export const groupExists = (id: string): Condition =>
 export const groupIs = (row: GroupRow): Condition =>
   condition`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
-    and parent_id is ${row.parent_id})`
+    and parent_id is ${row.parent_id} and require_factor = ${row.require_factor})`
 
 /** Demands that the group stands one version before `row`, or as `row` already. */
 export const demandGroupBefore = (row: GroupRow): Statement =>
@@ -117,7 +117,7 @@ export const demandGroupBefore = (row: GroupRow): Statement =>
 
 export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
-      updated_at = ${row.updated_at}, version = ${row.version}
+      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Demands that the group is at this version, or gone. */
@@ -216,7 +216,8 @@ export const roleExists = (name: string): Condition =>
 export const roleIs = (row: RoleRow): Condition =>
   condition`exists (select 1 from role where name = ${row.name} and version = ${row.version}
     and updated_at = ${row.updated_at} and description = ${row.description}
-    and permissions = ${row.permissions} and acl = ${row.acl})`
+    and permissions = ${row.permissions} and acl = ${row.acl}
+    and require_factor = ${row.require_factor})`
 
 /** Demands that the role stands one version before `row`, or as `row` already. */
 export const demandRoleBefore = (row: RoleRow): Statement =>
@@ -228,7 +229,7 @@ export const demandRoleBefore = (row: RoleRow): Statement =>
 
 export const updateRole = (row: RoleRow): Statement =>
   sql`update role set description = ${row.description}, permissions = ${row.permissions},
-      acl = ${row.acl}, updated_at = ${row.updated_at}, version = ${row.version}
+      acl = ${row.acl}, require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
     where name = ${row.name} and builtin = 0`
 
 /** Demands that the role is at this version, or gone. */

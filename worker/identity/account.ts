@@ -5,7 +5,7 @@ import { as, type Context } from '../context.ts'
 import { appendEvent } from '../events.ts'
 import type { Locale } from '../messages/catalogues.ts'
 import { chooseLocale } from '../messages/locales.ts'
-import { requirementsOf } from './requirements.ts'
+import { requirementsOf, standingOf } from './requirements.ts'
 import {
   endAllSessions,
   endBrowserSession,
@@ -15,7 +15,6 @@ import {
   noteSession,
   type SessionsEnded,
   touchSession,
-  userOf,
 } from './sessions.ts'
 import { isLocaleOf, updateLocale } from './store.ts'
 
@@ -38,7 +37,7 @@ export async function liveStanding(cx: Context, cookie: string | undefined) {
     lacking,
   } = await cx.db.read({
     session: findSession(cx, cookie),
-    lacking: requirementsOf(cx, userOf(cx, cookie)),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   return session === undefined ? null : { session, lacking }
@@ -56,7 +55,7 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
-    lacking: cookie === undefined ? null : requirementsOf(cx, userOf(cx, cookie)),
+    lacking: cookie === undefined ? null : requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null

@@ -8,6 +8,7 @@ import { type Condition, condition, type Scalar, type Statement, scalar, sql } f
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
+import { canBeKept } from './closing/closing_store.ts'
 import { hasFactor } from './factors/factor_store.ts'
 import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { findUserToSignIn, userSigningIn } from './login_ids/login_id_store.ts'
@@ -23,6 +24,8 @@ export type SignInOutcome =
   | { outcome: 'signed_in'; cookies: SessionCookies; user: UserRow; displaced: string | null }
   /** The password was right, and a second factor is missing; the cookie is that of the sign-in. */
   | { outcome: 'second_factor'; cookie: string }
+  /** The sign-in is complete, and the account closed: its person may keep it. */
+  | { outcome: 'closed'; cookie: string }
   | { outcome: 'refused' }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
@@ -95,7 +98,8 @@ export async function signIn(
   }
 
   const right = await verifyPassword(cx, input.password, user?.password ?? null)
-  if (!right || user === undefined || !isUsable(user)) {
+  const isClosed = user !== undefined && canBeKept(cx, user)
+  if (!right || user === undefined || !(isUsable(user) || isClosed)) {
     const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
     await cx.db.write(failure(cx, 'login.failed', user, reason))
     return { outcome: 'refused' }
@@ -105,7 +109,8 @@ export async function signIn(
     sql`${limits[0].giveBack} and ${pending}`,
     sql`${limits[1].giveBack} and ${pending} and not ${isKnown}`,
   ]
-  if (lacksFactor(['pwd'], user.has_factor === 1)) {
+  const lacks = lacksFactor(['pwd'], user.has_factor === 1)
+  if (lacks || isClosed) {
     const { cookie, id_hash, statements, begun } = beginSignIn(cx, {
       user_id: user.id,
       password: user.password,
@@ -120,7 +125,7 @@ export async function signIn(
       begun,
     })
     if (made.begun.length !== 1) return { outcome: 'refused' }
-    return { outcome: 'second_factor', cookie }
+    return { outcome: lacks ? 'second_factor' : 'closed', cookie }
   }
 
   const session = startSession(cx, {

@@ -9,7 +9,7 @@
 // Leaves rights to access/, and to oauth/ all that hangs on a session; it never learns that oauth/
 // exists, since login ends in a redirect to an opaque path of our own origin.
 import { idSchema } from '../access/principals.ts'
-import { operation } from '../api/operation.ts'
+import { operation, streamJson } from '../api/operation.ts'
 import {
   type Api,
   createApi,
@@ -22,6 +22,7 @@ import {
   z,
 } from '../api.ts'
 import { emailSchema } from '../email_address.ts'
+import { exportSchema, exportUser } from './export/data_export.ts'
 import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
 import { createPasswordLink, passwordLinkInput, passwordLinkSchema } from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
@@ -39,6 +40,7 @@ import {
   listUsers,
   newUserInput,
   removeUser,
+  statusSchema,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -78,7 +80,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     scope: 'users:read',
     query: listQuery.extend({
       email: emailSchema.optional(),
-      status: z.enum(['active', 'disabled']).optional(),
+      status: statusSchema.optional(),
     }),
     answers: { 200: json(listOf(userSchema), 'a page of users') },
     run: async (c, { query }) => c.json(await listUsers(c.var.cx, query), 200),
@@ -101,7 +103,8 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'updateUser',
     at: 'PATCH /v1/users/{id}',
-    summary: 'Change a user (merge patch); disabling one ends all sessions and tokens, for good',
+    summary:
+      'Change a user (merge patch); disabling or closing one ends all sessions and tokens, for good',
     scope: 'users:write',
     params: byId,
     body: userPatch,
@@ -126,6 +129,16 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
       await removeUser(c.var.cx, params.id, demandedVersion(c))
       return c.body(null, 204)
     },
+  })
+
+  operation(api, {
+    id: 'exportUser',
+    at: 'GET /v1/users/{id}/export',
+    summary: 'A copy of all that is kept about a user, without secrets; it is sent piece by piece',
+    scope: 'users:read',
+    params: byId,
+    answers: { 200: json(exportSchema, 'the copy') },
+    run: async (c, { params }) => streamJson(c, await exportUser(c.var.cx, params.id)),
   })
 
   operation(api, {

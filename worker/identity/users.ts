@@ -9,14 +9,7 @@ import {
   lastOperator,
   leavesAnOperator,
 } from '../access/power.ts'
-import {
-  buryPrincipal,
-  demandFreeId,
-  forgetRights,
-  idSchema,
-  insertPrincipal,
-  principalIsMine,
-} from '../access/principals.ts'
+import { demandFreeId, idSchema, insertPrincipal, principalIsMine } from '../access/principals.ts'
 import {
   decodeCursor,
   lineSchema,
@@ -30,17 +23,17 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
-import { deleteDeliveriesTo } from '../deliveries.ts'
 import { emailKey, emailSchema, formerEmailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import { isObject } from '../http.ts'
-import { deleteMailsOf } from '../mail/mail_store.ts'
-import { deleteDecisionsOf } from './consents/consent_store.ts'
-import { deleteFactorsOf } from './factors/factor_store.ts'
+import { loadSettings } from '../settings.ts'
+import { noteClosing } from './closing/closing_mail.ts'
+import { endOpenWays, userRemoval } from './closing/closing_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
 import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
 import { userNameSchema } from './login_ids/user_names.ts'
+import { sendMails } from './mail/mails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
@@ -51,10 +44,8 @@ import {
   withProfile,
   writeProfile,
 } from './profile.ts'
-import { deleteAccountLinksOf } from './recovery_store.ts'
 import { endSessionsOf } from './sessions.ts'
 import {
-  deleteUser,
   demandUserBefore,
   demandUserVersion,
   findUserById,
@@ -68,6 +59,7 @@ import {
 
 export { findUserById, type UserRow }
 
+const DAY = 86_400
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8
 
@@ -99,6 +91,9 @@ const fields = {
   metadata: metadataSchema,
 }
 
+/** A state of an account. `closed`: it is deleted at `closes_at`, unless its person keeps it. */
+export const statusSchema = z.enum(['active', 'disabled', 'closed'])
+
 /** An entry of the blueprint. */
 export const userInput = z.strictObject({
   id: idSchema.optional(),
@@ -129,7 +124,7 @@ export const userPatch = z
     email_verified: fields.email_verified.optional(),
     name: fields.name.nullish(),
     locale: fields.locale.nullish(),
-    status: fields.status.optional(),
+    status: statusSchema.optional(),
     must_change_password: fields.must_change_password.optional(),
     metadata: fields.metadata.optional(),
     profile: profilePatch.optional(),
@@ -144,7 +139,8 @@ export const userSchema = z
     user_name: z.string().nullable(),
     name: z.string().nullable(),
     locale: z.string().nullable(),
-    status: z.enum(['active', 'disabled']),
+    status: statusSchema,
+    closes_at: z.int().nullable().describe('when a closed account is deleted; else null'),
     must_change_password: z.boolean(),
     metadata: z.record(z.string(), z.unknown()),
     profile: profileSchema,
@@ -170,6 +166,7 @@ export const describeUser = (row: UserRow): User => ({
   name: row.name,
   locale: row.locale,
   status: row.status,
+  closes_at: row.closes_at,
   must_change_password: row.must_change_password === 1,
   metadata: JSON.parse(row.metadata),
   profile: readProfile(row.profile),
@@ -202,6 +199,7 @@ export async function newUser(cx: Context, input: NewUserInput): Promise<UserRow
     locale: input.locale ?? null,
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
     status: input.status ?? 'active',
+    closes_at: null,
     must_change_password: input.must_change_password === true ? 1 : 0,
     metadata: JSON.stringify(input.metadata ?? {}),
     profile: writeProfile(consistent(input.profile ?? {})),
@@ -250,6 +248,11 @@ export async function planUser(
   return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
 }
 
+const notActive = () =>
+  new Problem('conflict', 'only an active account is closed: enable it first, or delete it', [
+    { pointer: '/status', detail: 'the account is not active' },
+  ])
+
 export const noSuchUser = () => new Problem('not_found', 'there is no such user')
 
 /** Throws Problem not_found. */
@@ -297,15 +300,26 @@ export async function changeUser(
   return whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
+    const closes = changed.includes('status') && row.status === 'closed'
+    if (closes) {
+      // Else a person who was stopped could come back by keeping the account.
+      if (!isUsable(current)) throw notActive()
+      row.closes_at = cx.now() + (await loadSettings(cx)).closing_grace * DAY
+      changed.push('closes_at')
+    }
     const disables = changed.includes('status') && !isUsable(row)
     if (disables && !remains) throw lastOperator()
     const write = cx.db.write([
       ...demandPower(over.lacking),
       ...(disables ? [demandOperatorLeft(userIs(row), over.remains)] : []),
       ...userChange(cx, current, row, changed),
+      ...(closes ? [...endOpenWays(cx, id, userIs(row)), ...(await noteClosing(cx, row))] : []),
     ])
     return unlessRefused(
-      orNameTaken(write).then(() => row),
+      orNameTaken(write).then(() => {
+        if (closes) sendMails(cx)
+        return row
+      }),
       () => null,
     )
   })
@@ -321,17 +335,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       demandUserVersion(id, current.version),
       ...demandPower(over.lacking),
       demandOperatorLeft(isGone, over.remains),
-      appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
-      ...forgetPersonInEvents(id),
-      ...endSessionsOf(id),
-      buryPrincipal(cx, id),
-      ...forgetRights(id),
-      deleteAccountLinksOf(id),
-      deleteDecisionsOf(id),
-      ...deleteFactorsOf(id),
-      deleteMailsOf(id),
-      deleteDeliveriesTo(id),
-      deleteUser(id),
+      ...userRemoval(cx, id),
     ])
     return unlessRefused(
       write.then(() => current),
@@ -406,6 +410,7 @@ const MEMBERS = [
   'name',
   'locale',
   'status',
+  'closes_at',
   'must_change_password',
   'metadata',
   'profile',
@@ -429,6 +434,7 @@ export function applyPatch(
   if (patch.name !== undefined) row.name = patch.name
   if (patch.locale !== undefined) row.locale = patch.locale
   if (patch.status !== undefined) row.status = patch.status
+  if (row.status !== 'closed') row.closes_at = null
   if (patch.must_change_password !== undefined) {
     row.must_change_password = patch.must_change_password ? 1 : 0
   }

@@ -8,6 +8,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'Cerrar sesión',
   'account.change_email': 'Cambiar la dirección',
   'account.change_password': 'Cambiar la contraseña',
+  'account.profile': 'Perfil',
+  'account.see_profile': 'Cambiar su nombre y otros datos',
   'account.security': 'Seguridad',
   'account.see_security':
     'Llaves de acceso, aplicaciones de autenticación y códigos de recuperación',
@@ -15,6 +17,9 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'Ver qué aplicaciones tienen acceso',
   'account.consents': 'Consentimientos',
   'account.see_consents': 'Ver lo que ha aceptado, y retirarlo',
+  'account.data': 'Sus datos',
+  'account.see_data': 'Obtener una copia de todo lo que se guarda sobre usted',
+  'account.close': 'Cerrar su cuenta',
   'account.sessions': 'Dónde ha iniciado sesión',
   'account.this_browser': 'Este navegador',
   'account.unknown_device': 'Dispositivo desconocido',
@@ -36,4 +41,10 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'Retirar acceso: {client}',
   'applications.hint': 'Una aplicación a la que retire el acceso tendrá que volver a pedirlo.',
   'applications.back': 'Volver a su cuenta',
+
+  'profile.title': 'Su perfil',
+  'profile.save': 'Guardar',
+  'profile.saved': 'Guardado.',
+  'profile.outrun': 'Su cuenta se cambió al mismo tiempo. Revísela y guarde de nuevo.',
+  'profile.none': 'Aquí no hay nada que pueda cambiar.',
 }
