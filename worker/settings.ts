@@ -10,7 +10,6 @@ import { LOCALES } from './messages/locales.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
-
 /** A scope with which settings are changed. */
 export type SettingScope = 'manage' | 'settings:write'
 
