@@ -20,6 +20,7 @@ import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
 import { invitationRoutes } from './identity/invitations/routes.ts'
 import { languageRoutes } from './identity/language_routes.ts'
+import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
@@ -125,6 +126,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded, endAccess }),
+    loginIdRoutes,
     consentRoutes,
     invitationRoutes,
     mailRoutes,

@@ -10,7 +10,6 @@ import { LOCALES } from './messages/locales.ts'
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
-
 /** A scope with which settings are changed. */
 export type SettingScope = 'manage' | 'settings:write'
 
@@ -75,6 +74,9 @@ export const PROFILE_FIELDS = [
   'birthdate',
   'phone_number',
 ] as const
+
+const severalOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.array(z.enum(values)).refine((all) => new Set(all).size === all.length, 'names one twice')
 
 /**
  * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
@@ -297,9 +299,7 @@ export const SETTINGS = {
       'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
   }),
   required_profile_fields: setting({
-    schema: z
-      .array(z.enum(PROFILE_FIELDS))
-      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    schema: severalOf(PROFILE_FIELDS),
     default: [],
     unit: null,
     needs: 'settings:write',
@@ -307,9 +307,7 @@ export const SETTINGS = {
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
   own_profile_fields: setting({
-    schema: z
-      .array(z.enum(PROFILE_FIELDS))
-      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    schema: severalOf(PROFILE_FIELDS),
     default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
     unit: null,
     needs: 'settings:write',
@@ -369,6 +367,13 @@ export const SETTINGS = {
     needs: 'manage',
     meaning:
       'How many days after it was closed an account is deleted; until then its person can sign in and keep it. 0: at once.',
+  }),
+  sign_in_names: setting({
+    schema: severalOf(['email', 'user_name']).min(1),
+    default: ['email', 'user_name'],
+    unit: null,
+    needs: 'manage',
+    meaning: 'Kinds of names with which people sign in, beside the password.',
   }),
   sign_in_links: setting({
     schema: z.enum(['off', 'on']),

@@ -48,6 +48,7 @@ const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' 
 const BODIES: Record<string, object> = {
   createInvitation: { address: 'ann@example.com' },
   createUser: { email: 'bob@example.com' },
+  addUserLoginId: { kind: 'user_name', value: 'liz' },
   createGroup: { id: 'site-2' },
   addGroupMember: { id: 'ann' },
   createRole: { name: 'guest' },
@@ -116,6 +117,9 @@ beforeAll(async () => {
     expect(made.status, path).toBe(201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const listed = await send({ method: 'GET', url: '/v1/users/ann/login_ids' })
+  const { items } = (await listed.json()) as { items: { id: string }[] }
+  THERE['users'] = { ...THERE['users'], login_id: items[0]?.id ?? '' }
   const url = '/v1/users/ann/reset'
   const mailed = await send({ method: 'POST', url, body: '{"send":true}' })
   const { mail_id } = (await mailed.json()) as { mail_id: string }

@@ -42,6 +42,12 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
     () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],
   ],
+  addUserLoginId: [
+    () => ['/v1/users/boss/login_ids', { kind: 'email', value: 'few@example.com' }],
+    () => ['/v1/users/below/login_ids', { kind: 'user_name', value: 'few' }],
+  ],
+  removeUserLoginId: [() => [`/v1/users/boss/login_ids/lid_${'0'.repeat(26)}`]],
+  makeUserLoginIdPrimary: [() => [`/v1/users/boss/login_ids/lid_${'0'.repeat(26)}/primary`]],
   createInvitation: [
     () => [
       '/v1/invitations',

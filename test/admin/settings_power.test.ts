@@ -20,6 +20,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   sign_up: 'open',
   require_factor: 'everybody',
   sign_in_links: 'on',
+  sign_in_names: ['email'],
   privacy_uri: 'https://home.example/privacy',
 }
 

@@ -55,6 +55,7 @@ test('a user is created, read, changed and deleted', async () => {
     must_change_password: false,
     metadata: { crm: { id: 17, tags: ['a'] } },
     profile: {},
+    user_name: null,
     created_at: worker.clock.now,
     updated_at: worker.clock.now,
   }

@@ -104,6 +104,7 @@ async function exported(text: string, m: Messages): Promise<string> {
 const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
     {
+      names: 'both',
       username: text,
       carried: { [text]: text },
       csrf: text,
@@ -511,6 +512,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',
@@ -528,6 +530,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const calm = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',

@@ -184,6 +184,7 @@ export const user = sqliteTable(
     version: integer().notNull(),
     epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
     must_change_password: integer().notNull().default(0), // 0 or 1
+    user_name: text(), // as in login_id
     closes_at: integer(), // of a closed account: when it is deleted
   },
   (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],

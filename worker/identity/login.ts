@@ -2,17 +2,16 @@
 // has no second factor. Attempts are counted before the hash and given back on success: per account
 // and per address or, in a browser in which the person signed in before, per browser. Nothing shows
 // whether an account exists: neither the answer, nor the work, nor the count.
-import { addressForms, userWithAddress } from '../access/named_users.ts'
 import { type AttemptKey, addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
-import { type Condition, condition, type Scalar, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { canBeKept } from './closing/closing_store.ts'
 import { hasFactor } from './factors/factor_store.ts'
 import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browsers/known_browsers.ts'
-import { findUserToSignIn } from './login_ids/login_id_store.ts'
+import { findUserToSignIn, userSigningIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
 import { countFailedSignIn } from './sign_in/failed_sign_ins.ts'
@@ -32,12 +31,20 @@ export type SignInOutcome =
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
 
-/** The counter of guesses at a password. `user_id`: of the person with this name, or null. */
-export const loginCounter = (
+/**
+ * The counter of guesses at a password. `user_id`: of the person with this name, or null. A person
+ * with several names has one counter.
+ */
+export function loginCounter(
   cx: Context,
   browsers: KnownBrowsers,
   { key, user_id }: { key: string; user_id: string | Scalar },
-): AttemptKey => countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
+): AttemptKey {
+  const counted = countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
+  const account = scalar`${'login account of '} || ${user_id}`
+  const { instead = account } = counted
+  return { ...counted, instead: scalar`coalesce(${instead}, ${account})` }
+}
 
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
 export async function signIn(
@@ -55,7 +62,7 @@ export async function signIn(
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(input.username)
-  const person = userWithAddress(addressForms(input.username))
+  const person = userSigningIn(input.username, settings.sign_in_names)
   const window = settings.login_attempts_window
   const { browsers } = input
   const isKnown = isKnownTo(cx, browsers, person)
@@ -187,4 +194,10 @@ async function strengthened(
   return signIn === undefined
     ? [update]
     : [update, updateSignInPassword(signIn, user.password, stronger)]
+}
+
+/** The names that the page asks for, as the setting says. No round trip when warm. */
+export async function signInNames(cx: Context): Promise<'email' | 'user_name' | 'both'> {
+  const [first = 'email', ...others] = (await loadSettings(cx)).sign_in_names
+  return others.length === 0 ? first : 'both'
 }

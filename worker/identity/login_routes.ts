@@ -29,7 +29,7 @@ import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
-import { signIn } from './login.ts'
+import { signIn, signInNames } from './login.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
@@ -131,7 +131,8 @@ export function loginRoutes({
     const link = isByLink ? withJourney(LINK_PATH, journey) : null
     const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
     const csrf = csrfToken(c, browser)
-    const values = { ...shown, carried, csrf, client, forgotten, sign_up, link, passkey }
+    const names = await signInNames(c.var.cx)
+    const values = { ...shown, names, carried, csrf, client, forgotten, sign_up, link, passkey }
     return c.html(loginPage(values, m), status)
   }
 

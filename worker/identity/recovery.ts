@@ -8,11 +8,13 @@ import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
-import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
+import { demandAddress } from './login_ids/login_id_store.ts'
+import { addressProof, isAddressLacking, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
 import {
@@ -91,8 +93,9 @@ export async function createPasswordLink(
       )
     : null
   const mail_id = mail?.id ?? null
-  const { made } = await nameLacks(cx, lacking, () =>
-    cx.db.write({
+  const { made } = await nameLacks(cx, lacking, () => {
+    const write = cx.db.write({
+      address: send ? demandAddress(user_id) : null,
       power: demandPower(lacking),
       link: insertAccountLink({
         hash,
@@ -126,8 +129,12 @@ export async function createPasswordLink(
       ),
       mail: mail?.statements ?? null,
       made: findPasswordLink(hash),
-    }),
-  )
+    })
+    return write.catch((error: unknown) => {
+      if (!isAddressLacking(error)) throw error
+      throw new Problem('conflict', 'the user has no e-mail address')
+    })
+  })
   if (made.length === 0) throw noSuchUser()
   if (send) sendMails(cx)
   return { url: send ? null : url, mail_id, expires_at }

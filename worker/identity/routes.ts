@@ -43,9 +43,9 @@ import {
   describeUser,
   getUser,
   listUsers,
+  newUserInput,
   removeUser,
   statusSchema,
-  userInput,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -74,7 +74,7 @@ export function userRoutes({
     at: 'POST /v1/users',
     summary: 'Create a user',
     scope: 'users:write',
-    body: userInput,
+    body: newUserInput,
     answers: { 201: json(userSchema, 'the user') },
     async run(c, { body }) {
       const row = await createUser(c.var.cx, body)

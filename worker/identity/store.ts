@@ -36,9 +36,7 @@ export type LiveSession = SessionRow & {
 }
 
 /** The address of a row of `user`; without one the user name, else the id. */
-export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''),
-  (select value from login_id where user_id = user.id and kind = 'user_name' order by id limit 1),
-  user.id)`
+export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''), user.user_name, user.id)`
 
 // --- user -------------------------------------------------------------------------------------
 

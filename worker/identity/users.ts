@@ -31,7 +31,8 @@ import { loadSettings } from '../settings.ts'
 import { noteClosing } from './closing/closing_mail.ts'
 import { endOpenWays, userRemoval } from './closing/closing_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
-import { isAddressTaken, primaryAddress } from './login_ids/login_ids.ts'
+import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
+import { userNameSchema } from './login_ids/user_names.ts'
 import { sendMails } from './mail/mails.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -93,19 +94,26 @@ const fields = {
 /** A state of an account. `closed`: it is deleted at `closes_at`, unless its person keeps it. */
 export const statusSchema = z.enum(['active', 'disabled', 'closed'])
 
-/** The body of a create request, and an entry of the blueprint. */
-export const userInput = z
-  .strictObject({
-    id: idSchema.optional(),
-    email: fields.email,
-    email_verified: fields.email_verified.optional(),
-    name: fields.name.nullish(),
-    locale: fields.locale.nullish(),
-    password: passwordSchema.optional(),
-    status: fields.status.optional(),
-    must_change_password: fields.must_change_password.optional(),
-    metadata: fields.metadata.optional(),
-    profile: profileSchema.optional(),
+/** An entry of the blueprint. */
+export const userInput = z.strictObject({
+  id: idSchema.optional(),
+  email: fields.email,
+  email_verified: fields.email_verified.optional(),
+  name: fields.name.nullish(),
+  locale: fields.locale.nullish(),
+  password: passwordSchema.optional(),
+  status: fields.status.optional(),
+  must_change_password: fields.must_change_password.optional(),
+  metadata: fields.metadata.optional(),
+  profile: profileSchema.optional(),
+})
+
+/** The body of a create request: with an address, a user name, or both. */
+export const newUserInput = userInput
+  .extend({ email: fields.email.optional(), user_name: userNameSchema.optional() })
+  .refine(({ email, user_name }) => email !== undefined || user_name !== undefined, {
+    path: ['email'],
+    message: 'is needed where there is no user_name',
   })
   .openapi('NewUser')
 
@@ -128,6 +136,7 @@ export const userSchema = z
     id: z.string(),
     email: z.string().nullable().describe('the address that mails go to'),
     email_verified: z.boolean(),
+    user_name: z.string().nullable(),
     name: z.string().nullable(),
     locale: z.string().nullable(),
     status: statusSchema,
@@ -142,6 +151,7 @@ export const userSchema = z
 
 type User = z.infer<typeof userSchema>
 export type UserInput = z.infer<typeof userInput>
+export type NewUserInput = z.infer<typeof newUserInput>
 export type UserPatch = z.infer<typeof userPatch>
 
 /**
@@ -152,6 +162,7 @@ export const describeUser = (row: UserRow): User => ({
   id: row.id,
   email: row.email === '' ? null : row.email,
   email_verified: row.email_verified === 1,
+  user_name: row.user_name,
   name: row.name,
   locale: row.locale,
   status: row.status,
@@ -170,18 +181,20 @@ export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status ==
  * The row of a new user; hashes the password. Throws Problem for a password that this account may
  * not have.
  */
-export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
+export async function newUser(cx: Context, input: NewUserInput): Promise<UserRow> {
   const now = cx.now()
-  const fault = input.password === undefined ? null : passwordFault(input.password, input.email)
+  const name = input.email ?? input.user_name
+  const fault = input.password === undefined ? null : passwordFault(input.password, name)
   if (fault !== null) {
     const errors = [{ pointer: '/password', detail: fault }]
     throw new Problem('invalid_request', 'the password is not acceptable', errors)
   }
   return {
     id: input.id ?? randomId(cx, 'usr'),
-    email: input.email,
-    email_key: formerEmailKey(input.email),
-    email_verified: input.email_verified === true ? 1 : 0,
+    email: input.email ?? '',
+    email_key: formerEmailKey(input.email ?? ''),
+    user_name: input.user_name ?? null,
+    email_verified: input.email_verified === true && input.email !== undefined ? 1 : 0,
     name: input.name ?? null,
     locale: input.locale ?? null,
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
@@ -205,7 +218,7 @@ export const userCreation = (cx: Context, row: UserRow, when?: Condition): reado
   const mine = principalIsMine(cx, row.id)
   return [
     insertPrincipal(cx, row.id, 'user', when),
-    ...primaryAddress(cx, row, mine),
+    ...firstNames(cx, row, mine),
     insertUser(cx, row),
     repeatPrimaryAddress(row, mine),
     appendEvent(cx, { type: 'user.created', subject_id: row.id }, mine),
@@ -261,10 +274,10 @@ export async function listUsers(
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
-export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
+export async function createUser(cx: Context, input: NewUserInput): Promise<UserRow> {
   const row = await newUser(cx, input)
   const write = cx.db.write([demandFreeId(cx, row.id), ...userCreation(cx, row)])
-  await unlessRefused(asProblem(write), () => {
+  await unlessRefused(orNameTaken(write), () => {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id, or leave it out' },
     ])
@@ -303,7 +316,7 @@ export async function changeUser(
       ...(closes ? [...endOpenWays(cx, id, userIs(row)), ...(await noteClosing(cx, row))] : []),
     ])
     return unlessRefused(
-      asProblem(write).then(() => {
+      orNameTaken(write).then(() => {
         if (closes) sendMails(cx)
         return row
       }),
@@ -473,17 +486,4 @@ function mergePatch(target: unknown, patch: Record<string, unknown>): Record<str
 function depth(value: unknown, left: number): boolean {
   if (typeof value !== 'object' || value === null) return true
   return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
-}
-
-async function asProblem<T>(written: Promise<T>): Promise<T> {
-  try {
-    return await written
-  } catch (error) {
-    if (isAddressTaken(error)) {
-      throw new Problem('conflict', 'there is a user with this e-mail address', [
-        { pointer: '/email', detail: 'another user has this address' },
-      ])
-    }
-    throw error
-  }
 }

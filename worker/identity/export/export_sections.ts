@@ -36,16 +36,20 @@ export const describeExported = ({ cursor: _, ...row }: ExportedRow): Record<str
   )
 
 const emailKeyOfUser = (user_id: string) =>
-  scalar`(select email_key from user where id = ${user_id})`
+  scalar`(select key from login_id where user_id = ${user_id} and is_primary = 1)`
 
 export const EXPORT_SECTIONS: readonly ExportSection[] = [
   {
     name: 'account',
     tables: ['user', 'undeliverable_address'],
-    list: (user_id, after, limit) => sql`select rowid as cursor, id, email, email_verified,
-        exists (select 1 from undeliverable_address u where u.address_key = user.email_key)
+    list: (
+      user_id,
+      after,
+      limit,
+    ) => sql`select rowid as cursor, id, nullif(email, '') as email, email_verified,
+        exists (select 1 from undeliverable_address u where u.address_key = ${emailKeyOfUser(user_id)})
           as undeliverable,
-        name, locale, status, closes_at, password is not null as has_password,
+        user_name, name, locale, status, closes_at, password is not null as has_password,
         must_change_password, profile, metadata, created_at, updated_at
       from user where id = ${user_id} and rowid > ${after} limit ${limit}`,
   },

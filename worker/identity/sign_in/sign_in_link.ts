@@ -35,8 +35,10 @@ const LINK_TTL = 600
 /** The mailbox; RFC 8176 has no name for it. */
 const METHODS = ['email']
 
-export const isLinkOffered = async (cx: Context): Promise<boolean> =>
-  (await loadSettings(cx)).sign_in_links === 'on'
+export async function isLinkOffered(cx: Context): Promise<boolean> {
+  const { sign_in_links, sign_in_names } = await loadSettings(cx)
+  return sign_in_links === 'on' && sign_in_names.includes('email')
+}
 
 export type LinkRequest =
   | { outcome: 'taken' }

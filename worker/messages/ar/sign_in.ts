@@ -6,6 +6,8 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'تسجيل الدخول',
   'sign_in.lead': 'للمتابعة إلى {client}',
   'sign_in.email': 'البريد الإلكتروني',
+  'sign_in.email_or_user_name': 'البريد الإلكتروني أو اسم المستخدم',
+  'sign_in.user_name': 'اسم المستخدم',
   'sign_in.password': 'كلمة المرور',
   'sign_in.submit': 'تسجيل الدخول',
   'sign_in.forgotten': 'هل نسيت كلمة المرور؟',

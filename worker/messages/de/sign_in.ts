@@ -6,6 +6,8 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Anmelden',
   'sign_in.lead': 'weiter zu {client}',
   'sign_in.email': 'E-Mail-Adresse',
+  'sign_in.email_or_user_name': 'E-Mail-Adresse oder Benutzername',
+  'sign_in.user_name': 'Benutzername',
   'sign_in.password': 'Passwort',
   'sign_in.submit': 'Anmelden',
   'sign_in.forgotten': 'Passwort vergessen?',

@@ -4,6 +4,8 @@ export const enSignIn = {
   'sign_in.title': 'Sign in',
   'sign_in.lead': 'to go on to {client}',
   'sign_in.email': 'E-mail',
+  'sign_in.email_or_user_name': 'E-mail address or user name',
+  'sign_in.user_name': 'User name',
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
   'sign_in.forgotten': 'Forgot your password?',

@@ -6,6 +6,8 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Iniciar sesión',
   'sign_in.lead': 'para continuar a {client}',
   'sign_in.email': 'Correo electrónico',
+  'sign_in.email_or_user_name': 'Correo electrónico o nombre de usuario',
+  'sign_in.user_name': 'Nombre de usuario',
   'sign_in.password': 'Contraseña',
   'sign_in.submit': 'Iniciar sesión',
   'sign_in.forgotten': '¿Ha olvidado su contraseña?',

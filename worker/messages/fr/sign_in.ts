@@ -6,6 +6,8 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Se connecter',
   'sign_in.lead': 'pour continuer vers {client}',
   'sign_in.email': 'Adresse e-mail',
+  'sign_in.email_or_user_name': 'Adresse e-mail ou nom d’utilisateur',
+  'sign_in.user_name': 'Nom d’utilisateur',
   'sign_in.password': 'Mot de passe',
   'sign_in.submit': 'Se connecter',
   'sign_in.forgotten': 'Mot de passe oublié\u00a0?',

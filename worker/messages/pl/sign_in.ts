@@ -6,6 +6,8 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Logowanie',
   'sign_in.lead': 'aby przejść do aplikacji {client}',
   'sign_in.email': 'Adres e-mail',
+  'sign_in.email_or_user_name': 'Adres e-mail lub nazwa użytkownika',
+  'sign_in.user_name': 'Nazwa użytkownika',
   'sign_in.password': 'Hasło',
   'sign_in.submit': 'Zaloguj się',
   'sign_in.forgotten': 'Nie pamiętasz hasła?',

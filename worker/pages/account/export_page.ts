@@ -29,6 +29,7 @@ export const EXPORT_FIELDS = [
   'id',
   'email',
   'email_verified',
+  'user_name',
   'name',
   'locale',
   'status',
