@@ -3,7 +3,11 @@ import { describe, expect, test } from 'vitest'
 import { beginEpoch } from '../../worker/admin/new_epoch.ts'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { openInvitation, signUpInvited } from '../../worker/identity/invitations/acceptance.ts'
+import {
+  acceptInvitation,
+  openInvitation,
+  signUpInvited,
+} from '../../worker/identity/invitations/acceptance.ts'
 import { changeUser, createUser, removeUser } from '../../worker/identity/users.ts'
 import { runJobs } from '../../worker/jobs.ts'
 import { countRoundTrips, SYSTEM, startWorker, type TestWorker } from '../context.ts'
@@ -134,32 +138,36 @@ describe('an invitation', () => {
     expect((await create(started.browser, path)).status).toBe(303)
   })
 
-  test('of two hundred forms at once makes one account, one grant and one session', async () => {
+  test('of eight forms at once makes one account, one grant and one session', async () => {
     const started = await startInviting()
     const { worker } = started
     const { path } = await invite(started)
+    const made = await Promise.all(
+      Array.from({ length: 8 }, () => create(new Browser(worker), path)),
+    )
+    expect(made.filter(({ status }) => status === 303)).toHaveLength(1)
+    expect(await usersNamed(worker, BEA)).toHaveLength(1)
+    expect(await grantsOf(worker, BEA)).toHaveLength(1)
+    expect(await worker.context().db.read(sql`select id_hash from session`)).toHaveLength(1)
+  })
+
+  test('of two hundred answers at once gives its rights once', async () => {
+    const started = await startInviting()
+    const { worker, browser } = started
+    await browser.signIn(ANN, PASSWORD)
+    const { path } = await invite(started)
     const token = new URL(path, 'http://x').searchParams.get('token') ?? ''
-    const cx = worker.context()
-    const invited = await openInvitation(cx, token, undefined)
-    if (invited === null) throw new Error('dead')
-    const input = {
-      ...{
-        name: null,
-        password: PASSWORD,
-        locale: 'en',
-        user_agent: '',
-        replaces: undefined,
-        browsers: [],
-      },
-    }
+    const invited = await openInvitation(worker.context(), token, browser.cookies.get('session'))
+    if (invited?.session == null) throw new Error('nobody is signed in')
+    const { session } = invited
     const results = await Promise.all(
-      Array.from({ length: 200 }, () => signUpInvited(worker.context(), invited, input)),
+      Array.from({ length: 200 }, () => acceptInvitation(worker.context(), invited, session)),
     )
     expect(results.filter(({ outcome }) => outcome === 'done')).toHaveLength(1)
     expect(results.filter(({ outcome }) => outcome === 'dead')).toHaveLength(199)
-    expect(await usersNamed(worker, BEA)).toHaveLength(1)
-    expect(await grantsOf(worker, BEA)).toHaveLength(1)
-    expect(await cx.db.read(sql`select id_hash from session`)).toHaveLength(1)
+    expect(await grantsOf(worker, ANN)).toHaveLength(1)
+    const events = (await eventsOf(worker)).filter(({ type }) => type === 'invitation.accepted')
+    expect(events).toHaveLength(1)
   })
 
   test('takes one round trip for its page, and two for the answer', async () => {
