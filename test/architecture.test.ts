@@ -56,7 +56,9 @@ const FLOORS = [
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
   if (rest.length > 0)
-    return ['db', 'api', 'events', 'mail', 'messages', 'web'].includes(room) ? 'ground' : room
+    return ['db', 'api', 'events', 'mail', 'messages', 'settings', 'web'].includes(room)
+      ? 'ground'
+      : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -140,6 +142,7 @@ const ROOM_PLATES = [
   'identity/continue/continue_routes.ts',
   'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
+  'identity/new_passwords/new_password.ts',
   'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',
   'identity/sign_up/sign_up.ts',
@@ -151,6 +154,7 @@ const ROOM_PLATES = [
   'pages/shell.ts',
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
+  'settings/setting_entry.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {

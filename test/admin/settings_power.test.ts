@@ -17,6 +17,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   service_name: 'Home',
   default_locale: 'pl',
   sign_up: 'open',
+  breached_passwords_url: 'https://leaks.example/range',
   sign_in_links: 'on',
   privacy_uri: 'https://home.example/privacy',
 }

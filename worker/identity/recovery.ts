@@ -13,7 +13,8 @@ import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
 import { sendMails } from './mail/mails.ts'
-import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
+import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
+import { hashPassword } from './passwords.ts'
 import {
   type AccountLinkRow,
   accountLinkExists,
@@ -23,6 +24,7 @@ import {
   dropOpenLinks,
   findPasswordLink,
   insertAccountLink,
+  type LinkToPassword,
 } from './recovery_store.ts'
 import { endSessionsOf, type SessionsEnded } from './sessions.ts'
 import { replacePassword, verifyAddress } from './store.ts'
@@ -149,9 +151,7 @@ function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow)
  */
 export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
-export type LinkState =
-  | { state: 'good'; link: AccountLinkRow & { email: string; email_verified: number } }
-  | { state: DeadState }
+export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }
 
 type DeadState = 'unknown' | 'used' | 'expired'
 
@@ -172,13 +172,22 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
  * A mailed link proves the address of the account. Where it was not proven before, the account may
  * have been made by somebody else in the name of its owner: factors from before go as well.
  */
-const addressProven = (user_id: string, wasProven: boolean, when: Condition): Statement[] =>
-  wasProven ? [] : [...dropFactors(user_id, when), verifyAddress(user_id, when)]
+const addressProven = (user_id: string, when: Condition): Statement[] => [
+  ...dropFactors(user_id, when),
+  verifyAddress(user_id, when),
+]
+
+const provesAddress = (link: LinkToPassword): boolean =>
+  link.address_key !== null && link.email_verified === 0
+
+/** Whether the person has a second factor once the link is used. */
+export const hasFactorAfter = (link: LinkToPassword): boolean =>
+  link.has_factor === 1 && !provesAddress(link)
 
 export type PasswordReset =
   | { outcome: 'done' }
   | { outcome: 'dead'; state: DeadState }
-  | { outcome: 'refused'; fault: PasswordFault; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string; has_factor: boolean }
 
 /**
  * Sets the password of the link's person and uses the link up. All that was given before ends: the
@@ -197,15 +206,16 @@ export async function resetPassword(
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
   const { link } = found
   const { user_id, email } = link
-  const fault = findPasswordFault(password, email)
-  if (fault !== null) return { outcome: 'refused', fault, email }
+  const has_factor = hasFactorAfter(link)
+  const fault = await judgeNewPassword(cx, password, { email, has_factor })
+  if (fault !== null) return { outcome: 'refused', fault, email, has_factor }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const { used } = await cx.db.write({
     used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
-    proof: link.address_key === null ? [] : addressProven(user_id, link.email_verified === 1, mine),
+    proof: provesAddress(link) ? addressProven(user_id, mine) : [],
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
     links: dropOpenLinks(user_id, mine),

@@ -25,12 +25,14 @@ export type LinkToPassword = AccountLinkRow & {
   email_key: string
   email_verified: number
   user_locale: string | null
+  has_factor: number
 }
 
 /** A link to a new password with its person, alive or not. */
 export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
   sql`select account_link.*, user.email, user.email_key, user.email_verified,
-      user.locale as user_locale
+      user.locale as user_locale,
+      exists (select 1 from factor where factor.user_id = user.id) as has_factor
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
@@ -47,12 +49,17 @@ export const findSignInLink = (
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
       and user.status = 'active' and user.email_key = account_link.address_key`
 
-/** A link about an address, alive or not, with its person. */
+/**
+ * A link about an address, alive or not, with its person, and whether a second factor is there that
+ * is older than the link.
+ */
 export const findAddressLink = (
   hash: string,
   purpose: 'new_address' | 'undo_address',
-): Statement<AccountLinkRow & { email: string; email_key: string }> =>
-  sql`select account_link.*, user.email, user.email_key
+): Statement<AccountLinkRow & { email: string; email_key: string; has_factor: number }> =>
+  sql`select account_link.*, user.email, user.email_key,
+      exists (select 1 from factor where factor.user_id = user.id
+        and factor.created_at < account_link.created_at) as has_factor
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
 

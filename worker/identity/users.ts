@@ -36,9 +36,16 @@ import { Problem } from '../errors.ts'
 import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
 import { deleteMailsOf } from '../mail/mail_store.ts'
+import type { Settings } from '../settings.ts'
 import { deleteDecisionsOf } from './consents/consent_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
-import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
+import {
+  assertGoodPassword,
+  findPasswordFault,
+  PASSWORD_FLOOR,
+  passwordFaultText,
+} from './new_passwords/new_password.ts'
+import { hashPassword } from './passwords.ts'
 import {
   type Profile,
   profileFaults,
@@ -72,10 +79,11 @@ const METADATA_DEPTH = 8
 const passwordSchema = z
   .string()
   .superRefine((password, refinement) => {
-    const fault = passwordFault(password)
-    if (fault !== null) refinement.addIssue({ code: 'custom', message: fault })
+    // How long it must be is a setting: `newUser` knows.
+    const fault = findPasswordFault(password, '', 0)
+    if (fault !== null) refinement.addIssue({ code: 'custom', message: passwordFaultText(fault) })
   })
-  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_MIN, writeOnly: true })
+  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_FLOOR, writeOnly: true })
 
 const metadataSchema = z
   .record(z.string().max(100), z.unknown())
@@ -174,15 +182,16 @@ export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow>
 
 /**
  * The row of a new user; hashes the password. Throws Problem for a password that this account may
- * not have.
+ * not have. `coming`: the settings that this batch makes.
  */
-export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
+export async function newUser(cx: Context, input: UserInput, coming?: Settings): Promise<UserRow> {
+  await assertGoodPassword(cx, input, coming)
+  return rowOfUser(cx, input)
+}
+
+/** The row of a new user whose password was judged; hashes it. Throws Problem for the profile. */
+export async function rowOfUser(cx: Context, input: UserInput): Promise<UserRow> {
   const now = cx.now()
-  const fault = input.password === undefined ? null : passwordFault(input.password, input.email)
-  if (fault !== null) {
-    const errors = [{ pointer: '/password', detail: fault }]
-    throw new Problem('invalid_request', 'the password is not acceptable', errors)
-  }
   return {
     id: input.id ?? randomId(cx, 'usr'),
     email: input.email,
@@ -213,14 +222,15 @@ export const userCreation = (
   appendEvent(cx, { type: 'user.created', subject_id: row.id }, principalIsMine(cx, row.id)),
 ]
 
-/** Plans an entry. A password counts at creation only. */
+/** Plans an entry, under the settings to come. A password counts at creation only. */
 export async function planUser(
   cx: Context,
   input: UserInput,
   current: UserRow | undefined,
+  coming?: Settings,
 ): Promise<Plan> {
   if (current === undefined) {
-    const row = await newUser(cx, input)
+    const row = await newUser(cx, input, coming)
     const names = Object.keys(input).filter((name) => name !== 'password')
     const statements = [demandFreeId(cx, row.id), ...userCreation(cx, row)]
     return { change: 'created', fields: names, statements }

@@ -16,7 +16,8 @@ import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { dropFactorsSince } from '../factors/factor_store.ts'
 import { sendMails } from '../mail/mails.ts'
-import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
+import { hashPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import {
   type AccountLinkRow,
@@ -101,7 +102,13 @@ export async function askForAddress(
   return (count[0]?.count ?? Infinity) <= max
 }
 
-type AddressLink = AccountLinkRow & { email: string; email_key: string; address: string }
+type AddressLink = AccountLinkRow & {
+  email: string
+  email_key: string
+  address: string
+  /** 0 or 1: a second factor is older than the link. */
+  has_factor: number
+}
 
 /** A link that can be used; null for any other. One round trip. */
 export async function findOpenLink(
@@ -229,7 +236,7 @@ async function settle(
 
 export type UndoOutcome =
   | AddressOutcome
-  | { outcome: 'refused'; fault: PasswordFault; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string; has_factor: boolean }
 
 /**
  * Puts the address back that the link carries, and sets a new password. All that whoever changed it
@@ -244,8 +251,10 @@ export async function undoAddress(
   const link = await findOpenLink(cx, token, 'undo_address')
   if (link === null) return { outcome: 'dead' }
   const { hash, user_id, address: email } = link
-  const fault = findPasswordFault(password, email)
-  if (fault !== null) return { outcome: 'refused', fault, email }
+  // Factors of since then go.
+  const has_factor = link.has_factor === 1
+  const fault = await judgeNewPassword(cx, password, { email, has_factor })
+  if (fault !== null) return { outcome: 'refused', fault, email, has_factor }
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const write = cx.db.write({

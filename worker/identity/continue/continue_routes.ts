@@ -25,7 +25,7 @@ import type { Reason } from '../../refusals.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
-import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readJourney, readSender } from '../return_to.ts'
@@ -168,7 +168,7 @@ function localesOf(
 async function ask(
   c: Http,
   way: Way,
-  { session, user, lacking, offered }: Continuation,
+  { session, user, lacking, offered, has_factor }: Continuation,
   again?: { form: Form; faulty: readonly string[] },
 ): Promise<Response> {
   const { cx } = c.var
@@ -201,8 +201,10 @@ async function ask(
       const status = wrong.length === 0 ? 200 : 400
       return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
     }
-    case 'password':
-      return c.html(passwordQuestionPage({ ...common, carried, password_min: PASSWORD_MIN }, m))
+    case 'password': {
+      const password_min = await passwordMinFor(cx, has_factor)
+      return c.html(passwordQuestionPage({ ...common, carried, password_min }, m))
+    }
   }
 }
 
@@ -220,13 +222,14 @@ async function answerPassword(
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)
-  const { session } = result
+  const { session, has_factor } = result
   const m = await messagesOn(c, way)
+  const password_min = await passwordMinFor(cx, has_factor)
   const again = (error: string, status: 400 | 403 | 429) => {
     pageHeaders(c, way.form_targets)
     const carried = { ...way.carried, kind: 'password' }
     const common = { email: session.user_email, csrf: csrfToken(c), carried, error }
-    return c.html(passwordQuestionPage({ ...common, password_min: PASSWORD_MIN }, m), status)
+    return c.html(passwordQuestionPage({ ...common, password_min }, m), status)
   }
   if (result.outcome === 'too_many_attempts') {
     refuse(cx, 'too_many_requests', 'missing.too_many', 'sign_in_limited')

@@ -24,6 +24,10 @@ export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
 export const hasFactor = (user_id: string): Condition =>
   condition`exists (select 1 from factor where user_id = ${user_id})`
 
+/** A row where the person (an id, as a scalar) has a second factor. */
+export const findFactorOf = (user_id: string | Scalar): Statement<{ yes: 1 }> =>
+  sql`select 1 as yes from factor where user_id = ${user_id} limit 1`
+
 /** A condition: the person has fewer factors, of all kinds. */
 export const hasFewerFactors = (user_id: string, max: number): Condition =>
   condition`(select count(*) from factor where user_id = ${user_id}) < ${max}`
