@@ -210,15 +210,15 @@ describe('prepared statements', () => {
     const often = sql<{ often: number }>`select ${1} as often`
     const most = Array.from({ length: 1000 }, (_, i) => {
       const text = { sql: `select ${i} as n`, args: [] }
-      expect(connection.read([text])).toEqual([[{ n: i }]])
-      expect(connection.read([often])).toEqual([[{ often: 1 }]])
+      expect(connection.read([[text]])).toEqual([[[{ n: i }]]])
+      expect(connection.read([[often]])).toEqual([[[{ often: 1 }]]])
       return connection.cached
     })
     console.log(`texts: 1001, kept: ${connection.cached}`)
     expect(Math.max(...most)).toBe(200)
     const long = { sql: `select '${'x'.repeat(20_000)}' as x`, args: [] }
     const fresh = new EmbeddedConnection(path, 'read', 0)
-    for (let i = 0; i < 2; i++) expect(fresh.read([long, often])[1]).toEqual([{ often: 1 }])
+    for (let i = 0; i < 2; i++) expect(fresh.read([[long, often]])[0]?.[1]).toEqual([{ often: 1 }])
     expect(fresh.cached).toBe(1)
     connection.close()
     fresh.close()
@@ -355,14 +355,53 @@ describe('rows that were read before', () => {
   test('are kept up to a number, and no long list is', async () => {
     const { path, db } = await opened()
     const connection = new EmbeddedConnection(path, 'read', 0)
-    for (let i = 0; i < 2000; i++) connection.read([sql`select ${i} as n`])
+    for (let i = 0; i < 2000; i++) connection.read([[sql`select ${i} as n`]])
     expect(connection.unchanged).toBeLessThanOrEqual(500)
     await db.write(sql`insert into entry (id) values ('a'), ('b'), ('c'), ('d'), ('e')`)
-    expect(connection.read([entries])[0]).toHaveLength(6)
+    expect(connection.read([[entries]])[0]?.[0]).toHaveLength(6)
     expect(connection.unchanged).toBe(0)
-    connection.read([sql`select ${1} as n`])
+    connection.read([[sql`select ${1} as n`]])
     expect(connection.unchanged).toBe(1)
     connection.close()
+    await db.close()
+  })
+})
+
+describe('reads of the same moment', () => {
+  test('each get their own rows, and a broken one fails alone', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path))
+    await db.write(sql`create table entry (id text not null)`)
+    await db.write(sql`insert into entry (id) values ('first')`)
+    const results = await Promise.allSettled(
+      Array.from({ length: 300 }, (_, i) =>
+        db.read([
+          sql`select ${i} as n`,
+          i % 50 === 7 ? sql`select * from missing` : sql`select id from entry`,
+        ]),
+      ),
+    )
+    for (const [i, result] of results.entries()) {
+      if (i % 50 === 7) expect(result).toMatchObject({ status: 'rejected' })
+      else expect(result).toEqual({ status: 'fulfilled', value: [{ n: i }, { id: 'first' }] })
+    }
+    await db.close()
+  })
+
+  test('see what another process committed before they were asked', async () => {
+    const path = freshPath()
+    const db = await openEmbeddedDatabase(urlOf(path))
+    await db.write(sql`create table entry (id text not null)`)
+    const rival = new Database(path)
+    for (let i = 1; i <= 50; i++) {
+      const count = sql<{ n: number }>`select count(*) as n from entry`
+      const earlier = db.read(count)
+      rival.exec(`insert into entry (id) values ('rival ${i}')`)
+      const later = db.read(count)
+      expect(await later).toEqual([{ n: i }])
+      expect((await earlier)[0]?.n).toBeOneOf([i - 1, i])
+    }
+    rival.close()
     await db.close()
   })
 })

@@ -22,27 +22,37 @@ export function boundedDatabase(db: Database, time: number): BoundedDatabase {
   let isLifted = false
   const pending = new Set<() => void>()
 
-  async function bounded<T>(call: (options: { patience: number }) => Promise<T>): Promise<T> {
+  function bounded<T>(call: (options: { patience: number }) => Promise<T>): Promise<T> {
     // A process that was busy with other things still asks, once and shortly.
     const patience = Math.max(left, LEAST)
     const start = performance.now()
-    let unbind = () => {}
-    const tooLate = new Promise<never>((_, reject) => {
+    const answered = call({ patience })
+    return new Promise<T>((resolve, reject) => {
       // An answer that came while the process was busy stands in line behind the timers: its turn
       // comes before the call is given up.
       let timer = setTimeout(() => {
-        timer = setTimeout(() => reject(late()), 1)
+        timer = setTimeout(() => {
+          end()
+          reject(late())
+        }, 1)
       }, patience)
-      unbind = () => clearTimeout(timer)
+      const unbind = () => clearTimeout(timer)
+      const end = () => {
+        unbind()
+        if (pending.delete(unbind)) left -= performance.now() - start
+      }
       pending.add(unbind)
+      answered.then(
+        (answer) => {
+          end()
+          resolve(answer)
+        },
+        (error: unknown) => {
+          end()
+          reject(error)
+        },
+      )
     })
-    try {
-      return await Promise.race([call({ patience }), tooLate])
-    } finally {
-      unbind()
-      pending.delete(unbind)
-      left -= performance.now() - start
-    }
   }
   const late = () =>
     new DatabaseUnavailable(`the database did not answer within ${time} milliseconds`)

@@ -1,7 +1,7 @@
 // Signing and checking our own JWTs. The rooms above decide the claims; here a token gets `kid` and
 // `typ`, and is accepted only with the `typ`, issuer and audience that its reader names (RFC 8725
 // §3.11).
-import { errors, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { CompactSign, errors, type JWTPayload, jwtVerify } from 'jose'
 import type { Context } from '../context.ts'
 import { readJwtHeader } from './jwt_header.ts'
 import { type Algorithm, ensureKey, keysOf, privateKey, publicKey } from './signing_keys.ts'
@@ -19,6 +19,8 @@ export function timeFault(error: unknown): 'expired' | 'not_yet_valid' | null {
   return isEarly ? 'not_yet_valid' : null
 }
 
+const encoder = new TextEncoder()
+
 export type Signed = { jwt: string; kid: string }
 
 /**
@@ -32,7 +34,8 @@ export async function signJwt(
   claims: JWTPayload,
 ): Promise<Signed> {
   const key = await ensureKey(cx, alg)
-  const jwt = await new SignJWT({ iss: cx.config.issuer, ...claims })
+  const payload = encoder.encode(JSON.stringify({ iss: cx.config.issuer, ...claims }))
+  const jwt = await new CompactSign(payload)
     .setProtectedHeader({ alg, typ, kid: key.kid })
     .sign(await privateKey(cx, key))
   return { jwt, kid: key.kid }

@@ -192,13 +192,14 @@ describe('adding a passkey', () => {
   test('takes ten factors of a person and no more, also when thirty come at once', async () => {
     const { worker, browser } = await startWithAnn()
     await browser.signIn(ANN, PASSWORD)
+    // So that those that come behind the first need no second factor.
+    await worker.context().db.write(sql`update session set amr = '["pwd","hwk","mfa"]'`)
     const pages = await Promise.all(Array.from({ length: 30 }, () => browser.get(PAGE)))
     const responses = await Promise.all(
       pages.map(async (page) => (await SoftwareAuthenticator.make()).create(optionsOf(page))),
     )
     await Promise.all(pages.map((page, i) => answer(browser, page, responses[i] ?? '')))
     expect(await passkeysOf(worker)).toHaveLength(10)
-    await worker.context().db.write(sql`update session set amr = '["pwd","hwk","mfa"]'`)
     const more = await addPasskey(browser, await SoftwareAuthenticator.make())
     expect(alertOf(more)).toBe('You have as many as there can be. Remove one first.')
   })
@@ -214,7 +215,7 @@ describe('adding a passkey', () => {
     expect(await passkeysOf(worker)).toEqual([])
   })
 
-  test('an answer counts in the session, and for the person that was asked and for the person that was asked', async () => {
+  test('an answer counts in the session, and for the person that was asked', async () => {
     const { worker, browser } = await startSignedIn()
     const { browser: eve, authenticator: hers } = await addEve(worker)
     expect((await signInByIt(eve, hers)).status).toBe(303)

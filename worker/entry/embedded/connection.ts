@@ -58,20 +58,25 @@ export class EmbeddedConnection {
     return this.#unchanged.size
   }
 
-  /** One snapshot, for a connection that only reads. The rows of each statement. */
-  read(statements: readonly Statement<unknown>[]): PlainRow[][] {
+  /**
+   * One snapshot for each batch, for a connection that only reads. The rows of each statement of
+   * each batch.
+   */
+  read(batches: readonly (readonly Statement<unknown>[])[]): PlainRow[][][] {
     return guarded(() => {
       this.#unchanged.at(this.#version())
-      const known = this.#unchanged.find(statements)
-      if (known !== null) return known
-      return this.#transaction(() => {
-        // The first statement of a transaction takes the snapshot, which may be a newer one.
-        this.#unchanged.at(this.#version())
-        return statements.map((statement) => {
-          const rows = this.#rows(statement)
-          this.#unchanged.keep(statement, rows)
-          return rows
-        })
+      return batches.map((statements) => this.#unchanged.find(statements) ?? this.#read(statements))
+    })
+  }
+
+  #read(statements: readonly Statement<unknown>[]): PlainRow[][] {
+    return this.#transaction(() => {
+      // The first statement of a transaction takes the snapshot, which may be a newer one.
+      this.#unchanged.at(this.#version())
+      return statements.map((statement) => {
+        const rows = this.#rows(statement)
+        this.#unchanged.keep(statement, rows)
+        return rows
       })
     })
   }

@@ -70,9 +70,8 @@ export async function openEmbeddedDatabase(
   return {
     path,
     ...databaseOver({
-      read: (statements, options) =>
-        reader.run((connection) => connection.read(statements), options),
-      write: (statements, options) => writer.write(statements, options),
+      read: (statements, options) => reader.share(statements, options),
+      write: (statements, options) => writer.share(statements, options),
     }),
     runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
     async close() {
@@ -83,7 +82,7 @@ export async function openEmbeddedDatabase(
   }
 }
 
-/** Batches that share a transaction, with the callers that wait for their answers. */
+/** Batches that go together, with the callers that wait for their answers. */
 interface Group {
   readonly batches: WaitingBatch[]
   statements: number
@@ -97,12 +96,13 @@ interface WaitingBatch {
   readonly reject: (error: unknown) => void
 }
 
-/** Most statements that share a transaction: bounds the time for which the process stands still. */
+/** Most statements that go together: bounds the time for which the process stands still. */
 const SHARED_MAX = 100
 
 /** Queue for one connection and its successors: one call after the other. */
 class Line {
   readonly #connect: () => EmbeddedConnection
+  readonly #role: 'write' | 'read'
   readonly #patience: number
   #connection: EmbeddedConnection | null
   #last: Promise<unknown> = Promise.resolve()
@@ -114,10 +114,12 @@ class Line {
   private constructor(
     connection: EmbeddedConnection,
     connect: () => EmbeddedConnection,
+    role: 'write' | 'read',
     patience: number,
   ) {
     this.#connection = connection
     this.#connect = connect
+    this.#role = role
     this.#patience = patience
   }
 
@@ -135,7 +137,7 @@ class Line {
         connection = connect()
         if (role === 'write') connection.script('PRAGMA journal_mode = WAL')
         connection.script('SELECT count(*) FROM sqlite_schema') // reads the file's first pages
-        return new Line(connection, connect, patience)
+        return new Line(connection, connect, role, patience)
       } catch (error) {
         connection?.close()
         if (!isLockedOut(error)) throw unusable(path, error)
@@ -160,10 +162,11 @@ class Line {
   }
 
   /**
-   * One batch, all or nothing. Batches of the same turn of the event loop share a commit, since its
-   * fsync costs more than the rest. Answered when it is on the disk.
+   * One batch: a snapshot, or a transaction that is answered when it is on the disk. Batches of the
+   * same turn of the event loop go together: writes share a commit, since its fsync costs more than
+   * the rest, and reads share the question whether anything was committed since the last ones.
    */
-  write(statements: readonly Statement<unknown>[], options?: CallOptions): Promise<PlainRow[][]> {
+  share(statements: readonly Statement<unknown>[], options?: CallOptions): Promise<PlainRow[][]> {
     if (this.#isClosed) return Promise.reject(closedError())
     let group = this.#group
     if (group === null || group.statements + statements.length > SHARED_MAX) {
@@ -192,7 +195,7 @@ class Line {
       try {
         const all = batches.map(({ statements }) => statements)
         const until = Math.max(...batches.map((batch) => batch.until))
-        const answers = await this.#try((connection) => connection.write(all), until)
+        const answers = await this.#try((connection) => connection[this.#role](all), until)
         for (const [i, { resolve }] of batches.entries()) resolve(answers[i] ?? [])
         return
       } catch (error) {
@@ -206,7 +209,7 @@ class Line {
       }
     }
     for (const { statements, until, resolve, reject } of batches) {
-      await this.#try((connection) => connection.write([statements]), until).then(
+      await this.#try((connection) => connection[this.#role]([statements]), until).then(
         ([answer = []]) => resolve(answer),
         reject,
       )

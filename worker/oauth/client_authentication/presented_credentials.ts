@@ -111,7 +111,7 @@ export async function readClientRequest(
 }
 
 export function refuseQuery(c: Http): void {
-  if (new URL(c.req.url).search === '') return
+  if (!/\?./.test(c.req.url)) return
   throw new OAuthError('invalid_request', {
     description: 'parameters belong into the body',
     reason: 'parameters_in_query',

@@ -6,7 +6,7 @@ import { type Context, recall, remember } from '../../context.ts'
 import { type Client, parseClient } from './client_metadata.ts'
 import type { ClientRow } from './store.ts'
 
-type Recent = { row: ClientRow; client: Client }
+type Recent = { row: ClientRow; readonly client: Client }
 
 const RECENT = 'clients read lately'
 const RECENT_MAX = 500
@@ -21,7 +21,10 @@ const recentOf = (cx: Context): Map<string, Recent> =>
 export function clientOf(cx: Context, row: ClientRow): Client {
   const recent = recentOf(cx)
   const known = recent.get(row.id)
-  if (known !== undefined && isSame(known.row, row)) return known.client
+  if (known !== undefined && isSame(known.row, row)) {
+    known.row = row // most likely the next one is this very object
+    return known.client
+  }
   recent.delete(row.id)
   // A Map keeps the order of insertion: the first is the oldest.
   const [oldest] = recent.keys()
