@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(17)
+    expect(lines).toHaveLength(19)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')
@@ -66,17 +66,23 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(marked ?? '')).toMatchObject({ reason: 'bounce' })
     expect(JSON.parse(marks ?? '')).toMatchObject({ items: [{ address: 'ann@example.com' }] })
     expect(cleared).toBe('')
-    const [settings, texts, text, back, accounts, length, unavailable, factors] = more
+    const [settings, texts, text, back, created, link, accounts, length, unavailable, factors] =
+      more
     expect(JSON.parse(settings ?? '')).toMatchObject({ default_locale: 'de' })
     expect(JSON.parse(texts ?? '').items).toHaveLength(200)
     expect(JSON.parse(text ?? '')).toMatchObject({ locale: 'de', text: 'weiter mit {client}' })
     expect(back).toBe('')
+    expect(created).toMatch(/^usr_\w+ is created; .* goes to bea@example\.com/)
+    expect(JSON.parse(link ?? '')).toMatchObject({ url: null, mail_id: expect.any(String) })
     expect(JSON.parse(accounts ?? '')).toMatchObject({ sign_up: 'open', sign_in_links: 'on' })
     expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
     expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
-    const mails = await smtp.mails(3)
-    expect(mails.map(({ rcpt_tos }) => rcpt_tos)).toEqual(Array(3).fill(['ann@example.com']))
+    const mails = await smtp.mails(5)
+    expect(mails.map(({ rcpt_tos }) => rcpt_tos).sort()).toEqual([
+      ...Array(4).fill(['ann@example.com']),
+      ['bea@example.com'],
+    ])
     expect(new Map(mails[0]!.headers).get('From')).toBe('Home <home@example.com>')
     const states = page.slice(page.indexOf('| state |')).match(/^\| `(\w+)`/gm)
     expect(states?.slice(0, 6).map((cell) => cell.slice(3, -1))).toEqual([

@@ -4,10 +4,10 @@
 
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
+import { CREDENTIAL_EVENTS } from './credential_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
-import { PASSWORD_EVENTS } from './password_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
 export const EVENTS = {
@@ -305,7 +305,7 @@ export const EVENTS = {
     },
   },
   ...FACTOR_EVENTS,
-  ...PASSWORD_EVENTS,
+  ...CREDENTIAL_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

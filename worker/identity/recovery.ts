@@ -130,16 +130,18 @@ export async function createPasswordLink(
   return { url: send ? null : url, mail_id, expires_at }
 }
 
-const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
+/** The actor as a link keeps it. */
+export const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
 
 /**
  * A condition: the maker of a link still holds what its person does. The person may have got more
  * in the hour since, and the maker may have kept the link.
  */
-function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
+export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
   // The person asked for it, and whoever opens the mail is that person.
   if (purpose === 'password_recovery') return TRUE
+  if (purpose === 'sign_in' && made_by === null) return TRUE
   const maker = made_by === null ? null : JSON.parse(made_by)
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')

@@ -20,6 +20,23 @@ export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): 
     sql`on conflict (hash) do nothing`,
   )
 
+/**
+ * Inserts a link that an operator makes, where its person may sign in. One that is mailed is bound
+ * to the address that it goes to.
+ */
+export const insertOperatorLink = (
+  row: Pick<
+    AccountLinkRow,
+    'hash' | 'user_id' | 'purpose' | 'created_at' | 'expires_at' | 'made_by'
+  >,
+  { isMailed }: { isMailed: boolean },
+): Statement =>
+  sql`insert into account_link (hash, user_id, purpose, created_at, expires_at, made_by, address_key)
+    select ${row.hash}, id, ${row.purpose}, ${row.created_at}, ${row.expires_at}, ${row.made_by},
+      case when ${isMailed} then email_key end
+    from user where id = ${row.user_id} and status = 'active'
+    on conflict (hash) do nothing`
+
 export type LinkToPassword = AccountLinkRow & {
   email: string
   email_key: string
@@ -47,7 +64,8 @@ export const findSignInLink = (
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
-      and user.status = 'active' and user.email_key = account_link.address_key`
+      and user.status = 'active'
+      and (account_link.address_key is null or user.email_key = account_link.address_key)`
 
 /**
  * A link about an address, alive or not, with its person, and whether a second factor is there that
@@ -91,6 +109,15 @@ export const accountLinkExists = (hash: string): Condition =>
 export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: string): Statement =>
   sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
     and used_by is null and hash <> ${hash}`
+
+/** The same for links that operators made: those that the person asked for stay. */
+export const deleteOpenLinksOfOperators = (
+  user_id: string,
+  purpose: LinkPurpose,
+  hash: string,
+): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
+    and used_by is null and made_by is not null and hash <> ${hash}`
 
 /**
  * Deletes the links of the person that are not used yet, where the condition holds. Those that put

@@ -13,7 +13,9 @@ import { hasFactor } from '../factors/factor_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
+import { isStillHeld } from '../recovery.ts'
 import {
+  type AccountLinkRow,
   accountLinkExists,
   accountLinkIsMine,
   consumeAccountLink,
@@ -22,14 +24,18 @@ import {
 } from '../recovery_store.ts'
 import { type SessionCookies, startSession } from '../sessions.ts'
 import { isUsable } from '../users.ts'
-import { beginSignIn, lacksFactor } from './sign_in.ts'
+import { beginSignIn, lacksFactor, type Methods } from './sign_in.ts'
 
 export const LINK_PATH = '/login/link'
 
 /** Lifetime of a link, in seconds. */
 const LINK_TTL = 600
-/** The mailbox; RFC 8176 has no name for it. */
-const METHODS = ['email']
+/**
+ * The mailbox, or a link that an operator handed over, which proves none. RFC 8176 has no names for
+ * them.
+ */
+const methodsOf = ({ made_by, address_key }: AccountLinkRow): Methods =>
+  made_by !== null && address_key === null ? ['link'] : ['email']
 
 export const isLinkOffered = async (cx: Context): Promise<boolean> =>
   (await loadSettings(cx)).sign_in_links === 'on'
@@ -124,6 +130,9 @@ export type SignInLinkState =
 async function lookUp(cx: Context, token: string, browser: string | undefined) {
   const [link] = await cx.db.read(findSignInLink(cx, sha256(token)))
   if (link === undefined) return 'dead'
+  // Nobody asked for it in a browser (operator_link.ts).
+  if (link.made_by !== null && link.browser === null) return link
+  if (!(await isLinkOffered(cx))) return 'dead'
   if (browser === undefined || link.browser !== browserHash(browser)) return 'elsewhere'
   return link
 }
@@ -161,13 +170,14 @@ export async function signInByLink(
   const journey: Readonly<Record<string, string>> = JSON.parse(link.journey ?? '{}')
   const { hash, user_id, password } = link
   const isMine = accountLinkIsMine(cx, hash)
-  const used = consumeAccountLink(cx, link)
+  const used = consumeAccountLink(cx, link, isStillHeld(cx, link))
+  const methods = methodsOf(link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  if (lacksFactor(METHODS, link.has_factor === 1)) {
+  if (lacksFactor(methods, link.has_factor === 1)) {
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
       password,
-      methods: METHODS,
+      methods,
       replaces: input.abandons,
       when: isMine,
     })
@@ -178,7 +188,7 @@ export async function signInByLink(
   const session = startSession(cx, {
     user_id,
     password,
-    amr: METHODS,
+    amr: methods,
     user_agent: input.user_agent,
     replaces: input.replaces,
     browsers: input.browsers,

@@ -1,7 +1,20 @@
-// Events about the rule for new passwords. Part of the catalogue.
+// Events about new passwords, and links that operators make. Part of the catalogue.
 import type { EntryOfCatalogue } from './catalogue_entry.ts'
 
-export const PASSWORD_EVENTS = {
+export const CREDENTIAL_EVENTS = {
+  'user.sign_in_link_made': {
+    subject: 'the user',
+    meaning: 'An operator made a link with which a person signs in.',
+    data: {
+      expires_at: { is: 'number', meaning: 'its end, in epoch seconds' },
+      mail_id: {
+        is: 'string',
+        optional: true,
+        names: 'mail',
+        meaning: 'the mail that brings it to the person',
+      },
+    },
+  },
   'breached_passwords.unavailable': {
     outcome: 'failure',
     subject: null,
