@@ -143,6 +143,8 @@ const ROOM_PLATES = [
   'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
   'identity/new_passwords/new_password.ts',
+  'identity/own_profile/own_profile.ts',
+  'identity/login_ids/login_ids.ts',
   'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',
   'identity/sign_up/sign_up.ts',

@@ -297,6 +297,32 @@ export const SETTINGS = {
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
+  own_profile_fields: setting({
+    schema: z
+      .array(z.enum(PROFILE_FIELDS))
+      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Fields that people change on the page of their account. Leave out what others rely on: a date of birth says from when somebody may agree alone.',
+  }),
+  require_factor: setting({
+    schema: z.enum(['nobody', 'operators', 'everybody']),
+    default: 'nobody',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
+  }),
+  require_verified_address: setting({
+    schema: z.boolean(),
+    default: false,
+    unit: null,
+    needs: 'settings:write',
+    meaning:
+      'Whether people whose e-mail address is not proven have to prove it, by a mailed link, before they go on after a sign-in.',
+  }),
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

@@ -25,6 +25,7 @@ describe('groups', () => {
       kind: 'site',
       name: '12 Garden Street',
       parent_id: null,
+      require_factor: false,
       created_at: 1_800_000_000,
       updated_at: 1_800_000_000,
     })

@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(19)
+    expect(lines).toHaveLength(20)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')
@@ -66,8 +66,19 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(marked ?? '')).toMatchObject({ reason: 'bounce' })
     expect(JSON.parse(marks ?? '')).toMatchObject({ items: [{ address: 'ann@example.com' }] })
     expect(cleared).toBe('')
-    const [settings, texts, text, back, created, link, accounts, length, unavailable, factors] =
-      more
+    const [
+      settings,
+      texts,
+      text,
+      back,
+      created,
+      link,
+      accounts,
+      length,
+      unavailable,
+      demanded,
+      factors,
+    ] = more
     expect(JSON.parse(settings ?? '')).toMatchObject({ default_locale: 'de' })
     expect(JSON.parse(texts ?? '').items).toHaveLength(200)
     expect(JSON.parse(text ?? '')).toMatchObject({ locale: 'de', text: 'weiter mit {client}' })
@@ -77,6 +88,7 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(accounts ?? '')).toMatchObject({ sign_up: 'open', sign_in_links: 'on' })
     expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
     expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
+    expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
     const mails = await smtp.mails(5)
     expect(mails.map(({ rcpt_tos }) => rcpt_tos).sort()).toEqual([

@@ -9,6 +9,7 @@ import { accept, publishTerms } from '../support/consents.ts'
 import { callApi, newClientToken } from '../support/operator.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { alertOf, Browser, formFields } from './browser.ts'
+import { linkIn, type Mail, mailsOf } from './mails.ts'
 import { eventsOf, isSignedIn } from './people.ts'
 
 const NEXT = 'another horse battery staple'
@@ -201,6 +202,50 @@ describe('another password', () => {
 
   test('is not asked of a person who has none', async () => {
     await worker.context().db.write(sql`update user set password = null where id = 'ann'`)
+    expect((await browser.get('/account')).status).toBe(200)
+  })
+})
+
+describe('an address that is not proven', () => {
+  beforeEach(() => changeSettings(worker.context(), { require_verified_address: true }))
+
+  test('is proven by the mailed link, and then the person goes on', async () => {
+    const door = (await browser.get('/account')).headers.get('location') ?? ''
+    expect(door).toBe('/continue?return_to=%2Faccount')
+    const sent = await browser.submit(await browser.get(door), { action: 'send' })
+    expect(sent.html).toContain('A link is on its way')
+    // Nothing is proven by asking, nor by a mail program that opens the link.
+    expect((await browser.get('/account')).status).toBe(303)
+    const [mail] = await mailsOf(worker)
+    const link = linkIn(mail as Mail)
+    const other = new Browser(worker)
+    const page = await other.get(link.pathname + link.search)
+    expect((await browser.get('/account')).status).toBe(303)
+    expect((await other.submit(page, { action: 'confirm' })).status).toBe(200)
+    expect((await browser.get(door)).headers.get('location')).toBe('/account')
+    expect((await browser.get('/account')).status).toBe(200)
+    expect(await ann()).toMatchObject({ email: ANN, email_verified: true })
+  })
+
+  test('is asked for five times in a window at most', async () => {
+    const page = await browser.get('/continue')
+    for (let i = 0; i < 5; i++) {
+      expect((await browser.submit(page, { action: 'send' })).status).toBe(200)
+    }
+    const refused = await browser.submit(page, { action: 'send' })
+    expect([refused.status, alertOf(refused)]).toEqual([
+      429,
+      'Too many mails. Wait some minutes, then try again.',
+    ])
+    expect(await mailsOf(worker)).toHaveLength(5)
+  })
+
+  test('is no question to a person who proved it, nor where the setting is off', async () => {
+    await call('PATCH', '/v1/users/ann', { email_verified: true })
+    expect((await browser.get('/account')).status).toBe(200)
+    await call('PATCH', '/v1/users/ann', { email_verified: false })
+    expect((await browser.get('/account')).status).toBe(303)
+    await changeSettings(worker.context(), { require_verified_address: false })
     expect((await browser.get('/account')).status).toBe(200)
   })
 })

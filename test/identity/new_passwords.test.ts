@@ -148,8 +148,19 @@ describe('the least length of a new password', () => {
     },
   )
 
+  test('is the one beside a second factor where everybody has to add one', async () => {
+    const { worker } = await startWithAnn()
+    await set(worker, { require_factor: 'everybody' })
+    const { shown, answer } = await (PAGES['sign-up'] as (w: TestWorker) => Promise<Attempt>)(
+      worker,
+    )
+    expect(shown.html).toContain('minlength="8"')
+    expect((await answer('plum trees')).status).toBe(303)
+  })
+
   test('counts no factor that goes with the new password', async () => {
     const { worker, browser } = await startWithAnn()
+    await changeUser(worker.context(), 'ann', { email_verified: false }, null)
     await browser.signIn(ANN, PASSWORD)
     await addAuthenticator(worker, browser)
     // The address was never proven: whoever opens the mail drops the factors.

@@ -11,6 +11,7 @@ import {
   undoAddressPage,
 } from '../../worker/pages/account/address_page.ts'
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   newAppPage,
   newPasskeyPage,
@@ -20,10 +21,12 @@ import {
 import { consentPage } from '../../worker/pages/consent_page.ts'
 import { consentsPage } from '../../worker/pages/consents/consents_page.ts'
 import {
+  addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
+import { factorQuestionPage } from '../../worker/pages/consents/factor_question_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -151,6 +154,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      profile: '/account/profile',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
@@ -226,7 +230,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
-  recovery_codes: recoveryCodesPage({ codes: [text] }, m),
+  recovery_codes: recoveryCodesPage({ codes: [text], onward: text }, m),
   applications: applicationsPage(
     {
       email: text,
@@ -254,6 +258,28 @@ const pagesWith = (text: string, m: Messages = english) => ({
         { name: 'birthdate', value: text, isFaulty: false },
         { name: 'phone_number', value: text, isFaulty: true },
       ],
+    },
+    m,
+  ),
+  profile: profilePage(
+    {
+      email: text,
+      csrf: text,
+      fields: [
+        { name: 'name', value: text, isFaulty: true, isRequired: true },
+        { name: 'phone_number', value: text, isFaulty: false, isRequired: false },
+      ],
+      saved: text,
+      error: text,
+    },
+    m,
+  ),
+  address_question: addressQuestionPage({ ...question(text), onward: text }, m),
+  factor_question: factorQuestionPage(
+    {
+      ...question(text),
+      app: { setup: text, key: text, qr: { size: 29, path: 'M0 0h1v1h-1z' } },
+      passkey: { user: { id: text } },
     },
     m,
   ),

@@ -56,12 +56,17 @@ const kindSchema = z
   .regex(/^[a-z][a-z0-9_-]{0,63}$/, 'must be a word in lower case, such as site, fleet or team')
   .openapi({ example: 'site' })
 
+const requireFactorSchema = z
+  .boolean()
+  .describe('whether people who are members of it, or of a group below, need a second factor')
+
 export const groupInput = z
   .strictObject({
     id: idSchema.optional(),
     kind: kindSchema.default('group'),
     name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
+    require_factor: requireFactorSchema.default(false),
   })
   .openapi('GroupInput')
 
@@ -70,6 +75,7 @@ export const groupPatch = z
     kind: kindSchema.optional(),
     name: lineSchema(200).optional(),
     parent_id: idSchema.nullable().optional(),
+    require_factor: requireFactorSchema.optional(),
   })
   .openapi('GroupPatch')
 
@@ -79,6 +85,7 @@ export const groupSchema = z
     kind: kindSchema,
     name: lineSchema(200),
     parent_id: idSchema.nullable(),
+    require_factor: requireFactorSchema,
     created_at: z.int(),
     updated_at: z.int(),
   })
@@ -88,7 +95,10 @@ export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
 type Group = z.infer<typeof groupSchema>
 
-export const describeGroup = ({ version: _, ...group }: GroupRow): Group => group
+export const describeGroup = ({ version: _, require_factor, ...group }: GroupRow): Group => ({
+  ...group,
+  require_factor: require_factor === 1,
+})
 
 export const noGroup = () => new Problem('not_found', 'there is no such group')
 
@@ -122,6 +132,7 @@ function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
     kind: entry.kind ?? 'group',
     name: entry.name ?? id,
     parent_id: entry.parent_id ?? null,
+    require_factor: Number(entry.require_factor ?? false),
     created_at: now,
     updated_at: now,
     version: 1,
@@ -139,12 +150,16 @@ function creation(cx: Context, row: GroupRow): Statement[] {
 }
 
 /** The row after the patch, and the fields that differ. */
-function patched(cx: Context, current: GroupRow, patch: GroupPatch) {
-  const fields = (['kind', 'name', 'parent_id'] as const).filter(
-    (field) => patch[field] !== undefined && patch[field] !== current[field],
+function patched(cx: Context, current: GroupRow, { require_factor, ...patch }: GroupPatch) {
+  const wanted: Partial<GroupRow> = {
+    ...Object.fromEntries(Object.entries(patch).filter(([, value]) => value !== undefined)),
+    ...(require_factor === undefined ? {} : { require_factor: Number(require_factor) }),
+  }
+  const fields = (['kind', 'name', 'parent_id', 'require_factor'] as const).filter(
+    (field) => wanted[field] !== undefined && wanted[field] !== current[field],
   )
   const row: GroupRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
-  for (const field of fields) Object.assign(row, { [field]: patch[field] })
+  for (const field of fields) Object.assign(row, { [field]: wanted[field] })
   return { row, fields }
 }
 

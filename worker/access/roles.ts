@@ -54,12 +54,17 @@ const descriptionSchema = z
   .max(1000)
   .regex(/^[^\0]*$/, 'must not contain NUL')
 
+const requireFactorSchema = z
+  .boolean()
+  .describe('whether people who hold the role, on any object, need a second factor')
+
 export const roleInput = z
   .strictObject({
     name: idSchema,
     description: descriptionSchema.default(''),
     permissions: permissionsSchema.default([]),
     acl: aclSchema.default([]),
+    require_factor: requireFactorSchema.default(false),
   })
   .openapi('RoleInput')
 
@@ -68,6 +73,7 @@ export const rolePatch = z
     description: descriptionSchema.optional(),
     permissions: permissionsSchema.optional(),
     acl: aclSchema.optional(),
+    require_factor: requireFactorSchema.optional(),
   })
   .openapi('RolePatch')
 
@@ -77,6 +83,7 @@ export const roleSchema = z
     description: z.string(),
     permissions: z.array(z.string()),
     acl: aclSchema,
+    require_factor: requireFactorSchema,
     builtin: z.boolean(),
     created_at: z.int(),
     updated_at: z.int(),
@@ -91,6 +98,7 @@ export const describeRole = (row: RoleRow): z.infer<typeof roleSchema> => ({
   description: row.description,
   permissions: JSON.parse(row.permissions),
   acl: JSON.parse(row.acl),
+  require_factor: row.require_factor === 1,
   builtin: row.builtin === 1,
   created_at: row.created_at,
   updated_at: row.updated_at,
@@ -108,6 +116,7 @@ function rowOf(cx: Context, input: RoleInput): RoleRow {
     description: input.description ?? '',
     permissions: storedPermissions(input.permissions ?? []),
     acl: storedAcl(input.acl ?? []),
+    require_factor: Number(input.require_factor ?? false),
     builtin: 0,
     created_at: now,
     updated_at: now,
@@ -122,13 +131,14 @@ const creation = (cx: Context, row: RoleRow): Statement[] => [
 ]
 
 function patched(cx: Context, current: RoleRow, patch: RolePatch) {
-  const { description, permissions, acl } = patch
+  const { description, permissions, acl, require_factor } = patch
   const wanted: Partial<RoleRow> = {
     ...(description === undefined ? {} : { description }),
     ...(permissions === undefined ? {} : { permissions: storedPermissions(permissions) }),
     ...(acl === undefined ? {} : { acl: storedAcl(acl) }),
+    ...(require_factor === undefined ? {} : { require_factor: Number(require_factor) }),
   }
-  const fields = (['description', 'permissions', 'acl'] as const).filter(
+  const fields = (['description', 'permissions', 'acl', 'require_factor'] as const).filter(
     (field) => wanted[field] !== undefined && wanted[field] !== current[field],
   )
   const row = { ...current, ...wanted, updated_at: cx.now(), version: current.version + 1 }

@@ -18,6 +18,11 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { emailKey, formerEmailKey } from '../email_address.ts'
+import { addressForms, userWithAddress } from './named_users.ts'
+
+/** No id has an `@`. */
+const isAddress = (reference: string): boolean => reference.includes('@')
 
 export type GroupRow = typeof group.$inferSelect
 export type RoleRow = typeof role.$inferSelect
@@ -100,7 +105,7 @@ export const groupExists = (id: string): Condition =>
 export const groupIs = (row: GroupRow): Condition =>
   condition`exists (select 1 from "group" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and kind = ${row.kind} and name = ${row.name}
-    and parent_id is ${row.parent_id})`
+    and parent_id is ${row.parent_id} and require_factor = ${row.require_factor})`
 
 /** Demands that the group stands one version before `row`, or as `row` already. */
 export const demandGroupBefore = (row: GroupRow): Statement =>
@@ -112,7 +117,7 @@ export const demandGroupBefore = (row: GroupRow): Statement =>
 
 export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
-      updated_at = ${row.updated_at}, version = ${row.version}
+      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Demands that the group is at this version, or gone. */
@@ -211,7 +216,8 @@ export const roleExists = (name: string): Condition =>
 export const roleIs = (row: RoleRow): Condition =>
   condition`exists (select 1 from role where name = ${row.name} and version = ${row.version}
     and updated_at = ${row.updated_at} and description = ${row.description}
-    and permissions = ${row.permissions} and acl = ${row.acl})`
+    and permissions = ${row.permissions} and acl = ${row.acl}
+    and require_factor = ${row.require_factor})`
 
 /** Demands that the role stands one version before `row`, or as `row` already. */
 export const demandRoleBefore = (row: RoleRow): Statement =>
@@ -223,7 +229,7 @@ export const demandRoleBefore = (row: RoleRow): Statement =>
 
 export const updateRole = (row: RoleRow): Statement =>
   sql`update role set description = ${row.description}, permissions = ${row.permissions},
-      acl = ${row.acl}, updated_at = ${row.updated_at}, version = ${row.version}
+      acl = ${row.acl}, require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
     where name = ${row.name} and builtin = 0`
 
 /** Demands that the role is at this version, or gone. */
@@ -261,12 +267,12 @@ export const listGrantsAfter = (
 }
 
 /**
- * The id of a user, device, client or group; a user is also found by the key of the e-mail address.
+ * The id of a user, device, client or group; a user is also found by an e-mail address.
  */
-export const idOfSubject = (subject: string, email_key: string | null): Scalar =>
-  email_key === null
-    ? scalar`(select id from principal where id = ${subject} and deleted_at is null)`
-    : scalar`(select id from user where email_key = ${email_key})`
+export const idOfSubject = (subject: string): Scalar =>
+  isAddress(subject)
+    ? userWithAddress(addressForms(subject))
+    : scalar`(select id from principal where id = ${subject} and deleted_at is null)`
 
 export type NamedGrantRow = GrantRow & { position: number }
 
@@ -275,13 +281,20 @@ export type NamedGrantRow = GrantRow & { position: number }
  * first.
  */
 export const findGrantsByKeys = (
-  keys: readonly { subject: string; email_key: string | null; role: string; object: string }[],
+  keys: readonly { subject: string; role: string; object: string }[],
 ): Statement<NamedGrantRow> => {
-  const wanted = JSON.stringify(keys)
+  const wanted = JSON.stringify(
+    keys.map(({ subject, ...key }) =>
+      isAddress(subject)
+        ? { ...key, email_key: emailKey(subject), former: formerEmailKey(subject) }
+        : { ...key, subject },
+    ),
+  )
+  const forms = { key: scalar`k.value ->> 'email_key'`, former: scalar`k.value ->> 'former'` }
   return sql`select g.*, k.key as position from json_each(${wanted}) k
     join "grant" g on g.role = k.value ->> 'role' and g.object_id = k.value ->> 'object'
       and g.subject_id = coalesce(
-        (select id from user where email_key = k.value ->> 'email_key'), k.value ->> 'subject')
+        ${userWithAddress(forms)}, k.value ->> 'subject')
     order by k.key, g.id`
 }
 

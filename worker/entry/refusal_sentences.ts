@@ -36,6 +36,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   factor_name: 'The name is empty, has more than 60 characters, or has some that cannot be seen.',
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
+  factor_demanded:
+    'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:
     'The passkey is the only one of a person without a password, and stays until there is another way in.',
   passkey_algorithm:
@@ -69,6 +71,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  profile_outrun:
+    'The person saved the own profile while somebody else changed the account, or signed out meanwhile.',
   present_password_wrong:
     'A person who is signed in typed another present password than the stored one.',
   recovery_limited:

@@ -6,6 +6,7 @@ import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { CREDENTIAL_EVENTS } from './credential_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
+import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
@@ -306,6 +307,7 @@ export const EVENTS = {
   },
   ...FACTOR_EVENTS,
   ...CREDENTIAL_EVENTS,
+  ...LOGIN_ID_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

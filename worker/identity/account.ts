@@ -6,7 +6,7 @@ import { appendEvent } from '../events.ts'
 import type { Locale } from '../messages/catalogues.ts'
 import { chooseLocale } from '../messages/locales.ts'
 import { findFactorOf } from './factors/factor_store.ts'
-import { requirementsOf } from './requirements.ts'
+import { requirementsOf, standingOf } from './requirements.ts'
 import {
   endAllSessions,
   endBrowserSession,
@@ -43,8 +43,8 @@ export async function liveStanding(cx: Context, cookie: string | undefined) {
     factors,
   } = await cx.db.read({
     session: findSession(cx, cookie),
-    lacking: requirementsOf(cx, userOf(cx, cookie)),
-    factors: findFactorOf(userOf(cx, cookie)),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
+    factors: findFactorOf(cx, userOf(cx, cookie)),
   })
   noteSession(cx, session)
   return session === undefined ? null : { session, lacking, has_factor: factors.length > 0 }
@@ -62,7 +62,7 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
-    lacking: cookie === undefined ? null : requirementsOf(cx, userOf(cx, cookie)),
+    lacking: cookie === undefined ? null : requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null

@@ -28,6 +28,7 @@ import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn } from './login.ts'
 import { passwordFaultInWords, passwordMinFor } from './new_passwords/new_password.ts'
+import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
 import {
@@ -92,8 +93,9 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
+  routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())
-  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
+  routes.route('/', signInLinkRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
@@ -226,6 +228,7 @@ export function loginRoutes({
           csrf: csrfToken(c),
           applications,
           security: SECURITY_PATH,
+          profile: PROFILE_PATH,
           consents,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,

@@ -12,6 +12,7 @@ import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
+import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
@@ -21,13 +22,14 @@ import {
   accountLinkIsMine,
   consumeAccountLink,
   deleteOpenLinks,
+  dropAllLinks,
   dropOpenLinks,
   findPasswordLink,
   insertAccountLink,
   type LinkToPassword,
 } from './recovery_store.ts'
 import { endSessionsOf, type SessionsEnded } from './sessions.ts'
-import { replacePassword, verifyAddress } from './store.ts'
+import { replacePassword } from './store.ts'
 import { noSuchUser } from './users.ts'
 
 /** Lifetime of a link, in seconds. */
@@ -122,7 +124,7 @@ export async function createPasswordLink(
           and ${isStored}`,
       ),
       mail: mail?.statements ?? null,
-      made: findPasswordLink(hash),
+      made: findPasswordLink(cx, hash),
     }),
   )
   if (made.length === 0) throw noSuchUser()
@@ -159,10 +161,10 @@ type DeadState = 'unknown' | 'used' | 'expired'
 
 /** The state of a link to a new password. Reads only. One round trip. */
 export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
-  const [link] = await cx.db.read(findPasswordLink(sha256(token)))
+  const [link] = await cx.db.read(findPasswordLink(cx, sha256(token)))
   if (link === undefined) return { state: 'unknown' }
   // The account has another address by now than the one that the link was sent to.
-  if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
+  if (link.is_current !== 1) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
   // The page speaks the language of the mail.
@@ -172,17 +174,22 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
 
 /**
  * A mailed link proves the address of the account. Where it was not proven before, the account may
- * have been made by somebody else in the name of its owner: factors from before go as well.
+ * have been made by somebody else in the name of its owner: factors and links from before go as
+ * well, and so does the address at other accounts that have not proven it either.
  */
-const addressProven = (user_id: string, when: Condition): Statement[] => [
-  ...dropFactors(user_id, when),
-  verifyAddress(user_id, when),
-]
+const addressProven = (cx: Context, link: LinkToPassword, when: Condition): readonly Statement[] =>
+  !provesAddress(link)
+    ? []
+    : [
+        ...dropFactors(link.user_id, when),
+        dropAllLinks(link.user_id, when),
+        ...addressProof(cx, { ...link, key: link.address_key ?? '' }, when),
+      ]
 
 const provesAddress = (link: LinkToPassword): boolean =>
-  link.address_key !== null && link.email_verified === 0
+  link.address_key !== null && link.verified_at === null
 
-/** Whether the person has a second factor once the link is used. */
+/** Whether the person has a second factor, or needs one, once the link is used. */
 export const hasFactorAfter = (link: LinkToPassword): boolean =>
   link.has_factor === 1 && !provesAddress(link)
 
@@ -214,15 +221,20 @@ export async function resetPassword(
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
-  const { used } = await cx.db.write({
+  const write = cx.db.write({
     used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
-    proof: provesAddress(link) ? addressProven(user_id, mine) : [],
+    proof: addressProven(cx, link, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
     links: dropOpenLinks(user_id, mine),
     mails: withdrawMails(cx, condition`user_id = ${user_id} and kind = 'recovery' and ${mine}`),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
+  })
+  const { used } = await write.catch((error: unknown) => {
+    // Another account came to have the address meanwhile.
+    if (isAddressTaken(error)) return { used: [] }
+    throw error
   })
   if (used.length === 0) {
     const { state } = await passwordLinkState(cx, token)

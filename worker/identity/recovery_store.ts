@@ -2,8 +2,17 @@
 // no rules.
 import type { Context } from '../context.ts'
 import { account_link } from '../db/schema.ts'
-import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from '../db/sql.ts'
-import { userExists } from './store.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
+import { factorIsDemanded, hasFactor } from './factors/factor_store.ts'
+import { PERSON_LABEL, userExists } from './store.ts'
 
 export type AccountLinkRow = typeof account_link.$inferSelect
 export type LinkPurpose = AccountLinkRow['purpose']
@@ -33,39 +42,63 @@ export const insertOperatorLink = (
 ): Statement =>
   sql`insert into account_link (hash, user_id, purpose, created_at, expires_at, made_by, address_key)
     select ${row.hash}, id, ${row.purpose}, ${row.created_at}, ${row.expires_at}, ${row.made_by},
-      case when ${isMailed} then email_key end
+      case when ${isMailed} then (select key from login_id where login_id.user_id = user.id
+        and login_id.kind = 'email' and login_id.value = user.email) end
     from user where id = ${row.user_id} and status = 'active'
     on conflict (hash) do nothing`
 
 export type LinkToPassword = AccountLinkRow & {
+  /** The address that it was mailed to, else the primary one. */
   email: string
-  email_key: string
-  email_verified: number
+  /** Null: not proven, or not the account's any more. */
+  verified_at: number | null
+  /** 1: the account still has the address that it was mailed to, or it was not mailed to one. */
+  is_current: number
   user_locale: string | null
   has_factor: number
 }
 
+/** The row of `login_id` of the address that a link was mailed to. */
+const MAILED_TO = sql<never>`login_id as mailed_to on mailed_to.user_id = account_link.user_id
+  and mailed_to.kind = 'email' and mailed_to.key = account_link.address_key`
+
+/** A condition about a row of `account_link`: the account has the address that it was mailed to. */
+const IS_MAILED_TO_OWN = condition`exists (select 1 from login_id
+  where login_id.user_id = account_link.user_id and login_id.kind = 'email'
+    and login_id.key = account_link.address_key)`
+
+/** A condition about a row of `user`: the person has a second factor, or needs one. */
+const hasOrNeedsFactor = (cx: Context): Condition => {
+  const person = scalar`user.id`
+  return condition`(${hasFactor(person)} or ${factorIsDemanded(cx, person)})`
+}
+
 /** A link to a new password with its person, alive or not. */
-export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
-  sql`select account_link.*, user.email, user.email_key, user.email_verified,
-      user.locale as user_locale,
-      exists (select 1 from factor where factor.user_id = user.id) as has_factor
-    from account_link join user on user.id = account_link.user_id
+export const findPasswordLink = (cx: Context, hash: string): Statement<LinkToPassword> =>
+  sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email, mailed_to.verified_at,
+      account_link.address_key is null or mailed_to.id is not null as is_current,
+      user.locale as user_locale, ${hasOrNeedsFactor(cx)} as has_factor
+    from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
 
+export type LinkToSignIn = AccountLinkRow & {
+  email: string
+  verified_at: number | null
+  password: string | null
+  has_factor: number
+}
+
 /** A link that signs in, while it can be used, with its person. */
-export const findSignInLink = (
-  cx: Context,
-  hash: string,
-): Statement<AccountLinkRow & { email: string; password: string | null; has_factor: number }> =>
-  sql`select account_link.*, user.email, user.password,
+export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignIn> =>
+  sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email,
+      mailed_to.verified_at, user.password,
       exists (select 1 from factor where factor.user_id = user.id) as has_factor
-    from account_link join user on user.id = account_link.user_id
+    from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
       and user.status = 'active'
-      and (account_link.address_key is null or user.email_key = account_link.address_key)`
+      and (account_link.address_key is null or mailed_to.id is not null)`
 
 /**
  * A link about an address, alive or not, with its person, and whether a second factor is there that
@@ -74,15 +107,15 @@ export const findSignInLink = (
 export const findAddressLink = (
   hash: string,
   purpose: 'new_address' | 'undo_address',
-): Statement<AccountLinkRow & { email: string; email_key: string; has_factor: number }> =>
-  sql`select account_link.*, user.email, user.email_key,
+): Statement<AccountLinkRow & { email: string; email_verified: number; has_factor: number }> =>
+  sql`select account_link.*, user.email, user.email_verified,
       exists (select 1 from factor where factor.user_id = user.id
         and factor.created_at < account_link.created_at) as has_factor
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
 
 /**
- * Consumes the link for this request, if `when` holds and a mailed one went to the present address;
+ * Consumes the link for this request, if `when` holds and a mailed one went to a present address;
  * the same request may repeat it.
  */
 export const consumeAccountLink = (
@@ -93,8 +126,7 @@ export const consumeAccountLink = (
   sql`update account_link set used_by = ${cx.rid}, used_at = ${cx.now()}
     where hash = ${hash} and purpose = ${purpose} and (used_by = ${cx.rid}
       or (used_by is null and expires_at > ${cx.now()} and (${when})
-        and (address_key is null or exists (select 1 from user
-          where user.id = account_link.user_id and user.email_key = account_link.address_key))))
+        and (address_key is null or ${IS_MAILED_TO_OWN})))
     returning user_id`
 
 /** A condition: this request consumed the link. */
@@ -126,6 +158,10 @@ export const deleteOpenLinksOfOperators = (
 export const dropOpenLinks = (user_id: string, when: Condition): Statement =>
   sql`delete from account_link where user_id = ${user_id} and used_by is null
     and purpose <> 'undo_address' and (${when})`
+
+/** The same, and those that put an address back: nobody who has one proved an address so far. */
+export const dropAllLinks = (user_id: string, when: Condition): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and used_by is null and (${when})`
 
 /** Deletes links of the same kind that are not older than this one. */
 export const dropLaterUndoLinks = (

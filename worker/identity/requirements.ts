@@ -2,7 +2,8 @@
 // on. Every door (test/doors.test.ts lists them) adds `requirementsOf` to the batch that it reads
 // anyway, and leads to /continue while something is missing; whatever it writes then is conditional
 // on `meetsRequirements`. Nothing else decides that a person may go on. Another kind is one entry
-// of KINDS here, and a page in continue/continue_routes.ts.
+// of KINDS here, and a page in continue/continue_routes.ts. Beside the person it looks at how the
+// session was begun, since a second factor is lacking in one browser and not in another.
 import type { Context } from '../context.ts'
 import { mac } from '../crypto.ts'
 import {
@@ -17,21 +18,56 @@ import {
 } from '../db/sql.ts'
 import { DEFAULT_SETTINGS, PROFILE_FIELDS } from '../settings.ts'
 import { listLackingConsents } from './consents/consent_store.ts'
+import { factorIsDemanded, hasFactor } from './factors/factor_store.ts'
+import { findSession, type LiveSession } from './sessions.ts'
+
+/** A person at a door: one row, or none where nobody is there. */
+export type PersonAtDoor = Statement<{ id: string; amr: string }>
+
+/** The person to whom the cookie of a session belongs. */
+export const standingOf = (cx: Context, cookie: string | undefined): PersonAtDoor =>
+  sql`select user_id as id, amr from (${findSession(cx, cookie)})`
+
+/** The person of a session that was read. */
+export const standingIn = ({ user_id, amr }: Pick<LiveSession, 'user_id' | 'amr'>): PersonAtDoor =>
+  sql`select ${user_id} as id, ${amr} as amr`
+
+/** A person (an id, as a scalar; null for nobody) whom somebody names: nothing was proven here. */
+export const namedPerson = (id: Scalar): PersonAtDoor => sql`select ${id} as id, '[]' as amr`
+
+type Who = {
+  person: Scalar
+  /** RFC 8176, as JSON. */
+  amr: Scalar
+  /** A demand of a second factor, by the sender of the person. */
+  demands: Condition
+}
 
 /** Statements of what lacks, one for each kind: each row has a `name`, '' where there is none. */
-type Kind = (cx: Context, person: Scalar) => Statement<{ name: string }>
+type Kind = (cx: Context, who: Who) => Statement<{ name: string }>
 
 /** Kinds in the order in which they are asked. */
 const KINDS = {
+  /** A second factor that is demanded: `prove` one that is there, or `add` the first. */
+  factor: (cx, { person, amr, demands }) =>
+    sql`select case when ${hasFactor(person)} then 'prove' else 'add' end as name
+      from user where id = ${person}
+        and not exists (select 1 from json_each(${amr}) where value = 'mfa')
+        and (${demands} or ${factorIsDemanded(cx, person)})`,
   /** An operator said that the password has to be changed. */
-  password: (_cx, person) =>
+  password: (_cx, { person }) =>
     sql`select '' as name from user
       where id = ${person} and must_change_password = 1 and password is not null`,
+  /** An address that is not proven, where the setting demands a proven one. */
+  verify_address: (_cx, { person }) =>
+    sql`select '' as name from user where id = ${person} and email_verified = 0
+      and coalesce((select value from setting where name = 'require_verified_address'),
+        ${JSON.stringify(DEFAULT_SETTINGS.require_verified_address)}) = 'true'`,
   /** Required texts; the name is the key of the consent. */
-  consent: (cx, person) =>
+  consent: (cx, { person }) =>
     sql`select name from (${listLackingConsents(cx, person)}) where ${person} is not null`,
   /** Fields of the profile that the setting names; the name is that of the field. */
-  profile: (_cx, person) =>
+  profile: (_cx, { person }) =>
     sql`select field.value as name from user join json_each(${profileFields()}) field
       where user.id = ${person} and field.value in (${list(PROFILE_FIELDS)})
         and coalesce(case field.value when 'name' then user.name
@@ -48,18 +84,35 @@ const profileFields = (): Scalar =>
 /** Something that a person lacks. */
 export type Requirement = { kind: RequirementKind; name: string }
 
-/** All that the person (the id of a user, as a scalar; null for nobody) lacks, in no order. */
-export function requirementsOf(cx: Context, person: string | Scalar): Statement<Requirement> {
-  const one = scalar`(select id from person)`
+/** Nobody who sent the person demands more than all do. */
+const NOTHING_MORE = condition`false`
+
+/**
+ * All that the person lacks, in no order. `demandsFactor`: whether whoever sent the person demands
+ * a second factor, beside those who demand one everywhere.
+ */
+export function requirementsOf(
+  cx: Context,
+  standing: PersonAtDoor,
+  demandsFactor: Condition = NOTHING_MORE,
+): Statement<Requirement> {
+  const who = {
+    person: scalar`(select id from person)`,
+    amr: scalar`(select amr from person)`,
+    demands: demandsFactor,
+  }
   const kinds = Object.entries<Kind>(KINDS).map(
-    ([kind, lacking]) => sql`select ${kind} as kind, name from (${lacking(cx, one)})`,
+    ([kind, lacking]) => sql`select ${kind} as kind, name from (${lacking(cx, who)})`,
   )
-  return sql`with person as materialized (select ${person} as id) ${join(kinds, ' union all ')}`
+  return sql`with person as materialized (${standing}) ${join(kinds, ' union all ')}`
 }
 
 /** A condition: the person lacks nothing. */
-export const meetsRequirements = (cx: Context, person: string | Scalar): Condition =>
-  condition`not exists (${requirementsOf(cx, person)})`
+export const meetsRequirements = (
+  cx: Context,
+  standing: PersonAtDoor,
+  demandsFactor?: Condition,
+): Condition => condition`not exists (${requirementsOf(cx, standing, demandsFactor)})`
 
 const ORDER = Object.keys(KINDS)
 const FIELDS: readonly string[] = PROFILE_FIELDS
@@ -87,7 +140,7 @@ export function firstRequirement(
 /**
  * The address of the page that asks for what is missing and then goes on to `return_to`.
  * `form_target`: where the redirects behind its forms end (for its CSP); `sender`: the application
- * that sent the person.
+ * that sent the person; `demandsFactor`: it demands a second factor.
  */
 export function continuePath(
   cx: Context,
@@ -95,8 +148,14 @@ export function continuePath(
   {
     form_target,
     sender,
+    demandsFactor = false,
     ui_locales,
-  }: { form_target?: string; sender?: string; ui_locales?: readonly string[] | undefined } = {},
+  }: {
+    form_target?: string
+    sender?: string
+    demandsFactor?: boolean
+    ui_locales?: readonly string[] | undefined
+  } = {},
 ): string {
   const parameters = new URLSearchParams({
     return_to,
@@ -106,6 +165,7 @@ export function continuePath(
     ...(sender === undefined
       ? {}
       : { sender, sender_mac: mac(cx, 'sender', `${sender} ${return_to}`) }),
+    ...(demandsFactor ? { factor_mac: mac(cx, 'factor demand', return_to) } : {}),
     ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })
   return `/continue?${parameters}`

@@ -46,6 +46,21 @@ export function readSender(
   return { sender, carried: { sender, sender_mac } }
 }
 
+/**
+ * Reads `factor_mac`: the sender of the person demands a second factor. The door at `return_to`
+ * looks itself whether there is one; a value that was made up asks nobody for anything.
+ */
+export function readFactorDemand(
+  cx: Context,
+  form: Form,
+  return_to: string | undefined,
+): { demandsFactor: boolean; carried: Readonly<Record<string, string>> } {
+  const factor_mac = form.get('factor_mac') ?? ''
+  return verifyMac(cx, 'factor demand', return_to ?? '', factor_mac)
+    ? { demandsFactor: true, carried: { factor_mac } }
+    : { demandsFactor: false, carried: {} }
+}
+
 export type Journey = {
   return_to: string | undefined
   /** Origins to which the redirects after the form may lead, for its CSP. */

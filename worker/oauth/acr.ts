@@ -4,7 +4,7 @@
 /** One factor. */
 export const ACR_ONE_FACTOR = 'urn:allauth:acr:pwd'
 /** Two different factors. */
-export const ACR_TWO_FACTORS = 'urn:allauth:acr:mfa'
+export const ACR_TWO_FACTORS = 'urn:allauth:acr:mfa' as const
 
 /** From strong to weak: a sign-in that meets one class meets those after it. */
 export const ACR_VALUES: readonly string[] = [ACR_TWO_FACTORS, ACR_ONE_FACTOR]

@@ -16,7 +16,8 @@ export const PASSWORD_SETTINGS = {
     default: 8,
     unit: 'characters',
     needs: 'manage',
-    meaning: 'How many characters a new password must have where the person has a second factor.',
+    meaning:
+      'How many characters a new password must have where the person has a second factor, or needs one.',
   }),
   breached_passwords_url: setting({
     schema: z

@@ -750,6 +750,19 @@ describe('a person who lacks something', () => {
     expect((await bring(await say())).status).toBe(200)
   })
 
+  test('gets nothing where a second factor is demanded, which no assertion proves', async () => {
+    await changeSettings(worker.context(), { require_factor: 'everybody' })
+    expect(told(await bring(await say()))).toEqual(LACKING)
+    await changeSettings(worker.context(), { require_factor: 'nobody' })
+    const demand = { require_acr: 'urn:allauth:acr:mfa' } as const
+    const meanwhile = overtaken(worker, async () => {
+      await changeClient(worker.context(), 'portal', demand, null)
+    })
+    expect(told(await bring(await say(), {}, meanwhile))).toEqual(LACKING)
+    expect(told(await bring(await say()))).toEqual(LACKING)
+    expect(await authorizations()).toBe(0)
+  })
+
   test('gets nothing either when a text is published while the assertion is judged', async () => {
     const assertion = await say()
     const answer = await bring(

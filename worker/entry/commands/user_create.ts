@@ -4,7 +4,10 @@ import { planGrant } from '../../access/grants.ts'
 import { listRoles } from '../../access/roles.ts'
 import type { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { ConstraintViolation, unlessRefused } from '../../db/database.ts'
+import { BatchRefused } from '../../db/database.ts'
+import { TRUE } from '../../db/sql.ts'
+import { demandAddressUnknown } from '../../identity/login_ids/login_id_store.ts'
+import { isAddressTaken } from '../../identity/login_ids/login_ids.ts'
 import { createPasswordLink } from '../../identity/recovery.ts'
 import { newUser, userCreation, userInput } from '../../identity/users.ts'
 import { CannotStart } from '../cannot_start.ts'
@@ -30,19 +33,25 @@ export async function userCreate(
       ? null
       : await planGrant(cx, { subject: row.id, role, object: '*' }, undefined)
   // One batch: a person without the role that was named would be half of what was asked.
-  const write = cx.db.write([...userCreation(cx, row), ...(grant?.statements ?? [])])
-  await unlessRefused(write, async () => {
-    throw new CannotStart(
-      `There is no role ${role}. There are: ${(await roleNames(cx)).join(', ')}.`,
-    )
-  }).catch((error: unknown) => {
-    if (!(error instanceof ConstraintViolation) || error.constraint !== 'user.email_key')
-      throw error
-    throw new CannotStart(
-      `There is a user with the address ${email} already. A link to a new password: ` +
-        `npm run allauth -- user reset ${email}`,
-    )
-  })
+  try {
+    await cx.db.write([
+      // Not even unproven at another account: nobody could tell the two apart by it.
+      demandAddressUnknown(row.id, email, TRUE),
+      ...userCreation(cx, row),
+      ...(grant?.statements ?? []),
+    ])
+  } catch (error) {
+    if (isAddressTaken(error)) {
+      throw new CannotStart(
+        `There is a user with the address ${email} already. A link to a new password: ` +
+          `npm run allauth -- user reset ${email}`,
+      )
+    }
+    // The role is all else that the batch demands.
+    if (!(error instanceof BatchRefused)) throw error
+    const names = await roleNames(cx)
+    throw new CannotStart(`There is no role ${role}. There are: ${names.join(', ')}.`)
+  }
   const send = cx.config.email.via !== 'outbox'
   const { url, mail_id, expires_at } = await createPasswordLink(cx, row.id, { send })
   return {

@@ -12,11 +12,11 @@ import { findFactorOf } from '../factors/factor_store.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
+import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
 import { hashPassword, verifyPassword } from '../passwords.ts'
-import { readProfile } from '../profile.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
-import { firstRequirement, type Requirement, requirementsOf } from '../requirements.ts'
+import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import {
   findSession,
   isSessionLive,
@@ -28,7 +28,7 @@ import {
 } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
 import { deleteOtherSessions, findUserById, replacePassword, type UserRow } from '../store.ts'
-import { applyPatch, userChange, userPatch } from '../users.ts'
+import { applyPatch, userChange } from '../users.ts'
 
 /** A person who is signed in, and what is missing. */
 export type Continuation = {
@@ -41,14 +41,15 @@ export type Continuation = {
   has_factor: boolean
 }
 
-const readsFor = (cx: Context, cookie: string) => {
+/** `demandsFactor`: whoever sent the person demands a second factor. */
+const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
   const person = userOf(cx, cookie)
   return {
     session: findSession(cx, cookie),
     user: findUserById(person),
-    lacking: requirementsOf(cx, person),
+    lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
-    factors: findFactorOf(person),
+    factors: findFactorOf(cx, person),
   }
 }
 
@@ -56,6 +57,7 @@ const readsFor = (cx: Context, cookie: string) => {
 export async function readContinuation(
   cx: Context,
   cookie: string | undefined,
+  { demandsFactor }: { demandsFactor: boolean } = { demandsFactor: false },
 ): Promise<Continuation | null> {
   if (cookie === undefined) return null
   const {
@@ -64,17 +66,10 @@ export async function readContinuation(
     lacking,
     offered,
     factors,
-  } = await cx.db.read(readsFor(cx, cookie))
+  } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
   if (session === undefined || user === undefined) return null
   return { session, user, lacking, offered, has_factor: factors.length > 0 }
-}
-
-/** The value of a field as it stands; '' for none. */
-export function fieldOf(user: UserRow, name: string): string {
-  const fields = new Map<string, unknown>(Object.entries(readProfile(user.profile)))
-  const value = name === 'name' ? user.name : fields.get(name)
-  return typeof value === 'string' ? value : ''
 }
 
 /**
@@ -87,11 +82,10 @@ export async function fillProfile(
   asked: readonly string[],
   values: (name: string) => string | undefined,
 ): Promise<readonly string[]> {
-  const entries = asked.map((name) => [name, written(name, values(name) ?? '')] as const)
-  const faulty = entries.filter(([name, value]) => !isGood(name, value)).map(([name]) => name)
+  const typed = readFields(asked, values)
+  const faulty = faultyFields(typed, asked)
   if (faulty.length > 0) return faulty
-  const patch = userPatch.parse(patchOf(entries))
-  const { row, changed } = applyPatch(cx, user, patch, 'merge')
+  const { row, changed } = applyPatch(cx, user, patchOf(typed), 'merge')
   if (changed.length === 0) return []
   const acting = as(cx, { kind: 'user', id: user.id })
   // When another change was quicker, the page asks for whatever is still missing.
@@ -103,19 +97,6 @@ export async function fillProfile(
     () => [],
   )
   return []
-}
-
-/** The value as it is kept: people write numbers of telephones with spaces. */
-const written = (name: string, value: string): string =>
-  name === 'phone_number' ? value.replaceAll(/[\s().-]/g, '') : value.trim()
-
-const isGood = (name: string, value: string): boolean =>
-  value !== '' && userPatch.safeParse(patchOf([[name, value]])).success
-
-function patchOf(entries: readonly (readonly [string, string])[]) {
-  const profile = Object.fromEntries(entries.filter(([name]) => name !== 'name'))
-  const own = Object.fromEntries(entries.filter(([name]) => name === 'name'))
-  return { ...own, ...(Object.keys(profile).length > 0 ? { profile } : {}) }
 }
 
 export type DemandedPasswordChange =
@@ -156,7 +137,7 @@ export async function changeDemandedPassword(
     count,
     factors,
   } = await cx.db.write({
-    ...readsFor(cx, cookie),
+    ...readsFor(cx, cookie, false),
     // A cookie is made up at will: one without a session fills no table.
     count: attempts.takeWhen(condition`exists (${findSession(cx, cookie)})`),
   })

@@ -11,32 +11,46 @@ import { type Env, type Form, type Http, readForm, readQuery } from '../../http.
 import type { PlainKey } from '../../messages/catalogues.ts'
 import { chooseLocale } from '../../messages/locales.ts'
 import { english, type Messages } from '../../messages/messages.ts'
+import type { AskedField } from '../../pages/account/profile_page.ts'
+import { recoveryCodesPage } from '../../pages/account/security_page.ts'
 import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
-  type AskedField,
+  addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
   textQuestionPage,
 } from '../../pages/consents/continue_page.ts'
+import { factorQuestionPage } from '../../pages/consents/factor_question_page.ts'
 import { pageMessages, readAcceptLanguage } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
+import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
+import { askForAddress } from '../address/address_change.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
+import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
+import { fieldOf } from '../own_profile/profile_fields.ts'
+import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
-import { readJourney, readSender } from '../return_to.ts'
-import { deleteSessionCookie, readSessionCookie, type SessionsEnded } from '../sessions.ts'
+import { readFactorDemand, readJourney, readSender, withJourney } from '../return_to.ts'
+import {
+  deleteSessionCookie,
+  readSessionCookie,
+  type SessionsEnded,
+  writeSessionCookie,
+} from '../sessions.ts'
+import { VERIFY_PATH } from '../sign_in/second_factor_routes.ts'
 import {
   type Continuation,
   changeDemandedPassword,
-  fieldOf,
   fillProfile,
   readContinuation,
 } from './continuation.ts'
+import { addFirstFactor, type FactorOffer, factorlessOf, offerFactor } from './factor_question.ts'
 
 export const CONSENTS_PATH = '/account/consents'
 const HOME = '/account'
@@ -49,7 +63,7 @@ export function continueRoutes(effects: {
   return new Hono<Env>()
     .get('/continue', page, async (c) => {
       const way = readWay(c, readQuery(c))
-      const found = await readContinuation(c.var.cx, readSessionCookie(c))
+      const found = await readContinuation(c.var.cx, readSessionCookie(c), way)
       if (found === null) return c.redirect(way.login, 303)
       return ask(c, way, found)
     })
@@ -58,13 +72,15 @@ export function continueRoutes(effects: {
       const form = await readForm(c)
       assertCsrf(c, form)
       const way = readWay(c, form)
-      assertPressed(form, ['accept', 'save'])
+      if (form.get('kind') === 'factor') return answerFactor(c, way, form)
+      assertPressed(form, ['accept', 'save', 'send'])
       if (form.get('kind') === 'password') return answerPassword(c, way, form, effects)
-      const found = await readContinuation(cx, readSessionCookie(c))
+      const found = await readContinuation(cx, readSessionCookie(c), way)
       if (found === null) return c.redirect(way.login, 303)
       const first = firstRequirement(found.lacking)
       // An answer to another question than the present one is none.
       if (first?.kind !== form.get('kind')) return c.redirect(way.here, 303)
+      if (first?.kind === 'verify_address') return sendProof(c, way, found)
       if (first?.kind === 'profile') {
         const faulty = await fillProfile(cx, found, first.names, (name) => form.get(name))
         if (faulty.length > 0) return ask(c, way, found, { form, faulty })
@@ -121,6 +137,10 @@ type Way = {
   /** This page again, and the sign-in that leads here. */
   here: string
   login: string
+  /** Fields that carry the way onward alone. */
+  onward: Readonly<Record<string, string>>
+  /** A demand of a second factor, by the sender of the person. */
+  demandsFactor: boolean
   sender: string | null
   form_targets: readonly string[]
   ui_locales: readonly string[]
@@ -131,13 +151,16 @@ function readWay(c: Http, form: Form): Way {
   const { cx } = c.var
   const journey = readJourney(cx, form)
   const { sender, carried: ofSender } = readSender(cx, form, journey.return_to)
-  const carried = { ...journey.carried, ...ofSender }
+  const demand = readFactorDemand(cx, form, journey.return_to)
+  const carried = { ...journey.carried, ...ofSender, ...demand.carried }
   const onward = new URLSearchParams(journey.carried)
   return {
     return_to: journey.return_to ?? HOME,
     here: `/continue?${new URLSearchParams(carried)}`,
     // The place to go to looks for itself what is missing.
     login: `/login${onward.size === 0 ? '' : `?${onward}`}`,
+    onward: journey.carried,
+    demandsFactor: demand.demandsFactor,
     sender,
     form_targets: journey.form_targets,
     ui_locales: journey.ui_locales,
@@ -179,6 +202,14 @@ async function ask(
   const common = { email: session.user_email, csrf: csrfToken(c) }
   const carried = { ...way.carried, kind: first.kind }
   switch (first.kind) {
+    case 'factor': {
+      if (first.names.includes('prove')) {
+        return c.redirect(withJourney(VERIFY_PATH, { carried: way.onward }, { step_up: '1' }), 303)
+      }
+      const own = factorlessOf(cx, { session, lacking })
+      if (!own.isFresh) return signInFirst(c, way.here)
+      return showFactor(c, way, m, session.user_email, await offerFactor(cx, own))
+    }
     case 'consent': {
       const row = offered.find(({ key }) => key === first.names[0])
       if (row === undefined) throw new TypeError('a consent lacks that is not offered')
@@ -201,11 +232,90 @@ async function ask(
       const status = wrong.length === 0 ? 200 : 400
       return c.html(profileQuestionPage({ ...common, carried, fields, ...error }, m), status)
     }
+    case 'verify_address':
+      return c.html(addressQuestionPage({ ...common, carried }, m))
     case 'password': {
       const password_min = await passwordMinFor(cx, has_factor)
       return c.html(passwordQuestionPage({ ...common, carried, password_min }, m))
     }
   }
+}
+
+const showFactor = (
+  c: Http,
+  way: Way,
+  m: Messages,
+  email: string,
+  { app, passkey }: FactorOffer,
+  error?: string,
+) => {
+  pageHeaders(c, way.form_targets, { script: PASSKEY_SCRIPT })
+  const carried = { ...way.carried, kind: 'factor' }
+  const values = { email, csrf: csrfToken(c), carried, app, passkey }
+  const shown = { ...values, ...(error === undefined ? {} : { error }) }
+  return c.html(factorQuestionPage(shown, m), error === undefined ? 200 : 400)
+}
+
+/** Adds the first factor. The recovery codes lead onward. */
+async function answerFactor(c: Http, way: Way, form: Form): Promise<Response> {
+  const { cx } = c.var
+  const session_cookie = readSessionCookie(c)
+  const found = await readContinuation(cx, session_cookie, way)
+  if (found === null) return c.redirect(way.login, 303)
+  const first = firstRequirement(found.lacking)
+  const own = factorlessOf(cx, found)
+  // Somebody who has a factor proves it, and never adds one here.
+  if (first?.kind !== 'factor' || first.names.includes('prove') || !own.isFresh) {
+    return c.redirect(way.here, 303)
+  }
+  const m = await messagesOn(c, way)
+  const passkey = form.get('passkey')
+  const input =
+    passkey === undefined
+      ? {
+          setup: form.get('setup') ?? '',
+          code: form.get('code') ?? '',
+          name: m('security.default_name'),
+        }
+      : {
+          response: passkey,
+          user_handle: form.get('user_handle') ?? '',
+          name: m('security.passkey_name'),
+        }
+  const added = await addFirstFactor(cx, found, input, {
+    replaces: session_cookie,
+    user_agent: c.req.header('user-agent') ?? '',
+    browsers: readKnownBrowsers(c),
+  })
+  if (added.outcome === 'added') {
+    if (added.cookies !== null) writeSessionCookie(c, added.cookies)
+    return c.html(recoveryCodesPage({ codes: added.codes ?? [], onward: way.here }, m))
+  }
+  const reason =
+    'reason' in added
+      ? added.reason
+      : added.outcome === 'refused'
+        ? 'factor_code_wrong'
+        : 'factor_setup_expired'
+  const error = 'reason' in added ? sentenceOf(m, added.reason) : m(`security.${added.outcome}`)
+  logRefusal(cx, new OAuthError('access_denied', { description: error, reason }))
+  const app = 'app' in added ? added.app : undefined
+  const { user_email } = found.session
+  return showFactor(c, way, m, user_email, await offerFactor(cx, own, app), error)
+}
+
+/** Mails the link that proves the address, and shows the way onward for when that is done. */
+async function sendProof(c: Http, way: Way, { session }: Continuation): Promise<Response> {
+  const { cx } = c.var
+  const m = await messagesOn(c, way)
+  pageHeaders(c, way.form_targets)
+  const { user_email: email } = session
+  const values = { email, csrf: csrfToken(c), carried: { ...way.carried, kind: 'verify_address' } }
+  if (!(await askForAddress(cx, session, { email, locale: m.locale }))) {
+    refuse(cx, 'too_many_requests', 'address.too_many', 'address_limited')
+    return c.html(addressQuestionPage({ ...values, error: m('address.too_many') }, m), 429)
+  }
+  return c.html(addressQuestionPage({ ...values, onward: way.here }, m))
 }
 
 async function answerPassword(

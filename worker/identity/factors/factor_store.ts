@@ -1,4 +1,5 @@
 // The tables `factor` and `recovery_code`. Statements, no rules.
+import { accessDemandsFactor } from '../../access/factor_demand.ts'
 import type { Context } from '../../context.ts'
 import { factor, recovery_code } from '../../db/schema.ts'
 import {
@@ -10,6 +11,7 @@ import {
   sql,
   TRUE,
 } from '../../db/sql.ts'
+import { DEFAULT_SETTINGS, type Settings } from '../../settings.ts'
 import { userExists } from '../store.ts'
 
 export type FactorRow = typeof factor.$inferSelect
@@ -21,12 +23,24 @@ export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
   sql`select * from factor where user_id = ${user_id} order by created_at, id`
 
 /** A condition: the person has a second factor. */
-export const hasFactor = (user_id: string): Condition =>
+export const hasFactor = (user_id: string | Scalar): Condition =>
   condition`exists (select 1 from factor where user_id = ${user_id})`
 
-/** A row where the person (an id, as a scalar) has a second factor. */
-export const findFactorOf = (user_id: string | Scalar): Statement<{ yes: 1 }> =>
-  sql`select 1 as yes from factor where user_id = ${user_id} limit 1`
+/** A row where the person (an id, as a scalar) has a second factor, or needs one. */
+export const findFactorOf = (cx: Context, user_id: Scalar): Statement<{ yes: 1 }> =>
+  sql`select 1 as yes where ${hasFactor(user_id)} or ${factorIsDemanded(cx, user_id)}`
+
+/**
+ * A condition: the setting, a group or a role demands a second factor of the person. It reads the
+ * setting itself, so that it costs no round trip, cold or warm.
+ */
+export const factorIsDemanded = (cx: Context, user_id: Scalar): Condition =>
+  condition`(${isRequiredOf('everybody')}
+    or ${accessDemandsFactor(user_id, cx.now(), isRequiredOf('operators'))})`
+
+const isRequiredOf = (people: Settings['require_factor']): Condition =>
+  condition`coalesce((select value from setting where name = 'require_factor'),
+    ${JSON.stringify(DEFAULT_SETTINGS.require_factor)}) = ${JSON.stringify(people)}`
 
 /** A condition: the person has fewer factors, of all kinds. */
 export const hasFewerFactors = (user_id: string, max: number): Condition =>
@@ -84,6 +98,11 @@ export const updateFactorName = (
 ): Statement<{ id: string }> =>
   sql`update factor set name = ${name}
     where user_id = ${user_id} and id = ${id} and kind = ${kind} and (${when}) returning id`
+
+/** A condition: the person has this factor and no other one. */
+export const isLastFactor = (user_id: string, id: string): Condition =>
+  condition`exists (select 1 from factor where user_id = ${user_id} and id = ${id})
+    and not exists (select 1 from factor where user_id = ${user_id} and id <> ${id})`
 
 /** A condition: without this factor the person could not sign in any more. */
 export const isLastWayIn = (user_id: string, id: string): Condition =>

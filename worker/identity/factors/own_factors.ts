@@ -13,22 +13,31 @@ import {
   unseal,
 } from '../../crypto.ts'
 import { factor } from '../../db/schema.ts'
-import { type Condition, condition, join, sql, TRUE } from '../../db/sql.ts'
+import { type Condition, condition, join, scalar, sql, TRUE } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { parseJsonObject } from '../../http.ts'
 import { loadSettings } from '../../settings.ts'
-import { type Requirement, requirementsOf } from '../requirements.ts'
-import { findSession, type LiveSession, noteSession, userOf } from '../sessions.ts'
+import { type Requirement, requirementsOf, standingOf } from '../requirements.ts'
+import {
+  findSession,
+  type LiveSession,
+  noteSession,
+  type SessionCookies,
+  userOf,
+} from '../sessions.ts'
+import type { advance, Methods } from '../sign_in/sign_in.ts'
 import { sessionExists } from '../store.ts'
 import {
   countRecoveryCodes,
   deleteFactor,
   deleteRecoveryCodes,
   type FactorRow,
+  factorIsDemanded,
   factorIsNew,
   factorIsOfKind,
   hasFactor,
   insertFactor,
+  isLastFactor,
   isLastWayIn,
   listFactors,
   updateFactorName,
@@ -75,15 +84,18 @@ export async function readOwnFactors(
     session: findSession(cx, cookie),
     factors: listFactors(user),
     codes: countRecoveryCodes(user),
-    lacking: requirementsOf(cx, user),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const amr: string[] = JSON.parse(session.amr)
-  const isFresh =
-    session.auth_time > cx.now() - FRESH && (factors.length === 0 || amr.includes('mfa'))
+  const isFresh = isJustSignedIn(cx, session) && (factors.length === 0 || amr.includes('mfa'))
   return { session, factors, codes_left: codes?.left ?? 0, lacking, isFresh }
 }
+
+/** The sign-in is one of the last minutes. */
+export const isJustSignedIn = (cx: Context, { auth_time }: LiveSession): boolean =>
+  auth_time > cx.now() - FRESH
 
 export type NewApp = { setup: string; key: string; qr: ReturnType<typeof qrMatrix> }
 
@@ -107,15 +119,27 @@ async function show(cx: Context, email: string, secret: Uint8Array, setup: strin
 
 export type AppAdded =
   /** `codes`: new recovery codes, with the first factor; else null. */
-  | { outcome: 'added'; codes: string[] | null }
+  | { outcome: 'added'; codes: string[] | null; cookies: SessionCookies | null }
   | { outcome: 'refused'; app: NewApp }
   | { outcome: 'expired' }
+
+/** Goes with the adding of a factor, in its batch. */
+export type Along = {
+  /** The factor is added only where this holds. */
+  when: Condition
+  /** Puts a session in the place of the present one, with the methods that the factor proved. */
+  replaceSession: ((isNew: Condition, methods: Methods) => ReturnType<typeof advance>) | null
+}
+
+/** Nothing goes with it. */
+export const ALONE: Along = { when: TRUE, replaceSession: null }
 
 /** Adds the app whose key was offered, by its first code. One write. */
 export async function addApp(
   cx: Context,
   { session, factors }: OwnFactors,
   input: { setup: string; code: string; name: string },
+  along: Along = ALONE,
 ): Promise<AppAdded> {
   const { user_id, user_email } = session
   const offer = await openSetup(cx, user_id, input.setup)
@@ -130,7 +154,8 @@ export async function addApp(
   const isNew = factorIsNew(cx, id)
   const isFirst = factors.length === 0
   const { codes, making } = makeRecoveryCodes(acting, user_id, isNew)
-  const { made } = await cx.db.write({
+  const next = along.replaceSession?.(isNew, ['otp']) ?? null
+  const { made, started } = await cx.db.write({
     // The session is looked at again: one that was just ended adds no lasting way in.
     factor: insertFactor(
       {
@@ -145,7 +170,7 @@ export async function addApp(
         created_at: cx.now(),
         last_used_at: null,
       },
-      sessionExists(session.id_hash),
+      join([sessionExists(session.id_hash), along.when], ' and '),
     ),
     event: appendEvent(
       acting,
@@ -153,11 +178,19 @@ export async function addApp(
       isNew,
     ),
     codes: isFirst ? making : [],
+    session: next?.statements ?? null,
+    started: next?.started ?? null,
     made: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (made.length === 0) return { outcome: 'expired' }
-  return { outcome: 'added', codes: isFirst ? codes : null }
+  return { outcome: 'added', codes: isFirst ? codes : null, cookies: cookiesAfter(next, started) }
 }
+
+/** The cookies of the session that took the place of the present one; null where none did. */
+export const cookiesAfter = (
+  next: ReturnType<typeof advance> | null,
+  started: Parameters<ReturnType<typeof advance>['cookiesOf']>[0],
+): SessionCookies | null => (next === null || started.length === 0 ? null : next.cookiesOf(started))
 
 async function openSetup(cx: Context, user_id: string, setup: string) {
   let text: string
@@ -174,26 +207,31 @@ async function openSetup(cx: Context, user_id: string, setup: string) {
 }
 
 /**
- * Removes one of the person's factors; with the last one the recovery codes go. False for the last
- * way in, which stays. One write.
+ * Removes one of the person's factors; with the last one the recovery codes go. The last way in
+ * stays, and so does the last factor where one is demanded. One write.
  */
 export async function removeOwnFactor(
   cx: Context,
   { session }: OwnFactors,
   id: string,
-): Promise<boolean> {
+): Promise<'removed' | 'last_way_in' | 'factor_demanded'> {
   const { user_id } = session
   const isLast = isLastWayIn(user_id, id)
-  const { kept } = await cx.db.write({
-    kept: sql<{ id: string }>`select id from factor
-      where user_id = ${user_id} and id = ${id} and (${isLast})`,
+  const isDemanded = condition`${isLastFactor(user_id, id)}
+    and ${factorIsDemanded(cx, scalar`${user_id}`)}`
+  const {
+    kept: [kept],
+  } = await cx.db.write({
+    kept: sql<{ last: 0 | 1 }>`select (${isLast}) as last from factor
+      where user_id = ${user_id} and id = ${id} and ((${isLast}) or (${isDemanded}))`,
     removal: factorRemoval(
       as(cx, { kind: 'user', id: user_id }),
       { user_id, id },
-      condition`not (${isLast})`,
+      condition`not (${isLast}) and not (${isDemanded})`,
     ),
   })
-  return kept.length === 0
+  if (kept === undefined) return 'removed'
+  return kept.last === 1 ? 'last_way_in' : 'factor_demanded'
 }
 
 const KINDS = factor.kind.enumValues

@@ -51,8 +51,9 @@ export function ownFactorsRoutes(): Hono<Env> {
     if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
     const id = form.get('factor') ?? ''
     if (action === 'remove') {
-      if (await removeOwnFactor(cx, own, id)) return c.redirect(SECURITY_PATH, 303)
-      return refuse(c, own, 'security.last_way_in', 'last_way_in')
+      const result = await removeOwnFactor(cx, own, id)
+      if (result === 'removed') return c.redirect(SECURITY_PATH, 303)
+      return refuse(c, own, `security.${result}`, result)
     }
     if (action === 'rename') {
       const name = form.get('name')?.trim() ?? ''
@@ -64,7 +65,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     const codes = await renewRecoveryCodes(cx, own)
     return codes === null
       ? c.redirect(SECURITY_PATH, 303)
-      : c.html(recoveryCodesPage({ codes }, await pageMessages(c)))
+      : c.html(recoveryCodesPage({ codes, onward: SECURITY_PATH }, await pageMessages(c)))
   })
 
   /** Database round trips: 1. */
@@ -104,7 +105,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     if (added.outcome === 'added') {
       return added.codes === null
         ? c.redirect(SECURITY_PATH, 303)
-        : c.html(recoveryCodesPage({ codes: added.codes }, m))
+        : c.html(recoveryCodesPage({ codes: added.codes, onward: SECURITY_PATH }, m))
     }
     const refusal = new OAuthError('access_denied', {
       description: added.outcome === 'refused' ? m('security.refused') : m('security.expired'),

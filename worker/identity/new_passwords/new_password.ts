@@ -25,11 +25,11 @@ export type PasswordOwner = {
   has_factor: boolean
 }
 
-/** Least number of characters for a person with a second factor, or without. */
-export const passwordMin = (
-  settings: Pick<Settings, 'password_min_length' | 'password_min_length_with_factor'>,
-  has_factor: boolean,
-): number => (has_factor ? settings.password_min_length_with_factor : settings.password_min_length)
+/** Least number of characters for a person who has or needs a second factor, or without one. */
+export const passwordMin = (settings: Settings, has_factor: boolean): number =>
+  has_factor || settings.require_factor === 'everybody'
+    ? settings.password_min_length_with_factor
+    : settings.password_min_length
 
 /** The same, by the settings of now. No round trip when warm. */
 export const passwordMinFor = async (cx: Context, has_factor: boolean): Promise<number> =>

@@ -7,8 +7,15 @@ import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
 import { loadSettings } from '../../settings.ts'
 import { factorIsNew, hasFewerFactors, insertFactor } from '../factors/factor_store.ts'
-import { FACTORS_MAX, type OwnFactors } from '../factors/own_factors.ts'
+import {
+  ALONE,
+  type Along,
+  cookiesAfter,
+  FACTORS_MAX,
+  type OwnFactors,
+} from '../factors/own_factors.ts'
 import { makeRecoveryCodes } from '../factors/recovery_codes.ts'
+import type { SessionCookies } from '../sessions.ts'
 import { sessionExists } from '../store.ts'
 import {
   challengeIsMine,
@@ -80,16 +87,18 @@ export async function offerPasskey(cx: Context, own: OwnFactors): Promise<Creati
 
 export type PasskeyAdded =
   /** `codes`: new recovery codes, with the first factor; else null. */
-  { outcome: 'added'; codes: string[] | null } | { outcome: 'refused'; reason: Reason }
+  | { outcome: 'added'; codes: string[] | null; cookies: SessionCookies | null }
+  | { outcome: 'refused'; reason: Reason }
 
 /** Adds the passkey that the browser made. `name`: where the provider is not known. One write. */
 export async function addPasskey(
   cx: Context,
   own: OwnFactors,
   input: { response: string; user_handle: string; name: string },
+  along: Along = ALONE,
 ): Promise<PasskeyAdded> {
   try {
-    return await tryToAdd(cx, own, input)
+    return await tryToAdd(cx, own, input, along)
   } catch (error) {
     if (!(error instanceof PasskeyFault)) throw error
     return { outcome: 'refused', reason: error.reason }
@@ -100,6 +109,7 @@ async function tryToAdd(
   cx: Context,
   own: OwnFactors,
   { response, user_handle, name }: Parameters<typeof addPasskey>[2],
+  along: Along,
 ): Promise<PasskeyAdded> {
   const { user_id, id_hash } = own.session
   const party = relyingParty(cx.config.issuer)
@@ -132,7 +142,9 @@ async function tryToAdd(
     is_synced: Number(made.is_synced),
     is_backed_up: Number(made.is_backed_up),
   }
-  const { stored } = await cx.db.write({
+  const methods = [made.is_synced ? 'swk' : 'hwk', 'user', 'mfa']
+  const next = along.replaceSession?.(isNew, methods) ?? null
+  const { stored, started } = await cx.db.write({
     spent: spendChallenge(cx, challenge),
     // The session is looked at again: one that was just ended adds no lasting way in. An id that is
     // taken, by this person or another, stays where it is.
@@ -143,6 +155,7 @@ async function tryToAdd(
           hasFewerFactors(user_id, FACTORS_MAX),
           sessionExists(id_hash),
           challengeIsMine(cx, challenge),
+          along.when,
         ],
         ' and ',
       ),
@@ -153,8 +166,10 @@ async function tryToAdd(
       isNew,
     ),
     codes: isFirst ? making : [],
+    session: next?.statements ?? null,
+    started: next?.started ?? null,
     stored: sql<{ id: string }>`select id from factor where id = ${id} and ${isNew}`,
   })
   if (stored.length === 0) throw new PasskeyFault('passkey_taken')
-  return { outcome: 'added', codes: isFirst ? codes : null }
+  return { outcome: 'added', codes: isFirst ? codes : null, cookies: cookiesAfter(next, started) }
 }

@@ -46,7 +46,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
     if (added.outcome === 'added') {
       return added.codes === null
         ? c.redirect(SECURITY_PATH, 303)
-        : c.html(recoveryCodesPage({ codes: added.codes }, m))
+        : c.html(recoveryCodesPage({ codes: added.codes, onward: SECURITY_PATH }, m))
     }
     const description = sentenceOf(m, added.reason)
     logRefusal(cx, new OAuthError('access_denied', { description, reason: added.reason }))
@@ -56,7 +56,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
   return routes
 }
 
-function sentenceOf(m: Messages, reason: Reason): string {
+export function sentenceOf(m: Messages, reason: Reason): string {
   if (reason === 'passkey_challenge') return m('passkey.expired')
   if (reason === 'passkey_many') return m('security.passkey_many')
   return reason === 'passkey_taken' ? m('security.passkey_taken') : m('security.passkey_refused')

@@ -23,6 +23,17 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'احفظ وتابع',
   'missing.sign_out': 'تسجيل الخروج',
 
+  'missing.address_title': 'تأكيد عنوان بريدك الإلكتروني',
+  'missing.address_lead': 'يُرسل رابط إلى عنوانك. يُرجى فتحه والتأكيد، ثم المتابعة من هنا.',
+  'missing.address_proven': 'تم التأكيد',
+  'missing.address_again': 'إعادة الإرسال',
+  'missing.factor_title': 'إضافة عامل ثانٍ',
+  'missing.factor_lead':
+    'كلمة المرور وحدها لا تكفي هنا. أضف تطبيق مصادقة أو مفتاح مرور للمتابعة، وسيُطلب منك في المرة القادمة.',
+  'missing.factor_app': 'بتطبيق مصادقة',
+  'missing.factor_passkey': 'بمفتاح مرور',
+  'missing.factor_save': 'إضافة ومتابعة',
+
   'field.name': 'الاسم الكامل',
   'field.given_name': 'الاسم الأول',
   'field.family_name': 'اسم العائلة',

@@ -37,6 +37,7 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'security.passkey_refused': 'لا يمكن إضافة مفتاح المرور هذا. يُرجى المحاولة مجددًا أو بجهاز آخر.',
   'security.passkey_many': 'بلغ العدد أقصاه. يُرجى إزالة واحد أولًا.',
   'security.last_way_in': 'مفتاح المرور هذا هو طريقك الوحيد للدخول. يُرجى إضافة آخر قبل إزالته.',
+  'security.factor_demanded': 'يُطلب منك عامل ثانٍ، وهذا هو الوحيد لديك. أضف عاملًا آخر قبل إزالته.',
   'security.apps': 'تطبيقات المصادقة',
   'security.none': 'ليس لديك أي منها بعد.',
   'security.since': 'منذ {time}',

@@ -25,6 +25,18 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Speichern und fortfahren',
   'missing.sign_out': 'Abmelden',
 
+  'missing.address_title': 'Ihre E-Mail-Adresse bestätigen',
+  'missing.address_lead':
+    'An Ihre Adresse wird ein Link gesendet. Öffnen und bestätigen Sie ihn, dann geht es hier weiter.',
+  'missing.address_proven': 'Ich habe sie bestätigt',
+  'missing.address_again': 'Noch einmal senden',
+  'missing.factor_title': 'Zweiten Faktor hinzufügen',
+  'missing.factor_lead':
+    'Hier genügt ein Passwort allein nicht. Fügen Sie eine Authentifizierungs-App oder einen Passkey hinzu, um fortzufahren; beim nächsten Mal werden Sie danach gefragt.',
+  'missing.factor_app': 'Mit einer Authentifizierungs-App',
+  'missing.factor_passkey': 'Mit einem Passkey',
+  'missing.factor_save': 'Hinzufügen und fortfahren',
+
   'field.name': 'Name',
   'field.given_name': 'Vorname',
   'field.family_name': 'Nachname',

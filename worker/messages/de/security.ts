@@ -44,6 +44,8 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
   'security.passkey_many': 'Mehr sind nicht möglich. Entfernen Sie erst einen.',
   'security.last_way_in':
     'Dieser Passkey ist Ihr einziger Zugang. Fügen Sie einen anderen hinzu, bevor Sie ihn entfernen.',
+  'security.factor_demanded':
+    'Von Ihnen wird ein zweiter Faktor verlangt, und dieser ist Ihr einziger. Fügen Sie einen anderen hinzu, bevor Sie ihn entfernen.',
   'security.apps': 'Authentifizierungs-Apps',
   'security.none': 'Sie haben noch keine.',
   'security.since': 'seit {time}',

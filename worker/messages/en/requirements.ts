@@ -22,6 +22,17 @@ export const enRequirements = {
   'missing.save': 'Save and go on',
   'missing.sign_out': 'Sign out',
 
+  'missing.address_title': 'Prove your e-mail address',
+  'missing.address_lead': 'A link is sent to your address. Open it and confirm, then go on here.',
+  'missing.address_proven': 'I have confirmed it',
+  'missing.address_again': 'Send it again',
+  'missing.factor_title': 'Add a second factor',
+  'missing.factor_lead':
+    'Here a password alone is not enough. Add an authenticator app or a passkey to go on; next time you are asked for it.',
+  'missing.factor_app': 'With an authenticator app',
+  'missing.factor_passkey': 'With a passkey',
+  'missing.factor_save': 'Add and go on',
+
   'field.name': 'Name',
   'field.given_name': 'Given name',
   'field.family_name': 'Family name',

@@ -36,6 +36,8 @@ export const enSecurity = {
   'security.passkey_refused': 'This passkey cannot be added. Try again, or with another device.',
   'security.passkey_many': 'You have as many as there can be. Remove one first.',
   'security.last_way_in': 'This passkey is your only way in. Add another one before you remove it.',
+  'security.factor_demanded':
+    'A second factor is demanded of you, and this is your only one. Add another before you remove it.',
   'security.apps': 'Authenticator apps',
   'security.none': 'You have none yet.',
   'security.since': 'since {time}',

@@ -24,6 +24,17 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Guardar y continuar',
   'missing.sign_out': 'Cerrar la sesión',
 
+  'missing.address_title': 'Confirme su dirección de correo',
+  'missing.address_lead': 'Se envía un enlace a su dirección. Ábralo, confirme y continúe aquí.',
+  'missing.address_proven': 'La he confirmado',
+  'missing.address_again': 'Enviar de nuevo',
+  'missing.factor_title': 'Añadir un segundo factor',
+  'missing.factor_lead':
+    'Aquí no basta con una contraseña. Añada una aplicación de autenticación o una llave de acceso para continuar; la próxima vez se le pedirá.',
+  'missing.factor_app': 'Con una aplicación de autenticación',
+  'missing.factor_passkey': 'Con una llave de acceso',
+  'missing.factor_save': 'Añadir y continuar',
+
   'field.name': 'Nombre completo',
   'field.given_name': 'Nombre',
   'field.family_name': 'Apellidos',

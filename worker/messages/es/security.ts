@@ -42,6 +42,8 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
     'Esta llave de acceso no se puede añadir. Inténtelo de nuevo o con otro dispositivo.',
   'security.passkey_many': 'No puede haber más. Quite una primero.',
   'security.last_way_in': 'Esta llave de acceso es su única entrada. Añada otra antes de quitarla.',
+  'security.factor_demanded':
+    'Se le exige un segundo factor y este es el único. Añada otro antes de quitarlo.',
   'security.apps': 'Aplicaciones de autenticación',
   'security.none': 'Todavía no tiene ninguna.',
   'security.since': 'desde el {time}',

@@ -24,6 +24,18 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Enregistrer et continuer',
   'missing.sign_out': 'Se déconnecter',
 
+  'missing.address_title': 'Confirmer votre adresse e-mail',
+  'missing.address_lead':
+    'Un lien est envoyé à votre adresse. Ouvrez-le et confirmez, puis continuez ici.',
+  'missing.address_proven': 'Je l’ai confirmée',
+  'missing.address_again': 'Envoyer à nouveau',
+  'missing.factor_title': 'Ajouter un second facteur',
+  'missing.factor_lead':
+    'Ici, un mot de passe ne suffit pas. Ajoutez une application d’authentification ou une clé d’accès pour continuer ; elle vous sera demandée la prochaine fois.',
+  'missing.factor_app': 'Avec une application d’authentification',
+  'missing.factor_passkey': 'Avec une clé d’accès',
+  'missing.factor_save': 'Ajouter et continuer',
+
   'field.name': 'Nom complet',
   'field.given_name': 'Prénom',
   'field.family_name': 'Nom de famille',

@@ -42,6 +42,8 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'security.passkey_many': 'Il ne peut pas y en avoir plus. Supprimez-en d’abord une.',
   'security.last_way_in':
     'Cette clé d’accès est votre seul moyen d’entrer. Ajoutez-en une autre avant de la supprimer.',
+  'security.factor_demanded':
+    'Un second facteur est exigé de vous, et celui-ci est le seul. Ajoutez-en un autre avant de le supprimer.',
   'security.apps': 'Applications d’authentification',
   'security.none': 'Vous n’en avez pas encore.',
   'security.since': 'depuis le {time}',

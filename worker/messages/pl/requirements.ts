@@ -24,6 +24,18 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
   'missing.save': 'Zapisz i przejdź dalej',
   'missing.sign_out': 'Wyloguj się',
 
+  'missing.address_title': 'Potwierdź swój adres e-mail',
+  'missing.address_lead':
+    'Na Twój adres zostanie wysłany link. Otwórz go i potwierdź, a potem przejdź dalej tutaj.',
+  'missing.address_proven': 'Adres jest potwierdzony',
+  'missing.address_again': 'Wyślij ponownie',
+  'missing.factor_title': 'Dodaj drugi składnik',
+  'missing.factor_lead':
+    'Samo hasło tutaj nie wystarczy. Aby przejść dalej, dodaj aplikację uwierzytelniającą lub klucz dostępu; następnym razem zapytamy o niego.',
+  'missing.factor_app': 'Aplikacja uwierzytelniająca',
+  'missing.factor_passkey': 'Klucz dostępu',
+  'missing.factor_save': 'Dodaj i przejdź dalej',
+
   'field.name': 'Imię i nazwisko',
   'field.given_name': 'Imię',
   'field.family_name': 'Nazwisko',

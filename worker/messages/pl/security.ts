@@ -42,6 +42,8 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'security.passkey_many': 'Więcej być nie może. Najpierw usuń jeden.',
   'security.last_way_in':
     'Ten klucz dostępu to jedyny sposób, by wejść na konto. Dodaj inny, zanim go usuniesz.',
+  'security.factor_demanded':
+    'Wymagany jest od Ciebie drugi składnik, a ten jest jedyny. Zanim go usuniesz, dodaj inny.',
   'security.apps': 'Aplikacje uwierzytelniające',
   'security.none': 'Nie ma jeszcze żadnej.',
   'security.since': 'od {time}',

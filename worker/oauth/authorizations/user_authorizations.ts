@@ -8,7 +8,7 @@ import { as, type Context } from '../../context.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { requirementsOf } from '../../identity/requirements.ts'
+import { requirementsOf, standingOf } from '../../identity/requirements.ts'
 import { findSession, noteSession, userOf } from '../../identity/sessions.ts'
 import { findUserById, noSuchUser } from '../../identity/users.ts'
 import type { RightToShow } from '../../pages/rights_in_words.ts'
@@ -222,7 +222,7 @@ export async function listOwnApplications(cx: Context, cookie: string | undefine
     live,
   } = await cx.db.read({
     session: findSession(cx, cookie),
-    lacking: requirementsOf(cx, user_id),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
     allowed: listAllowedScopesOfUser(user_id),
     live: listLiveAuthorizations(cx, user_id, { after: '', limit: AUTHORIZATIONS_MAX, idle_ttl }),
   })

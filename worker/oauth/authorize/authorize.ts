@@ -14,6 +14,8 @@ import {
   firstRequirement,
   meetsRequirements,
   requirementsOf,
+  standingIn,
+  standingOf,
 } from '../../identity/requirements.ts'
 import {
   findSession,
@@ -37,6 +39,7 @@ import { codeExists, findCodeHash, insertCode } from '../authorizations/code_sto
 import { epochOf } from '../authorizations/store.ts'
 import { allowedTo, clientDigest } from '../clients/client_digest.ts'
 import { type Client, type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
+import { clientDemandsFactor } from '../clients/factor_demand.ts'
 import { formTargetOf, matchesRedirectUri } from '../clients/redirect_uris.ts'
 import { currentClient } from '../registration/client_id_metadata_document.ts'
 import {
@@ -102,7 +105,7 @@ export async function authorize(
     session: findSession(cx, cookie),
     allowed: listAllowedScopes(userOf(cx, cookie), scalar`${client_id}`),
     rights: grantsOf(cx, cookie),
-    lacking: requirementsOf(cx, userOf(cx, cookie)),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
   })
   const client = usableClient(await currentClient(cx, client_id, rows.client[0]))
   const allowed = allowedTo(client, rows.allowed)
@@ -163,7 +166,7 @@ export async function lookAt(
       scalar`(select client_id from authorization_request where id_hash = ${id_hash})`,
     ),
     rights: grantsOf(cx, cookie),
-    lacking: requirementsOf(cx, user),
+    lacking: requirementsOf(cx, standingOf(cx, cookie)),
     narrowed: { grants: narrowedRightsOf(user, detailsOfRequest(id_hash), cx.now()).grants },
   })
   const [row] = rows.request
@@ -322,10 +325,12 @@ const requirementPath = (
   cx: Context,
   { client_id, redirect_uri, ui_locales }: AuthorizationRequest,
   reference: string,
+  demandsFactor: boolean,
 ): string =>
   continuePath(cx, pathOf(client_id, reference), {
     form_target: formTargetOf(redirect_uri),
     sender: client_id,
+    demandsFactor,
     ui_locales,
   })
 
@@ -358,7 +363,7 @@ function pathOfStep(
     case 'login':
       return loginPath(cx, request, reference, decision)
     case 'requirement':
-      return requirementPath(cx, request, reference)
+      return requirementPath(cx, request, reference, decision.demandsFactor)
     case 'consent':
       return consentPath(reference)
   }
@@ -416,12 +421,14 @@ export async function issueCode(
   const issued = codeExists(hash)
   const { client_id } = client
   const consent = { user_id, client_id, client_digest: clientDigest(client) }
+  const standing = standingIn(session)
+  const demandsFactor = clientDemandsFactor(client_id)
   const mayIssue = join(
     [
       ...(stored === null ? [] : [isOpen(cx, stored.id_hash)]),
       isSessionLive(cx, session),
-      // Also of what was published since the decision.
-      meetsRequirements(cx, user_id),
+      // Also of what was published or demanded since the decision.
+      meetsRequirements(cx, standing, demandsFactor),
       // The person is asked by this very answer, or was before and has not withdrawn it since.
       ...(remember || client.first_party
         ? []
@@ -437,12 +444,13 @@ export async function issueCode(
     request: stored === null ? null : deleteRequest(stored.id_hash, issued),
     touch,
     code: findCodeHash(hash),
-    lacking: requirementsOf(cx, user_id),
+    lacking: requirementsOf(cx, standing, demandsFactor),
   })
   if (answers.code.length === 1) return outcome
   if (firstRequirement(answers.lacking) === null) return null
   if (request.prompt.includes('none')) throw silentRequirement()
-  return askPerson(cx, situation, { step: 'requirement' })
+  const lacksFactor = answers.lacking.some(({ kind }) => kind === 'factor')
+  return askPerson(cx, situation, { step: 'requirement', demandsFactor: lacksFactor })
 }
 
 function rememberAllowed(

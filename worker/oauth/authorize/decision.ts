@@ -11,6 +11,7 @@ import type { AllowedScope } from '../authorizations/allowed_scope_store.ts'
 import { scopesToAllow } from '../authorizations/authorizations.ts'
 import { acrRequest, claimAsScope, claimsBeyond, subjectRequest } from '../claims.ts'
 import type { Client } from '../clients/clients.ts'
+import { isTooWeakFor } from '../clients/factor_demand.ts'
 import { isLink } from '../clients/presets.ts'
 import { mayBeImpersonated } from '../clients/redirect_uris.ts'
 import { subjectFor } from '../clients/subject_identifier.ts'
@@ -50,7 +51,8 @@ export type Situation = {
 export type NextStep =
   /** `step_up`: nothing but a second factor is missing. */
   | { step: 'login'; step_up: boolean }
-  | { step: 'requirement' }
+  /** `demandsFactor`: the client is among those who demand a second factor. */
+  | { step: 'requirement'; demandsFactor: boolean }
   | ({ step: 'consent' } & Allowance)
   | ({ step: 'issue' } & Allowance)
 
@@ -75,6 +77,12 @@ export function decide(cx: Context, situation: Situation): NextStep {
   const other = !situation.isExpected
   const demanded = demandedAcr(request)
   const weak = demanded !== null && session !== undefined && !meetsAcr(amrOf(session), demanded)
+  const demandsFactor = session !== undefined && isTooWeakFor(client, amrOf(session))
+  if (demandsFactor && !other && !mustSignInAgain(cx, situation, session)) {
+    // The person proves a factor, or adds the first one, and comes back.
+    if (silent) throw silentRequirement()
+    return { step: 'requirement', demandsFactor }
+  }
   if (session === undefined || other || weak || mustSignInAgain(cx, situation, session)) {
     if (silent && !weak) {
       throw refuse('login_required', 'the person is not signed in', 'silent_login')
@@ -98,7 +106,7 @@ export function decide(cx: Context, situation: Situation): NextStep {
   }
   if (firstRequirement(situation.lacking) !== null) {
     if (silent) throw silentRequirement()
-    return { step: 'requirement' }
+    return { step: 'requirement', demandsFactor }
   }
   const { scope, details } = grantable(cx, situation)
   const allowance = { session, scope, details, claims: claimsBeyond(request.claims, scope) }

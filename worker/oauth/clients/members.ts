@@ -5,6 +5,7 @@
 import { idSchema } from '../../access/principals.ts'
 import { lineSchema, z } from '../../api.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
+import { ACR_TWO_FACTORS } from '../acr.ts'
 import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'
 import { presetSchema } from './presets.ts'
@@ -213,6 +214,8 @@ export const JSON_MEMBERS = {
   groups_claim: member('client', z.enum(['id_and_name', 'id', 'name']), 'id_and_name'),
   groups_within: member('initial_access_token', idSchema.nullable(), null),
   // members of this server alone
+  // Not the client's own: it could take back the demand of an operator.
+  require_acr: member('initial_access_token', z.enum([ACR_TWO_FACTORS]).nullable(), null),
   require_pkce: member('initial_access_token', z.boolean(), true),
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
   profile: member('initial_access_token', z.enum(['fapi2']).nullable(), null),

@@ -21,6 +21,8 @@ import {
   firstRequirement,
   type Requirement,
   requirementsOf,
+  standingIn,
+  standingOf,
 } from '../../identity/requirements.ts'
 import {
   findSession,
@@ -37,6 +39,7 @@ import { epochOf } from '../authorizations/store.ts'
 import { describeDetails, toldScopes } from '../authorize/consent.ts'
 import { clientDigest } from '../clients/client_digest.ts'
 import { type Client, parseClient } from '../clients/clients.ts'
+import { clientDemandsFactor, isTooWeakFor } from '../clients/factor_demand.ts'
 import { DEVICE_CODE } from '../grant_types.ts'
 import { parseScope } from '../scopes.ts'
 import { entitlement } from '../tokens/entitlement.ts'
@@ -55,8 +58,8 @@ import {
 /** The next page for the person. */
 export type Step =
   | { step: 'login' }
-  /** The person lacks something. */
-  | { step: 'requirement' }
+  /** The person lacks something; `demandsFactor`: the client demands a second factor. */
+  | { step: 'requirement'; demandsFactor: boolean }
   | { step: 'enter' }
   | { step: 'refused' }
   | { step: 'too_many_attempts'; retry_after: number }
@@ -69,8 +72,11 @@ export function deviceLoginPath(code: string): string {
 }
 
 /** The page that asks for what is missing, which leads back here too. */
-export const deviceContinuePath = (cx: Context, code: string): string =>
-  continuePath(cx, devicePath(code))
+export const deviceContinuePath = (
+  cx: Context,
+  code: string,
+  { demandsFactor }: { demandsFactor: boolean },
+): string => continuePath(cx, devicePath(code), { demandsFactor })
 
 const devicePath = (code: string): string =>
   code === '' ? '/device' : `/device?${new URLSearchParams({ user_code: code })}`
@@ -84,7 +90,7 @@ export async function firstStep(cx: Context, cookie: string | undefined): Promis
 
 const deciderReads = (cx: Context, cookie: string | undefined) => ({
   session: findSession(cx, cookie),
-  lacking: requirementsOf(cx, userOf(cx, cookie)),
+  lacking: requirementsOf(cx, standingOf(cx, cookie)),
 })
 
 /** The step that goes before a decision, or null: a person who is signed in and lacks nothing. */
@@ -95,7 +101,9 @@ function mayDecide(
   const [session] = rows.session
   noteSession(cx, session)
   if (session === undefined) return { step: 'login' }
-  return firstRequirement(rows.lacking) === null ? null : { step: 'requirement' }
+  return firstRequirement(rows.lacking) === null
+    ? null
+    : { step: 'requirement', demandsFactor: false }
 }
 
 /**
@@ -159,6 +167,9 @@ export async function enterUserCode(
   }
   const question = questionOf(cx, code, session, rows)
   if (question === null) return { step: 'refused' }
+  if (isTooWeakFor(question.client, JSON.parse(session.amr))) {
+    return { step: 'requirement', demandsFactor: true }
+  }
   const details = await describeDetails(cx, question.details ?? [])
   if (question.scope.length === 0 && details.length === 0) {
     throw new OAuthError('invalid_scope', {
@@ -191,6 +202,9 @@ export async function answerDevice(
     return { step: 'enter' }
   }
   const { row, client, scope, details } = question
+  if (isTooWeakFor(client, JSON.parse(session.amr))) {
+    return { step: 'requirement', demandsFactor: true }
+  }
   const decision = answer.action === 'allow' ? ('allowed' as const) : ('denied' as const)
   const touch = touchSession(cx, session)
   const answers = await cx.db.write({
@@ -212,11 +226,13 @@ export async function answerDevice(
     }),
     decision: findDeviceDecision(row.hash, session, decision),
     touch,
-    lacking: requirementsOf(cx, session.user_id),
+    lacking: requirementsOf(cx, standingIn(session), clientDemandsFactor(client.client_id)),
   })
   if (answers.decision.length > 0) return { step: 'done', decision }
   // Something was published since the look.
-  return firstRequirement(answers.lacking) === null ? { step: 'refused' } : { step: 'requirement' }
+  const first = firstRequirement(answers.lacking)
+  if (first === null) return { step: 'refused' }
+  return { step: 'requirement', demandsFactor: first.kind === 'factor' }
 }
 
 // --- the question -----------------------------------------------------------------------------

@@ -96,7 +96,7 @@ async function show(c: Http, at: Step, typed: string | undefined): Promise<Respo
     case 'login':
       return c.redirect(deviceLoginPath(code), 303)
     case 'requirement':
-      return c.redirect(deviceContinuePath(c.var.cx, code), 303)
+      return c.redirect(deviceContinuePath(c.var.cx, code, at), 303)
     case 'enter':
       return c.html(form())
     case 'refused':

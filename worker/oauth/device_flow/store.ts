@@ -12,9 +12,10 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
-import { meetsRequirements } from '../../identity/requirements.ts'
+import { meetsRequirements, standingIn } from '../../identity/requirements.ts'
 import { isSessionLive } from '../../identity/sessions.ts'
 import { isSignInUsable } from '../authorizations/store.ts'
+import { clientDemandsFactor } from '../clients/factor_demand.ts'
 import type { ClientRow } from '../clients/store.ts'
 import type { Source } from '../tokens/powers.ts'
 
@@ -88,14 +89,15 @@ export type Decider = {
  * A condition: the row still waits, for this person, who lacks nothing, in this session, and for a
  * client that may ask.
  */
-export const isDecidable = (cx: Context, hash: string, { id_hash, user_id }: Decider): Condition =>
+export const isDecidable = (cx: Context, hash: string, decider: Decider): Condition =>
   condition`exists (
     select 1 from device_authorization d join client c on c.id = d.client_id
-      join session s on s.id_hash = ${id_hash} and s.user_id = ${user_id}
+      join session s on s.id_hash = ${decider.id_hash}
+        and s.user_id = ${decider.user_id}
       join user u on u.id = s.user_id
     where d.hash = ${hash} and d.status = 'pending' and d.expires_at > ${cx.now()}
       and c.status = 'active' and u.status = 'active'
-      and ${meetsRequirements(cx, user_id)})`
+      and ${meetsRequirements(cx, standingIn(decider), clientDemandsFactor(scalar`d.client_id`))})`
 
 export const decideDeviceAuthorization = (
   cx: Context,

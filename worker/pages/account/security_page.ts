@@ -128,19 +128,22 @@ export type NewAppValues = {
   error?: string
 }
 
+/** The key of an app: as an image, and to be typed. */
+export const appKey = ({ qr, key }: Pick<NewAppValues, 'qr' | 'key'>, m: Messages): Html =>
+  html`<svg class="qr" viewBox="0 0 ${qr.size} ${qr.size}" role="img" aria-label="${m('security.image')}" shape-rendering="crispEdges">
+<rect width="${qr.size}" height="${qr.size}" fill="#fff"></rect>
+<path d="${qr.path}" fill="#000"></path>
+</svg>
+<p class="quiet">${m('security.key')}</p>
+<p class="key" dir="ltr">${key}</p>`
+
 export function newAppPage(v: NewAppValues, m: Messages): Html {
   const invalid =
     v.error === undefined ? html`` : html` aria-invalid="true" aria-describedby="alert"`
-  const box = `0 0 ${v.qr.size} ${v.qr.size}`
   const body = html`<h1>${m('security.add')}</h1>
 <p class="lead">${m('security.add_lead')}</p>
 ${alert(v.error)}
-<svg class="qr" viewBox="${box}" role="img" aria-label="${m('security.image')}" shape-rendering="crispEdges">
-<rect width="${v.qr.size}" height="${v.qr.size}" fill="#fff"></rect>
-<path d="${v.qr.path}" fill="#000"></path>
-</svg>
-<p class="quiet">${m('security.key')}</p>
-<p class="key" dir="ltr">${v.key}</p>
+${appKey(v, m)}
 <form method="post" action="/account/security/add">
 ${csrfField(v.csrf)}
 ${hiddenFields({ setup: v.setup })}
@@ -157,10 +160,14 @@ ${hiddenFields({ setup: v.setup })}
   return shell({ title: m('security.add'), body }, m)
 }
 
-export function recoveryCodesPage(v: { codes: readonly string[] }, m: Messages): Html {
+/** `onward`: the path to which the person goes on. */
+export function recoveryCodesPage(
+  v: { codes: readonly string[]; onward: string },
+  m: Messages,
+): Html {
   const body = html`<h1>${m('security.codes_title')}</h1>
 <p class="lead">${m('security.codes_lead')}</p>
 <ul class="codes" dir="ltr">${v.codes.map((code) => html`<li class="key">${code}</li>`)}</ul>
-<div class="actions"><a class="button" href="/account/security">${m('security.codes_kept')}</a></div>`
+<div class="actions"><a class="button" href="${v.onward}">${m('security.codes_kept')}</a></div>`
   return shell({ title: m('security.codes_title'), body }, m)
 }

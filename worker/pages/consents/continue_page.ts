@@ -2,12 +2,12 @@
 // thing at a time. Each form sends back the way onward as it came, and each page has the way out.
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
-import type { PROFILE_FIELDS } from '../../settings.ts'
-import { alert, csrfField, type Html, hiddenFields, person, shell } from '../shell.ts'
+import { type ProfileField, profileInputs } from '../account/profile_page.ts'
+import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
 /** Parts of every such page. */
-type ContinueValues = {
+export type ContinueValues = {
   email: string
   csrf: string
   /** Fields that the form sends back: the kind of what is missing, and the way onward. */
@@ -22,7 +22,7 @@ export type TextQuestion = ContinueValues &
   }
 
 export function textQuestionPage(v: TextQuestion, m: Messages): Html {
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: v.title,
@@ -36,47 +36,24 @@ export function textQuestionPage(v: TextQuestion, m: Messages): Html {
   )
 }
 
-/** Names of fields that can be asked, as the texts have them. */
-export type AskedField = (typeof PROFILE_FIELDS)[number]
-
-const TYPES: Partial<Record<AskedField, { type: string; autocomplete: string }>> = {
-  name: { type: 'text', autocomplete: 'name' },
-  given_name: { type: 'text', autocomplete: 'given-name' },
-  family_name: { type: 'text', autocomplete: 'family-name' },
-  middle_name: { type: 'text', autocomplete: 'additional-name' },
-  nickname: { type: 'text', autocomplete: 'nickname' },
-  gender: { type: 'text', autocomplete: 'sex' },
-  birthdate: { type: 'date', autocomplete: 'bday' },
-  phone_number: { type: 'tel', autocomplete: 'tel' },
-}
-
 export type ProfileQuestion = ContinueValues & {
-  fields: readonly { name: AskedField; value: string; isFaulty: boolean }[]
+  fields: readonly Omit<ProfileField, 'isRequired'>[]
 }
 
 export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
-  const first = v.fields.find(({ isFaulty }) => isFaulty) ?? v.fields[0]
-  const fields = v.fields.map(({ name, value, isFaulty }) => {
-    const { type, autocomplete } = TYPES[name] ?? { type: 'text', autocomplete: 'off' }
-    const hint =
-      name === 'phone_number'
-        ? html`<p class="hint" id="${name}-hint">${m('missing.phone_hint')}</p>`
-        : html``
-    const about = [name === 'phone_number' ? `${name}-hint` : '', isFaulty ? 'alert' : '']
-      .filter((one) => one !== '')
-      .join(' ')
-    return html`<label for="${name}">${m(`field.${name}`)}</label>
-<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${name === first?.name ? html` autofocus` : html``}>
-${hint}`
-  })
-  return frame(
+  const fields = profileInputs(
+    v.fields.map((field) => ({ ...field, isRequired: true })),
+    m,
+    v.fields[0]?.name,
+  )
+  return continueFrame(
     {
       ...v,
       title: m('missing.profile_title'),
       heading: html`<h1>${m('missing.profile_title')}</h1>`,
       lead: m('missing.profile_lead'),
       body: html``,
-      fields: html`${fields}`,
+      fields,
       submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
       out: m('missing.sign_out'),
     },
@@ -88,7 +65,7 @@ export type PasswordQuestion = ContinueValues & { password_min: number }
 
 export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   const about = v.error === undefined ? '' : ' alert'
-  return frame(
+  return continueFrame(
     {
       ...v,
       title: m('missing.password_title'),
@@ -108,29 +85,58 @@ export function passwordQuestionPage(v: PasswordQuestion, m: Messages): Html {
   )
 }
 
-function frame(
+/** `onward`: the link was mailed, and there the person goes on once the address is proven. */
+export type AddressQuestion = ContinueValues & { onward?: string }
+
+export function addressQuestionPage(v: AddressQuestion, m: Messages): Html {
+  const wasSent = v.onward !== undefined
+  const title = wasSent ? m('address.sent_title') : m('missing.address_title')
+  const send = wasSent
+    ? html`<a class="button primary" href="${v.onward}">${m('missing.address_proven')}</a>
+<button type="submit" name="action" value="send">${m('missing.address_again')}</button>`
+    : html`<button class="primary" type="submit" name="action" value="send">${m('address.submit')}</button>`
+  return continueFrame(
+    {
+      ...v,
+      title,
+      heading: html`<h1>${title}</h1>`,
+      lead: wasSent ? sentence(m, 'address.sent', { email: v.email }) : m('missing.address_lead'),
+      body: html``,
+      submit: send,
+      out: m('missing.sign_out'),
+    },
+    m,
+  )
+}
+
+/** The frame of such a page. `submit`: null where the body has forms of its own. */
+export function continueFrame(
   v: ContinueValues & {
     title: string
     heading: Html
-    lead: string
+    lead: string | Html
     body: Html
     fields?: Html
-    submit: Html
+    submit: Html | null
     out: string
   },
   m: Messages,
 ): Html {
+  const form =
+    v.submit === null
+      ? html``
+      : html`<form method="post" action="/continue">
+${csrfField(v.csrf)}
+${hiddenFields(v.carried)}
+${v.fields ?? html``}
+<div class="actions">${v.submit}</div>
+</form>`
   const body = html`${v.heading}
 <p class="lead">${v.lead}</p>
 ${person({ label: m('account.signed_in_as'), email: v.email })}
 ${alert(v.error)}
 ${v.body}
-<form method="post" action="/continue">
-${csrfField(v.csrf)}
-${hiddenFields(v.carried)}
-${v.fields ?? html``}
-<div class="actions">${v.submit}</div>
-</form>
+${form}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>

@@ -11,6 +11,7 @@ import type { Form } from '../../../http.ts'
 import {
   firstRequirement,
   meetsRequirements,
+  namedPerson,
   type Requirement,
   requirementsOf,
 } from '../../../identity/requirements.ts'
@@ -34,6 +35,7 @@ import {
 } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import { allowedTo, clientDigest } from '../../clients/client_digest.ts'
+import { clientDemandsFactor } from '../../clients/factor_demand.ts'
 import { scopeOfClient } from '../../clients/store.ts'
 import { JWT_BEARER } from '../../grant_types.ts'
 import { powersReads } from '../../tokens/powers.ts'
@@ -83,7 +85,7 @@ export async function parameters(cx: Context, form: Form, presented: PresentedCr
   const source = { subject, scope, resource, details: scalar`null` }
   const reads = {
     user: findUserOf(subject),
-    lacking: requirementsOf(cx, subject),
+    lacking: requirementsOf(cx, namedPerson(subject), clientDemandsFactor(client_id)),
     allowed: listAllowedScopes(subject, scalar`${client_id}`),
     powers: powersReads(cx, client_id, NO_WISH, source),
     claimRows: rightsClaimsReads(cx, client_id, source),
@@ -155,13 +157,16 @@ async function begin(
   }
   const rows = { powers, claimRows }
   const entitled = await entitleClient(cx, signIn, NO_WISH, caller, settings, rows)
+  // No second factor was proven here, whatever the other issuer saw.
+  const standing = namedPerson(scalar`${user.id}`)
+  const demandsFactor = clientDemandsFactor(client_id)
   const isMine = condition`${isProven(cx, caller)} and ${isSignInUsable(signIn)}
-    and ${meetsRequirements(cx, user.id)} and (${client.first_party} or ${isAllAllowed(consent)})`
+    and ${meetsRequirements(cx, standing, demandsFactor)} and (${client.first_party} or ${isAllAllowed(consent)})`
   const started = startAuthorization(cx, caller, signIn, settings, isMine)
   const { authorization, lackingNow } = await writeAs(cx, caller, {
     changes: started.statements,
     authorization: findAuthorization(signIn.id),
-    lackingNow: requirementsOf(cx, user.id),
+    lackingNow: requirementsOf(cx, standing, demandsFactor),
   })
   if (authorization.length === 0) assertLacksNothing(lackingNow)
   if (authorization.length !== 1) throw refused('assertion_not_consumed')
