@@ -38,6 +38,7 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  createSignInLink: [() => ['/v1/users/boss/sign_in_link'], () => ['/v1/users/below/sign_in_link']],
   removeUserFactor: [
     () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
     () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],

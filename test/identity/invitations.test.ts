@@ -220,6 +220,25 @@ describe('a person who has an account', () => {
     expect(await usersNamed(worker, BEA)).toEqual([])
   })
 
+  test('accepts it once, also of two hundred answers at once', async () => {
+    const started = await startInviting()
+    const { worker, browser } = started
+    await browser.signIn(ANN, PASSWORD)
+    const { path } = await invite(started)
+    const token = new URL(path, 'http://x').searchParams.get('token') ?? ''
+    const invited = await openInvitation(worker.context(), token, browser.cookies.get('session'))
+    const { session } = invited ?? {}
+    if (invited == null || session == null) throw new Error('dead, or not signed in')
+    const results = await Promise.all(
+      Array.from({ length: 200 }, () => acceptInvitation(worker.context(), invited, session)),
+    )
+    expect(results.filter(({ outcome }) => outcome === 'done')).toHaveLength(1)
+    expect(results.filter(({ outcome }) => outcome === 'dead')).toHaveLength(199)
+    expect(await grantsOf(worker, ANN)).toHaveLength(1)
+    const accepted = (await eventsOf(worker)).filter(({ type }) => type === 'invitation.accepted')
+    expect(accepted).toHaveLength(1)
+  })
+
   test('agrees to texts first, also where one is published in between', async () => {
     const started = await startInviting()
     const { worker, browser } = started
