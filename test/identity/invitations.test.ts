@@ -151,25 +151,6 @@ describe('an invitation', () => {
     expect(await worker.context().db.read(sql`select id_hash from session`)).toHaveLength(1)
   })
 
-  test('of two hundred answers at once gives its rights once', async () => {
-    const started = await startInviting()
-    const { worker, browser } = started
-    await browser.signIn(ANN, PASSWORD)
-    const { path } = await invite(started)
-    const token = new URL(path, 'http://x').searchParams.get('token') ?? ''
-    const invited = await openInvitation(worker.context(), token, browser.cookies.get('session'))
-    if (invited?.session == null) throw new Error('nobody is signed in')
-    const { session } = invited
-    const results = await Promise.all(
-      Array.from({ length: 200 }, () => acceptInvitation(worker.context(), invited, session)),
-    )
-    expect(results.filter(({ outcome }) => outcome === 'done')).toHaveLength(1)
-    expect(results.filter(({ outcome }) => outcome === 'dead')).toHaveLength(199)
-    expect(await grantsOf(worker, ANN)).toHaveLength(1)
-    const events = (await eventsOf(worker)).filter(({ type }) => type === 'invitation.accepted')
-    expect(events).toHaveLength(1)
-  })
-
   test('takes one round trip for its page, and two for the answer', async () => {
     const started = await startInviting()
     const { worker, browser } = started
