@@ -134,6 +134,7 @@ const ROOM_PLATES = [
   'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',
   'identity/known_browsers/known_browsers.ts',
+  'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/routes.ts',
   'identity/consents/routes.ts',

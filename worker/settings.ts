@@ -11,6 +11,9 @@ import { LOCALES } from './messages/locales.ts'
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
 
+/** Most days for which a browser is not asked for the second factor. */
+export const TRUST_DAYS_MAX = 90
+
 /** A scope with which settings are changed. */
 export type SettingScope = 'manage' | 'settings:write'
 
@@ -313,6 +316,14 @@ export const SETTINGS = {
     needs: 'manage',
     meaning:
       'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
+  }),
+  remember_browser_days: setting({
+    schema: z.int().min(0).max(TRUST_DAYS_MAX),
+    default: 0,
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'For how many days a person who proved a second factor may say that this browser is not asked for it again, where nothing demands one; 0: never. A client may name another number (`remember_browser_days`).',
   }),
   require_verified_address: setting({
     schema: z.boolean(),

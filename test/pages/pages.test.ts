@@ -153,6 +153,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      trusted: [{ id: text, since: 1_800_000_000, address: text, user_agent: text }],
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
@@ -199,6 +200,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       csrf: text,
       hasApp: true,
       passkey: { challenge: text },
+      trust_days: 30,
       error: text,
     },
     m,
@@ -393,7 +395,7 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('linking')).toEqual(['allow', 'deny'])
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
-  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere', 'forget'])
   expect(await values('applications')).toEqual(['withdraw'])
   expect(await values('text_question')).toEqual(['accept', 'logout'])
   expect(await values('profile_question')).toEqual(['save', 'logout'])

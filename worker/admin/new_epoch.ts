@@ -13,6 +13,7 @@ import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { deleteAllTrustedBrowsers } from '../identity/trusted_browsers/trusted_browser_store.ts'
 import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
@@ -33,6 +34,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     ...deleteAllSessions(),
     deleteAllSignIns(),
     deleteAllKnownBrowsers(),
+    deleteAllTrustedBrowsers(),
     deleteAllSignUps(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),

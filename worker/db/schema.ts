@@ -364,6 +364,24 @@ export const factor = sqliteTable(
   (t) => [index('factor_user').on(t.user_id), uniqueIndex('factor_credential').on(t.credential_id)],
 )
 
+/** Browsers in which a person is not asked for the second factor for some days. */
+export const trusted_browser = sqliteTable(
+  'trusted_browser',
+  {
+    hash: text().notNull(), // of the cookie
+    user_id: text().notNull(),
+    epoch: integer().notNull(), // of the person, when the factor was proven
+    trusted_at: integer().notNull(),
+    address: text().notNull(),
+    user_agent: text().notNull(),
+  },
+  (t) => [
+    primaryKey({ columns: [t.hash, t.user_id] }),
+    index('trusted_browser_user').on(t.user_id, t.trusted_at),
+    index('trusted_browser_age').on(t.trusted_at),
+  ],
+)
+
 /** Challenges of passkeys that were answered; none is taken twice. Others are not stored. */
 export const passkey_challenge = sqliteTable(
   'passkey_challenge',

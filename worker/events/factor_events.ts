@@ -34,6 +34,17 @@ export const FACTOR_EVENTS = {
       kind: { is: 'string', optional: true, meaning: '`totp` or `passkey`' },
     },
   },
+  'browser.trusted': {
+    subject: 'the user',
+    meaning:
+      'A person proved a second factor and is not asked for it again in this browser, for some days.',
+    data: {},
+  },
+  'browser.trust_ended': {
+    subject: 'the user',
+    meaning: 'A person said that a browser is to be asked for the second factor again.',
+    data: {},
+  },
   'recovery_codes.made': {
     subject: 'the user',
     meaning: 'New recovery codes took the place of all others of a person.',

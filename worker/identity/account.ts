@@ -15,8 +15,10 @@ import {
   noteSession,
   type SessionsEnded,
   touchSession,
+  userOf,
 } from './sessions.ts'
 import { isLocaleOf, updateLocale } from './store.ts'
+import { listTrustedBrowsers } from './trusted_browsers/trusted_browser_store.ts'
 
 /** The session of a cookie while it lives. No round trip without a cookie, else one. */
 export async function liveSession(
@@ -51,17 +53,19 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
   const {
     session: [session],
     sessions,
+    trusted,
     lacking,
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+    trusted: cookie === undefined ? null : listTrustedBrowsers(cx, userOf(cx, cookie)),
     lacking: cookie === undefined ? null : requirementsOf(cx, standingOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)
-  return { session, sessions, lacking }
+  return { session, sessions, trusted, lacking }
 }
 
 /**

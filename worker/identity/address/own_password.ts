@@ -19,6 +19,7 @@ import { dropOpenLinks } from '../recovery_store.ts'
 import type { LiveSession, SessionsEnded } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
 import { deleteOtherSessions, findUserById, setPassword } from '../store.ts'
+import { deleteTrustedBrowsersOf } from '../trusted_browsers/trusted_browser_store.ts'
 
 export type PasswordChange =
   | { outcome: 'done' }
@@ -70,6 +71,7 @@ export async function changeOwnPassword(
     sessions: deleteOtherSessions(user_id, id_hash, isMine),
     signIns: deleteSignInsOf(user_id, isMine),
     browsers: deleteOtherBrowsers(user_id, browserHashes(input.browsers), isMine),
+    trusted: deleteTrustedBrowsersOf(user_id, isMine),
     links: dropOpenLinks(user_id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user_id }, isMine),
     done: sql<{ id: string }>`select id from user where id = ${user_id} and ${isMine}`,

@@ -16,6 +16,8 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'هذا الرمز غير صحيح أو سبق استخدامه. يُرجى انتظار الرمز التالي ثم المحاولة مجددًا.',
   'second_factor.too_many': 'رموز خاطئة كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',
+  'second_factor.trust':
+    'عدم السؤال مجددًا في هذا المتصفح لمدة {days, plural, zero {# يوم} one {يوم واحد} two {يومين} few {# أيام} many {# يومًا} other {# يوم}}',
   'second_factor.ended_title': 'انتهت محاولة تسجيل الدخول هذه',
   'second_factor.ended': 'استغرقت وقتًا طويلًا، أو تغيّر الحساب في أثنائها. يُرجى تسجيل الدخول مجددًا.',
 

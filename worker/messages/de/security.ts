@@ -19,6 +19,8 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
     'Dieser Code stimmt nicht oder wurde schon benutzt. Warten Sie auf den nächsten und versuchen Sie es erneut.',
   'second_factor.too_many':
     'Zu viele falsche Codes. Warten Sie einige Minuten und versuchen Sie es erneut.',
+  'second_factor.trust':
+    'In diesem Browser {days, plural, one {# Tag} other {# Tage}} lang nicht mehr fragen',
   'second_factor.ended_title': 'Diese Anmeldung ist beendet',
   'second_factor.ended':
     'Sie hat zu lange gedauert, oder das Konto wurde inzwischen geändert. Melden Sie sich erneut an.',

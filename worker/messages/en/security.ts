@@ -15,6 +15,8 @@ export const enSecurity = {
   'second_factor.refused':
     'This code is not right, or was used before. Wait for the next one and try again.',
   'second_factor.too_many': 'Too many wrong codes. Wait some minutes, then try again.',
+  'second_factor.trust':
+    'Do not ask again in this browser for {days, plural, one {# day} other {# days}}',
   'second_factor.ended_title': 'This sign-in has ended',
   'second_factor.ended': 'It took too long, or the account was changed meanwhile. Sign in again.',
 

@@ -18,6 +18,8 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
     'Este código no es correcto o ya se usó. Espere al siguiente e inténtelo de nuevo.',
   'second_factor.too_many':
     'Demasiados códigos incorrectos. Espere unos minutos e inténtelo de nuevo.',
+  'second_factor.trust':
+    'No volver a preguntar en este navegador durante {days, plural, one {# día} other {# días}}',
   'second_factor.ended_title': 'Este inicio de sesión ha terminado',
   'second_factor.ended':
     'Duró demasiado o la cuenta cambió mientras tanto. Inicie sesión de nuevo.',

@@ -17,6 +17,8 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'Ce code est incorrect ou a déjà servi. Attendez le suivant et réessayez.',
   'second_factor.too_many': 'Trop de codes incorrects. Patientez quelques minutes, puis réessayez.',
+  'second_factor.trust':
+    'Ne plus demander dans ce navigateur pendant {days, plural, one {# jour} other {# jours}}',
   'second_factor.ended_title': 'Cette connexion a pris fin',
   'second_factor.ended':
     'Elle a duré trop longtemps, ou le compte a été modifié entre-temps. Connectez-vous de nouveau.',

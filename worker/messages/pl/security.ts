@@ -17,6 +17,8 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'Ten kod jest nieprawidłowy lub został już użyty. Poczekaj na następny i spróbuj ponownie.',
   'second_factor.too_many': 'Zbyt wiele błędnych kodów. Odczekaj kilka minut i spróbuj ponownie.',
+  'second_factor.trust':
+    'Nie pytaj ponownie w tej przeglądarce przez {days, plural, one {# dzień} few {# dni} many {# dni} other {# dnia}}',
   'second_factor.ended_title': 'To logowanie dobiegło końca',
   'second_factor.ended':
     'Trwało zbyt długo albo konto w tym czasie zmieniono. Zaloguj się ponownie.',
