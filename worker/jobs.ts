@@ -11,6 +11,7 @@ import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { mails } from './identity/mail/mails.ts'
+import { deleteOldMailCodes } from './identity/mail_codes/mail_code_store.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
@@ -49,6 +50,7 @@ export const JOBS: readonly Job[] = [
         deleteOldSignIns(cx),
         deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
+        deleteOldMailCodes(cx),
         deleteOldTrustedBrowsers(cx),
         deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),

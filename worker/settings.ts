@@ -325,6 +325,14 @@ export const SETTINGS = {
     meaning:
       'For how many days a person who proved a second factor may say that this browser is not asked for it again, where nothing demands one; 0: never. A client may name another number (`remember_browser_days`).',
   }),
+  mail_codes: setting({
+    schema: z.enum(['off', 'on']),
+    default: 'off',
+    unit: null,
+    needs: 'manage',
+    meaning:
+      'Whether a code that is mailed counts as a second factor, where one is demanded of a person who has none. Not beside a sign-in by a mailed link or a password that came by one, which prove the same mailbox.',
+  }),
   require_verified_address: setting({
     schema: z.boolean(),
     default: false,

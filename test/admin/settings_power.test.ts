@@ -18,6 +18,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   default_locale: 'pl',
   sign_up: 'open',
   require_factor: 'everybody',
+  mail_codes: 'on',
   sign_in_links: 'on',
   privacy_uri: 'https://home.example/privacy',
 }

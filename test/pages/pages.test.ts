@@ -25,7 +25,10 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
-import { factorQuestionPage } from '../../worker/pages/consents/factor_question_page.ts'
+import {
+  factorQuestionPage,
+  mailCodePage,
+} from '../../worker/pages/consents/factor_question_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -267,9 +270,11 @@ const pagesWith = (text: string, m: Messages = english) => ({
       ...question(text),
       app: { setup: text, key: text, qr: { size: 29, path: 'M0 0h1v1h-1z' } },
       passkey: { user: { id: text } },
+      byMail: true,
     },
     m,
   ),
+  mail_code: mailCodePage({ ...question(text), other: '/continue' }, m),
   password_question: passwordQuestionPage({ ...question(text), password_min: 15 }, m),
   consents: consentsPage(
     {

@@ -9,6 +9,7 @@ import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
 import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
+import { deleteAllMailCodes } from '../identity/mail_codes/mail_code_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
@@ -35,6 +36,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllSignIns(),
     deleteAllKnownBrowsers(),
     deleteAllTrustedBrowsers(),
+    deleteAllMailCodes(),
     deleteAllSignUps(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),

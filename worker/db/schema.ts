@@ -1,6 +1,7 @@
 // Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
-// deliveries in event_schema.ts. Any store may read any table; only the owner writes. Column names
-// are the names in TypeScript and on the wire: one grep leads from an RFC to here.
+// deliveries in event_schema.ts, those beside factors in factor_schema.ts. Any store may read any
+// table; only the owner writes. Column names are the names in TypeScript and on the wire: one grep
+// leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.
@@ -362,24 +363,6 @@ export const factor = sqliteTable(
     is_backed_up: integer(),
   },
   (t) => [index('factor_user').on(t.user_id), uniqueIndex('factor_credential').on(t.credential_id)],
-)
-
-/** Browsers in which a person is not asked for the second factor for some days. */
-export const trusted_browser = sqliteTable(
-  'trusted_browser',
-  {
-    hash: text().notNull(), // of the cookie
-    user_id: text().notNull(),
-    epoch: integer().notNull(), // of the person, when the factor was proven
-    trusted_at: integer().notNull(),
-    address: text().notNull(),
-    user_agent: text().notNull(),
-  },
-  (t) => [
-    primaryKey({ columns: [t.hash, t.user_id] }),
-    index('trusted_browser_user').on(t.user_id, t.trusted_at),
-    index('trusted_browser_age').on(t.trusted_at),
-  ],
 )
 
 /** Challenges of passkeys that were answered; none is taken twice. Others are not stored. */

@@ -45,6 +45,11 @@ export const FACTOR_EVENTS = {
     meaning: 'A person said that a browser is to be asked for the second factor again.',
     data: {},
   },
+  'user.code_asked': {
+    subject: 'the user',
+    meaning: 'A person asked for a code as a second factor, which was mailed.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
   'recovery_codes.made': {
     subject: 'the user',
     meaning: 'New recovery codes took the place of all others of a person.',

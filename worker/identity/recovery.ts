@@ -13,6 +13,7 @@ import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
 import { sendMails } from './mail/mails.ts'
+import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
 import {
   type AccountLinkRow,
@@ -205,6 +206,8 @@ export async function resetPassword(
   const { used } = await cx.db.write({
     used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    // Handed over or mailed: whoever has the mailbox may have set it.
+    linked: noteLinkedPassword(cx, user_id, mine),
     proof: link.address_key === null ? [] : addressProven(user_id, link.email_verified === 1, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),

@@ -38,6 +38,7 @@ import { isObject } from '../http.ts'
 import { deleteMailsOf } from '../mail/mail_store.ts'
 import { deleteDecisionsOf } from './consents/consent_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
+import { deleteMailCodesOf } from './mail_codes/mail_code_store.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
   type Profile,
@@ -316,6 +317,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       deleteAccountLinksOf(id),
       deleteDecisionsOf(id),
       ...deleteFactorsOf(id),
+      ...deleteMailCodesOf(id),
       deleteMailsOf(id),
       deleteDeliveriesTo(id),
       deleteUser(id),

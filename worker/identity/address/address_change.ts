@@ -16,6 +16,7 @@ import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { dropFactorsSince } from '../factors/factor_store.ts'
 import { sendMails } from '../mail/mails.ts'
+import { noteLinkedPassword } from '../mail_codes/mail_code_store.ts'
 import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import {
@@ -252,6 +253,7 @@ export async function undoAddress(
     used: consumeAccountLink(cx, link),
     user: replaceAddress(user_id, { email, email_key: emailKey(email) }, cx.now(), mine),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    linked: noteLinkedPassword(cx, user_id, mine),
     factors: dropFactorsSince(user_id, link.created_at, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),

@@ -10,6 +10,8 @@ import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { findMailCode, type MailCodeRow, mailCodeCounts } from '../mail_codes/mail_code_store.ts'
+import { mayAddMailCode } from '../mail_codes/mail_codes.ts'
 import {
   findPasswordFault,
   hashPassword,
@@ -40,6 +42,10 @@ export type Continuation = {
   lacking: readonly Requirement[]
   /** Every text, as it is offered now. */
   offered: readonly OfferedRow[]
+  /** A mailed code would be a second factor. */
+  byMail: boolean
+  /** The code that was mailed for this session, while it can be used. */
+  mailCode: MailCodeRow | null
 }
 
 /** `demandsFactor`: whoever sent the person demands a second factor. */
@@ -50,6 +56,8 @@ const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
     user: findUserById(person),
     lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
+    mail: sql<{ counts: 0 | 1 }>`select ${mailCodeCounts(cx, person)} as counts`,
+    code: findMailCode(cx, sessionHash(cookie)),
   }
 }
 
@@ -65,9 +73,13 @@ export async function readContinuation(
     user: [user],
     lacking,
     offered,
+    mail: [mail],
+    code: [code],
   } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
-  return session === undefined || user === undefined ? null : { session, user, lacking, offered }
+  if (session === undefined || user === undefined) return null
+  const byMail = mail?.counts === 1 && mayAddMailCode(session)
+  return { session, user, lacking, offered, byMail, mailCode: code ?? null }
 }
 
 /** The value of a field as it stands; '' for none. */

@@ -1,6 +1,6 @@
 // The table `trusted_browser`. Statements, no rules.
 import type { Context } from '../../context.ts'
-import type { trusted_browser } from '../../db/schema.ts'
+import type { trusted_browser } from '../../db/factor_schema.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../../db/sql.ts'
 import { TRUST_DAYS_MAX } from '../../settings.ts'
 

@@ -31,6 +31,14 @@ export const enRequirements = {
     'Here a password alone is not enough. Add an authenticator app or a passkey to go on; next time you are asked for it.',
   'missing.factor_app': 'With an authenticator app',
   'missing.factor_passkey': 'With a passkey',
+  'missing.factor_mail': 'With a code by e-mail',
+  'missing.factor_mail_lead':
+    'A code is sent to your address, and is good for this once. With an app or a passkey you need no mail.',
+  'missing.factor_mail_send': 'Send a code',
+  'missing.factor_mail_sent': 'A code is on its way to {email}. It is good for ten minutes.',
+  'missing.factor_other': 'Another way',
+  'missing.code_refused':
+    'This code is not right, was used, or is too old. Try again, or have a new one sent.',
   'missing.factor_save': 'Add and go on',
 
   'field.name': 'Name',

@@ -34,6 +34,14 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
     'Ici, un mot de passe ne suffit pas. Ajoutez une application d’authentification ou une clé d’accès pour continuer ; elle vous sera demandée la prochaine fois.',
   'missing.factor_app': 'Avec une application d’authentification',
   'missing.factor_passkey': 'Avec une clé d’accès',
+  'missing.factor_mail': 'Avec un code par e-mail',
+  'missing.factor_mail_lead':
+    'Un code est envoyé à votre adresse et vaut pour cette fois. Avec une application ou une clé d’accès, aucun e-mail n’est nécessaire.',
+  'missing.factor_mail_send': 'Envoyer un code',
+  'missing.factor_mail_sent': 'Un code est en route vers {email}. Il est valable dix minutes.',
+  'missing.factor_other': 'Autre moyen',
+  'missing.code_refused':
+    'Ce code est incorrect, déjà utilisé ou trop ancien. Réessayez ou demandez-en un nouveau.',
   'missing.factor_save': 'Ajouter et continuer',
 
   'field.name': 'Nom complet',
