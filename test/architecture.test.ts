@@ -57,7 +57,9 @@ const FLOORS = [
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
   if (rest.length > 0)
-    return ['db', 'api', 'events', 'mail', 'messages', 'web'].includes(room) ? 'ground' : room
+    return ['db', 'api', 'events', 'mail', 'messages', 'settings', 'web'].includes(room)
+      ? 'ground'
+      : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -136,6 +138,7 @@ const ROOM_PLATES = [
   'events/catalogue_entry.ts',
   'identity/known_browsers/known_browsers.ts',
   'identity/mail_codes/mail_codes.ts',
+  'settings/setting_entry.ts',
   'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/routes.ts',
@@ -143,6 +146,8 @@ const ROOM_PLATES = [
   'identity/continue/continue_routes.ts',
   'identity/address/address_change.ts',
   'identity/factors/own_factors.ts',
+  'identity/own_profile/own_profile.ts',
+  'identity/login_ids/login_ids.ts',
   'identity/passkeys/passkey_use.ts',
   'identity/sign_in/sign_in.ts',
   'identity/sign_up/sign_up.ts',

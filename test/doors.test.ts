@@ -36,6 +36,11 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 5,
     asks: '/account/consents; a consent may be withdrawn whatever else is missing',
   },
+  'identity/own_profile/own_profile.ts': { uses: 3, asks: '/account/profile, its change too' },
+  'identity/address/address_change.ts': {
+    uses: 1,
+    never: 'confirms by a mailed link; the session says only who sent it',
+  },
   'identity/address/address_routes.ts': {
     uses: 4,
     asks: '/account/email, /account/password; links in mails are no session',

@@ -10,6 +10,7 @@ import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
+import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
 import { deleteOldMailCodes } from './identity/mail_codes/mail_code_store.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
@@ -61,6 +62,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'reseal', every: 300, run: resealWhenDue },
+  { name: 'address_keys', every: 300, run: rewriteAddressKeys },
   {
     name: 'sessions',
     // Each minute; a little less, so that the timer does not meet its own lease.

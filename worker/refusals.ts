@@ -52,6 +52,7 @@ type OfPages =
   | 'password_link_unknown'
   | 'password_link_used'
   | 'present_password_wrong'
+  | 'profile_outrun'
   | 'recovery_limited'
   | 'second_factor_limited'
   | 'second_factor_refused'

@@ -7,15 +7,14 @@ import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
-
-const seconds = (min: number, max: number) => z.int().min(min).max(max)
-const DAY = 86_400
-
-/** Most days for which a browser is not asked for the second factor. */
-export const TRUST_DAYS_MAX = 90
-
-/** A scope with which settings are changed. */
-export type SettingScope = 'manage' | 'settings:write'
+import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
+import {
+  DAY,
+  type Setting,
+  type SettingScope,
+  seconds,
+  settingEntry as setting,
+} from './settings/setting_entry.ts'
 
 /** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
@@ -78,21 +77,6 @@ export const PROFILE_FIELDS = [
   'birthdate',
   'phone_number',
 ] as const
-
-/**
- * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
- * OpenAPI. `needs` is the scope that a change needs: `manage` for a setting that gives trust or
- * power, bounds how long it lasts or how often somebody may guess, and where nothing is said.
- */
-type Setting<schema extends z.ZodType> = {
-  schema: schema
-  default: z.infer<schema>
-  needs?: SettingScope
-  unit: 'seconds' | 'attempts' | 'rules' | null
-  meaning: string
-}
-
-const setting = <schema extends z.ZodType>(entry: Setting<schema>) => entry
 
 /**
  * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays
@@ -309,38 +293,17 @@ export const SETTINGS = {
     meaning:
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
-  require_factor: setting({
-    schema: z.enum(['nobody', 'operators', 'everybody']),
-    default: 'nobody',
-    unit: null,
-    needs: 'manage',
-    meaning:
-      'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
-  }),
-  remember_browser_days: setting({
-    schema: z.int().min(0).max(TRUST_DAYS_MAX),
-    default: 0,
-    unit: null,
-    needs: 'manage',
-    meaning:
-      'For how many days a person who proved a second factor may say that this browser is not asked for it again, where nothing demands one; 0: never. A client may name another number (`remember_browser_days`).',
-  }),
-  mail_codes: setting({
-    schema: z.enum(['off', 'on']),
-    default: 'off',
-    unit: null,
-    needs: 'manage',
-    meaning:
-      'Whether a code that is mailed counts as a second factor, where one is demanded of a person who has none. Not beside a sign-in by a mailed link or a password that came by one, which prove the same mailbox.',
-  }),
-  require_verified_address: setting({
-    schema: z.boolean(),
-    default: false,
+  own_profile_fields: setting({
+    schema: z
+      .array(z.enum(PROFILE_FIELDS))
+      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
     unit: null,
     needs: 'settings:write',
     meaning:
-      'Whether people whose e-mail address is not proven have to prove it, by a mailed link, before they go on after a sign-in.',
+      'Fields that people change on the page of their account. Leave out what others rely on: a date of birth says from when somebody may agree alone.',
   }),
+  ...FACTOR_SETTINGS,
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

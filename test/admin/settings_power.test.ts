@@ -12,6 +12,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   trusted_issuers: [{ issuer, jwks_uri: `${issuer}/jwks`, subject: 'sub' }],
   registration: 'open',
   required_profile_fields: ['name'],
+  own_profile_fields: ['name'],
   self_registered_scopes: ['openid'],
   self_registered_resources: ['https://api.example'],
   service_name: 'Home',

@@ -71,6 +71,16 @@ test.each(['en', 'pl', 'ar'])(
     expect(page.url()).toBe(`${issuer}/account`)
     await shoot(page, named('account_all'))
 
+    await page.click('a[href="/account/profile"]')
+    await page.fill('#name', 'Bea Example')
+    await page.fill('#phone_number', '12')
+    await page.click('button[value=save]')
+    await shoot(page, named('profile_refused'))
+    await page.fill('#phone_number', '+48 22 123 45 67')
+    await page.click('button[value=save]')
+    await shoot(page, named('profile_saved'))
+    await page.click('a[href="/account"]')
+
     const byLink = await open(locale)
     await byLink.goto(`${issuer}/login`)
     await byLink.click('a[href^="/login/link"]')

@@ -83,6 +83,7 @@ describe('a new address', () => {
 
   test('that is the present one proves it, and nobody is told', async () => {
     const { worker, browser } = await startSignedIn()
+    await changeUser(worker.context(), 'ann', { email_verified: false }, null)
     await ask(browser, ANN)
     await follow(worker, await mailTo(worker, ANN, 'verify_address'))
     const cx = worker.context()
@@ -94,7 +95,8 @@ describe('a new address', () => {
 
   test('of another account is taken, which only its own mailbox says', async () => {
     const { worker, browser } = await startSignedIn()
-    await createPerson(worker.context(), { email: 'bob@example.com', password: PASSWORD })
+    const bob = { email: 'bob@example.com', email_verified: true, password: PASSWORD }
+    await createPerson(worker.context(), bob)
     const page = await browser.get('/account/email')
     const seen = []
     for (const email of ['bob@example.com', 'free@example.com']) {

@@ -8,7 +8,8 @@ export const WRONG = 'incorrect horse battery staple'
 
 export async function startWithAnn(env: Record<string, string> = {}) {
   const worker = await startWorker(env)
-  const ann = await createPerson(worker.context(), { id: 'ann', email: ANN, password: PASSWORD })
+  const given = { id: 'ann', email: ANN, email_verified: true, password: PASSWORD }
+  const ann = await createPerson(worker.context(), given)
   return { worker, ann, browser: new Browser(worker) }
 }
 

@@ -58,7 +58,6 @@ describe('a person who forgot the password', () => {
 
   test('still needs the second factor afterwards', async () => {
     const { worker, browser } = await startWithAnn()
-    await changeUser(worker.context(), 'ann', { email_verified: true }, null)
     await browser.signIn(ANN, PASSWORD)
     const { key } = await addAuthenticator(worker, browser)
     await ask(new Browser(worker), ANN)
@@ -76,6 +75,7 @@ describe('a person who forgot the password', () => {
 
   test('at an address that was never proven is its owner: factors of before go', async () => {
     const { worker, browser } = await startWithAnn()
+    await changeUser(worker.context(), 'ann', { email_verified: false }, null)
     // Somebody else made the account in her name, and protected it with a phone of their own.
     await browser.signIn(ANN, PASSWORD)
     await addAuthenticator(worker, browser)

@@ -87,7 +87,7 @@ test('the session tells who it is, how and when that was proved, and from where'
     amr: '["pwd"]',
     address: '192.0.2.1',
     user_email: ANN,
-    user_email_verified: 0,
+    user_email_verified: 1,
     user_name: null,
     user_status: 'active',
   })

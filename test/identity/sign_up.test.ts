@@ -143,7 +143,7 @@ describe('sign-up', () => {
     const { worker, browser } = await startOpen()
     await ask(browser, BEA)
     const [mail] = await mailsOf(worker)
-    await createUser(worker.context(), { email: BEA })
+    await createUser(worker.context(), { email: BEA, email_verified: true })
     const { page, browser: other } = await create(worker, mail)
     expect(page.headers.get('location')).toBe('/login')
     expect(await isSignedIn(other)).toBe(false)
@@ -153,7 +153,8 @@ describe('sign-up', () => {
 describe('nothing shows whether there is an account', () => {
   test('neither text nor status, headers nor round trips; its mailbox is told', async () => {
     const { worker, browser } = await startOpen()
-    await createUser(worker.context(), { email: 'off@example.com', status: 'disabled' })
+    const off = { email: 'off@example.com', email_verified: true } as const
+    await createUser(worker.context(), { ...off, status: 'disabled' })
     await ask(browser, 'warm@example.com')
     const seen = []
     for (const email of [ANN, BEA, 'off@example.com']) {

@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { createGrant } from '../../worker/access/grants.ts'
 import { createGroup } from '../../worker/access/groups.ts'
 import { sql } from '../../worker/db/sql.ts'
-import { createUser, findUsersByEmails, planUser, userInput } from '../../worker/identity/users.ts'
+import { findUserByAddress } from '../../worker/identity/login_ids/login_id_store.ts'
+import { createUser, planUser, userInput } from '../../worker/identity/users.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 import { type ApiAnswer, callApi, newClientToken } from '../support/operator.ts'
 import { ANN, PASSWORD } from '../support/people.ts'
@@ -92,7 +93,12 @@ test('no answer and no event holds a password or its hash', async () => {
   const worker = await startWorker()
   const api = await startApi(worker)
   const answers = [
-    await api('POST', '/v1/users', { id: 'ann', email: ANN, password: PASSWORD }),
+    await api('POST', '/v1/users', {
+      id: 'ann',
+      email: ANN,
+      email_verified: true,
+      password: PASSWORD,
+    }),
     await api('GET', '/v1/users/ann'),
     await api('GET', '/v1/users'),
     await api('PATCH', '/v1/users/ann', { name: 'Ann' }),
@@ -192,7 +198,7 @@ describe('what is refused, with every field that is wrong', () => {
     expect(worker.log.filter((line) => line.level === 'error')).toEqual([])
   })
 
-  test('an e-mail address that is taken, in any spelling', async () => {
+  test('an e-mail address that another user has proven, in any spelling', async () => {
     const { worker } = await startWithAnn()
     const api = await startApi(worker)
     for (const email of [
@@ -208,7 +214,7 @@ describe('what is refused, with every field that is wrong', () => {
     const moved = await api('PATCH', '/v1/users/bob', { email: ANN })
     expect(problem(moved)).toEqual({ status: 409, type: 'conflict', at: ['/email'] })
     // U+212A, the Kelvin sign, is a k.
-    await createUser(worker.context(), { email: 'kim@example.com' })
+    await createUser(worker.context(), { email: 'kim@example.com', email_verified: true })
     expect((await api('POST', '/v1/users', { email: '\u212aim@example.com' })).status).toBe(409)
   })
 
@@ -225,11 +231,13 @@ describe('what is refused, with every field that is wrong', () => {
     expect((await api('GET', '/v1/users')).body.items).toEqual([])
   })
 
-  test('of ten parallel creations with one address one succeeds', async () => {
+  test('of ten parallel creations with one proven address one succeeds', async () => {
     const worker = await startWorker()
     const api = await startApi(worker)
     const answers = await Promise.all(
-      Array.from({ length: 10 }, () => api('POST', '/v1/users', { email: ANN })),
+      Array.from({ length: 10 }, () =>
+        api('POST', '/v1/users', { email: ANN, email_verified: true }),
+      ),
     )
     const count = (status: number) => answers.filter((one) => one.status === status).length
     expect([count(201), count(409)]).toEqual([1, 9])
@@ -417,7 +425,7 @@ describe('an entry of a blueprint', () => {
 
   async function apply(worker: TestWorker, given: typeof entry) {
     const cx = worker.context()
-    const [current] = await cx.db.read(findUsersByEmails([given.email]))
+    const [current] = await cx.db.read(findUserByAddress(given.email))
     const plan = await planUser(cx, given, current)
     if (plan.statements.length > 0) await cx.db.write(plan.statements)
     return plan

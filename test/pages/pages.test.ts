@@ -11,6 +11,7 @@ import {
   undoAddressPage,
 } from '../../worker/pages/account/address_page.ts'
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   newAppPage,
   newPasskeyPage,
@@ -157,6 +158,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       consents: '/account/consents',
       security: '/account/security',
       trusted: [{ id: text, since: 1_800_000_000, address: text, user_agent: text }],
+      profile: '/account/profile',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
         { id: text, is_this: false, since: 1_800_000_000, address: '', user_agent: '' },
@@ -261,6 +263,19 @@ const pagesWith = (text: string, m: Messages = english) => ({
         { name: 'birthdate', value: text, isFaulty: false },
         { name: 'phone_number', value: text, isFaulty: true },
       ],
+    },
+    m,
+  ),
+  profile: profilePage(
+    {
+      email: text,
+      csrf: text,
+      fields: [
+        { name: 'name', value: text, isFaulty: true, isRequired: true },
+        { name: 'phone_number', value: text, isFaulty: false, isRequired: false },
+      ],
+      saved: text,
+      error: text,
     },
     m,
   ),

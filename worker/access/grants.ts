@@ -19,13 +19,7 @@ import {
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
-import {
-  emailKeyOf,
-  findPrincipal,
-  ID_PATTERN,
-  idSchema,
-  principalReference,
-} from './principals.ts'
+import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
 import {
   deleteGrant,
   demandGrantBefore,
@@ -128,13 +122,10 @@ const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
 
 type Subject = { id: string | null; sql: Scalar }
 
-function subjectOf(entry: GrantInput): Subject {
-  const email_key = emailKeyOf(entry.subject)
-  return {
-    id: email_key === null ? entry.subject : null,
-    sql: idOfSubject(entry.subject, email_key),
-  }
-}
+const subjectOf = ({ subject }: GrantInput): Subject => ({
+  id: subject.includes('@') ? null : subject,
+  sql: idOfSubject(subject),
+})
 
 const creation = (cx: Context, row: NewGrant, subject: Subject): Statement[] => [
   insertGrant(row, subject.sql),
@@ -202,7 +193,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   const wanted = rowOf(cx, input)
   const { role, object_id } = wanted
   const lacking = lackingToGrant(cx, role, object_id, wanted.expires_at)
-  const subject = idOfSubject(input.subject, emailKeyOf(input.subject))
+  const subject = idOfSubject(input.subject)
   const {
     subjectRow: [subjectRow],
     roleRow: [roleRow],

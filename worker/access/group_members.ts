@@ -16,7 +16,7 @@ import {
   lastOperator,
   leavesAnOperator,
 } from './power.ts'
-import { emailKeyOf, idSchema, type PrincipalKind, principalReference } from './principals.ts'
+import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
 import {
   deleteMembership,
   demandMayBeMember,
@@ -71,7 +71,7 @@ export async function addMember(
   group_id: string,
   reference: string,
 ): Promise<{ member: MemberRow; added: boolean }> {
-  const member = idOfSubject(reference, emailKeyOf(reference))
+  const member = idOfSubject(reference)
   const lacking = lackingToMoveMember(cx, group_id, reference, member)
   const {
     group: [group],

@@ -16,7 +16,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
-import { emailKey } from '../email_address.ts'
+import { formerEmailKey } from '../email_address.ts'
 
 export type PrincipalRow = typeof principal.$inferSelect
 export type PrincipalKind = PrincipalRow['kind']
@@ -42,11 +42,11 @@ export const principalReference = z
   .openapi({ example: 'ann@example.com' })
 
 /**
- * The key by which identity keeps the e-mail address of a reference, or null for an id. No id has
- * an `@`.
+ * The key by which a blueprint knows the e-mail address of a reference, or null for an id. No id
+ * has an `@`. The former form, in which entries were recorded.
  */
 export const emailKeyOf = (reference: string): string | null =>
-  reference.includes('@') ? emailKey(reference) : null
+  reference.includes('@') ? formerEmailKey(reference) : null
 
 /**
  * A condition: the id is the MQTT client id of a device, or begins the space of one. A principal

@@ -18,6 +18,11 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { emailKey, formerEmailKey } from '../email_address.ts'
+import { addressForms, userWithAddress } from './named_users.ts'
+
+/** No id has an `@`. */
+const isAddress = (reference: string): boolean => reference.includes('@')
 
 export type GroupRow = typeof group.$inferSelect
 export type RoleRow = typeof role.$inferSelect
@@ -262,12 +267,12 @@ export const listGrantsAfter = (
 }
 
 /**
- * The id of a user, device, client or group; a user is also found by the key of the e-mail address.
+ * The id of a user, device, client or group; a user is also found by an e-mail address.
  */
-export const idOfSubject = (subject: string, email_key: string | null): Scalar =>
-  email_key === null
-    ? scalar`(select id from principal where id = ${subject} and deleted_at is null)`
-    : scalar`(select id from user where email_key = ${email_key})`
+export const idOfSubject = (subject: string): Scalar =>
+  isAddress(subject)
+    ? userWithAddress(addressForms(subject))
+    : scalar`(select id from principal where id = ${subject} and deleted_at is null)`
 
 export type NamedGrantRow = GrantRow & { position: number }
 
@@ -276,13 +281,20 @@ export type NamedGrantRow = GrantRow & { position: number }
  * first.
  */
 export const findGrantsByKeys = (
-  keys: readonly { subject: string; email_key: string | null; role: string; object: string }[],
+  keys: readonly { subject: string; role: string; object: string }[],
 ): Statement<NamedGrantRow> => {
-  const wanted = JSON.stringify(keys)
+  const wanted = JSON.stringify(
+    keys.map(({ subject, ...key }) =>
+      isAddress(subject)
+        ? { ...key, email_key: emailKey(subject), former: formerEmailKey(subject) }
+        : { ...key, subject },
+    ),
+  )
+  const forms = { key: scalar`k.value ->> 'email_key'`, former: scalar`k.value ->> 'former'` }
   return sql`select g.*, k.key as position from json_each(${wanted}) k
     join "grant" g on g.role = k.value ->> 'role' and g.object_id = k.value ->> 'object'
       and g.subject_id = coalesce(
-        (select id from user where email_key = k.value ->> 'email_key'), k.value ->> 'subject')
+        ${userWithAddress(forms)}, k.value ->> 'subject')
     order by k.key, g.id`
 }
 

@@ -1,13 +1,12 @@
 // All that stands in the database of what a blueprint names: one read, however long the file is.
 import { findGrantsByKeys } from '../access/grants.ts'
 import { findGroupsByIds } from '../access/groups.ts'
-import { emailKeyOf } from '../access/principals.ts'
 import { findRolesByNames } from '../access/roles.ts'
 import type { Context } from '../context.ts'
 import { findDeviceTypesByNames } from '../devices/device_types.ts'
 import { findDevicesByIds } from '../devices/devices.ts'
 import { listConsentsByKeys, listVersionsByKeys } from '../identity/consents/consents.ts'
-import { findUsersByEmails } from '../identity/users.ts'
+import { findUsersByAddresses } from '../identity/login_ids/login_id_store.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import { findClientsByIds } from '../oauth/clients/clients.ts'
 import { acceptSettings, listSettings } from '../settings.ts'
@@ -64,13 +63,12 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     roleRows: findRolesByNames(roles.map(keyOf.roles)),
     groupRows: findGroupsByIds(groups.map(keyOf.groups)),
     typeRows: findDeviceTypesByNames(device_types.map(keyOf.device_types)),
-    userRows: findUsersByEmails(emails),
+    userRows: findUsersByAddresses(emails),
     clientRows: findClientsByIds(clients.map(keyOf.clients)),
     deviceRows: findDevicesByIds(devices.map(keyOf.devices)),
     grantRows: findGrantsByKeys(
       grants.map(({ subject, role, object }) => ({
         subject,
-        email_key: emailKeyOf(subject),
         role,
         object,
       })),
@@ -80,7 +78,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     principals: listPrincipals(ids),
     mqttClientIds: listMqttClientIds(ids),
     tree: listTree(),
-    memberships: listMembershipsOf(users.map(keyOf.users)),
+    memberships: listMembershipsOf(users.map(({ email }) => email)),
     roleNames: listNamedRoles(grants.map(({ role }) => role)),
     typeNames: listNamedTypes(devices.map(({ type }) => type)),
     secrets: listStoredSecrets(),
@@ -93,7 +91,7 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     roles: byKey(roleRows, (row) => row.name),
     groups: byKey(groupRows, (row) => row.id),
     device_types: byKey(typeRows, (row) => row.name),
-    users: byKey(userRows, (row) => row.email_key),
+    users: byKey(userRows, (row) => row.named_key),
     clients: byKey(clientRows, (row) => row.id),
     devices: byKey(deviceRows, (row) => row.id),
     grants: new Map(grantRows.map((row) => [Number(row.position), row])),

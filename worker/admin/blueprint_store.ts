@@ -1,4 +1,5 @@
 // Statements that look up the entries of a blueprint, and the table `blueprint_entry`.
+import { userWithAddress } from '../access/named_users.ts'
 import { isMqttClientId } from '../access/principals.ts'
 import type { Context } from '../context.ts'
 import {
@@ -10,6 +11,7 @@ import {
   scalar,
   sql,
 } from '../db/sql.ts'
+import { emailKey, formerEmailKey } from '../email_address.ts'
 
 const among = (column: Scalar, names: readonly string[]): Condition =>
   condition`${column} in (select value from json_each(${JSON.stringify(names)}))`
@@ -27,10 +29,13 @@ export const listTree = (): Statement<{ id: string; parent_id: string | null }> 
   sql`select id, parent_id from "group"`
 
 export const listMembershipsOf = (
-  email_keys: readonly string[],
-): Statement<{ group_id: string; member_id: string }> =>
-  sql`select group_id, member_id from membership join user on user.id = member_id
-    where ${among(scalar`email_key`, email_keys)}`
+  emails: readonly string[],
+): Statement<{ group_id: string; member_id: string }> => {
+  const forms = JSON.stringify(emails.map((email) => [emailKey(email), formerEmailKey(email)]))
+  const one = { key: scalar`k.value ->> 0`, former: scalar`k.value ->> 1` }
+  return sql`select group_id, member_id from json_each(${forms}) k
+    join membership on member_id = ${userWithAddress(one)}`
+}
 
 export const listNamedRoles = (names: readonly string[]): Statement<{ name: string }> =>
   sql`select name from role where ${among(scalar`name`, names)}`

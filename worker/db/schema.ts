@@ -168,8 +168,8 @@ export const user = sqliteTable('user', {
   id: text()
     .primaryKey()
     .references(() => principal.id),
-  email: text().notNull(),
-  email_key: text().notNull().unique(), // NFKC, lower case: what is compared
+  email: text().notNull(), // the primary address, as in login_id; '' without one
+  email_key: text().notNull().unique(), // for the previous program alone: login_id is what counts
   email_verified: integer().notNull(), // 0 or 1
   name: text(),
   locale: text(),
@@ -183,6 +183,30 @@ export const user = sqliteTable('user', {
   epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
   must_change_password: integer().notNull().default(0), // 0 or 1
 })
+
+/** Names by which people are known. Only proven ones are unique. */
+export const login_id = sqliteTable(
+  'login_id',
+  {
+    id: text().primaryKey(),
+    user_id: text().notNull(),
+    kind: text({ enum: ['email', 'user_name', 'phone'] }).notNull(),
+    key: text().notNull(), // what is compared
+    // The former form has a domain that is not in ASCII; `collides`: else two accounts would meet.
+    form: text({ enum: ['current', 'former', 'collides'] }).notNull(),
+    value: text().notNull(), // as it was given
+    verified_at: integer(),
+    is_primary: integer().notNull(), // 1: the address that mails go to
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex('login_id_verified').on(t.kind, t.key).where(sql`${t.verified_at} is not null`),
+    uniqueIndex('login_id_primary').on(t.user_id).where(sql`${t.is_primary} = 1`),
+    index('login_id_key').on(t.kind, t.key),
+    index('login_id_user').on(t.user_id),
+    index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
+  ],
+)
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
 export const session = sqliteTable(

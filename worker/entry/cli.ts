@@ -404,9 +404,9 @@ async function setupLink(cx: Context, values: Values): Promise<CommandAnswer> {
 }
 
 async function userReset(cx: Context, email: string, values: Values): Promise<CommandAnswer> {
-  const { findUsersByEmails } = await import('../identity/users.ts')
+  const { findUserByAddress } = await import('../identity/login_ids/login_id_store.ts')
   const { createPasswordLink } = await import('../identity/recovery.ts')
-  const [user] = await cx.db.read(findUsersByEmails([email]))
+  const [user] = await cx.db.read(findUserByAddress(email))
   if (user === undefined) throw new CannotStart(`There is no user with the address ${email}.`)
   const { send = false } = values
   const { url, mail_id, expires_at } = await createPasswordLink(cx, user.id, { send })

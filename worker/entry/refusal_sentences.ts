@@ -72,6 +72,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
     'The link to a new password is not whole, or a newer one took its place, or its user is deleted.',
   password_link_used:
     'The link to a new password was used. If the person did not do that, somebody else read it.',
+  profile_outrun:
+    'The person saved the own profile while somebody else changed the account, or signed out meanwhile.',
   present_password_wrong:
     'A person who is signed in typed another present password than the stored one.',
   recovery_limited:

@@ -5,6 +5,7 @@
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
+import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 
@@ -304,6 +305,7 @@ export const EVENTS = {
     },
   },
   ...FACTOR_EVENTS,
+  ...LOGIN_ID_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',

@@ -2,25 +2,21 @@
 // has no second factor. Attempts are counted before the hash and given back on success: per account
 // and per address or, in a browser in which the person signed in before, per browser. Nothing shows
 // whether an account exists: neither the answer, nor the work, nor the count.
+import { addressForms, userWithAddress } from '../access/named_users.ts'
 import { type AttemptKey, addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
-import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
 import { hasFactor } from './factors/factor_store.ts'
 import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browsers/known_browsers.ts'
+import { findUserToSignIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
-import {
-  findUserToSignIn,
-  sessionExists,
-  type UserRow,
-  updatePassword,
-  userOfEmailKey,
-} from './store.ts'
+import { sessionExists, type UserRow, updatePassword } from './store.ts'
 import { skipsFactor } from './trusted_browsers/trusted_browsers.ts'
 import { isUsable } from './users.ts'
 
@@ -33,18 +29,12 @@ export type SignInOutcome =
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
 
-/** The counter of guesses at a password. */
+/** The counter of guesses at a password. `user_id`: of the person with this name, or null. */
 export const loginCounter = (
   cx: Context,
   browsers: KnownBrowsers,
-  { email_key }: Pick<UserRow, 'email_key'>,
-): AttemptKey =>
-  countedInBrowser(
-    cx,
-    { purpose: 'login account', value: email_key },
-    browsers,
-    userOfEmailKey(email_key),
-  )
+  { key, user_id }: { key: string; user_id: string | Scalar },
+): AttemptKey => countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
 
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
 export async function signIn(
@@ -64,13 +54,14 @@ export async function signIn(
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(input.username)
+  const person = userWithAddress(addressForms(input.username))
   const window = settings.login_attempts_window
   const { browsers } = input
   const { browser, days } = input.trust
   const trust = { browser, days: days ?? settings.remember_browser_days }
-  const isKnown = isKnownTo(cx, browsers, userOfEmailKey(key))
+  const isKnown = isKnownTo(cx, browsers, person)
   const limits = [
-    limit(cx, loginCounter(cx, browsers, { email_key: key }), {
+    limit(cx, loginCounter(cx, browsers, { key, user_id: person }), {
       max: settings.login_attempts_per_account,
       window,
     }),
@@ -91,11 +82,11 @@ export async function signIn(
     byAddress: limits[1].takeWhen(condition`not ${isKnown}`),
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(condition`${isKnown} or ${limits[1].isWithin}`),
-    user: findUserToSignIn(key),
+    user: findUserToSignIn(person),
     trusted:
       trust.browser === undefined || trust.days === 0
         ? null
-        : sql<{ yes: 1 }>`select 1 as yes where ${skipsFactor(cx, trust, userOfEmailKey(key))}`,
+        : sql<{ yes: 1 }>`select 1 as yes where ${skipsFactor(cx, trust, person)}`,
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? 0]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {

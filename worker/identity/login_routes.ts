@@ -27,6 +27,7 @@ import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn } from './login.ts'
+import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
 import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
@@ -92,8 +93,9 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', ownPasskeysRoutes())
+  routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())
-  routes.route('/', signInLinkRoutes({ onSessionsEnded }))
+  routes.route('/', signInLinkRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
 
@@ -227,6 +229,7 @@ export function loginRoutes({
           csrf: csrfToken(c),
           applications,
           security: SECURITY_PATH,
+          profile: PROFILE_PATH,
           consents,
           trusted: trusted.map(({ hash, trusted_at, address, user_agent }) => ({
             id: hash,

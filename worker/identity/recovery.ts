@@ -12,6 +12,7 @@ import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
+import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
@@ -21,12 +22,14 @@ import {
   accountLinkIsMine,
   consumeAccountLink,
   deleteOpenLinks,
+  dropAllLinks,
   dropOpenLinks,
   findPasswordLink,
   insertAccountLink,
+  type LinkToPassword,
 } from './recovery_store.ts'
 import { endSessionsOf, type SessionsEnded } from './sessions.ts'
-import { replacePassword, verifyAddress } from './store.ts'
+import { replacePassword } from './store.ts'
 import { noSuchUser } from './users.ts'
 
 /** Lifetime of a link, in seconds. */
@@ -150,9 +153,7 @@ function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow)
  */
 export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
-export type LinkState =
-  | { state: 'good'; link: AccountLinkRow & { email: string; email_verified: number } }
-  | { state: DeadState }
+export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }
 
 type DeadState = 'unknown' | 'used' | 'expired'
 
@@ -161,7 +162,7 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
   const [link] = await cx.db.read(findPasswordLink(sha256(token)))
   if (link === undefined) return { state: 'unknown' }
   // The account has another address by now than the one that the link was sent to.
-  if (link.address_key !== null && link.address_key !== link.email_key) return { state: 'unknown' }
+  if (link.is_current !== 1) return { state: 'unknown' }
   if (link.used_by !== null) return { state: 'used' }
   if (link.expires_at <= cx.now()) return { state: 'expired' }
   // The page speaks the language of the mail.
@@ -171,10 +172,17 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
 
 /**
  * A mailed link proves the address of the account. Where it was not proven before, the account may
- * have been made by somebody else in the name of its owner: factors from before go as well.
+ * have been made by somebody else in the name of its owner: factors and links from before go as
+ * well, and so does the address at other accounts that have not proven it either.
  */
-const addressProven = (user_id: string, wasProven: boolean, when: Condition): Statement[] =>
-  wasProven ? [] : [...dropFactors(user_id, when), verifyAddress(user_id, when)]
+const addressProven = (cx: Context, link: LinkToPassword, when: Condition): readonly Statement[] =>
+  link.address_key === null || link.verified_at !== null
+    ? []
+    : [
+        ...dropFactors(link.user_id, when),
+        dropAllLinks(link.user_id, when),
+        ...addressProof(cx, { ...link, key: link.address_key }, when),
+      ]
 
 export type PasswordReset =
   | { outcome: 'done' }
@@ -203,17 +211,22 @@ export async function resetPassword(
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
-  const { used } = await cx.db.write({
+  const write = cx.db.write({
     used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
     // Handed over or mailed: whoever has the mailbox may have set it.
     linked: noteLinkedPassword(cx, user_id, mine),
-    proof: link.address_key === null ? [] : addressProven(user_id, link.email_verified === 1, mine),
+    proof: addressProven(cx, link, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),
     links: dropOpenLinks(user_id, mine),
     mails: withdrawMails(cx, condition`user_id = ${user_id} and kind = 'recovery' and ${mine}`),
     event: appendEvent(acting, { type: 'user.password_reset', subject_id: user_id }, mine),
+  })
+  const { used } = await write.catch((error: unknown) => {
+    // Another account came to have the address meanwhile.
+    if (isAddressTaken(error)) return { used: [] }
+    throw error
   })
   if (used.length === 0) {
     const { state } = await passwordLinkState(cx, token)

@@ -42,7 +42,7 @@ export async function requestRecovery(
         valid_for: LINK_TTL,
       },
       // Never to the address that was typed: it may only look like the stored one.
-      to: { user_id: user?.id ?? '' },
+      to: { user_id: user?.id ?? '', login_id: user?.login_id ?? '' },
       locale: user?.locale ?? input.locale,
       expires_at: cx.now() + LINK_TTL,
       secret_of: hash,
@@ -79,7 +79,7 @@ export async function requestRecovery(
         used_by: null,
         used_at: null,
         made_by: null,
-        address_key: user.email_key,
+        address_key: user.login_key,
         address: null,
         browser: null,
         journey: null,

@@ -3,7 +3,7 @@
 import type { Context } from '../context.ts'
 import { account_link } from '../db/schema.ts'
 import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from '../db/sql.ts'
-import { userExists } from './store.ts'
+import { PERSON_LABEL, userExists } from './store.ts'
 
 export type AccountLinkRow = typeof account_link.$inferSelect
 export type LinkPurpose = AccountLinkRow['purpose']
@@ -21,43 +21,60 @@ export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): 
   )
 
 export type LinkToPassword = AccountLinkRow & {
+  /** The address that it was mailed to, else the primary one. */
   email: string
-  email_key: string
-  email_verified: number
+  /** Null: not proven, or not the account's any more. */
+  verified_at: number | null
+  /** 1: the account still has the address that it was mailed to, or it was not mailed to one. */
+  is_current: number
   user_locale: string | null
 }
 
+/** The row of `login_id` of the address that a link was mailed to. */
+const MAILED_TO = sql<never>`login_id as mailed_to on mailed_to.user_id = account_link.user_id
+  and mailed_to.kind = 'email' and mailed_to.key = account_link.address_key`
+
+/** A condition about a row of `account_link`: the account has the address that it was mailed to. */
+const IS_MAILED_TO_OWN = condition`exists (select 1 from login_id
+  where login_id.user_id = account_link.user_id and login_id.kind = 'email'
+    and login_id.key = account_link.address_key)`
+
 /** A link to a new password with its person, alive or not. */
 export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
-  sql`select account_link.*, user.email, user.email_key, user.email_verified,
+  sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email, mailed_to.verified_at,
+      account_link.address_key is null or mailed_to.id is not null as is_current,
       user.locale as user_locale
-    from account_link join user on user.id = account_link.user_id
+    from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
 
+export type LinkToSignIn = AccountLinkRow & {
+  email: string
+  verified_at: number | null
+  password: string | null
+  has_factor: number
+}
+
 /** A link that signs in, while it can be used, with its person. */
-export const findSignInLink = (
-  cx: Context,
-  hash: string,
-): Statement<AccountLinkRow & { email: string; password: string | null; has_factor: number }> =>
-  sql`select account_link.*, user.email, user.password,
+export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignIn> =>
+  sql`select account_link.*, mailed_to.value as email, mailed_to.verified_at, user.password,
       exists (select 1 from factor where factor.user_id = user.id) as has_factor
-    from account_link join user on user.id = account_link.user_id
+    from account_link join user on user.id = account_link.user_id join ${MAILED_TO}
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
-      and user.status = 'active' and user.email_key = account_link.address_key`
+      and user.status = 'active'`
 
 /** A link about an address, alive or not, with its person. */
 export const findAddressLink = (
   hash: string,
   purpose: 'new_address' | 'undo_address',
-): Statement<AccountLinkRow & { email: string; email_key: string }> =>
-  sql`select account_link.*, user.email, user.email_key
+): Statement<AccountLinkRow & { email: string; email_verified: number }> =>
+  sql`select account_link.*, user.email, user.email_verified
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
 
 /**
- * Consumes the link for this request, if `when` holds and a mailed one went to the present address;
+ * Consumes the link for this request, if `when` holds and a mailed one went to a present address;
  * the same request may repeat it.
  */
 export const consumeAccountLink = (
@@ -68,8 +85,7 @@ export const consumeAccountLink = (
   sql`update account_link set used_by = ${cx.rid}, used_at = ${cx.now()}
     where hash = ${hash} and purpose = ${purpose} and (used_by = ${cx.rid}
       or (used_by is null and expires_at > ${cx.now()} and (${when})
-        and (address_key is null or exists (select 1 from user
-          where user.id = account_link.user_id and user.email_key = account_link.address_key))))
+        and (address_key is null or ${IS_MAILED_TO_OWN})))
     returning user_id`
 
 /** A condition: this request consumed the link. */
@@ -92,6 +108,10 @@ export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: str
 export const dropOpenLinks = (user_id: string, when: Condition): Statement =>
   sql`delete from account_link where user_id = ${user_id} and used_by is null
     and purpose <> 'undo_address' and (${when})`
+
+/** The same, and those that put an address back: nobody who has one proved an address so far. */
+export const dropAllLinks = (user_id: string, when: Condition): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and used_by is null and (${when})`
 
 /** Deletes links of the same kind that are not older than this one. */
 export const dropLaterUndoLinks = (

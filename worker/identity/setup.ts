@@ -7,17 +7,16 @@ import { operatorExists } from '../access/operator_store.ts'
 import { fieldErrors } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
-import { ConstraintViolation } from '../db/database.ts'
 import { condition, type Statement, sql } from '../db/sql.ts'
-import { emailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
+import { demandAddressUnknown, findUserByAddress } from './login_ids/login_id_store.ts'
+import { isAddressTaken } from './login_ids/login_ids.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
 import {
   consumeSetupLink,
   deleteOldSetupLinks,
   findSetupLink,
-  findUserByEmailKey,
   insertSetupLink,
   setupLinkIsMine,
 } from './store.ts'
@@ -79,6 +78,8 @@ export async function redeemSetupLink(
   try {
     const { started } = await cx.db.write({
       link: consumeSetupLink(cx, hash),
+      // Not even unproven at another account: it would be asked for in the place of this one.
+      free: demandAddressUnknown(row.id, form.email, setupLinkIsMine(cx, hash)),
       user: userCreation(cx, row, setupLinkIsMine(cx, hash)),
       grant: operatorGrant(cx, row.id),
       session: session.statements,
@@ -89,7 +90,7 @@ export async function redeemSetupLink(
       : { outcome: 'dead' }
   } catch (error) {
     // The batch is undone as a whole, so the link can still be redeemed.
-    if (isEmailTaken(error)) return { outcome: 'email_taken' }
+    if (isAddressTaken(error)) return { outcome: 'email_taken' }
     throw error
   }
 }
@@ -117,7 +118,7 @@ export async function ensureFirstOperator(
     account: [account],
   } = await cx.db.read({
     operators: sql<{ found: number }>`select ${operatorExists(cx.now())} as found`,
-    account: findUserByEmailKey(emailKey(input.data.email)),
+    account: findUserByAddress(input.data.email),
   })
   if (operators[0]?.found === 1) return false
   if (account !== undefined) {
@@ -135,13 +136,10 @@ export async function ensureFirstOperator(
     })
     return made.length === 1
   } catch (error) {
-    if (isEmailTaken(error)) return false // another instance was quicker
+    if (isAddressTaken(error)) return false // another instance was quicker
     throw error
   }
 }
-
-const isEmailTaken = (error: unknown): boolean =>
-  error instanceof ConstraintViolation && error.constraint === 'user.email_key'
 
 // The batch looks the subject up when it runs: without the user there is no grant.
 const operatorGrant = (cx: Context, user_id: string): readonly Statement[] =>

@@ -1,5 +1,6 @@
 // The tables `user`, `session` and `setup_link`. Functions answer statements; use cases put them
 // together.
+import { addressForms, isAddress } from '../access/named_users.ts'
 import { operatorExists } from '../access/operator_store.ts'
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
@@ -9,7 +10,6 @@ import {
   type Condition,
   condition,
   insertWhere,
-  list,
   refuseUnless,
   type Scalar,
   type Statement,
@@ -24,6 +24,7 @@ export type SessionRow = typeof session.$inferSelect
 
 /** A live session with its person. */
 export type LiveSession = SessionRow & {
+  /** The address by which pages call the person; without one the user name, else the id. */
   user_email: string
   user_email_verified: number
   user_name: string | null
@@ -34,45 +35,40 @@ export type LiveSession = SessionRow & {
   user_epoch: number
 }
 
+/** The address of a row of `user`; without one the user name, else the id. */
+export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''),
+  (select value from login_id where user_id = user.id and kind = 'user_name' order by id limit 1),
+  user.id)`
+
 // --- user -------------------------------------------------------------------------------------
 
 export const findUserById = (id: string | Scalar): Statement<UserRow> =>
   sql`select * from user where id = ${id}`
 
-export const findUserByEmailKey = (key: string): Statement<UserRow> =>
-  sql`select * from user where email_key = ${key}`
-
-/** The same, and whether a second factor is there. */
-export const findUserToSignIn = (key: string): Statement<UserRow & { has_factor: number }> =>
-  sql`select user.*, exists (select 1 from factor where user_id = user.id) as has_factor
-    from user where email_key = ${key}`
-
-/** The id of the user with this address, or null. */
-export const userOfEmailKey = (key: string): Scalar =>
-  scalar`(select id from user where email_key = ${key})`
-
-export const findUsersByEmailKeys = (keys: readonly string[]): Statement<UserRow> =>
-  sql`select * from user where email_key in (${list(keys)})`
+/** A condition about a row of `user`: the address is one of its names, proven or not. */
+const hasAddress = (email: string | undefined): Condition =>
+  email === undefined
+    ? TRUE
+    : condition`id in (select user_id from login_id where ${isAddress(addressForms(email))})`
 
 /** A page of users after the id `after`, and one more. */
 export const listUsersAfter = (
   after: string,
   limit: number,
-  filter: { email_key?: string | undefined; status?: UserRow['status'] | undefined },
+  filter: { email?: string | undefined; status?: UserRow['status'] | undefined },
 ): Statement<UserRow> =>
-  sql`select * from user where id > ${after}
-    and (${filter.email_key ?? null} is null or email_key = ${filter.email_key ?? null})
+  sql`select * from user where id > ${after} and (${hasAddress(filter.email)})
     and (${filter.status ?? null} is null or status = ${filter.status ?? null})
     order by id limit ${limit + 1}`
 
 /**
  * Inserts the user if this request made the principal. A repeated batch finds its row and inserts
- * nothing; an e-mail address that is taken violates `user.email_key` and undoes the whole batch.
+ * nothing. `repeatPrimaryAddress` sets `email_key` behind it.
  */
 export const insertUser = (cx: Context, row: UserRow): Statement =>
   insertWhere(
     user,
-    row,
+    { ...row, email_key: `@${row.id}` },
     condition`${principalIsMine(cx, row.id)} and not exists (select 1 from user where id = ${row.id})`,
   )
 
@@ -108,13 +104,12 @@ export const demandUserVersion = (id: string, version: number): Statement =>
   )
 
 /**
- * Writes the columns of `row`, but for the password, over the user's. Disabling raises the epoch,
- * which `row` does not say: whatever was issued to the person before is dead, also when the person
- * is enabled again.
+ * Writes the columns of `row`, but for password and address, over the user's. Disabling raises the
+ * epoch, which `row` does not say: whatever was issued to the person before is dead, also when the
+ * person is enabled again.
  */
 export const updateUser = (row: UserRow): Statement =>
-  sql`update user set email = ${row.email}, email_key = ${row.email_key},
-      email_verified = ${row.email_verified}, name = ${row.name}, locale = ${row.locale},
+  sql`update user set name = ${row.name}, locale = ${row.locale},
       epoch = epoch + (status = 'active' and ${row.status} <> 'active'),
       status = ${row.status}, must_change_password = ${row.must_change_password},
       metadata = ${row.metadata}, profile = ${row.profile},
@@ -133,15 +128,13 @@ export const replacePassword = (id: string, password: string, when: Condition): 
   sql`update user set password = ${password}, epoch = epoch + 1, must_change_password = 0
     where id = ${id} and (${when})`
 
-/** Gives the user another address, which is proven, where the condition holds. */
-export const replaceAddress = (
-  id: string,
-  { email, email_key }: Pick<UserRow, 'email' | 'email_key'>,
-  now: number,
-  when: Condition,
-): Statement =>
-  sql`update user set email = ${email}, email_key = ${email_key}, email_verified = 1,
-      version = version + 1, updated_at = ${now}
+/** Raises the version of a user whose names changed, where the condition holds. */
+export const touchUser = (id: string, now: number, when: Condition): Statement =>
+  sql`update user set version = version + 1, updated_at = ${now} where id = ${id} and (${when})`
+
+/** Takes the password away, where the condition holds; whatever was issued before is dead. */
+export const clearPassword = (id: string, when: Condition): Statement =>
+  sql`update user set password = null, epoch = epoch + 1, must_change_password = 0
     where id = ${id} and (${when})`
 
 /** A condition: the user's language is this one. */
@@ -156,11 +149,6 @@ export const updateLocale = (
 ): Statement =>
   sql`update user set locale = ${to}, updated_at = ${cx.now()}, version = version + 1
     where id = ${id} and locale is ${from}`
-
-/** The address of the user is proven, where the condition holds. */
-export const verifyAddress = (id: string, when: Condition): Statement =>
-  sql`update user set email_verified = 1, version = version + 1
-    where id = ${id} and email_verified = 0 and (${when})`
 
 /** Sets another password in place of the one that was compared, while the session goes on. */
 export const setPassword = (
@@ -187,7 +175,7 @@ const live = (cx: Context): Condition =>
 
 /** The session, if it was neither idle too long nor is too old, and its user may use it. */
 export const findLiveSession = (cx: Context, id_hash: string): Statement<LiveSession> =>
-  sql`select session.*, user.email as user_email, user.email_verified as user_email_verified,
+  sql`select session.*, ${PERSON_LABEL} as user_email, user.email_verified as user_email_verified,
       user.name as user_name, user.locale as user_locale, user.status as user_status,
       user.created_at as user_created_at, user.updated_at as user_updated_at,
       user.epoch as user_epoch

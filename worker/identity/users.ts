@@ -28,16 +28,18 @@ import {
 } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { ConstraintViolation, unlessRefused } from '../db/database.ts'
-import { type Condition, condition, type Statement, sql } from '../db/sql.ts'
+import { unlessRefused } from '../db/database.ts'
+import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
 import { deleteDeliveriesTo } from '../deliveries.ts'
-import { emailKey, emailSchema } from '../email_address.ts'
+import { emailKey, emailSchema, formerEmailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
 import { isObject } from '../http.ts'
 import { deleteMailsOf } from '../mail/mail_store.ts'
 import { deleteDecisionsOf } from './consents/consent_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
+import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
+import { isAddressTaken, primaryAddress } from './login_ids/login_ids.ts'
 import { deleteMailCodesOf } from './mail_codes/mail_code_store.ts'
 import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
 import {
@@ -56,7 +58,6 @@ import {
   demandUserBefore,
   demandUserVersion,
   findUserById,
-  findUsersByEmailKeys,
   insertUser,
   listUsersAfter,
   type UserRow,
@@ -131,7 +132,7 @@ export const userPatch = z
 export const userSchema = z
   .object({
     id: z.string(),
-    email: z.string(),
+    email: z.string().nullable().describe('the address that mails go to'),
     email_verified: z.boolean(),
     name: z.string().nullable(),
     locale: z.string().nullable(),
@@ -154,7 +155,7 @@ export type UserPatch = z.infer<typeof userPatch>
  */
 export const describeUser = (row: UserRow): User => ({
   id: row.id,
-  email: row.email,
+  email: row.email === '' ? null : row.email,
   email_verified: row.email_verified === 1,
   name: row.name,
   locale: row.locale,
@@ -168,10 +169,6 @@ export const describeUser = (row: UserRow): User => ({
 
 /** True when the person may sign in and get tokens. */
 export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status === 'active'
-
-/** The users with these addresses, in one statement. */
-export const findUsersByEmails = (emails: readonly string[]): Statement<UserRow> =>
-  findUsersByEmailKeys(emails.map(emailKey))
 
 /**
  * The row of a new user; hashes the password. Throws Problem for a password that this account may
@@ -187,7 +184,7 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   return {
     id: input.id ?? randomId(cx, 'usr'),
     email: input.email,
-    email_key: emailKey(input.email),
+    email_key: formerEmailKey(input.email),
     email_verified: input.email_verified === true ? 1 : 0,
     name: input.name ?? null,
     locale: input.locale ?? null,
@@ -203,16 +200,20 @@ export async function newUser(cx: Context, input: UserInput): Promise<UserRow> {
   }
 }
 
-/** Principal, user and event. `when` makes the user depend on earlier statements of the batch. */
-export const userCreation = (
-  cx: Context,
-  row: UserRow,
-  when?: Condition,
-): readonly [Statement, Statement, Statement] => [
-  insertPrincipal(cx, row.id, 'user', when),
-  insertUser(cx, row),
-  appendEvent(cx, { type: 'user.created', subject_id: row.id }, principalIsMine(cx, row.id)),
-]
+/**
+ * Principal, user with its address, and event. `when` makes the user depend on earlier statements
+ * of the batch. An address that another account has proven undoes the batch (`isAddressTaken`).
+ */
+export const userCreation = (cx: Context, row: UserRow, when?: Condition): readonly Statement[] => {
+  const mine = principalIsMine(cx, row.id)
+  return [
+    insertPrincipal(cx, row.id, 'user', when),
+    ...primaryAddress(cx, row, mine),
+    insertUser(cx, row),
+    repeatPrimaryAddress(row, mine),
+    appendEvent(cx, { type: 'user.created', subject_id: row.id }, mine),
+  ]
+}
 
 /** Plans an entry. A password counts at creation only. */
 export async function planUser(
@@ -253,8 +254,7 @@ export async function listUsers(
 ): Promise<PageOf<User>> {
   const { limit, cursor, email, status } = query
   const after = decodeCursor(cx, 'users', cursor)
-  const email_key = email === undefined ? undefined : emailKey(email)
-  const rows = await cx.db.read(listUsersAfter(after, limit, { email_key, status }))
+  const rows = await cx.db.read(listUsersAfter(after, limit, { email, status }))
   return pageOf(cx, 'users', rows, limit, (row) => row.id, describeUser)
 }
 
@@ -383,6 +383,9 @@ export const userChange = (
     ...changedValues(describeUser(current), describeUser(row), changed),
   }),
   updateUser(row),
+  ...(changed.includes('email') || changed.includes('email_verified')
+    ? [...primaryAddress(cx, row, TRUE), repeatPrimaryAddress(row)]
+    : []),
   ...(isUsable(row) ? [] : endSessionsOf(row.id)),
 ]
 
@@ -407,9 +410,9 @@ export function applyPatch(
   const row: UserRow = { ...current }
   if (patch.email !== undefined && patch.email !== current.email) {
     row.email = patch.email
-    row.email_key = emailKey(patch.email)
+    row.email_key = formerEmailKey(patch.email)
     // Only the old address was verified.
-    if (row.email_key !== current.email_key) row.email_verified = 0
+    if (emailKey(patch.email) !== emailKey(current.email)) row.email_verified = 0
   }
   if (patch.email_verified !== undefined) row.email_verified = patch.email_verified ? 1 : 0
   if (patch.name !== undefined) row.name = patch.name
@@ -467,7 +470,7 @@ async function asProblem<T>(written: Promise<T>): Promise<T> {
   try {
     return await written
   } catch (error) {
-    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
+    if (isAddressTaken(error)) {
       throw new Problem('conflict', 'there is a user with this e-mail address', [
         { pointer: '/email', detail: 'another user has this address' },
       ])

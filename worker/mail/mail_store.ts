@@ -17,18 +17,27 @@ export const insertMail = (row: MailRow, when: Condition): Statement =>
   insertWhere(mail, row, when, ONCE)
 
 /**
- * Inserts a mail to the address that the user has in this very moment, where the condition holds.
+ * Inserts a mail to the address that the user has in this very moment, the primary one or that of
+ * the row `login_id`, where the condition holds; none to a user without one.
  * The name goes along only where the address is proven: else a stranger who made the account could
  * write to anybody in it.
  */
-export const insertMailToUser = (row: NewMailRow, user_id: string, when: Condition): Statement =>
+export const insertMailToUser = (
+  row: NewMailRow,
+  { user_id, login_id }: { user_id: string; login_id?: string },
+  when: Condition,
+): Statement =>
   sql`insert into mail (id, kind, user_id, address, address_key, name, locale, details, secrets,
       secret_of, expires_at, state, attempts, fault, created_at, settled_at)
-    select ${row.id}, ${row.kind}, id, email, email_key,
-      case when email_verified = 1 then name end, coalesce(${row.locale}, locale), ${row.details},
+    select ${row.id}, ${row.kind}, user.id, named.value, named.key,
+      case when named.verified_at is not null then user.name end,
+      coalesce(${row.locale}, user.locale), ${row.details},
       ${row.secrets}, ${row.secret_of}, ${row.expires_at}, ${row.state}, ${row.attempts},
       ${row.fault}, ${row.created_at}, ${row.settled_at}
-    from user where id = ${user_id} and (${when}) on conflict (id) do nothing`
+    from user join login_id as named on named.user_id = user.id
+    where user.id = ${user_id} and (${when}) and named.kind = 'email'
+      and ${login_id === undefined ? condition`named.is_primary = 1` : condition`named.id = ${login_id}`}
+    on conflict (id) do nothing`
 
 /** A condition: the mail was noted. */
 export const mailExists = (id: string): Condition =>
@@ -159,6 +168,22 @@ export const findUndeliverable = (address_key: string): Statement<UndeliverableR
 /** A condition: the address is marked. */
 export const isUndeliverable = (address_key: string): Condition =>
   condition`exists (select 1 from undeliverable_address where address_key = ${address_key})`
+
+/** Marks whose key has a domain that is not in ASCII, some at a time. */
+export const listFormerMarks = (limit: number): Statement<UndeliverableRow> =>
+  sql`select * from undeliverable_address
+    where substr(address_key, instr(address_key, '@')) glob '*[^ -~]*' limit ${limit}`
+
+/** Gives a mark its present key; one that is there already stays. */
+export const rewriteMark = (
+  { address_key }: UndeliverableRow,
+  key: string,
+): readonly Statement[] => [
+  sql`update or ignore undeliverable_address set address_key = ${key}
+    where address_key = ${address_key}`,
+  sql`delete from undeliverable_address where address_key = ${address_key}
+    and ${address_key} <> ${key}`,
+]
 
 export const listUndeliverableAfter = (after: string, limit: number): Statement<UndeliverableRow> =>
   sql`select * from undeliverable_address where address_key > ${after}

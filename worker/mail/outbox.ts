@@ -10,10 +10,13 @@ import { type MailContent, partValues } from './mail_kinds.ts'
 import { insertMail, insertMailToUser, mailExists } from './mail_store.ts'
 
 /**
- * Recipient: a user, whose stored address and language are taken when the batch runs, or an address
- * that has no account. Never an address that somebody typed where there is an account.
+ * Recipient: a user, whose stored address (the primary one, or that of the row `login_id`) and
+ * language are taken when the batch runs, or an address that has no account. Never an address that
+ * somebody typed where there is an account.
  */
-export type MailRecipient = { user_id: string } | { address: string; name: string | null }
+export type MailRecipient =
+  | { user_id: string; login_id?: string }
+  | { address: string; name: string | null }
 
 export type NewMail = MailContent & {
   to: MailRecipient
@@ -62,7 +65,7 @@ export async function noteMail(
   const address_key = 'address' in to ? emailKey(to.address) : null
   const insert =
     'user_id' in to
-      ? insertMailToUser(row, to.user_id, when)
+      ? insertMailToUser(row, to, when)
       : insertMail(
           {
             ...row,

@@ -158,8 +158,7 @@ function claimsOf(user: UserRow): Record<string, unknown> {
       ? {}
       : { phone_number_verified: profile.phone_number_verified === true }),
     updated_at,
-    email,
-    email_verified: email_verified === 1,
+    ...(email === '' ? {} : { email, email_verified: email_verified === 1 }),
   }
 }
 

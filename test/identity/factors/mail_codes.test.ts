@@ -7,6 +7,7 @@ import { changeUser } from '../../../worker/identity/users.ts'
 import { createClient } from '../../../worker/oauth/clients/clients.ts'
 import { countRoundTrips, type TestWorker } from '../../context.ts'
 import { APP, answerOf, pathOf, requestPath, rowsOf } from '../../oauth/flow.ts'
+import { overtaken } from '../../oauth/token_fixtures.ts'
 import { ANN, PASSWORD } from '../../support/people.ts'
 import { addAuthenticator, codeAt, KEY } from '../authenticator.ts'
 import { alertOf, Browser, type Page } from '../browser.ts'
@@ -257,6 +258,23 @@ describe('it is not offered, and a form that asks for it sends nothing', () => {
     expect(pathOf(await browser.get(HERE))).toMatch(/^\/login\/verify/)
     expect(await isSignedIn(browser)).toBe(false)
   })
+})
+
+test('a code counts for nothing where the owner adds another factor in the same moment', async () => {
+  const page = await ask()
+  const code = await latest()
+  const racing = new Browser({
+    ...worker,
+    ...overtaken(worker, () =>
+      worker.context().db.write(
+        sql`insert into factor (id, user_id, kind, name, last_step, made_by, created_at)
+          values ('fac_owner', 'ann', 'totp', 'Owner', 0, 'other', 1) on conflict do nothing`,
+      ),
+    ),
+  })
+  for (const [name, value] of browser.cookies) racing.cookies.set(name, value)
+  expect((await type(racing, page, code)).status).toBe(403)
+  expect(await newestAmr(worker)).toEqual(['pwd'])
 })
 
 test('a person may add an app instead, on the same page', async () => {

@@ -155,6 +155,7 @@ describe('a link by mail', () => {
         browsers: [],
         abandons: undefined,
       },
+      () => [],
     )
     expect(result.outcome).toBe('dead')
   })

@@ -7,14 +7,16 @@
 import { limit } from '../../attempts.ts'
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
-import { ConstraintViolation } from '../../db/database.ts'
-import { type Condition, condition, join } from '../../db/sql.ts'
+import { type Condition, condition, join, type Statement } from '../../db/sql.ts'
 import { emailKey } from '../../email_address.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { dropFactorsSince } from '../factors/factor_store.ts'
+import { dropNamesSince, repeatPrimaryAddress } from '../login_ids/login_id_store.ts'
+import { isAddressTaken, primaryAddress } from '../login_ids/login_ids.ts'
+import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { sendMails } from '../mail/mails.ts'
 import { noteLinkedPassword } from '../mail_codes/mail_code_store.ts'
 import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
@@ -29,8 +31,8 @@ import {
   findAddressLink,
   insertAccountLink,
 } from '../recovery_store.ts'
-import { endSessionsOf, type LiveSession, type SessionsEnded } from '../sessions.ts'
-import { replaceAddress, replacePassword, sessionExists } from '../store.ts'
+import { endSessionsOf, findSession, type LiveSession, type SessionsEnded } from '../sessions.ts'
+import { replacePassword, sessionExists, touchUser } from '../store.ts'
 
 export const ADDRESS_PATH = '/account/email'
 export const CONFIRM_PATH = '/account/email/confirm'
@@ -102,7 +104,12 @@ export async function askForAddress(
   return (count[0]?.count ?? Infinity) <= max
 }
 
-type AddressLink = AccountLinkRow & { email: string; email_key: string; address: string }
+type AddressLink = AccountLinkRow & {
+  /** The primary address of the account now. */
+  email: string
+  email_verified: number
+  address: string
+}
 
 /** A link that can be used; null for any other. One round trip. */
 export async function findOpenLink(
@@ -111,6 +118,13 @@ export async function findOpenLink(
   purpose: 'new_address' | 'undo_address',
 ): Promise<AddressLink | null> {
   const [link] = await cx.db.read(findAddressLink(sha256(token), purpose))
+  return openLink(cx, link)
+}
+
+function openLink(
+  cx: Context,
+  link: (Omit<AddressLink, 'address'> & AccountLinkRow) | undefined,
+): AddressLink | null {
   if (link === undefined || link.used_by !== null || link.expires_at <= cx.now()) return null
   return link.address === null ? null : { ...link, address: link.address }
 }
@@ -121,22 +135,38 @@ export type AddressOutcome =
   /** Another account has the address. */
   | { outcome: 'taken' }
 
-/** Gives the account its new address, and tells the old one. Round trips: 2. */
-export async function confirmAddress(cx: Context, token: string): Promise<AddressOutcome> {
-  const link = await findOpenLink(cx, token, 'new_address')
+/**
+ * Gives the account its new address, and tells the old one. An account that had proven none may
+ * have been made in the name of the person who opens the mail: unless the browser is signed in to
+ * it, all that was set before goes. Round trips: 2, and those of `onSessionsEnded`.
+ */
+export async function confirmAddress(
+  cx: Context,
+  { token, cookie }: { token: string; cookie: string | undefined },
+  { endAccess, onSessionsEnded }: { endAccess: EndAccess; onSessionsEnded: SessionsEnded },
+): Promise<AddressOutcome> {
+  const {
+    link: [found],
+    session: [session],
+  } = await cx.db.read({
+    link: findAddressLink(sha256(token), 'new_address'),
+    session: cookie === undefined ? null : findSession(cx, cookie),
+  })
+  const link = openLink(cx, found)
   if (link === null) return { outcome: 'dead' }
   const { hash, user_id, address: email } = link
-  const email_key = emailKey(email)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
-  const isOther = email_key !== link.email_key
+  const isOther = link.email !== '' && emailKey(email) !== emailKey(link.email)
+  const isFirstProof = link.email_verified !== 1 && session?.user_id !== user_id
   const undo = await undoLink(cx, link, condition`${mine} and ${isOther}`)
   const write = cx.db.write({
     // The address that the link was made for is still the one of the account.
     used: consumeAccountLink(cx, link, isStill(link)),
     // Before the address changes: the mail goes to the old one.
     undo,
-    user: replaceAddress(user_id, { email, email_key }, cx.now(), mine),
+    before: isFirstProof ? dropAllSetBefore(acting, user_id, endAccess, mine) : [],
+    user: newPrimary(cx, { id: user_id, email }, mine),
     event: appendEvent(
       acting,
       {
@@ -149,20 +179,36 @@ export async function confirmAddress(cx: Context, token: string): Promise<Addres
       mine,
     ),
   })
-  return settle(cx, write, email)
+  const done = await settle(cx, write, email)
+  if (done.outcome === 'done' && isFirstProof) await onSessionsEnded(acting, user_id)
+  return done
+}
+
+/** Gives the user this address as the primary one, which is proven, where the condition holds. */
+const newPrimary = (
+  cx: Context,
+  { id, email }: { id: string; email: string },
+  when: Condition,
+): readonly Statement[] => {
+  const user = { id, email, email_verified: 1 }
+  return [
+    ...primaryAddress(cx, user, when),
+    repeatPrimaryAddress(user, when),
+    touchUser(id, cx.now(), when),
+  ]
 }
 
 /**
  * A condition: the account has the address that it had when this was looked at, and may be used.
  */
-const isStill = ({ user_id, email_key }: AddressLink): Condition =>
+const isStill = ({ user_id, email }: AddressLink): Condition =>
   condition`exists (select 1 from user where id = ${user_id} and status = 'active'
-    and email_key = ${email_key})`
+    and email = ${email})`
 
 /** The link that puts the present address back, mailed to it. */
 async function undoLink(
   cx: Context,
-  { user_id, email, email_key, address: new_address }: AddressLink,
+  { user_id, email, address: new_address }: AddressLink,
   when: Condition,
 ) {
   const token = randomToken(cx)
@@ -190,7 +236,7 @@ async function undoLink(
         journey: null,
       },
       condition`${when} and exists (select 1 from user
-        where id = ${user_id} and email_key = ${email_key})`,
+        where id = ${user_id} and email = ${email})`,
     ),
     ...(
       await noteMail(
@@ -219,9 +265,7 @@ async function settle(
     if (used.length === 0) return { outcome: 'dead' }
   } catch (error) {
     // The batch is undone as a whole, so the link can still be used.
-    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
-      return { outcome: 'taken' }
-    }
+    if (isAddressTaken(error)) return { outcome: 'taken' }
     throw error
   }
   sendMails(cx)
@@ -251,7 +295,8 @@ export async function undoAddress(
   const mine = accountLinkIsMine(cx, hash)
   const write = cx.db.write({
     used: consumeAccountLink(cx, link),
-    user: replaceAddress(user_id, { email, email_key: emailKey(email) }, cx.now(), mine),
+    user: newPrimary(cx, { id: user_id, email }, mine),
+    names: dropNamesSince(user_id, link.created_at, mine),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
     linked: noteLinkedPassword(cx, user_id, mine),
     factors: dropFactorsSince(user_id, link.created_at, mine),

@@ -88,7 +88,8 @@ export function addressRoutes(surroundings: {
   routes.post(CONFIRM_PATH, page, async (c) => {
     const form = await readForm(c)
     assertCsrf(c, form)
-    const result = await confirmAddress(c.var.cx, form.get('token') ?? '')
+    const input = { token: form.get('token') ?? '', cookie: readSessionCookie(c) }
+    const result = await confirmAddress(c.var.cx, input, surroundings)
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'taken') return takenAddress(c)
     const { email } = result

@@ -42,7 +42,7 @@ export async function changeOwnPassword(
   const window = settings.login_attempts_window
   const { take, giveBack, max } = limit(
     cx,
-    loginCounter(cx, input.browsers, { email_key: emailKey(user_email) }),
+    loginCounter(cx, input.browsers, { key: emailKey(user_email), user_id }),
     { max: settings.login_attempts_per_account, window },
   )
   const {

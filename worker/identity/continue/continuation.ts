@@ -12,13 +12,13 @@ import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { findMailCode, type MailCodeRow, mailCodeCounts } from '../mail_codes/mail_code_store.ts'
 import { mayAddMailCode } from '../mail_codes/mail_codes.ts'
+import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
 import {
   findPasswordFault,
   hashPassword,
   type PasswordFault,
   verifyPassword,
 } from '../passwords.ts'
-import { readProfile } from '../profile.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
@@ -33,7 +33,7 @@ import {
 } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
 import { deleteOtherSessions, findUserById, replacePassword, type UserRow } from '../store.ts'
-import { applyPatch, userChange, userPatch } from '../users.ts'
+import { applyPatch, userChange } from '../users.ts'
 
 /** A person who is signed in, and what is missing. */
 export type Continuation = {
@@ -44,7 +44,7 @@ export type Continuation = {
   offered: readonly OfferedRow[]
   /** A mailed code would be a second factor. */
   byMail: boolean
-  /** The code that was mailed for this session, while it can be used. */
+  /** The code that was mailed last for this session, good or not. */
   mailCode: MailCodeRow | null
 }
 
@@ -57,7 +57,7 @@ const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
     lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
     mail: sql<{ counts: 0 | 1 }>`select ${mailCodeCounts(cx, person)} as counts`,
-    code: findMailCode(cx, sessionHash(cookie)),
+    code: findMailCode(sessionHash(cookie)),
   }
 }
 
@@ -82,13 +82,6 @@ export async function readContinuation(
   return { session, user, lacking, offered, byMail, mailCode: code ?? null }
 }
 
-/** The value of a field as it stands; '' for none. */
-export function fieldOf(user: UserRow, name: string): string {
-  const fields = new Map<string, unknown>(Object.entries(readProfile(user.profile)))
-  const value = name === 'name' ? user.name : fields.get(name)
-  return typeof value === 'string' ? value : ''
-}
-
 /**
  * Fills in fields that were asked. Answers the names of those that cannot be so; then nothing is
  * written. One write.
@@ -99,11 +92,10 @@ export async function fillProfile(
   asked: readonly string[],
   values: (name: string) => string | undefined,
 ): Promise<readonly string[]> {
-  const entries = asked.map((name) => [name, written(name, values(name) ?? '')] as const)
-  const faulty = entries.filter(([name, value]) => !isGood(name, value)).map(([name]) => name)
+  const typed = readFields(asked, values)
+  const faulty = faultyFields(typed, asked)
   if (faulty.length > 0) return faulty
-  const patch = userPatch.parse(patchOf(entries))
-  const { row, changed } = applyPatch(cx, user, patch, 'merge')
+  const { row, changed } = applyPatch(cx, user, patchOf(typed), 'merge')
   if (changed.length === 0) return []
   const acting = as(cx, { kind: 'user', id: user.id })
   // When another change was quicker, the page asks for whatever is still missing.
@@ -115,19 +107,6 @@ export async function fillProfile(
     () => [],
   )
   return []
-}
-
-/** The value as it is kept: people write numbers of telephones with spaces. */
-const written = (name: string, value: string): string =>
-  name === 'phone_number' ? value.replaceAll(/[\s().-]/g, '') : value.trim()
-
-const isGood = (name: string, value: string): boolean =>
-  value !== '' && userPatch.safeParse(patchOf([[name, value]])).success
-
-function patchOf(entries: readonly (readonly [string, string])[]) {
-  const profile = Object.fromEntries(entries.filter(([name]) => name !== 'name'))
-  const own = Object.fromEntries(entries.filter(([name]) => name === 'name'))
-  return { ...own, ...(Object.keys(profile).length > 0 ? { profile } : {}) }
 }
 
 export type DemandedPasswordChange =

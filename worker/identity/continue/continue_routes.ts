@@ -11,10 +11,10 @@ import { type Env, type Form, type Http, readForm, readQuery } from '../../http.
 import type { PlainKey } from '../../messages/catalogues.ts'
 import { chooseLocale } from '../../messages/locales.ts'
 import { english, type Messages } from '../../messages/messages.ts'
+import type { AskedField } from '../../pages/account/profile_page.ts'
 import { recoveryCodesPage } from '../../pages/account/security_page.ts'
 import { consentsPage } from '../../pages/consents/consents_page.ts'
 import {
-  type AskedField,
   addressQuestionPage,
   passwordQuestionPage,
   profileQuestionPage,
@@ -32,6 +32,7 @@ import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { askForMailCode, proveMailCode } from '../mail_codes/mail_codes.ts'
+import { fieldOf } from '../own_profile/profile_fields.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
 import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
@@ -47,7 +48,6 @@ import { VERIFY_PATH } from '../sign_in/second_factor_routes.ts'
 import {
   type Continuation,
   changeDemandedPassword,
-  fieldOf,
   fillProfile,
   readContinuation,
 } from './continuation.ts'

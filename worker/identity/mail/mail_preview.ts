@@ -2,12 +2,12 @@
 // nothing.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { emailKey, emailSchema } from '../../email_address.ts'
+import { emailSchema } from '../../email_address.ts'
 import { Problem } from '../../errors.ts'
 import { composeMail } from '../../mail/mail_delivery.ts'
 import { MAIL_KIND_NAMES, type MailContent, sampleContent } from '../../mail/mail_kinds.ts'
 import type { OutgoingMail } from '../../mail/outgoing.ts'
-import { findUserByEmailKey } from '../store.ts'
+import { findUserByAddress } from '../login_ids/login_id_store.ts'
 import { mailLanguages } from './mails.ts'
 
 const mailboxSchema = z.object({ address: z.string(), name: z.string() })
@@ -48,7 +48,7 @@ export async function previewMail(
 }
 
 async function findPerson(cx: Context, email: string) {
-  const [user] = await cx.db.read(findUserByEmailKey(emailKey(email)))
+  const [user] = await cx.db.read(findUserByAddress(email))
   if (user === undefined) throw new Problem('not_found', 'there is no user with this address')
   return user
 }

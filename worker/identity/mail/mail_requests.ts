@@ -2,6 +2,7 @@
 // counted per network address and per mailbox before anything is looked at, and in the same way
 // whether or not there is an account. In a browser that the owner of the mailbox signed in with
 // before, it is counted per browser, so that requests from elsewhere do not stop the owner.
+import { addressForms, userWithAddress } from '../../access/named_users.ts'
 import { addressKey, limit } from '../../attempts.ts'
 import type { Context } from '../../context.ts'
 import { type Condition, condition } from '../../db/sql.ts'
@@ -12,7 +13,7 @@ import {
   isKnownTo,
   type KnownBrowsers,
 } from '../known_browsers/known_browsers.ts'
-import { findUserByEmailKey, type UserRow, userOfEmailKey } from '../store.ts'
+import { findUserToMail, type NamedUser } from '../login_ids/login_id_store.ts'
 
 /** Mails of a kind to one mailbox in a window. */
 const MAILS_MAX = 5
@@ -21,7 +22,7 @@ export type CountedRequest =
   /**
    * `isWithin`: for what notes the mail. Beyond the limit the answer is the same without a mail.
    */
-  | { outcome: 'counted'; user: UserRow | undefined; isWithin: Condition }
+  | { outcome: 'counted'; user: NamedUser | undefined; isWithin: Condition }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_requests'; retry_after: number }
 
@@ -39,7 +40,7 @@ export async function countMailRequest(
     { purpose: `${what} address`, value: addressKey(cx.address) ?? `of ${key}` },
     { max: settings.login_attempts_per_address, window },
   )
-  const owner = userOfEmailKey(key)
+  const owner = userWithAddress(addressForms(email))
   const isKnown = isKnownTo(cx, browsers, owner)
   const byMailbox = limit(
     cx,
@@ -53,7 +54,7 @@ export async function countMailRequest(
     address: byAddress.takeWhen(condition`not ${isKnown}`),
     // Names are made up at will: an address that is blocked fills the table with none.
     mailbox: byMailbox.takeWhen(condition`${isKnown} or ${byAddress.isWithin}`),
-    user: findUserByEmailKey(key),
+    user: findUserToMail(email),
   })
   if ((address?.count ?? 0) > byAddress.max) {
     return { outcome: 'too_many_requests', retry_after: window }

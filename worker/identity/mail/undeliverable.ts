@@ -15,7 +15,7 @@ import {
   markUndeliverable,
   type UndeliverableRow,
 } from '../../mail/mail_store.ts'
-import { findUserByEmailKey } from '../store.ts'
+import { findUserByAddress } from '../login_ids/login_id_store.ts'
 
 export const mailReportInput = z
   .strictObject({
@@ -51,7 +51,7 @@ export async function reportMail(
   { address, reason, detail }: z.output<typeof mailReportInput>,
 ): Promise<Undeliverable> {
   const address_key = emailKey(address)
-  const [user] = await cx.db.read(findUserByEmailKey(address_key))
+  const [user] = await cx.db.read(findUserByAddress(address))
   const row: UndeliverableRow = {
     address_key,
     address,
@@ -78,7 +78,7 @@ export async function clearMark(cx: Context, address: string): Promise<void> {
     user: [user],
   } = await cx.db.read({
     mark: findUndeliverable(address_key),
-    user: findUserByEmailKey(address_key),
+    user: findUserByAddress(address),
   })
   if (mark === undefined) throw new Problem('not_found', 'this address is not marked')
   await cx.db.write([

@@ -38,10 +38,9 @@ export const mailCodeExists = (session_hash: string, code_mac: string): Conditio
   condition`exists (select 1 from mail_code
     where session_hash = ${session_hash} and code_mac = ${code_mac})`
 
-/** The code of the session, while it can be used. */
-export const findMailCode = (cx: Context, session_hash: string): Statement<MailCodeRow> =>
-  sql`select * from mail_code where session_hash = ${session_hash} and used_by is null
-    and expires_at > ${cx.now()}`
+/** The last code of the session, good or not. */
+export const findMailCode = (session_hash: string): Statement<MailCodeRow> =>
+  sql`select * from mail_code where session_hash = ${session_hash}`
 
 /** Uses the code, if nobody has and `when` holds; the same request may repeat it. */
 export const consumeMailCode = (

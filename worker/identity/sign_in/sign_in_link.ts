@@ -11,8 +11,11 @@ import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { hasFactor } from '../factors/factor_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
+import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
+import type { EndAccess } from '../recovery.ts'
 import {
   accountLinkExists,
   accountLinkIsMine,
@@ -66,7 +69,7 @@ export async function requestSignInLink(
       kind: 'sign_in_link',
       values: { link: `${cx.config.issuer}${LINK_PATH}?token=${token}`, valid_for: LINK_TTL },
       // Never to the address that was typed: it may only look like the stored one.
-      to: { user_id: user?.id ?? '' },
+      to: { user_id: user?.id ?? '', login_id: user?.login_id ?? '' },
       locale: user?.locale ?? input.locale,
       expires_at,
       secret_of: hash,
@@ -84,7 +87,7 @@ export async function requestSignInLink(
     // Strangers fill no table with names that nobody has.
     await cx.db.write(countEvent(cx, event, { count: 1, last_at: cx.now(), minute }))
   } else {
-    const { id: user_id, email_key } = user
+    const { id: user_id, login_key } = user
     await cx.db.write({
       link: insertAccountLink(
         {
@@ -96,7 +99,7 @@ export async function requestSignInLink(
           used_by: null,
           used_at: null,
           made_by: null,
-          address_key: email_key,
+          address_key: login_key,
           address: null,
           browser: browserHash(input.browser),
           journey: JSON.stringify(input.journey),
@@ -140,11 +143,15 @@ export async function signInLinkState(
 }
 
 export type LinkSignIn =
+  /** `displaced`: a person whose sessions ended by it. */
   | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
-/** Uses the link up. Database round trips: 2. */
+/**
+ * Uses the link up. It proves the address; where that was not proven before, all that was set
+ * before goes. Database round trips: 2.
+ */
 export async function signInByLink(
   cx: Context,
   input: {
@@ -155,18 +162,20 @@ export async function signInByLink(
     abandons: string | undefined
     browsers: KnownBrowsers
   },
+  endAccess: EndAccess,
 ): Promise<LinkSignIn & { journey: Readonly<Record<string, string>> }> {
   const link = await lookUp(cx, input.token, input.browser)
   if (typeof link === 'string') return { outcome: link, journey: {} }
   const journey: Readonly<Record<string, string>> = JSON.parse(link.journey ?? '{}')
-  const { hash, user_id, password } = link
+  const { hash, user_id } = link
+  const isFirstProof = link.verified_at === null
   const isMine = accountLinkIsMine(cx, hash)
   const used = consumeAccountLink(cx, link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  if (lacksFactor(METHODS, link.has_factor === 1)) {
+  if (!isFirstProof && lacksFactor(METHODS, link.has_factor === 1)) {
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
-      password,
+      password: link.password,
       methods: METHODS,
       replaces: input.abandons,
       when: isMine,
@@ -177,7 +186,7 @@ export async function signInByLink(
   }
   const session = startSession(cx, {
     user_id,
-    password,
+    password: isFirstProof ? null : link.password,
     amr: METHODS,
     user_agent: input.user_agent,
     replaces: input.replaces,
@@ -185,14 +194,26 @@ export async function signInByLink(
     // A factor that was added since the first round trip is not passed by.
     when: join([isMine, condition`not ${hasFactor(user_id)}`], ' and '),
   })
-  const { displaced, started } = await cx.db.write({
+  const write = cx.db.write({
     used,
     mails,
+    proof: isFirstProof
+      ? [
+          ...dropAllSetBefore(as(cx, { kind: 'user', id: user_id }), user_id, endAccess, isMine),
+          ...addressProof(cx, { user_id, email: link.email, key: link.address_key ?? '' }, isMine),
+        ]
+      : [],
     displaced: session.displaced,
     session: session.statements,
     started: session.started,
   })
+  const { displaced, started } = await write.catch((error: unknown) => {
+    // Another account came to have the address meanwhile.
+    if (isAddressTaken(error)) return { displaced: [], started: [] }
+    throw error
+  })
   if (started.length === 0) return { outcome: 'dead', journey }
   const cookies = session.cookiesOf(started)
-  return { outcome: 'signed_in', cookies, displaced: displaced[0]?.user_id ?? null, journey }
+  const signed_out = displaced[0]?.user_id ?? (isFirstProof ? user_id : null)
+  return { outcome: 'signed_in', cookies, displaced: signed_out, journey }
 }

@@ -17,6 +17,7 @@ import {
   showAddressForm,
   takeAddressForm,
 } from '../mail/address_form_routes.ts'
+import type { EndAccess } from '../recovery.ts'
 import { readJourney, readKeptJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { tellDisplaced, VERIFY_PATH } from './second_factor_routes.ts'
@@ -47,8 +48,10 @@ const FORM: AddressFormRoute = {
 
 export function signInLinkRoutes({
   onSessionsEnded,
+  endAccess,
 }: {
   onSessionsEnded: SessionsEnded
+  endAccess: EndAccess
 }): Hono<Env> {
   const routes = new Hono<Env>()
 
@@ -84,14 +87,15 @@ export function signInLinkRoutes({
     const form = await readForm(c)
     assertCsrf(c, form)
     if (!(await isLinkOffered(cx))) return notOffered(c)
-    const result = await signInByLink(cx, {
+    const input = {
       token: form.get('token') ?? '',
       browser: readBrowser(c),
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
       browsers: readKnownBrowsers(c),
-    })
+    }
+    const result = await signInByLink(cx, input, endAccess)
     const journey = readKeptJourney(cx, result.journey)
     if (result.outcome === 'second_factor') {
       writeSignInCookie(c, result.cookie)

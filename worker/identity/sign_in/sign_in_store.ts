@@ -2,6 +2,7 @@
 import type { Context } from '../../context.ts'
 import type { sign_in } from '../../db/schema.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../../db/sql.ts'
+import { PERSON_LABEL } from '../store.ts'
 
 export type SignInRow = typeof sign_in.$inferSelect
 
@@ -10,7 +11,7 @@ export type OpenSignIn = SignInRow & { email: string; locale: string | null }
 
 /** The sign-in, while neither its time nor what it stands on has ended. */
 export const findSignIn = (cx: Context, id_hash: string): Statement<OpenSignIn> =>
-  sql`select sign_in.*, user.email, user.locale from sign_in join user on user.id = sign_in.user_id
+  sql`select sign_in.*, ${PERSON_LABEL} as email, user.locale from sign_in join user on user.id = sign_in.user_id
     where sign_in.id_hash = ${id_hash} and ${isOpen(cx)}`
 
 /** A condition about a row of `sign_in` with its `user`. */

@@ -5,11 +5,11 @@
 // accepted to what is asked of everybody after a sign-in, and what an account may do to access/.
 import { as, type Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
-import { ConstraintViolation } from '../../db/database.ts'
 import type { Condition } from '../../db/sql.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { isAddressTaken } from '../login_ids/login_ids.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
 import { findPasswordFault, type PasswordFault } from '../passwords.ts'
@@ -54,7 +54,8 @@ export async function requestSignUp(
   if (counted.outcome !== 'counted') return counted
   const { user, isWithin } = counted
   await cx.db.write(
-    user === undefined
+    // An account that has not proven the address keeps its owner from nothing.
+    user === undefined || user.login_verified_at === null
       ? await linkTo(cx, input, isWithin)
       : // Of a disabled account nothing is mailed, and the work is the same.
         (
@@ -172,7 +173,7 @@ export async function signUp(
     const cookies = session.cookiesOf(started)
     return { outcome: 'done', cookies, journey: JSON.parse(found.journey) }
   } catch (error) {
-    if (error instanceof ConstraintViolation && error.constraint === 'user.email_key') {
+    if (isAddressTaken(error)) {
       return { outcome: 'exists' }
     }
     throw error

@@ -2,7 +2,7 @@
 import type { Context } from '../../context.ts'
 import type { trusted_browser } from '../../db/factor_schema.ts'
 import { type Condition, condition, type Scalar, type Statement, sql, TRUE } from '../../db/sql.ts'
-import { TRUST_DAYS_MAX } from '../../settings.ts'
+import { TRUST_DAYS_MAX } from '../../settings/factor_settings.ts'
 
 export type TrustedBrowserRow = typeof trusted_browser.$inferSelect
 

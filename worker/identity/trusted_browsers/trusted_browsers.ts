@@ -11,7 +11,7 @@ import { randomToken, sha256 } from '../../crypto.ts'
 import { type Condition, condition, type Scalar, type Statement, scalar } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { Http } from '../../http.ts'
-import { TRUST_DAYS_MAX } from '../../settings.ts'
+import { TRUST_DAYS_MAX } from '../../settings/factor_settings.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { factorIsDemanded } from '../factors/factor_store.ts'
 import {

@@ -8,6 +8,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'تسجيل الخروج',
   'account.change_email': 'تغيير العنوان',
   'account.change_password': 'تغيير كلمة المرور',
+  'account.profile': 'الملف الشخصي',
+  'account.see_profile': 'غيّر اسمك وبياناتك الأخرى',
   'account.security': 'الأمان',
   'account.see_security': 'مفاتيح المرور وتطبيقات المصادقة ورموز الاسترداد',
   'account.applications': 'التطبيقات',
@@ -39,4 +41,10 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'إلغاء الإذن: {client}',
   'applications.hint': 'التطبيق الذي تلغي إذنه عليه أن يطلبه منك من جديد.',
   'applications.back': 'الرجوع إلى حسابك',
+
+  'profile.title': 'ملفك الشخصي',
+  'profile.save': 'حفظ',
+  'profile.saved': 'تم الحفظ.',
+  'profile.outrun': 'تم تغيير حسابك في الوقت نفسه. راجعه ثم احفظ مرة أخرى.',
+  'profile.none': 'لا يوجد هنا ما يمكنك تغييره.',
 }

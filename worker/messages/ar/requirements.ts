@@ -24,7 +24,8 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'missing.sign_out': 'تسجيل الخروج',
 
   'missing.address_title': 'تأكيد عنوان بريدك الإلكتروني',
-  'missing.address_lead': 'يُرسل رابط إلى عنوانك. يُرجى فتحه والتأكيد، ثم المتابعة من هنا.',
+  'missing.address_lead':
+    'يُرسل رابط إلى عنوانك. يُرجى فتحه في هذا المتصفح والتأكيد، ثم المتابعة من هنا.',
   'missing.address_proven': 'تم التأكيد',
   'missing.address_again': 'إعادة الإرسال',
   'missing.factor_title': 'إضافة عامل ثانٍ',

@@ -8,6 +8,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'Abmelden',
   'account.change_email': 'Adresse ändern',
   'account.change_password': 'Passwort ändern',
+  'account.profile': 'Profil',
+  'account.see_profile': 'Ihren Namen und weitere Angaben ändern',
   'account.security': 'Sicherheit',
   'account.see_security': 'Passkeys, Authentifizierungs-Apps und Wiederherstellungscodes',
   'account.applications': 'Anwendungen',
@@ -39,4 +41,11 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'Zugriff entziehen: {client}',
   'applications.hint': 'Eine Anwendung, der Sie den Zugriff entziehen, muss Sie erneut fragen.',
   'applications.back': 'Zurück zu Ihrem Konto',
+
+  'profile.title': 'Ihr Profil',
+  'profile.save': 'Speichern',
+  'profile.saved': 'Gespeichert.',
+  'profile.outrun':
+    'Ihr Konto wurde gleichzeitig geändert. Sehen Sie es an und speichern Sie noch einmal.',
+  'profile.none': 'Hier gibt es nichts, was Sie ändern können.',
 }

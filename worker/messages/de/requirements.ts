@@ -27,7 +27,7 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Ihre E-Mail-Adresse bestätigen',
   'missing.address_lead':
-    'An Ihre Adresse wird ein Link gesendet. Öffnen und bestätigen Sie ihn, dann geht es hier weiter.',
+    'An Ihre Adresse wird ein Link gesendet. Öffnen und bestätigen Sie ihn in diesem Browser, dann geht es hier weiter.',
   'missing.address_proven': 'Ich habe sie bestätigt',
   'missing.address_again': 'Noch einmal senden',
   'missing.factor_title': 'Zweiten Faktor hinzufügen',

@@ -6,6 +6,8 @@ export const enAccount = {
   'account.sign_out': 'Sign out',
   'account.change_email': 'Change address',
   'account.change_password': 'Change password',
+  'account.profile': 'Profile',
+  'account.see_profile': 'Change your name and what else is in your profile',
   'account.security': 'Security',
   'account.see_security': 'Passkeys, authenticator apps and recovery codes',
   'account.applications': 'Applications',
@@ -37,4 +39,10 @@ export const enAccount = {
   'applications.withdraw_of': 'Remove access: {client}',
   'applications.hint': 'An application whose access you remove has to ask you again.',
   'applications.back': 'Back to your account',
+
+  'profile.title': 'Your profile',
+  'profile.save': 'Save',
+  'profile.saved': 'Saved.',
+  'profile.outrun': 'Your account was changed at the same time. Look at it, and save again.',
+  'profile.none': 'There is nothing here that you can change.',
 } as const

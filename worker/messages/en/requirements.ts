@@ -23,7 +23,8 @@ export const enRequirements = {
   'missing.sign_out': 'Sign out',
 
   'missing.address_title': 'Prove your e-mail address',
-  'missing.address_lead': 'A link is sent to your address. Open it and confirm, then go on here.',
+  'missing.address_lead':
+    'A link is sent to your address. Open it in this browser and confirm, then go on here.',
   'missing.address_proven': 'I have confirmed it',
   'missing.address_again': 'Send it again',
   'missing.factor_title': 'Add a second factor',

@@ -8,6 +8,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'Cerrar sesión',
   'account.change_email': 'Cambiar la dirección',
   'account.change_password': 'Cambiar la contraseña',
+  'account.profile': 'Perfil',
+  'account.see_profile': 'Cambiar su nombre y otros datos',
   'account.security': 'Seguridad',
   'account.see_security':
     'Llaves de acceso, aplicaciones de autenticación y códigos de recuperación',
@@ -40,4 +42,10 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'Retirar acceso: {client}',
   'applications.hint': 'Una aplicación a la que retire el acceso tendrá que volver a pedirlo.',
   'applications.back': 'Volver a su cuenta',
+
+  'profile.title': 'Su perfil',
+  'profile.save': 'Guardar',
+  'profile.saved': 'Guardado.',
+  'profile.outrun': 'Su cuenta se cambió al mismo tiempo. Revísela y guarde de nuevo.',
+  'profile.none': 'Aquí no hay nada que pueda cambiar.',
 }

@@ -25,7 +25,8 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'missing.sign_out': 'Cerrar la sesión',
 
   'missing.address_title': 'Confirme su dirección de correo',
-  'missing.address_lead': 'Se envía un enlace a su dirección. Ábralo, confirme y continúe aquí.',
+  'missing.address_lead':
+    'Se envía un enlace a su dirección. Ábralo en este navegador, confirme y continúe aquí.',
   'missing.address_proven': 'La he confirmado',
   'missing.address_again': 'Enviar de nuevo',
   'missing.factor_title': 'Añadir un segundo factor',

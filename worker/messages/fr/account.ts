@@ -8,6 +8,8 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'Se déconnecter',
   'account.change_email': 'Changer d’adresse',
   'account.change_password': 'Changer de mot de passe',
+  'account.profile': 'Profil',
+  'account.see_profile': 'Changer votre nom et vos autres données',
   'account.security': 'Sécurité',
   'account.see_security': 'Clés d’accès, applications d’authentification et codes de récupération',
   'account.applications': 'Applications',
@@ -39,4 +41,11 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'Retirer l’accès\u00a0: {client}',
   'applications.hint': 'Une application à laquelle vous retirez l’accès devra vous le redemander.',
   'applications.back': 'Retour à votre compte',
+
+  'profile.title': 'Votre profil',
+  'profile.save': 'Enregistrer',
+  'profile.saved': 'Enregistré.',
+  'profile.outrun':
+    'Votre compte a été modifié au même moment. Vérifiez-le, puis enregistrez de nouveau.',
+  'profile.none': 'Il n’y a rien ici que vous puissiez changer.',
 }

@@ -26,7 +26,7 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Confirmer votre adresse e-mail',
   'missing.address_lead':
-    'Un lien est envoyé à votre adresse. Ouvrez-le et confirmez, puis continuez ici.',
+    'Un lien est envoyé à votre adresse. Ouvrez-le dans ce navigateur et confirmez, puis continuez ici.',
   'missing.address_proven': 'Je l’ai confirmée',
   'missing.address_again': 'Envoyer à nouveau',
   'missing.factor_title': 'Ajouter un second facteur',

@@ -8,6 +8,8 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.sign_out': 'Wyloguj się',
   'account.change_email': 'Zmień adres',
   'account.change_password': 'Zmień hasło',
+  'account.profile': 'Profil',
+  'account.see_profile': 'Zmień imię i nazwisko oraz inne dane',
   'account.security': 'Bezpieczeństwo',
   'account.see_security': 'Klucze dostępu, aplikacje uwierzytelniające i kody zapasowe',
   'account.applications': 'Aplikacje',
@@ -39,4 +41,10 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'applications.withdraw_of': 'Odbierz dostęp: {client}',
   'applications.hint': 'Aplikacja, której odebrano dostęp, musi poprosić o niego ponownie.',
   'applications.back': 'Wróć do konta',
+
+  'profile.title': 'Twój profil',
+  'profile.save': 'Zapisz',
+  'profile.saved': 'Zapisano.',
+  'profile.outrun': 'Konto zostało w tym samym czasie zmienione. Sprawdź je i zapisz ponownie.',
+  'profile.none': 'Nie ma tu nic do zmiany.',
 }

@@ -26,7 +26,7 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Potwierdź swój adres e-mail',
   'missing.address_lead':
-    'Na Twój adres zostanie wysłany link. Otwórz go i potwierdź, a potem przejdź dalej tutaj.',
+    'Na Twój adres zostanie wysłany link. Otwórz go w tej przeglądarce i potwierdź, a potem przejdź dalej tutaj.',
   'missing.address_proven': 'Adres jest potwierdzony',
   'missing.address_again': 'Wyślij ponownie',
   'missing.factor_title': 'Dodaj drugi składnik',

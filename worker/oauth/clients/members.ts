@@ -4,7 +4,8 @@
 // are member_faults.ts's. The effect of a member stands where it is obeyed.
 import { idSchema } from '../../access/principals.ts'
 import { lineSchema, z } from '../../api.ts'
-import { ACCESS_TOKEN_TTL_MAX, TRUST_DAYS_MAX } from '../../settings.ts'
+import { TRUST_DAYS_MAX } from '../../settings/factor_settings.ts'
+import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { ACR_TWO_FACTORS } from '../acr.ts'
 import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
 import { GRANT_TYPE_NAMES, type GrantTypeName } from '../grant_types.ts'

@@ -2,10 +2,11 @@
 // assertion is by one of them, for this server and valid now, and whom it names (RFC 7521, RFC 7523
 // §3). Its grant ensures that it is used once.
 import { createLocalJWKSet, decodeJwt, errors, type JSONWebKeySet, type JWK, jwtVerify } from 'jose'
+import { addressForms, userWithProvenAddress } from '../../access/named_users.ts'
 import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import { type Scalar, scalar } from '../../db/sql.ts'
-import { emailFault, emailKey } from '../../email_address.ts'
+import { emailFault } from '../../email_address.ts'
 import { OAuthError } from '../../errors.ts'
 import { isObject } from '../../http.ts'
 import { timeFault } from '../../keys/jwt.ts'
@@ -62,7 +63,7 @@ export function subjectNamedBy(issuer: TrustedIssuer | undefined, claims: Assert
   // Logto CVE-2026-15611: an address counts only where both sides know that it is the person's.
   const isVerified = claims['email_verified'] === true && typeof email === 'string'
   if (issuer?.subject === 'email' && isVerified && emailFault(email) === null) {
-    return scalar`(select id from user where email_key = ${emailKey(email)} and email_verified = 1)`
+    return userWithProvenAddress(addressForms(email))
   }
   return scalar`null`
 }

@@ -18,6 +18,8 @@ export type AccountValues = {
   security: string
   /** Browsers that are not asked for the second factor for some days. */
   trusted: readonly { id: string; since: number; address: string; user_agent: string }[]
+  /** Path of the page about the profile. */
+  profile: string
   sessions: readonly {
     id: string
     /** True for the browser that shows this page. */
@@ -82,6 +84,8 @@ ${csrfField(v.csrf)}
 <button type="submit" name="action" value="logout">${m('account.sign_out')}</button>
 </div>
 </form>
+<h2>${m('account.profile')}</h2>
+<p class="beside"><a href="${v.profile}">${m('account.see_profile')}</a></p>
 <h2>${m('account.security')}</h2>
 <ul class="plain beside">
 <li><a href="/account/email">${m('account.change_email')}</a></li>

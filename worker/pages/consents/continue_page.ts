@@ -2,7 +2,7 @@
 // thing at a time. Each form sends back the way onward as it came, and each page has the way out.
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
-import type { PROFILE_FIELDS } from '../../settings.ts'
+import { type ProfileField, profileInputs } from '../account/profile_page.ts'
 import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
 import { consentText, type TextValues } from './consent_text.ts'
 
@@ -36,39 +36,16 @@ export function textQuestionPage(v: TextQuestion, m: Messages): Html {
   )
 }
 
-/** Names of fields that can be asked, as the texts have them. */
-export type AskedField = (typeof PROFILE_FIELDS)[number]
-
-const TYPES: Partial<Record<AskedField, { type: string; autocomplete: string }>> = {
-  name: { type: 'text', autocomplete: 'name' },
-  given_name: { type: 'text', autocomplete: 'given-name' },
-  family_name: { type: 'text', autocomplete: 'family-name' },
-  middle_name: { type: 'text', autocomplete: 'additional-name' },
-  nickname: { type: 'text', autocomplete: 'nickname' },
-  gender: { type: 'text', autocomplete: 'sex' },
-  birthdate: { type: 'date', autocomplete: 'bday' },
-  phone_number: { type: 'tel', autocomplete: 'tel' },
-}
-
 export type ProfileQuestion = ContinueValues & {
-  fields: readonly { name: AskedField; value: string; isFaulty: boolean }[]
+  fields: readonly Omit<ProfileField, 'isRequired'>[]
 }
 
 export function profileQuestionPage(v: ProfileQuestion, m: Messages): Html {
-  const first = v.fields.find(({ isFaulty }) => isFaulty) ?? v.fields[0]
-  const fields = v.fields.map(({ name, value, isFaulty }) => {
-    const { type, autocomplete } = TYPES[name] ?? { type: 'text', autocomplete: 'off' }
-    const hint =
-      name === 'phone_number'
-        ? html`<p class="hint" id="${name}-hint">${m('missing.phone_hint')}</p>`
-        : html``
-    const about = [name === 'phone_number' ? `${name}-hint` : '', isFaulty ? 'alert' : '']
-      .filter((one) => one !== '')
-      .join(' ')
-    return html`<label for="${name}">${m(`field.${name}`)}</label>
-<input id="${name}" name="${name}" type="${type}" value="${value}" autocomplete="${autocomplete}" maxlength="200" required${isFaulty ? html` aria-invalid="true"` : html``}${about === '' ? html`` : html` aria-describedby="${about}"`}${name === first?.name ? html` autofocus` : html``}>
-${hint}`
-  })
+  const fields = profileInputs(
+    v.fields.map((field) => ({ ...field, isRequired: true })),
+    m,
+    v.fields[0]?.name,
+  )
   return continueFrame(
     {
       ...v,
@@ -76,7 +53,7 @@ ${hint}`
       heading: html`<h1>${m('missing.profile_title')}</h1>`,
       lead: m('missing.profile_lead'),
       body: html``,
-      fields: html`${fields}`,
+      fields,
       submit: html`<button class="primary" type="submit" name="action" value="save">${m('missing.save')}</button>`,
       out: m('missing.sign_out'),
     },
