@@ -9,6 +9,7 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteOldRemovedFactors } from './identity/factors/removed_factor_store.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
@@ -52,6 +53,7 @@ export const JOBS: readonly Job[] = [
         deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
         deleteOldMailCodes(cx),
+        deleteOldRemovedFactors(cx),
         deleteOldTrustedBrowsers(cx),
         deleteOldSignUps(cx),
         deleteOldAccountLinks(cx),

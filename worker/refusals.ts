@@ -32,6 +32,7 @@ type OfPages =
   | 'factor_name'
   | 'factor_setup_expired'
   | 'factor_demanded'
+  | 'factor_link_dead'
   | 'mail_code_limited'
   | 'last_way_in'
   | 'passkey_algorithm'

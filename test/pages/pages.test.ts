@@ -13,6 +13,10 @@ import {
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
 import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
+  factorRestoredPage,
+  undoRemovalPage,
+} from '../../worker/pages/account/removed_factor_page.ts'
+import {
   newAppPage,
   newPasskeyPage,
   recoveryCodesPage,
@@ -235,6 +239,8 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  undo_removal: undoRemovalPage({ email: text, name: text, token: text, csrf: text }, m),
+  factor_restored: factorRestoredPage({ name: text }, m),
   recovery_codes: recoveryCodesPage({ codes: [text], onward: text }, m),
   applications: applicationsPage(
     {

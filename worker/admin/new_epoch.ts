@@ -8,6 +8,7 @@ import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
+import { deleteAllRemovedFactors } from '../identity/factors/removed_factor_store.ts'
 import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
 import { deleteAllMailCodes } from '../identity/mail_codes/mail_code_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
@@ -37,6 +38,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllKnownBrowsers(),
     deleteAllTrustedBrowsers(),
     deleteAllMailCodes(),
+    deleteAllRemovedFactors(),
     deleteAllSignUps(),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),

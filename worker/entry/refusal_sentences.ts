@@ -37,6 +37,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
   mail_code_limited: 'A person asked for more than five codes by mail in a window.',
+  factor_link_dead:
+    'The link that puts back a factor which an operator removed was used, or is older than a day.',
   factor_demanded:
     'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:

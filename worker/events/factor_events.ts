@@ -34,6 +34,15 @@ export const FACTOR_EVENTS = {
       kind: { is: 'string', optional: true, meaning: '`totp` or `passkey`' },
     },
   },
+  'factor.restored': {
+    subject: 'the user',
+    meaning:
+      'A person undid, by the mailed link, that an operator removed a factor; what began since has ended.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+      kind: { is: 'string', meaning: '`totp` or `passkey`' },
+    },
+  },
   'browser.trusted': {
     subject: 'the user',
     meaning:

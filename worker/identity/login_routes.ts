@@ -25,6 +25,7 @@ import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
+import { removedFactorsRoutes } from './factors/removed_factors_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn } from './login.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
@@ -92,6 +93,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', removedFactorsRoutes({ onSessionsEnded }))
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())

@@ -38,6 +38,7 @@ import { isObject } from '../http.ts'
 import { deleteMailsOf } from '../mail/mail_store.ts'
 import { deleteDecisionsOf } from './consents/consent_store.ts'
 import { deleteFactorsOf } from './factors/factor_store.ts'
+import { deleteRemovedFactorsOf } from './factors/removed_factor_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
 import { isAddressTaken, primaryAddress } from './login_ids/login_ids.ts'
 import { deleteMailCodesOf } from './mail_codes/mail_code_store.ts'
@@ -318,6 +319,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       deleteDecisionsOf(id),
       ...deleteFactorsOf(id),
       ...deleteMailCodesOf(id),
+      deleteRemovedFactorsOf(id),
       deleteMailsOf(id),
       deleteDeliveriesTo(id),
       deleteUser(id),

@@ -21,6 +21,12 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended_title': 'انتهت محاولة تسجيل الدخول هذه',
   'second_factor.ended': 'استغرقت وقتًا طويلًا، أو تغيّر الحساب في أثنائها. يُرجى تسجيل الدخول مجددًا.',
 
+  'removed_factor.title': 'إعادة العامل',
+  'removed_factor.lead':
+    'أزال أحد المشغّلين {factor}. إعادته تُنهي كل تسجيل دخول منذ ذلك الحين، وتزيل العوامل التي أُضيفت بعدها.',
+  'removed_factor.done_title': 'عاد العامل',
+  'removed_factor.done': '{factor} يحمي حسابك من جديد. إن لم تطلب إزالته فغيّر كلمة المرور أيضًا.',
+
   'security.title': 'الأمان',
   'security.lead': 'مع مفتاح مرور أو تطبيق مصادقة لا تكفي كلمة مرور مسروقة وحدها لفتح شيء.',
   'security.passkeys': 'مفاتيح المرور',

@@ -25,6 +25,13 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Sie hat zu lange gedauert, oder das Konto wurde inzwischen geändert. Melden Sie sich erneut an.',
 
+  'removed_factor.title': 'Faktor wiederherstellen',
+  'removed_factor.lead':
+    '{factor} wurde vom Betreiber entfernt. Das Wiederherstellen beendet jede Anmeldung seither und nimmt Faktoren weg, die seither hinzugefügt wurden.',
+  'removed_factor.done_title': 'Der Faktor ist wieder da',
+  'removed_factor.done':
+    '{factor} schützt Ihr Konto wieder. Wenn Sie nicht um das Entfernen gebeten haben, ändern Sie auch Ihr Passwort.',
+
   'security.title': 'Sicherheit',
   'security.lead':
     'Mit einem Passkey oder einer Authentifizierungs-App öffnet ein gestohlenes Passwort allein nichts.',

@@ -20,6 +20,13 @@ export const enSecurity = {
   'second_factor.ended_title': 'This sign-in has ended',
   'second_factor.ended': 'It took too long, or the account was changed meanwhile. Sign in again.',
 
+  'removed_factor.title': 'Put the factor back',
+  'removed_factor.lead':
+    'An operator removed {factor}. Putting it back ends every sign-in since then, and takes away factors that were added since.',
+  'removed_factor.done_title': 'The factor is back',
+  'removed_factor.done':
+    '{factor} protects your account again. If you did not ask for its removal, change your password too.',
+
   'security.title': 'Security',
   'security.lead': 'With a passkey or an authenticator app, a stolen password alone opens nothing.',
   'security.passkeys': 'Passkeys',

@@ -24,6 +24,13 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Duró demasiado o la cuenta cambió mientras tanto. Inicie sesión de nuevo.',
 
+  'removed_factor.title': 'Recuperar el factor',
+  'removed_factor.lead':
+    'Un operador quitó {factor}. Al recuperarlo terminan todos los inicios de sesión desde entonces y se quitan los factores añadidos después.',
+  'removed_factor.done_title': 'El factor está de vuelta',
+  'removed_factor.done':
+    '{factor} vuelve a proteger su cuenta. Si no pidió que se quitara, cambie también su contraseña.',
+
   'security.title': 'Seguridad',
   'security.lead':
     'Con una llave de acceso o una aplicación de autenticación, una contraseña robada no abre nada por sí sola.',

@@ -23,6 +23,13 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Elle a duré trop longtemps, ou le compte a été modifié entre-temps. Connectez-vous de nouveau.',
 
+  'removed_factor.title': 'Rétablir le facteur',
+  'removed_factor.lead':
+    'Un opérateur a supprimé {factor}. Le rétablir met fin à toute connexion depuis lors et retire les facteurs ajoutés depuis.',
+  'removed_factor.done_title': 'Le facteur est rétabli',
+  'removed_factor.done':
+    '{factor} protège à nouveau votre compte. Si vous n’avez pas demandé sa suppression, changez aussi votre mot de passe.',
+
   'security.title': 'Sécurité',
   'security.lead':
     'Avec une clé d’accès ou une application d’authentification, un mot de passe volé n’ouvre rien à lui seul.',

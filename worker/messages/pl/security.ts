@@ -23,6 +23,13 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.ended':
     'Trwało zbyt długo albo konto w tym czasie zmieniono. Zaloguj się ponownie.',
 
+  'removed_factor.title': 'Przywróć składnik',
+  'removed_factor.lead':
+    'Operator usunął składnik {factor}. Przywrócenie kończy wszystkie logowania od tego czasu i usuwa składniki dodane później.',
+  'removed_factor.done_title': 'Składnik jest przywrócony',
+  'removed_factor.done':
+    'Składnik {factor} znów chroni Twoje konto. Jeśli jego usunięcie nie było na Twoją prośbę, zmień też hasło.',
+
   'security.title': 'Bezpieczeństwo',
   'security.lead':
     'Z kluczem dostępu lub aplikacją uwierzytelniającą samo skradzione hasło niczego nie otwiera.',
