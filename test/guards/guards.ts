@@ -3395,11 +3395,11 @@ const REQUIREMENTS: readonly Guard[] = [
   {
     name: 'removed-factor-once',
     attack: 'a link that puts a factor back again and again',
-    file: 'worker/identity/factors/removed_factors.ts',
-    from: 'row.used_by !== null || row.expires_at <= cx.now()',
-    to: 'row.expires_at <= cx.now()',
+    file: 'worker/identity/factors/removed_factor_store.ts',
+    from: 'or (used_by is null and expires_at > ${cx.now()}))',
+    to: 'or expires_at > ${cx.now()})',
     test: 'identity/factors/removed_factors',
-    title: 'is good once, and for a day',
+    title: 'used by two hundred',
   },
   {
     name: 'removed-factor-sealed',
