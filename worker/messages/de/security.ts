@@ -27,10 +27,10 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
 
   'removed_factor.title': 'Faktor wiederherstellen',
   'removed_factor.lead':
-    '{factor} wurde vom Betreiber entfernt. Das Wiederherstellen beendet jede Anmeldung seither und nimmt Faktoren weg, die seither hinzugefügt wurden.',
+    '„{factor}“ wurde vom Betreiber entfernt. Das Wiederherstellen beendet jede Anmeldung seither und nimmt Faktoren weg, die seither hinzugefügt wurden.',
   'removed_factor.done_title': 'Der Faktor ist wieder da',
   'removed_factor.done':
-    '{factor} schützt Ihr Konto wieder. Wenn Sie nicht um das Entfernen gebeten haben, ändern Sie auch Ihr Passwort.',
+    '„{factor}“ schützt Ihr Konto wieder. Wenn Sie nicht um das Entfernen gebeten haben, ändern Sie auch Ihr Passwort.',
 
   'security.title': 'Sicherheit',
   'security.lead':

@@ -22,10 +22,10 @@ export const enSecurity = {
 
   'removed_factor.title': 'Put the factor back',
   'removed_factor.lead':
-    'An operator removed {factor}. Putting it back ends every sign-in since then, and takes away factors that were added since.',
+    'An operator removed “{factor}”. Putting it back ends every sign-in since then, and takes away factors that were added since.',
   'removed_factor.done_title': 'The factor is back',
   'removed_factor.done':
-    '{factor} protects your account again. If you did not ask for its removal, change your password too.',
+    '“{factor}” protects your account again. If you did not ask for its removal, change your password too.',
 
   'security.title': 'Security',
   'security.lead': 'With a passkey or an authenticator app, a stolen password alone opens nothing.',

@@ -26,10 +26,10 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
 
   'removed_factor.title': 'Recuperar el factor',
   'removed_factor.lead':
-    'Un operador quitó {factor}. Al recuperarlo terminan todos los inicios de sesión desde entonces y se quitan los factores añadidos después.',
+    'Un operador quitó «{factor}». Al recuperarlo terminan todos los inicios de sesión desde entonces y se quitan los factores añadidos después.',
   'removed_factor.done_title': 'El factor está de vuelta',
   'removed_factor.done':
-    '{factor} vuelve a proteger su cuenta. Si no pidió que se quitara, cambie también su contraseña.',
+    '«{factor}» vuelve a proteger su cuenta. Si no pidió que se quitara, cambie también su contraseña.',
 
   'security.title': 'Seguridad',
   'security.lead':

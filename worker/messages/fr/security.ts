@@ -25,10 +25,10 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
 
   'removed_factor.title': 'Rétablir le facteur',
   'removed_factor.lead':
-    'Un opérateur a supprimé {factor}. Le rétablir met fin à toute connexion depuis lors et retire les facteurs ajoutés depuis.',
+    'Un opérateur a supprimé « {factor} ». Le rétablir met fin à toute connexion depuis lors et retire les facteurs ajoutés depuis.',
   'removed_factor.done_title': 'Le facteur est rétabli',
   'removed_factor.done':
-    '{factor} protège à nouveau votre compte. Si vous n’avez pas demandé sa suppression, changez aussi votre mot de passe.',
+    '« {factor} » protège à nouveau votre compte. Si vous n’avez pas demandé sa suppression, changez aussi votre mot de passe.',
 
   'security.title': 'Sécurité',
   'security.lead':

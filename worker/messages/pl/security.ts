@@ -25,10 +25,10 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
 
   'removed_factor.title': 'Przywróć składnik',
   'removed_factor.lead':
-    'Operator usunął składnik {factor}. Przywrócenie kończy wszystkie logowania od tego czasu i usuwa składniki dodane później.',
+    'Operator usunął składnik „{factor}”. Przywrócenie kończy wszystkie logowania od tego czasu i usuwa składniki dodane później.',
   'removed_factor.done_title': 'Składnik jest przywrócony',
   'removed_factor.done':
-    'Składnik {factor} znów chroni Twoje konto. Jeśli jego usunięcie nie było na Twoją prośbę, zmień też hasło.',
+    'Składnik „{factor}” znów chroni Twoje konto. Jeśli jego usunięcie nie było na Twoją prośbę, zmień też hasło.',
 
   'security.title': 'Bezpieczeństwo',
   'security.lead':
