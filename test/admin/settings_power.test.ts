@@ -21,6 +21,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   require_factor: 'everybody',
   mail_codes: 'on',
   sign_in_links: 'on',
+  sign_in_names: ['email'],
   privacy_uri: 'https://home.example/privacy',
 }
 

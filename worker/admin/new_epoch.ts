@@ -9,6 +9,7 @@ import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
 import { deleteAllRemovedFactors } from '../identity/factors/removed_factor_store.ts'
+import { revokeAllInvitations } from '../identity/invitations/invitation_store.ts'
 import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
 import { deleteAllMailCodes } from '../identity/mail_codes/mail_code_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
@@ -24,9 +25,9 @@ import { jumpClients } from '../oauth/clients/store.ts'
 import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
 
 /**
- * Ends every session, sign-in, recovery code, code, request, refresh token, access token and minted
- * token, refuses assertions and proofs that were issued before now, and moves all counters ahead.
- * Round trips: 1 read, 1 write.
+ * Ends every session, sign-in, invitation, recovery code, code, request, refresh token, access
+ * token and minted token, refuses assertions and proofs that were issued before now, and moves all
+ * counters ahead. Round trips: 1 read, 1 write.
  */
 export async function beginEpoch(cx: Context): Promise<void> {
   const sequences = await cx.db.read(
@@ -40,6 +41,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllMailCodes(),
     deleteAllRemovedFactors(),
     deleteAllSignUps(),
+    revokeAllInvitations(cx),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

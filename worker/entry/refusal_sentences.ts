@@ -39,6 +39,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   mail_code_limited: 'A person asked for more than five codes by mail in a window.',
   factor_link_dead:
     'The link that puts back a factor which an operator removed was used, or is older than a day.',
+  invitation_dead:
+    'The invitation was used or taken back, has run out, was sent again since with another link, or the link is none.',
+  inviter_powerless:
+    'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
+  last_operator:
+    'A person who wants to close the own account is the last one who holds the role operator on everything for good, so that nobody could run the system.',
   factor_demanded:
     'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:

@@ -17,7 +17,7 @@ export const FACTOR_SETTINGS = {
   remember_browser_days: settingEntry({
     schema: z.int().min(0).max(TRUST_DAYS_MAX),
     default: 0,
-    unit: null,
+    unit: 'days',
     needs: 'manage',
     meaning:
       'For how many days a person who proved a second factor may say that this browser is not asked for it again, where nothing demands one; 0: never. A client may name another number (`remember_browser_days`).',

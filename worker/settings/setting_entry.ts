@@ -19,7 +19,7 @@ export type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
   needs?: SettingScope
-  unit: 'seconds' | 'attempts' | 'rules' | null
+  unit: 'seconds' | 'days' | 'attempts' | 'rules' | null
   meaning: string
 }
 

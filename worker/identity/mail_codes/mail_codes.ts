@@ -142,6 +142,7 @@ export async function proveMailCode(
   if (!isRight) {
     const { counted } = await cx.db.write({
       counted: take,
+
       event: appendEvent(
         cx,
         {

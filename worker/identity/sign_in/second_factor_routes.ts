@@ -19,7 +19,7 @@ import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { readTrustedBrowser, writeTrustedBrowser } from '../trusted_browsers/trusted_browsers.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
-import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
+import { CLOSED_PATH, deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
 export const VERIFY_PATH = '/login/verify'
 const HOME = '/account'
@@ -93,6 +93,7 @@ export function secondFactorRoutes({
       logRefusal(cx, refusal(error, reason))
       return show(c, form, journey, { ...proving, error, status: 403 })
     }
+    if (result.outcome === 'closed') return c.redirect(withJourney(CLOSED_PATH, journey), 303)
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookies)
     if (result.trusted !== null) writeTrustedBrowser(c, result.trusted)
