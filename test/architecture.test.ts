@@ -139,7 +139,6 @@ const ROOM_PLATES = [
   'events/catalogue_entry.ts',
   'identity/known_browsers/known_browsers.ts',
   'identity/mail_codes/mail_codes.ts',
-  'settings/setting_entry.ts',
   'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/invitations/invitations.ts',
@@ -150,6 +149,7 @@ const ROOM_PLATES = [
   'identity/closing/closing.ts',
   'identity/export/data_export.ts',
   'identity/factors/own_factors.ts',
+  'identity/new_passwords/new_password.ts',
   'identity/own_profile/own_profile.ts',
   'identity/login_ids/login_ids.ts',
   'identity/passkeys/passkey_use.ts',
@@ -163,6 +163,7 @@ const ROOM_PLATES = [
   'pages/shell.ts',
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
+  'settings/setting_entry.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {

@@ -8,13 +8,17 @@ import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
 import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
+import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
 import {
-  DAY,
   type Setting,
   type SettingScope,
-  seconds,
   settingEntry as setting,
 } from './settings/setting_entry.ts'
+
+export type { SettingScope }
+
+const seconds = (min: number, max: number) => z.int().min(min).max(max)
+const DAY = 86_400
 
 /** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
@@ -205,6 +209,7 @@ export const SETTINGS = {
     needs: 'manage',
     meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
   }),
+  ...PASSWORD_SETTINGS,
   secret_attempts_per_address: setting({
     schema: z.int().min(3).max(100_000),
     default: 20,

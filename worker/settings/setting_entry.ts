@@ -1,11 +1,8 @@
-// Settings: the form of their entries, and groups of them that have a file of their own.
-// Files: this one has the form; factor_settings.ts what concerns second factors.
-// Tables: none; `setting` is written by ../settings.ts alone.
-// Leaves the list of all settings, and how it is read and changed, to ../settings.ts.
-import { z } from '../api.ts'
-
-export const seconds = (min: number, max: number) => z.int().min(min).max(max)
-export const DAY = 86_400
+// Settings: parts of the table SETTINGS (../settings.ts), for each subject a file. This one has the
+// form of an entry.
+// Tables: none; ../settings.ts writes `setting`.
+// Leaves to each room where a setting is obeyed, and to admin/ how it is changed.
+import type { z } from '../api.ts'
 
 /** A scope with which settings are changed. */
 export type SettingScope = 'manage' | 'settings:write'
@@ -19,7 +16,7 @@ export type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
   needs?: SettingScope
-  unit: 'seconds' | 'days' | 'attempts' | 'rules' | null
+  unit: 'seconds' | 'days' | 'attempts' | 'rules' | 'characters' | null
   meaning: string
 }
 

@@ -8,17 +8,14 @@ import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import { findFactorOf } from '../factors/factor_store.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { findMailCode, type MailCodeRow, mailCodeCounts } from '../mail_codes/mail_code_store.ts'
 import { mayAddMailCode } from '../mail_codes/mail_codes.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
-import {
-  findPasswordFault,
-  hashPassword,
-  type PasswordFault,
-  verifyPassword,
-} from '../passwords.ts'
+import { hashPassword, verifyPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
@@ -46,6 +43,8 @@ export type Continuation = {
   byMail: boolean
   /** The code that was mailed last for this session, good or not. */
   mailCode: MailCodeRow | null
+  /** A second factor is there. */
+  has_factor: boolean
 }
 
 /** `demandsFactor`: whoever sent the person demands a second factor. */
@@ -58,6 +57,7 @@ const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
     offered: listOffered(person),
     mail: sql<{ counts: 0 | 1 }>`select ${mailCodeCounts(cx, person)} as counts`,
     code: findMailCode(sessionHash(cookie)),
+    factors: findFactorOf(cx, person),
   }
 }
 
@@ -75,11 +75,13 @@ export async function readContinuation(
     offered,
     mail: [mail],
     code: [code],
+    factors,
   } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
   if (session === undefined || user === undefined) return null
   const byMail = mail?.counts === 1 && mayAddMailCode(session)
-  return { session, user, lacking, offered, byMail, mailCode: code ?? null }
+  const has_factor = factors.length > 0
+  return { session, user, lacking, offered, has_factor, byMail, mailCode: code ?? null }
 }
 
 /**
@@ -113,8 +115,11 @@ export type DemandedPasswordChange =
   | { outcome: 'done' }
   /** Nobody is signed in, or nothing demands another password. */
   | { outcome: 'not_asked' }
-  | { outcome: 'too_many_attempts'; retry_after: number; session: LiveSession }
-  | { outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault; session: LiveSession }
+  | ({ outcome: 'too_many_attempts'; retry_after: number } & PersonToAsk)
+  | ({ outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault } & PersonToAsk)
+
+/** The person who is asked for another password, and whether a second factor is there. */
+type PersonToAsk = { session: LiveSession; has_factor: boolean }
 
 /**
  * Sets another password where one is demanded. The session alone is not enough: its holder may have
@@ -142,6 +147,7 @@ export async function changeDemandedPassword(
     user: [user],
     lacking,
     count,
+    factors,
   } = await cx.db.write({
     ...readsFor(cx, cookie, false),
     // A cookie is made up at will: one without a session fills no table.
@@ -152,16 +158,18 @@ export async function changeDemandedPassword(
   if (session === undefined || user === undefined || user.password === null || !isAsked) {
     return { outcome: 'not_asked' }
   }
+  const question = { session, has_factor: factors.length > 0 }
   if ((count[0]?.count ?? Infinity) > max) {
-    return { outcome: 'too_many_attempts', retry_after: window, session }
+    return { outcome: 'too_many_attempts', retry_after: window, ...question }
   }
   if (!(await verifyPassword(cx, password, user.password))) {
-    return { outcome: 'refused', fault: 'wrong', session }
+    return { outcome: 'refused', fault: 'wrong', ...question }
   }
-  const fault = new_password === password ? 'same' : findPasswordFault(new_password, user.email)
+  const owner = { email: user.email, has_factor: question.has_factor }
+  const fault = new_password === password ? 'same' : await judgeNewPassword(cx, new_password, owner)
   if (fault !== null) {
     await cx.db.write(attempts.giveBack)
-    return { outcome: 'refused', fault, session }
+    return { outcome: 'refused', fault, ...question }
   }
   const hash = await hashPassword(cx, new_password)
   const acting = as(cx, { kind: 'user', id: user.id })
