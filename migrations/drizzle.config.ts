@@ -4,6 +4,7 @@ export default defineConfig({
   dialect: 'sqlite',
   schema: [
     './worker/db/schema.ts',
+    './worker/db/factor_schema.ts',
     './worker/db/people_schema.ts',
     './worker/db/oauth_schema.ts',
     './worker/db/event_schema.ts',

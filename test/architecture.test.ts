@@ -6,6 +6,7 @@ import { getTableColumns, getTableName } from 'drizzle-orm'
 import { SQLiteTable } from 'drizzle-orm/sqlite-core'
 import { expect, test } from 'vitest'
 import * as events from '../worker/db/event_schema.ts'
+import * as factorSchema from '../worker/db/factor_schema.ts'
 import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as peopleSchema from '../worker/db/people_schema.ts'
 import * as schema from '../worker/db/schema.ts'
@@ -137,6 +138,8 @@ const ROOM_PLATES = [
   'entry/mail_transports/mail_transports.ts',
   'events/catalogue_entry.ts',
   'identity/known_browsers/known_browsers.ts',
+  'identity/mail_codes/mail_codes.ts',
+  'identity/trusted_browsers/trusted_browsers.ts',
   'identity/mail/mails.ts',
   'identity/invitations/invitations.ts',
   'identity/routes.ts',
@@ -418,9 +421,13 @@ test('time and randomness come from the context below entry', () => {
 
 /** Which room a table belongs to, as the section comments of the schema say. */
 function owners(): Map<string, string> {
-  const files = ['schema.ts', 'people_schema.ts', 'oauth_schema.ts', 'event_schema.ts'].map(
-    (file) => `worker/db/${file}`,
-  )
+  const files = [
+    'schema.ts',
+    'factor_schema.ts',
+    'people_schema.ts',
+    'oauth_schema.ts',
+    'event_schema.ts',
+  ].map((file) => `worker/db/${file}`)
   const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
   let room = ''
@@ -489,9 +496,13 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       database.exec(readFileSync(join(ROOT, 'migrations', file), 'utf8'))
     }
   }
-  const tables = Object.values({ ...schema, ...peopleSchema, ...oauthSchema, ...events }).filter(
-    (value) => value instanceof SQLiteTable,
-  )
+  const tables = Object.values({
+    ...schema,
+    ...factorSchema,
+    ...peopleSchema,
+    ...oauthSchema,
+    ...events,
+  }).filter((value) => value instanceof SQLiteTable)
   const described = tables
     .flatMap((table) =>
       Object.values(getTableColumns(table)).map(

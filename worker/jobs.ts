@@ -10,15 +10,18 @@ import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
 import { deleteDueAccounts } from './identity/closing/closing.ts'
+import { deleteOldRemovedFactors } from './identity/factors/removed_factor_store.ts'
 import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
+import { deleteOldMailCodes } from './identity/mail_codes/mail_code_store.ts'
 import { deleteOldChallenges } from './identity/passkeys/challenges.ts'
 import { deleteOldAccountLinks } from './identity/recovery_store.ts'
 import { deleteOldSessions } from './identity/sessions.ts'
 import { deleteOldSignIns } from './identity/sign_in/sign_in_store.ts'
 import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
+import { deleteOldTrustedBrowsers } from './identity/trusted_browsers/trusted_browser_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
 import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
@@ -52,6 +55,9 @@ export const JOBS: readonly Job[] = [
         deleteOldSignIns(cx),
         deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
+        deleteOldMailCodes(cx),
+        deleteOldRemovedFactors(cx),
+        deleteOldTrustedBrowsers(cx),
         deleteOldSignUps(cx),
         deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),

@@ -35,6 +35,8 @@ type OfPages =
   | 'inviter_powerless'
   | 'last_operator'
   | 'factor_demanded'
+  | 'factor_link_dead'
+  | 'mail_code_limited'
   | 'last_way_in'
   | 'passkey_algorithm'
   | 'passkey_backup_state'

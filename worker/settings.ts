@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
+import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
 import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
 import {
   type Setting,
@@ -306,22 +307,7 @@ export const SETTINGS = {
     meaning:
       'Fields that people change on the page of their account. Leave out what others rely on: a date of birth says from when somebody may agree alone.',
   }),
-  require_factor: setting({
-    schema: z.enum(['nobody', 'operators', 'everybody']),
-    default: 'nobody',
-    unit: null,
-    needs: 'manage',
-    meaning:
-      'Of whom a second factor is demanded at each sign-in: `operators` are people who hold a scope of the management API; groups and roles (`require_factor`) and clients (`require_acr`) may demand one of more people. A person who has none adds one on the spot.',
-  }),
-  require_verified_address: setting({
-    schema: z.boolean(),
-    default: false,
-    unit: null,
-    needs: 'settings:write',
-    meaning:
-      'Whether people whose e-mail address is not proven have to prove it, by a mailed link, before they go on after a sign-in.',
-  }),
+  ...FACTOR_SETTINGS,
   lapsed_consent_ends_access: setting({
     schema: z.boolean(),
     default: false,

@@ -20,6 +20,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   sign_up: 'open',
   breached_passwords_url: 'https://leaks.example/range',
   require_factor: 'everybody',
+  mail_codes: 'on',
   sign_in_links: 'on',
   sign_in_names: ['email'],
   privacy_uri: 'https://home.example/privacy',

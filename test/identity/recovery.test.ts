@@ -257,6 +257,7 @@ test('a sign-in with the old password that runs beside the reset starts no sessi
     user_agent: '',
     replaces: undefined,
     browsers: [],
+    trust: { browser: undefined, days: null },
     abandons: undefined,
   }
   const answer = await signInWith({ ...cx, db: { ...cx.db, write } }, thief)

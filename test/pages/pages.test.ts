@@ -20,6 +20,10 @@ import {
 import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
 import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
+  factorRestoredPage,
+  undoRemovalPage,
+} from '../../worker/pages/account/removed_factor_page.ts'
+import {
   newAppPage,
   newPasskeyPage,
   recoveryCodesPage,
@@ -33,7 +37,10 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../../worker/pages/consents/continue_page.ts'
-import { factorQuestionPage } from '../../worker/pages/consents/factor_question_page.ts'
+import {
+  factorQuestionPage,
+  mailCodePage,
+} from '../../worker/pages/consents/factor_question_page.ts'
 import { deviceConsentPage, deviceDonePage, devicePage } from '../../worker/pages/device_page.ts'
 import { errorPage } from '../../worker/pages/error_page.ts'
 import { languagePage } from '../../worker/pages/language_page.ts'
@@ -186,6 +193,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      trusted: [{ id: text, since: 1_800_000_000, address: text, user_agent: text }],
       failed: { count: 3, last_at: 1_800_000_000 },
       profile: '/account/profile',
       sessions: [
@@ -234,6 +242,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       csrf: text,
       hasApp: true,
       passkey: { challenge: text },
+      trust_days: 30,
       error: text,
     },
     m,
@@ -263,6 +272,8 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
+  undo_removal: undoRemovalPage({ email: text, name: text, token: text, csrf: text }, m),
+  factor_restored: factorRestoredPage({ name: text }, m),
   invited: newInvitedPage(
     {
       ...{ inviter: text, place: text, address: text, token: text, csrf: text },
@@ -340,9 +351,11 @@ const pagesWith = (text: string, m: Messages = english) => ({
       ...question(text),
       app: { setup: text, key: text, qr: { size: 29, path: 'M0 0h1v1h-1z' } },
       passkey: { user: { id: text } },
+      byMail: true,
     },
     m,
   ),
+  mail_code: mailCodePage({ ...question(text), other: '/continue' }, m),
   password_question: passwordQuestionPage({ ...question(text), password_min: 15 }, m),
   consents: consentsPage(
     {
@@ -469,7 +482,7 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('linking')).toEqual(['allow', 'deny'])
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
-  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere', 'forget'])
   expect(await values('export')).toEqual(['view', 'html', 'json'])
   expect(await values('closing')).toEqual(['close'])
   expect(await values('keep')).toEqual(['keep', 'leave'])

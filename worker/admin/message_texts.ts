@@ -18,7 +18,7 @@ import {
   writeOverride,
 } from '../messages/store.ts'
 import { acceptTexts } from '../messages/texts.ts'
-import type { SettingScope } from '../settings.ts'
+import type { SettingScope } from '../settings/setting_entry.ts'
 
 export const messageInput = z
   .strictObject({ text: lineSchema(TEXT_MAX).describe('ICU MessageFormat, plain text') })

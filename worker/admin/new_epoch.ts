@@ -8,12 +8,15 @@ import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
+import { deleteAllRemovedFactors } from '../identity/factors/removed_factor_store.ts'
 import { revokeAllInvitations } from '../identity/invitations/invitation_store.ts'
 import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
+import { deleteAllMailCodes } from '../identity/mail_codes/mail_code_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
 import { deleteAllSignUps } from '../identity/sign_up/sign_up_store.ts'
 import { deleteAllSessions, jumpUsers } from '../identity/store.ts'
+import { deleteAllTrustedBrowsers } from '../identity/trusted_browsers/trusted_browser_store.ts'
 import { withdrawAllMails } from '../mail/mail_store.ts'
 import { endAllAuthorizations } from '../oauth/authorizations/store.ts'
 import { deleteAllRequests } from '../oauth/authorize/request_store.ts'
@@ -34,6 +37,9 @@ export async function beginEpoch(cx: Context): Promise<void> {
     ...deleteAllSessions(),
     deleteAllSignIns(),
     deleteAllKnownBrowsers(),
+    deleteAllTrustedBrowsers(),
+    deleteAllMailCodes(),
+    deleteAllRemovedFactors(),
     deleteAllSignUps(),
     revokeAllInvitations(cx),
     deleteAllAccountLinks(),

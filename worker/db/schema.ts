@@ -1,7 +1,7 @@
 // Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
-// deliveries in event_schema.ts, some of identity/ in people_schema.ts. Any store may read any
-// table; only the owner writes. Column names are the names in TypeScript and on the wire: one grep
-// leads from an RFC to here.
+// deliveries in event_schema.ts, more of identity/ in factor_schema.ts and people_schema.ts. Any
+// store may read any table; only the owner writes. Column names are the names in TypeScript and on
+// the wire: one grep leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.

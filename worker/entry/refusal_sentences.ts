@@ -36,6 +36,9 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   factor_name: 'The name is empty, has more than 60 characters, or has some that cannot be seen.',
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
+  mail_code_limited: 'A person asked for more than five codes by mail in a window.',
+  factor_link_dead:
+    'The link that puts back a factor which an operator removed was used, or is older than a day.',
   invitation_dead:
     'The invitation was used or taken back, has run out, was sent again since with another link, or the link is none.',
   inviter_powerless:

@@ -34,6 +34,31 @@ export const FACTOR_EVENTS = {
       kind: { is: 'string', optional: true, meaning: '`totp` or `passkey`' },
     },
   },
+  'factor.restored': {
+    subject: 'the user',
+    meaning:
+      'A person undid, by the mailed link, that an operator removed a factor; what began since has ended.',
+    data: {
+      factor: { is: 'string', meaning: 'id of the factor' },
+      kind: { is: 'string', meaning: '`totp` or `passkey`' },
+    },
+  },
+  'browser.trusted': {
+    subject: 'the user',
+    meaning:
+      'A person proved a second factor and is not asked for it again in this browser, for some days.',
+    data: {},
+  },
+  'browser.trust_ended': {
+    subject: 'the user',
+    meaning: 'A person said that a browser is to be asked for the second factor again.',
+    data: {},
+  },
+  'user.code_asked': {
+    subject: 'the user',
+    meaning: 'A person asked for a code as a second factor, which was mailed.',
+    data: { mail_id: { is: 'string', meaning: 'the mail in the outbox' } },
+  },
   'recovery_codes.made': {
     subject: 'the user',
     meaning: 'New recovery codes took the place of all others of a person.',

@@ -20,6 +20,7 @@ import {
 } from './sessions.ts'
 import { findFailedSignIns } from './sign_in/failed_sign_ins.ts'
 import { isLocaleOf, updateLocale } from './store.ts'
+import { listTrustedBrowsers } from './trusted_browsers/trusted_browser_store.ts'
 
 /** The session of a cookie while it lives. No round trip without a cookie, else one. */
 export async function liveSession(
@@ -59,11 +60,13 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
   const {
     session: [session],
     sessions,
+    trusted,
     lacking,
     failed: [failed],
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
+    trusted: cookie === undefined ? null : listTrustedBrowsers(cx, userOf(cx, cookie)),
     lacking: cookie === undefined ? null : requirementsOf(cx, standingOf(cx, cookie)),
     failed: cookie === undefined ? null : findFailedSignIns(userOf(cx, cookie)),
   })
@@ -71,7 +74,7 @@ export async function readAccount(cx: Context, cookie: string | undefined) {
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)
-  return { session, sessions, lacking, failed: failed ?? null }
+  return { session, sessions, trusted, lacking, failed: failed ?? null }
 }
 
 /**

@@ -18,6 +18,7 @@ import { countFailedSignIn } from './sign_in/failed_sign_ins.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
 import { sessionExists, type UserRow, updatePassword } from './store.ts'
+import { skipsFactor } from './trusted_browsers/trusted_browsers.ts'
 import { isUsable } from './users.ts'
 
 export type SignInOutcome =
@@ -58,6 +59,8 @@ export async function signIn(
     /** The cookie of a sign-in that is on its way in the browser: it is dropped. */
     abandons: string | undefined
     browsers: KnownBrowsers
+    /** The browser, which may be trusted, and for how many days; null: as the setting says. */
+    trust: { browser: string | undefined; days: number | null }
   },
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
@@ -65,6 +68,8 @@ export async function signIn(
   const person = userSigningIn(input.username, settings.sign_in_names)
   const window = settings.login_attempts_window
   const { browsers } = input
+  const { browser, days } = input.trust
+  const trust = { browser, days: days ?? settings.remember_browser_days }
   const isKnown = isKnownTo(cx, browsers, person)
   const limits = [
     limit(cx, loginCounter(cx, browsers, { key, user_id: person }), {
@@ -82,12 +87,17 @@ export async function signIn(
     byAccount,
     byAddress,
     user: [user],
+    trusted,
   } = await cx.db.write({
     // In a browser that is known, others from its address do not matter.
     byAddress: limits[1].takeWhen(condition`not ${isKnown}`),
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(condition`${isKnown} or ${limits[1].isWithin}`),
     user: findUserToSignIn(person),
+    trusted:
+      trust.browser === undefined || trust.days === 0
+        ? null
+        : sql<{ yes: 1 }>`select 1 as yes where ${skipsFactor(cx, trust, person)}`,
     // The counters do not say who guessed; those that are refused unread count too.
     failed: countFailedSignIn(
       cx,
@@ -119,7 +129,7 @@ export async function signIn(
     sql`${limits[0].giveBack} and ${pending}`,
     sql`${limits[1].giveBack} and ${pending} and not ${isKnown}`,
   ]
-  const lacks = lacksFactor(['pwd'], user.has_factor === 1)
+  const lacks = lacksFactor(['pwd'], user.has_factor === 1) && trusted.length === 0
   if (lacks || isClosed) {
     const { cookie, id_hash, statements, begun } = beginSignIn(cx, {
       user_id: user.id,
@@ -145,8 +155,8 @@ export async function signIn(
     user_agent: input.user_agent,
     replaces: input.replaces,
     browsers,
-    // One that was added since the first round trip is not passed by.
-    when: condition`not ${hasFactor(user.id)}`,
+    // One that was added since the first round trip is not passed by, nor one whose trust ended.
+    when: condition`not ${hasFactor(user.id)} or (${skipsFactor(cx, trust, user.id)})`,
   })
   // Conditional, so that a repeated batch does not give back twice.
   const pending = condition`not ${sessionExists(session.id_hash)}`

@@ -27,6 +27,7 @@ import { closingRoutes } from './closing/closing_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
+import { removedFactorsRoutes } from './factors/removed_factors_routes.ts'
 import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn, signInNames } from './login.ts'
@@ -69,6 +70,7 @@ import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
 import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
 import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
 import { signUpRoutes } from './sign_up/sign_up_routes.ts'
+import { endTrust, readTrustedBrowser } from './trusted_browsers/trusted_browsers.ts'
 
 const HOME = '/account'
 
@@ -100,6 +102,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', removedFactorsRoutes({ onSessionsEnded }))
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())
@@ -212,6 +215,7 @@ export function loginRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       replaces: readSessionCookie(c),
       abandons: readSignInCookie(c),
+      trust: { browser: readTrustedBrowser(c), days: journey.trust_days },
       browsers,
     })
     if (result.outcome === 'too_many_attempts') {
@@ -234,7 +238,7 @@ export function loginRoutes({
     const account = await readAccount(cx, cookie)
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
-    const { session, sessions, failed } = account
+    const { session, sessions, trusted, failed } = account
     const { user_email: email, user_name: name } = session
     const m = await pageMessages(c)
     return c.html(
@@ -247,6 +251,12 @@ export function loginRoutes({
           security: SECURITY_PATH,
           profile: PROFILE_PATH,
           consents,
+          trusted: trusted.map(({ hash, trusted_at, address, user_agent }) => ({
+            id: hash,
+            since: trusted_at,
+            address,
+            user_agent,
+          })),
           failed,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
@@ -265,11 +275,15 @@ export function loginRoutes({
   routes.post('/account/sessions', page, async (c) => {
     const form = await readForm(c)
     assertCsrf(c, form)
-    const action = assertAction(form, ['end', 'everywhere'])
+    const action = assertAction(form, ['end', 'everywhere', 'forget'])
     const { cx } = c.var
     const session = await liveSession(cx, readSessionCookie(c))
     if (session === undefined) return c.redirect(`/login?return_to=${HOME}`, 303)
     const id_hash = form.get('session') ?? ''
+    if (action === 'forget') {
+      await endTrust(cx, session.user_id, form.get('browser') ?? '')
+      return c.redirect(HOME, 303)
+    }
     const everywhere = action === 'everywhere'
     await endOwnSession(cx, session.user_id, everywhere ? null : id_hash, onSessionsEnded)
     if (!everywhere && id_hash !== session.id_hash) return c.redirect(HOME, 303)

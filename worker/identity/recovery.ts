@@ -16,6 +16,7 @@ import { dropFactors } from './factors/factor_store.ts'
 import { demandAddress } from './login_ids/login_id_store.ts'
 import { addressProof, isAddressLacking, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
+import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
@@ -227,6 +228,8 @@ export async function resetPassword(
   const write = cx.db.write({
     used: consumeAccountLink(cx, link, isStillHeld(cx, link)),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    // Handed over or mailed: whoever has the mailbox may have set it.
+    linked: noteLinkedPassword(cx, user_id, mine),
     proof: addressProven(cx, link, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),

@@ -1,7 +1,7 @@
 // Target after signing in or out. This room does not know the caller: the target is opaque, and
 // must be a path of our own origin in the reading of every browser.
 import type { Context } from '../context.ts'
-import { verifyMac } from '../crypto.ts'
+import { mac, verifyMac } from '../crypto.ts'
 import { type Form, formOf } from '../http.ts'
 import { issuerPath } from '../web/issuer_path.ts'
 
@@ -61,10 +61,35 @@ export function readFactorDemand(
     : { demandsFactor: false, carried: {} }
 }
 
+/** The parameters that say for how many days a browser is trusted at the sign-in to `return_to`. */
+export const trustParameters = (
+  cx: Context,
+  return_to: string,
+  days: number,
+): Readonly<Record<string, string>> => ({
+  trust_days: String(days),
+  trust_mac: mac(cx, 'trust days', `${days} ${return_to}`),
+})
+
+function readTrust(
+  cx: Context,
+  form: Form,
+  return_to: string,
+): { trust_days: number | null; carried: Readonly<Record<string, string>> } {
+  const trust_days = form.get('trust_days') ?? ''
+  const trust_mac = form.get('trust_mac') ?? ''
+  if (!verifyMac(cx, 'trust days', `${trust_days} ${return_to}`, trust_mac)) {
+    return { trust_days: null, carried: {} }
+  }
+  return { trust_days: Number(trust_days), carried: { trust_days, trust_mac } }
+}
+
 export type Journey = {
   return_to: string | undefined
   /** Origins to which the redirects after the form may lead, for its CSP. */
   form_targets: readonly string[]
+  /** Days for which a browser is trusted, in the word of the sender; null: it says nothing. */
+  trust_days: number | null
   /** Locales that the pages may be in, most wanted first. */
   ui_locales: readonly string[]
   /** Fields for the next form, which carry the same values on. */
@@ -91,17 +116,22 @@ export function readJourney(cx: Context, form: Form): Journey {
   const wished = form.get('ui_locales')?.slice(0, 1000)
   const ui_locales = (wished ?? '').split(' ').filter((one) => one !== '')
   const carried: Record<string, string> = wished === undefined ? {} : { ui_locales: wished }
-  if (return_to === undefined) return { return_to, form_targets: [], ui_locales, carried }
+  if (return_to === undefined) {
+    return { return_to, form_targets: [], trust_days: null, ui_locales, carried }
+  }
+  const { trust_days, carried: ofTrust } = readTrust(cx, form, return_to)
+  const kept = { ...carried, return_to, ...ofTrust }
   const form_target = form.get('form_target')
   const form_target_mac = form.get('form_target_mac') ?? ''
   if (form_target === undefined || !verifyMac(cx, 'form target', form_target, form_target_mac)) {
-    return { return_to, form_targets: [], ui_locales, carried: { ...carried, return_to } }
+    return { return_to, form_targets: [], trust_days, ui_locales, carried: kept }
   }
   return {
     return_to,
     form_targets: [form_target],
+    trust_days,
     ui_locales,
-    carried: { ...carried, return_to, form_target, form_target_mac },
+    carried: { ...kept, form_target, form_target_mac },
   }
 }
 

@@ -31,6 +31,7 @@ import {
   updateSessionSeen,
   userExists,
 } from './store.ts'
+import { deleteTrustedBrowsersOf } from './trusted_browsers/trusted_browser_store.ts'
 
 export { isSessionLive, type LiveSession, type SessionRow }
 
@@ -195,13 +196,14 @@ export const endAllSessions = (cx: Context, user_id: string): readonly Statement
 ]
 
 /**
- * Ends all sessions of a user, and sign-ins on their way, and makes each browser unknown. `when`
- * makes it depend on earlier statements of the batch.
+ * Ends all sessions of a user, and sign-ins on their way; no browser is known or trusted any more.
+ * `when` makes it depend on earlier statements of the batch.
  */
 export const endSessionsOf = (user_id: string, when?: Condition): readonly Statement[] => [
   deleteSessionsOf(user_id, when),
   deleteSignInsOf(user_id, when),
   deleteKnownBrowsersOf(user_id, when),
+  deleteTrustedBrowsersOf(user_id, when),
 ]
 
 /** Deletes sessions that ended by themselves. For the timer. */

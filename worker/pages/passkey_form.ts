@@ -87,6 +87,8 @@ export type PasskeyFormValues = {
   isNew: boolean
   button: string
   isPrimary?: boolean
+  /** Further fields before the button. */
+  fields?: Html
   /** The browser offers passkeys in the field with `autocomplete="username webauthn"`. */
   hasAutofill?: boolean
 }
@@ -108,6 +110,7 @@ export function passkeyForm(v: PasskeyFormValues, m: Messages): Html {
 ${csrfField(v.csrf)}
 ${hiddenFields({ ...v.carried, passkey: '' })}
 <p class="alert" role="alert" hidden></p>
+${v.fields ?? html``}
 <button${v.isPrimary === true ? html` class="primary"` : html``} type="submit">${v.button}</button>
 </form>
 <script>${raw(SCRIPT)}</script>`

@@ -14,6 +14,8 @@ export type SecondFactorValues = {
   hasApp: boolean
   /** The question for a passkey of the person; null without one. */
   passkey: object | null
+  /** Days for which the browser may be trusted; 0: not offered. */
+  trust_days: number
   error?: string
 }
 
@@ -27,6 +29,10 @@ export function secondFactorPage(v: SecondFactorValues, m: Messages): Html {
       ? m('second_factor.lead_both')
       : m('second_factor.lead_passkey')
   const { carried, csrf } = v
+  const trust = (id: string) =>
+    v.trust_days === 0
+      ? html``
+      : html`<p class="check"><input id="${id}" name="trust" type="checkbox" value="1" autocomplete="off"><label for="${id}">${m('second_factor.trust', { days: v.trust_days })}</label></p>`
   const passkey =
     v.passkey === null
       ? html``
@@ -39,6 +45,7 @@ export function secondFactorPage(v: SecondFactorValues, m: Messages): Html {
             isNew: false,
             button: m('passkey.use'),
             isPrimary: true,
+            fields: trust('trust-passkey'),
           },
           m,
         )
@@ -52,6 +59,7 @@ ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
 <label for="code">${v.hasApp ? m('second_factor.code') : m('second_factor.recovery_code')}</label>
 <input id="code" name="code" type="text" inputmode="text" autocomplete="one-time-code" autocapitalize="none" spellcheck="false" maxlength="40" required${hasPasskey ? '' : ' autofocus'}${invalid}>
+${trust('trust')}
 <div class="actions">
 <button${hasPasskey ? html`` : html` class="primary"`} type="submit" name="action" value="verify">${m('second_factor.submit')}</button>
 </div>

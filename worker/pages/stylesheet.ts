@@ -137,6 +137,9 @@ input[aria-invalid="true"] { border-color: var(--danger); }
 :focus-visible { outline: 2px solid var(--accent); outline-offset: 2px; }
 input:focus-visible { outline-offset: 0; border-color: var(--accent); }
 .actions { display: grid; gap: 0.625rem; margin-top: 1.5rem; }
+.check { display: flex; align-items: center; gap: 0.6rem; margin: 1rem 0 0; }
+.check input { flex: none; width: 1.25rem; height: 1.25rem; margin: 0; accent-color: var(--accent); }
+.check label { margin: 0; font-weight: 400; }
 button, .button {
   display: flex;
   align-items: center;

@@ -436,6 +436,7 @@ describe('adding an app', () => {
       user_agent: '',
       replaces: undefined,
       browsers: [],
+      trust: { browser: undefined, days: null },
       abandons: undefined,
     }
     const result = await signIn({ ...cx, db: { ...cx.db, write } }, thief)

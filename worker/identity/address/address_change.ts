@@ -18,6 +18,7 @@ import { dropNamesSince, repeatPrimaryAddress } from '../login_ids/login_id_stor
 import { isAddressTaken, primaryAddress } from '../login_ids/login_ids.ts'
 import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { sendMails } from '../mail/mails.ts'
+import { noteLinkedPassword } from '../mail_codes/mail_code_store.ts'
 import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { hashPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
@@ -302,6 +303,7 @@ export async function undoAddress(
     user: newPrimary(cx, { id: user_id, email }, mine),
     names: dropNamesSince(user_id, link.created_at, mine),
     password: replacePassword(user_id, await hashPassword(cx, password), mine),
+    linked: noteLinkedPassword(cx, user_id, mine),
     factors: dropFactorsSince(user_id, link.created_at, mine),
     access: endAccess(acting, user_id, mine),
     sessions: endSessionsOf(user_id, mine),

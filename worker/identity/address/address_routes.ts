@@ -19,6 +19,7 @@ import type { Reason } from '../../refusals.ts'
 import { liveStanding } from '../account.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readOwnFactors } from '../factors/own_factors.ts'
+import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import type { EndAccess } from '../recovery.ts'
@@ -47,7 +48,7 @@ export function addressRoutes(surroundings: {
   /** Database round trips: 1. */
   routes.get(ADDRESS_PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH)
+    if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADDRESS_PATH)
     return showAddress(c, { email: own.session.user_email, typed: '' }, 200)
   })
@@ -58,7 +59,7 @@ export function addressRoutes(surroundings: {
     const form = await readForm(c)
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH)
+    if (own === null || !own.isFresh) return signInFirst(c, ADDRESS_PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADDRESS_PATH)
     const m = await pageMessages(c)
     const email = form.get('email')?.trim() ?? ''
@@ -193,9 +194,6 @@ const showPassword = async (
   const values = { ...shown, csrf: csrfToken(c), password_min }
   return c.html(newPasswordPage(values, await pageMessages(c)), status)
 }
-
-const signInFirst = (c: Http, return_to: string) =>
-  c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
 
 /** To the page that asks for what is missing, and then back. */
 const askFirst = (c: Http, return_to: string) => c.redirect(continuePath(c.var.cx, return_to), 303)

@@ -9,12 +9,14 @@ import { loadSettings } from '../../settings.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { loginCounter } from '../login.ts'
+import { forgetLinkedPassword } from '../mail_codes/mail_code_store.ts'
 import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { hashPassword, verifyPassword } from '../passwords.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import type { LiveSession, SessionsEnded } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
 import { deleteOtherSessions, findUserById, setPassword } from '../store.ts'
+import { deleteTrustedBrowsersOf } from '../trusted_browsers/trusted_browser_store.ts'
 
 export type PasswordChange =
   | { outcome: 'done' }
@@ -26,7 +28,7 @@ export type PasswordChange =
 /** Database round trips: 2, and those of `onSessionsEnded`. */
 export async function changeOwnPassword(
   cx: Context,
-  { user_id, id_hash, user_email }: LiveSession,
+  { user_id, id_hash, user_email, amr }: LiveSession,
   input: { present: string; password: string; browsers: KnownBrowsers; has_factor: boolean },
   onSessionsEnded: SessionsEnded,
 ): Promise<PasswordChange> {
@@ -58,6 +60,8 @@ export async function changeOwnPassword(
     )
     return { outcome: 'refused' }
   }
+  const methods: readonly string[] = JSON.parse(amr)
+  const isOfStrongSession = methods.includes('mfa') && !methods.includes('email')
   const acting = as(cx, { kind: 'user', id: user_id })
   const hash = await hashPassword(cx, input.password)
   const isMine = condition`exists (select 1 from user where id = ${user_id} and password = ${hash})`
@@ -68,6 +72,8 @@ export async function changeOwnPassword(
     sessions: deleteOtherSessions(user_id, id_hash, isMine),
     signIns: deleteSignInsOf(user_id, isMine),
     browsers: deleteOtherBrowsers(user_id, browserHashes(input.browsers), isMine),
+    trusted: deleteTrustedBrowsersOf(user_id, isMine),
+    linked: isOfStrongSession ? forgetLinkedPassword(user_id, isMine) : null,
     links: dropOpenLinks(user_id, isMine),
     event: appendEvent(acting, { type: 'user.password_changed', subject_id: user_id }, isMine),
     done: sql<{ id: string }>`select id from user where id = ${user_id} and ${isMine}`,

@@ -7,7 +7,9 @@ import { appendEvent, forgetPersonInEvents } from '../../events.ts'
 import { deleteMailsOf, withdrawMails } from '../../mail/mail_store.ts'
 import { deleteDecisionsOf } from '../consents/consent_store.ts'
 import { deleteFactorsOf } from '../factors/factor_store.ts'
+import { deleteRemovedFactorsOf } from '../factors/removed_factor_store.ts'
 import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
+import { deleteMailCodesOf } from '../mail_codes/mail_code_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
 import { type EndAccess, endSessionsOf } from '../sessions.ts'
 import { deleteFailedSignInsOf } from '../sign_in/failed_sign_ins.ts'
@@ -109,6 +111,8 @@ export const userRemoval = (
   deleteInvitationsOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
+  ...deleteMailCodesOf(id),
+  deleteRemovedFactorsOf(id),
   deleteFailedSignInsOf(id),
   deleteMailsOf(id),
   deleteDeliveriesTo(id),

@@ -11,6 +11,8 @@ import { listOffered, type OfferedRow } from '../consents/decisions.ts'
 import { findFactorOf } from '../factors/factor_store.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { findMailCode, type MailCodeRow, mailCodeCounts } from '../mail_codes/mail_code_store.ts'
+import { mayAddMailCode } from '../mail_codes/mail_codes.ts'
 import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
 import { hashPassword, verifyPassword } from '../passwords.ts'
@@ -37,6 +39,10 @@ export type Continuation = {
   lacking: readonly Requirement[]
   /** Every text, as it is offered now. */
   offered: readonly OfferedRow[]
+  /** A mailed code would be a second factor. */
+  byMail: boolean
+  /** The code that was mailed last for this session, good or not. */
+  mailCode: MailCodeRow | null
   /** A second factor is there. */
   has_factor: boolean
 }
@@ -49,6 +55,8 @@ const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
     user: findUserById(person),
     lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
+    mail: sql<{ counts: 0 | 1 }>`select ${mailCodeCounts(cx, person)} as counts`,
+    code: findMailCode(sessionHash(cookie)),
     factors: findFactorOf(cx, person),
   }
 }
@@ -65,11 +73,15 @@ export async function readContinuation(
     user: [user],
     lacking,
     offered,
+    mail: [mail],
+    code: [code],
     factors,
   } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
   if (session === undefined || user === undefined) return null
-  return { session, user, lacking, offered, has_factor: factors.length > 0 }
+  const byMail = mail?.counts === 1 && mayAddMailCode(session)
+  const has_factor = factors.length > 0
+  return { session, user, lacking, offered, has_factor, byMail, mailCode: code ?? null }
 }
 
 /**

@@ -20,7 +20,7 @@ import {
   profileQuestionPage,
   textQuestionPage,
 } from '../../pages/consents/continue_page.ts'
-import { factorQuestionPage } from '../../pages/consents/factor_question_page.ts'
+import { factorQuestionPage, mailCodePage } from '../../pages/consents/factor_question_page.ts'
 import { pageMessages, readAcceptLanguage } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
@@ -31,6 +31,7 @@ import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { askForMailCode, proveMailCode } from '../mail_codes/mail_codes.ts'
 import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import { fieldOf } from '../own_profile/profile_fields.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
@@ -191,7 +192,7 @@ function localesOf(
 async function ask(
   c: Http,
   way: Way,
-  { session, user, lacking, offered, has_factor }: Continuation,
+  { session, user, lacking, offered, has_factor, byMail }: Continuation,
   again?: { form: Form; faulty: readonly string[] },
 ): Promise<Response> {
   const { cx } = c.var
@@ -208,7 +209,7 @@ async function ask(
       }
       const own = factorlessOf(cx, { session, lacking })
       if (!own.isFresh) return signInFirst(c, way.here)
-      return showFactor(c, way, m, session.user_email, await offerFactor(cx, own))
+      return showFactor(c, way, m, { session, byMail }, await offerFactor(cx, own))
     }
     case 'consent': {
       const row = offered.find(({ key }) => key === first.names[0])
@@ -245,13 +246,14 @@ const showFactor = (
   c: Http,
   way: Way,
   m: Messages,
-  email: string,
+  { session, byMail }: Pick<Continuation, 'session' | 'byMail'>,
   { app, passkey }: FactorOffer,
   error?: string,
 ) => {
   pageHeaders(c, way.form_targets, { script: PASSKEY_SCRIPT })
   const carried = { ...way.carried, kind: 'factor' }
-  const values = { email, csrf: csrfToken(c), carried, app, passkey }
+  const { user_email: email } = session
+  const values = { email, csrf: csrfToken(c), carried, app, passkey, byMail }
   const shown = { ...values, ...(error === undefined ? {} : { error }) }
   return c.html(factorQuestionPage(shown, m), error === undefined ? 200 : 400)
 }
@@ -263,6 +265,11 @@ async function answerFactor(c: Http, way: Way, form: Form): Promise<Response> {
   const found = await readContinuation(cx, session_cookie, way)
   if (found === null) return c.redirect(way.login, 303)
   const first = firstRequirement(found.lacking)
+  if (first?.kind === 'factor' && first.names.includes('add') && found.byMail) {
+    if (form.get('action') === 'send') return sendCode(c, way, found)
+    const code = form.get('mail_code')
+    if (code !== undefined) return answerMailCode(c, way, found, code)
+  }
   const own = factorlessOf(cx, found)
   // Somebody who has a factor proves it, and never adds one here.
   if (first?.kind !== 'factor' || first.names.includes('prove') || !own.isFresh) {
@@ -300,8 +307,52 @@ async function answerFactor(c: Http, way: Way, form: Form): Promise<Response> {
   const error = 'reason' in added ? sentenceOf(m, added.reason) : m(`security.${added.outcome}`)
   logRefusal(cx, new OAuthError('access_denied', { description: error, reason }))
   const app = 'app' in added ? added.app : undefined
-  const { user_email } = found.session
-  return showFactor(c, way, m, user_email, await offerFactor(cx, own, app), error)
+  return showFactor(c, way, m, found, await offerFactor(cx, own, app), error)
+}
+
+const mailCodeValues = (c: Http, way: Way, { session }: Continuation) => {
+  pageHeaders(c, way.form_targets)
+  const carried = { ...way.carried, kind: 'factor' }
+  return { email: session.user_email, csrf: csrfToken(c), carried, other: way.here }
+}
+
+/** Mails a code as the second factor, and asks for it. */
+async function sendCode(c: Http, way: Way, found: Continuation): Promise<Response> {
+  const { cx } = c.var
+  const m = await messagesOn(c, way)
+  const wasSent = await askForMailCode(cx, found.session, m.locale)
+  const values = mailCodeValues(c, way, found)
+  if (wasSent) return c.html(mailCodePage(values, m))
+  refuse(cx, 'too_many_requests', 'address.too_many', 'mail_code_limited')
+  return c.html(mailCodePage({ ...values, error: m('address.too_many') }, m), 429)
+}
+
+async function answerMailCode(
+  c: Http,
+  way: Way,
+  found: Continuation,
+  code: string,
+): Promise<Response> {
+  const { cx } = c.var
+  const result = await proveMailCode(cx, found, {
+    code,
+    replaces: readSessionCookie(c),
+    user_agent: c.req.header('user-agent') ?? '',
+    browsers: readKnownBrowsers(c),
+  })
+  if (result.outcome === 'proven') {
+    writeSessionCookie(c, result.cookies)
+    return c.redirect(way.here, 303)
+  }
+  const m = await messagesOn(c, way)
+  const values = mailCodeValues(c, way, found)
+  if (result.outcome === 'too_many_attempts') {
+    c.header('Retry-After', String(result.retry_after))
+    refuse(cx, 'too_many_requests', 'second_factor.too_many', 'second_factor_limited')
+    return c.html(mailCodePage({ ...values, error: m('second_factor.too_many') }, m), 429)
+  }
+  refuse(cx, 'access_denied', 'missing.code_refused', 'second_factor_refused')
+  return c.html(mailCodePage({ ...values, error: m('missing.code_refused') }, m), 403)
 }
 
 /** Mails the link that proves the address, and shows the way onward for when that is done. */

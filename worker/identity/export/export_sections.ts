@@ -75,6 +75,14 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
       order by rowid limit ${limit}`,
   },
   {
+    name: 'trusted_browsers',
+    tables: ['trusted_browser'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, trusted_at as created_at, address,
+        user_agent
+      from trusted_browser where user_id = ${user_id} and rowid > ${after}
+      order by rowid limit ${limit}`,
+  },
+  {
     name: 'failed_sign_ins',
     tables: ['failed_sign_in'],
     list: (user_id, after, limit) => sql`select rowid as cursor, count + before_count as count,

@@ -27,6 +27,7 @@ import {
 } from '../sessions.ts'
 import type { advance, Methods } from '../sign_in/sign_in.ts'
 import { sessionExists } from '../store.ts'
+import { deleteTrustedBrowsersOf } from '../trusted_browsers/trusted_browser_store.ts'
 import {
   countRecoveryCodes,
   deleteFactor,
@@ -248,6 +249,11 @@ export const factorRemoval = (
       { type: 'factor.removed', subject_id: user_id, data: { factor: id, kind } },
       join([factorIsOfKind(user_id, id, kind), when], ' and '),
     ),
+  ),
+  deleteTrustedBrowsersOf(
+    user_id,
+    condition`exists (select 1 from factor where user_id = ${user_id} and id = ${id})
+      and (${when})`,
   ),
   deleteFactor(user_id, id, when),
   deleteRecoveryCodes(cx, user_id, condition`not ${hasFactor(user_id)}`),

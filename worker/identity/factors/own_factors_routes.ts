@@ -16,6 +16,7 @@ import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie } from '../sessions.ts'
 import {
   addApp,
+  isJustSignedIn,
   type NewApp,
   type OwnFactors,
   offerApp,
@@ -35,7 +36,7 @@ export function ownFactorsRoutes(): Hono<Env> {
   /** Database round trips: 1. */
   routes.get(SECURITY_PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
-    if (own === null) return signInFirst(c, SECURITY_PATH)
+    if (own === null) return signInFirst(c, SECURITY_PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
     return showSecurity(c, own)
   })
@@ -47,7 +48,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     assertCsrf(c, form)
     const action = form.get('action')
     const own = await readOwnFactors(cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH)
+    if (own === null || !own.isFresh) return signInFirst(c, SECURITY_PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, SECURITY_PATH)
     const id = form.get('factor') ?? ''
     if (action === 'remove') {
@@ -72,7 +73,7 @@ export function ownFactorsRoutes(): Hono<Env> {
   routes.get(ADD, page, async (c) => {
     const { cx } = c.var
     const own = await readOwnFactors(cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (own === null || !own.isFresh) return signInFirst(c, ADD, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
     const m = await pageMessages(c)
     return offer(c, m, await offerApp(cx, own.session), m('security.default_name'), 200)
@@ -85,7 +86,7 @@ export function ownFactorsRoutes(): Hono<Env> {
     assertCsrf(c, form)
     if (form.get('action') !== 'add' && form.get('action') !== undefined) throw unknownAction()
     const own = await readOwnFactors(cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, ADD)
+    if (own === null || !own.isFresh) return signInFirst(c, ADD, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, ADD)
     const m = await pageMessages(c)
     const name = form.get('name')?.trim() || m('security.default_name')
@@ -156,9 +157,17 @@ const offer = (
     status,
   )
 
-/** The person comes back to where the sign-in was missing; a form that was sent is sent anew. */
-export const signInFirst = (c: Http, return_to: string) =>
-  c.redirect(`/login?${new URLSearchParams({ return_to })}`, 303)
+/**
+ * The person comes back to where the sign-in was missing; a form that was sent is sent anew. Where
+ * the sign-in is of the last minutes, the second factor alone is asked for: a browser that is
+ * trusted brings none.
+ */
+export const signInFirst = (c: Http, return_to: string, own: OwnFactors | null = null) => {
+  const isJust = own !== null && isJustSignedIn(c.var.cx, own.session)
+  const query = new URLSearchParams({ return_to })
+  if (isJust && own.factors.length > 0) query.set('step_up', '1')
+  return c.redirect(`/login?${query}`, 303)
+}
 
 /** To the page that asks for what is missing, and then back. */
 export const askFirst = (c: Http, return_to: string) =>

@@ -32,3 +32,12 @@ export async function openFactor(cx: Context, id: string, sealed: string): Promi
   if (secret === null) throw new Error(`the secret of the factor ${id} is not readable`)
   return secret
 }
+
+const contextOfRemoved = (hash: string): string => `removed_factor.sealed:${hash}`
+
+/** The same for a factor that was removed, as JSON, bound to its row. */
+export const sealRemoved = async (cx: Context, hash: string, text: string): Promise<string> =>
+  encryptWith(cx, await factorKey(cx), contextOfRemoved(hash), text)
+
+export const openRemoved = async (cx: Context, hash: string, sealed: string): Promise<string> =>
+  decryptWith(await factorKey(cx), contextOfRemoved(hash), sealed)

@@ -11,6 +11,9 @@ const DIGITS = 6
 /** Bytes of a secret: as long as the hash (RFC 4226 §4). */
 export const SECRET_BYTES = 20
 
+/** The step of a time in epoch seconds. */
+export const presentStep = (now: number): number => Math.floor(now / STEP)
+
 /**
  * The step whose code this is, later than `after`, or null. `now` in epoch seconds. All steps are
  * computed whichever matches.
@@ -21,7 +24,7 @@ export function stepOf(
   now: number,
   after: number,
 ): number | null {
-  const present = Math.floor(now / STEP)
+  const present = presentStep(now)
   const matching = [present - 1, present, present + 1].filter((step) =>
     equalText(generateHOTP(secret, BigInt(step), DIGITS), code),
   )

@@ -4,12 +4,15 @@
 import { demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { sql } from '../../db/sql.ts'
+import { condition, sql } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
+import { sendMails } from '../mail/mails.ts'
 import { findUserById } from '../store.ts'
 import { noSuchUser } from '../users.ts'
 import { countRecoveryCodes, listFactors } from './factor_store.ts'
 import { factorRemoval } from './own_factors.ts'
+import { listRecoveryCodes } from './removed_factor_store.ts'
+import { keepRemoved } from './removed_factors.ts'
 
 export const factorSchema = z
   .object({
@@ -58,16 +61,30 @@ export async function listUserFactors(
   }
 }
 
-/** Throws Problem not_found, forbidden. One write. */
+/**
+ * Removes the factor; the person is told by mail, with a link that undoes it for a day. Throws
+ * Problem not_found, forbidden. Round trips: 1 read, 1 write.
+ */
 export async function removeUserFactor(cx: Context, id: string, factor_id: string): Promise<void> {
+  const { factors, codes } = await cx.db.read({
+    factors: listFactors(id),
+    codes: listRecoveryCodes(id),
+  })
+  const factor = factors.find((one) => one.id === factor_id)
   const lacking = lackingOver(cx, id)
+  const isThere = condition`exists (select 1 from factor
+    where user_id = ${id} and id = ${factor_id})`
+  const kept = factor === undefined ? [] : await keepRemoved(cx, { factor, codes }, isThere)
   const { removed } = await nameLacks(cx, lacking, () =>
     cx.db.write({
       power: demandPower(lacking),
       removed: sql<{ id: string }>`select id from factor
         where user_id = ${id} and id = ${factor_id}`,
+      // Before the removal, whose batch may be repeated.
+      kept,
       changes: factorRemoval(cx, { user_id: id, id: factor_id }),
     }),
   )
   if (removed.length === 0) throw new Problem('not_found', 'this user has no such factor')
+  sendMails(cx)
 }

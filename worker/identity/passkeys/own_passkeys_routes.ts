@@ -24,7 +24,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
   /** Database round trips: 1. */
   routes.get(PATH, page, async (c) => {
     const own = await readOwnFactors(c.var.cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, PATH)
+    if (own === null || !own.isFresh) return signInFirst(c, PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, PATH)
     return show(c, own)
   })
@@ -35,7 +35,7 @@ export function ownPasskeysRoutes(): Hono<Env> {
     const form = await readForm(c)
     assertCsrf(c, form)
     const own = await readOwnFactors(cx, readSessionCookie(c))
-    if (own === null || !own.isFresh) return signInFirst(c, PATH)
+    if (own === null || !own.isFresh) return signInFirst(c, PATH, own)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, PATH)
     const m = await pageMessages(c)
     const added = await addPasskey(cx, own, {

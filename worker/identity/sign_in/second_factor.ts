@@ -16,6 +16,7 @@ import {
   consumeRecoveryCode,
   countRecoveryCodes,
   type FactorRow,
+  factorIsDemanded,
   factorIsUsed,
   findRecoveryCode,
   listFactors,
@@ -45,6 +46,7 @@ import {
   type SessionCookies,
   userOf,
 } from '../sessions.ts'
+import { trustBrowser } from '../trusted_browsers/trusted_browsers.ts'
 import { countFailedSignIn } from './failed_sign_ins.ts'
 import {
   advance,
@@ -78,7 +80,8 @@ function findStanding(cx: Context, { kind, cookie }: ProvedBy) {
       sign_in,
       session,
       factors: listFactors(user),
-      person: sql<{ password: string | null }>`select password from user where id = ${user}`,
+      person: sql<Person>`select password, ${factorIsDemanded(cx, user)} as is_demanded
+        from user where id = ${user}`,
     },
   }
 }
@@ -86,8 +89,11 @@ function findStanding(cx: Context, { kind, cookie }: ProvedBy) {
 type Rows = {
   sign_in: readonly OpenSignIn[]
   session: readonly LiveSession[]
-  person: readonly { password: string | null }[]
+  person: readonly Person[]
 }
+
+/** `is_demanded`: a second factor is, so that no browser may be trusted to skip it. */
+type Person = { password: string | null; is_demanded: 0 | 1 }
 
 function standingOf(
   cx: Context,
@@ -109,6 +115,8 @@ export type Proving = {
   hasApp: boolean
   /** The question for a passkey of the person; null without one. */
   passkey: RequestOptions | null
+  /** The person may say that the browser is trusted. */
+  mayTrust: boolean
 }
 
 /** The person who has to prove a factor and can; null: there is nothing to prove. */
@@ -117,20 +125,21 @@ export async function whoProves(cx: Context, basis: ProvedBy): Promise<Proving |
   const found = standingOf(cx, rows)
   if (found === null || rows.factors.length === 0) return null
   if (found.standing.methods.includes('mfa')) return null
-  return provingOf(cx, basis, found.email, rows.factors)
+  return provingOf(cx, basis, found.email, rows)
 }
 
 function provingOf(
   cx: Context,
   basis: ProvedBy,
   email: string,
-  factors: readonly FactorRow[],
+  { factors, person }: Pick<Rows, 'person'> & { factors: readonly FactorRow[] },
 ): Proving {
   const passkeys = factors.filter(isPasskey)
   return {
     email,
     hasApp: factors.some(({ kind }) => kind === 'totp'),
     passkey: passkeys.length === 0 ? null : askForPasskey(cx, stepOfBasis(basis), passkeys),
+    mayTrust: person[0]?.is_demanded === 0,
   }
 }
 
@@ -144,6 +153,8 @@ export type SecondFactorOutcome =
   | {
       outcome: 'signed_in'
       cookies: SessionCookies
+      /** The value that the browser gets where it is trusted from now on. */
+      trusted: string | null
       displaced: string | null
       /** Recovery codes that are left, where one was used and few are. */
       codes_left: number | null
@@ -167,6 +178,8 @@ export async function proveSecondFactor(
     user_agent: string
     session: string | undefined
     browsers: KnownBrowsers
+    /** The value that the browser has, where the person says that it is to be trusted. */
+    trust: { browser: string | undefined } | null
   },
 ): Promise<SecondFactorOutcome> {
   const read = readProof(cx, basis, input.proof)
@@ -180,7 +193,7 @@ export async function proveSecondFactor(
   if (found === null || rows.factors.length === 0) return { outcome: 'ended' }
   const { standing, email } = found
   const { user_id } = standing
-  const proving = provingOf(cx, basis, email, rows.factors)
+  const proving = provingOf(cx, basis, email, rows)
   const settings = await loadSettings(cx)
   const window = settings.login_attempts_window
   const { take, isWithin, giveBack, max } = limit(
@@ -213,6 +226,11 @@ export async function proveSecondFactor(
       ? advance(cx, standing, { ...proof, user_agent, replaces, browsers })
       : complete(standing.closed, standing, proof)
   const { isDone } = session
+  // A recovery code is for an emergency, and often one of many on paper.
+  const trust =
+    input.trust === null || !proving.mayTrust || use.isRecovery || standing.closed !== undefined
+      ? null
+      : trustBrowser(cx, { ...input.trust, user_id, user_agent }, isDone)
   const written = await cx.db.write({
     displaced: session.displaced,
     count: take,
@@ -222,6 +240,7 @@ export async function proveSecondFactor(
     // Conditional, so that a repeated batch does not give back twice.
     back: sql`${giveBack} and ${use.isUsed} and not ${isDone}`,
     session: session.statements,
+    trust: trust?.statements ?? null,
     started: session.started,
     left: use.left,
     mail: use.mail,
@@ -233,6 +252,7 @@ export async function proveSecondFactor(
     return {
       outcome: 'signed_in',
       cookies: session.cookiesOf(written.started),
+      trusted: trust?.value ?? null,
       displaced: written.displaced[0]?.user_id ?? null,
       codes_left: left !== null && left <= RECOVERY_CODES_FEW ? left : null,
     }
@@ -277,6 +297,7 @@ type Use = {
   left: Statement<{ left: number }>
   mail: readonly Statement[]
   isLimited: boolean
+  isRecovery: boolean
   /** Why it does not count where another request was faster. */
   outrun: Reason
 }
@@ -295,7 +316,12 @@ async function useOf(
   isWithin: Condition,
 ): Promise<Use | { fault: Reason; event: Statement | null }> {
   if (answer !== null) return usePasskeyOf(cx, answer, rows)
-  const limited = { methods: ['otp'], isLimited: true, outrun: 'second_factor_refused' as const }
+  const limited = {
+    methods: ['otp'],
+    isLimited: true,
+    isRecovery: false,
+    outrun: 'second_factor_refused' as const,
+  }
   if (code !== null) {
     for (const one of rows.factors) {
       if (one.secret === null) continue
@@ -332,6 +358,7 @@ async function useOf(
   )
   return {
     ...limited,
+    isRecovery: true,
     use: consumeRecoveryCode(cx, recovery, isWithin),
     isUsed,
     event: appendEvent(acting, { type: 'recovery_code.used', subject_id: user_id }, isUsed),
@@ -360,6 +387,7 @@ async function usePasskeyOf(
       left: NONE_LEFT,
       mail: [],
       isLimited: false,
+      isRecovery: false,
       outrun: 'passkey_outrun',
     }
   } catch (error) {

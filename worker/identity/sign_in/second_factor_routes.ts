@@ -12,10 +12,12 @@ import { PASSKEY_SCRIPT } from '../../pages/passkey_form.ts'
 import { secondFactorPage } from '../../pages/second_factor_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
+import { loadSettings } from '../../settings.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
+import { readTrustedBrowser, writeTrustedBrowser } from '../trusted_browsers/trusted_browsers.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
 import { CLOSED_PATH, deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
@@ -51,6 +53,10 @@ export function secondFactorRoutes({
       user_agent: c.req.header('user-agent') ?? '',
       session,
       browsers: readKnownBrowsers(c),
+      trust:
+        form.get('trust') === '1' && (await daysOf(cx, journey)) > 0
+          ? { browser: readTrustedBrowser(c) }
+          : null,
     })
     const m = await messagesOf(c, form, journey)
     if (result.outcome === 'ended') {
@@ -90,6 +96,7 @@ export function secondFactorRoutes({
     if (result.outcome === 'closed') return c.redirect(withJourney(CLOSED_PATH, journey), 303)
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookies)
+    if (result.trusted !== null) writeTrustedBrowser(c, result.trusted)
     tellDisplaced(cx, result.displaced, onSessionsEnded)
     return c.redirect(journey.return_to ?? HOME, 303)
   })
@@ -116,14 +123,25 @@ async function show(
   c: Http,
   form: Form,
   journey: Journey,
-  { status, ...shown }: Proving & { error?: string; status: 200 | 403 | 429 },
+  { status, mayTrust, ...shown }: Proving & { error?: string; status: 200 | 403 | 429 },
 ): Promise<Response> {
   pageHeaders(c, journey.form_targets, shown.passkey === null ? {} : { script: PASSKEY_SCRIPT })
   const carried: Record<string, string> =
     form.get('step_up') === '1' ? { ...journey.carried, step_up: '1' } : { ...journey.carried }
-  const values = { ...shown, carried, other: withJourney('/login', journey), csrf: csrfToken(c) }
+  const trust_days = mayTrust ? await daysOf(c.var.cx, journey) : 0
+  const values = {
+    ...shown,
+    trust_days,
+    carried,
+    other: withJourney('/login', journey),
+    csrf: csrfToken(c),
+  }
   return c.html(secondFactorPage(values, await messagesOf(c, form, journey)), status)
 }
+
+/** Days for which a browser is trusted at this sign-in. */
+const daysOf = async (cx: Context, { trust_days }: Journey): Promise<number> =>
+  trust_days ?? (await loadSettings(cx)).remember_browser_days
 
 /** The texts of the page, which a GET of the same journey shows again. */
 function messagesOf(c: Http, form: Form, journey: Journey): Promise<Messages> {

@@ -28,6 +28,10 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.since_from': '{address}، منذ {time}',
   'account.end': 'تسجيل الخروج',
   'account.end_of': 'تسجيل الخروج: {browser}',
+  'account.trusted': 'المتصفحات الموثوقة',
+  'account.trusted_lead': 'لا يُطلب فيها العامل الثاني لبضعة أيام.',
+  'account.forget': 'السؤال مجددًا',
+  'account.forget_of': 'السؤال مجددًا في {browser}',
   'account.everywhere': 'تسجيل الخروج من كل مكان',
   'account.everywhere_hint':
     'ينهي كل الجلسات، بما فيها جلسة هذا المتصفح. التطبيقات التي لديها إذن الوصول في غيابك تحتفظ به: يمكنك إلغاؤه ضمن «التطبيقات».',

@@ -24,7 +24,8 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'missing.sign_out': 'تسجيل الخروج',
 
   'missing.address_title': 'تأكيد عنوان بريدك الإلكتروني',
-  'missing.address_lead': 'يُرسل رابط إلى عنوانك. يُرجى فتحه والتأكيد، ثم المتابعة من هنا.',
+  'missing.address_lead':
+    'يُرسل رابط إلى عنوانك. يُرجى فتحه في هذا المتصفح والتأكيد، ثم المتابعة من هنا.',
   'missing.address_proven': 'تم التأكيد',
   'missing.address_again': 'إعادة الإرسال',
   'missing.factor_title': 'إضافة عامل ثانٍ',
@@ -32,6 +33,14 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
     'كلمة المرور وحدها لا تكفي هنا. أضف تطبيق مصادقة أو مفتاح مرور للمتابعة، وسيُطلب منك في المرة القادمة.',
   'missing.factor_app': 'بتطبيق مصادقة',
   'missing.factor_passkey': 'بمفتاح مرور',
+  'missing.factor_mail': 'برمز عبر البريد الإلكتروني',
+  'missing.factor_mail_lead':
+    'يُرسل رمز إلى عنوانك ويصلح لهذه المرة فقط. مع تطبيق أو مفتاح مرور لا حاجة إلى البريد.',
+  'missing.factor_mail_send': 'إرسال رمز',
+  'missing.factor_mail_sent': 'رمز في طريقه إلى {email}. يصلح لمدة عشر دقائق.',
+  'missing.factor_other': 'طريقة أخرى',
+  'missing.code_refused':
+    'هذا الرمز غير صحيح، أو استُخدم من قبل، أو قديم جدًا. حاول مرة أخرى أو اطلب رمزًا جديدًا.',
   'missing.factor_save': 'إضافة ومتابعة',
 
   'field.name': 'الاسم الكامل',

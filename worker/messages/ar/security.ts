@@ -16,8 +16,16 @@ export const arSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'هذا الرمز غير صحيح أو سبق استخدامه. يُرجى انتظار الرمز التالي ثم المحاولة مجددًا.',
   'second_factor.too_many': 'رموز خاطئة كثيرة جدًا. يُرجى الانتظار بضع دقائق ثم المحاولة مرة أخرى.',
+  'second_factor.trust':
+    'عدم السؤال مجددًا في هذا المتصفح لمدة {days, plural, zero {# يوم} one {يوم واحد} two {يومين} few {# أيام} many {# يومًا} other {# يوم}}',
   'second_factor.ended_title': 'انتهت محاولة تسجيل الدخول هذه',
   'second_factor.ended': 'استغرقت وقتًا طويلًا، أو تغيّر الحساب في أثنائها. يُرجى تسجيل الدخول مجددًا.',
+
+  'removed_factor.title': 'إعادة العامل',
+  'removed_factor.lead':
+    'أزال أحد المشغّلين «{factor}». إعادته تُنهي كل تسجيل دخول منذ ذلك الحين، وتزيل العوامل التي أُضيفت بعدها.',
+  'removed_factor.done_title': 'عاد العامل',
+  'removed_factor.done': '«{factor}» يحمي حسابك من جديد. إن لم تطلب إزالته فغيّر كلمة المرور أيضًا.',
 
   'security.title': 'الأمان',
   'security.lead': 'مع مفتاح مرور أو تطبيق مصادقة لا تكفي كلمة مرور مسروقة وحدها لفتح شيء.',

@@ -28,6 +28,10 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.since_from': '{address}, seit {time}',
   'account.end': 'Abmelden',
   'account.end_of': 'Abmelden: {browser}',
+  'account.trusted': 'Browser, denen Sie vertrauen',
+  'account.trusted_lead': 'Sie werden einige Tage lang nicht nach dem zweiten Faktor gefragt.',
+  'account.forget': 'Wieder fragen',
+  'account.forget_of': 'In {browser} wieder fragen',
   'account.everywhere': 'Überall abmelden',
   'account.everywhere_hint':
     'Beendet alle Sitzungen, auch die in diesem Browser. Anwendungen, die auch in Ihrer Abwesenheit Zugriff haben, behalten ihn: Entziehen Sie ihn unter Anwendungen.',

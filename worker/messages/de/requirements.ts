@@ -27,7 +27,7 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Ihre E-Mail-Adresse bestätigen',
   'missing.address_lead':
-    'An Ihre Adresse wird ein Link gesendet. Öffnen und bestätigen Sie ihn, dann geht es hier weiter.',
+    'An Ihre Adresse wird ein Link gesendet. Öffnen und bestätigen Sie ihn in diesem Browser, dann geht es hier weiter.',
   'missing.address_proven': 'Ich habe sie bestätigt',
   'missing.address_again': 'Noch einmal senden',
   'missing.factor_title': 'Zweiten Faktor hinzufügen',
@@ -35,6 +35,14 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
     'Hier genügt ein Passwort allein nicht. Fügen Sie eine Authentifizierungs-App oder einen Passkey hinzu, um fortzufahren; beim nächsten Mal werden Sie danach gefragt.',
   'missing.factor_app': 'Mit einer Authentifizierungs-App',
   'missing.factor_passkey': 'Mit einem Passkey',
+  'missing.factor_mail': 'Mit einem Code per E-Mail',
+  'missing.factor_mail_lead':
+    'Ein Code wird an Ihre Adresse gesendet und gilt dieses eine Mal. Mit einer App oder einem Passkey brauchen Sie keine E-Mail.',
+  'missing.factor_mail_send': 'Code senden',
+  'missing.factor_mail_sent': 'Ein Code ist auf dem Weg zu {email}. Er gilt zehn Minuten.',
+  'missing.factor_other': 'Anderer Weg',
+  'missing.code_refused':
+    'Dieser Code ist nicht richtig, wurde schon benutzt oder ist zu alt. Versuchen Sie es noch einmal, oder lassen Sie einen neuen senden.',
   'missing.factor_save': 'Hinzufügen und fortfahren',
 
   'field.name': 'Name',

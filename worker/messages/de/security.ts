@@ -19,9 +19,18 @@ export const deSecurity: TextsOf<typeof enSecurity> = {
     'Dieser Code stimmt nicht oder wurde schon benutzt. Warten Sie auf den nächsten und versuchen Sie es erneut.',
   'second_factor.too_many':
     'Zu viele falsche Codes. Warten Sie einige Minuten und versuchen Sie es erneut.',
+  'second_factor.trust':
+    'In diesem Browser {days, plural, one {# Tag} other {# Tage}} lang nicht mehr fragen',
   'second_factor.ended_title': 'Diese Anmeldung ist beendet',
   'second_factor.ended':
     'Sie hat zu lange gedauert, oder das Konto wurde inzwischen geändert. Melden Sie sich erneut an.',
+
+  'removed_factor.title': 'Faktor wiederherstellen',
+  'removed_factor.lead':
+    '„{factor}“ wurde vom Betreiber entfernt. Das Wiederherstellen beendet jede Anmeldung seither und nimmt Faktoren weg, die seither hinzugefügt wurden.',
+  'removed_factor.done_title': 'Der Faktor ist wieder da',
+  'removed_factor.done':
+    '„{factor}“ schützt Ihr Konto wieder. Wenn Sie nicht um das Entfernen gebeten haben, ändern Sie auch Ihr Passwort.',
 
   'security.title': 'Sicherheit',
   'security.lead':

@@ -26,6 +26,10 @@ export const enAccount = {
   'account.since_from': '{address}, since {time}',
   'account.end': 'Sign out',
   'account.end_of': 'Sign out: {browser}',
+  'account.trusted': 'Browsers that you trust',
+  'account.trusted_lead': 'They are not asked for the second factor for some days.',
+  'account.forget': 'Ask again',
+  'account.forget_of': 'Ask again in {browser}',
   'account.everywhere': 'Sign out everywhere',
   'account.everywhere_hint':
     'Ends all of them, this browser included. Applications that keep access while you are away go on: take that away under Applications.',

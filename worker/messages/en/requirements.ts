@@ -23,7 +23,8 @@ export const enRequirements = {
   'missing.sign_out': 'Sign out',
 
   'missing.address_title': 'Prove your e-mail address',
-  'missing.address_lead': 'A link is sent to your address. Open it and confirm, then go on here.',
+  'missing.address_lead':
+    'A link is sent to your address. Open it in this browser and confirm, then go on here.',
   'missing.address_proven': 'I have confirmed it',
   'missing.address_again': 'Send it again',
   'missing.factor_title': 'Add a second factor',
@@ -31,6 +32,14 @@ export const enRequirements = {
     'Here a password alone is not enough. Add an authenticator app or a passkey to go on; next time you are asked for it.',
   'missing.factor_app': 'With an authenticator app',
   'missing.factor_passkey': 'With a passkey',
+  'missing.factor_mail': 'With a code by e-mail',
+  'missing.factor_mail_lead':
+    'A code is sent to your address, and is good for this once. With an app or a passkey you need no mail.',
+  'missing.factor_mail_send': 'Send a code',
+  'missing.factor_mail_sent': 'A code is on its way to {email}. It is good for ten minutes.',
+  'missing.factor_other': 'Another way',
+  'missing.code_refused':
+    'This code is not right, was used, or is too old. Try again, or have a new one sent.',
   'missing.factor_save': 'Add and go on',
 
   'field.name': 'Name',

@@ -15,8 +15,17 @@ export const enSecurity = {
   'second_factor.refused':
     'This code is not right, or was used before. Wait for the next one and try again.',
   'second_factor.too_many': 'Too many wrong codes. Wait some minutes, then try again.',
+  'second_factor.trust':
+    'Do not ask again in this browser for {days, plural, one {# day} other {# days}}',
   'second_factor.ended_title': 'This sign-in has ended',
   'second_factor.ended': 'It took too long, or the account was changed meanwhile. Sign in again.',
+
+  'removed_factor.title': 'Put the factor back',
+  'removed_factor.lead':
+    'An operator removed “{factor}”. Putting it back ends every sign-in since then, and takes away factors that were added since.',
+  'removed_factor.done_title': 'The factor is back',
+  'removed_factor.done':
+    '“{factor}” protects your account again. If you did not ask for its removal, change your password too.',
 
   'security.title': 'Security',
   'security.lead': 'With a passkey or an authenticator app, a stolen password alone opens nothing.',

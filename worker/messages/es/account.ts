@@ -29,6 +29,10 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.since_from': '{address}, desde el {time}',
   'account.end': 'Cerrar sesión',
   'account.end_of': 'Cerrar sesión: {browser}',
+  'account.trusted': 'Navegadores de confianza',
+  'account.trusted_lead': 'Durante algunos días no se les pide el segundo factor.',
+  'account.forget': 'Volver a pedirlo',
+  'account.forget_of': 'Volver a pedirlo en {browser}',
   'account.everywhere': 'Cerrar sesión en todas partes',
   'account.everywhere_hint':
     'Cierra todas las sesiones, también la de este navegador. Las aplicaciones que mantienen el acceso en su ausencia lo conservan: retírelo en Aplicaciones.',

@@ -41,6 +41,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Nombres con los que se le conoce',
   'export.section_sessions': 'Navegadores con sesión iniciada',
   'export.section_known_browsers': 'Navegadores en los que ha iniciado sesión',
+  'export.section_trusted_browsers': 'Navegadores de confianza',
   'export.section_failed_sign_ins': 'Inicios de sesión fallidos',
   'export.section_factors': 'Factores',
   'export.section_recovery_codes': 'Códigos de recuperación',

@@ -25,7 +25,8 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'missing.sign_out': 'Cerrar la sesión',
 
   'missing.address_title': 'Confirme su dirección de correo',
-  'missing.address_lead': 'Se envía un enlace a su dirección. Ábralo, confirme y continúe aquí.',
+  'missing.address_lead':
+    'Se envía un enlace a su dirección. Ábralo en este navegador, confirme y continúe aquí.',
   'missing.address_proven': 'La he confirmado',
   'missing.address_again': 'Enviar de nuevo',
   'missing.factor_title': 'Añadir un segundo factor',
@@ -33,6 +34,14 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
     'Aquí no basta con una contraseña. Añada una aplicación de autenticación o una llave de acceso para continuar; la próxima vez se le pedirá.',
   'missing.factor_app': 'Con una aplicación de autenticación',
   'missing.factor_passkey': 'Con una llave de acceso',
+  'missing.factor_mail': 'Con un código por correo',
+  'missing.factor_mail_lead':
+    'Se envía un código a su dirección, válido solo por esta vez. Con una aplicación o una llave de acceso no necesita correo.',
+  'missing.factor_mail_send': 'Enviar un código',
+  'missing.factor_mail_sent': 'Un código va camino de {email}. Es válido durante diez minutos.',
+  'missing.factor_other': 'Otra manera',
+  'missing.code_refused':
+    'Este código no es correcto, ya se usó o es demasiado antiguo. Inténtelo de nuevo o pida uno nuevo.',
   'missing.factor_save': 'Añadir y continuar',
 
   'field.name': 'Nombre completo',

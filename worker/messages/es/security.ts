@@ -18,9 +18,18 @@ export const esSecurity: TextsOf<typeof enSecurity> = {
     'Este código no es correcto o ya se usó. Espere al siguiente e inténtelo de nuevo.',
   'second_factor.too_many':
     'Demasiados códigos incorrectos. Espere unos minutos e inténtelo de nuevo.',
+  'second_factor.trust':
+    'No volver a preguntar en este navegador durante {days, plural, one {# día} other {# días}}',
   'second_factor.ended_title': 'Este inicio de sesión ha terminado',
   'second_factor.ended':
     'Duró demasiado o la cuenta cambió mientras tanto. Inicie sesión de nuevo.',
+
+  'removed_factor.title': 'Recuperar el factor',
+  'removed_factor.lead':
+    'Un operador quitó «{factor}». Al recuperarlo terminan todos los inicios de sesión desde entonces y se quitan los factores añadidos después.',
+  'removed_factor.done_title': 'El factor está de vuelta',
+  'removed_factor.done':
+    '«{factor}» vuelve a proteger su cuenta. Si no pidió que se quitara, cambie también su contraseña.',
 
   'security.title': 'Seguridad',
   'security.lead':

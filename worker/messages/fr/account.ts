@@ -28,6 +28,10 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.since_from': '{address}, depuis le {time}',
   'account.end': 'Déconnecter',
   'account.end_of': 'Déconnecter\u00a0: {browser}',
+  'account.trusted': 'Navigateurs de confiance',
+  'account.trusted_lead': 'Le second facteur n’y est pas demandé pendant quelques jours.',
+  'account.forget': 'Redemander',
+  'account.forget_of': 'Redemander dans {browser}',
   'account.everywhere': 'Se déconnecter partout',
   'account.everywhere_hint':
     'Met fin à toutes les sessions, y compris dans ce navigateur. Les applications qui gardent l’accès en votre absence le conservent\u00a0: retirez-le sous Applications.',

@@ -41,6 +41,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Noms sous lesquels vous êtes connu',
   'export.section_sessions': 'Navigateurs connectés',
   'export.section_known_browsers': 'Navigateurs où vous vous êtes connecté',
+  'export.section_trusted_browsers': 'Navigateurs de confiance',
   'export.section_failed_sign_ins': 'Connexions échouées',
   'export.section_factors': 'Facteurs',
   'export.section_recovery_codes': 'Codes de récupération',

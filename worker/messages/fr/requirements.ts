@@ -26,7 +26,7 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Confirmer votre adresse e-mail',
   'missing.address_lead':
-    'Un lien est envoyé à votre adresse. Ouvrez-le et confirmez, puis continuez ici.',
+    'Un lien est envoyé à votre adresse. Ouvrez-le dans ce navigateur et confirmez, puis continuez ici.',
   'missing.address_proven': 'Je l’ai confirmée',
   'missing.address_again': 'Envoyer à nouveau',
   'missing.factor_title': 'Ajouter un second facteur',
@@ -34,6 +34,14 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
     'Ici, un mot de passe ne suffit pas. Ajoutez une application d’authentification ou une clé d’accès pour continuer ; elle vous sera demandée la prochaine fois.',
   'missing.factor_app': 'Avec une application d’authentification',
   'missing.factor_passkey': 'Avec une clé d’accès',
+  'missing.factor_mail': 'Avec un code par e-mail',
+  'missing.factor_mail_lead':
+    'Un code est envoyé à votre adresse et vaut pour cette fois. Avec une application ou une clé d’accès, aucun e-mail n’est nécessaire.',
+  'missing.factor_mail_send': 'Envoyer un code',
+  'missing.factor_mail_sent': 'Un code est en route vers {email}. Il est valable dix minutes.',
+  'missing.factor_other': 'Autre moyen',
+  'missing.code_refused':
+    'Ce code est incorrect, déjà utilisé ou trop ancien. Réessayez ou demandez-en un nouveau.',
   'missing.factor_save': 'Ajouter et continuer',
 
   'field.name': 'Nom complet',

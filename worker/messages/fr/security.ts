@@ -17,9 +17,18 @@ export const frSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'Ce code est incorrect ou a déjà servi. Attendez le suivant et réessayez.',
   'second_factor.too_many': 'Trop de codes incorrects. Patientez quelques minutes, puis réessayez.',
+  'second_factor.trust':
+    'Ne plus demander dans ce navigateur pendant {days, plural, one {# jour} other {# jours}}',
   'second_factor.ended_title': 'Cette connexion a pris fin',
   'second_factor.ended':
     'Elle a duré trop longtemps, ou le compte a été modifié entre-temps. Connectez-vous de nouveau.',
+
+  'removed_factor.title': 'Rétablir le facteur',
+  'removed_factor.lead':
+    'Un opérateur a supprimé « {factor} ». Le rétablir met fin à toute connexion depuis lors et retire les facteurs ajoutés depuis.',
+  'removed_factor.done_title': 'Le facteur est rétabli',
+  'removed_factor.done':
+    '« {factor} » protège à nouveau votre compte. Si vous n’avez pas demandé sa suppression, changez aussi votre mot de passe.',
 
   'security.title': 'Sécurité',
   'security.lead':

@@ -28,6 +28,10 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.since_from': '{address}, od {time}',
   'account.end': 'Wyloguj',
   'account.end_of': 'Wyloguj: {browser}',
+  'account.trusted': 'Zaufane przeglądarki',
+  'account.trusted_lead': 'Przez kilka dni nie pytamy w nich o drugi składnik.',
+  'account.forget': 'Pytaj znowu',
+  'account.forget_of': 'Pytaj znowu: {browser}',
   'account.everywhere': 'Wyloguj wszędzie',
   'account.everywhere_hint':
     'Kończy wszystkie sesje, także w tej przeglądarce. Aplikacje, które mają dostęp pod Twoją nieobecność, zachowają go: można go odebrać w sekcji Aplikacje.',

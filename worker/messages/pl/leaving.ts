@@ -41,6 +41,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Nazwy, pod którymi jesteś znany',
   'export.section_sessions': 'Zalogowane przeglądarki',
   'export.section_known_browsers': 'Przeglądarki, w których było logowanie',
+  'export.section_trusted_browsers': 'Zaufane przeglądarki',
   'export.section_failed_sign_ins': 'Nieudane logowania',
   'export.section_factors': 'Składniki logowania',
   'export.section_recovery_codes': 'Kody zapasowe',

@@ -26,7 +26,7 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
 
   'missing.address_title': 'Potwierdź swój adres e-mail',
   'missing.address_lead':
-    'Na Twój adres zostanie wysłany link. Otwórz go i potwierdź, a potem przejdź dalej tutaj.',
+    'Na Twój adres zostanie wysłany link. Otwórz go w tej przeglądarce i potwierdź, a potem przejdź dalej tutaj.',
   'missing.address_proven': 'Adres jest potwierdzony',
   'missing.address_again': 'Wyślij ponownie',
   'missing.factor_title': 'Dodaj drugi składnik',
@@ -34,6 +34,14 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
     'Samo hasło tutaj nie wystarczy. Aby przejść dalej, dodaj aplikację uwierzytelniającą lub klucz dostępu; następnym razem zapytamy o niego.',
   'missing.factor_app': 'Aplikacja uwierzytelniająca',
   'missing.factor_passkey': 'Klucz dostępu',
+  'missing.factor_mail': 'Kod w wiadomości e-mail',
+  'missing.factor_mail_lead':
+    'Kod zostanie wysłany na Twój adres i jest ważny tylko tym razem. Z aplikacją lub kluczem dostępu wiadomość nie jest potrzebna.',
+  'missing.factor_mail_send': 'Wyślij kod',
+  'missing.factor_mail_sent': 'Kod jest w drodze na adres {email}. Jest ważny dziesięć minut.',
+  'missing.factor_other': 'Inny sposób',
+  'missing.code_refused':
+    'Ten kod jest nieprawidłowy, został już użyty albo jest za stary. Spróbuj ponownie albo zamów nowy.',
   'missing.factor_save': 'Dodaj i przejdź dalej',
 
   'field.name': 'Imię i nazwisko',

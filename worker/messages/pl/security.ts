@@ -17,9 +17,18 @@ export const plSecurity: TextsOf<typeof enSecurity> = {
   'second_factor.refused':
     'Ten kod jest nieprawidłowy lub został już użyty. Poczekaj na następny i spróbuj ponownie.',
   'second_factor.too_many': 'Zbyt wiele błędnych kodów. Odczekaj kilka minut i spróbuj ponownie.',
+  'second_factor.trust':
+    'Nie pytaj ponownie w tej przeglądarce przez {days, plural, one {# dzień} few {# dni} many {# dni} other {# dnia}}',
   'second_factor.ended_title': 'To logowanie dobiegło końca',
   'second_factor.ended':
     'Trwało zbyt długo albo konto w tym czasie zmieniono. Zaloguj się ponownie.',
+
+  'removed_factor.title': 'Przywróć składnik',
+  'removed_factor.lead':
+    'Operator usunął składnik „{factor}”. Przywrócenie kończy wszystkie logowania od tego czasu i usuwa składniki dodane później.',
+  'removed_factor.done_title': 'Składnik jest przywrócony',
+  'removed_factor.done':
+    'Składnik „{factor}” znów chroni Twoje konto. Jeśli jego usunięcie nie było na Twoją prośbę, zmień też hasło.',
 
   'security.title': 'Bezpieczeństwo',
   'security.lead':

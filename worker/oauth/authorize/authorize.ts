@@ -17,6 +17,7 @@ import {
   standingIn,
   standingOf,
 } from '../../identity/requirements.ts'
+import { trustParameters } from '../../identity/return_to.ts'
 import {
   findSession,
   isSessionLive,
@@ -51,6 +52,7 @@ import {
   type Situation,
   silentRequirement,
   toAllow,
+  trustedDays,
   wantedAcr,
 } from './decision.ts'
 import { assertMayComeDirectly, openPushedRequest } from './pushed_request.ts'
@@ -257,7 +259,7 @@ async function askPerson(
 ): Promise<Outcome | null> {
   const reference = await storeRequest(cx, situation)
   if (reference === null) return null
-  return { to: 'page', path: pathOfStep(cx, situation.request, reference, decision) }
+  return { to: 'page', path: pathOfStep(cx, situation, reference, decision) }
 }
 
 /**
@@ -339,14 +341,16 @@ export function loginPath(
   cx: Context,
   { client_id, redirect_uri, login_hint, ui_locales }: AuthorizationRequest,
   reference: string,
-  { step_up }: { step_up: boolean } = { step_up: false },
+  { step_up, trust_days }: { step_up: boolean; trust_days: number | null },
 ): string {
   const form_target = formTargetOf(redirect_uri)
+  const return_to = pathOf(client_id, reference)
   const parameters = new URLSearchParams({
-    return_to: pathOf(client_id, reference),
+    return_to,
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
     ...(step_up ? { step_up: '1' } : {}),
+    ...(trust_days === null ? {} : trustParameters(cx, return_to, trust_days)),
     ...(login_hint === undefined ? {} : { login_hint }),
     ...(ui_locales === undefined ? {} : { ui_locales: ui_locales.join(' ') }),
   })
@@ -355,13 +359,16 @@ export function loginPath(
 
 function pathOfStep(
   cx: Context,
-  request: AuthorizationRequest,
+  { client, request }: Pick<Situation, 'client' | 'request'>,
   reference: string,
   decision: Exclude<NextStep, { step: 'issue' }>,
 ): string {
   switch (decision.step) {
     case 'login':
-      return loginPath(cx, request, reference, decision)
+      return loginPath(cx, request, reference, {
+        step_up: decision.step_up,
+        trust_days: trustedDays(client, request),
+      })
     case 'requirement':
       return requirementPath(cx, request, reference, decision.demandsFactor)
     case 'consent':

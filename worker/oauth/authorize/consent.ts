@@ -24,7 +24,7 @@ import {
   pathOf,
   requestEnded,
 } from './authorize.ts'
-import { decide, type NextStep, type Situation } from './decision.ts'
+import { decide, type NextStep, type Situation, trustedDays } from './decision.ts'
 import { introduce } from './introduction.ts'
 import { deleteRequest, isOpen, listObjectNames } from './request_store.ts'
 import { type Outcome, toClient } from './response.ts'
@@ -108,7 +108,10 @@ export async function askConsent(
     ],
     request: `${reference}.${mac(cx, 'consent', boundTo(cx, reference, situation, decision))}`,
     redirect_host: placeOf(request.redirect_uri),
-    switch_account: loginPath(cx, request, reference),
+    switch_account: loginPath(cx, request, reference, {
+      step_up: false,
+      trust_days: trustedDays(client, request),
+    }),
   }
   const form_target = formTargetOf(request.redirect_uri)
   const ui_locales = request.ui_locales ?? []

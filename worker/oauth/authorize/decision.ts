@@ -139,6 +139,18 @@ function demandedAcr({ claims }: AuthorizationRequest): string[] | null {
   return request?.essential === true ? request.values : null
 }
 
+/**
+ * Days for which a browser that the person trusts is not asked for the second factor at a sign-in
+ * for this request; null: as the setting says. A request for a new sign-in or for two factors means
+ * that it is asked.
+ */
+export function trustedDays(client: Client, request: AuthorizationRequest): number | null {
+  const { prompt, max_age } = request
+  const isAnew = prompt.includes('login') || prompt.includes('select_account')
+  const isDemanded = client.require_acr !== null || demandedAcr(request) !== null
+  return isAnew || max_age !== undefined || isDemanded ? 0 : client.remember_browser_days
+}
+
 /** The classes that are wished: by the claim, or else by `acr_values` or the client's default. */
 export const wantedAcr = ({ claims, acr_values }: AuthorizationRequest): readonly string[] =>
   acrRequest(claims)?.values ?? acr_values ?? []

@@ -4,6 +4,7 @@
 // are member_faults.ts's. The effect of a member stands where it is obeyed.
 import { idSchema } from '../../access/principals.ts'
 import { lineSchema, z } from '../../api.ts'
+import { TRUST_DAYS_MAX } from '../../settings/factor_settings.ts'
 import { ACCESS_TOKEN_TTL_MAX } from '../../settings.ts'
 import { ACR_TWO_FACTORS } from '../acr.ts'
 import { PERSON_CLAIMS, RIGHTS_CLAIMS } from '../claims.ts'
@@ -216,6 +217,11 @@ export const JSON_MEMBERS = {
   // members of this server alone
   // Not the client's own: it could take back the demand of an operator.
   require_acr: member('initial_access_token', z.enum([ACR_TWO_FACTORS]).nullable(), null),
+  remember_browser_days: member(
+    'initial_access_token',
+    z.int().min(0).max(TRUST_DAYS_MAX).nullable(),
+    null,
+  ),
   require_pkce: member('initial_access_token', z.boolean(), true),
   access_token_format: member('initial_access_token', z.enum(['jwt', 'opaque', 'paseto']), 'jwt'),
   profile: member('initial_access_token', z.enum(['fapi2']).nullable(), null),

@@ -16,6 +16,8 @@ export type AccountValues = {
   consents: string
   /** Path of the page about second factors. */
   security: string
+  /** Browsers that are not asked for the second factor for some days. */
+  trusted: readonly { id: string; since: number; address: string; user_agent: string }[]
   /** Path of the page about the profile. */
   profile: string
   /** Sign-ins that failed since the visit before this one; null: none. */
@@ -54,6 +56,27 @@ ${is_this ? html`<span class="badge">${m('account.this_browser')}</span>` : html
 ${form({ session: id }, html`<button class="small" aria-label="${m('account.end_of', { browser: device })}" type="submit" name="action" value="end">${m('account.end')}</button>`)}
 </li>`
   })
+  const trusted = v.trusted.map(({ id, since, address, user_agent }) => {
+    const browser = describeUserAgent(user_agent) ?? m('account.unknown_device')
+    const time = moment(m, since)
+    const times =
+      address === ''
+        ? sentence(m, 'account.since', { time })
+        : sentence(m, 'account.since_from', { address, time })
+    return html`<li>
+<div class="entry">
+<span class="entry-name" dir="auto">${browser}</span>
+<span class="quiet">${times}</span>
+</div>
+${form({ browser: id }, html`<button class="small" aria-label="${m('account.forget_of', { browser })}" type="submit" name="action" value="forget">${m('account.forget')}</button>`)}
+</li>`
+  })
+  const ofTrust =
+    trusted.length === 0
+      ? html``
+      : html`<h2>${m('account.trusted')}</h2>
+<p class="beside">${m('account.trusted_lead')}</p>
+<ul class="entries">${trusted}</ul>`
   const failed =
     v.failed === null
       ? html``
@@ -88,7 +111,8 @@ ${csrfField(v.csrf)}
 <h2>${m('account.sessions')}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}
-<p class="hint">${m('account.everywhere_hint')}</p>`
+<p class="hint">${m('account.everywhere_hint')}</p>
+${ofTrust}`
   return shell({ title: m('account.title'), body }, m)
 }
 

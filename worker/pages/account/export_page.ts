@@ -9,6 +9,7 @@ export type ExportSectionName =
   | 'login_ids'
   | 'sessions'
   | 'known_browsers'
+  | 'trusted_browsers'
   | 'failed_sign_ins'
   | 'factors'
   | 'recovery_codes'
