@@ -1,8 +1,9 @@
 // Further tables of identity/, which it alone writes; the others, and the manners of all, are in
 // schema.ts.
+import { sql } from 'drizzle-orm/sql'
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
 import { text } from 'drizzle-orm/sqlite-core/columns/text'
-import { index } from 'drizzle-orm/sqlite-core/indexes'
+import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
 import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
 // --- identity ---------------------------------------------------------------------------------
@@ -34,5 +35,29 @@ export const invitation = sqliteTable(
     index('invitation_address').on(t.address_key),
     index('invitation_accepted_by').on(t.accepted_by),
     index('invitation_invited_by').on(t.invited_by),
+  ],
+)
+
+/** Names by which people are known. Only proven ones are unique. */
+export const login_id = sqliteTable(
+  'login_id',
+  {
+    id: text().primaryKey(),
+    user_id: text().notNull(),
+    kind: text({ enum: ['email', 'user_name', 'phone'] }).notNull(),
+    key: text().notNull(), // what is compared
+    // The former form has a domain that is not in ASCII; `collides`: else two accounts would meet.
+    form: text({ enum: ['current', 'former', 'collides'] }).notNull(),
+    value: text().notNull(), // as it was given
+    verified_at: integer(),
+    is_primary: integer().notNull(), // 1: the address that mails go to
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex('login_id_verified').on(t.kind, t.key).where(sql`${t.verified_at} is not null`),
+    uniqueIndex('login_id_primary').on(t.user_id).where(sql`${t.is_primary} = 1`),
+    index('login_id_key').on(t.kind, t.key),
+    index('login_id_user').on(t.user_id),
+    index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
   ],
 )

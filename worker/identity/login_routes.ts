@@ -30,6 +30,7 @@ import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts
 import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn, signInNames } from './login.ts'
+import { ownNamesRoutes } from './login_ids/own_names_routes.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
@@ -99,6 +100,7 @@ export function loginRoutes({
   const routes = new Hono<Env>()
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
+  routes.route('/', ownNamesRoutes())
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())

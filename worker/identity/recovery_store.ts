@@ -2,7 +2,15 @@
 // no rules.
 import type { Context } from '../context.ts'
 import { account_link } from '../db/schema.ts'
-import { type Condition, condition, insertWhere, type Statement, sql, TRUE } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  list,
+  type Statement,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { maySignIn } from './sign_in/sign_in_store.ts'
 import { PERSON_LABEL, type UserRow, userExists } from './store.ts'
 
@@ -66,14 +74,19 @@ export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignI
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
       and ${maySignIn(cx.now())}`
 
+/** `confirm`: a link that gives the account an address, the primary one or a further one. */
+export type AddressPurpose = 'confirm' | 'undo_address'
+
 /** A link about an address, alive or not, with its person. */
 export const findAddressLink = (
   hash: string,
-  purpose: 'new_address' | 'undo_address',
+  purpose: AddressPurpose,
 ): Statement<AccountLinkRow & { email: string; email_verified: number }> =>
   sql`select account_link.*, user.email, user.email_verified
     from account_link join user on user.id = account_link.user_id
-    where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
+    where account_link.hash = ${hash} and account_link.purpose in (${list(
+      purpose === 'confirm' ? ['new_address', 'further_address'] : [purpose],
+    )})`
 
 /**
  * Consumes the link for this request, if `when` holds and a mailed one went to a present address;

@@ -7,6 +7,7 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.signed_in_as': 'تم تسجيل الدخول باسم',
   'account.sign_out': 'تسجيل الخروج',
   'account.change_email': 'تغيير العنوان',
+  'account.see_names': 'الأسماء والعناوين',
   'account.change_password': 'تغيير كلمة المرور',
   'account.profile': 'الملف الشخصي',
   'account.see_profile': 'غيّر اسمك وبياناتك الأخرى',

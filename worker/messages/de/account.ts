@@ -7,6 +7,7 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.signed_in_as': 'Angemeldet als',
   'account.sign_out': 'Abmelden',
   'account.change_email': 'Adresse ändern',
+  'account.see_names': 'Namen und Adressen',
   'account.change_password': 'Passwort ändern',
   'account.profile': 'Profil',
   'account.see_profile': 'Ihren Namen und weitere Angaben ändern',

@@ -5,6 +5,7 @@ export const enAccount = {
   'account.signed_in_as': 'Signed in as',
   'account.sign_out': 'Sign out',
   'account.change_email': 'Change address',
+  'account.see_names': 'Names and addresses',
   'account.change_password': 'Change password',
   'account.profile': 'Profile',
   'account.see_profile': 'Change your name and what else is in your profile',

@@ -7,6 +7,7 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.signed_in_as': 'Sesión iniciada como',
   'account.sign_out': 'Cerrar sesión',
   'account.change_email': 'Cambiar la dirección',
+  'account.see_names': 'Nombres y direcciones',
   'account.change_password': 'Cambiar la contraseña',
   'account.profile': 'Perfil',
   'account.see_profile': 'Cambiar su nombre y otros datos',

@@ -7,6 +7,7 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.signed_in_as': 'Connecté en tant que',
   'account.sign_out': 'Se déconnecter',
   'account.change_email': 'Changer d’adresse',
+  'account.see_names': 'Noms et adresses',
   'account.change_password': 'Changer de mot de passe',
   'account.profile': 'Profil',
   'account.see_profile': 'Changer votre nom et vos autres données',

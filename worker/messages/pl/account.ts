@@ -7,6 +7,7 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.signed_in_as': 'Zalogowano jako',
   'account.sign_out': 'Wyloguj się',
   'account.change_email': 'Zmień adres',
+  'account.see_names': 'Nazwy i adresy',
   'account.change_password': 'Zmień hasło',
   'account.profile': 'Profil',
   'account.see_profile': 'Zmień imię i nazwisko oraz inne dane',
