@@ -4611,6 +4611,27 @@ const INVITATIONS: readonly Guard[] = [
   },
 ]
 
+const FAILED_SIGN_INS: readonly Guard[] = [
+  {
+    name: 'failed-sign-ins-counted',
+    attack: 'guesses at an account that its person never hears of',
+    file: 'worker/identity/login.ts',
+    from: "      countFailedSignIn(cx, user?.id ?? ''),\n",
+    to: '',
+    test: 'identity/sign_in/failed_sign_ins',
+    title: 'how many failed since',
+  },
+  {
+    name: 'failed-sign-ins-of-a-visit',
+    attack: 'a thief whose own sign-in hides the guesses before it',
+    file: 'worker/identity/sign_in/failed_sign_ins.ts',
+    from: 'set before_count = count, before_at = last_at,',
+    to: 'set before_count = 0, before_at = 0,',
+    test: 'identity/sign_in/failed_sign_ins',
+    title: 'how many failed since',
+  },
+]
+
 const SIGN_IN_LINKS: readonly Guard[] = [
   {
     name: 'link-of-its-browser',
@@ -4774,6 +4795,7 @@ export const GUARDS: readonly Guard[] = [
   ...RECOVERY_BY_MAIL,
   ...ADDRESSES,
   ...SIGN_UP,
+  ...FAILED_SIGN_INS,
   ...INVITATIONS,
   ...EXPORT,
   ...CLOSING,

@@ -77,11 +77,16 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(names ?? '').items).toHaveLength(2)
     expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
+    const [byInvitation, invited, invitations, copy, closed] = more.slice(10)
+    expect(JSON.parse(byInvitation ?? '')).toMatchObject({ sign_up: 'by_invitation' })
+    expect(JSON.parse(invited ?? '')).toMatchObject({ state: 'open', invited_by: 'ops' })
+    expect(JSON.parse(invitations ?? '')).toMatchObject({ items: [{ locale: 'pl' }] })
+    expect(JSON.parse(copy ?? '')).toMatchObject({ account: [{ id: 'ann' }] })
+    expect(JSON.parse(closed ?? '')).toMatchObject({ items: [] })
     const mails = await smtp.mails(4)
-    expect(mails.map(({ rcpt_tos }) => rcpt_tos)).toEqual([
-      ...Array(3).fill(['ann@example.com']),
-      ['bea@example.com'],
-    ])
+    const recipients = mails.map(({ rcpt_tos }) => rcpt_tos)
+    expect(recipients.slice(0, 3)).toEqual(Array(3).fill(['ann@example.com']))
+    expect(recipients.slice(3)).toEqual([['bea@example.com']])
     expect(new Map(mails[0]!.headers).get('From')).toBe('Home <home@example.com>')
     const states = page.slice(page.indexOf('| state |')).match(/^\| `(\w+)`/gm)
     expect(states?.slice(0, 6).map((cell) => cell.slice(3, -1))).toEqual([

@@ -384,8 +384,10 @@ describe('the timer', () => {
       if (writes > 7) throw new Error('stopped')
       return cx.db.write(batch)
     }
-    await expect(deleteDueAccounts({ ...cx, db: { ...cx.db, write } })).rejects.toThrow('stopped')
-    await Promise.all([1, 2].map(() => deleteDueAccounts(worker.context(SYSTEM, ''))))
+    await expect(deleteDueAccounts({ ...cx, db: { ...cx.db, write } }, () => [])).rejects.toThrow(
+      'stopped',
+    )
+    await Promise.all([1, 2].map(() => deleteDueAccounts(worker.context(SYSTEM, ''), () => [])))
     expect(await cx.db.read(sql<{ id: string }>`select id from user`)).toEqual([{ id: 'ann' }])
     const events = (await eventsOf(worker)).filter(({ type }) => type === 'user.deleted')
     expect(events).toHaveLength(60)
@@ -400,7 +402,7 @@ describe('the timer', () => {
       await changeUser(worker.context(), 'ann', { status: 'active' }, null)
       return cx.db.write(batch)
     }
-    await deleteDueAccounts({ ...cx, db: { ...cx.db, write } })
+    await deleteDueAccounts({ ...cx, db: { ...cx.db, write } }, () => [])
     expect((await standing(worker))?.status).toBe('active')
   })
 })

@@ -64,6 +64,8 @@ async function startWithMuch() {
         user_id, authorization_id, interval, created_at, expires_at)
       values ('hash-of-a-code', 'mac-of-a-code', 'app', 'openid', '[]', 'allowed', 'ann', 'aut_2', 5,
         ${now}, ${now + 60})`,
+    sql`insert into failed_sign_in (user_id, count, last_at, before_count, before_at, rid)
+      values ('ann', 1, ${now}, 2, 5, 'r')`,
     sql`insert into invitation (id, hash, address, address_key, invited_by, inviter, inviter_epoch,
         grants, "groups", valid_for, created_at, expires_at, used_by, accepted_at, accepted_by)
       values ('inv_1', 'hash-of-a-link', ${ANN}, ${ANN}, 'boss', '{}', 0, '[]', '["home"]', 60, ${now},

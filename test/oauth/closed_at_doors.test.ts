@@ -5,8 +5,11 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { changeSettings } from '../../worker/admin/settings_change.ts'
 import { allowed_scope } from '../../worker/db/oauth_schema.ts'
 import { insertInto, sql } from '../../worker/db/sql.ts'
-import { ISSUER, type TestWorker } from '../context.ts'
+import { changeUser } from '../../worker/identity/users.ts'
+import { runJobs } from '../../worker/jobs.ts'
+import { ISSUER, SYSTEM, type TestWorker } from '../context.ts'
 import { Browser } from '../identity/browser.ts'
+import { newClientToken } from '../support/operator.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
 import { pathOf, requestPath, signIn as startSession } from './flow.ts'
 import { GOOGLE_URI, google, startLinking } from './linking.ts'
@@ -237,6 +240,38 @@ test('a closing withdraws what applications and assistants have, for good', asyn
   expect(await isSignedIn(browser)).toBe(true)
   expect((await refresh(worker, refresh_token)).body.error).toBe('invalid_grant')
   expect(await isGood(worker, access_token)).toBe(false)
+  expect(await count(worker, sql`from allowed_scope`)).toBe(0)
+  expect(await count(worker, sql`from authorization where revoked_at is null`)).toBe(0)
+})
+
+test.each<[string, (worker: TestWorker) => Promise<unknown>]>([
+  [
+    'by an operator',
+    async (worker) => {
+      const headers = { authorization: `Bearer ${await newClientToken(worker)}` }
+      return worker.request('/v1/users/ann', { method: 'DELETE', headers })
+    },
+  ],
+  [
+    'by the timer, once it was closed',
+    async (worker) => {
+      await changeUser(worker.context(), 'ann', { status: 'closed' }, null)
+      worker.clock.now += 31 * 86_400
+      await runJobs(worker.context(SYSTEM, ''))
+    },
+  ],
+])('a person who is deleted %s leaves nothing that applications were allowed', async (_, end) => {
+  const worker = await startIssuer()
+  await addApp(worker)
+  await signIn(worker)
+  await write(
+    worker,
+    insertInto(allowed_scope, {
+      ...{ user_id: 'ann', client_id: 'app', resource: '', scope: 'openid', created_at: 1 },
+    }),
+  )
+  await end(worker)
+  expect(await count(worker, sql`from user where id = 'ann'`)).toBe(0)
   expect(await count(worker, sql`from allowed_scope`)).toBe(0)
   expect(await count(worker, sql`from authorization where revoked_at is null`)).toBe(0)
 })

@@ -187,6 +187,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      failed: { count: 3, last_at: 1_800_000_000 },
       profile: '/account/profile',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },

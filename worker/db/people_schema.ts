@@ -61,3 +61,14 @@ export const login_id = sqliteTable(
     index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
   ],
 )
+
+/** How many sign-ins at an account failed. Neither addresses nor browsers are kept here. */
+export const failed_sign_in = sqliteTable('failed_sign_in', {
+  user_id: text().primaryKey(),
+  count: integer().notNull(), // since the person signed in last
+  last_at: integer().notNull(), // of these; 0: there are none
+  before_count: integer().notNull(), // between the sign-in before and the last one
+  before_at: integer().notNull(),
+  session: text(), // hash of the session that the last sign-in started
+  rid: text().notNull(), // of the request that was counted last
+})

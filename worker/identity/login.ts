@@ -14,6 +14,7 @@ import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browser
 import { findUserToSignIn, userSigningIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
+import { countFailedSignIn } from './sign_in/failed_sign_ins.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
 import { sessionExists, type UserRow, updatePassword } from './store.ts'
@@ -87,6 +88,12 @@ export async function signIn(
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(condition`${isKnown} or ${limits[1].isWithin}`),
     user: findUserToSignIn(person),
+    // The counters do not say who guessed; those that are refused unread count too.
+    failed: countFailedSignIn(
+      cx,
+      person,
+      condition`not ${limits[0].isWithin} or not (${isKnown} or ${limits[1].isWithin})`,
+    ),
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? 0]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
@@ -101,7 +108,10 @@ export async function signIn(
   const isClosed = user !== undefined && canBeKept(cx, user)
   if (!right || user === undefined || !(isUsable(user) || isClosed)) {
     const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
-    await cx.db.write(failure(cx, 'login.failed', user, reason))
+    await cx.db.write([
+      failure(cx, 'login.failed', user, reason),
+      countFailedSignIn(cx, user?.id ?? ''),
+    ])
     return { outcome: 'refused' }
   }
 

@@ -235,7 +235,7 @@ export function loginRoutes({
     const account = await readAccount(cx, cookie)
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
-    const { session, sessions } = account
+    const { session, sessions, failed } = account
     const { user_email: email, user_name: name } = session
     const m = await pageMessages(c)
     return c.html(
@@ -248,6 +248,7 @@ export function loginRoutes({
           security: SECURITY_PATH,
           profile: PROFILE_PATH,
           consents,
+          failed,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
             is_this: id_hash === session.id_hash,

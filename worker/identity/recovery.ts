@@ -29,9 +29,11 @@ import {
   insertAccountLink,
   type LinkToPassword,
 } from './recovery_store.ts'
-import { endSessionsOf, type SessionsEnded } from './sessions.ts'
+import { type EndAccess, endSessionsOf, type SessionsEnded } from './sessions.ts'
 import { replacePassword } from './store.ts'
 import { noSuchUser } from './users.ts'
+
+export type { EndAccess }
 
 /** Lifetime of a link, in seconds. */
 export const LINK_TTL = 3600
@@ -152,12 +154,6 @@ function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow)
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
 }
-
-/**
- * Ends all that applications hold of a person, where the condition holds. This room knows of no
- * applications.
- */
-export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }
 

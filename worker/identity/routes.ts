@@ -24,7 +24,12 @@ import {
 import { emailSchema } from '../email_address.ts'
 import { exportSchema, exportUser } from './export/data_export.ts'
 import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
-import { createPasswordLink, passwordLinkInput, passwordLinkSchema } from './recovery.ts'
+import {
+  createPasswordLink,
+  type EndAccess,
+  passwordLinkInput,
+  passwordLinkSchema,
+} from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
 import {
   endUserSession,
@@ -55,7 +60,13 @@ const byFactor = z.object({
   factor_id: z.string().regex(/^fac_[0-9a-z]{26}$/, 'must be the id of a factor'),
 })
 
-export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded }): Api {
+export function userRoutes({
+  onSessionsEnded,
+  endAccess,
+}: {
+  onSessionsEnded: SessionsEnded
+  endAccess: EndAccess
+}): Api {
   const api = createApi()
 
   operation(api, {
@@ -126,7 +137,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     answers: nothing('the user is gone'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await removeUser(c.var.cx, params.id, demandedVersion(c))
+      await removeUser(c.var.cx, params.id, demandedVersion(c), endAccess)
       return c.body(null, 204)
     },
   })

@@ -44,7 +44,7 @@ import {
   withProfile,
   writeProfile,
 } from './profile.ts'
-import { endSessionsOf } from './sessions.ts'
+import { type EndAccess, endSessionsOf } from './sessions.ts'
 import {
   demandUserBefore,
   demandUserVersion,
@@ -326,7 +326,12 @@ export async function changeUser(
 }
 
 /** Deletes a user: the row and the sessions go, the id stays taken. */
-export async function removeUser(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeUser(
+  cx: Context,
+  id: string,
+  demanded: number | null,
+  endAccess?: EndAccess,
+): Promise<void> {
   const over = standingOver(cx, id)
   await whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
     if (!remains) throw lastOperator()
@@ -335,7 +340,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       demandUserVersion(id, current.version),
       ...demandPower(over.lacking),
       demandOperatorLeft(isGone, over.remains),
-      ...userRemoval(cx, id),
+      ...userRemoval(cx, id, endAccess),
     ])
     return unlessRefused(
       write.then(() => current),

@@ -74,8 +74,7 @@ export async function closeOwnAccount(
       ? cx.db.write({
           last: demandOperatorLeft(isGone, isLeft),
           live: refuseUnless(condition`${isGone} or ${mayClose}`, 'session_ended'),
-          access: endAccess(acting, user_id, mayClose),
-          removal: userRemoval(acting, user_id),
+          removal: userRemoval(acting, user_id, endAccess),
           done: sql<{ yes: 1 }>`select 1 as yes where ${isGone}`,
         })
       : cx.db.write({
@@ -162,13 +161,13 @@ const BATCHES_MAX = 20
  * For the timer: deletes accounts that are due, each in a batch of its own, which another instance
  * may have done before. One that was kept meanwhile stays. One round trip where none is due.
  */
-export async function deleteDueAccounts(cx: Context): Promise<void> {
+export async function deleteDueAccounts(cx: Context, endAccess: EndAccess): Promise<void> {
   for (let i = 0; i < BATCHES_MAX; i++) {
     const due = await cx.db.read(listDueAccounts(cx, AT_ONCE))
     for (const { id } of due) {
       const write = cx.db.write([
         refuseUnless(isDueOrGone(cx, id), 'account_kept'),
-        ...userRemoval(cx, id),
+        ...userRemoval(cx, id, endAccess),
       ])
       await unlessRefused(write, () => null)
     }

@@ -9,7 +9,8 @@ import { deleteDecisionsOf } from '../consents/consent_store.ts'
 import { deleteFactorsOf } from '../factors/factor_store.ts'
 import { deleteInvitationsOf } from '../invitations/invitation_store.ts'
 import { deleteAccountLinksOf, dropOpenLinks } from '../recovery_store.ts'
-import { endSessionsOf } from '../sessions.ts'
+import { type EndAccess, endSessionsOf } from '../sessions.ts'
+import { deleteFailedSignInsOf } from '../sign_in/failed_sign_ins.ts'
 import { isOpenSignIn } from '../sign_in/sign_in_store.ts'
 import { deleteUser, PERSON_LABEL, type UserRow, userExists } from '../store.ts'
 
@@ -86,11 +87,19 @@ export const isDueOrGone = (cx: Context, id: string): Condition =>
   condition`not exists (select 1 from user where id = ${id}
     and not (status = 'closed' and closes_at <= ${cx.now()}))`
 
+/** Access of applications that nobody has to end, since none was given. */
+const NO_ACCESS: EndAccess = () => []
+
 /**
  * The statements that delete a person, with all that is kept. Rights go with the tombstone of the
  * principal; the id stays taken. Whoever adds a table about people adds its deletion here.
  */
-export const userRemoval = (cx: Context, id: string): readonly Statement[] => [
+export const userRemoval = (
+  cx: Context,
+  id: string,
+  endAccess: EndAccess = NO_ACCESS,
+): readonly Statement[] => [
+  ...endAccess(cx, id, userExists(id)),
   appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
   ...forgetPersonInEvents(id),
   ...endSessionsOf(id),
@@ -100,6 +109,7 @@ export const userRemoval = (cx: Context, id: string): readonly Statement[] => [
   deleteInvitationsOf(id),
   deleteDecisionsOf(id),
   ...deleteFactorsOf(id),
+  deleteFailedSignInsOf(id),
   deleteMailsOf(id),
   deleteDeliveriesTo(id),
   deleteUser(id),

@@ -75,6 +75,13 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
       order by rowid limit ${limit}`,
   },
   {
+    name: 'failed_sign_ins',
+    tables: ['failed_sign_in'],
+    list: (user_id, after, limit) => sql`select rowid as cursor, count + before_count as count,
+        nullif(max(last_at, before_at), 0) as last_at
+      from failed_sign_in where user_id = ${user_id} and rowid > ${after} limit ${limit}`,
+  },
+  {
     name: 'factors',
     tables: ['factor'],
     list: (user_id, after, limit) => sql`select rowid as cursor, id, kind, name, created_at,

@@ -45,6 +45,7 @@ import {
   type SessionCookies,
   userOf,
 } from '../sessions.ts'
+import { countFailedSignIn } from './failed_sign_ins.ts'
 import {
   advance,
   complete,
@@ -194,6 +195,7 @@ export async function proveSecondFactor(
     const { counted } = await cx.db.write({
       counted: take,
       event: appendEvent(cx, failure('login.failed', user_id, 'second_factor'), isWithin),
+      failed: basis.kind === 'sign_in' ? countFailedSignIn(cx, user_id) : null,
       copied: use.event,
     })
     const count = counted[0]?.count ?? Infinity

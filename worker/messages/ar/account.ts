@@ -6,6 +6,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.title': 'حسابك',
   'account.signed_in_as': 'تم تسجيل الدخول باسم',
   'account.sign_out': 'تسجيل الخروج',
+  'account.failed':
+    'منذ زيارتك السابقة {count, plural, zero {لم تفشل أي محاولة} one {فشلت محاولة واحدة} two {فشلت محاولتان} few {فشلت # محاولات} many {فشلت # محاولة} other {فشلت # محاولة}} لتسجيل الدخول إلى حسابك، آخرها في {time}. إذا لم تكن أنت، فغيّر كلمة المرور.',
   'account.change_email': 'تغيير العنوان',
   'account.see_names': 'الأسماء والعناوين',
   'account.change_password': 'تغيير كلمة المرور',

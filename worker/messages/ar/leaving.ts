@@ -38,6 +38,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'الأسماء التي تُعرف بها',
   'export.section_sessions': 'المتصفحات المسجّل دخولها',
   'export.section_known_browsers': 'متصفحات سجّلت الدخول منها',
+  'export.section_failed_sign_ins': 'تسجيلات الدخول الفاشلة',
   'export.section_factors': 'العوامل',
   'export.section_recovery_codes': 'رموز الاسترداد',
   'export.section_links': 'الروابط المرسلة بالبريد',
@@ -112,4 +113,5 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_value': 'الاسم',
   'export.field_verified_at': 'وقت التأكيد',
   'export.field_is_primary': 'تُرسل إليه الرسائل',
+  'export.field_count': 'العدد',
 }

@@ -6,6 +6,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Ihr Konto',
   'account.signed_in_as': 'Angemeldet als',
   'account.sign_out': 'Abmelden',
+  'account.failed':
+    'Seit Ihrem vorigen Besuch {count, plural, one {ist eine Anmeldung} other {sind # Anmeldungen}} an Ihrem Konto fehlgeschlagen, zuletzt am {time}. Wenn Sie das nicht waren, ändern Sie Ihr Passwort.',
   'account.change_email': 'Adresse ändern',
   'account.see_names': 'Namen und Adressen',
   'account.change_password': 'Passwort ändern',

@@ -41,6 +41,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Namen, unter denen Sie bekannt sind',
   'export.section_sessions': 'Angemeldete Browser',
   'export.section_known_browsers': 'Browser, in denen Sie sich angemeldet haben',
+  'export.section_failed_sign_ins': 'Fehlgeschlagene Anmeldungen',
   'export.section_factors': 'Faktoren',
   'export.section_recovery_codes': 'Wiederherstellungscodes',
   'export.section_links': 'Links in Mails',
@@ -115,4 +116,5 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_value': 'Name',
   'export.field_verified_at': 'Bestätigt',
   'export.field_is_primary': 'Mails gehen dorthin',
+  'export.field_count': 'Anzahl',
 }

@@ -4,6 +4,8 @@ export const enAccount = {
   'account.title': 'Your account',
   'account.signed_in_as': 'Signed in as',
   'account.sign_out': 'Sign out',
+  'account.failed':
+    '{count, plural, one {One attempt} other {# attempts}} to sign in to your account failed since your visit before this one, the last on {time}. If it was not you, change your password.',
   'account.change_email': 'Change address',
   'account.see_names': 'Names and addresses',
   'account.change_password': 'Change password',

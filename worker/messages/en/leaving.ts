@@ -39,6 +39,7 @@ export const enLeaving = {
   'export.section_login_ids': 'Names by which you are known',
   'export.section_sessions': 'Browsers that are signed in',
   'export.section_known_browsers': 'Browsers that you signed in with',
+  'export.section_failed_sign_ins': 'Sign-ins that failed',
   'export.section_factors': 'Factors',
   'export.section_recovery_codes': 'Recovery codes',
   'export.section_links': 'Mailed links',
@@ -113,4 +114,5 @@ export const enLeaving = {
   'export.field_value': 'Name',
   'export.field_verified_at': 'Proven',
   'export.field_is_primary': 'Mails go there',
+  'export.field_count': 'How many',
 } as const

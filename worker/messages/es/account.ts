@@ -6,6 +6,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Su cuenta',
   'account.signed_in_as': 'Sesión iniciada como',
   'account.sign_out': 'Cerrar sesión',
+  'account.failed':
+    'Desde su visita anterior {count, plural, one {ha fallado un intento} many {han fallado # intentos} other {han fallado # intentos}} de iniciar sesión en su cuenta, el último el {time}. Si no fue usted, cambie la contraseña.',
   'account.change_email': 'Cambiar la dirección',
   'account.see_names': 'Nombres y direcciones',
   'account.change_password': 'Cambiar la contraseña',

@@ -41,6 +41,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Nombres con los que se le conoce',
   'export.section_sessions': 'Navegadores con sesión iniciada',
   'export.section_known_browsers': 'Navegadores en los que ha iniciado sesión',
+  'export.section_failed_sign_ins': 'Inicios de sesión fallidos',
   'export.section_factors': 'Factores',
   'export.section_recovery_codes': 'Códigos de recuperación',
   'export.section_links': 'Enlaces enviados por correo',
@@ -115,4 +116,5 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_value': 'Nombre',
   'export.field_verified_at': 'Comprobado',
   'export.field_is_primary': 'Recibe los correos',
+  'export.field_count': 'Cuántos',
 }

@@ -41,6 +41,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Noms sous lesquels vous êtes connu',
   'export.section_sessions': 'Navigateurs connectés',
   'export.section_known_browsers': 'Navigateurs où vous vous êtes connecté',
+  'export.section_failed_sign_ins': 'Connexions échouées',
   'export.section_factors': 'Facteurs',
   'export.section_recovery_codes': 'Codes de récupération',
   'export.section_links': 'Liens envoyés par courriel',
@@ -115,4 +116,5 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_value': 'Nom',
   'export.field_verified_at': 'Vérifié',
   'export.field_is_primary': 'Reçoit les courriels',
+  'export.field_count': 'Nombre',
 }

@@ -41,6 +41,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.section_login_ids': 'Nazwy, pod którymi jesteś znany',
   'export.section_sessions': 'Zalogowane przeglądarki',
   'export.section_known_browsers': 'Przeglądarki, w których było logowanie',
+  'export.section_failed_sign_ins': 'Nieudane logowania',
   'export.section_factors': 'Składniki logowania',
   'export.section_recovery_codes': 'Kody zapasowe',
   'export.section_links': 'Linki w wiadomościach',
@@ -115,4 +116,5 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_value': 'Nazwa',
   'export.field_verified_at': 'Potwierdzono',
   'export.field_is_primary': 'Odbiera wiadomości',
+  'export.field_count': 'Liczba',
 }

@@ -9,6 +9,7 @@ export type ExportSectionName =
   | 'login_ids'
   | 'sessions'
   | 'known_browsers'
+  | 'failed_sign_ins'
   | 'factors'
   | 'recovery_codes'
   | 'links'
@@ -85,6 +86,7 @@ export const EXPORT_FIELDS = [
   'value',
   'verified_at',
   'is_primary',
+  'count',
 ] as const
 
 type Field = (typeof EXPORT_FIELDS)[number]
@@ -161,7 +163,7 @@ const rowOf = (row: Record<string, unknown>, m: Messages): Html => {
     .filter(([, value]) => value !== null && value !== '')
     .map(
       ([name, value]) => html`<dt>${isField(name) ? m(`export.field_${name}`) : name}</dt>
-<dd dir="auto">${shownValue(name, value, m)}</dd>
+<dd><bdi>${shownValue(name, value, m)}</bdi></dd>
 `,
     )
   return html`<li class="stacked"><dl class="facts">
