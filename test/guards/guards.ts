@@ -4225,6 +4225,15 @@ const RECOVERY_BY_MAIL: readonly Guard[] = [
     title: 'that somebody else added',
   },
   {
+    name: 'search-without-syntax',
+    attack: 'a search that is a query of its own, or that breaks the statement',
+    file: 'worker/identity/login_ids/user_search_store.ts',
+    from: '`"${word.replaceAll(\'"\', \'""\')}"*`',
+    to: '`${word}*`',
+    test: 'identity/user_search',
+    title: 'has no syntax',
+  },
+  {
     name: 'links-die-together',
     attack: 'an older link to a new password, used after the owner set one',
     file: 'worker/identity/recovery.ts',

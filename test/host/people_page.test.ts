@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(24)
+    expect(lines).toHaveLength(25)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')
@@ -66,7 +66,8 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(marked ?? '')).toMatchObject({ reason: 'bounce' })
     expect(JSON.parse(marks ?? '')).toMatchObject({ items: [{ address: 'ann@example.com' }] })
     expect(cleared).toBe('')
-    const [settings, texts, text, back, accounts, liz, added, names, demanded, factors] = more
+    const [settings, texts, text, back, accounts, liz, added, names, people, demanded, factors] =
+      more
     expect(JSON.parse(settings ?? '')).toMatchObject({ default_locale: 'de' })
     expect(JSON.parse(texts ?? '').items).toHaveLength(200)
     expect(JSON.parse(text ?? '')).toMatchObject({ locale: 'de', text: 'weiter mit {client}' })
@@ -75,9 +76,10 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(liz ?? '')).toMatchObject({ id: 'liz', email: null })
     expect(JSON.parse(added ?? '')).toMatchObject({ verified: true, is_primary: true })
     expect(JSON.parse(names ?? '').items).toHaveLength(2)
+    expect(JSON.parse(people ?? '')).toMatchObject({ items: [{ id: 'liz' }] })
     expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
-    const [byInvitation, invited, invitations, copy, closed] = more.slice(10)
+    const [byInvitation, invited, invitations, copy, closed] = more.slice(11)
     expect(JSON.parse(byInvitation ?? '')).toMatchObject({ sign_up: 'by_invitation' })
     expect(JSON.parse(invited ?? '')).toMatchObject({ state: 'open', invited_by: 'ops' })
     expect(JSON.parse(invitations ?? '')).toMatchObject({ items: [{ locale: 'pl' }] })

@@ -268,6 +268,7 @@ const NO_PERSON = new Set(['members'])
 
 /** Tables with such a column that are in no part, with the reason. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
+  user_text: 'words of the account and its names, which are parts',
   sign_in: 'ten minutes of a sign-in on its way; the session or the event follows',
   sign_up: 'somebody without an account; the account has the address from then on',
   authorization_code: 'a minute on the way to an authorization, which is a part',

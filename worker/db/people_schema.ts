@@ -72,3 +72,16 @@ export const failed_sign_in = sqliteTable('failed_sign_in', {
   session: text(), // hash of the session that the last sign-in started
   rid: text().notNull(), // of the request that was counted last
 })
+
+/** The words by which a user is searched. Triggers keep it, and `user_search` (FTS5) over it. */
+export const user_text = sqliteTable(
+  'user_text',
+  {
+    id: integer().primaryKey(),
+    user_id: text().notNull(),
+    name: text().notNull(),
+    names: text().notNull(),
+    metadata: text().notNull(), // the values
+  },
+  (t) => [uniqueIndex('user_text_user').on(t.user_id)],
+)

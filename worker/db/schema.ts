@@ -185,9 +185,13 @@ export const user = sqliteTable(
     epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
     must_change_password: integer().notNull().default(0), // 0 or 1
     user_name: text(), // as in login_id
+    last_sign_in_at: integer(),
     closes_at: integer(), // of a closed account: when it is deleted
   },
-  (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],
+  (t) => [
+    index('user_last_sign_in').on(t.last_sign_in_at),
+    index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`),
+  ],
 )
 
 /** Browser sessions. The cookie holds the id's clear text, the table its hash. */
