@@ -57,7 +57,9 @@ const FLOORS = [
 function floorOf(file: string): string {
   const [, room = '', ...rest] = file.split('/')
   if (rest.length > 0)
-    return ['db', 'api', 'events', 'mail', 'messages', 'web'].includes(room) ? 'ground' : room
+    return ['db', 'api', 'events', 'mail', 'messages', 'settings', 'web'].includes(room)
+      ? 'ground'
+      : room
   return /^(app|failures|jobs)\.ts$/.test(room) ? 'app' : 'ground'
 }
 
@@ -144,6 +146,7 @@ const ROOM_PLATES = [
   'identity/closing/closing.ts',
   'identity/export/data_export.ts',
   'identity/factors/own_factors.ts',
+  'identity/new_passwords/new_password.ts',
   'identity/own_profile/own_profile.ts',
   'identity/login_ids/login_ids.ts',
   'identity/passkeys/passkey_use.ts',
@@ -157,6 +160,7 @@ const ROOM_PLATES = [
   'pages/shell.ts',
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
+  'settings/setting_entry.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {

@@ -21,7 +21,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
   'identity/sessions.ts': { uses: 4, never: 'statements; their callers decide' },
   'identity/requirements.ts': { uses: 1, never: 'the statement that doors ask by' },
   'identity/account.ts': {
-    uses: 9,
+    uses: 10,
     asks: 'its readers answer what lacks; liveSession is for sign-out and the language',
   },
   'identity/login.ts': { uses: 1, never: 'a sign-in ends at the door that the person came from' },

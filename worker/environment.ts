@@ -167,13 +167,13 @@ export const VARIABLES = {
   }),
   ADMIN_PASSWORD: variable({
     meaning:
-      'The password of the first operator, at least 15 characters; it comes with `ADMIN_EMAIL`.',
+      'The password of the first operator, at least `password_min_length` characters (a setting, 15); it comes with `ADMIN_EMAIL`.',
     default: undefined,
     example: 'four or five random words',
     runtimes: 'Node, Deno, Bun',
     verbatim: true,
     read: (text, fault) => {
-      if ([...text].length < 15) fault('has fewer than 15 characters')
+      if ([...text].length < 8) fault('has fewer than 8 characters')
       return text
     },
   }),

@@ -7,11 +7,17 @@ import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
+import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
+import {
+  type Setting,
+  type SettingScope,
+  settingEntry as setting,
+} from './settings/setting_entry.ts'
+
+export type { SettingScope }
 
 const seconds = (min: number, max: number) => z.int().min(min).max(max)
 const DAY = 86_400
-/** A scope with which settings are changed. */
-export type SettingScope = 'manage' | 'settings:write'
 
 /** Another issuer whose statements about a person count here (RFC 7523 §2.1). */
 const trustedIssuer = z
@@ -77,21 +83,6 @@ export const PROFILE_FIELDS = [
 
 const severalOf = <const T extends readonly [string, ...string[]]>(values: T) =>
   z.array(z.enum(values)).refine((all) => new Set(all).size === all.length, 'names one twice')
-
-/**
- * All about one setting. `meaning` is one sentence for operators: in docs/settings.md and in
- * OpenAPI. `needs` is the scope that a change needs: `manage` for a setting that gives trust or
- * power, bounds how long it lasts or how often somebody may guess, and where nothing is said.
- */
-type Setting<schema extends z.ZodType> = {
-  schema: schema
-  default: z.infer<schema>
-  needs?: SettingScope
-  unit: 'seconds' | 'days' | 'attempts' | 'rules' | null
-  meaning: string
-}
-
-const setting = <schema extends z.ZodType>(entry: Setting<schema>) => entry
 
 /**
  * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays
@@ -217,6 +208,7 @@ export const SETTINGS = {
     needs: 'manage',
     meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
   }),
+  ...PASSWORD_SETTINGS,
   secret_attempts_per_address: setting({
     schema: z.int().min(3).max(100_000),
     default: 20,

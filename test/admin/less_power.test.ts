@@ -32,11 +32,13 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/boss', { email: 'few@example.com' }],
     () => ['/v1/users/boss', { email_verified: true }],
     () => ['/v1/users/boss', { status: 'disabled' }],
+    () => ['/v1/users/boss', { status: 'closed' }],
     () => ['/v1/users/boss', { must_change_password: true }],
     () => ['/v1/users/below', { name: 'Few' }],
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  createSignInLink: [() => ['/v1/users/boss/sign_in_link'], () => ['/v1/users/below/sign_in_link']],
   removeUserFactor: [
     () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
     () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],

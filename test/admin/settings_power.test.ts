@@ -18,6 +18,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   service_name: 'Home',
   default_locale: 'pl',
   sign_up: 'open',
+  breached_passwords_url: 'https://leaks.example/range',
   require_factor: 'everybody',
   sign_in_links: 'on',
   sign_in_names: ['email'],

@@ -3,9 +3,10 @@
 // the peers: so it measures the cost of a change.
 
 import { parseArgs } from 'node:util'
+import { benchIdentity } from './identity.ts'
 import { benchOauth } from './oauth.ts'
 
-const BENCHES = { oauth: benchOauth }
+const BENCHES = { oauth: benchOauth, identity: benchIdentity }
 
 const { values, positionals } = parseArgs({
   options: {

@@ -16,7 +16,7 @@ import { ROOT } from '../support/tree.ts'
 import { clientOfRow, load, percentile, ROWS, type Row, type Target } from './load.ts'
 
 const CONNECTIONS = 64
-const PEERS = join(ROOT, 'test/bench/peers')
+export const PEERS = join(ROOT, 'test/bench/peers')
 
 export type Options = { rounds: number; seconds: number; against?: string | undefined }
 
@@ -147,7 +147,7 @@ async function startPeer(script: string, file: string, format: string) {
 const takesPart = ({ name, target }: { name: string; target: Target }, row: Row): boolean =>
   clientOfRow(target, row) !== null && STORES[name]?.[row] !== null
 
-function installPeers(): void {
+export function installPeers(): void {
   if (existsSync(join(PEERS, 'node_modules/oidc-provider'))) return
   console.log('Installing the peers (oidc-provider, better-auth) from npm ...')
   const options = { cwd: PEERS, stdio: 'inherit' } as const

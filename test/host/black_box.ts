@@ -5,7 +5,7 @@ import { exportJWK, generateKeyPair, type JWK } from 'jose'
 import * as oauth from 'oauth4webapi'
 
 export const PASSWORD = 'zażółć gęślą jaźń 2026'
-const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'
+export const OPS_SECRET = 'ops-secret-of-at-least-32-characters-0001'
 const REDIRECT = 'http://localhost:5173/callback'
 
 /** Entries that the suite needs: a person, an app, an operator's client, a site with a lamp. */

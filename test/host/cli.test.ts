@@ -2,6 +2,7 @@
 // and in JSON.
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { createClient } from '@libsql/client'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type HranaEndpoint, serveHrana } from '../../worker/entry/hrana/hrana.ts'
 import { temporaryFolder } from '../support/folder.ts'
@@ -215,6 +216,64 @@ test('user reset gives a link to a new password, for a disabled person with a no
   const unknown = await runCli(['user', 'reset', 'eve@example.com'], folder.path)
   expect([unknown.code, unknown.output]).toEqual([2, expect.stringContaining('eve@example.com')])
   expect((await runCli(['user', 'reset'], folder.path)).code).toBe(2)
+})
+
+test('user create makes a person who chooses a password behind a link, with a role where one is named', async () => {
+  const made = await answer('user', 'create', 'New@Example.com', '--name', 'Neo', '--locale', 'pl')
+  expect(made.user_id).toMatch(/^usr_/)
+  expect(made.url).toMatch(/^http:\/\/localhost:8787\/recover\/password\?token=[\w-]{43}$/)
+  const operator = await runCli(
+    ['user', 'create', 'boss@example.com', '--role', 'operator'],
+    folder.path,
+    { ISSUER: 'https://id.example' },
+  )
+  expect(operator.output).toMatch(/^https:\/\/id\.example\/recover\/password\?token=\S+\n$/)
+  const database = createClient({ url: `file:${join(folder.path, '.allauth/allauth.db')}` })
+  const { rows } = await database.execute(`select email, user.name, locale, role, object_id
+    from user left join "grant" on subject_id = user.id
+    where email in ('New@Example.com', 'boss@example.com') order by email`)
+  database.close()
+  expect(rows.map((row) => [...Object.values(row)])).toEqual([
+    ['New@Example.com', 'Neo', 'pl', null, null],
+    ['boss@example.com', null, null, 'operator', '*'],
+  ])
+})
+
+test('user create says what to do where it cannot', async () => {
+  const refused = async (...args: string[]) => {
+    const { code, output } = await runCli(['user', 'create', ...args], folder.path)
+    expect(code, output).toBe(2)
+    return output
+  }
+  expect(await refused()).toContain('the e-mail address is missing')
+  expect(await refused('nobody')).toContain('the address: ')
+  expect(await refused('a@example.com', 'b@example.com')).toContain('is not understood here')
+  expect(await refused('a@example.com', '--locale', '!')).toContain(
+    '--locale: must be a language tag',
+  )
+  expect(await refused('a@example.com', '--name', 'x'.repeat(201))).toContain('--name: ')
+  const role = await refused('a@example.com', '--role', 'king')
+  expect(role).toContain('There is no role king. There are: ')
+  expect(role).toContain('operator')
+  // The person was not made without the role.
+  await answer('user', 'create', 'a@example.com')
+  expect(await refused('A@example.com')).toContain('user reset A@example.com')
+})
+
+test('user create mails the link where mails are sent', async () => {
+  const env = { EMAIL_URL: 'smtp://localhost:1', EMAIL_FROM: 'Home <home@example.com>' }
+  const { code, output } = await runCli(
+    ['user', 'create', 'mailed@example.com', '--json'],
+    folder.path,
+    { ...env, ISSUER: 'http://localhost:8787' },
+  )
+  expect(code, output).toBe(0)
+  expect(
+    JSON.parse(output.split('\n').find((line) => line.startsWith('{"user_id"')) ?? ''),
+  ).toMatchObject({
+    url: null,
+    mail_id: expect.stringMatching(/^mail_/),
+  })
 })
 
 test('setup-link gives a link as long as there is no operator', async () => {

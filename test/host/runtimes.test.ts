@@ -11,10 +11,12 @@ import {
   evaluate,
   FormBrowser,
   makeBlueprint,
+  OPS_SECRET,
   operatorToken,
   PASSWORD,
   refresh,
 } from './black_box.ts'
+import { readMails } from './operator_mails.ts'
 import { RUNTIMES, type RunningWorker, startWorkerOn } from './programs.ts'
 
 const PLACES = [
@@ -175,6 +177,52 @@ describe.each(PLACES)('on %s, below the path "%s"', (runtime, path) => {
       { version: '1', people: 0 },
       { version: '2', people: 1 },
     ])
+  })
+
+  test('a person signs up by the mailed link, decides about the text, and signs in', async () => {
+    const { issuer } = worker
+    const as = await discover(issuer)
+    const { access_token } = await operatorToken(as)
+    const call = (method: string, path: string, body: object) =>
+      fetch(`${issuer}/v1/${path}`, {
+        method,
+        headers: { authorization: `Bearer ${access_token}`, 'content-type': 'application/json' },
+        body: JSON.stringify(body),
+      })
+    expect((await call('PATCH', 'settings', { sign_up: 'open' })).status).toBe(200)
+    const texts = { en: { title: 'House rules', text: 'Close the door.' } }
+    const rules = { key: 'rules', required: true, versions: [{ version: '1', texts }] }
+    expect((await call('POST', 'consents', rules)).status).toBe(201)
+
+    const email = 'dora@example.com'
+    const asking = new FormBrowser()
+    const form = await asking.follow(`${issuer}/sign-up?return_to=%2Faccount%2Fconsents`)
+    await asking.submit(form, { email, action: 'send' })
+    const mails = await readMails(issuer, OPS_SECRET)
+    const mail = mails.find(({ kind, address }) => kind === 'sign_up' && address === email)
+    const link = /http\S+token=\S+/.exec(mail?.text ?? '')?.[0] ?? ''
+    expect(link.startsWith(`${issuer}/sign-up/confirm?token=`)).toBe(true)
+
+    const browser = new FormBrowser()
+    const account = await browser.follow(link)
+    const short = await browser.submit(account, { password: 'short', action: 'create' })
+    expect(short.html).toContain('role="alert"')
+    let page = await browser.submit(account, { name: 'Dora', password: PASSWORD, action: 'create' })
+    const shown: string[] = []
+    while (page.url.pathname.endsWith('/continue')) {
+      shown.push(/<h1[^>]*>([^<]*)/.exec(page.html ?? '')?.[1] ?? '')
+      page = await browser.submit(page, { action: 'accept' })
+    }
+    expect(shown).toHaveLength(2) // the terms of the test before, and the rules
+    expect(page.url.href).toBe(`${issuer}/account/consents`)
+
+    const again = new FormBrowser()
+    const login = await again.follow(`${issuer}/login`)
+    const typed = { username: email, password: PASSWORD, action: 'login' }
+    expect((await again.submit(login, typed)).url.href).toBe(`${issuer}/account`)
+    // The link made one account, and is of no more use.
+    const once = await new FormBrowser().open(link)
+    expect(once.status).toBe(403)
   })
 
   test('a device gets a token by its own key, and with another key none', async () => {

@@ -3,10 +3,13 @@
 // the WebAssembly module has no entry, so it cannot be used here directly.)
 import { expect, test } from 'vitest'
 import {
+  findPasswordFault,
+  passwordFaultText,
+} from '../../worker/identity/new_passwords/new_password.ts'
+import {
   hashPassword,
   isOutdated,
   PASSWORD_MAX_BYTES,
-  passwordFault,
   verifyPassword,
 } from '../../worker/identity/passwords.ts'
 import { startWorker } from '../context.ts'
@@ -184,7 +187,8 @@ test.each([
   ['a line break', 'a password with \n in it', CONTROL],
   ['half a surrogate pair', 'half a pair \ud83d of surrogates', CONTROL],
 ])('the rule about new passwords: %s', (_name, password, fault) => {
-  expect(passwordFault(password, 'marianne.smith@example.com')).toBe(fault)
+  const found = findPasswordFault(password, 'marianne.smith@example.com', 15)
+  expect(found === null ? null : passwordFaultText(found)).toBe(fault)
 })
 
 test('a password that begins with the right one and goes on beyond 4096 bytes is refused', async () => {

@@ -125,12 +125,13 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
         { i, key, label: user.email, id: user.id ?? null },
         user,
         stored,
-        (input, current) =>
+        (input, current, coming) =>
           planUserWithGroups(
             cx,
             { ...input, email: input.email ?? current?.email ?? user.email },
             current,
             before,
+            coming,
           ),
         parts,
       )
@@ -195,9 +196,10 @@ async function planUserWithGroups(
   { groups, ...entry }: Blueprint['users'][number],
   current: UserRow | undefined,
   before: readonly string[],
+  coming: Settings,
 ): Promise<Plan> {
   const id = current?.id ?? entry.id ?? randomId(cx, 'usr')
-  const own = await planUser(cx, { ...entry, id }, current)
+  const own = await planUser(cx, { ...entry, id }, current, coming)
   if (groups === undefined) return own
   const joined = await planMemberships(cx, id, groups, before)
   const statements = [...own.statements, ...joined.statements]

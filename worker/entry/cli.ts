@@ -34,6 +34,9 @@ const USAGE = `npm run allauth -- <command>
                                        a token with which software registers clients (RFC 7591)
   linking-check CLIENT [--issuer URL]  try at the running server what Google or Amazon demand of account linking;
                                        a person and a secret are made for it, and deleted again
+  user create EMAIL [--name N] [--role R] [--locale L]
+                                       a person, with a role for everything where one is named, and a link to a first
+                                       password, good for an hour: mailed where EMAIL_URL sends mails, else shown
   user reset EMAIL [--send]            a link to a new password for a person, good for an hour; with --send it is mailed
                                        to the person, and not shown
   mail preview KIND [--locale L] [--user EMAIL]
@@ -63,6 +66,7 @@ const options = {
   'expires-in': { type: 'string' },
   send: { type: 'boolean' },
   locale: { type: 'string' },
+  role: { type: 'string' },
   user: { type: 'string' },
 } as const
 
@@ -116,6 +120,15 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
   if (noun === 'key' && verb !== undefined) return keyCommand(words, verb, rest, values)
   if (noun === 'registration-token' && verb === 'create') {
     return onDatabase((cx) => registrationTokenCreate(cx, values))
+  }
+  if (noun === 'user' && verb === 'create') {
+    const email = one(rest, 'who it is: the e-mail address is missing')
+    const { userCreate } = await import('./commands/user_create.ts')
+    return onDatabase(async (cx) => {
+      const created = await userCreate(cx, email, values)
+      noteIssuer(cx, values)
+      return created
+    })
   }
   if (noun === 'user' && verb === 'reset') {
     const email = one(rest, 'whose password: the e-mail address is missing')

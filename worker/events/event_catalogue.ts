@@ -5,6 +5,7 @@
 import { ACCOUNT_EVENTS } from './account_events.ts'
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
+import { CREDENTIAL_EVENTS } from './credential_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
 import { INVITATION_EVENTS } from './invitation_events.ts'
 import { LOGIN_ID_EVENTS } from './login_id_events.ts'
@@ -309,6 +310,7 @@ export const EVENTS = {
   ...FACTOR_EVENTS,
   ...ACCOUNT_EVENTS,
   ...INVITATION_EVENTS,
+  ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
   'session.ended': {
     subject: 'the user',

@@ -5,6 +5,7 @@ import { as, type Context } from '../context.ts'
 import { appendEvent } from '../events.ts'
 import type { Locale } from '../messages/catalogues.ts'
 import { chooseLocale } from '../messages/locales.ts'
+import { findFactorOf } from './factors/factor_store.ts'
 import { requirementsOf, standingOf } from './requirements.ts'
 import {
   endAllSessions,
@@ -31,18 +32,23 @@ export async function liveSession(
   return session
 }
 
-/** The session of a cookie, and what its person lacks; null without one. At most one round trip. */
+/**
+ * The session of a cookie, what its person lacks, and whether a second factor is there; null
+ * without one. At most one round trip.
+ */
 export async function liveStanding(cx: Context, cookie: string | undefined) {
   if (cookie === undefined) return null
   const {
     session: [session],
     lacking,
+    factors,
   } = await cx.db.read({
     session: findSession(cx, cookie),
     lacking: requirementsOf(cx, standingOf(cx, cookie)),
+    factors: findFactorOf(cx, userOf(cx, cookie)),
   })
   noteSession(cx, session)
-  return session === undefined ? null : { session, lacking }
+  return session === undefined ? null : { session, lacking, has_factor: factors.length > 0 }
 }
 
 /**

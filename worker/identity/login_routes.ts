@@ -31,12 +31,13 @@ import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn, signInNames } from './login.ts'
 import { ownNamesRoutes } from './login_ids/own_names_routes.ts'
+import { passwordFaultInWords, passwordMinFor } from './new_passwords/new_password.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
 import { askToSignIn, signInByPasskey } from './passkeys/passkey_sign_in.ts'
-import { findPasswordFault, PASSWORD_MIN, passwordFaultInWords } from './passwords.ts'
 import {
   type EndAccess,
+  hasFactorAfter,
   PASSWORD_RESET_PATH,
   passwordLinkState,
   resetPassword,
@@ -313,7 +314,8 @@ export function loginRoutes({
   routes.get('/setup', page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
     if (!(await isSetupLinkGood(c.var.cx, token))) return deadSetupLink(c)
-    const values = { token, username: '', csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    const password_min = await passwordMinFor(c.var.cx, false)
+    const values = { token, username: '', csrf: csrfToken(c), password_min }
     return c.html(setupPage(values, await pageMessages(c)))
   })
 
@@ -326,13 +328,12 @@ export function loginRoutes({
     const username = form.get('username')?.trim() ?? ''
     const password = form.get('password') ?? ''
     const m = await pageMessages(c)
+    const password_min = await passwordMinFor(c.var.cx, false)
     const again = (error: string, status: 400 | 409) => {
-      const values = { token, username, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
+      const values = { token, username, csrf: csrfToken(c), password_min, error }
       return c.html(setupPage(values, m), status)
     }
     if (emailFault(username) !== null) return again(m('form.email_invalid'), 400)
-    const fault = findPasswordFault(password, username)
-    if (fault !== null) return again(passwordFaultInWords(m, fault), 400)
     const result = await redeemSetupLink(c.var.cx, {
       token,
       email: username,
@@ -342,6 +343,7 @@ export function loginRoutes({
       browsers: readKnownBrowsers(c),
     })
     if (result.outcome === 'dead') return deadSetupLink(c)
+    if (result.outcome === 'refused') return again(passwordFaultInWords(m, result.fault), 400)
     if (result.outcome === 'email_taken') return again(m('form.email_taken'), 409)
     writeSessionCookie(c, result.cookies)
     return c.redirect(HOME, 303)
@@ -352,7 +354,9 @@ export function loginRoutes({
     const token = readQuery(c).get('token') ?? ''
     const link = await passwordLinkState(c.var.cx, token)
     if (link.state !== 'good') return deadPasswordLink(c, link.state)
-    const values = { token, email: link.link.email, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+    const { email } = link.link
+    const password_min = await passwordMinFor(c.var.cx, hasFactorAfter(link.link))
+    const values = { token, email, csrf: csrfToken(c), password_min }
     return c.html(recoveryPage(values, await pageMessages(c)))
   })
 
@@ -369,8 +373,9 @@ export function loginRoutes({
     if (result.outcome === 'refused') {
       const m = await pageMessages(c)
       const error = passwordFaultInWords(m, result.fault)
-      const { email } = result
-      const values = { token, email, csrf: csrfToken(c), password_min: PASSWORD_MIN, error }
+      const { email, has_factor } = result
+      const password_min = await passwordMinFor(cx, has_factor)
+      const values = { token, email, csrf: csrfToken(c), password_min, error }
       return c.html(recoveryPage(values, m), 400)
     }
     return c.redirect('/recover/done', 303)

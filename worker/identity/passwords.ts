@@ -1,56 +1,21 @@
-// Passwords: the rule that they must obey, and argon2id over the WebAssembly module of the context.
-// The text is normalised and hashed as UTF-8 bytes, whole. Hashes are stored as PHC strings;
-// parameters from other systems are bounded.
+// Passwords: argon2id over the WebAssembly module of the context. The text is normalised and hashed
+// as UTF-8 bytes, whole. Hashes are stored as PHC strings; parameters from other systems are
+// bounded.
 import { decodeBase64IgnorePadding, encodeBase64NoPadding } from '@oslojs/encoding'
 import type { Context } from '../context.ts'
 import { recall, remember } from '../context.ts'
 import { equalText } from '../crypto.ts'
-import type { Messages } from '../messages/messages.ts'
-import { isGuessable } from './guessable_passwords.ts'
 
-/** NIST SP 800-63B-4 §3.1.1.2: 15 characters where the password is the only factor. */
-export const PASSWORD_MIN = 15
 /** Far more than anybody types; bounds the work of normalising. Bytes of UTF-8. */
 export const PASSWORD_MAX_BYTES = 4096
 
-/** The rule that a password breaks. */
-export type PasswordFault = 'control' | 'too_long' | 'too_short' | 'guessable'
-
-/** Fault of a new password for the account with this address, or null. */
-export function findPasswordFault(password: string, email = ''): PasswordFault | null {
-  if (!password.isWellFormed() || /[\x00-\x1f\x7f]/.test(password)) return 'control'
-  const bytes = passwordBytes(password)
-  if (bytes.byteLength > PASSWORD_MAX_BYTES) return 'too_long'
-  if ([...new TextDecoder().decode(bytes)].length < PASSWORD_MIN) return 'too_short'
-  return isGuessable(password, email) ? 'guessable' : null
-}
-
-/** The fault in words of the API, or null. */
-export function passwordFault(password: string, email = ''): string | null {
-  switch (findPasswordFault(password, email)) {
-    case null:
-      return null
-    case 'control':
-      return 'must not contain control characters'
-    case 'too_long':
-      return `must not exceed ${PASSWORD_MAX_BYTES} bytes`
-    case 'too_short':
-      return `must have at least ${PASSWORD_MIN} characters`
-    case 'guessable':
-      return 'is one of those that are tried first; choose four or five random words'
-  }
-}
-
-/** The fault in words for a person. */
-export function passwordFaultInWords(m: Messages, fault: PasswordFault): string {
-  if (fault === 'too_long') return m('password.too_long', { max: PASSWORD_MAX_BYTES })
-  if (fault === 'too_short') return m('password.too_short', { min: PASSWORD_MIN })
-  return m(`password.${fault}`)
-}
+/** True for text without control characters and halves of surrogate pairs. */
+export const isPasswordUsable = (password: string): boolean =>
+  password.isWellFormed() && !/[\x00-\x1f\x7f]/.test(password)
 
 // RFC 8265 §4.2.2 (OpaqueString): other spaces become U+0020, then NFC. Keyboards differ in how
 // they compose the same text. Nothing is trimmed, folded or cut.
-const passwordBytes = (password: string): Uint8Array =>
+export const passwordBytes = (password: string): Uint8Array =>
   new TextEncoder().encode(password.replaceAll(/\p{Zs}/gu, ' ').normalize('NFC'))
 
 const TYPES = { argon2d: 0, argon2i: 1, argon2id: 2 } as const

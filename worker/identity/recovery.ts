@@ -16,7 +16,8 @@ import { dropFactors } from './factors/factor_store.ts'
 import { demandAddress } from './login_ids/login_id_store.ts'
 import { addressProof, isAddressLacking, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
-import { findPasswordFault, hashPassword, type PasswordFault } from './passwords.ts'
+import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
+import { hashPassword } from './passwords.ts'
 import {
   type AccountLinkRow,
   accountLinkExists,
@@ -128,7 +129,7 @@ export async function createPasswordLink(
           and ${isStored}`,
       ),
       mail: mail?.statements ?? null,
-      made: findPasswordLink(hash),
+      made: findPasswordLink(cx, hash),
     })
     return write.catch((error: unknown) => {
       if (!isAddressLacking(error)) throw error
@@ -140,16 +141,18 @@ export async function createPasswordLink(
   return { url: send ? null : url, mail_id, expires_at }
 }
 
-const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
+/** The actor as a link keeps it. */
+export const storedActor = ({ kind, id, scopes, acting }: Actor): string =>
   JSON.stringify({ kind, id, scopes: [...scopes], acting })
 
 /**
  * A condition: the maker of a link still holds what its person does. The person may have got more
  * in the hour since, and the maker may have kept the link.
  */
-function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
+export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountLinkRow): Condition {
   // The person asked for it, and whoever opens the mail is that person.
   if (purpose === 'password_recovery') return TRUE
+  if (purpose === 'sign_in' && made_by === null) return TRUE
   const maker = made_by === null ? null : JSON.parse(made_by)
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
@@ -161,7 +164,7 @@ type DeadState = 'unknown' | 'used' | 'expired'
 
 /** The state of a link to a new password. Reads only. One round trip. */
 export async function passwordLinkState(cx: Context, token: string): Promise<LinkState> {
-  const [link] = await cx.db.read(findPasswordLink(sha256(token)))
+  const [link] = await cx.db.read(findPasswordLink(cx, sha256(token)))
   if (link === undefined) return { state: 'unknown' }
   // The account has another address by now than the one that the link was sent to.
   if (link.is_current !== 1) return { state: 'unknown' }
@@ -178,18 +181,25 @@ export async function passwordLinkState(cx: Context, token: string): Promise<Lin
  * well, and so does the address at other accounts that have not proven it either.
  */
 const addressProven = (cx: Context, link: LinkToPassword, when: Condition): readonly Statement[] =>
-  link.address_key === null || link.verified_at !== null
+  !provesAddress(link)
     ? []
     : [
         ...dropFactors(link.user_id, when),
         dropAllLinks(link.user_id, when),
-        ...addressProof(cx, { ...link, key: link.address_key }, when),
+        ...addressProof(cx, { ...link, key: link.address_key ?? '' }, when),
       ]
+
+const provesAddress = (link: LinkToPassword): boolean =>
+  link.address_key !== null && link.verified_at === null
+
+/** Whether the person has a second factor, or needs one, once the link is used. */
+export const hasFactorAfter = (link: LinkToPassword): boolean =>
+  link.has_factor === 1 && !provesAddress(link)
 
 export type PasswordReset =
   | { outcome: 'done' }
   | { outcome: 'dead'; state: DeadState }
-  | { outcome: 'refused'; fault: PasswordFault; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string; has_factor: boolean }
 
 /**
  * Sets the password of the link's person and uses the link up. All that was given before ends: the
@@ -208,8 +218,9 @@ export async function resetPassword(
   if (found.state !== 'good') return { outcome: 'dead', state: found.state }
   const { link } = found
   const { user_id, email } = link
-  const fault = findPasswordFault(password, email)
-  if (fault !== null) return { outcome: 'refused', fault, email }
+  const has_factor = hasFactorAfter(link)
+  const fault = await judgeNewPassword(cx, password, { email, has_factor })
+  if (fault !== null) return { outcome: 'refused', fault, email, has_factor }
   const hash = sha256(token)
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)

@@ -8,9 +8,11 @@ import {
   insertWhere,
   list,
   type Statement,
+  scalar,
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { factorIsDemanded, hasFactor } from './factors/factor_store.ts'
 import { maySignIn } from './sign_in/sign_in_store.ts'
 import { PERSON_LABEL, type UserRow, userExists } from './store.ts'
 
@@ -29,6 +31,24 @@ export const insertAccountLink = (row: AccountLinkRow, when: Condition = TRUE): 
     sql`on conflict (hash) do nothing`,
   )
 
+/**
+ * Inserts a link that an operator makes, where its person may sign in. One that is mailed is bound
+ * to the address that it goes to.
+ */
+export const insertOperatorLink = (
+  row: Pick<
+    AccountLinkRow,
+    'hash' | 'user_id' | 'purpose' | 'created_at' | 'expires_at' | 'made_by'
+  >,
+  { isMailed }: { isMailed: boolean },
+): Statement =>
+  sql`insert into account_link (hash, user_id, purpose, created_at, expires_at, made_by, address_key)
+    select ${row.hash}, id, ${row.purpose}, ${row.created_at}, ${row.expires_at}, ${row.made_by},
+      case when ${isMailed} then (select key from login_id where login_id.user_id = user.id
+        and login_id.kind = 'email' and login_id.value = user.email) end
+    from user where id = ${row.user_id} and status = 'active'
+    on conflict (hash) do nothing`
+
 export type LinkToPassword = AccountLinkRow & {
   /** The address that it was mailed to, else the primary one. */
   email: string
@@ -37,6 +57,7 @@ export type LinkToPassword = AccountLinkRow & {
   /** 1: the account still has the address that it was mailed to, or it was not mailed to one. */
   is_current: number
   user_locale: string | null
+  has_factor: number
 }
 
 /** The row of `login_id` of the address that a link was mailed to. */
@@ -48,11 +69,17 @@ const IS_MAILED_TO_OWN = condition`exists (select 1 from login_id
   where login_id.user_id = account_link.user_id and login_id.kind = 'email'
     and login_id.key = account_link.address_key)`
 
+/** A condition about a row of `user`: the person has a second factor, or needs one. */
+const hasOrNeedsFactor = (cx: Context): Condition => {
+  const person = scalar`user.id`
+  return condition`(${hasFactor(person)} or ${factorIsDemanded(cx, person)})`
+}
+
 /** A link to a new password with its person, alive or not. */
-export const findPasswordLink = (hash: string): Statement<LinkToPassword> =>
+export const findPasswordLink = (cx: Context, hash: string): Statement<LinkToPassword> =>
   sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email, mailed_to.verified_at,
       account_link.address_key is null or mailed_to.id is not null as is_current,
-      user.locale as user_locale
+      user.locale as user_locale, ${hasOrNeedsFactor(cx)} as has_factor
     from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash}
       and account_link.purpose in ('password_reset', 'password_recovery')`
@@ -67,22 +94,29 @@ export type LinkToSignIn = AccountLinkRow & {
 
 /** A link that signs in, while it can be used, with its person. */
 export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignIn> =>
-  sql`select account_link.*, mailed_to.value as email, mailed_to.verified_at, user.password,
-      user.status, exists (select 1 from factor where factor.user_id = user.id) as has_factor
-    from account_link join user on user.id = account_link.user_id join ${MAILED_TO}
+  sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email,
+      mailed_to.verified_at, user.password, user.status,
+      exists (select 1 from factor where factor.user_id = user.id) as has_factor
+    from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
-      and ${maySignIn(cx.now())}`
+      and ${maySignIn(cx.now())}
+      and (account_link.address_key is null or mailed_to.id is not null)`
 
 /** `confirm`: a link that gives the account an address, the primary one or a further one. */
 export type AddressPurpose = 'confirm' | 'undo_address'
 
-/** A link about an address, alive or not, with its person. */
+/**
+ * A link about an address, alive or not, with its person, and whether a second factor is there that
+ * is older than the link.
+ */
 export const findAddressLink = (
   hash: string,
   purpose: AddressPurpose,
-): Statement<AccountLinkRow & { email: string; email_verified: number }> =>
-  sql`select account_link.*, user.email, user.email_verified
+): Statement<AccountLinkRow & { email: string; email_verified: number; has_factor: number }> =>
+  sql`select account_link.*, user.email, user.email_verified,
+      exists (select 1 from factor where factor.user_id = user.id
+        and factor.created_at < account_link.created_at) as has_factor
     from account_link join user on user.id = account_link.user_id
     where account_link.hash = ${hash} and account_link.purpose in (${list(
       purpose === 'confirm' ? ['new_address', 'further_address'] : [purpose],
@@ -115,6 +149,15 @@ export const accountLinkExists = (hash: string): Condition =>
 export const deleteOpenLinks = (user_id: string, purpose: LinkPurpose, hash: string): Statement =>
   sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
     and used_by is null and hash <> ${hash}`
+
+/** The same for links that operators made: those that the person asked for stay. */
+export const deleteOpenLinksOfOperators = (
+  user_id: string,
+  purpose: LinkPurpose,
+  hash: string,
+): Statement =>
+  sql`delete from account_link where user_id = ${user_id} and purpose = ${purpose}
+    and used_by is null and made_by is not null and hash <> ${hash}`
 
 /**
  * Deletes the links of the person that are not used yet, where the condition holds. Those that put

@@ -21,6 +21,7 @@ import {
   passwordLinkSchema,
 } from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
+import { createSignInLink, signInLinkInput } from './sign_in/operator_link.ts'
 import {
   endUserSession,
   endUserSessions,
@@ -149,6 +150,26 @@ export function userRoutes({
     answers: { 201: json(passwordLinkSchema, 'the link; links from before are dead') },
     async run(c, { params, body }) {
       const link = await createPasswordLink(c.var.cx, params.id, body)
+      c.header('Cache-Control', 'no-store')
+      return c.json(link, 201)
+    },
+  })
+
+  operation(api, {
+    id: 'createSignInLink',
+    at: 'POST /v1/users/{id}/sign_in_link',
+    summary:
+      'Make a one-time link that signs a user in, good for an hour; it is shown this once, or mailed',
+    scope: 'users:write',
+    params: byId,
+    body: signInLinkInput,
+    isBodyOptional: true,
+    answers: {
+      201: json(passwordLinkSchema, 'the link; those that operators made before are dead'),
+    },
+    problems: ['conflict'],
+    async run(c, { params, body }) {
+      const link = await createSignInLink(c.var.cx, params.id, body)
       c.header('Cache-Control', 'no-store')
       return c.json(link, 201)
     },

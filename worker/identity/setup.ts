@@ -12,6 +12,11 @@ import { Problem } from '../errors.ts'
 import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { demandAddressUnknown, findUserByAddress } from './login_ids/login_id_store.ts'
 import { isAddressTaken } from './login_ids/login_ids.ts'
+import {
+  judgeNewPassword,
+  type PasswordFault,
+  passwordFaultText,
+} from './new_passwords/new_password.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
 import {
   consumeSetupLink,
@@ -20,10 +25,12 @@ import {
   insertSetupLink,
   setupLinkIsMine,
 } from './store.ts'
-import { newUser, userCreation, userInput } from './users.ts'
+import { rowOfUser, userCreation, userInput } from './users.ts'
 
 /** Lifetime of a set-up link, in seconds. */
 const LINK_TTL = 3600
+
+const UNACCEPTABLE = 'ADMIN_EMAIL or ADMIN_PASSWORD is not acceptable'
 
 /** Makes a set-up link and answers its URL; null when an operator exists. Only its hash is kept. */
 export async function createSetupLink(cx: Context): Promise<string | null> {
@@ -46,6 +53,7 @@ export type Redemption =
   | { outcome: 'redeemed'; cookies: SessionCookies }
   | { outcome: 'dead' }
   | { outcome: 'email_taken' }
+  | { outcome: 'refused'; fault: PasswordFault }
 
 /**
  * Makes the first operator and signs the person in. One batch: of any number of parallel
@@ -65,8 +73,11 @@ export async function redeemSetupLink(
 ): Promise<Redemption> {
   // Stands before the hash: a caller without a link causes no work.
   if (!(await isSetupLinkGood(cx, form.token))) return { outcome: 'dead' }
+  const { email, password } = form
+  const fault = await judgeNewPassword(cx, password, { email, has_factor: false })
+  if (fault !== null) return { outcome: 'refused', fault }
   const hash = sha256(form.token)
-  const row = await newUser(cx, { email: form.email, password: form.password })
+  const row = await rowOfUser(cx, { email, password })
   const session = startSession(cx, {
     user_id: row.id,
     password: row.password,
@@ -107,11 +118,7 @@ export async function ensureFirstOperator(
 ): Promise<boolean> {
   const input = userInput.safeParse({ email, password, email_verified: true })
   if (!input.success) {
-    throw new Problem(
-      'invalid_request',
-      'ADMIN_EMAIL or ADMIN_PASSWORD is not acceptable',
-      fieldErrors(input.error),
-    )
+    throw new Problem('invalid_request', UNACCEPTABLE, fieldErrors(input.error))
   }
   const {
     operators,
@@ -127,7 +134,13 @@ export async function ensureFirstOperator(
     })
     return false
   }
-  const row = await newUser(cx, input.data)
+  const fault = await judgeNewPassword(cx, password, { email, has_factor: false })
+  if (fault !== null) {
+    throw new Problem('invalid_request', UNACCEPTABLE, [
+      { pointer: '/password', detail: passwordFaultText(fault) },
+    ])
+  }
+  const row = await rowOfUser(cx, input.data)
   try {
     const { made } = await cx.db.write({
       user: userCreation(cx, row, condition`not ${operatorExists(cx.now())}`),

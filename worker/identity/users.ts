@@ -18,15 +18,21 @@ import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.
 import { emailKey, emailSchema, formerEmailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
-import { isObject } from '../http.ts'
-import { loadSettings } from '../settings.ts'
+import { loadSettings, type Settings } from '../settings.ts'
 import { noteClosing } from './closing/closing_mail.ts'
 import { endOpenWays, userRemoval } from './closing/closing_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
 import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
 import { userNameSchema } from './login_ids/user_names.ts'
 import { sendMails } from './mail/mails.ts'
-import { hashPassword, PASSWORD_MIN, passwordFault } from './passwords.ts'
+import { metadataSchema, writeMetadata } from './metadata.ts'
+import {
+  assertGoodPassword,
+  findPasswordFault,
+  PASSWORD_FLOOR,
+  passwordFaultText,
+} from './new_passwords/new_password.ts'
+import { hashPassword } from './passwords.ts'
 import {
   type Profile,
   profileFaults,
@@ -51,24 +57,15 @@ import {
 export { findUserById, type UserRow }
 
 const DAY = 86_400
-const METADATA_MAX = 16_384
-const METADATA_DEPTH = 8
 
 const passwordSchema = z
   .string()
   .superRefine((password, refinement) => {
-    const fault = passwordFault(password)
-    if (fault !== null) refinement.addIssue({ code: 'custom', message: fault })
+    // How long it must be is a setting: `newUser` knows.
+    const fault = findPasswordFault(password, '', 0)
+    if (fault !== null) refinement.addIssue({ code: 'custom', message: passwordFaultText(fault) })
   })
-  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_MIN, writeOnly: true })
-
-const metadataSchema = z
-  .record(z.string().max(100), z.unknown())
-  .refine((value) => depth(value, METADATA_DEPTH), `must not nest deeper than ${METADATA_DEPTH}`)
-  .refine(
-    (value) => !depth(value, METADATA_DEPTH) || JSON.stringify(value).length <= METADATA_MAX,
-    `must not exceed ${METADATA_MAX} characters of JSON`,
-  )
+  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_FLOOR, writeOnly: true })
 
 const fields = {
   email: emailSchema,
@@ -172,16 +169,21 @@ export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status ==
 
 /**
  * The row of a new user; hashes the password. Throws Problem for a password that this account may
- * not have.
+ * not have. `coming`: the settings that this batch makes.
  */
-export async function newUser(cx: Context, input: NewUserInput): Promise<UserRow> {
+export async function newUser(
+  cx: Context,
+  input: NewUserInput,
+  coming?: Settings,
+): Promise<UserRow> {
+  const { password, email, user_name } = input
+  await assertGoodPassword(cx, { password, email: email ?? user_name ?? '' }, coming)
+  return rowOfUser(cx, input)
+}
+
+/** The row of a new user whose password was judged; hashes it. Throws Problem for the profile. */
+export async function rowOfUser(cx: Context, input: NewUserInput): Promise<UserRow> {
   const now = cx.now()
-  const name = input.email ?? input.user_name
-  const fault = input.password === undefined ? null : passwordFault(input.password, name)
-  if (fault !== null) {
-    const errors = [{ pointer: '/password', detail: fault }]
-    throw new Problem('invalid_request', 'the password is not acceptable', errors)
-  }
   return {
     id: input.id ?? randomId(cx, 'usr'),
     email: input.email ?? '',
@@ -219,14 +221,15 @@ export const userCreation = (cx: Context, row: UserRow, when?: Condition): reado
   ]
 }
 
-/** Plans an entry. A password counts at creation only. */
+/** Plans an entry, under the settings to come. A password counts at creation only. */
 export async function planUser(
   cx: Context,
   input: UserInput,
   current: UserRow | undefined,
+  coming?: Settings,
 ): Promise<Plan> {
   if (current === undefined) {
-    const row = await newUser(cx, input)
+    const row = await newUser(cx, input, coming)
     const names = Object.keys(input).filter((name) => name !== 'password')
     const statements = [demandFreeId(cx, row.id), ...userCreation(cx, row)]
     return { change: 'created', fields: names, statements }
@@ -427,14 +430,7 @@ export function applyPatch(
     row.must_change_password = patch.must_change_password ? 1 : 0
   }
   if (patch.metadata !== undefined) {
-    const before = JSON.parse(current.metadata) as Record<string, unknown>
-    const next = how === 'merge' ? mergePatch(before, patch.metadata) : patch.metadata
-    row.metadata = JSON.stringify(next)
-    if (row.metadata.length > METADATA_MAX) {
-      throw new Problem('invalid_request', 'the metadata would become too large', [
-        { pointer: '/metadata', detail: `must not exceed ${METADATA_MAX} characters of JSON` },
-      ])
-    }
+    row.metadata = writeMetadata(current.metadata, patch.metadata, how)
   }
   if (patch.profile !== undefined) {
     const before = how === 'merge' ? current.profile : '{}'
@@ -453,20 +449,4 @@ function consistent(profile: Profile): Profile {
   const errors = profileFaults(profile)
   if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
   return profile
-}
-
-/** RFC 7396 §2. Built from entries, so that a member named `__proto__` is a member like others. */
-function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
-  const merged = new Map(Object.entries(isObject(target) ? target : {}))
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) merged.delete(name)
-    else merged.set(name, isObject(value) ? mergePatch(merged.get(name), value) : value)
-  }
-  return Object.fromEntries(merged)
-}
-
-/** Whether the value nests at most `left` levels. */
-function depth(value: unknown, left: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
 }

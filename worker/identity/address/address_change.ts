@@ -18,7 +18,8 @@ import { dropNamesSince, repeatPrimaryAddress } from '../login_ids/login_id_stor
 import { furtherAddress, isAddressTaken, primaryAddress } from '../login_ids/login_ids.ts'
 import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { sendMails } from '../mail/mails.ts'
-import { findPasswordFault, hashPassword, type PasswordFault } from '../passwords.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
+import { hashPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import {
   type AccountLinkRow,
@@ -109,6 +110,8 @@ type AddressLink = AccountLinkRow & {
   email: string
   email_verified: number
   address: string
+  /** 0 or 1: a second factor is older than the link. */
+  has_factor: number
 }
 
 /** A link that can be used; null for any other. One round trip. */
@@ -286,7 +289,7 @@ async function settle(
 
 export type UndoOutcome =
   | AddressOutcome
-  | { outcome: 'refused'; fault: PasswordFault; email: string }
+  | { outcome: 'refused'; fault: PasswordFault; email: string; has_factor: boolean }
 
 /**
  * Puts the address back that the link carries, and sets a new password. All that whoever changed it
@@ -301,8 +304,10 @@ export async function undoAddress(
   const link = await findOpenLink(cx, token, 'undo_address')
   if (link === null) return { outcome: 'dead' }
   const { hash, user_id, address: email } = link
-  const fault = findPasswordFault(password, email)
-  if (fault !== null) return { outcome: 'refused', fault, email }
+  // Factors of since then go.
+  const has_factor = link.has_factor === 1
+  const fault = await judgeNewPassword(cx, password, { email, has_factor })
+  if (fault !== null) return { outcome: 'refused', fault, email, has_factor }
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const write = cx.db.write({

@@ -20,7 +20,7 @@ import { liveStanding } from '../account.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readOwnFactors } from '../factors/own_factors.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
-import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, type SessionsEnded } from '../sessions.ts'
@@ -103,7 +103,7 @@ export function addressRoutes(surroundings: {
     const token = readQuery(c).get('token') ?? ''
     const link = await findOpenLink(c.var.cx, token, 'undo_address')
     if (link === null) return deadLink(c)
-    return showUndo(c, { email: link.address, token }, 200)
+    return showUndo(c, { email: link.address, token }, link.has_factor === 1, 200)
   })
 
   /** Database round trips: 2, and those of `onSessionsEnded`. */
@@ -119,7 +119,7 @@ export function addressRoutes(surroundings: {
     const { email } = result
     if (result.outcome === 'refused') {
       const error = passwordFaultInWords(m, result.fault)
-      return showUndo(c, { email, token, error }, 400)
+      return showUndo(c, { email, token, error }, result.has_factor, 400)
     }
     return c.html(addressDonePage({ done: 'undone', email }, m))
   })
@@ -129,7 +129,8 @@ export function addressRoutes(surroundings: {
     const own = await liveStanding(c.var.cx, readSessionCookie(c))
     if (own === null) return signInFirst(c, PASSWORD_PATH)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, PASSWORD_PATH)
-    return showPassword(c, { email: own.session.user_email }, 200)
+    const { session, has_factor } = own
+    return showPassword(c, { email: session.user_email, has_factor }, 200)
   })
 
   /** Database round trips: 3, and those of `onSessionsEnded`. */
@@ -140,27 +141,28 @@ export function addressRoutes(surroundings: {
     const own = await liveStanding(cx, readSessionCookie(c))
     if (own === null) return signInFirst(c, PASSWORD_PATH)
     if (firstRequirement(own.lacking) !== null) return askFirst(c, PASSWORD_PATH)
-    const { session } = own
+    const { session, has_factor } = own
     const m = await pageMessages(c)
     const { user_email: email } = session
     const input = {
       present: form.get('present') ?? '',
       password: form.get('password') ?? '',
       browsers: readKnownBrowsers(c),
+      has_factor,
     }
     const result = await changeOwnPassword(cx, session, input, surroundings.onSessionsEnded)
     if (result.outcome === 'bad_password') {
       const error = passwordFaultInWords(m, result.fault)
-      return showPassword(c, { email, error }, 400)
+      return showPassword(c, { email, has_factor, error }, 400)
     }
     if (result.outcome === 'too_many_attempts') {
       c.header('Retry-After', String(result.retry_after))
       refuse(c, m('sign_in.too_many'), 'sign_in_limited')
-      return showPassword(c, { email, error: m('sign_in.too_many') }, 429)
+      return showPassword(c, { email, has_factor, error: m('sign_in.too_many') }, 429)
     }
     if (result.outcome === 'refused') {
       refuse(c, m('new_password.refused'), 'present_password_wrong')
-      return showPassword(c, { email, error: m('new_password.refused') }, 403)
+      return showPassword(c, { email, has_factor, error: m('new_password.refused') }, 403)
     }
     return c.redirect('/account', 303)
   })
@@ -177,18 +179,21 @@ const showAddress = async (
 const showUndo = async (
   c: Http,
   shown: { email: string; token: string; error?: string },
+  has_factor: boolean,
   status: 200 | 400,
 ) => {
-  const values = { ...shown, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+  const password_min = await passwordMinFor(c.var.cx, has_factor)
+  const values = { ...shown, csrf: csrfToken(c), password_min }
   return c.html(undoAddressPage(values, await pageMessages(c)), status)
 }
 
 const showPassword = async (
   c: Http,
-  shown: { email: string; error?: string },
+  shown: { email: string; has_factor: boolean; error?: string },
   status: 200 | 400 | 403 | 429,
 ) => {
-  const values = { ...shown, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+  const password_min = await passwordMinFor(c.var.cx, shown.has_factor)
+  const values = { ...shown, csrf: csrfToken(c), password_min }
   return c.html(newPasswordPage(values, await pageMessages(c)), status)
 }
 

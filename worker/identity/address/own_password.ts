@@ -9,12 +9,8 @@ import { loadSettings } from '../../settings.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { loginCounter } from '../login.ts'
-import {
-  findPasswordFault,
-  hashPassword,
-  type PasswordFault,
-  verifyPassword,
-} from '../passwords.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
+import { hashPassword, verifyPassword } from '../passwords.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import type { LiveSession, SessionsEnded } from '../sessions.ts'
 import { deleteSignInsOf } from '../sign_in/sign_in_store.ts'
@@ -31,10 +27,12 @@ export type PasswordChange =
 export async function changeOwnPassword(
   cx: Context,
   { user_id, id_hash, user_email }: LiveSession,
-  input: { present: string; password: string; browsers: KnownBrowsers },
+  input: { present: string; password: string; browsers: KnownBrowsers; has_factor: boolean },
   onSessionsEnded: SessionsEnded,
 ): Promise<PasswordChange> {
-  const fault = findPasswordFault(input.password, user_email)
+  const { has_factor } = input
+  const owner = { email: user_email, has_factor }
+  const fault = await judgeNewPassword(cx, input.password, owner)
   if (fault !== null) return { outcome: 'bad_password', fault }
   const settings = await loadSettings(cx)
   const window = settings.login_attempts_window

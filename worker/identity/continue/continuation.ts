@@ -8,15 +8,12 @@ import { type Condition, condition, join, refuseUnless, sql } from '../../db/sql
 import { appendEvent } from '../../events.ts'
 import { loadSettings } from '../../settings.ts'
 import { listOffered, type OfferedRow } from '../consents/decisions.ts'
+import { findFactorOf } from '../factors/factor_store.ts'
 import { deleteOtherBrowsers } from '../known_browsers/known_browser_store.ts'
 import { browserHashes, type KnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { faultyFields, patchOf, readFields } from '../own_profile/profile_fields.ts'
-import {
-  findPasswordFault,
-  hashPassword,
-  type PasswordFault,
-  verifyPassword,
-} from '../passwords.ts'
+import { hashPassword, verifyPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropOpenLinks } from '../recovery_store.ts'
 import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
@@ -40,6 +37,8 @@ export type Continuation = {
   lacking: readonly Requirement[]
   /** Every text, as it is offered now. */
   offered: readonly OfferedRow[]
+  /** A second factor is there. */
+  has_factor: boolean
 }
 
 /** `demandsFactor`: whoever sent the person demands a second factor. */
@@ -50,6 +49,7 @@ const readsFor = (cx: Context, cookie: string, demandsFactor: boolean) => {
     user: findUserById(person),
     lacking: requirementsOf(cx, standingOf(cx, cookie), condition`${demandsFactor}`),
     offered: listOffered(person),
+    factors: findFactorOf(cx, person),
   }
 }
 
@@ -65,9 +65,11 @@ export async function readContinuation(
     user: [user],
     lacking,
     offered,
+    factors,
   } = await cx.db.read(readsFor(cx, cookie, demandsFactor))
   noteSession(cx, session)
-  return session === undefined || user === undefined ? null : { session, user, lacking, offered }
+  if (session === undefined || user === undefined) return null
+  return { session, user, lacking, offered, has_factor: factors.length > 0 }
 }
 
 /**
@@ -101,8 +103,11 @@ export type DemandedPasswordChange =
   | { outcome: 'done' }
   /** Nobody is signed in, or nothing demands another password. */
   | { outcome: 'not_asked' }
-  | { outcome: 'too_many_attempts'; retry_after: number; session: LiveSession }
-  | { outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault; session: LiveSession }
+  | ({ outcome: 'too_many_attempts'; retry_after: number } & PersonToAsk)
+  | ({ outcome: 'refused'; fault: 'wrong' | 'same' | PasswordFault } & PersonToAsk)
+
+/** The person who is asked for another password, and whether a second factor is there. */
+type PersonToAsk = { session: LiveSession; has_factor: boolean }
 
 /**
  * Sets another password where one is demanded. The session alone is not enough: its holder may have
@@ -130,6 +135,7 @@ export async function changeDemandedPassword(
     user: [user],
     lacking,
     count,
+    factors,
   } = await cx.db.write({
     ...readsFor(cx, cookie, false),
     // A cookie is made up at will: one without a session fills no table.
@@ -140,16 +146,18 @@ export async function changeDemandedPassword(
   if (session === undefined || user === undefined || user.password === null || !isAsked) {
     return { outcome: 'not_asked' }
   }
+  const question = { session, has_factor: factors.length > 0 }
   if ((count[0]?.count ?? Infinity) > max) {
-    return { outcome: 'too_many_attempts', retry_after: window, session }
+    return { outcome: 'too_many_attempts', retry_after: window, ...question }
   }
   if (!(await verifyPassword(cx, password, user.password))) {
-    return { outcome: 'refused', fault: 'wrong', session }
+    return { outcome: 'refused', fault: 'wrong', ...question }
   }
-  const fault = new_password === password ? 'same' : findPasswordFault(new_password, user.email)
+  const owner = { email: user.email, has_factor: question.has_factor }
+  const fault = new_password === password ? 'same' : await judgeNewPassword(cx, new_password, owner)
   if (fault !== null) {
     await cx.db.write(attempts.giveBack)
-    return { outcome: 'refused', fault, session }
+    return { outcome: 'refused', fault, ...question }
   }
   const hash = await hashPassword(cx, new_password)
   const acting = as(cx, { kind: 'user', id: user.id })

@@ -31,9 +31,9 @@ import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
+import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import { fieldOf } from '../own_profile/profile_fields.ts'
 import { sentenceOf } from '../passkeys/own_passkeys_routes.ts'
-import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readFactorDemand, readJourney, readSender, withJourney } from '../return_to.ts'
@@ -191,7 +191,7 @@ function localesOf(
 async function ask(
   c: Http,
   way: Way,
-  { session, user, lacking, offered }: Continuation,
+  { session, user, lacking, offered, has_factor }: Continuation,
   again?: { form: Form; faulty: readonly string[] },
 ): Promise<Response> {
   const { cx } = c.var
@@ -234,8 +234,10 @@ async function ask(
     }
     case 'verify_address':
       return c.html(addressQuestionPage({ ...common, carried }, m))
-    case 'password':
-      return c.html(passwordQuestionPage({ ...common, carried, password_min: PASSWORD_MIN }, m))
+    case 'password': {
+      const password_min = await passwordMinFor(cx, has_factor)
+      return c.html(passwordQuestionPage({ ...common, carried, password_min }, m))
+    }
   }
 }
 
@@ -330,13 +332,14 @@ async function answerPassword(
   }
   const result = await changeDemandedPassword(cx, readSessionCookie(c), input, effects)
   if (result.outcome === 'done' || result.outcome === 'not_asked') return c.redirect(way.here, 303)
-  const { session } = result
+  const { session, has_factor } = result
   const m = await messagesOn(c, way)
+  const password_min = await passwordMinFor(cx, has_factor)
   const again = (error: string, status: 400 | 403 | 429) => {
     pageHeaders(c, way.form_targets)
     const carried = { ...way.carried, kind: 'password' }
     const common = { email: session.user_email, csrf: csrfToken(c), carried, error }
-    return c.html(passwordQuestionPage({ ...common, password_min: PASSWORD_MIN }, m), status)
+    return c.html(passwordQuestionPage({ ...common, password_min }, m), status)
   }
   if (result.outcome === 'too_many_attempts') {
     refuse(cx, 'too_many_requests', 'missing.too_many', 'sign_in_limited')

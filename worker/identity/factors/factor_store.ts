@@ -26,6 +26,10 @@ export const listFactors = (user_id: string | Scalar): Statement<FactorRow> =>
 export const hasFactor = (user_id: string | Scalar): Condition =>
   condition`exists (select 1 from factor where user_id = ${user_id})`
 
+/** A row where the person (an id, as a scalar) has a second factor, or needs one. */
+export const findFactorOf = (cx: Context, user_id: Scalar): Statement<{ yes: 1 }> =>
+  sql`select 1 as yes where ${hasFactor(user_id)} or ${factorIsDemanded(cx, user_id)}`
+
 /**
  * A condition: the setting, a group or a role demands a second factor of the person. It reads the
  * setting itself, so that it costs no round trip, cold or warm.

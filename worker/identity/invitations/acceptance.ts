@@ -21,7 +21,7 @@ import { withdrawMails } from '../../mail/mail_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { ADDRESS_TAKEN } from '../login_ids/login_id_store.ts'
 import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
-import { findPasswordFault, type PasswordFault } from '../passwords.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import {
   meetsRequirements,
   type Requirement,
@@ -37,7 +37,7 @@ import {
   type SessionCookies,
   startSession,
 } from '../sessions.ts'
-import { newUser, userCreation } from '../users.ts'
+import { rowOfUser, userCreation } from '../users.ts'
 import {
   consumeInvitation,
   findOpenInvitation,
@@ -204,10 +204,10 @@ export async function signUpInvited(
   | { outcome: 'refused'; fault: PasswordFault }
 > {
   const { hash, address: email } = invitation
-  const fault = findPasswordFault(input.password, email)
+  const fault = await judgeNewPassword(cx, input.password, { email, has_factor: false })
   if (fault !== null) return { outcome: 'refused', fault }
   const { name, password, locale } = input
-  const row = await newUser(cx, { email, email_verified: true, name, password, locale })
+  const row = await rowOfUser(cx, { email, email_verified: true, name, password, locale })
   const acting = as(cx, { kind: 'user', id: row.id })
   const session = startSession(cx, {
     user_id: row.id,

@@ -18,7 +18,7 @@ import { loadSettings } from '../../settings.ts'
 import { readCookie, writeCookie } from '../../web/cookies.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
-import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
 import { acceptInvitation, type Invited, openInvitation, signUpInvited } from './acceptance.ts'
@@ -154,7 +154,7 @@ async function showNew(
 ): Promise<Response> {
   const { inviter_name: inviter, place, address } = invitation
   const values = { inviter, place, address, token, ...shown }
-  const more = { csrf: csrfToken(c), password_min: PASSWORD_MIN }
+  const more = { csrf: csrfToken(c), password_min: await passwordMinFor(c.var.cx, false) }
   return c.html(
     newInvitedPage({ ...values, ...more }, await pageMessages(c, { path: null })),
     status,

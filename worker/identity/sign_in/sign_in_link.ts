@@ -16,8 +16,9 @@ import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
 import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
-import type { EndAccess } from '../recovery.ts'
+import { type EndAccess, isStillHeld } from '../recovery.ts'
 import {
+  type AccountLinkRow,
   accountLinkExists,
   accountLinkIsMine,
   consumeAccountLink,
@@ -26,14 +27,18 @@ import {
 } from '../recovery_store.ts'
 import { type SessionCookies, startSession } from '../sessions.ts'
 import { isUsable } from '../users.ts'
-import { beginSignIn, lacksFactor } from './sign_in.ts'
+import { beginSignIn, lacksFactor, type Methods } from './sign_in.ts'
 
 export const LINK_PATH = '/login/link'
 
 /** Lifetime of a link, in seconds. */
 const LINK_TTL = 600
-/** The mailbox; RFC 8176 has no name for it. */
-const METHODS = ['email']
+/**
+ * The mailbox, or a link that an operator handed over, which proves none. RFC 8176 has no names for
+ * them.
+ */
+const methodsOf = ({ made_by, address_key }: AccountLinkRow): Methods =>
+  made_by !== null && address_key === null ? ['link'] : ['email']
 
 export async function isLinkOffered(cx: Context): Promise<boolean> {
   const { sign_in_links, sign_in_names } = await loadSettings(cx)
@@ -88,7 +93,9 @@ export async function requestSignInLink(
     } as const
     const minute = cx.now() - (cx.now() % 60)
     // Strangers fill no table with names that nobody has.
-    await cx.db.write(countEvent(cx, event, { count: 1, last_at: cx.now(), minute }))
+    const failure = countEvent(cx, event, { count: 1, last_at: cx.now(), minute })
+    // The statements of the mail find no link and note none: their time is that of a mail.
+    await cx.db.write([...mail.statements, failure])
   } else {
     const { id: user_id, login_key } = user
     await cx.db.write({
@@ -130,6 +137,9 @@ export type SignInLinkState =
 async function lookUp(cx: Context, token: string, browser: string | undefined) {
   const [link] = await cx.db.read(findSignInLink(cx, sha256(token)))
   if (link === undefined) return 'dead'
+  // Nobody asked for it in a browser (operator_link.ts).
+  if (link.made_by !== null && link.browser === null) return link
+  if (!(await isLinkOffered(cx))) return 'dead'
   if (browser === undefined || link.browser !== browserHash(browser)) return 'elsewhere'
   return link
 }
@@ -173,11 +183,12 @@ export async function signInByLink(
   if (typeof link === 'string') return { outcome: link, journey: {} }
   const journey: Readonly<Record<string, string>> = JSON.parse(link.journey ?? '{}')
   const { hash, user_id } = link
-  const isFirstProof = link.verified_at === null
+  const isFirstProof = link.address_key !== null && link.verified_at === null
   const isMine = accountLinkIsMine(cx, hash)
-  const used = consumeAccountLink(cx, link)
+  const used = consumeAccountLink(cx, link, isStillHeld(cx, link))
+  const methods = methodsOf(link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  const lacks = !isFirstProof && lacksFactor(METHODS, link.has_factor === 1)
+  const lacks = !isFirstProof && lacksFactor(methods, link.has_factor === 1)
   const password = isFirstProof ? null : link.password
   const proof = isFirstProof
     ? [
@@ -194,7 +205,7 @@ export async function signInByLink(
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
       password,
-      methods: METHODS,
+      methods,
       replaces: input.abandons,
       when: isMine,
     })
@@ -205,7 +216,7 @@ export async function signInByLink(
   const session = startSession(cx, {
     user_id,
     password,
-    amr: METHODS,
+    amr: methods,
     user_agent: input.user_agent,
     replaces: input.replaces,
     browsers: input.browsers,

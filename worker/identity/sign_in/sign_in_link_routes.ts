@@ -59,13 +59,16 @@ export function signInLinkRoutes({
   routes.get(LINK_PATH, page, async (c) => {
     const { cx } = c.var
     const query = readQuery(c)
-    if (!(await isLinkOffered(cx))) return notOffered(c)
+    const isOffered = await isLinkOffered(cx)
     const token = query.get('token')
     if (token === undefined) {
+      if (!isOffered) return notOffered(c)
       const email = query.get('login_hint') ?? ''
       return showAddressForm(c, FORM, readJourney(cx, query), { email, status: 200 })
     }
     const link = await signInLinkState(cx, token, readBrowser(c))
+    // Links that operators make are good where people may not ask for any.
+    if (link.state === 'dead' && !isOffered) return notOffered(c)
     if (link.state !== 'good') return unusable(c, link.state)
     const values = { email: link.email, token, csrf: csrfToken(c) }
     return c.html(openLinkPage(values, await pageMessages(c)))
@@ -86,7 +89,6 @@ export function signInLinkRoutes({
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
-    if (!(await isLinkOffered(cx))) return notOffered(c)
     const input = {
       token: form.get('token') ?? '',
       browser: readBrowser(c),
@@ -102,6 +104,7 @@ export function signInLinkRoutes({
       const next = result.outcome === 'closed' ? CLOSED_PATH : VERIFY_PATH
       return c.redirect(withJourney(next, journey), 303)
     }
+    if (result.outcome === 'dead' && !(await isLinkOffered(cx))) return notOffered(c)
     if (result.outcome !== 'signed_in') return unusable(c, result.outcome)
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookies)

@@ -12,9 +12,9 @@ import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { isAddressTaken } from '../login_ids/login_ids.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
-import { findPasswordFault, type PasswordFault } from '../passwords.ts'
+import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
 import { type SessionCookies, startSession } from '../sessions.ts'
-import { isUsable, newUser, userCreation } from '../users.ts'
+import { isUsable, rowOfUser, userCreation } from '../users.ts'
 import {
   consumeSignUp,
   findSignUp,
@@ -149,10 +149,10 @@ export async function signUp(
   const found = await openSignUp(cx, input.token)
   if (found === undefined) return { outcome: 'dead' }
   const { hash, email } = found
-  const fault = findPasswordFault(input.password, email)
+  const fault = await judgeNewPassword(cx, input.password, { email, has_factor: false })
   if (fault !== null) return { outcome: 'refused', email, fault }
   const { name, password, locale } = input
-  const row = await newUser(cx, { email, email_verified: true, name, password, locale })
+  const row = await rowOfUser(cx, { email, email_verified: true, name, password, locale })
   const acting = as(cx, { kind: 'user', id: row.id })
   const session = startSession(cx, {
     user_id: row.id,

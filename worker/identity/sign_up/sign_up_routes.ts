@@ -17,7 +17,7 @@ import {
   showAddressForm,
   takeAddressForm,
 } from '../mail/address_form_routes.ts'
-import { PASSWORD_MIN, passwordFaultInWords } from '../passwords.ts'
+import { passwordFaultInWords, passwordMinFor } from '../new_passwords/new_password.ts'
 import { readJourney, readKeptJourney } from '../return_to.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
 import {
@@ -108,7 +108,8 @@ async function showAccount(
   shown: { email: string; name: string; token: string; error?: string },
   status: 200 | 400,
 ): Promise<Response> {
-  const values = { ...shown, csrf: csrfToken(c), password_min: PASSWORD_MIN }
+  const password_min = await passwordMinFor(c.var.cx, false)
+  const values = { ...shown, csrf: csrfToken(c), password_min }
   return c.html(newAccountPage(values, await pageMessages(c)), status)
 }
 

@@ -119,6 +119,8 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
     'يجب ألا تقل كلمة المرور عن {min, plural, zero {# حرف} one {حرف واحد} two {حرفين} few {# أحرف} many {# حرفًا} other {# حرف}}.',
   'password.guessable':
     'كلمة المرور هذه من أول ما يُجرَّب عند التخمين. يُرجى اختيار أربع أو خمس كلمات عشوائية.',
+  'password.breached':
+    'كلمة المرور هذه معروفة من تسريب للبيانات، لذا سيسهل تخمينها. يُرجى اختيار أربع أو خمس كلمات عشوائية.',
 
   'error.title': 'لم ينجح ذلك',
   'error.not_found_title': 'الصفحة غير موجودة',

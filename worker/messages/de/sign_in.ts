@@ -129,6 +129,8 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
     'Das Passwort muss mindestens {min, plural, one {ein Zeichen} other {# Zeichen}} lang sein.',
   'password.guessable':
     'Das Passwort gehört zu denen, die als Erste durchprobiert werden. Wählen Sie vier oder fünf zufällige Wörter.',
+  'password.breached':
+    'Das Passwort ist aus einem Datenleck bekannt und würde deshalb erraten. Wählen Sie vier oder fünf zufällige Wörter.',
 
   'error.title': 'Das hat nicht funktioniert',
   'error.not_found_title': 'Nicht gefunden',

@@ -118,6 +118,8 @@ export const enSignIn = {
     'The password must have at least {min, plural, one {# character} other {# characters}}.',
   'password.guessable':
     'The password is one of those that are tried first. Choose four or five random words.',
+  'password.breached':
+    'The password is known from a leak, so it would be guessed. Choose four or five random words.',
 
   'error.title': 'This did not work',
   'error.not_found_title': 'Not found',

@@ -126,6 +126,8 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
     'La contraseña debe tener al menos {min, plural, one {# carácter} other {# caracteres}}.',
   'password.guessable':
     'La contraseña es de las que se prueban primero. Elija cuatro o cinco palabras al azar.',
+  'password.breached':
+    'La contraseña se conoce por una filtración, así que se adivinaría. Elija cuatro o cinco palabras al azar.',
 
   'error.title': 'No ha funcionado',
   'error.not_found_title': 'Página no encontrada',

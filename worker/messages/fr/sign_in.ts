@@ -125,6 +125,8 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
     'Le mot de passe doit comporter au moins {min, plural, one {# caractère} other {# caractères}}.',
   'password.guessable':
     'Ce mot de passe est de ceux que l’on essaie en premier. Choisissez quatre ou cinq mots au hasard.',
+  'password.breached':
+    'Ce mot de passe est connu à la suite d’une fuite de données et serait donc deviné. Choisissez quatre ou cinq mots au hasard.',
 
   'error.title': 'Cela n’a pas fonctionné',
   'error.not_found_title': 'Page introuvable',

@@ -125,6 +125,8 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
     'Hasło musi mieć co najmniej {min, plural, one {# znak} few {# znaki} many {# znaków} other {# znaku}}.',
   'password.guessable':
     'To hasło należy do tych, które sprawdza się w pierwszej kolejności. Wybierz cztery lub pięć losowych słów.',
+  'password.breached':
+    'To hasło jest znane z wycieku danych, więc zostałoby odgadnięte. Wybierz cztery lub pięć losowych słów.',
 
   'error.title': 'To się nie powiodło',
   'error.not_found_title': 'Nie znaleziono strony',

@@ -1,12 +1,28 @@
-// Long passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The whole password is
-// compared: common words inside a longer password make it no worse.
+// Passwords that guessers try first (NIST SP 800-63B-4 §3.1.1.2). The whole password is compared:
+// common words inside a longer password make it no worse.
 
 /**
- * Lower case, letters and digits only. Passwords with 15 or more characters that are counted most
- * often in leaks.
+ * Lower case, letters and digits only. Passwords that are counted most often in leaks: short ones,
+ * where a setting or a second factor permits them, and those with 15 or more characters.
  */
 const COMMON = new Set(
-  `passwordpassword passwordpassword1 password12345678 password123456789 password1234567890
+  `password1 password12 password123 password1234 password12345 passw0rd passw0rd1 passw0rd123
+  pssw0rd pssw0rd1 pssw0rd123 pssword1 pssword123 qwerty12 qwerty123 qwerty1234 qwerty12345
+  qwerty123456 qwertyuiop1 qwer1234 asdf1234 zxcvbnm1 zxcvbnm123 1q2w3e4r 1q2w3e4r5t 1q2w3e4r5t6y
+  1qaz2wsx 1qaz2wsx3edc zaq12wsx q1w2e3r4 q1w2e3r4t5 qazwsxedc qazwsx123 a1b2c3d4 a1b2c3d4e5 abc12345
+  abcd1234 abcde12345 abcdef123 abc123456 123456abc aa123456 asd123456 qwe123456 123qweasd
+  iloveyou iloveyou1 iloveyou2 iloveyou123 sunshine sunshine1 princess princess1 football football1
+  baseball baseball1 basketball superman superman1 batman123 pokemon1 starwars starwars1 whatever
+  whatever1 trustno1 letmein1 letmein123 welcome1 welcome12 welcome123 welcome1234 admin123 admin1234
+  admin12345 administrator changeme changeme1 changeme123 default1 default123 secret12 secret123
+  master123 dragon123 monkey123 shadow123 killer123 hello123 hello1234 login123 guest123 test1234
+  test12345 user1234 pass1234 pass12345 root1234 computer computer1 internet samsung1 samsung123
+  liverpool liverpool1 chelsea1 arsenal1 barcelona juventus michael1 jennifer jessica1 michelle
+  charlie1 jordan23 ashley123 daniel123 summer2023 summer2024 summer2025 summer2026 winter2023
+  winter2024 winter2025 winter2026 spring2024 spring2025 spring2026 autumn2024 autumn2025 autumn2026
+  passwort passwort1 passwort123 hallo123 schatz123 motdepasse motdepasse1 azerty123 azertyuiop1
+  contrasena contraseña contrasena1 haslo123 zaq1xsw2 polska123
+  passwordpassword passwordpassword1 password12345678 password123456789 password1234567890
   passwordpasswordpassword mypasswordispassword thisismypassword thisisapassword thisismypassword1
   thisisthepassword iloveyouiloveyou iloveyousomuch1 iloveyouforever1 administrator123
   administrator1234 administrator12345 adminadminadmin administratoradministrator
@@ -43,7 +59,7 @@ export function isGuessable(password: string, email: string): boolean {
   const plain = password.normalize('NFKC').toLowerCase()
   const text = plain.replaceAll(/[^\p{L}\p{N}]/gu, '')
   if (COMMON.has(text) || isRepeated(plain)) return true
-  if (text.length > 10 && (isRepeated(text) || ROWS.some((row) => (row + row).includes(text)))) {
+  if (text.length > 7 && (isRepeated(text) || ROWS.some((row) => (row + row).includes(text)))) {
     return true
   }
   const account = (email.split('@')[0] ?? '').normalize('NFKC').toLowerCase()
