@@ -27,6 +27,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
   'identity/login.ts': { uses: 1, never: 'a sign-in ends at the door that the person came from' },
   'identity/sign_up/sign_up.ts': { uses: 1, never: 'leads to the door it came from, or /account' },
   'identity/setup.ts': { uses: 1, never: 'the first operator; leads to /account' },
+  'identity/login_ids/own_names_routes.ts': { uses: 1, asks: '/account/names' },
   'identity/login_routes.ts': {
     uses: 5,
     asks: '/account; sign-out, here and everywhere, is excepted',

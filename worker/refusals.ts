@@ -22,6 +22,7 @@ type OfRequests =
 /** The pages that people see. */
 type OfPages =
   | 'address_limited'
+  | 'own_name_refused'
   | 'address_link_dead'
   | 'address_taken'
   | 'csrf_fetch_site'

@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(28)
+    expect(lines).toHaveLength(29)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')
@@ -77,6 +77,7 @@ test('each command of docs/people.md does what the page says', async () => {
       liz,
       added,
       names,
+      people,
       length,
       unavailable,
       demanded,
@@ -97,6 +98,7 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(liz ?? '')).toMatchObject({ id: 'liz', email: null })
     expect(JSON.parse(added ?? '')).toMatchObject({ verified: true, is_primary: true })
     expect(JSON.parse(names ?? '').items).toHaveLength(2)
+    expect(JSON.parse(people ?? '')).toMatchObject({ items: [{ id: 'liz' }] })
     expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
     expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
     expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })

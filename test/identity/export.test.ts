@@ -271,6 +271,7 @@ const NO_PERSON = new Set(['members'])
 
 /** Tables with such a column that are in no part, with the reason. */
 const LEFT_OUT: Readonly<Record<string, string>> = {
+  user_text: 'words of the account and its names, which are parts',
   sign_in: 'ten minutes of a sign-in on its way; the session or the event follows',
   mail_code: 'ten minutes of a code, as a MAC; the mail is a part',
   linked_password: 'that the password came by a link; the event of it is a part',

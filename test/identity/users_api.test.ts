@@ -56,6 +56,7 @@ test('a user is created, read, changed and deleted', async () => {
     metadata: { crm: { id: 17, tags: ['a'] } },
     profile: {},
     user_name: null,
+    last_sign_in_at: null,
     created_at: worker.clock.now,
     updated_at: worker.clock.now,
   }
@@ -72,6 +73,7 @@ test('a user is created, read, changed and deleted', async () => {
   expect(patched.headers.get('etag')).toBe('"2"')
   expect(patched.body).toEqual({
     ...user,
+    last_sign_in_at: worker.clock.now - 10,
     name: null,
     metadata: { crm: { tags: ['a'], vip: true } },
     updated_at: worker.clock.now,

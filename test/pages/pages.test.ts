@@ -18,6 +18,7 @@ import {
   exportPage,
 } from '../../worker/pages/account/export_page.ts'
 import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
+import { namesPage } from '../../worker/pages/account/names_page.ts'
 import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   factorRestoredPage,
@@ -209,8 +210,23 @@ const pagesWith = (text: string, m: Messages = english) => ({
   ),
   address: addressPage({ email: text, typed: text, csrf: text, error: text }, m),
   address_done: addressDonePage({ done: 'undone', email: text }, m),
+  names: namesPage(
+    {
+      names: (['email', 'user_name', 'phone'] as const).map((kind) => ({
+        id: text,
+        kind,
+        value: text,
+        is_proven: kind !== 'phone',
+        is_primary: false,
+      })),
+      typed: text,
+      csrf: text,
+      error: text,
+    },
+    m,
+  ),
   address_confirm: confirmAddressPage(
-    { account: text, email: text, token: text, csrf: text, error: text },
+    { account: text, is_further: false, email: text, token: text, csrf: text, error: text },
     m,
   ),
   address_undo: undoAddressPage(

@@ -1,8 +1,9 @@
 // Further tables of identity/, which it alone writes; the others, and the manners of all, are in
 // schema.ts.
+import { sql } from 'drizzle-orm/sql'
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
 import { text } from 'drizzle-orm/sqlite-core/columns/text'
-import { index } from 'drizzle-orm/sqlite-core/indexes'
+import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
 import { sqliteTable } from 'drizzle-orm/sqlite-core/table'
 
 // --- identity ---------------------------------------------------------------------------------
@@ -37,6 +38,30 @@ export const invitation = sqliteTable(
   ],
 )
 
+/** Names by which people are known. Only proven ones are unique. */
+export const login_id = sqliteTable(
+  'login_id',
+  {
+    id: text().primaryKey(),
+    user_id: text().notNull(),
+    kind: text({ enum: ['email', 'user_name', 'phone'] }).notNull(),
+    key: text().notNull(), // what is compared
+    // The former form has a domain that is not in ASCII; `collides`: else two accounts would meet.
+    form: text({ enum: ['current', 'former', 'collides'] }).notNull(),
+    value: text().notNull(), // as it was given
+    verified_at: integer(),
+    is_primary: integer().notNull(), // 1: the address that mails go to
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    uniqueIndex('login_id_verified').on(t.kind, t.key).where(sql`${t.verified_at} is not null`),
+    uniqueIndex('login_id_primary').on(t.user_id).where(sql`${t.is_primary} = 1`),
+    index('login_id_key').on(t.kind, t.key),
+    index('login_id_user').on(t.user_id),
+    index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
+  ],
+)
+
 /** How many sign-ins at an account failed. Neither addresses nor browsers are kept here. */
 export const failed_sign_in = sqliteTable('failed_sign_in', {
   user_id: text().primaryKey(),
@@ -47,3 +72,16 @@ export const failed_sign_in = sqliteTable('failed_sign_in', {
   session: text(), // hash of the session that the last sign-in started
   rid: text().notNull(), // of the request that was counted last
 })
+
+/** The words by which a user is searched. Triggers keep it, and `user_search` (FTS5) over it. */
+export const user_text = sqliteTable(
+  'user_text',
+  {
+    id: integer().primaryKey(),
+    user_id: text().notNull(),
+    name: text().notNull(),
+    names: text().notNull(),
+    metadata: text().notNull(), // the values
+  },
+  (t) => [uniqueIndex('user_text_user').on(t.user_id)],
+)

@@ -185,32 +185,12 @@ export const user = sqliteTable(
     epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
     must_change_password: integer().notNull().default(0), // 0 or 1
     user_name: text(), // as in login_id
+    last_sign_in_at: integer(),
     closes_at: integer(), // of a closed account: when it is deleted
   },
-  (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],
-)
-
-/** Names by which people are known. Only proven ones are unique. */
-export const login_id = sqliteTable(
-  'login_id',
-  {
-    id: text().primaryKey(),
-    user_id: text().notNull(),
-    kind: text({ enum: ['email', 'user_name', 'phone'] }).notNull(),
-    key: text().notNull(), // what is compared
-    // The former form has a domain that is not in ASCII; `collides`: else two accounts would meet.
-    form: text({ enum: ['current', 'former', 'collides'] }).notNull(),
-    value: text().notNull(), // as it was given
-    verified_at: integer(),
-    is_primary: integer().notNull(), // 1: the address that mails go to
-    created_at: integer().notNull(),
-  },
   (t) => [
-    uniqueIndex('login_id_verified').on(t.kind, t.key).where(sql`${t.verified_at} is not null`),
-    uniqueIndex('login_id_primary').on(t.user_id).where(sql`${t.is_primary} = 1`),
-    index('login_id_key').on(t.kind, t.key),
-    index('login_id_user').on(t.user_id),
-    index('login_id_former').on(t.id).where(sql`${t.form} <> 'current'`),
+    index('user_last_sign_in').on(t.last_sign_in_at),
+    index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`),
   ],
 )
 
@@ -253,7 +233,14 @@ export const account_link = sqliteTable(
       .notNull()
       .references(() => user.id),
     purpose: text({
-      enum: ['password_reset', 'password_recovery', 'new_address', 'undo_address', 'sign_in'],
+      enum: [
+        'password_reset',
+        'password_recovery',
+        'new_address',
+        'further_address',
+        'undo_address',
+        'sign_in',
+      ],
     }).notNull(),
     created_at: integer().notNull(),
     expires_at: integer().notNull(),

@@ -21,6 +21,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   wrong_method: 'The endpoint exists, but not with this HTTP method.',
 
   // Pages
+  own_name_refused:
+    'A person wanted to remove the address that mails go to, to let mails go to one that is not proven, or to add one too many.',
   address_limited: 'A person asked for too many mails to new addresses; it may wait for minutes.',
   address_link_dead:
     'A mailed link about an address was used, is too old, or the account was changed meanwhile.',

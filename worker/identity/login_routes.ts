@@ -31,6 +31,7 @@ import { removedFactorsRoutes } from './factors/removed_factors_routes.ts'
 import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
 import { signIn, signInNames } from './login.ts'
+import { ownNamesRoutes } from './login_ids/own_names_routes.ts'
 import { passwordFaultInWords, passwordMinFor } from './new_passwords/new_password.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
@@ -103,6 +104,7 @@ export function loginRoutes({
   routes.route('/', secondFactorRoutes({ onSessionsEnded }))
   routes.route('/', ownFactorsRoutes())
   routes.route('/', removedFactorsRoutes({ onSessionsEnded }))
+  routes.route('/', ownNamesRoutes())
   routes.route('/', ownPasskeysRoutes())
   routes.route('/', ownProfileRoutes())
   routes.route('/', recoveryRequestRoutes())

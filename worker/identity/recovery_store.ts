@@ -6,6 +6,7 @@ import {
   type Condition,
   condition,
   insertWhere,
+  list,
   type Statement,
   scalar,
   sql,
@@ -102,19 +103,24 @@ export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignI
       and ${maySignIn(cx.now())}
       and (account_link.address_key is null or mailed_to.id is not null)`
 
+/** `confirm`: a link that gives the account an address, the primary one or a further one. */
+export type AddressPurpose = 'confirm' | 'undo_address'
+
 /**
  * A link about an address, alive or not, with its person, and whether a second factor is there that
  * is older than the link.
  */
 export const findAddressLink = (
   hash: string,
-  purpose: 'new_address' | 'undo_address',
+  purpose: AddressPurpose,
 ): Statement<AccountLinkRow & { email: string; email_verified: number; has_factor: number }> =>
   sql`select account_link.*, user.email, user.email_verified,
       exists (select 1 from factor where factor.user_id = user.id
         and factor.created_at < account_link.created_at) as has_factor
     from account_link join user on user.id = account_link.user_id
-    where account_link.hash = ${hash} and account_link.purpose = ${purpose}`
+    where account_link.hash = ${hash} and account_link.purpose in (${list(
+      purpose === 'confirm' ? ['new_address', 'further_address'] : [purpose],
+    )})`
 
 /**
  * Consumes the link for this request, if `when` holds and a mailed one went to a present address;

@@ -10,20 +10,10 @@
 // exists, since login ends in a redirect to an opaque path of our own origin.
 import { idSchema } from '../access/principals.ts'
 import { operation, streamJson } from '../api/operation.ts'
-import {
-  type Api,
-  createApi,
-  demandedVersion,
-  json,
-  listOf,
-  listQuery,
-  nothing,
-  tag,
-  z,
-} from '../api.ts'
-import { emailSchema } from '../email_address.ts'
+import { type Api, createApi, demandedVersion, json, listOf, nothing, tag, z } from '../api.ts'
 import { exportSchema, exportUser } from './export/data_export.ts'
 import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
+import { listUsers, usersQuery } from './login_ids/user_search.ts'
 import {
   createPasswordLink,
   type EndAccess,
@@ -43,10 +33,8 @@ import {
   createUser,
   describeUser,
   getUser,
-  listUsers,
   newUserInput,
   removeUser,
-  statusSchema,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -88,12 +76,9 @@ export function userRoutes({
   operation(api, {
     id: 'listUsers',
     at: 'GET /v1/users',
-    summary: 'All users, or those with an e-mail address or status',
+    summary: 'All users, or those that a search and filters find',
     scope: 'users:read',
-    query: listQuery.extend({
-      email: emailSchema.optional(),
-      status: statusSchema.optional(),
-    }),
+    query: usersQuery,
     answers: { 200: json(listOf(userSchema), 'a page of users') },
     run: async (c, { query }) => c.json(await listUsers(c.var.cx, query), 200),
   })

@@ -26,6 +26,7 @@ import {
   isSessionLive,
   type LiveSession,
   listLiveSessions,
+  noteSignIn,
   type SessionRow,
   sessionExists,
   updateSessionSeen,
@@ -131,6 +132,7 @@ export function startSession(
   )
   const statements = [
     insertSession(row, password, replaces, when),
+    noteSignIn(user_id, now, sessionExists(id_hash)),
     ...(replaces === null ? [] : [deleteSession(replaces, sessionExists(id_hash))]),
     appendEvent(
       { ...as(cx, { kind: 'user', id: user_id }), parties: { ...cx.parties, session_id: id_hash } },

@@ -1,6 +1,5 @@
 // The tables `user`, `session` and `setup_link`. Functions answer statements; use cases put them
 // together.
-import { addressForms, isAddress } from '../access/named_users.ts'
 import { operatorExists } from '../access/operator_store.ts'
 import { principalIsMine } from '../access/principals.ts'
 import type { Context } from '../context.ts'
@@ -43,21 +42,9 @@ export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''), user.user_na
 export const findUserById = (id: string | Scalar): Statement<UserRow> =>
   sql`select * from user where id = ${id}`
 
-/** A condition about a row of `user`: the address is one of its names, proven or not. */
-const hasAddress = (email: string | undefined): Condition =>
-  email === undefined
-    ? TRUE
-    : condition`id in (select user_id from login_id where ${isAddress(addressForms(email))})`
-
-/** A page of users after the id `after`, and one more. */
-export const listUsersAfter = (
-  after: string,
-  limit: number,
-  filter: { email?: string | undefined; status?: UserRow['status'] | undefined },
-): Statement<UserRow> =>
-  sql`select * from user where id > ${after} and (${hasAddress(filter.email)})
-    and (${filter.status ?? null} is null or status = ${filter.status ?? null})
-    order by id limit ${limit + 1}`
+/** Notes a sign-in, where the condition holds. */
+export const noteSignIn = (id: string, now: number, when: Condition): Statement =>
+  sql`update user set last_sign_in_at = ${now} where id = ${id} and (${when})`
 
 /**
  * Inserts the user if this request made the principal. A repeated batch finds its row and inserts

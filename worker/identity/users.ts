@@ -10,15 +10,7 @@ import {
   leavesAnOperator,
 } from '../access/power.ts'
 import { demandFreeId, idSchema, insertPrincipal, principalIsMine } from '../access/principals.ts'
-import {
-  decodeCursor,
-  lineSchema,
-  type PageOf,
-  type PageQuery,
-  type Plan,
-  pageOf,
-  z,
-} from '../api.ts'
+import { lineSchema, type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
@@ -56,7 +48,6 @@ import {
   demandUserVersion,
   findUserById,
   insertUser,
-  listUsersAfter,
   type UserRow,
   updateUser,
   userExists,
@@ -134,6 +125,7 @@ export const userSchema = z
     email: z.string().nullable().describe('the address that mails go to'),
     email_verified: z.boolean(),
     user_name: z.string().nullable(),
+    last_sign_in_at: z.int().nullable(),
     name: z.string().nullable(),
     locale: z.string().nullable(),
     status: statusSchema,
@@ -146,7 +138,7 @@ export const userSchema = z
   })
   .openapi('User')
 
-type User = z.infer<typeof userSchema>
+export type User = z.infer<typeof userSchema>
 export type UserInput = z.infer<typeof userInput>
 export type NewUserInput = z.infer<typeof newUserInput>
 export type UserPatch = z.infer<typeof userPatch>
@@ -160,6 +152,7 @@ export const describeUser = (row: UserRow): User => ({
   email: row.email === '' ? null : row.email,
   email_verified: row.email_verified === 1,
   user_name: row.user_name,
+  last_sign_in_at: row.last_sign_in_at,
   name: row.name,
   locale: row.locale,
   status: row.status,
@@ -196,6 +189,7 @@ export async function rowOfUser(cx: Context, input: NewUserInput): Promise<UserR
     email: input.email ?? '',
     email_key: formerEmailKey(input.email ?? ''),
     user_name: input.user_name ?? null,
+    last_sign_in_at: null,
     email_verified: input.email_verified === true && input.email !== undefined ? 1 : 0,
     name: input.name ?? null,
     locale: input.locale ?? null,
@@ -263,17 +257,6 @@ export async function getUser(cx: Context, id: string): Promise<UserRow> {
   const [row] = await cx.db.read(findUserById(id))
   if (row === undefined) throw noSuchUser()
   return row
-}
-
-/** Throws Problem for a forged cursor. */
-export async function listUsers(
-  cx: Context,
-  query: PageQuery & { email?: string | undefined; status?: UserRow['status'] | undefined },
-): Promise<PageOf<User>> {
-  const { limit, cursor, email, status } = query
-  const after = decodeCursor(cx, 'users', cursor)
-  const rows = await cx.db.read(listUsersAfter(after, limit, { email, status }))
-  return pageOf(cx, 'users', rows, limit, (row) => row.id, describeUser)
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */

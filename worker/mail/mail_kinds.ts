@@ -78,6 +78,16 @@ export const MAIL_KINDS = {
       valid_for: valid_for(604_800),
     },
   },
+  addresses_changed: {
+    meaning:
+      'To the primary address: another one was added, or mails go to another one, with a link that undoes it.',
+    values: {
+      how: { is: 'string', meaning: '`added` or `primary`', sample: 'added' },
+      new_address: { is: 'string', meaning: 'the other address', sample: 'ann.new@example.com' },
+      link: link('https://id.example.com/undo?token=sample'),
+      valid_for: valid_for(604_800),
+    },
+  },
   sign_in_link: {
     meaning: 'A link that signs in.',
     values: {

@@ -15,7 +15,7 @@ import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
 import { dropFactorsSince } from '../factors/factor_store.ts'
 import { dropNamesSince, repeatPrimaryAddress } from '../login_ids/login_id_store.ts'
-import { isAddressTaken, primaryAddress } from '../login_ids/login_ids.ts'
+import { furtherAddress, isAddressTaken, primaryAddress } from '../login_ids/login_ids.ts'
 import { dropAllSetBefore } from '../login_ids/set_before.ts'
 import { sendMails } from '../mail/mails.ts'
 import { noteLinkedPassword } from '../mail_codes/mail_code_store.ts'
@@ -24,6 +24,7 @@ import { hashPassword } from '../passwords.ts'
 import type { EndAccess } from '../recovery.ts'
 import {
   type AccountLinkRow,
+  type AddressPurpose,
   accountLinkExists,
   accountLinkIsMine,
   consumeAccountLink,
@@ -50,7 +51,7 @@ const MAILS_MAX = 5
 export async function askForAddress(
   cx: Context,
   session: LiveSession,
-  input: { email: string; locale: string },
+  input: { email: string; locale: string; isFurther?: boolean },
 ): Promise<boolean> {
   const { user_id } = session
   const settings = await loadSettings(cx)
@@ -81,7 +82,7 @@ export async function askForAddress(
       {
         hash,
         user_id,
-        purpose: 'new_address',
+        purpose: input.isFurther === true ? 'further_address' : 'new_address',
         created_at: cx.now(),
         expires_at,
         used_by: null,
@@ -118,7 +119,7 @@ type AddressLink = AccountLinkRow & {
 export async function findOpenLink(
   cx: Context,
   token: string,
-  purpose: 'new_address' | 'undo_address',
+  purpose: AddressPurpose,
 ): Promise<AddressLink | null> {
   const [link] = await cx.db.read(findAddressLink(sha256(token), purpose))
   return openLink(cx, link)
@@ -132,8 +133,12 @@ function openLink(
   return link.address === null ? null : { ...link, address: link.address }
 }
 
+/** Whether the link adds its address to the one that the account has. */
+export const isAdded = ({ purpose, email, address }: AddressLink): boolean =>
+  purpose === 'further_address' && email !== '' && emailKey(address) !== emailKey(email)
+
 export type AddressOutcome =
-  | { outcome: 'done'; email: string }
+  | { outcome: 'done'; email: string; is_further: boolean }
   | { outcome: 'dead' }
   /** Another account has the address. */
   | { outcome: 'taken' }
@@ -152,7 +157,7 @@ export async function confirmAddress(
     link: [found],
     session: [session],
   } = await cx.db.read({
-    link: findAddressLink(sha256(token), 'new_address'),
+    link: findAddressLink(sha256(token), 'confirm'),
     session: cookie === undefined ? null : findSession(cx, cookie),
   })
   const link = openLink(cx, found)
@@ -161,28 +166,34 @@ export async function confirmAddress(
   const acting = as(cx, { kind: 'user', id: user_id })
   const mine = accountLinkIsMine(cx, hash)
   const isOther = link.email !== '' && emailKey(email) !== emailKey(link.email)
+  const isFurther = isAdded(link)
   const isFirstProof = link.email_verified !== 1 && session?.user_id !== user_id
-  const undo = await undoLink(cx, link, condition`${mine} and ${isOther}`)
+  const how = isFurther ? 'added' : 'changed'
+  const undo = await undoLink(cx, link, condition`${mine} and ${isOther}`, how)
   const write = cx.db.write({
     // The address that the link was made for is still the one of the account.
     used: consumeAccountLink(cx, link, isStill(link)),
     // Before the address changes: the mail goes to the old one.
     undo,
     before: isFirstProof ? dropAllSetBefore(acting, user_id, endAccess, mine) : [],
-    user: newPrimary(cx, { id: user_id, email }, mine),
-    event: appendEvent(
-      acting,
-      {
-        type: 'user.updated',
-        subject_id: user_id,
-        data: { fields: ['email', 'email_verified'] },
-        before: { email: link.email },
-        after: { email, email_verified: true },
-      },
-      mine,
-    ),
+    user: isFurther
+      ? furtherAddress(acting, { user_id, email }, mine)
+      : [
+          ...newPrimary(cx, { id: user_id, email }, mine),
+          appendEvent(
+            acting,
+            {
+              type: 'user.updated',
+              subject_id: user_id,
+              data: { fields: ['email', 'email_verified'] },
+              before: { email: link.email },
+              after: { email, email_verified: true },
+            },
+            mine,
+          ),
+        ],
   })
-  const done = await settle(cx, write, email)
+  const done = await settle(cx, write, { email, is_further: isFurther })
   if (done.outcome === 'done' && isFirstProof) await onSessionsEnded(acting, user_id)
   return done
 }
@@ -209,10 +220,11 @@ const isStill = ({ user_id, email }: AddressLink): Condition =>
     and email = ${email})`
 
 /** The link that puts the present address back, mailed to it. */
-async function undoLink(
+export async function undoLink(
   cx: Context,
-  { user_id, email, address: new_address }: AddressLink,
+  { user_id, email, address: new_address }: Pick<AddressLink, 'user_id' | 'email' | 'address'>,
   when: Condition,
+  how: 'changed' | 'added' | 'primary',
 ) {
   const token = randomToken(cx)
   const hash = sha256(token)
@@ -245,8 +257,9 @@ async function undoLink(
       await noteMail(
         cx,
         {
-          kind: 'address_changed',
-          values: { ...values, new_address },
+          ...(how === 'changed'
+            ? { kind: 'address_changed', values: { ...values, new_address } }
+            : { kind: 'addresses_changed', values: { ...values, how, new_address } }),
           to: { user_id },
           locale: null,
           expires_at,
@@ -261,7 +274,7 @@ async function undoLink(
 async function settle(
   cx: Context,
   write: Promise<{ used: readonly unknown[] }>,
-  email: string,
+  done: { email: string; is_further: boolean },
 ): Promise<AddressOutcome> {
   try {
     const { used } = await write
@@ -272,7 +285,7 @@ async function settle(
     throw error
   }
   sendMails(cx)
-  return { outcome: 'done', email }
+  return { outcome: 'done', ...done }
 }
 
 export type UndoOutcome =
@@ -320,7 +333,7 @@ export async function undoAddress(
       mine,
     ),
   })
-  const done = await settle(cx, write, email)
+  const done = await settle(cx, write, { email, is_further: false })
   if (done.outcome === 'done') await onSessionsEnded(acting, user_id)
   return done
 }

@@ -31,6 +31,7 @@ import {
   CONFIRM_PATH,
   confirmAddress,
   findOpenLink,
+  isAdded,
   UNDO_PATH,
   undoAddress,
 } from './address_change.ts'
@@ -77,10 +78,11 @@ export function addressRoutes(surroundings: {
   /** Database round trips: 1. */
   routes.get(CONFIRM_PATH, page, async (c) => {
     const token = readQuery(c).get('token') ?? ''
-    const link = await findOpenLink(c.var.cx, token, 'new_address')
+    const link = await findOpenLink(c.var.cx, token, 'confirm')
     if (link === null) return deadLink(c)
     const { email: account, address: email } = link
-    const values = { account, email, token, csrf: csrfToken(c) }
+    const is_further = isAdded(link)
+    const values = { account, email, is_further, token, csrf: csrfToken(c) }
     return c.html(confirmAddressPage(values, await pageMessages(c)))
   })
 
@@ -93,7 +95,8 @@ export function addressRoutes(surroundings: {
     if (result.outcome === 'dead') return deadLink(c)
     if (result.outcome === 'taken') return takenAddress(c)
     const { email } = result
-    return c.html(addressDonePage({ done: 'done', email }, await pageMessages(c)))
+    const done = result.is_further ? 'added' : 'done'
+    return c.html(addressDonePage({ done, email }, await pageMessages(c)))
   })
 
   /** Database round trips: 1. */

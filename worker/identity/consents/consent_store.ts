@@ -119,9 +119,16 @@ export const listLackingConsents = (
   cx: Context,
   user_id: string | Scalar,
 ): Statement<{ name: string }> =>
-  sql`select c.key as name from consent c join consent_version demanded on demanded.key = c.key
+  sql`select c.key as name ${lackedBy(cx, user_id)} and c.required = 1`
+
+/** A condition: the user (a scalar) has not given the consent as it is demanded by now. */
+export const lacksConsent = (cx: Context, user_id: Scalar, key: string): Condition =>
+  condition`exists (select 1 ${lackedBy(cx, user_id)} and c.key = ${key})`
+
+const lackedBy = (cx: Context, user_id: string | Scalar): Statement<never> =>
+  sql`from consent c join consent_version demanded on demanded.key = c.key
       and demanded.position = ${demandedPosition(cx, scalar`c.key`)}
-    where c.required = 1 and not exists (
+    where not exists (
       select 1 from consent_decision d
       join consent_version v on v.key = d.key and v.version = d.version
       where d.seq = ${latestDecision(user_id, scalar`c.key`)} and d.decision = 'accepted'

@@ -49,7 +49,7 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     ) => sql`select rowid as cursor, id, nullif(email, '') as email, email_verified,
         exists (select 1 from undeliverable_address u where u.address_key = ${emailKeyOfUser(user_id)})
           as undeliverable,
-        user_name, name, locale, status, closes_at, password is not null as has_password,
+        user_name, name, locale, status, closes_at, last_sign_in_at, password is not null as has_password,
         must_change_password, profile, metadata, created_at, updated_at
       from user where id = ${user_id} and rowid > ${after} limit ${limit}`,
   },

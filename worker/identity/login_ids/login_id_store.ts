@@ -8,7 +8,7 @@ import {
   userWithAddress,
 } from '../../access/named_users.ts'
 import type { Context } from '../../context.ts'
-import { login_id } from '../../db/schema.ts'
+import { login_id } from '../../db/people_schema.ts'
 import {
   type Condition,
   condition,
@@ -24,6 +24,9 @@ import {
 import { emailKey, formerEmailKey } from '../../email_address.ts'
 import type { UserRow } from '../store.ts'
 import { userNameKey } from './user_names.ts'
+
+/** Most names of a user. */
+export const NAMES_MAX = 20
 
 export type LoginIdRow = typeof login_id.$inferSelect
 
@@ -228,6 +231,23 @@ export const setPrimaryAddress = (row: LoginIdRow, when: Condition): readonly St
       login_id,
       row,
       condition`(${when}) and not exists (select 1 from login_id where ${is} and id <> ${id})`,
+      sql`on conflict (id) do nothing`,
+    ),
+  ]
+}
+
+/** Adds a proven address, or proves it where the user has it, where the condition holds. */
+export const addAddress = (row: LoginIdRow, when: Condition): readonly Statement[] => {
+  const mine = condition`login_id.user_id = ${row.user_id}`
+  const is = condition`${mine} and ${isAddress(addressForms(row.value))}`
+  return [
+    sql`update login_id set verified_at = ${row.verified_at}
+      where ${is} and verified_at is null and (${when})`,
+    insertWhere(
+      login_id,
+      row,
+      condition`(${when}) and not exists (select 1 from login_id where ${is})
+        and (select count(*) from login_id where ${mine}) < ${NAMES_MAX}`,
       sql`on conflict (id) do nothing`,
     ),
   ]

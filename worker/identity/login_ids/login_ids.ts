@@ -8,13 +8,17 @@ import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { emailKey } from '../../email_address.ts'
 import { Problem } from '../../errors.ts'
+import { appendEvent } from '../../events.ts'
+import { touchUser } from '../store.ts'
 import {
   ADDRESS_LACKS,
   ADDRESS_TAKEN,
+  addAddress,
   demandAddressFree,
   demandUserNameFree,
   dropUnprovenOfOthers,
   insertLoginId,
+  loginIdExists,
   NAME_TAKEN,
   proveAddress,
   setPrimaryAddress,
@@ -84,6 +88,40 @@ export function primaryAddress(
     demandAddressFree(user_id, email, when),
     ...(email_verified === 1 ? dropUnprovenOfOthers(cx, user_id, email, when) : []),
     ...setPrimaryAddress(row, when),
+  ]
+}
+
+/** Adds a proven address to the user, beside the primary one, where the condition holds. */
+export function furtherAddress(
+  cx: Context,
+  { user_id, email }: { user_id: string; email: string },
+  when: Condition,
+): readonly Statement[] {
+  const row = {
+    id: randomId(cx, 'lid'),
+    user_id,
+    kind: 'email',
+    key: emailKey(email),
+    form: 'current',
+    value: email,
+    verified_at: cx.now(),
+    is_primary: 0,
+    created_at: cx.now(),
+  } as const
+  return [
+    demandAddressFree(user_id, email, when),
+    ...dropUnprovenOfOthers(cx, user_id, email, when),
+    ...addAddress(row, when),
+    touchUser(user_id, cx.now(), when),
+    appendEvent(
+      cx,
+      {
+        type: 'user.login_id_added',
+        subject_id: user_id,
+        data: { login_id: row.id, kind: 'email' },
+      },
+      condition`${when} and ${loginIdExists(row.id)}`,
+    ),
   ]
 }
 

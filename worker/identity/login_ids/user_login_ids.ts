@@ -24,14 +24,12 @@ import {
   loginIdExists,
   makePrimary,
   NAME_TAKEN,
+  NAMES_MAX,
   repeatPrimaryAddress,
   repeatUserName,
 } from './login_id_store.ts'
 import { isAddressTaken } from './login_ids.ts'
 import { userNameKey, userNameSchema } from './user_names.ts'
-
-/** Most names of a user. */
-export const NAMES_MAX = 20
 
 const phoneSchema = z
   .string()

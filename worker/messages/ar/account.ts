@@ -9,6 +9,7 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.failed':
     'منذ زيارتك السابقة {count, plural, zero {لم تفشل أي محاولة} one {فشلت محاولة واحدة} two {فشلت محاولتان} few {فشلت # محاولات} many {فشلت # محاولة} other {فشلت # محاولة}} لتسجيل الدخول إلى حسابك، آخرها في {time}. إذا لم تكن أنت، فغيّر كلمة المرور.',
   'account.change_email': 'تغيير العنوان',
+  'account.see_names': 'الأسماء والعناوين',
   'account.change_password': 'تغيير كلمة المرور',
   'account.profile': 'الملف الشخصي',
   'account.see_profile': 'غيّر اسمك وبياناتك الأخرى',

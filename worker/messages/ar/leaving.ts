@@ -62,6 +62,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_status': 'الحالة',
   'export.field_closes_at': 'موعد الحذف',
   'export.field_user_name': 'اسم المستخدم',
+  'export.field_last_sign_in_at': 'آخر تسجيل دخول',
   'export.field_must_change_password': 'يجب تغيير كلمة المرور',
   'export.field_has_password': 'له كلمة مرور',
   'export.field_undeliverable': 'الرسائل مرتدّة',

@@ -49,6 +49,13 @@ export const arMail: TextsOf<typeof enMail> = {
   'mail_address_changed.button': 'لم أكن أنا: تراجع',
   'mail_address_changed.note': 'إذا غيّرته بنفسك فلا حاجة إلى شيء.',
 
+  'mail_addresses_changed.subject': 'تم تغيير عناوين حسابك في {service}',
+  'mail_addresses_changed.heading': 'تم تغيير عناوين حسابك',
+  'mail_addresses_changed.added':
+    'أُضيف العنوان {address} إلى حسابك في {service}. يمكن به تسجيل الدخول وتعيين كلمة مرور جديدة.',
+  'mail_addresses_changed.primary':
+    'تصل الرسائل المتعلقة بحسابك في {service} من الآن إلى العنوان {address}.',
+
   'mail_sign_in_link.subject': 'تسجيل الدخول إلى {service}',
   'mail_sign_in_link.heading': 'تسجيل الدخول',
   'mail_sign_in_link.lead': 'يسجّل الزر دخولك إلى {service} في المتصفح الذي طلبت ذلك فيه.',

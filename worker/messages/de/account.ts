@@ -9,6 +9,7 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.failed':
     'Seit Ihrem vorigen Besuch {count, plural, one {ist eine Anmeldung} other {sind # Anmeldungen}} an Ihrem Konto fehlgeschlagen, zuletzt am {time}. Wenn Sie das nicht waren, ändern Sie Ihr Passwort.',
   'account.change_email': 'Adresse ändern',
+  'account.see_names': 'Namen und Adressen',
   'account.change_password': 'Passwort ändern',
   'account.profile': 'Profil',
   'account.see_profile': 'Ihren Namen und weitere Angaben ändern',

@@ -27,6 +27,25 @@ export const deAddress: TextsOf<typeof enAddress> = {
   'address.dead': 'Er wurde benutzt, ist zu alt, oder das Konto wurde inzwischen geändert.',
   'address.taken': 'Ein anderes Konto hat diese Adresse.',
   'address.account': 'Konto',
+  'address.confirm_further': 'Sie wird diesem Konto hinzugefügt: {email}',
+  'address.added': 'Das Konto hat jetzt auch die Adresse {email}.',
+
+  'names.title': 'Namen und Adressen',
+  'names.lead':
+    'Sie melden sich mit jeder bestätigten Adresse und mit Ihrem Benutzernamen an. E-Mails gehen an eine der Adressen.',
+  'names.is_primary': 'Hierher gehen E-Mails',
+  'names.is_unproven': 'nicht bestätigt',
+  'names.kind_email': 'E-Mail-Adresse',
+  'names.kind_user_name': 'Benutzername',
+  'names.kind_phone': 'Telefon',
+  'names.primary_button': 'E-Mails hierher senden',
+  'names.remove_button': 'Entfernen',
+  'names.add': 'Adresse hinzufügen',
+  'names.primary': 'An diese Adresse gehen E-Mails. Lassen Sie sie erst an eine andere gehen.',
+  'names.unproven':
+    'Diese Adresse ist nicht bestätigt. Folgen Sie dem Link, der an sie gesendet wurde.',
+  'names.busy': 'Das Konto wurde gleichzeitig geändert. Versuchen Sie es erneut.',
+  'names.full': 'Das Konto hat so viele Namen, wie es haben kann. Entfernen Sie erst einen.',
 
   'new_password.title': 'Passwort ändern',
   'new_password.lead': 'Ihre anderen Browser werden abgemeldet.',

@@ -65,6 +65,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_status': 'Zustand',
   'export.field_closes_at': 'Wird gelöscht am',
   'export.field_user_name': 'Benutzername',
+  'export.field_last_sign_in_at': 'Letzte Anmeldung',
   'export.field_must_change_password': 'Passwort muss geändert werden',
   'export.field_has_password': 'Hat ein Passwort',
   'export.field_undeliverable': 'Mails kommen zurück',

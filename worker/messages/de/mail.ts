@@ -52,6 +52,13 @@ export const deMail: TextsOf<typeof enMail> = {
   'mail_address_changed.button': 'Das war ich nicht: rückgängig machen',
   'mail_address_changed.note': 'Wenn Sie sie selbst geändert haben, ist nichts zu tun.',
 
+  'mail_addresses_changed.subject': 'Die Adressen Ihres Kontos bei {service} wurden geändert',
+  'mail_addresses_changed.heading': 'Die Adressen Ihres Kontos wurden geändert',
+  'mail_addresses_changed.added':
+    'Ihrem Konto bei {service} wurde die Adresse {address} hinzugefügt. Damit kann man sich anmelden und ein neues Passwort setzen.',
+  'mail_addresses_changed.primary':
+    'E-Mails zu Ihrem Konto bei {service} gehen von nun an an die Adresse {address}.',
+
   'mail_sign_in_link.subject': 'Anmelden bei {service}',
   'mail_sign_in_link.heading': 'Anmelden',
   'mail_sign_in_link.lead':

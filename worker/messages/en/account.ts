@@ -7,6 +7,7 @@ export const enAccount = {
   'account.failed':
     '{count, plural, one {One attempt} other {# attempts}} to sign in to your account failed since your visit before this one, the last on {time}. If it was not you, change your password.',
   'account.change_email': 'Change address',
+  'account.see_names': 'Names and addresses',
   'account.change_password': 'Change password',
   'account.profile': 'Profile',
   'account.see_profile': 'Change your name and what else is in your profile',

@@ -63,6 +63,7 @@ export const enLeaving = {
   'export.field_status': 'State',
   'export.field_closes_at': 'Deleted on',
   'export.field_user_name': 'User name',
+  'export.field_last_sign_in_at': 'Last sign-in',
   'export.field_must_change_password': 'Password has to be changed',
   'export.field_has_password': 'Has a password',
   'export.field_undeliverable': 'Mails come back',

@@ -50,6 +50,13 @@ export const enMail = {
   'mail_address_changed.button': 'It was not me: undo it',
   'mail_address_changed.note': 'If you changed it yourself, there is nothing to do.',
 
+  'mail_addresses_changed.subject': 'The addresses of your account at {service} were changed',
+  'mail_addresses_changed.heading': 'The addresses of your account were changed',
+  'mail_addresses_changed.added':
+    'The address {address} was added to your account at {service}. It can sign in, and set a new password.',
+  'mail_addresses_changed.primary':
+    'Mails about your account at {service} go to the address {address} from now on.',
+
   'mail_sign_in_link.subject': 'Sign in to {service}',
   'mail_sign_in_link.heading': 'Sign in',
   'mail_sign_in_link.lead':

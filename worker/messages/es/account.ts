@@ -9,6 +9,7 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.failed':
     'Desde su visita anterior {count, plural, one {ha fallado un intento} many {han fallado # intentos} other {han fallado # intentos}} de iniciar sesión en su cuenta, el último el {time}. Si no fue usted, cambie la contraseña.',
   'account.change_email': 'Cambiar la dirección',
+  'account.see_names': 'Nombres y direcciones',
   'account.change_password': 'Cambiar la contraseña',
   'account.profile': 'Perfil',
   'account.see_profile': 'Cambiar su nombre y otros datos',

@@ -65,6 +65,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_status': 'Estado',
   'export.field_closes_at': 'Se elimina el',
   'export.field_user_name': 'Nombre de usuario',
+  'export.field_last_sign_in_at': 'Último inicio de sesión',
   'export.field_must_change_password': 'Debe cambiarse la contraseña',
   'export.field_has_password': 'Tiene contraseña',
   'export.field_undeliverable': 'Los correos se devuelven',

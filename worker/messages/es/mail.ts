@@ -51,6 +51,13 @@ export const esMail: TextsOf<typeof enMail> = {
   'mail_address_changed.button': 'No fui yo: deshacer',
   'mail_address_changed.note': 'Si la cambió usted, no hay nada que hacer.',
 
+  'mail_addresses_changed.subject': 'Las direcciones de su cuenta de {service} han cambiado',
+  'mail_addresses_changed.heading': 'Las direcciones de su cuenta han cambiado',
+  'mail_addresses_changed.added':
+    'Se añadió la dirección {address} a su cuenta de {service}. Con ella se puede iniciar sesión y poner una contraseña nueva.',
+  'mail_addresses_changed.primary':
+    'Los correos sobre su cuenta de {service} van desde ahora a la dirección {address}.',
+
   'mail_sign_in_link.subject': 'Iniciar sesión en {service}',
   'mail_sign_in_link.heading': 'Iniciar sesión',
   'mail_sign_in_link.lead':

@@ -9,6 +9,7 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.failed':
     'Depuis votre visite précédente, {count, plural, one {une tentative} many {# tentatives} other {# tentatives}} de connexion à votre compte {count, plural, one {a échoué} many {ont échoué} other {ont échoué}}, la dernière le {time}. Si ce n’était pas vous, changez votre mot de passe.',
   'account.change_email': 'Changer d’adresse',
+  'account.see_names': 'Noms et adresses',
   'account.change_password': 'Changer de mot de passe',
   'account.profile': 'Profil',
   'account.see_profile': 'Changer votre nom et vos autres données',

@@ -65,6 +65,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_status': 'État',
   'export.field_closes_at': 'Supprimé le',
   'export.field_user_name': 'Nom d’utilisateur',
+  'export.field_last_sign_in_at': 'Dernière connexion',
   'export.field_must_change_password': 'Mot de passe à changer',
   'export.field_has_password': 'A un mot de passe',
   'export.field_undeliverable': 'Les courriels reviennent',

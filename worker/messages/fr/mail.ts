@@ -52,6 +52,13 @@ export const frMail: TextsOf<typeof enMail> = {
   'mail_address_changed.button': 'Ce n’était pas moi\u00a0: annuler',
   'mail_address_changed.note': 'Si vous l’avez modifiée vous-même, il n’y a rien à faire.',
 
+  'mail_addresses_changed.subject': 'Les adresses de votre compte {service} ont été modifiées',
+  'mail_addresses_changed.heading': 'Les adresses de votre compte ont été modifiées',
+  'mail_addresses_changed.added':
+    'L’adresse {address} a été ajoutée à votre compte {service}. Elle permet de se connecter et de choisir un nouveau mot de passe.',
+  'mail_addresses_changed.primary':
+    'Les e-mails au sujet de votre compte {service} vont désormais à l’adresse {address}.',
+
   'mail_sign_in_link.subject': 'Se connecter à {service}',
   'mail_sign_in_link.heading': 'Se connecter',
   'mail_sign_in_link.lead':

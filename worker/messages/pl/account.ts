@@ -9,6 +9,7 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.failed':
     'Od poprzedniej wizyty {count, plural, one {nie powiodła się jedna próba} few {nie powiodły się # próby} many {nie powiodło się # prób} other {nie powiodło się # próby}} logowania do Twojego konta, ostatnia: {time}. Jeśli to nie Ty, zmień hasło.',
   'account.change_email': 'Zmień adres',
+  'account.see_names': 'Nazwy i adresy',
   'account.change_password': 'Zmień hasło',
   'account.profile': 'Profil',
   'account.see_profile': 'Zmień imię i nazwisko oraz inne dane',

@@ -65,6 +65,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_status': 'Stan',
   'export.field_closes_at': 'Usunięcie',
   'export.field_user_name': 'Nazwa użytkownika',
+  'export.field_last_sign_in_at': 'Ostatnie logowanie',
   'export.field_must_change_password': 'Wymagana zmiana hasła',
   'export.field_has_password': 'Ma hasło',
   'export.field_undeliverable': 'Wiadomości wracają',

@@ -51,6 +51,13 @@ export const plMail: TextsOf<typeof enMail> = {
   'mail_address_changed.button': 'To nie ja: cofnij zmianę',
   'mail_address_changed.note': 'Jeśli to Twoja zmiana, nie trzeba nic robić.',
 
+  'mail_addresses_changed.subject': 'Zmieniono adresy Twojego konta w {service}',
+  'mail_addresses_changed.heading': 'Zmieniono adresy Twojego konta',
+  'mail_addresses_changed.added':
+    'Do Twojego konta w {service} dodano adres {address}. Można się nim zalogować i ustawić nowe hasło.',
+  'mail_addresses_changed.primary':
+    'E-maile dotyczące Twojego konta w {service} trafiają odtąd na adres {address}.',
+
   'mail_sign_in_link.subject': 'Logowanie do {service}',
   'mail_sign_in_link.heading': 'Logowanie',
   'mail_sign_in_link.lead':

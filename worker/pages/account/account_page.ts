@@ -96,6 +96,7 @@ ${csrfField(v.csrf)}
 <h2>${m('account.security')}</h2>
 <ul class="plain beside">
 <li><a href="/account/email">${m('account.change_email')}</a></li>
+<li><a href="/account/names">${m('account.see_names')}</a></li>
 <li><a href="/account/password">${m('account.change_password')}</a></li>
 <li><a href="${v.security}">${m('account.see_security')}</a></li>
 </ul>

@@ -30,7 +30,7 @@ ${csrfField(v.csrf)}
 
 /** A sentence about an address, after something was done, and a way on. */
 export function addressDonePage(
-  v: { done: 'sent' | 'done' | 'undone'; email: string },
+  v: { done: 'sent' | 'done' | 'added' | 'undone'; email: string },
   m: Messages,
 ): Html {
   const title = m(v.done === 'sent' ? 'address.sent_title' : 'address.done_title')
@@ -44,6 +44,8 @@ export type ConfirmAddressValues = {
   /** The present address of the account. */
   account: string
   email: string
+  /** It is added to the present one, and does not take its place. */
+  is_further: boolean
   token: string
   csrf: string
   error?: string
@@ -52,7 +54,7 @@ export type ConfirmAddressValues = {
 export function confirmAddressPage(v: ConfirmAddressValues, m: Messages): Html {
   const body = html`<h1>${m('address.confirm_title')}</h1>
 ${person({ label: m('address.account'), email: v.account })}
-<p>${sentence(m, 'address.confirm_lead', { email: v.email })}</p>
+<p>${sentence(m, v.is_further ? 'address.confirm_further' : 'address.confirm_lead', { email: v.email })}</p>
 ${alert(v.error)}
 <form method="post" action="/account/email/confirm">
 ${csrfField(v.csrf)}

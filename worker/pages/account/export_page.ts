@@ -31,6 +31,7 @@ export const EXPORT_FIELDS = [
   'email',
   'email_verified',
   'user_name',
+  'last_sign_in_at',
   'name',
   'locale',
   'status',

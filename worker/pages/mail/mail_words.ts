@@ -55,6 +55,17 @@ const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
     button: m('mail_address_changed.button'),
     note: m('mail_address_changed.note'),
   }),
+  addresses_changed: (m, { service, how, new_address: address }) => ({
+    subject: m('mail_addresses_changed.subject', { service }),
+    heading: m('mail_addresses_changed.heading'),
+    lead: [
+      how === 'added'
+        ? m('mail_addresses_changed.added', { service, address })
+        : m('mail_addresses_changed.primary', { service, address }),
+    ],
+    button: m('mail_address_changed.button'),
+    note: m('mail_address_changed.note'),
+  }),
   sign_in_link: (m, { service }) => ({
     subject: m('mail_sign_in_link.subject', { service }),
     heading: m('mail_sign_in_link.heading'),
