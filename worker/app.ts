@@ -125,7 +125,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded }),
-    consentRoutes,
+    () => consentRoutes({ endAccess, onSessionsEnded }),
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,
