@@ -21,7 +21,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
   'identity/sessions.ts': { uses: 4, never: 'statements; their callers decide' },
   'identity/requirements.ts': { uses: 1, never: 'the statement that doors ask by' },
   'identity/account.ts': {
-    uses: 9,
+    uses: 10,
     asks: 'its readers answer what lacks; liveSession is for sign-out and the language',
   },
   'identity/login.ts': { uses: 1, never: 'a sign-in ends at the door that the person came from' },
@@ -45,12 +45,24 @@ const DOORS: Readonly<Record<string, Decision>> = {
     uses: 4,
     asks: '/account/email, /account/password; links in mails are no session',
   },
+  'identity/export/export_routes.ts': {
+    uses: 2,
+    never: 'the data are those of the person, whatever was agreed to',
+  },
+  'identity/invitations/acceptance.ts': {
+    uses: 3,
+    asks: 'the page, and the use of the link; a new account leads to /account',
+  },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },
   'identity/factors/own_factors_routes.ts': { uses: 4, asks: '/account/security' },
   'identity/passkeys/own_passkeys_routes.ts': { uses: 2, asks: '/account/security/passkey' },
   'identity/sign_in/sign_in.ts': { uses: 1, never: 'a sign-in ends at the door it came from' },
   'identity/sign_in/sign_in_link.ts': { uses: 1, never: 'the same, by a mailed link' },
   'identity/sign_in/second_factor.ts': { uses: 2, never: 'the same, with the second factor' },
+  'identity/closing/closing_routes.ts': {
+    uses: 2,
+    never: 'nobody has to agree to anything in order to leave',
+  },
   'identity/consents/decisions.ts': { uses: 3, never: 'the answer to what is asked' },
   'oauth/authorize/authorize.ts': { uses: 8, asks: 'each look, and the insert of the code' },
   'oauth/authorize/consent.ts': { uses: 2, asks: 'through lookAt and decide; linking pages too' },

@@ -18,10 +18,11 @@ import { answerError, isManagement, notFound } from './failures.ts'
 import { crossOrigin, type Env, type Http, isHost, noStore, securityHeaders } from './http.ts'
 import { consentRoutes } from './identity/consents/routes.ts'
 import { CONSENTS_PATH, continueRoutes } from './identity/continue/continue_routes.ts'
+import { invitationRoutes } from './identity/invitations/routes.ts'
 import { languageRoutes } from './identity/language_routes.ts'
+import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
-import type { EndAccess } from './identity/recovery.ts'
 import { userRoutes } from './identity/routes.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
@@ -31,7 +32,7 @@ import {
   applicationRoutes,
 } from './oauth/authorizations/account_applications_routes.ts'
 import { authorizationRoutes } from './oauth/authorizations/routes.ts'
-import { withdraw } from './oauth/authorizations/user_authorizations.ts'
+import { endAllAccess } from './oauth/authorizations/user_authorizations.ts'
 import { introduceSender } from './oauth/authorize/introduction.ts'
 import { bearerGuard } from './oauth/bearer.ts'
 import { clientRoutes } from './oauth/clients/routes.ts'
@@ -107,7 +108,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded
-  const endAccess: EndAccess = (cx, user_id, when) => withdraw(cx, user_id, null, when)
+  const endAccess = endAllAccess
   app.route(
     '/',
     loginRoutes({
@@ -124,8 +125,10 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
 
   const v1 = createApi()
   for (const room of [
-    () => userRoutes({ onSessionsEnded }),
+    () => userRoutes({ onSessionsEnded, endAccess }),
+    loginIdRoutes,
     () => consentRoutes({ endAccess, onSessionsEnded }),
+    invitationRoutes,
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

@@ -9,6 +9,8 @@ import { type DeliveryKind, deliver } from './deliveries.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
+import { deleteDueAccounts } from './identity/closing/closing.ts'
+import { deleteOldInvitations } from './identity/invitations/invitation_store.ts'
 import { deleteOldBrowsers } from './identity/known_browsers/known_browser_store.ts'
 import { rewriteAddressKeys } from './identity/login_ids/address_keys.ts'
 import { mails } from './identity/mail/mails.ts'
@@ -20,6 +22,7 @@ import { deleteOldSignUps } from './identity/sign_up/sign_up_store.ts'
 import { resealWhenDue } from './keys/resealing.ts'
 import { forgetOldMails } from './mail/mail_store.ts'
 import { endLapsedAccess } from './oauth/authorizations/lapsed_consents.ts'
+import { endAllAccess } from './oauth/authorizations/user_authorizations.ts'
 import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
@@ -50,6 +53,7 @@ export const JOBS: readonly Job[] = [
         deleteOldBrowsers(cx),
         deleteOldChallenges(cx),
         deleteOldSignUps(cx),
+        deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         deleteOldDeviceTokens(cx),
@@ -67,6 +71,7 @@ export const JOBS: readonly Job[] = [
       await sweepSessions(cx, null)
     },
   },
+  { name: 'closed_accounts', every: 300, run: (cx) => deleteDueAccounts(cx, endAllAccess) },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

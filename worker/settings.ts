@@ -82,6 +82,9 @@ export const PROFILE_FIELDS = [
   'phone_number',
 ] as const
 
+const severalOf = <const T extends readonly [string, ...string[]]>(values: T) =>
+  z.array(z.enum(values)).refine((all) => new Set(all).size === all.length, 'names one twice')
+
 /**
  * Durations (`_ttl`) are in seconds. The upper bounds of tokens bound how long a retired key stays
  * published.
@@ -290,9 +293,7 @@ export const SETTINGS = {
       'The https address that pages link as the word of the service about privacy, where the client has no `policy_uri`; empty: none.',
   }),
   required_profile_fields: setting({
-    schema: z
-      .array(z.enum(PROFILE_FIELDS))
-      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    schema: severalOf(PROFILE_FIELDS),
     default: [],
     unit: null,
     needs: 'settings:write',
@@ -300,9 +301,7 @@ export const SETTINGS = {
       'Fields that people have to fill in before they go on after a sign-in: `name`, or members of the profile.',
   }),
   own_profile_fields: setting({
-    schema: z
-      .array(z.enum(PROFILE_FIELDS))
-      .refine((all) => new Set(all).size === all.length, 'names a field twice'),
+    schema: severalOf(PROFILE_FIELDS),
     default: ['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'phone_number'],
     unit: null,
     needs: 'settings:write',
@@ -348,12 +347,27 @@ export const SETTINGS = {
       'Issuers whose assertions about people clients may bring (`grant_type` jwt-bearer, RFC 7523).',
   }),
   sign_up: setting({
-    schema: z.enum(['off', 'open']),
+    schema: z.enum(['off', 'by_invitation', 'open']),
     default: 'off',
     unit: null,
     needs: 'manage',
     meaning:
-      'Who makes an account on the page /sign-up: `off` nobody, `open` anybody with an address.',
+      'Who makes an account: `off` nobody, `by_invitation` whoever has an invitation (`/v1/invitations`), `open` anybody with an address, on the page /sign-up.',
+  }),
+  closing_grace: setting({
+    schema: z.int().min(0).max(365),
+    default: 30,
+    unit: 'days',
+    needs: 'manage',
+    meaning:
+      'How many days after it was closed an account is deleted; until then its person can sign in and keep it. 0: at once.',
+  }),
+  sign_in_names: setting({
+    schema: severalOf(['email', 'user_name']).min(1),
+    default: ['email', 'user_name'],
+    unit: null,
+    needs: 'manage',
+    meaning: 'Kinds of names with which people sign in, beside the password.',
   }),
   sign_in_links: setting({
     schema: z.enum(['off', 'on']),

@@ -38,6 +38,7 @@ const THERE: Record<string, Record<string, string>> = {
   keys: { alg: 'ES256' },
   consents: { key: 'terms', version: '1' },
   messages: { locale: 'pl', key: 'sign_in.title' },
+  invitations: {},
   outbox: {},
 }
 
@@ -45,7 +46,9 @@ const TERMS = { version: '1', texts: { en: { title: 'Terms', text: 'All of it.' 
 
 /** Bodies that are taken; the others are merge patches, for which an empty one is. */
 const BODIES: Record<string, object> = {
+  createInvitation: { address: 'ann@example.com' },
   createUser: { email: 'bob@example.com' },
+  addUserLoginId: { kind: 'user_name', value: 'liz' },
   createGroup: { id: 'site-2' },
   addGroupMember: { id: 'ann' },
   createRole: { name: 'guest' },
@@ -114,11 +117,15 @@ beforeAll(async () => {
   for (const [path, body] of [
     ['grants', { subject: 'ann', role: 'resident', object: 'meter-1' }],
     ['initial-access-tokens', {}],
+    ['invitations', { address: 'ann@example.com' }],
   ] as const) {
     const made = await send({ method: 'POST', url: `/v1/${path}`, body: JSON.stringify(body) })
     expect(made.status, path).toBe(201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
+  const listed = await send({ method: 'GET', url: '/v1/users/ann/login_ids' })
+  const { items } = (await listed.json()) as { items: { id: string }[] }
+  THERE['users'] = { ...THERE['users'], login_id: items[0]?.id ?? '' }
   const url = '/v1/users/ann/reset'
   const mailed = await send({ method: 'POST', url, body: '{"send":true}' })
   const { mail_id } = (await mailed.json()) as { mail_id: string }

@@ -13,7 +13,10 @@ import { callApi, clientToken, newClientToken } from '../support/operator.ts'
 const SECRET = 'few-secret-of-at-least-32-characters-0001'
 const SCOPE = API_SCOPES.join(' ')
 
-type Ids = Record<'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session', string>
+type Ids = Record<
+  'grant' | 'secret' | 'credential' | 'token' | 'initial' | 'session' | 'invitation',
+  string
+>
 type Attempt = (ids: Ids) => [path: string, body?: unknown]
 
 const KEYS = 'the keys of the issuer are no principal, and keys:write is about nothing else'
@@ -45,6 +48,21 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],
     () => [`/v1/users/below/factors/fac_${'0'.repeat(26)}`],
   ],
+  addUserLoginId: [
+    () => ['/v1/users/boss/login_ids', { kind: 'email', value: 'few@example.com' }],
+    () => ['/v1/users/below/login_ids', { kind: 'user_name', value: 'few' }],
+  ],
+  removeUserLoginId: [() => [`/v1/users/boss/login_ids/lid_${'0'.repeat(26)}`]],
+  makeUserLoginIdPrimary: [() => [`/v1/users/boss/login_ids/lid_${'0'.repeat(26)}/primary`]],
+  createInvitation: [
+    () => [
+      '/v1/invitations',
+      { address: 'n@example.com', grants: [{ role: 'operator', object: '*' }] },
+    ],
+    () => ['/v1/invitations', { address: 'n@example.com', groups: ['bosses'] }],
+  ],
+  revokeInvitation: [({ invitation }) => [`/v1/invitations/${invitation}`]],
+  sendInvitation: [({ invitation }) => [`/v1/invitations/${invitation}/send`]],
   endUserSessions: [() => ['/v1/users/boss/sessions']],
   endUserSession: [({ session }) => [`/v1/users/boss/sessions/${session}`]],
   endUserAuthorizations: [() => ['/v1/users/boss/authorizations']],
@@ -214,6 +232,10 @@ beforeAll(async () => {
     secret: await made('/v1/clients/ops/secrets', {}),
     credential: await made('/v1/devices/robot/credentials', { kind: 'secret' }),
     token: await made('/v1/devices/robot/tokens', { expires_in: 600 }),
+    invitation: await made('/v1/invitations', {
+      address: 'boss@example.com',
+      groups: ['bosses'],
+    }),
     initial: await made('/v1/initial-access-tokens', { scope: 'openid manage' }),
   }
   const { paths } = (await (await worker.request('/openapi.json')).json()) as {

@@ -22,6 +22,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   breached_passwords_url: 'https://leaks.example/range',
   require_factor: 'everybody',
   sign_in_links: 'on',
+  sign_in_names: ['email'],
   privacy_uri: 'https://home.example/privacy',
 }
 

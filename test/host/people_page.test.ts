@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(21)
+    expect(lines).toHaveLength(29)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')
@@ -75,6 +75,9 @@ test('each command of docs/people.md does what the page says', async () => {
       created,
       link,
       accounts,
+      liz,
+      added,
+      names,
       length,
       unavailable,
       demanded,
@@ -90,12 +93,21 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(accounts ?? '')).toMatchObject({ sign_up: 'open', sign_in_links: 'on' })
     expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
     expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
+    expect(JSON.parse(liz ?? '')).toMatchObject({ id: 'liz', email: null })
+    expect(JSON.parse(added ?? '')).toMatchObject({ verified: true, is_primary: true })
+    expect(JSON.parse(names ?? '').items).toHaveLength(2)
     expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
-    const mails = await smtp.mails(5)
+    const [byInvitation, invited, invitations, copy, closed] = more.slice(15)
+    expect(JSON.parse(byInvitation ?? '')).toMatchObject({ sign_up: 'by_invitation' })
+    expect(JSON.parse(invited ?? '')).toMatchObject({ state: 'open', invited_by: 'ops' })
+    expect(JSON.parse(invitations ?? '')).toMatchObject({ items: [{ locale: 'pl' }] })
+    expect(JSON.parse(copy ?? '')).toMatchObject({ account: [{ id: 'ann' }] })
+    expect(JSON.parse(closed ?? '')).toMatchObject({ items: [] })
+    const mails = await smtp.mails(6)
     expect(mails.map(({ rcpt_tos }) => rcpt_tos).sort()).toEqual([
       ...Array(4).fill(['ann@example.com']),
-      ['bea@example.com'],
+      ...Array(2).fill(['bea@example.com']),
     ])
     expect(new Map(mails[0]!.headers).get('From')).toBe('Home <home@example.com>')
     const states = page.slice(page.indexOf('| state |')).match(/^\| `(\w+)`/gm)

@@ -51,9 +51,11 @@ test('a user is created, read, changed and deleted', async () => {
     name: 'Ann Gärtner',
     locale: 'de-AT',
     status: 'active',
+    closes_at: null,
     must_change_password: false,
     metadata: { crm: { id: 17, tags: ['a'] } },
     profile: {},
+    user_name: null,
     created_at: worker.clock.now,
     updated_at: worker.clock.now,
   }

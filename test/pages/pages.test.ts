@@ -11,6 +11,13 @@ import {
   undoAddressPage,
 } from '../../worker/pages/account/address_page.ts'
 import { applicationsPage } from '../../worker/pages/account/applications_page.ts'
+import { closedPage, closingPage, keepPage } from '../../worker/pages/account/closing_page.ts'
+import {
+  EXPORT_FIELDS,
+  exportDocument,
+  exportPage,
+} from '../../worker/pages/account/export_page.ts'
+import { acceptInvitationPage, newInvitedPage } from '../../worker/pages/account/invitation_page.ts'
 import { profilePage } from '../../worker/pages/account/profile_page.ts'
 import {
   newAppPage,
@@ -69,10 +76,35 @@ const question = (text: string) => ({
   error: text,
 })
 
+/** The copy of the data of a person, put together of its pieces. */
+async function exported(text: string, m: Messages): Promise<string> {
+  const values = { email: text, name: text, service: text, made_at: 1_800_000_000, base: '' }
+  const { start, part, end } = await exportDocument(values, m)
+  const row = {
+    ...Object.fromEntries(EXPORT_FIELDS.map((name) => [name, text])),
+    created_at: 1_800_000_000,
+    amr: [text],
+    data: [text, 1],
+    offline: true,
+    is_synced: false,
+    [text]: text,
+  }
+  const whole = { isFirst: true, isLast: true }
+  return [
+    start,
+    part({ name: 'account', rows: [row], ...whole }),
+    part({ name: 'sessions', rows: [], ...whole }),
+    part({ name: 'events', rows: [row], isFirst: true, isLast: false }),
+    part({ name: 'events', rows: [row], isFirst: false, isLast: true }),
+    end,
+  ].join('')
+}
+
 /** Every page with `text` in each place that others decide. */
 const pagesWith = (text: string, m: Messages = english) => ({
   login: loginPage(
     {
+      names: 'both',
       username: text,
       carried: { [text]: text },
       csrf: text,
@@ -154,6 +186,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       applications: '/account/applications',
       consents: '/account/consents',
       security: '/account/security',
+      failed: { count: 3, last_at: 1_800_000_000 },
       profile: '/account/profile',
       sessions: [
         { id: text, is_this: true, since: 1_800_000_000, address: text, user_agent: text },
@@ -228,6 +261,33 @@ const pagesWith = (text: string, m: Messages = english) => ({
       name: text,
       error: text,
     },
+    m,
+  ),
+  invited: newInvitedPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text },
+      ...{ name: text, password_min: 15, error: text },
+    },
+    m,
+  ),
+  invited_account: acceptInvitationPage(
+    {
+      ...{ inviter: text, place: text, address: text, token: text, csrf: text },
+      account: { email: text, name: text },
+    },
+    m,
+  ),
+  invited_sign_in: acceptInvitationPage(
+    { inviter: null, place: null, address: text, token: text, csrf: text, account: null },
+    m,
+  ),
+  export: exportPage({ email: text, name: text, csrf: text }, m),
+  exported: exported(text, m),
+  closing: closingPage({ email: text, name: text, csrf: text, grace: 30, error: text }, m),
+  closed: closedPage({ until: 1_800_000_000 }, m),
+  deleted: closedPage({ until: null }, m),
+  keep: keepPage(
+    { email: text, name: text, csrf: text, carried: { [text]: text }, until: 1_800_000_000 },
     m,
   ),
   recovery_codes: recoveryCodesPage({ codes: [text], onward: text }, m),
@@ -346,7 +406,8 @@ describe.each(names)('the %s page', (name) => {
   test('shows foreign text as text', async () => {
     const html = await withoutScript(pagesWith(EVIL)[name])
     expect(html).not.toMatch(/<script|<img/)
-    if (!['signed_out', 'device_done'].includes(name)) expect(html).toContain('&lt;script&gt;')
+    if (!['signed_out', 'device_done', 'closed', 'deleted'].includes(name))
+      expect(html).toContain('&lt;script&gt;')
     // Whatever comes in adds no tag and no attribute.
     expect(shapeOf(html)).toEqual(shapeOf(await withoutScript(pagesWith('word')[name])))
   })
@@ -419,6 +480,9 @@ test('the buttons have the values that are promised', async () => {
   expect(await values('device_consent')).toEqual(['allow', 'deny'])
   expect(await values('logout')).toEqual(['logout', 'cancel'])
   expect(await values('account')).toEqual(['logout', 'end', 'end', 'everywhere'])
+  expect(await values('export')).toEqual(['view', 'html', 'json'])
+  expect(await values('closing')).toEqual(['close'])
+  expect(await values('keep')).toEqual(['keep', 'leave'])
   expect(await values('applications')).toEqual(['withdraw'])
   expect(await values('text_question')).toEqual(['accept', 'logout'])
   expect(await values('profile_question')).toEqual(['save', 'logout'])
@@ -458,6 +522,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const html = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',
@@ -475,6 +540,7 @@ test('a refusal is announced, and marks the fields', async () => {
   const calm = String(
     await loginPage(
       {
+        names: 'both',
         username: '',
         carried: {},
         csrf: 'c',

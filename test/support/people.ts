@@ -4,14 +4,14 @@
 import type { Context } from '../../worker/context.ts'
 import { sql } from '../../worker/db/sql.ts'
 import { hashPassword } from '../../worker/identity/passwords.ts'
-import { createUser, type UserInput } from '../../worker/identity/users.ts'
+import { createUser, type NewUserInput } from '../../worker/identity/users.ts'
 
 const hashes = new Map<string, Promise<string>>()
 
 /** Creates a user whose password signs in. */
 export async function createPerson(
   cx: Context,
-  { password, ...input }: UserInput & { password: string },
+  { password, ...input }: NewUserInput & { password: string },
 ) {
   const known = hashes.get(password) ?? hashPassword(cx, password)
   hashes.set(password, known)

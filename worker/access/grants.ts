@@ -6,7 +6,15 @@ import { decodeCursor, type PageOf, type PageQuery, type Plan, pageOf, z } from 
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
-import { condition, type Scalar, type Statement, sql, TRUE } from '../db/sql.ts'
+import {
+  type Condition,
+  condition,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
@@ -39,7 +47,8 @@ import {
 
 export { findGrantsByKeys, type NamedGrantRow } from './store.ts'
 
-const objectSchema = z
+/** A device, a group or everything, on which a role may be granted. */
+export const grantObjectSchema = z
   .string()
   .refine((text) => text === '*' || ID_PATTERN.test(text), {
     message: 'must be the id of a device or a group, or * for everything',
@@ -57,23 +66,27 @@ const isWindow = (grant: {
   grant.not_before == null || grant.expires_at == null || grant.not_before < grant.expires_at
 
 /** Epoch seconds. */
-const timeSchema = z.int().min(0).max(253_402_300_799).openapi({ example: 1_800_000_000 })
+export const grantEndSchema = z
+  .int()
+  .min(0)
+  .max(253_402_300_799)
+  .openapi({ example: 1_800_000_000 })
 
 export const grantInput = z
   .strictObject({
     subject: principalReference,
     role: idSchema,
-    object: objectSchema,
-    not_before: timeSchema.nullable().optional(),
-    expires_at: timeSchema.nullable().optional(),
+    object: grantObjectSchema,
+    not_before: grantEndSchema.nullable().optional(),
+    expires_at: grantEndSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantInput')
 
 export const grantPatch = z
   .strictObject({
-    not_before: timeSchema.nullable().optional(),
-    expires_at: timeSchema.nullable().optional(),
+    not_before: grantEndSchema.nullable().optional(),
+    expires_at: grantEndSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantPatch')
@@ -83,9 +96,9 @@ export const grantSchema = z
     id: z.string().openapi({ example: 'grt_01hzy3v9qk3m2c8d5f7g9h1j2k' }),
     subject: idSchema,
     role: idSchema,
-    object: objectSchema,
-    not_before: timeSchema.nullable(),
-    expires_at: timeSchema.nullable(),
+    object: grantObjectSchema,
+    not_before: grantEndSchema.nullable(),
+    expires_at: grantEndSchema.nullable(),
     created_at: z.int(),
     updated_at: z.int(),
   })
@@ -149,9 +162,21 @@ function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
   return { row, fields }
 }
 
-/** Makes the grant if its subject is there when the batch runs. For batches of single use. */
-export const grantCreation = (cx: Context, entry: GrantInput): readonly Statement[] =>
-  creation(cx, rowOf(cx, entry), subjectOf(entry))
+/**
+ * Makes the grant if its subject is there when the batch runs, and `when` holds. For batches of
+ * single use.
+ */
+export const grantCreation = (
+  cx: Context,
+  entry: GrantInput,
+  when: Condition = TRUE,
+): readonly Statement[] => {
+  const { id, sql: subject } = subjectOf(entry)
+  return creation(cx, rowOf(cx, entry), {
+    id,
+    sql: scalar`(select subject.id from (select ${subject} as id) subject where ${when})`,
+  })
+}
 
 const change = (cx: Context, current: GrantRow, row: GrantRow, fields: string[]): Statement[] => [
   demandGrantBefore(row),

@@ -8,6 +8,7 @@ import { revokeAllDeviceTokens } from '../devices/minted_token_store.ts'
 import { jumpDevices } from '../devices/store.ts'
 import { appendEvent } from '../events.ts'
 import { deleteAllRecoveryCodes } from '../identity/factors/factor_store.ts'
+import { revokeAllInvitations } from '../identity/invitations/invitation_store.ts'
 import { deleteAllKnownBrowsers } from '../identity/known_browsers/known_browser_store.ts'
 import { deleteAllAccountLinks } from '../identity/recovery_store.ts'
 import { deleteAllSignIns } from '../identity/sign_in/sign_in_store.ts'
@@ -21,9 +22,9 @@ import { jumpClients } from '../oauth/clients/store.ts'
 import { deleteAllDeviceAuthorizations } from '../oauth/device_flow/store.ts'
 
 /**
- * Ends every session, sign-in, recovery code, code, request, refresh token, access token and minted
- * token, refuses assertions and proofs that were issued before now, and moves all counters ahead.
- * Round trips: 1 read, 1 write.
+ * Ends every session, sign-in, invitation, recovery code, code, request, refresh token, access
+ * token and minted token, refuses assertions and proofs that were issued before now, and moves all
+ * counters ahead. Round trips: 1 read, 1 write.
  */
 export async function beginEpoch(cx: Context): Promise<void> {
   const sequences = await cx.db.read(
@@ -34,6 +35,7 @@ export async function beginEpoch(cx: Context): Promise<void> {
     deleteAllSignIns(),
     deleteAllKnownBrowsers(),
     deleteAllSignUps(),
+    revokeAllInvitations(cx),
     deleteAllAccountLinks(),
     deleteAllRecoveryCodes(),
     withdrawAllMails(cx),

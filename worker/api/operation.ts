@@ -22,6 +22,15 @@ type ResponseOf<A extends Answers> = ReturnType<
   RouteHandler<{ method: 'get'; path: string; responses: A }, Env>
 >
 
+declare const streamed: unique symbol
+
+/** An answer that is sent piece by piece, whose body no type holds against the schema. */
+type StreamedAnswer = Response & { readonly [streamed]: true }
+
+/** Answers JSON that is made while it is sent. */
+export const streamJson = (c: Http, body: ReadableStream): StreamedAnswer =>
+  c.body(body, 200, { 'Content-Type': 'application/json' }) as Response as StreamedAnswer
+
 type Nothing = z.ZodObject<Record<never, never>>
 
 type Operation<
@@ -48,7 +57,10 @@ type Operation<
   answers: A
   /** Problems beside those that `usualProblems` derives. */
   problems?: readonly ProblemType[]
-  run(c: Http, input: { params: z.output<P>; query: z.output<Q>; body: z.output<B> }): ResponseOf<A>
+  run(
+    c: Http,
+    input: { params: z.output<P>; query: z.output<Q>; body: z.output<B> },
+  ): ResponseOf<A> | Promise<StreamedAnswer>
 }
 
 /** Adds an operation to the API of a room: its description, its checks and its answer. */

@@ -1,6 +1,7 @@
 // Every table, with the room that writes it; those of oauth/ are in oauth_schema.ts, events and
-// deliveries in event_schema.ts. Any store may read any table; only the owner writes. Column names
-// are the names in TypeScript and on the wire: one grep leads from an RFC to here.
+// deliveries in event_schema.ts, some of identity/ in people_schema.ts. Any store may read any
+// table; only the owner writes. Column names are the names in TypeScript and on the wire: one grep
+// leads from an RFC to here.
 // Times end in `_at` (epoch seconds), durations in `_ttl` (seconds). JSON columns have a comment.
 import { sql } from 'drizzle-orm/sql'
 // Each from its own file: their index brings the query builders too, 10 MB of memory.
@@ -163,25 +164,31 @@ export const grant = sqliteTable(
 
 // --- identity ---------------------------------------------------------------------------------
 
-export const user = sqliteTable('user', {
-  id: text()
-    .primaryKey()
-    .references(() => principal.id),
-  email: text().notNull(), // the primary address, as in login_id; '' without one
-  email_key: text().notNull().unique(), // for the previous program alone: login_id is what counts
-  email_verified: integer().notNull(), // 0 or 1
-  name: text(),
-  locale: text(),
-  password: text(), // PHC string
-  status: text({ enum: ['active', 'disabled'] }).notNull(),
-  metadata: text().notNull(), // JSON object
-  profile: text().notNull().default('{}'), // JSON object: further standard claims
-  created_at: integer().notNull(),
-  updated_at: integer().notNull(),
-  version: integer().notNull(),
-  epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
-  must_change_password: integer().notNull().default(0), // 0 or 1
-})
+export const user = sqliteTable(
+  'user',
+  {
+    id: text()
+      .primaryKey()
+      .references(() => principal.id),
+    email: text().notNull(), // the primary address, as in login_id; '' without one
+    email_key: text().notNull().unique(), // for the previous program alone: login_id is what counts
+    email_verified: integer().notNull(), // 0 or 1
+    name: text(),
+    locale: text(),
+    password: text(), // PHC string
+    status: text({ enum: ['active', 'disabled', 'closed'] }).notNull(),
+    metadata: text().notNull(), // JSON object
+    profile: text().notNull().default('{}'), // JSON object: further standard claims
+    created_at: integer().notNull(),
+    updated_at: integer().notNull(),
+    version: integer().notNull(),
+    epoch: integer().notNull().default(0), // how often it was disabled: what was issued before is dead
+    must_change_password: integer().notNull().default(0), // 0 or 1
+    user_name: text(), // as in login_id
+    closes_at: integer(), // of a closed account: when it is deleted
+  },
+  (t) => [index('user_closes').on(t.closes_at).where(sql`${t.closes_at} is not null`)],
+)
 
 /** Names by which people are known. Only proven ones are unique. */
 export const login_id = sqliteTable(

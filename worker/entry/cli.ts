@@ -424,7 +424,7 @@ async function userReset(cx: Context, email: string, values: Values): Promise<Co
   const { send = false } = values
   const { url, mail_id, expires_at } = await createPasswordLink(cx, user.id, { send })
   if (user.status !== 'active') {
-    console.error(`Note: ${email} is disabled, and stays so after a new password was set.`)
+    console.error(`Note: ${email} is ${user.status}, and stays so after a new password was set.`)
   }
   noteIssuer(cx, values)
   return {

@@ -36,6 +36,12 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   factor_name: 'The name is empty, has more than 60 characters, or has some that cannot be seen.',
   factor_setup_expired:
     'The key that was shown is too old, is not the one of this person, or ten factors are there.',
+  invitation_dead:
+    'The invitation was used or taken back, has run out, was sent again since with another link, or the link is none.',
+  inviter_powerless:
+    'The one who invited was disabled, recovered the account or lost power since, or what the invitation gives is gone. Nothing was given.',
+  last_operator:
+    'A person who wants to close the own account is the last one who holds the role operator on everything for good, so that nobody could run the system.',
   factor_demanded:
     'The second factor is the last one of a person of whom the setting `require_factor`, a group or a role demands one.',
   last_way_in:

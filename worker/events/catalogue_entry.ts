@@ -25,6 +25,7 @@ export const OBJECT_KINDS = [
   'device_type',
   'grant',
   'initial_access_token',
+  'invitation',
   'mail',
   'minted_token',
   'role',

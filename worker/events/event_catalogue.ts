@@ -2,10 +2,12 @@
 // names, and the members of its `data`. The types that `appendEvent` takes, the objects that an
 // event names, `/openapi.json` and docs/events.md (`npm run docs`) derive from it.
 
+import { ACCOUNT_EVENTS } from './account_events.ts'
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { CREDENTIAL_EVENTS } from './credential_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
+import { INVITATION_EVENTS } from './invitation_events.ts'
 import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
@@ -307,6 +309,8 @@ export const EVENTS = {
   },
   ...FACTOR_EVENTS,
   ...CREDENTIAL_EVENTS,
+  ...ACCOUNT_EVENTS,
+  ...INVITATION_EVENTS,
   ...LOGIN_ID_EVENTS,
   'session.ended': {
     subject: 'the user',

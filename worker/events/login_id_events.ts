@@ -1,7 +1,22 @@
 // Events about the names by which people are known. Part of the catalogue.
 import type { EntryOfCatalogue } from './catalogue_entry.ts'
 
+const NAME = {
+  login_id: { is: 'string', meaning: 'id of the name' },
+  kind: { is: 'string', meaning: '`email`, `user_name` or `phone`' },
+} as const
+
 export const LOGIN_ID_EVENTS = {
+  'user.login_id_added': {
+    subject: 'the user',
+    meaning: 'A user got another name: an address, a user name, a phone.',
+    data: NAME,
+  },
+  'user.login_id_removed': {
+    subject: 'the user',
+    meaning: 'A name of a user was removed.',
+    data: NAME,
+  },
   'user.address_collides': {
     outcome: 'failure',
     subject: 'the user',

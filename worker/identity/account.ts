@@ -18,6 +18,7 @@ import {
   touchSession,
   userOf,
 } from './sessions.ts'
+import { findFailedSignIns } from './sign_in/failed_sign_ins.ts'
 import { isLocaleOf, updateLocale } from './store.ts'
 
 /** The session of a cookie while it lives. No round trip without a cookie, else one. */
@@ -51,24 +52,26 @@ export async function liveStanding(cx: Context, cookie: string | undefined) {
 }
 
 /**
- * The session of a cookie with all sessions of its person and what the person lacks, or null. One
- * round trip, two once a minute.
+ * The session of a cookie with all sessions of its person, what the person lacks, and sign-ins that
+ * failed, or null. One round trip, two once a minute.
  */
 export async function readAccount(cx: Context, cookie: string | undefined) {
   const {
     session: [session],
     sessions,
     lacking,
+    failed: [failed],
   } = await cx.db.read({
     session: cookie === undefined ? null : findSession(cx, cookie),
     sessions: cookie === undefined ? null : listSessionsOf(cx, cookie),
     lacking: cookie === undefined ? null : requirementsOf(cx, standingOf(cx, cookie)),
+    failed: cookie === undefined ? null : findFailedSignIns(userOf(cx, cookie)),
   })
   noteSession(cx, session)
   if (session === undefined) return null
   const touch = touchSession(cx, session)
   if (touch !== null) await cx.db.write(touch)
-  return { session, sessions, lacking }
+  return { session, sessions, lacking, failed: failed ?? null }
 }
 
 /**

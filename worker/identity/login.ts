@@ -2,18 +2,19 @@
 // has no second factor. Attempts are counted before the hash and given back on success: per account
 // and per address or, in a browser in which the person signed in before, per browser. Nothing shows
 // whether an account exists: neither the answer, nor the work, nor the count.
-import { addressForms, userWithAddress } from '../access/named_users.ts'
 import { type AttemptKey, addressKey, limit } from '../attempts.ts'
 import type { Context } from '../context.ts'
-import { type Condition, condition, type Scalar, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 import { emailKey } from '../email_address.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { loadSettings } from '../settings.ts'
+import { canBeKept } from './closing/closing_store.ts'
 import { hasFactor } from './factors/factor_store.ts'
 import { countedInBrowser, isKnownTo, type KnownBrowsers } from './known_browsers/known_browsers.ts'
-import { findUserToSignIn } from './login_ids/login_id_store.ts'
+import { findUserToSignIn, userSigningIn } from './login_ids/login_id_store.ts'
 import { hashPassword, isOutdated, verifyPassword } from './passwords.ts'
 import { type SessionCookies, startSession } from './sessions.ts'
+import { countFailedSignIn } from './sign_in/failed_sign_ins.ts'
 import { beginSignIn, lacksFactor } from './sign_in/sign_in.ts'
 import { signInExists, updateSignInPassword } from './sign_in/sign_in_store.ts'
 import { sessionExists, type UserRow, updatePassword } from './store.ts'
@@ -24,16 +25,26 @@ export type SignInOutcome =
   | { outcome: 'signed_in'; cookies: SessionCookies; user: UserRow; displaced: string | null }
   /** The password was right, and a second factor is missing; the cookie is that of the sign-in. */
   | { outcome: 'second_factor'; cookie: string }
+  /** The sign-in is complete, and the account closed: its person may keep it. */
+  | { outcome: 'closed'; cookie: string }
   | { outcome: 'refused' }
   /** `retry_after`: seconds after which the count is certain to begin anew. */
   | { outcome: 'too_many_attempts'; retry_after: number }
 
-/** The counter of guesses at a password. `user_id`: of the person with this name, or null. */
-export const loginCounter = (
+/**
+ * The counter of guesses at a password. `user_id`: of the person with this name, or null. A person
+ * with several names has one counter.
+ */
+export function loginCounter(
   cx: Context,
   browsers: KnownBrowsers,
   { key, user_id }: { key: string; user_id: string | Scalar },
-): AttemptKey => countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
+): AttemptKey {
+  const counted = countedInBrowser(cx, { purpose: 'login account', value: key }, browsers, user_id)
+  const account = scalar`${'login account of '} || ${user_id}`
+  const { instead = account } = counted
+  return { ...counted, instead: scalar`coalesce(${instead}, ${account})` }
+}
 
 /** Database round trips: 2, one for a blocked attempt, and one more for the settings when cold. */
 export async function signIn(
@@ -51,7 +62,7 @@ export async function signIn(
 ): Promise<SignInOutcome> {
   const settings = await loadSettings(cx)
   const key = emailKey(input.username)
-  const person = userWithAddress(addressForms(input.username))
+  const person = userSigningIn(input.username, settings.sign_in_names)
   const window = settings.login_attempts_window
   const { browsers } = input
   const isKnown = isKnownTo(cx, browsers, person)
@@ -77,6 +88,12 @@ export async function signIn(
     // Names are made up at will: an address that is blocked fills the table with none.
     byAccount: limits[0].takeWhen(condition`${isKnown} or ${limits[1].isWithin}`),
     user: findUserToSignIn(person),
+    // The counters do not say who guessed; those that are refused unread count too.
+    failed: countFailedSignIn(
+      cx,
+      person,
+      condition`not ${limits[0].isWithin} or not (${isKnown} or ${limits[1].isWithin})`,
+    ),
   })
   const counts = [byAccount[0]?.count ?? Infinity, byAddress[0]?.count ?? 0]
   if (counts.some((count, i) => count > (limits[i]?.max ?? 0))) {
@@ -88,9 +105,13 @@ export async function signIn(
   }
 
   const right = await verifyPassword(cx, input.password, user?.password ?? null)
-  if (!right || user === undefined || !isUsable(user)) {
+  const isClosed = user !== undefined && canBeKept(cx, user)
+  if (!right || user === undefined || !(isUsable(user) || isClosed)) {
     const reason = user === undefined ? 'unknown_account' : right ? 'disabled' : 'password'
-    await cx.db.write(failure(cx, 'login.failed', user, reason))
+    await cx.db.write([
+      failure(cx, 'login.failed', user, reason),
+      countFailedSignIn(cx, user?.id ?? ''),
+    ])
     return { outcome: 'refused' }
   }
 
@@ -98,7 +119,8 @@ export async function signIn(
     sql`${limits[0].giveBack} and ${pending}`,
     sql`${limits[1].giveBack} and ${pending} and not ${isKnown}`,
   ]
-  if (lacksFactor(['pwd'], user.has_factor === 1)) {
+  const lacks = lacksFactor(['pwd'], user.has_factor === 1)
+  if (lacks || isClosed) {
     const { cookie, id_hash, statements, begun } = beginSignIn(cx, {
       user_id: user.id,
       password: user.password,
@@ -113,7 +135,7 @@ export async function signIn(
       begun,
     })
     if (made.begun.length !== 1) return { outcome: 'refused' }
-    return { outcome: 'second_factor', cookie }
+    return { outcome: lacks ? 'second_factor' : 'closed', cookie }
   }
 
   const session = startSession(cx, {
@@ -172,4 +194,10 @@ async function strengthened(
   return signIn === undefined
     ? [update]
     : [update, updateSignInPassword(signIn, user.password, stronger)]
+}
+
+/** The names that the page asks for, as the setting says. No round trip when warm. */
+export async function signInNames(cx: Context): Promise<'email' | 'user_name' | 'both'> {
+  const [first = 'email', ...others] = (await loadSettings(cx)).sign_in_names
+  return others.length === 0 ? first : 'both'
 }

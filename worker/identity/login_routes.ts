@@ -23,10 +23,13 @@ import { logRefusal } from '../refusal_log.ts'
 import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
+import { closingRoutes } from './closing/closing_routes.ts'
 import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
+import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
+import { acceptanceRoutes } from './invitations/acceptance_routes.ts'
 import { readKnownBrowsers } from './known_browsers/known_browsers.ts'
-import { signIn } from './login.ts'
+import { signIn, signInNames } from './login.ts'
 import { passwordFaultInWords, passwordMinFor } from './new_passwords/new_password.ts'
 import { ownProfileRoutes, PROFILE_PATH } from './own_profile/own_profile_routes.ts'
 import { ownPasskeysRoutes } from './passkeys/own_passkeys_routes.ts'
@@ -56,7 +59,12 @@ import {
   tellDisplaced,
   VERIFY_PATH,
 } from './sign_in/second_factor_routes.ts'
-import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in/sign_in.ts'
+import {
+  CLOSED_PATH,
+  deleteSignInCookie,
+  readSignInCookie,
+  writeSignInCookie,
+} from './sign_in/sign_in.ts'
 import { isLinkOffered, LINK_PATH } from './sign_in/sign_in_link.ts'
 import { signInLinkRoutes } from './sign_in/sign_in_link_routes.ts'
 import { isSignUpOpen, SIGN_UP_PATH } from './sign_up/sign_up.ts'
@@ -98,6 +106,9 @@ export function loginRoutes({
   routes.route('/', signInLinkRoutes({ onSessionsEnded, endAccess }))
   routes.route('/', signUpRoutes())
   routes.route('/', addressRoutes({ onSessionsEnded, endAccess }))
+  routes.route('/', acceptanceRoutes())
+  routes.route('/', exportRoutes())
+  routes.route('/', closingRoutes({ onSessionsEnded, endAccess }))
 
   /** The texts of the form, which a GET of the same journey shows again. */
   const messagesOf = (c: Http, { ui_locales, carried }: Journey) =>
@@ -121,7 +132,8 @@ export function loginRoutes({
     const link = isByLink ? withJourney(LINK_PATH, journey) : null
     const sign_up = isOpen ? withJourney(SIGN_UP_PATH, journey) : null
     const csrf = csrfToken(c, browser)
-    const values = { ...shown, carried, csrf, client, forgotten, sign_up, link, passkey }
+    const names = await signInNames(c.var.cx)
+    const values = { ...shown, names, carried, csrf, client, forgotten, sign_up, link, passkey }
     return c.html(loginPage(values, m), status)
   }
 
@@ -177,6 +189,10 @@ export function loginRoutes({
         browsers,
       })
       if (result.outcome === 'signed_in') return end(result)
+      if (result.outcome === 'closed') {
+        writeSignInCookie(c, result.cookie)
+        return c.redirect(withJourney(CLOSED_PATH, journey), 303)
+      }
       const passkey_error = passkeyError(cx, m, result.reason)
       return showLogin(c, journey, { username: '', passkey_error, status: 403 })
     }
@@ -203,9 +219,10 @@ export function loginRoutes({
       return again(m('sign_in.too_many'), 429)
     }
     if (result.outcome === 'refused') return again(m('sign_in.refused'), 403)
-    if (result.outcome === 'second_factor') {
+    if (result.outcome === 'second_factor' || result.outcome === 'closed') {
       writeSignInCookie(c, result.cookie)
-      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
+      const next = result.outcome === 'closed' ? CLOSED_PATH : VERIFY_PATH
+      return c.redirect(withJourney(next, journey), 303)
     }
     return end(result)
   })
@@ -217,7 +234,7 @@ export function loginRoutes({
     const account = await readAccount(cx, cookie)
     if (account === null) return c.redirect(`/login?return_to=${HOME}`, 303)
     if (firstRequirement(account.lacking) !== null) return c.redirect(continuePath(cx, HOME), 303)
-    const { session, sessions } = account
+    const { session, sessions, failed } = account
     const { user_email: email, user_name: name } = session
     const m = await pageMessages(c)
     return c.html(
@@ -230,6 +247,7 @@ export function loginRoutes({
           security: SECURITY_PATH,
           profile: PROFILE_PATH,
           consents,
+          failed,
           sessions: sessions.map(({ id_hash, auth_time, address, user_agent }) => ({
             id: id_hash,
             is_this: id_hash === session.id_hash,

@@ -8,11 +8,13 @@ import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
 import { randomToken, sha256 } from '../crypto.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../db/sql.ts'
+import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
 import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
-import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
+import { demandAddress } from './login_ids/login_id_store.ts'
+import { addressProof, isAddressLacking, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
@@ -28,9 +30,11 @@ import {
   insertAccountLink,
   type LinkToPassword,
 } from './recovery_store.ts'
-import { endSessionsOf, type SessionsEnded } from './sessions.ts'
+import { type EndAccess, endSessionsOf, type SessionsEnded } from './sessions.ts'
 import { replacePassword } from './store.ts'
 import { noSuchUser } from './users.ts'
+
+export type { EndAccess }
 
 /** Lifetime of a link, in seconds. */
 export const LINK_TTL = 3600
@@ -90,8 +94,9 @@ export async function createPasswordLink(
       )
     : null
   const mail_id = mail?.id ?? null
-  const { made } = await nameLacks(cx, lacking, () =>
-    cx.db.write({
+  const { made } = await nameLacks(cx, lacking, () => {
+    const write = cx.db.write({
+      address: send ? demandAddress(user_id) : null,
       power: demandPower(lacking),
       link: insertAccountLink({
         hash,
@@ -125,8 +130,12 @@ export async function createPasswordLink(
       ),
       mail: mail?.statements ?? null,
       made: findPasswordLink(cx, hash),
-    }),
-  )
+    })
+    return write.catch((error: unknown) => {
+      if (!isAddressLacking(error)) throw error
+      throw new Problem('conflict', 'the user has no e-mail address')
+    })
+  })
   if (made.length === 0) throw noSuchUser()
   if (send) sendMails(cx)
   return { url: send ? null : url, mail_id, expires_at }
@@ -148,12 +157,6 @@ export function isStillHeld(cx: Context, { made_by, user_id, purpose }: AccountL
   const actor: Actor = maker === null ? ANONYMOUS : { ...maker, scopes: new Set(maker.scopes) }
   return join(lackingOver({ ...cx, actor }, user_id).map(nothingLacks), ' and ')
 }
-
-/**
- * Ends all that applications hold of a person, where the condition holds. This room knows of no
- * applications.
- */
-export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 export type LinkState = { state: 'good'; link: LinkToPassword } | { state: DeadState }
 

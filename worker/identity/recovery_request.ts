@@ -7,11 +7,13 @@ import { randomToken, sha256 } from '../crypto.ts'
 import { condition, join } from '../db/sql.ts'
 import { appendEvent, countEvent } from '../events.ts'
 import { noteMail } from '../mail/outbox.ts'
+import { canBeKept } from './closing/closing_store.ts'
 import type { KnownBrowsers } from './known_browsers/known_browsers.ts'
 import { countMailRequest } from './mail/mail_requests.ts'
 import { sendMails } from './mail/mails.ts'
 import { LINK_TTL, PASSWORD_RESET_PATH } from './recovery.ts'
 import { accountLinkExists, insertAccountLink } from './recovery_store.ts'
+import { maySignIn } from './sign_in/sign_in_store.ts'
 import { isUsable } from './users.ts'
 
 export type RecoveryRequest =
@@ -49,7 +51,8 @@ export async function requestRecovery(
     },
     accountLinkExists(hash),
   )
-  if (user === undefined || !isUsable(user)) {
+  // Somebody who forgot the password may want to keep an account that was closed.
+  if (user === undefined || !(isUsable(user) || canBeKept(cx, user))) {
     const event = {
       type: 'user.recovery_refused',
       outcome: 'failure',
@@ -66,7 +69,10 @@ export async function requestRecovery(
   }
   const { id: user_id } = user
   const when = join(
-    [isWithin, condition`exists (select 1 from user where id = ${user_id} and status = 'active')`],
+    [
+      isWithin,
+      condition`exists (select 1 from user where id = ${user_id} and ${maySignIn(cx.now())})`,
+    ],
     ' and ',
   )
   const expires_at = cx.now() + LINK_TTL

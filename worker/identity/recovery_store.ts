@@ -12,7 +12,8 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { factorIsDemanded, hasFactor } from './factors/factor_store.ts'
-import { PERSON_LABEL, userExists } from './store.ts'
+import { maySignIn } from './sign_in/sign_in_store.ts'
+import { PERSON_LABEL, type UserRow, userExists } from './store.ts'
 
 export type AccountLinkRow = typeof account_link.$inferSelect
 export type LinkPurpose = AccountLinkRow['purpose']
@@ -86,18 +87,19 @@ export type LinkToSignIn = AccountLinkRow & {
   email: string
   verified_at: number | null
   password: string | null
+  status: UserRow['status']
   has_factor: number
 }
 
 /** A link that signs in, while it can be used, with its person. */
 export const findSignInLink = (cx: Context, hash: string): Statement<LinkToSignIn> =>
   sql`select account_link.*, coalesce(mailed_to.value, ${PERSON_LABEL}) as email,
-      mailed_to.verified_at, user.password,
+      mailed_to.verified_at, user.password, user.status,
       exists (select 1 from factor where factor.user_id = user.id) as has_factor
     from account_link join user on user.id = account_link.user_id left join ${MAILED_TO}
     where account_link.hash = ${hash} and account_link.purpose = 'sign_in'
       and account_link.used_by is null and account_link.expires_at > ${cx.now()}
-      and user.status = 'active'
+      and ${maySignIn(cx.now())}
       and (account_link.address_key is null or mailed_to.id is not null)`
 
 /**

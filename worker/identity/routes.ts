@@ -9,7 +9,7 @@
 // Leaves rights to access/, and to oauth/ all that hangs on a session; it never learns that oauth/
 // exists, since login ends in a redirect to an opaque path of our own origin.
 import { idSchema } from '../access/principals.ts'
-import { operation } from '../api/operation.ts'
+import { operation, streamJson } from '../api/operation.ts'
 import {
   type Api,
   createApi,
@@ -22,8 +22,14 @@ import {
   z,
 } from '../api.ts'
 import { emailSchema } from '../email_address.ts'
+import { exportSchema, exportUser } from './export/data_export.ts'
 import { factorsSchema, listUserFactors, removeUserFactor } from './factors/user_factors.ts'
-import { createPasswordLink, passwordLinkInput, passwordLinkSchema } from './recovery.ts'
+import {
+  createPasswordLink,
+  type EndAccess,
+  passwordLinkInput,
+  passwordLinkSchema,
+} from './recovery.ts'
 import type { SessionsEnded } from './sessions.ts'
 import { createSignInLink, signInLinkInput } from './sign_in/operator_link.ts'
 import {
@@ -38,8 +44,9 @@ import {
   describeUser,
   getUser,
   listUsers,
+  newUserInput,
   removeUser,
-  userInput,
+  statusSchema,
   userPatch,
   userSchema,
 } from './users.ts'
@@ -54,7 +61,13 @@ const byFactor = z.object({
   factor_id: z.string().regex(/^fac_[0-9a-z]{26}$/, 'must be the id of a factor'),
 })
 
-export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded }): Api {
+export function userRoutes({
+  onSessionsEnded,
+  endAccess,
+}: {
+  onSessionsEnded: SessionsEnded
+  endAccess: EndAccess
+}): Api {
   const api = createApi()
 
   operation(api, {
@@ -62,7 +75,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     at: 'POST /v1/users',
     summary: 'Create a user',
     scope: 'users:write',
-    body: userInput,
+    body: newUserInput,
     answers: { 201: json(userSchema, 'the user') },
     async run(c, { body }) {
       const row = await createUser(c.var.cx, body)
@@ -79,7 +92,7 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     scope: 'users:read',
     query: listQuery.extend({
       email: emailSchema.optional(),
-      status: z.enum(['active', 'disabled']).optional(),
+      status: statusSchema.optional(),
     }),
     answers: { 200: json(listOf(userSchema), 'a page of users') },
     run: async (c, { query }) => c.json(await listUsers(c.var.cx, query), 200),
@@ -102,7 +115,8 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
   operation(api, {
     id: 'updateUser',
     at: 'PATCH /v1/users/{id}',
-    summary: 'Change a user (merge patch); disabling one ends all sessions and tokens, for good',
+    summary:
+      'Change a user (merge patch); disabling or closing one ends all sessions and tokens, for good',
     scope: 'users:write',
     params: byId,
     body: userPatch,
@@ -124,9 +138,19 @@ export function userRoutes({ onSessionsEnded }: { onSessionsEnded: SessionsEnded
     answers: nothing('the user is gone'),
     problems: ['conflict', 'precondition_failed'],
     async run(c, { params }) {
-      await removeUser(c.var.cx, params.id, demandedVersion(c))
+      await removeUser(c.var.cx, params.id, demandedVersion(c), endAccess)
       return c.body(null, 204)
     },
+  })
+
+  operation(api, {
+    id: 'exportUser',
+    at: 'GET /v1/users/{id}/export',
+    summary: 'A copy of all that is kept about a user, without secrets; it is sent piece by piece',
+    scope: 'users:read',
+    params: byId,
+    answers: { 200: json(exportSchema, 'the copy') },
+    run: async (c, { params }) => streamJson(c, await exportUser(c.var.cx, params.id)),
   })
 
   operation(api, {

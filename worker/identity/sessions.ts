@@ -15,6 +15,7 @@ import {
   makeKnown,
   writeKnownBrowsers,
 } from './known_browsers/known_browsers.ts'
+import { beginCountAnew } from './sign_in/failed_sign_ins.ts'
 import { deleteSignInsOf } from './sign_in/sign_in_store.ts'
 import {
   deleteEndedSessions,
@@ -136,6 +137,10 @@ export function startSession(
       sessionExists(id_hash),
     ),
     ...known.statements,
+    // A session that is made stronger is no further visit.
+    ...(input.auth_time === undefined
+      ? [beginCountAnew(user_id, id_hash, sessionExists(id_hash))]
+      : []),
   ]
   return {
     id_hash,
@@ -176,6 +181,12 @@ export const endBrowserSession = (
  * hangs on a session. Never throws.
  */
 export type SessionsEnded = (cx: Context, user_id: string) => Promise<void>
+
+/**
+ * Ends all that applications hold of a person, where the condition holds. This room knows of no
+ * applications.
+ */
+export type EndAccess = (cx: Context, user_id: string, when: Condition) => readonly Statement[]
 
 /** The same as `endSessionsOf`, with one event. */
 export const endAllSessions = (cx: Context, user_id: string): readonly Statement[] => [

@@ -36,9 +36,7 @@ export type LiveSession = SessionRow & {
 }
 
 /** The address of a row of `user`; without one the user name, else the id. */
-export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''),
-  (select value from login_id where user_id = user.id and kind = 'user_name' order by id limit 1),
-  user.id)`
+export const PERSON_LABEL = scalar`coalesce(nullif(user.email, ''), user.user_name, user.id)`
 
 // --- user -------------------------------------------------------------------------------------
 
@@ -85,7 +83,8 @@ export const userIs = (row: UserRow): Condition =>
   condition`exists (select 1 from user where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and email = ${row.email}
     and email_verified = ${row.email_verified} and name is ${row.name} and locale is ${row.locale}
-    and status = ${row.status} and must_change_password = ${row.must_change_password}
+    and status = ${row.status} and closes_at is ${row.closes_at}
+    and must_change_password = ${row.must_change_password}
     and metadata = ${row.metadata} and profile = ${row.profile})`
 
 /** Demands that the user stands one version before `row`, or as `row` already. */
@@ -111,9 +110,9 @@ export const demandUserVersion = (id: string, version: number): Statement =>
 export const updateUser = (row: UserRow): Statement =>
   sql`update user set name = ${row.name}, locale = ${row.locale},
       epoch = epoch + (status = 'active' and ${row.status} <> 'active'),
-      status = ${row.status}, must_change_password = ${row.must_change_password},
-      metadata = ${row.metadata}, profile = ${row.profile},
-      updated_at = ${row.updated_at}, version = ${row.version}
+      status = ${row.status}, closes_at = ${row.closes_at},
+      must_change_password = ${row.must_change_password}, metadata = ${row.metadata},
+      profile = ${row.profile}, updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Replaces a password hash by a stronger one of the same password. */

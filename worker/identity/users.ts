@@ -9,14 +9,7 @@ import {
   lastOperator,
   leavesAnOperator,
 } from '../access/power.ts'
-import {
-  buryPrincipal,
-  demandFreeId,
-  forgetRights,
-  idSchema,
-  insertPrincipal,
-  principalIsMine,
-} from '../access/principals.ts'
+import { demandFreeId, idSchema, insertPrincipal, principalIsMine } from '../access/principals.ts'
 import {
   decodeCursor,
   lineSchema,
@@ -30,23 +23,18 @@ import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
 import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.ts'
-import { deleteDeliveriesTo } from '../deliveries.ts'
 import { emailKey, emailSchema, formerEmailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
-import { appendEvent, changedValues, forgetPersonInEvents } from '../events.ts'
+import { appendEvent, changedValues } from '../events.ts'
 import { isObject } from '../http.ts'
-import { deleteMailsOf } from '../mail/mail_store.ts'
-import type { Settings } from '../settings.ts'
-import { deleteDecisionsOf } from './consents/consent_store.ts'
-import { deleteFactorsOf } from './factors/factor_store.ts'
+import { loadSettings, type Settings } from '../settings.ts'
+import { noteClosing } from './closing/closing_mail.ts'
+import { endOpenWays, userRemoval } from './closing/closing_store.ts'
 import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
-import { isAddressTaken, primaryAddress } from './login_ids/login_ids.ts'
-import {
-  assertGoodPassword,
-  findPasswordFault,
-  PASSWORD_FLOOR,
-  passwordFaultText,
-} from './new_passwords/new_password.ts'
+import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
+import { userNameSchema } from './login_ids/user_names.ts'
+import { sendMails } from './mail/mails.ts'
+import { assertGoodPassword, passwordInput } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
   type Profile,
@@ -57,10 +45,8 @@ import {
   withProfile,
   writeProfile,
 } from './profile.ts'
-import { deleteAccountLinksOf } from './recovery_store.ts'
-import { endSessionsOf } from './sessions.ts'
+import { type EndAccess, endSessionsOf } from './sessions.ts'
 import {
-  deleteUser,
   demandUserBefore,
   demandUserVersion,
   findUserById,
@@ -74,17 +60,9 @@ import {
 
 export { findUserById, type UserRow }
 
+const DAY = 86_400
 const METADATA_MAX = 16_384
 const METADATA_DEPTH = 8
-
-const passwordSchema = z
-  .string()
-  .superRefine((password, refinement) => {
-    // How long it must be is a setting: `newUser` knows.
-    const fault = findPasswordFault(password, '', 0)
-    if (fault !== null) refinement.addIssue({ code: 'custom', message: passwordFaultText(fault) })
-  })
-  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_FLOOR, writeOnly: true })
 
 const metadataSchema = z
   .record(z.string().max(100), z.unknown())
@@ -106,19 +84,29 @@ const fields = {
   metadata: metadataSchema,
 }
 
-/** The body of a create request, and an entry of the blueprint. */
-export const userInput = z
-  .strictObject({
-    id: idSchema.optional(),
-    email: fields.email,
-    email_verified: fields.email_verified.optional(),
-    name: fields.name.nullish(),
-    locale: fields.locale.nullish(),
-    password: passwordSchema.optional(),
-    status: fields.status.optional(),
-    must_change_password: fields.must_change_password.optional(),
-    metadata: fields.metadata.optional(),
-    profile: profileSchema.optional(),
+/** A state of an account. `closed`: it is deleted at `closes_at`, unless its person keeps it. */
+export const statusSchema = z.enum(['active', 'disabled', 'closed'])
+
+/** An entry of the blueprint. */
+export const userInput = z.strictObject({
+  id: idSchema.optional(),
+  email: fields.email,
+  email_verified: fields.email_verified.optional(),
+  name: fields.name.nullish(),
+  locale: fields.locale.nullish(),
+  password: passwordInput.optional(),
+  status: fields.status.optional(),
+  must_change_password: fields.must_change_password.optional(),
+  metadata: fields.metadata.optional(),
+  profile: profileSchema.optional(),
+})
+
+/** The body of a create request: with an address, a user name, or both. */
+export const newUserInput = userInput
+  .extend({ email: fields.email.optional(), user_name: userNameSchema.optional() })
+  .refine(({ email, user_name }) => email !== undefined || user_name !== undefined, {
+    path: ['email'],
+    message: 'is needed where there is no user_name',
   })
   .openapi('NewUser')
 
@@ -129,7 +117,7 @@ export const userPatch = z
     email_verified: fields.email_verified.optional(),
     name: fields.name.nullish(),
     locale: fields.locale.nullish(),
-    status: fields.status.optional(),
+    status: statusSchema.optional(),
     must_change_password: fields.must_change_password.optional(),
     metadata: fields.metadata.optional(),
     profile: profilePatch.optional(),
@@ -141,9 +129,11 @@ export const userSchema = z
     id: z.string(),
     email: z.string().nullable().describe('the address that mails go to'),
     email_verified: z.boolean(),
+    user_name: z.string().nullable(),
     name: z.string().nullable(),
     locale: z.string().nullable(),
-    status: z.enum(['active', 'disabled']),
+    status: statusSchema,
+    closes_at: z.int().nullable().describe('when a closed account is deleted; else null'),
     must_change_password: z.boolean(),
     metadata: z.record(z.string(), z.unknown()),
     profile: profileSchema,
@@ -154,6 +144,7 @@ export const userSchema = z
 
 type User = z.infer<typeof userSchema>
 export type UserInput = z.infer<typeof userInput>
+export type NewUserInput = z.infer<typeof newUserInput>
 export type UserPatch = z.infer<typeof userPatch>
 
 /**
@@ -164,9 +155,11 @@ export const describeUser = (row: UserRow): User => ({
   id: row.id,
   email: row.email === '' ? null : row.email,
   email_verified: row.email_verified === 1,
+  user_name: row.user_name,
   name: row.name,
   locale: row.locale,
   status: row.status,
+  closes_at: row.closes_at,
   must_change_password: row.must_change_password === 1,
   metadata: JSON.parse(row.metadata),
   profile: readProfile(row.profile),
@@ -181,23 +174,29 @@ export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status ==
  * The row of a new user; hashes the password. Throws Problem for a password that this account may
  * not have. `coming`: the settings that this batch makes.
  */
-export async function newUser(cx: Context, input: UserInput, coming?: Settings): Promise<UserRow> {
+export async function newUser(
+  cx: Context,
+  input: NewUserInput,
+  coming?: Settings,
+): Promise<UserRow> {
   await assertGoodPassword(cx, input, coming)
   return rowOfUser(cx, input)
 }
 
 /** The row of a new user whose password was judged; hashes it. Throws Problem for the profile. */
-export async function rowOfUser(cx: Context, input: UserInput): Promise<UserRow> {
+export async function rowOfUser(cx: Context, input: NewUserInput): Promise<UserRow> {
   const now = cx.now()
   return {
     id: input.id ?? randomId(cx, 'usr'),
-    email: input.email,
-    email_key: formerEmailKey(input.email),
-    email_verified: input.email_verified === true ? 1 : 0,
+    email: input.email ?? '',
+    email_key: formerEmailKey(input.email ?? ''),
+    user_name: input.user_name ?? null,
+    email_verified: input.email_verified === true && input.email !== undefined ? 1 : 0,
     name: input.name ?? null,
     locale: input.locale ?? null,
     password: input.password === undefined ? null : await hashPassword(cx, input.password),
     status: input.status ?? 'active',
+    closes_at: null,
     must_change_password: input.must_change_password === true ? 1 : 0,
     metadata: JSON.stringify(input.metadata ?? {}),
     profile: writeProfile(consistent(input.profile ?? {})),
@@ -216,7 +215,7 @@ export const userCreation = (cx: Context, row: UserRow, when?: Condition): reado
   const mine = principalIsMine(cx, row.id)
   return [
     insertPrincipal(cx, row.id, 'user', when),
-    ...primaryAddress(cx, row, mine),
+    ...firstNames(cx, row, mine),
     insertUser(cx, row),
     repeatPrimaryAddress(row, mine),
     appendEvent(cx, { type: 'user.created', subject_id: row.id }, mine),
@@ -247,6 +246,11 @@ export async function planUser(
   return { change: 'updated', fields: changed, statements: userChange(cx, current, row, changed) }
 }
 
+const notActive = () =>
+  new Problem('conflict', 'only an active account is closed: enable it first, or delete it', [
+    { pointer: '/status', detail: 'the account is not active' },
+  ])
+
 export const noSuchUser = () => new Problem('not_found', 'there is no such user')
 
 /** Throws Problem not_found. */
@@ -268,10 +272,10 @@ export async function listUsers(
 }
 
 /** Creates a user. Throws Problem conflict when the id or the e-mail address is taken. */
-export async function createUser(cx: Context, input: UserInput): Promise<UserRow> {
+export async function createUser(cx: Context, input: NewUserInput): Promise<UserRow> {
   const row = await newUser(cx, input)
   const write = cx.db.write([demandFreeId(cx, row.id), ...userCreation(cx, row)])
-  await unlessRefused(asProblem(write), () => {
+  await unlessRefused(orNameTaken(write), () => {
     throw new Problem('conflict', 'this id is taken, or was', [
       { pointer: '/id', detail: 'choose another id, or leave it out' },
     ])
@@ -294,22 +298,38 @@ export async function changeUser(
   return whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
     const { row, changed } = applyPatch(cx, current, patch, 'merge')
     if (changed.length === 0) return current
+    const closes = changed.includes('status') && row.status === 'closed'
+    if (closes) {
+      // Else a person who was stopped could come back by keeping the account.
+      if (!isUsable(current)) throw notActive()
+      row.closes_at = cx.now() + (await loadSettings(cx)).closing_grace * DAY
+      changed.push('closes_at')
+    }
     const disables = changed.includes('status') && !isUsable(row)
     if (disables && !remains) throw lastOperator()
     const write = cx.db.write([
       ...demandPower(over.lacking),
       ...(disables ? [demandOperatorLeft(userIs(row), over.remains)] : []),
       ...userChange(cx, current, row, changed),
+      ...(closes ? [...endOpenWays(cx, id, userIs(row)), ...(await noteClosing(cx, row))] : []),
     ])
     return unlessRefused(
-      asProblem(write).then(() => row),
+      orNameTaken(write).then(() => {
+        if (closes) sendMails(cx)
+        return row
+      }),
       () => null,
     )
   })
 }
 
 /** Deletes a user: the row and the sessions go, the id stays taken. */
-export async function removeUser(cx: Context, id: string, demanded: number | null): Promise<void> {
+export async function removeUser(
+  cx: Context,
+  id: string,
+  demanded: number | null,
+  endAccess?: EndAccess,
+): Promise<void> {
   const over = standingOver(cx, id)
   await whileOthersWrite(cx, id, demanded, over, async (current, remains) => {
     if (!remains) throw lastOperator()
@@ -318,17 +338,7 @@ export async function removeUser(cx: Context, id: string, demanded: number | nul
       demandUserVersion(id, current.version),
       ...demandPower(over.lacking),
       demandOperatorLeft(isGone, over.remains),
-      appendEvent(cx, { type: 'user.deleted', subject_id: id }, userExists(id)),
-      ...forgetPersonInEvents(id),
-      ...endSessionsOf(id),
-      buryPrincipal(cx, id),
-      ...forgetRights(id),
-      deleteAccountLinksOf(id),
-      deleteDecisionsOf(id),
-      ...deleteFactorsOf(id),
-      deleteMailsOf(id),
-      deleteDeliveriesTo(id),
-      deleteUser(id),
+      ...userRemoval(cx, id, endAccess),
     ])
     return unlessRefused(
       write.then(() => current),
@@ -403,6 +413,7 @@ const MEMBERS = [
   'name',
   'locale',
   'status',
+  'closes_at',
   'must_change_password',
   'metadata',
   'profile',
@@ -426,6 +437,7 @@ export function applyPatch(
   if (patch.name !== undefined) row.name = patch.name
   if (patch.locale !== undefined) row.locale = patch.locale
   if (patch.status !== undefined) row.status = patch.status
+  if (row.status !== 'closed') row.closes_at = null
   if (patch.must_change_password !== undefined) {
     row.must_change_password = patch.must_change_password ? 1 : 0
   }
@@ -472,17 +484,4 @@ function mergePatch(target: unknown, patch: Record<string, unknown>): Record<str
 function depth(value: unknown, left: number): boolean {
   if (typeof value !== 'object' || value === null) return true
   return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
-}
-
-async function asProblem<T>(written: Promise<T>): Promise<T> {
-  try {
-    return await written
-  } catch (error) {
-    if (isAddressTaken(error)) {
-      throw new Problem('conflict', 'there is a user with this e-mail address', [
-        { pointer: '/email', detail: 'another user has this address' },
-      ])
-    }
-    throw error
-  }
 }

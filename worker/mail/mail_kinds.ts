@@ -113,6 +113,17 @@ export const MAIL_KINDS = {
       valid_for: valid_for(604_800),
     },
   },
+  account_closed: {
+    meaning: 'The account was closed; until a time its person can keep it.',
+    values: {
+      until: {
+        is: 'number',
+        meaning: 'when the account is deleted, in epoch seconds',
+        sample: 1_800_000_000,
+      },
+      link: link('https://id.example.com/login'),
+    },
+  },
   factor_removed: {
     meaning: 'A factor was taken from the account, with a link that undoes it.',
     values: {

@@ -4,6 +4,8 @@
 import { arAccount } from './ar/account.ts'
 import { arAddress } from './ar/address.ts'
 import { arConsent } from './ar/consent.ts'
+import { arInvitation } from './ar/invitation.ts'
+import { arLeaving } from './ar/leaving.ts'
 import { arMail } from './ar/mail.ts'
 import { arRequirements } from './ar/requirements.ts'
 import { arSecurity } from './ar/security.ts'
@@ -11,6 +13,8 @@ import { arSignIn } from './ar/sign_in.ts'
 import { deAccount } from './de/account.ts'
 import { deAddress } from './de/address.ts'
 import { deConsent } from './de/consent.ts'
+import { deInvitation } from './de/invitation.ts'
+import { deLeaving } from './de/leaving.ts'
 import { deMail } from './de/mail.ts'
 import { deRequirements } from './de/requirements.ts'
 import { deSecurity } from './de/security.ts'
@@ -18,6 +22,8 @@ import { deSignIn } from './de/sign_in.ts'
 import { enAccount } from './en/account.ts'
 import { enAddress } from './en/address.ts'
 import { enConsent } from './en/consent.ts'
+import { enInvitation } from './en/invitation.ts'
+import { enLeaving } from './en/leaving.ts'
 import { enMail } from './en/mail.ts'
 import { enRequirements } from './en/requirements.ts'
 import { enSecurity } from './en/security.ts'
@@ -25,6 +31,8 @@ import { enSignIn } from './en/sign_in.ts'
 import { esAccount } from './es/account.ts'
 import { esAddress } from './es/address.ts'
 import { esConsent } from './es/consent.ts'
+import { esInvitation } from './es/invitation.ts'
+import { esLeaving } from './es/leaving.ts'
 import { esMail } from './es/mail.ts'
 import { esRequirements } from './es/requirements.ts'
 import { esSecurity } from './es/security.ts'
@@ -32,6 +40,8 @@ import { esSignIn } from './es/sign_in.ts'
 import { frAccount } from './fr/account.ts'
 import { frAddress } from './fr/address.ts'
 import { frConsent } from './fr/consent.ts'
+import { frInvitation } from './fr/invitation.ts'
+import { frLeaving } from './fr/leaving.ts'
 import { frMail } from './fr/mail.ts'
 import { frRequirements } from './fr/requirements.ts'
 import { frSecurity } from './fr/security.ts'
@@ -39,6 +49,8 @@ import { frSignIn } from './fr/sign_in.ts'
 import { plAccount } from './pl/account.ts'
 import { plAddress } from './pl/address.ts'
 import { plConsent } from './pl/consent.ts'
+import { plInvitation } from './pl/invitation.ts'
+import { plLeaving } from './pl/leaving.ts'
 import { plMail } from './pl/mail.ts'
 import { plRequirements } from './pl/requirements.ts'
 import { plSecurity } from './pl/security.ts'
@@ -52,6 +64,8 @@ const en = {
   ...enAddress,
   ...enAccount,
   ...enConsent,
+  ...enLeaving,
+  ...enInvitation,
   ...enMail,
 }
 
@@ -73,6 +87,8 @@ export const CATALOGUES = {
     ...deAddress,
     ...deAccount,
     ...deConsent,
+    ...deLeaving,
+    ...deInvitation,
     ...deMail,
   },
   es: {
@@ -82,6 +98,8 @@ export const CATALOGUES = {
     ...esAddress,
     ...esAccount,
     ...esConsent,
+    ...esLeaving,
+    ...esInvitation,
     ...esMail,
   },
   fr: {
@@ -91,6 +109,8 @@ export const CATALOGUES = {
     ...frAddress,
     ...frAccount,
     ...frConsent,
+    ...frLeaving,
+    ...frInvitation,
     ...frMail,
   },
   pl: {
@@ -100,6 +120,8 @@ export const CATALOGUES = {
     ...plAddress,
     ...plAccount,
     ...plConsent,
+    ...plLeaving,
+    ...plInvitation,
     ...plMail,
   },
   ar: {
@@ -109,6 +131,8 @@ export const CATALOGUES = {
     ...arAddress,
     ...arAccount,
     ...arConsent,
+    ...arLeaving,
+    ...arInvitation,
     ...arMail,
   },
 } as const satisfies Record<string, TextsOf<English>>

@@ -148,9 +148,10 @@ export function claimsBeyond(
 
 /** All claims about a person that have a value. */
 function claimsOf(user: UserRow): Record<string, unknown> {
-  const { name, locale, updated_at, email, email_verified } = user
+  const { name, user_name, locale, updated_at, email, email_verified } = user
   const profile = readProfile(user.profile)
   return {
+    ...(user_name === null ? {} : { preferred_username: user_name }),
     ...profile,
     ...(name === null ? {} : { name }),
     ...(locale === null ? {} : { locale }),

@@ -16,6 +16,8 @@ import {
 } from './shell.ts'
 
 export type LoginValues = {
+  /** The kinds of names that sign in. */
+  names: keyof typeof LABELS
   /** The text that was typed, or the login hint. */
   username: string
   /** Fields that carry the target, sent back as they came. */
@@ -36,6 +38,12 @@ export type LoginValues = {
   /** The question for a passkey of anybody; null where there can be none. */
   passkey: object | null
 }
+
+const LABELS = {
+  email: 'sign_in.email',
+  user_name: 'sign_in.user_name',
+  both: 'sign_in.email_or_user_name',
+} as const
 
 export function loginPage(v: LoginValues, m: Messages): Html {
   const failed = v.error !== undefined
@@ -69,8 +77,8 @@ ${alert(v.error ?? v.passkey_error)}
 <form method="post" action="/login">
 ${csrfField(v.csrf)}
 ${hiddenFields(v.carried)}
-<label for="username">${m('sign_in.email')}</label>
-<input id="username" name="username" type="text" inputmode="email" value="${v.username}" autocomplete="username webauthn" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
+<label for="username">${m(LABELS[v.names])}</label>
+<input id="username" name="username" type="text" inputmode="${v.names === 'email' ? 'email' : 'text'}" value="${v.username}" autocomplete="username webauthn" autocapitalize="none" spellcheck="false" maxlength="254" required${hasUsername ? '' : ' autofocus'}${invalid}>
 <label for="password">${m('sign_in.password')}</label>
 <input id="password" name="password" type="password" autocomplete="current-password" required${hasUsername ? ' autofocus' : ''}${invalid}>
 <div class="actions">

@@ -204,6 +204,10 @@ button:hover, .button:hover { background: var(--over); }
 .entries > .stacked { flex-direction: column; gap: 0.6rem; }
 time { white-space: nowrap; }
 .entries form { flex: none; }
+.facts { display: grid; grid-template-columns: minmax(6rem, 30%) minmax(0, 1fr); gap: 0.2rem 0.85rem; width: 100%; margin: 0; overflow-wrap: anywhere; }
+.facts dt { color: var(--quiet); }
+.facts dd { margin: 0; }
+.facts time { white-space: normal; }
 .entry { min-width: 0; line-height: 1.4; }
 .entry > .quiet { display: block; }
 .entry > code { display: block; }

@@ -16,7 +16,7 @@ export type Setting<schema extends z.ZodType> = {
   schema: schema
   default: z.infer<schema>
   needs?: SettingScope
-  unit: 'seconds' | 'attempts' | 'rules' | 'characters' | null
+  unit: 'seconds' | 'days' | 'attempts' | 'rules' | 'characters' | null
   meaning: string
 }
 

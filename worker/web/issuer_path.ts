@@ -42,7 +42,9 @@ export function wellKnown(issuer: string, name: string, resource = ''): string {
 /** The answer with the base before each address of a page, and of a redirect, on this server. */
 export async function below(base: string, answer: Response): Promise<Response> {
   const location = answer.headers.get('location')
-  const isPage = answer.headers.get('content-type')?.startsWith('text/html') === true
+  // A file is sent as it is, since it may be long; its maker has put the base there.
+  const isFile = answer.headers.has('content-disposition')
+  const isPage = !isFile && answer.headers.get('content-type')?.startsWith('text/html') === true
   if (location === null && !isPage) return answer
   // In text of others `"` is written as an entity, so such an attribute is one of the page.
   const body = isPage

@@ -1,4 +1,4 @@
-// A person, a client or a device that is disabled and enabled again: whatever was issued before stays dead, in each
+// A person, a client or a device that is disabled (or closed) and enabled again: whatever was issued before stays dead, in each
 // form and at each endpoint, while keys and secrets are good as before.
 import { describe, expect, test } from 'vitest'
 import { mintDeviceToken } from '../../../worker/admin/minted_tokens.ts'
@@ -44,6 +44,10 @@ const personOff: Off = async (worker) => {
   await changeUser(worker.context(), 'ann', { status: 'disabled' }, null)
   await changeUser(worker.context(), 'ann', { status: 'active' }, null)
 }
+const personClosed: Off = async (worker) => {
+  await changeUser(worker.context(), 'ann', { status: 'closed' }, null)
+  await changeUser(worker.context(), 'ann', { status: 'active' }, null)
+}
 const clientOff =
   (client_id: string): Off =>
   async (worker) => {
@@ -84,6 +88,7 @@ const isActive = async (worker: TestWorker, text: string, id: string, secret = S
 
 const OFF: [string, Off][] = [
   ['person', personOff],
+  ['person, this time closed,', personClosed],
   ['client', clientOff('app')],
 ]
 

@@ -23,11 +23,16 @@ import {
 } from '../../db/sql.ts'
 import { emailKey, formerEmailKey } from '../../email_address.ts'
 import type { UserRow } from '../store.ts'
+import { userNameKey } from './user_names.ts'
 
 export type LoginIdRow = typeof login_id.$inferSelect
 
 /** The reason of `demandAddressFree`. */
 export const ADDRESS_TAKEN = 'address_taken'
+/** The reason of `demandAddress`. */
+export const ADDRESS_LACKS = 'address_lacks'
+/** The reason of `demandUserNameFree`. */
+export const NAME_TAKEN = 'name_taken'
 
 // --- finding ----------------------------------------------------------------------------------
 
@@ -65,6 +70,27 @@ export const findUsersByAddresses = (
   const wanted = { key: scalar`k.value ->> 0`, former: scalar`k.value ->> 1` }
   return sql`select user.*, k.value ->> 1 as named_key from json_each(${forms}) k
     join user on user.id = ${userWithAddress(wanted)}`
+}
+
+/** The names of a user: addresses first, the primary one before all others. */
+export const listLoginIds = (user_id: string): Statement<LoginIdRow> =>
+  sql`select * from login_id where user_id = ${user_id}
+    order by is_primary desc, kind, created_at, id`
+
+/** A condition: the name is there. */
+export const loginIdExists = (id: string): Condition =>
+  condition`exists (select 1 from login_id where id = ${id})`
+
+/**
+ * The id of the user who signs in with what was typed, or null. No user name has an `@`, and each
+ * address has one.
+ */
+export function userSigningIn(name: string, kinds: readonly LoginIdRow['kind'][]): Scalar {
+  const kind = name.includes('@') ? 'email' : 'user_name'
+  if (!kinds.includes(kind)) return scalar`null`
+  return kind === 'email'
+    ? userWithAddress(addressForms(name))
+    : scalar`(select user_id from login_id where kind = 'user_name' and key = ${userNameKey(name)})`
 }
 
 // --- rewriting keys ---------------------------------------------------------------------------
@@ -136,7 +162,7 @@ export const dropUnprovenOfOthers = (
   cx: Context,
   user_id: string,
   email: string,
-  when: Condition,
+  when: Condition = TRUE,
 ): readonly Statement[] => {
   const unproven = condition`${isOfOthers(user_id, email)} and login_id.verified_at is null`
   return [
@@ -148,8 +174,37 @@ export const dropUnprovenOfOthers = (
   ]
 }
 
+/** Demands that the user, if there is one, has an address that mails go to. */
+export const demandAddress = (user_id: string): Statement =>
+  refuseUnless(
+    condition`not exists (select 1 from user where id = ${user_id} and email = '')`,
+    ADDRESS_LACKS,
+  )
+
+/** Demands that nobody else has the user name, where the condition holds. */
+export const demandUserNameFree = (
+  user_id: string,
+  name: string,
+  when: Condition = TRUE,
+): Statement =>
+  refuseUnless(
+    condition`not (${when}) or not exists (select 1 from login_id
+      where kind = 'user_name' and key = ${userNameKey(name)} and user_id <> ${user_id})`,
+    NAME_TAKEN,
+  )
+
+/** Demands that the user stands as it was read, or that the change is done. */
+export const demandUserAt = (
+  { id, version }: Pick<UserRow, 'id' | 'version'>,
+  isDone: Condition,
+): Statement =>
+  refuseUnless(
+    condition`${isDone} or exists (select 1 from user where id = ${id} and version = ${version})`,
+    'user_version',
+  )
+
 /** Inserts a name, where the condition holds. */
-export const insertLoginId = (row: LoginIdRow, when: Condition): Statement =>
+export const insertLoginId = (row: LoginIdRow, when: Condition = TRUE): Statement =>
   insertWhere(login_id, row, when, sql`on conflict (id) do nothing`)
 
 /**
@@ -196,6 +251,20 @@ export const proveAddress = (
       and exists (select 1 from login_id where user_id = ${user_id} and is_primary = 1
         and key = ${key})`,
 ]
+
+export const deleteLoginId = (user_id: string, id: string): Statement =>
+  sql`delete from login_id where user_id = ${user_id} and id = ${id}`
+
+/** Makes one of the user's addresses the primary one, and no other. */
+export const makePrimary = ({ id, user_id }: LoginIdRow): readonly Statement[] => [
+  sql`update login_id set is_primary = 0
+    where user_id = ${user_id} and is_primary = 1 and id <> ${id}`,
+  sql`update login_id set is_primary = 1 where user_id = ${user_id} and id = ${id}`,
+]
+
+/** Repeats the user name in the column of `user`. */
+export const repeatUserName = (id: string, user_name: string | null): Statement =>
+  sql`update user set user_name = ${user_name} where id = ${id}`
 
 /**
  * Repeats the primary address of the user in the columns of `user`, where the condition holds. The

@@ -4,7 +4,6 @@ import type { Context } from '../../context.ts'
 import { type Condition, condition, type Statement } from '../../db/sql.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { dropFactors } from '../factors/factor_store.ts'
-import { deleteKnownBrowsersOf } from '../known_browsers/known_browser_store.ts'
 import type { EndAccess } from '../recovery.ts'
 import { dropAllLinks } from '../recovery_store.ts'
 import { endSessionsOf } from '../sessions.ts'
@@ -24,7 +23,6 @@ export const dropAllSetBefore = (
   ...dropFactors(user_id, when),
   ...endAccess(cx, user_id, when),
   ...endSessionsOf(user_id, when),
-  deleteKnownBrowsersOf(user_id, when),
   dropAllLinks(user_id, when),
   withdrawMails(cx, condition`user_id = ${user_id} and ${when}`),
 ]

@@ -2,11 +2,14 @@
 // factors and a whole sign-in. The response says whose it is; before that, nothing is known of the
 // person, and a page that asks names nobody's passkeys.
 import type { Context } from '../../context.ts'
+import { join } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import type { Reason } from '../../refusals.ts'
+import { canBeKept } from '../closing/closing_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import type { SessionCookies } from '../sessions.ts'
-import { advance, ofPerson } from '../sign_in/sign_in.ts'
+import { advance, beginSignIn, ofPerson } from '../sign_in/sign_in.ts'
+import { epochIs } from '../store.ts'
 import { findSpentChallenge, type PasskeyStep } from './challenges.ts'
 import { findPasskey } from './passkey_store.ts'
 import {
@@ -20,6 +23,8 @@ import { PasskeyFault } from './webauthn.ts'
 
 export type PasskeySignIn =
   | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
+  /** The account is closed: the person may keep it. The cookie is that of the sign-in. */
+  | { outcome: 'closed'; cookie: string }
   | { outcome: 'refused'; reason: Reason }
 
 const stepOfBrowser = (browser: string): PasskeyStep => ({ purpose: 'sign in', bound: browser })
@@ -67,7 +72,9 @@ async function tryToSignIn(
     throw error
   })
   if (passkey === undefined) throw new PasskeyFault('passkey_unknown')
-  if (passkey.user_status !== 'active') {
+  const { user_status: status, user_closes_at: closes_at } = passkey
+  const isClosed = canBeKept(cx, { status, closes_at })
+  if (status !== 'active' && !isClosed) {
     await cx.db.write(
       appendEvent(cx, {
         type: 'login.failed',
@@ -82,6 +89,17 @@ async function tryToSignIn(
     id: passkey.user_id,
     password: passkey.user_password,
     epoch: passkey.user_epoch,
+  }
+  if (isClosed) {
+    const { cookie, statements, begun } = beginSignIn(cx, {
+      user_id: person.id,
+      password: person.password,
+      methods: use.methods,
+      when: join([use.isUsed, epochIs(person.id, person.epoch)], ' and '),
+    })
+    const made = await cx.db.write({ used: use.statements, statements, begun })
+    if (made.begun.length !== 1) throw new PasskeyFault('passkey_outrun')
+    return { outcome: 'closed', cookie }
   }
   const session = advance(cx, ofPerson(person), {
     methods: use.methods,

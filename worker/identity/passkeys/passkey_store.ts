@@ -20,13 +20,14 @@ export const isPasskey = (row: FactorRow): row is PasskeyRow => row.kind === 'pa
 /** A passkey with its person. */
 export type PasskeyToSignIn = PasskeyRow & {
   user_status: UserRow['status']
+  user_closes_at: number | null
   user_password: string | null
   user_epoch: number
 }
 
 export const findPasskey = (credential_id: string): Statement<PasskeyToSignIn> =>
-  sql`select factor.*, user.status as user_status, user.password as user_password,
-      user.epoch as user_epoch
+  sql`select factor.*, user.status as user_status, user.closes_at as user_closes_at,
+      user.password as user_password, user.epoch as user_epoch
     from factor join user on user.id = factor.user_id
     where factor.credential_id = ${credential_id} and factor.kind = 'passkey'`
 

@@ -45,8 +45,16 @@ import {
   type SessionCookies,
   userOf,
 } from '../sessions.ts'
-import { sessionExists } from '../store.ts'
-import { advance, type Methods, ofSession, ofSignIn, type Provable, signInHash } from './sign_in.ts'
+import { countFailedSignIn } from './failed_sign_ins.ts'
+import {
+  advance,
+  complete,
+  type Methods,
+  ofSession,
+  ofSignIn,
+  type Provable,
+  signInHash,
+} from './sign_in.ts'
 import { findSignIn, type OpenSignIn } from './sign_in_store.ts'
 
 /** The cookie of what the factor is added to. */
@@ -140,6 +148,8 @@ export type SecondFactorOutcome =
       /** Recovery codes that are left, where one was used and few are. */
       codes_left: number | null
     }
+  /** The account is closed: the person may keep it. */
+  | { outcome: 'closed' }
   | { outcome: 'refused'; proving: Proving; reason: Reason }
   | { outcome: 'too_many_attempts'; proving: Proving; retry_after: number }
   /** It took too long, or ended for another reason: the person begins anew. */
@@ -185,6 +195,7 @@ export async function proveSecondFactor(
     const { counted } = await cx.db.write({
       counted: take,
       event: appendEvent(cx, failure('login.failed', user_id, 'second_factor'), isWithin),
+      failed: basis.kind === 'sign_in' ? countFailedSignIn(cx, user_id) : null,
       copied: use.event,
     })
     const count = counted[0]?.count ?? Infinity
@@ -195,14 +206,13 @@ export async function proveSecondFactor(
     }
     return { outcome: 'too_many_attempts', proving, retry_after: window }
   }
-  const session = advance(cx, standing, {
-    methods: use.methods,
-    proven: use.isUsed,
-    user_agent: input.user_agent,
-    replaces: input.session,
-    browsers: input.browsers,
-  })
-  const isDone = sessionExists(session.id_hash)
+  const proof = { methods: use.methods, proven: use.isUsed }
+  const { user_agent, session: replaces, browsers } = input
+  const session =
+    standing.closed === undefined
+      ? advance(cx, standing, { ...proof, user_agent, replaces, browsers })
+      : complete(standing.closed, standing, proof)
+  const { isDone } = session
   const written = await cx.db.write({
     displaced: session.displaced,
     count: take,
@@ -219,6 +229,7 @@ export async function proveSecondFactor(
   if (written.started.length === 1) {
     const left = written.left[0]?.left ?? null
     if (left === RECOVERY_CODES_FEW) sendMails(cx)
+    if (session.cookiesOf === null) return { outcome: 'closed' }
     return {
       outcome: 'signed_in',
       cookies: session.cookiesOf(written.started),

@@ -17,7 +17,7 @@ import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type Journey, readJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { type ProvedBy, type Proving, proveSecondFactor, whoProves } from './second_factor.ts'
-import { deleteSignInCookie, readSignInCookie } from './sign_in.ts'
+import { CLOSED_PATH, deleteSignInCookie, readSignInCookie } from './sign_in.ts'
 
 export const VERIFY_PATH = '/login/verify'
 const HOME = '/account'
@@ -87,6 +87,7 @@ export function secondFactorRoutes({
       logRefusal(cx, refusal(error, reason))
       return show(c, form, journey, { ...proving, error, status: 403 })
     }
+    if (result.outcome === 'closed') return c.redirect(withJourney(CLOSED_PATH, journey), 303)
     deleteSignInCookie(c)
     writeSessionCookie(c, result.cookies)
     tellDisplaced(cx, result.displaced, onSessionsEnded)

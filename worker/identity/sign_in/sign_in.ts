@@ -13,10 +13,20 @@ import { readCookie, writeCookie } from '../../web/cookies.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { type LiveSession, startSession } from '../sessions.ts'
 import { epochIs, sessionExists } from '../store.ts'
-import { deleteSignIn, insertSignIn, type OpenSignIn, signInIsOpen } from './sign_in_store.ts'
+import {
+  deleteSignIn,
+  hasMethods,
+  insertSignIn,
+  type OpenSignIn,
+  signInIsOpen,
+  updateMethods,
+} from './sign_in_store.ts'
 
 /** Authentication methods (RFC 8176); `mfa` is among them as soon as two factors are. */
 export type Methods = readonly string[]
+
+/** The page to which a complete sign-in to a closed account leads (closing/). */
+export const CLOSED_PATH = '/account/closed'
 
 const COOKIE = 'sign_in'
 /** Seconds for the second factor, and for finding the phone that has it. */
@@ -101,6 +111,8 @@ export type Provable = {
   methods: Methods
   /** Epoch seconds, where a sign-in of before goes on; absent: now. */
   auth_time?: number
+  /** The hash of a sign-in to a closed account: no session starts, and it stays, complete. */
+  closed?: string
   /** It neither ended nor was spent. */
   isOpen: Condition
   /** Spends it where the condition holds. */
@@ -111,6 +123,7 @@ export const ofSignIn = (cx: Context, row: OpenSignIn): Provable => ({
   user_id: row.user_id,
   password: row.password,
   methods: methodsOf(row),
+  ...(row.user_status === 'closed' ? { closed: row.id_hash } : {}),
   isOpen: signInIsOpen(cx, row.id_hash),
   spend: (when) => [deleteSignIn(row.id_hash, when)],
 })
@@ -167,6 +180,27 @@ export function advance(
     when: join([proven, isOpen], ' and '),
   })
   // Behind the session, which stands on it.
-  const spent = spend(sessionExists(session.id_hash))
-  return { ...session, statements: [...session.statements, ...spent] }
+  const isDone = sessionExists(session.id_hash)
+  return { ...session, isDone, statements: [...session.statements, ...spend(isDone)] }
+}
+
+/**
+ * The end of a sign-in to a closed account: the row gets all methods where `proven` holds, and
+ * waits for the person to keep the account (closing/). In the shape of `advance`, without session.
+ */
+export function complete(
+  closed: string,
+  { methods, isOpen }: Provable,
+  input: { methods: Methods; proven: Condition },
+) {
+  const all = JSON.stringify(withMethods(methods, input.methods))
+  const isDone = hasMethods(closed, all)
+  return {
+    cookiesOf: null,
+    isDone,
+    displaced: sql<{ user_id: string }>`select user_id from sign_in where false`,
+    statements: [updateMethods(closed, all, join([input.proven, isOpen], ' and '))],
+    started: sql<{ id_hash: string; browser: null }>`select id_hash, null as browser from sign_in
+      where id_hash = ${closed} and ${isDone}`,
+  }
 }

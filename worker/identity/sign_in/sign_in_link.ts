@@ -9,6 +9,7 @@ import { appendEvent, countEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
 import { loadSettings } from '../../settings.ts'
+import { canBeKept } from '../closing/closing_store.ts'
 import { hasFactor } from '../factors/factor_store.ts'
 import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
@@ -39,8 +40,10 @@ const LINK_TTL = 600
 const methodsOf = ({ made_by, address_key }: AccountLinkRow): Methods =>
   made_by !== null && address_key === null ? ['link'] : ['email']
 
-export const isLinkOffered = async (cx: Context): Promise<boolean> =>
-  (await loadSettings(cx)).sign_in_links === 'on'
+export async function isLinkOffered(cx: Context): Promise<boolean> {
+  const { sign_in_links, sign_in_names } = await loadSettings(cx)
+  return sign_in_links === 'on' && sign_in_names.includes('email')
+}
 
 export type LinkRequest =
   | { outcome: 'taken' }
@@ -81,7 +84,7 @@ export async function requestSignInLink(
     },
     isNew,
   )
-  if (user === undefined || !isUsable(user)) {
+  if (user === undefined || !(isUsable(user) || canBeKept(cx, user))) {
     const event = {
       type: 'login.failed',
       outcome: 'failure',
@@ -156,6 +159,8 @@ export type LinkSignIn =
   /** `displaced`: a person whose sessions ended by it. */
   | { outcome: 'signed_in'; cookies: SessionCookies; displaced: string | null }
   | { outcome: 'second_factor'; cookie: string }
+  /** The account is closed: the person may keep it. */
+  | { outcome: 'closed'; cookie: string }
   | { outcome: 'dead' | 'elsewhere' }
 
 /**
@@ -183,21 +188,34 @@ export async function signInByLink(
   const used = consumeAccountLink(cx, link, isStillHeld(cx, link))
   const methods = methodsOf(link)
   const mails = withdrawMails(cx, condition`secret_of = ${hash} and ${isMine}`)
-  if (!isFirstProof && lacksFactor(methods, link.has_factor === 1)) {
+  const lacks = !isFirstProof && lacksFactor(methods, link.has_factor === 1)
+  const password = isFirstProof ? null : link.password
+  const proof = isFirstProof
+    ? [
+        ...dropAllSetBefore(as(cx, { kind: 'user', id: user_id }), user_id, endAccess, isMine),
+        ...addressProof(cx, { user_id, email: link.email, key: link.address_key ?? '' }, isMine),
+      ]
+    : []
+  // Another account came to have the address meanwhile.
+  const taken = (error: unknown) => {
+    if (isAddressTaken(error)) return null
+    throw error
+  }
+  if (lacks || link.status === 'closed') {
     const { cookie, statements, begun } = beginSignIn(cx, {
       user_id,
-      password: link.password,
+      password,
       methods,
       replaces: input.abandons,
       when: isMine,
     })
-    const made = await cx.db.write({ used, mails, statements, begun })
-    const outcome = made.begun.length === 1 ? 'second_factor' : 'dead'
-    return outcome === 'dead' ? { outcome, journey } : { outcome, cookie, journey }
+    const made = await cx.db.write({ used, mails, proof, statements, begun }).catch(taken)
+    if (made === null || made.begun.length === 0) return { outcome: 'dead', journey }
+    return { outcome: lacks ? 'second_factor' : 'closed', cookie, journey }
   }
   const session = startSession(cx, {
     user_id,
-    password: isFirstProof ? null : link.password,
+    password,
     amr: methods,
     user_agent: input.user_agent,
     replaces: input.replaces,
@@ -208,22 +226,14 @@ export async function signInByLink(
   const write = cx.db.write({
     used,
     mails,
-    proof: isFirstProof
-      ? [
-          ...dropAllSetBefore(as(cx, { kind: 'user', id: user_id }), user_id, endAccess, isMine),
-          ...addressProof(cx, { user_id, email: link.email, key: link.address_key ?? '' }, isMine),
-        ]
-      : [],
+    proof,
     displaced: session.displaced,
     session: session.statements,
     started: session.started,
   })
-  const { displaced, started } = await write.catch((error: unknown) => {
-    // Another account came to have the address meanwhile.
-    if (isAddressTaken(error)) return { displaced: [], started: [] }
-    throw error
-  })
-  if (started.length === 0) return { outcome: 'dead', journey }
+  const written = await write.catch(taken)
+  if (written === null || written.started.length === 0) return { outcome: 'dead', journey }
+  const { displaced, started } = written
   const cookies = session.cookiesOf(started)
   const signed_out = displaced[0]?.user_id ?? (isFirstProof ? user_id : null)
   return { outcome: 'signed_in', cookies, displaced: signed_out, journey }

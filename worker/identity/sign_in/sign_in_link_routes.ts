@@ -21,7 +21,7 @@ import type { EndAccess } from '../recovery.ts'
 import { readJourney, readKeptJourney, withJourney } from '../return_to.ts'
 import { readSessionCookie, type SessionsEnded, writeSessionCookie } from '../sessions.ts'
 import { tellDisplaced, VERIFY_PATH } from './second_factor_routes.ts'
-import { deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in.ts'
+import { CLOSED_PATH, deleteSignInCookie, readSignInCookie, writeSignInCookie } from './sign_in.ts'
 import {
   isLinkOffered,
   LINK_PATH,
@@ -99,9 +99,10 @@ export function signInLinkRoutes({
     }
     const result = await signInByLink(cx, input, endAccess)
     const journey = readKeptJourney(cx, result.journey)
-    if (result.outcome === 'second_factor') {
+    if (result.outcome === 'second_factor' || result.outcome === 'closed') {
       writeSignInCookie(c, result.cookie)
-      return c.redirect(withJourney(VERIFY_PATH, journey), 303)
+      const next = result.outcome === 'closed' ? CLOSED_PATH : VERIFY_PATH
+      return c.redirect(withJourney(next, journey), 303)
     }
     if (result.outcome === 'dead' && !(await isLinkOffered(cx))) return notOffered(c)
     if (result.outcome !== 'signed_in') return unusable(c, result.outcome)

@@ -9,6 +9,7 @@ import { pageMessages } from '../../pages/language.ts'
 import { page } from '../../pages/page_headers.ts'
 import { newAccountPage, signUpPage, signUpSentPage } from '../../pages/sign_up_page.ts'
 import { logRefusal } from '../../refusal_log.ts'
+import { loadSettings } from '../../settings.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import {
@@ -126,7 +127,8 @@ async function deadLink(c: Http): Promise<Response> {
 async function notOffered(c: Http): Promise<Response> {
   const { cx } = c.var
   const m = await pageMessages(c)
-  const text = m('sign_up.off')
+  const { sign_up } = await loadSettings(cx)
+  const text = m(sign_up === 'by_invitation' ? 'sign_up.by_invitation' : 'sign_up.off')
   logRefusal(cx, new OAuthError('access_denied', { description: text, reason: 'sign_up_off' }))
   return c.html(errorPage({ title: m('error.not_found_title'), text, request_id: cx.rid }, m), 404)
 }

@@ -6,6 +6,8 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.title': 'حسابك',
   'account.signed_in_as': 'تم تسجيل الدخول باسم',
   'account.sign_out': 'تسجيل الخروج',
+  'account.failed':
+    'منذ زيارتك السابقة {count, plural, zero {لم تفشل أي محاولة} one {فشلت محاولة واحدة} two {فشلت محاولتان} few {فشلت # محاولات} many {فشلت # محاولة} other {فشلت # محاولة}} لتسجيل الدخول إلى حسابك، آخرها في {time}. إذا لم تكن أنت، فغيّر كلمة المرور.',
   'account.change_email': 'تغيير العنوان',
   'account.change_password': 'تغيير كلمة المرور',
   'account.profile': 'الملف الشخصي',
@@ -16,6 +18,9 @@ export const arAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'عرض التطبيقات التي لديها إذن الوصول',
   'account.consents': 'الموافقات',
   'account.see_consents': 'اطّلع على ما وافقت عليه، واسحبه',
+  'account.data': 'بياناتك',
+  'account.see_data': 'احصل على نسخة من كل ما نحتفظ به عنك',
+  'account.close': 'إغلاق حسابك',
   'account.sessions': 'أماكن تسجيل دخولك',
   'account.this_browser': 'هذا المتصفح',
   'account.unknown_device': 'جهاز غير معروف',

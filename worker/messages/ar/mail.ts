@@ -69,6 +69,13 @@ export const arMail: TextsOf<typeof enMail> = {
   'mail_invitation.button': 'قبول الدعوة',
   'mail_invitation.note': 'إذا لم تكن تتوقع دعوة فلا تفعل شيئًا.',
 
+  'mail_account_closed.subject': 'حسابك في {service} مغلق',
+  'mail_account_closed.heading': 'حسابك مغلق',
+  'mail_account_closed.lead': 'تم إغلاق حسابك في {service}. سيُحذف في {day} بكل ما فيه.',
+  'mail_account_closed.keep': 'حتى ذلك الحين يمكنك الاحتفاظ به: سجّل الدخول واختر الاحتفاظ بالحساب.',
+  'mail_account_closed.button': 'تسجيل الدخول',
+  'mail_account_closed.note': 'إذا لم تغلقه أنت، فسجّل الدخول واحتفظ به وغيّر كلمة المرور.',
+
   'mail_factor_removed.subject': 'تمت إزالة عامل تسجيل دخول في {service}',
   'mail_factor_removed.heading': 'تمت إزالة عامل',
   'mail_factor_removed.lead': 'لم يعد العامل «{factor}» يحمي حسابك في {service}.',

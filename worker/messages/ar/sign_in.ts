@@ -6,6 +6,8 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'تسجيل الدخول',
   'sign_in.lead': 'للمتابعة إلى {client}',
   'sign_in.email': 'البريد الإلكتروني',
+  'sign_in.email_or_user_name': 'البريد الإلكتروني أو اسم المستخدم',
+  'sign_in.user_name': 'اسم المستخدم',
   'sign_in.password': 'كلمة المرور',
   'sign_in.submit': 'تسجيل الدخول',
   'sign_in.forgotten': 'هل نسيت كلمة المرور؟',
@@ -43,6 +45,7 @@ export const arSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'اكتب اسمًا ظاهرًا لا يزيد على 200 حرف.',
   'sign_up.dead': 'استُخدم من قبل، أو مضى عليه أكثر من يوم. اطلب رابطًا آخر.',
   'sign_up.off': 'ينشئ الحسابات القائمون على هذه الخدمة.',
+  'sign_up.by_invitation': 'الحسابات الجديدة هنا بالدعوة. اتبع الرابط في دعوتك، أو اطلب دعوة.',
 
   'sign_in_link.title': 'تسجيل الدخول برابط',
   'sign_in_link.lead': 'اكتب عنوان البريد الإلكتروني لحسابك. سيصلك رابط يسجّل دخولك في هذا المتصفح.',

@@ -6,6 +6,8 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Ihr Konto',
   'account.signed_in_as': 'Angemeldet als',
   'account.sign_out': 'Abmelden',
+  'account.failed':
+    'Seit Ihrem vorigen Besuch {count, plural, one {ist eine Anmeldung} other {sind # Anmeldungen}} an Ihrem Konto fehlgeschlagen, zuletzt am {time}. Wenn Sie das nicht waren, ändern Sie Ihr Passwort.',
   'account.change_email': 'Adresse ändern',
   'account.change_password': 'Passwort ändern',
   'account.profile': 'Profil',
@@ -16,6 +18,9 @@ export const deAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'Ansehen, welche Anwendungen Zugriff haben',
   'account.consents': 'Zustimmungen',
   'account.see_consents': 'Ansehen, wozu Sie zugestimmt haben, und es widerrufen',
+  'account.data': 'Ihre Daten',
+  'account.see_data': 'Eine Kopie von allem, was über Sie gespeichert ist',
+  'account.close': 'Ihr Konto schließen',
   'account.sessions': 'Wo Sie angemeldet sind',
   'account.this_browser': 'Dieser Browser',
   'account.unknown_device': 'Unbekanntes Gerät',

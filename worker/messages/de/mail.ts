@@ -74,6 +74,16 @@ export const deMail: TextsOf<typeof enMail> = {
   'mail_invitation.button': 'Einladung annehmen',
   'mail_invitation.note': 'Wenn Sie keine Einladung erwarten, tun Sie nichts.',
 
+  'mail_account_closed.subject': 'Ihr Konto bei {service} ist geschlossen',
+  'mail_account_closed.heading': 'Ihr Konto ist geschlossen',
+  'mail_account_closed.lead':
+    'Ihr Konto bei {service} wurde geschlossen. Es wird am {day} gelöscht, mit allem darin.',
+  'mail_account_closed.keep':
+    'Bis dahin können Sie es behalten: Melden Sie sich an und wählen Sie, das Konto zu behalten.',
+  'mail_account_closed.button': 'Anmelden',
+  'mail_account_closed.note':
+    'Wenn nicht Sie es geschlossen haben, melden Sie sich an, behalten Sie es und ändern Sie Ihr Passwort.',
+
   'mail_factor_removed.subject': 'Ein Anmeldefaktor bei {service} wurde entfernt',
   'mail_factor_removed.heading': 'Ein Faktor wurde entfernt',
   'mail_factor_removed.lead': 'Der Faktor „{factor}“ schützt Ihr Konto bei {service} nicht mehr.',

@@ -6,6 +6,8 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Anmelden',
   'sign_in.lead': 'weiter zu {client}',
   'sign_in.email': 'E-Mail-Adresse',
+  'sign_in.email_or_user_name': 'E-Mail-Adresse oder Benutzername',
+  'sign_in.user_name': 'Benutzername',
   'sign_in.password': 'Passwort',
   'sign_in.submit': 'Anmelden',
   'sign_in.forgotten': 'Passwort vergessen?',
@@ -47,6 +49,8 @@ export const deSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Geben Sie einen sichtbaren Namen mit höchstens 200 Zeichen ein.',
   'sign_up.dead': 'Er wurde benutzt oder ist älter als ein Tag. Fordern Sie einen neuen an.',
   'sign_up.off': 'Konten erstellen diejenigen, die diesen Dienst betreiben.',
+  'sign_up.by_invitation':
+    'Neue Konten gibt es hier auf Einladung. Folgen Sie dem Link in Ihrer Einladung, oder bitten Sie um eine.',
 
   'sign_in_link.title': 'Mit einem Link anmelden',
   'sign_in_link.lead':

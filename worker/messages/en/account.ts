@@ -4,6 +4,8 @@ export const enAccount = {
   'account.title': 'Your account',
   'account.signed_in_as': 'Signed in as',
   'account.sign_out': 'Sign out',
+  'account.failed':
+    '{count, plural, one {One attempt} other {# attempts}} to sign in to your account failed since your visit before this one, the last on {time}. If it was not you, change your password.',
   'account.change_email': 'Change address',
   'account.change_password': 'Change password',
   'account.profile': 'Profile',
@@ -14,6 +16,9 @@ export const enAccount = {
   'account.see_applications': 'See which applications have access',
   'account.consents': 'Consents',
   'account.see_consents': 'See what you agreed to, and withdraw it',
+  'account.data': 'Your data',
+  'account.see_data': 'Get a copy of everything that is kept about you',
+  'account.close': 'Close your account',
   'account.sessions': 'Where you are signed in',
   'account.this_browser': 'This browser',
   'account.unknown_device': 'Unknown device',

@@ -71,6 +71,16 @@ export const enMail = {
   'mail_invitation.button': 'Accept the invitation',
   'mail_invitation.note': 'If you do not expect an invitation, do nothing.',
 
+  'mail_account_closed.subject': 'Your account at {service} is closed',
+  'mail_account_closed.heading': 'Your account is closed',
+  'mail_account_closed.lead':
+    'Your account at {service} was closed. It will be deleted on {day}, with everything in it.',
+  'mail_account_closed.keep':
+    'Until then you can keep it: sign in, and choose to keep the account.',
+  'mail_account_closed.button': 'Sign in',
+  'mail_account_closed.note':
+    'If it was not you who closed it, sign in, keep it, and change your password.',
+
   'mail_factor_removed.subject': 'A sign-in factor was removed at {service}',
   'mail_factor_removed.heading': 'A factor was removed',
   'mail_factor_removed.lead': 'The factor “{factor}” no longer protects your account at {service}.',

@@ -4,6 +4,8 @@ export const enSignIn = {
   'sign_in.title': 'Sign in',
   'sign_in.lead': 'to go on to {client}',
   'sign_in.email': 'E-mail',
+  'sign_in.email_or_user_name': 'E-mail address or user name',
+  'sign_in.user_name': 'User name',
   'sign_in.password': 'Password',
   'sign_in.submit': 'Sign in',
   'sign_in.forgotten': 'Forgot your password?',
@@ -40,6 +42,8 @@ export const enSignIn = {
   'sign_up.name_refused': 'Give a name of at most 200 characters that can be seen.',
   'sign_up.dead': 'It was used, or is older than a day. Ask for another one.',
   'sign_up.off': 'Accounts are made by those who run this service.',
+  'sign_up.by_invitation':
+    'New accounts are by invitation here. Follow the link in your invitation, or ask for one.',
 
   'sign_in_link.title': 'Sign in by a link',
   'sign_in_link.lead':

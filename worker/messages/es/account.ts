@@ -6,6 +6,8 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Su cuenta',
   'account.signed_in_as': 'Sesión iniciada como',
   'account.sign_out': 'Cerrar sesión',
+  'account.failed':
+    'Desde su visita anterior {count, plural, one {ha fallado un intento} many {han fallado # intentos} other {han fallado # intentos}} de iniciar sesión en su cuenta, el último el {time}. Si no fue usted, cambie la contraseña.',
   'account.change_email': 'Cambiar la dirección',
   'account.change_password': 'Cambiar la contraseña',
   'account.profile': 'Perfil',
@@ -17,6 +19,9 @@ export const esAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'Ver qué aplicaciones tienen acceso',
   'account.consents': 'Consentimientos',
   'account.see_consents': 'Ver lo que ha aceptado, y retirarlo',
+  'account.data': 'Sus datos',
+  'account.see_data': 'Obtener una copia de todo lo que se guarda sobre usted',
+  'account.close': 'Cerrar su cuenta',
   'account.sessions': 'Dónde ha iniciado sesión',
   'account.this_browser': 'Este navegador',
   'account.unknown_device': 'Dispositivo desconocido',

@@ -72,6 +72,16 @@ export const esMail: TextsOf<typeof enMail> = {
   'mail_invitation.button': 'Aceptar la invitación',
   'mail_invitation.note': 'Si no espera ninguna invitación, no haga nada.',
 
+  'mail_account_closed.subject': 'Su cuenta en {service} está cerrada',
+  'mail_account_closed.heading': 'Su cuenta está cerrada',
+  'mail_account_closed.lead':
+    'Su cuenta en {service} se ha cerrado. Se eliminará el {day}, con todo su contenido.',
+  'mail_account_closed.keep':
+    'Hasta entonces puede conservarla: inicie sesión y elija conservar la cuenta.',
+  'mail_account_closed.button': 'Iniciar sesión',
+  'mail_account_closed.note':
+    'Si no la ha cerrado usted, inicie sesión, consérvela y cambie la contraseña.',
+
   'mail_factor_removed.subject': 'Se quitó un factor de inicio de sesión en {service}',
   'mail_factor_removed.heading': 'Se quitó un factor',
   'mail_factor_removed.lead': 'El factor «{factor}» ya no protege su cuenta de {service}.',

@@ -6,6 +6,8 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Iniciar sesión',
   'sign_in.lead': 'para continuar a {client}',
   'sign_in.email': 'Correo electrónico',
+  'sign_in.email_or_user_name': 'Correo electrónico o nombre de usuario',
+  'sign_in.user_name': 'Nombre de usuario',
   'sign_in.password': 'Contraseña',
   'sign_in.submit': 'Iniciar sesión',
   'sign_in.forgotten': '¿Ha olvidado su contraseña?',
@@ -46,6 +48,8 @@ export const esSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Escriba un nombre visible de 200 caracteres como máximo.',
   'sign_up.dead': 'Ya se usó o tiene más de un día. Pida otro.',
   'sign_up.off': 'Las cuentas las crean quienes gestionan este servicio.',
+  'sign_up.by_invitation':
+    'Aquí las cuentas nuevas son por invitación. Siga el enlace de su invitación, o pida una.',
 
   'sign_in_link.title': 'Iniciar sesión con un enlace',
   'sign_in_link.lead':

@@ -6,6 +6,8 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Votre compte',
   'account.signed_in_as': 'Connecté en tant que',
   'account.sign_out': 'Se déconnecter',
+  'account.failed':
+    'Depuis votre visite précédente, {count, plural, one {une tentative} many {# tentatives} other {# tentatives}} de connexion à votre compte {count, plural, one {a échoué} many {ont échoué} other {ont échoué}}, la dernière le {time}. Si ce n’était pas vous, changez votre mot de passe.',
   'account.change_email': 'Changer d’adresse',
   'account.change_password': 'Changer de mot de passe',
   'account.profile': 'Profil',
@@ -16,6 +18,9 @@ export const frAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'Voir quelles applications ont accès',
   'account.consents': 'Accords',
   'account.see_consents': 'Voir ce que vous avez accepté, et le retirer',
+  'account.data': 'Vos données',
+  'account.see_data': 'Obtenir une copie de tout ce qui est conservé à votre sujet',
+  'account.close': 'Fermer votre compte',
   'account.sessions': 'Où vous êtes connecté',
   'account.this_browser': 'Ce navigateur',
   'account.unknown_device': 'Appareil inconnu',

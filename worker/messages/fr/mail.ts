@@ -74,6 +74,16 @@ export const frMail: TextsOf<typeof enMail> = {
   'mail_invitation.button': 'Accepter l’invitation',
   'mail_invitation.note': 'Si vous n’attendez pas d’invitation, ne faites rien.',
 
+  'mail_account_closed.subject': 'Votre compte chez {service} est fermé',
+  'mail_account_closed.heading': 'Votre compte est fermé',
+  'mail_account_closed.lead':
+    'Votre compte chez {service} a été fermé. Il sera supprimé le {day}, avec tout son contenu.',
+  'mail_account_closed.keep':
+    'D’ici là, vous pouvez le garder\u00a0: connectez-vous et choisissez de garder le compte.',
+  'mail_account_closed.button': 'Se connecter',
+  'mail_account_closed.note':
+    'Si vous ne l’avez pas fermé vous-même, connectez-vous, gardez-le et changez votre mot de passe.',
+
   'mail_factor_removed.subject': 'Un facteur de connexion a été supprimé chez {service}',
   'mail_factor_removed.heading': 'Un facteur a été supprimé',
   'mail_factor_removed.lead':

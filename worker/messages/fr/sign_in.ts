@@ -6,6 +6,8 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Se connecter',
   'sign_in.lead': 'pour continuer vers {client}',
   'sign_in.email': 'Adresse e-mail',
+  'sign_in.email_or_user_name': 'Adresse e-mail ou nom d’utilisateur',
+  'sign_in.user_name': 'Nom d’utilisateur',
   'sign_in.password': 'Mot de passe',
   'sign_in.submit': 'Se connecter',
   'sign_in.forgotten': 'Mot de passe oublié\u00a0?',
@@ -44,6 +46,8 @@ export const frSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Donnez un nom visible de 200 caractères au plus.',
   'sign_up.dead': 'Il a été utilisé ou date de plus d’un jour. Demandez-en un autre.',
   'sign_up.off': 'Les comptes sont créés par ceux qui gèrent ce service.',
+  'sign_up.by_invitation':
+    'Ici, les nouveaux comptes se font sur invitation. Suivez le lien de votre invitation, ou demandez-en une.',
 
   'sign_in_link.title': 'Se connecter par un lien',
   'sign_in_link.lead':

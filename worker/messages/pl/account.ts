@@ -6,6 +6,8 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.title': 'Twoje konto',
   'account.signed_in_as': 'Zalogowano jako',
   'account.sign_out': 'Wyloguj się',
+  'account.failed':
+    'Od poprzedniej wizyty {count, plural, one {nie powiodła się jedna próba} few {nie powiodły się # próby} many {nie powiodło się # prób} other {nie powiodło się # próby}} logowania do Twojego konta, ostatnia: {time}. Jeśli to nie Ty, zmień hasło.',
   'account.change_email': 'Zmień adres',
   'account.change_password': 'Zmień hasło',
   'account.profile': 'Profil',
@@ -16,6 +18,9 @@ export const plAccount: TextsOf<typeof enAccount> = {
   'account.see_applications': 'Zobacz, które aplikacje mają dostęp',
   'account.consents': 'Zgody',
   'account.see_consents': 'Zobacz, na co wyrażono zgodę, i wycofaj ją',
+  'account.data': 'Twoje dane',
+  'account.see_data': 'Pobierz kopię wszystkiego, co przechowujemy o Tobie',
+  'account.close': 'Zamknij konto',
   'account.sessions': 'Miejsca zalogowania',
   'account.this_browser': 'Ta przeglądarka',
   'account.unknown_device': 'Nieznane urządzenie',

@@ -73,6 +73,16 @@ export const plMail: TextsOf<typeof enMail> = {
   'mail_invitation.button': 'Przyjmij zaproszenie',
   'mail_invitation.note': 'Jeśli nie spodziewasz się zaproszenia, nie rób nic.',
 
+  'mail_account_closed.subject': 'Twoje konto w {service} jest zamknięte',
+  'mail_account_closed.heading': 'Twoje konto jest zamknięte',
+  'mail_account_closed.lead':
+    'Twoje konto w {service} zostało zamknięte. Zostanie usunięte {day}, razem z całą zawartością.',
+  'mail_account_closed.keep':
+    'Do tego czasu można je zachować: zaloguj się i wybierz zachowanie konta.',
+  'mail_account_closed.button': 'Zaloguj się',
+  'mail_account_closed.note':
+    'Jeśli to nie Ty je zamykasz, zaloguj się, zachowaj konto i zmień hasło.',
+
   'mail_factor_removed.subject': 'Usunięto składnik logowania w {service}',
   'mail_factor_removed.heading': 'Usunięto składnik logowania',
   'mail_factor_removed.lead': 'Składnik „{factor}” nie chroni już Twojego konta w {service}.',

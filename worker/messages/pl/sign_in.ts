@@ -6,6 +6,8 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_in.title': 'Logowanie',
   'sign_in.lead': 'aby przejść do aplikacji {client}',
   'sign_in.email': 'Adres e-mail',
+  'sign_in.email_or_user_name': 'Adres e-mail lub nazwa użytkownika',
+  'sign_in.user_name': 'Nazwa użytkownika',
   'sign_in.password': 'Hasło',
   'sign_in.submit': 'Zaloguj się',
   'sign_in.forgotten': 'Nie pamiętasz hasła?',
@@ -44,6 +46,8 @@ export const plSignIn: TextsOf<typeof enSignIn> = {
   'sign_up.name_refused': 'Podaj widoczną nazwę, najwyżej 200 znaków.',
   'sign_up.dead': 'Został już użyty albo ma ponad dobę. Poproś o nowy.',
   'sign_up.off': 'Konta tworzą osoby prowadzące tę usługę.',
+  'sign_up.by_invitation':
+    'Nowe konta powstają tutaj na zaproszenie. Skorzystaj z linku w zaproszeniu lub poproś o nie.',
 
   'sign_in_link.title': 'Logowanie linkiem',
   'sign_in_link.lead':

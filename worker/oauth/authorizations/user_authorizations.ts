@@ -114,6 +114,10 @@ export const withdraw = (
   ...revokeAllOfUser(cx, user_id, client_id, when),
 ]
 
+/** Ends all that applications have of a person: `EndAccess` of identity. */
+export const endAllAccess = (cx: Context, user_id: string, when: Condition) =>
+  withdraw(cx, user_id, null, when)
+
 /** Withdraws one authorization, and what its client was allowed. */
 export const withdrawOne = (
   cx: Context,

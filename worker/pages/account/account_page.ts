@@ -18,6 +18,8 @@ export type AccountValues = {
   security: string
   /** Path of the page about the profile. */
   profile: string
+  /** Sign-ins that failed since the visit before this one; null: none. */
+  failed: { count: number; last_at: number } | null
   sessions: readonly {
     id: string
     /** True for the browser that shows this page. */
@@ -52,9 +54,14 @@ ${is_this ? html`<span class="badge">${m('account.this_browser')}</span>` : html
 ${form({ session: id }, html`<button class="small" aria-label="${m('account.end_of', { browser: device })}" type="submit" name="action" value="end">${m('account.end')}</button>`)}
 </li>`
   })
+  const failed =
+    v.failed === null
+      ? html``
+      : html`<p class="beside">${sentence(m, 'account.failed', { count: v.failed.count, time: moment(m, v.failed.last_at) })}</p>`
   const everywhere = html`<div class="actions"><button class="danger" type="submit" name="action" value="everywhere">${m('account.everywhere')}</button></div>`
   const body = html`<h1>${m('account.title')}</h1>
 ${person({ label: m('account.signed_in_as'), email: v.email, name: v.name })}
+${failed}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions">
@@ -73,6 +80,11 @@ ${csrfField(v.csrf)}
 <p class="beside"><a href="${v.applications}">${m('account.see_applications')}</a></p>
 <h2>${m('account.consents')}</h2>
 <p class="beside"><a href="${v.consents}">${m('account.see_consents')}</a></p>
+<h2>${m('account.data')}</h2>
+<ul class="plain beside">
+<li><a href="/account/export">${m('account.see_data')}</a></li>
+<li><a href="/account/close">${m('account.close')}</a></li>
+</ul>
 <h2>${m('account.sessions')}</h2>
 <ul class="entries">${sessions}</ul>
 ${form({}, everywhere)}

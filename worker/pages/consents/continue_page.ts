@@ -148,6 +148,10 @@ ${form}
 <form method="post" action="/logout">
 ${csrfField(v.csrf)}
 <div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>
-</form>`
+</form>
+<ul class="plain foot">
+<li><a href="/account/export">${m('account.see_data')}</a></li>
+<li><a href="/account/close">${m('account.close')}</a></li>
+</ul>`
   return shell({ title: v.title, body }, m)
 }

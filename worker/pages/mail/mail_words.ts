@@ -79,6 +79,16 @@ const WRITERS: { readonly [kind in MailKind]: Writer<kind> } = {
     button: m('mail_invitation.button'),
     note: m('mail_invitation.note'),
   }),
+  account_closed: (m, { service, until }) => ({
+    subject: m('mail_account_closed.subject', { service }),
+    heading: m('mail_account_closed.heading'),
+    lead: [
+      m('mail_account_closed.lead', { service, day: m.day(until) }),
+      m('mail_account_closed.keep'),
+    ],
+    button: m('mail_account_closed.button'),
+    note: m('mail_account_closed.note'),
+  }),
   factor_removed: (m, { service, factor }) => ({
     subject: m('mail_factor_removed.subject', { service }),
     heading: m('mail_factor_removed.heading'),

@@ -1,0 +1,84 @@
+// Rights that somebody gets by an invitation: roles on objects, and places in groups. They are
+// judged like grants and members: by the power of the one who invites when the invitation is made,
+// and once more when it is accepted. Statements for the batch of the room that invites.
+import { z } from '../api.ts'
+import type { Context } from '../context.ts'
+import { type Condition, condition, join, type Statement, sql } from '../db/sql.ts'
+import { appendEvent } from '../events.ts'
+import { grantCreation, grantEndSchema, grantObjectSchema } from './grants.ts'
+import { type Lack, lackingToGrant, lackingToMove } from './power.ts'
+import { idSchema } from './principals.ts'
+import { insertMembership, isMember } from './store.ts'
+
+const MAX = 20
+
+export const invitedRightsSchema = {
+  grants: z
+    .array(
+      z.strictObject({
+        role: idSchema,
+        object: grantObjectSchema,
+        expires_at: grantEndSchema.nullable().default(null),
+      }),
+    )
+    .max(MAX)
+    .default([])
+    .describe('roles that the person gets, each on an object and perhaps until a time'),
+  groups: z
+    .array(idSchema)
+    .max(MAX)
+    .default([])
+    .describe('groups of which the person becomes a member'),
+}
+
+export type InvitedRights = {
+  grants: readonly { role: string; object: string; expires_at: number | null }[]
+  groups: readonly string[]
+}
+
+/** Lists what the actor lacks to give these rights to somebody who may not be there yet. */
+export const lackingToInvite = (
+  cx: Context,
+  { grants, groups }: InvitedRights,
+): readonly Statement<Lack>[] => [
+  ...grants.map(({ role, object, expires_at }) => lackingToGrant(cx, role, object, expires_at)),
+  // Before the member is known, the group stands for it.
+  ...groups.map((id) => lackingToMove(cx, id, id)),
+]
+
+/** Roles, objects and groups that these rights name and that are not there. */
+export const listMissingParties = ({
+  grants,
+  groups,
+}: InvitedRights): Statement<{ pointer: string }> =>
+  sql`select '/grants/' || key || '/role' as pointer from json_each(${JSON.stringify(grants)})
+      where value ->> 'role' not in (select name from role)
+    union all
+    select '/grants/' || key || '/object' from json_each(${JSON.stringify(grants)})
+      where value ->> 'object' <> '*' and not exists (select 1 from principal p
+        where p.id = value ->> 'object' and p.kind in ('device', 'group') and p.deleted_at is null)
+    union all
+    select '/groups/' || key from json_each(${JSON.stringify(groups)})
+      where value not in (select id from "group")`
+
+/** A condition: all of them are there. */
+export const partiesAreThere = (rights: InvitedRights): Condition =>
+  condition`not exists (${listMissingParties(rights)})`
+
+/** Gives the rights to a user where the condition holds. */
+export const giveInvitedRights = (
+  cx: Context,
+  user_id: string,
+  { grants, groups }: InvitedRights,
+  when: Condition,
+): readonly Statement[] => [
+  ...grants.flatMap((grant) => grantCreation(cx, { subject: user_id, ...grant }, when)),
+  ...groups.flatMap((group_id) => [
+    appendEvent(
+      cx,
+      { type: 'group.member_added', subject_id: user_id, data: { group_id, kind: 'user' } },
+      join([when, condition`not ${isMember(group_id, user_id)}`], ' and '),
+    ),
+    insertMembership(cx, group_id, user_id, when),
+  ]),
+]

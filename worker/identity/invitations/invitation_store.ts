@@ -1,0 +1,117 @@
+// The table `invitation`. Statements, no rules.
+import type { Context } from '../../context.ts'
+import { invitation } from '../../db/people_schema.ts'
+import {
+  type Condition,
+  condition,
+  insertWhere,
+  type Scalar,
+  type Statement,
+  scalar,
+  sql,
+  TRUE,
+} from '../../db/sql.ts'
+
+export type InvitationRow = typeof invitation.$inferSelect
+
+/** An invitation as its page shows it. */
+export type OpenInvitation = InvitationRow & { inviter_name: string | null; place: string | null }
+
+/** Seconds for which an invitation is kept after its end, so that operators see it. */
+const KEPT = 30 * 86_400
+
+/** The name of the group that an invitation leads into, or of what its first grant is on. */
+const placeOf = (groups: Scalar, grants: Scalar): Scalar =>
+  scalar`coalesce(
+    (select name from "group" where id = json_extract(${groups}, '$[0]')),
+    (select name from "group" where id = json_extract(${grants}, '$[0].object')),
+    (select name from device where id = json_extract(${grants}, '$[0].object')))`
+
+/** How the one who invites is called, and the place, before there is an invitation. */
+export const findIntroduction = (
+  invited_by: string | null,
+  groups: string,
+  grants: string,
+): Statement<{ inviter: string | null; place: string | null }> =>
+  sql`select (select name from user where id = ${invited_by}) as inviter,
+    ${placeOf(scalar`${groups}`, scalar`${grants}`)} as place`
+
+export const insertInvitation = (row: InvitationRow): Statement =>
+  insertWhere(invitation, row, TRUE, sql`on conflict (id) do nothing`)
+
+/** A condition: the invitation has this link. */
+export const invitationHas = (hash: string): Condition =>
+  condition`exists (select 1 from invitation where hash = ${hash})`
+
+const isOpen = (cx: Context): Condition =>
+  condition`used_by is null and revoked_at is null and expires_at > ${cx.now()}`
+
+/** A condition: the invitation of the link can be accepted. */
+export const isOpenInvitation = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from invitation where hash = ${hash} and ${isOpen(cx)})`
+
+/** The invitation of a link, while it can be accepted. */
+export const findOpenInvitation = (cx: Context, hash: string): Statement<OpenInvitation> =>
+  sql`select invitation.*, (select name from user where id = invitation.invited_by) as inviter_name,
+      ${placeOf(scalar`invitation."groups"`, scalar`invitation.grants`)} as place
+    from invitation where hash = ${hash} and ${isOpen(cx)}`
+
+/** Uses the link for this request where the condition holds; the same request may repeat it. */
+export const consumeInvitation = (
+  cx: Context,
+  hash: string,
+  user_id: string,
+  when: Condition,
+): Statement<{ id: string }> =>
+  sql`update invitation set used_by = ${cx.rid}, accepted_at = ${cx.now()},
+      accepted_by = ${user_id}
+    where hash = ${hash} and (used_by = ${cx.rid} or (${isOpen(cx)} and (${when})))
+    returning id`
+
+/** A condition: this request used the link. */
+export const invitationIsMine = (cx: Context, hash: string): Condition =>
+  condition`exists (select 1 from invitation where hash = ${hash} and used_by = ${cx.rid})`
+
+export const findInvitation = (id: string): Statement<InvitationRow> =>
+  sql`select * from invitation where id = ${id}`
+
+/** A page of invitations before the id `before`, and one more; the newest first. */
+export const listInvitationsBefore = (
+  before: string,
+  limit: number,
+  address_key: string | null,
+): Statement<InvitationRow> =>
+  sql`select * from invitation where (${before} = '' or id < ${before})
+    and (${address_key} is null or address_key = ${address_key})
+    order by id desc limit ${limit + 1}`
+
+/** A condition: nobody accepted the invitation, and nobody took it back. */
+export const isPending = (id: string): Condition =>
+  condition`exists (select 1 from invitation
+    where id = ${id} and used_by is null and revoked_at is null)`
+
+/** Gives it another link and another end, where it is neither accepted nor taken back. */
+export const renewInvitation = (
+  id: string,
+  { hash, expires_at }: Pick<InvitationRow, 'hash' | 'expires_at'>,
+): Statement =>
+  sql`update invitation set hash = ${hash}, expires_at = ${expires_at}
+    where id = ${id} and used_by is null and revoked_at is null`
+
+export const revokeInvitation = (cx: Context, id: string): Statement =>
+  sql`update invitation set revoked_at = ${cx.now()}
+    where id = ${id} and used_by is null and revoked_at is null`
+
+/** Ends every invitation on its way, since one may have been used after the moment of a backup. */
+export const revokeAllInvitations = (cx: Context): Statement =>
+  sql`update invitation set revoked_at = ${cx.now()} where used_by is null and revoked_at is null`
+
+/** Deletes what a person accepted, and what the person still had on its way. */
+export const deleteInvitationsOf = (user_id: string): Statement =>
+  sql`delete from invitation where accepted_by = ${user_id}
+    or (invited_by = ${user_id} and accepted_at is null)`
+
+/** For the timer. */
+export const deleteOldInvitations = (cx: Context): Statement =>
+  sql`delete from invitation
+    where coalesce(accepted_at, revoked_at, expires_at) <= ${cx.now() - KEPT}`
