@@ -32,6 +32,7 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/users/boss', { email: 'few@example.com' }],
     () => ['/v1/users/boss', { email_verified: true }],
     () => ['/v1/users/boss', { status: 'disabled' }],
+    () => ['/v1/users/boss', { status: 'closed' }],
     () => ['/v1/users/boss', { must_change_password: true }],
     () => ['/v1/users/below', { name: 'Few' }],
   ],

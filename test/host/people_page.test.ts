@@ -82,6 +82,11 @@ test('each command of docs/people.md does what the page says', async () => {
       unavailable,
       demanded,
       factors,
+      byInvitation,
+      invited,
+      invitations,
+      copy,
+      closed,
     ] = more
     expect(JSON.parse(settings ?? '')).toMatchObject({ default_locale: 'de' })
     expect(JSON.parse(texts ?? '').items).toHaveLength(200)
@@ -91,14 +96,13 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(created).toMatch(/^usr_\w+ is created; .* goes to bea@example\.com/)
     expect(JSON.parse(link ?? '')).toMatchObject({ url: null, mail_id: expect.any(String) })
     expect(JSON.parse(accounts ?? '')).toMatchObject({ sign_up: 'open', sign_in_links: 'on' })
-    expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
-    expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
     expect(JSON.parse(liz ?? '')).toMatchObject({ id: 'liz', email: null })
     expect(JSON.parse(added ?? '')).toMatchObject({ verified: true, is_primary: true })
     expect(JSON.parse(names ?? '').items).toHaveLength(2)
+    expect(JSON.parse(length ?? '')).toMatchObject({ password_min_length: 12 })
+    expect(JSON.parse(unavailable ?? '')).toMatchObject({ items: [] })
     expect(JSON.parse(demanded ?? '')).toMatchObject({ require_factor: 'operators' })
     expect(JSON.parse(factors ?? '')).toMatchObject({ items: [], recovery_codes: 0 })
-    const [byInvitation, invited, invitations, copy, closed] = more.slice(15)
     expect(JSON.parse(byInvitation ?? '')).toMatchObject({ sign_up: 'by_invitation' })
     expect(JSON.parse(invited ?? '')).toMatchObject({ state: 'open', invited_by: 'ops' })
     expect(JSON.parse(invitations ?? '')).toMatchObject({ items: [{ locale: 'pl' }] })

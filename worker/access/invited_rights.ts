@@ -3,7 +3,7 @@
 // and once more when it is accepted. Statements for the batch of the room that invites.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
-import { type Condition, condition, join, type Statement, sql } from '../db/sql.ts'
+import { type Condition, condition, join, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
 import { grantCreation, grantEndSchema, grantObjectSchema } from './grants.ts'
 import { type Lack, lackingToGrant, lackingToMove } from './power.ts'
@@ -42,8 +42,8 @@ export const lackingToInvite = (
   { grants, groups }: InvitedRights,
 ): readonly Statement<Lack>[] => [
   ...grants.map(({ role, object, expires_at }) => lackingToGrant(cx, role, object, expires_at)),
-  // Before the member is known, the group stands for it.
-  ...groups.map((id) => lackingToMove(cx, id, id)),
+  // A person is no object, so nothing that others hold on the group comes with it.
+  ...groups.map((id) => lackingToMove(cx, id, scalar`null`)),
 ]
 
 /** Roles, objects and groups that these rights name and that are not there. */

@@ -308,9 +308,9 @@ export const EVENTS = {
     },
   },
   ...FACTOR_EVENTS,
-  ...CREDENTIAL_EVENTS,
   ...ACCOUNT_EVENTS,
   ...INVITATION_EVENTS,
+  ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
   'session.ended': {
     subject: 'the user',

@@ -26,7 +26,6 @@ import { type Condition, condition, type Statement, sql, TRUE } from '../db/sql.
 import { emailKey, emailSchema, formerEmailKey } from '../email_address.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
-import { isObject } from '../http.ts'
 import { loadSettings, type Settings } from '../settings.ts'
 import { noteClosing } from './closing/closing_mail.ts'
 import { endOpenWays, userRemoval } from './closing/closing_store.ts'
@@ -34,6 +33,7 @@ import { repeatPrimaryAddress } from './login_ids/login_id_store.ts'
 import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.ts'
 import { userNameSchema } from './login_ids/user_names.ts'
 import { sendMails } from './mail/mails.ts'
+import { metadataSchema, writeMetadata } from './metadata.ts'
 import { assertGoodPassword, passwordInput } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
@@ -61,16 +61,6 @@ import {
 export { findUserById, type UserRow }
 
 const DAY = 86_400
-const METADATA_MAX = 16_384
-const METADATA_DEPTH = 8
-
-const metadataSchema = z
-  .record(z.string().max(100), z.unknown())
-  .refine((value) => depth(value, METADATA_DEPTH), `must not nest deeper than ${METADATA_DEPTH}`)
-  .refine(
-    (value) => !depth(value, METADATA_DEPTH) || JSON.stringify(value).length <= METADATA_MAX,
-    `must not exceed ${METADATA_MAX} characters of JSON`,
-  )
 
 const fields = {
   email: emailSchema,
@@ -442,14 +432,7 @@ export function applyPatch(
     row.must_change_password = patch.must_change_password ? 1 : 0
   }
   if (patch.metadata !== undefined) {
-    const before = JSON.parse(current.metadata) as Record<string, unknown>
-    const next = how === 'merge' ? mergePatch(before, patch.metadata) : patch.metadata
-    row.metadata = JSON.stringify(next)
-    if (row.metadata.length > METADATA_MAX) {
-      throw new Problem('invalid_request', 'the metadata would become too large', [
-        { pointer: '/metadata', detail: `must not exceed ${METADATA_MAX} characters of JSON` },
-      ])
-    }
+    row.metadata = writeMetadata(current.metadata, patch.metadata, how)
   }
   if (patch.profile !== undefined) {
     const before = how === 'merge' ? current.profile : '{}'
@@ -468,20 +451,4 @@ function consistent(profile: Profile): Profile {
   const errors = profileFaults(profile)
   if (errors.length > 0) throw new Problem('invalid_request', 'the profile cannot be so', errors)
   return profile
-}
-
-/** RFC 7396 §2. Built from entries, so that a member named `__proto__` is a member like others. */
-function mergePatch(target: unknown, patch: Record<string, unknown>): Record<string, unknown> {
-  const merged = new Map(Object.entries(isObject(target) ? target : {}))
-  for (const [name, value] of Object.entries(patch)) {
-    if (value === null) merged.delete(name)
-    else merged.set(name, isObject(value) ? mergePatch(merged.get(name), value) : value)
-  }
-  return Object.fromEntries(merged)
-}
-
-/** Whether the value nests at most `left` levels. */
-function depth(value: unknown, left: number): boolean {
-  if (typeof value !== 'object' || value === null) return true
-  return left > 0 && Object.values(value).every((inner) => depth(inner, left - 1))
 }
