@@ -127,7 +127,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   for (const room of [
     () => userRoutes({ onSessionsEnded, endAccess }),
     loginIdRoutes,
-    consentRoutes,
+    () => consentRoutes({ endAccess, onSessionsEnded }),
     invitationRoutes,
     mailRoutes,
     authorizationRoutes,

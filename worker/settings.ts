@@ -7,6 +7,7 @@ import type { Context } from './context.ts'
 import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
+import { CONSENT_SETTINGS } from './settings/consent_settings.ts'
 import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
 import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
 import {
@@ -210,6 +211,7 @@ export const SETTINGS = {
     meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
   }),
   ...PASSWORD_SETTINGS,
+  ...CONSENT_SETTINGS,
   secret_attempts_per_address: setting({
     schema: z.int().min(3).max(100_000),
     default: 20,

@@ -60,6 +60,7 @@ const BODIES: Record<string, object> = {
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
+  decideForUser: { key: 'rules', version: '1', decision: 'accepted', by: 'Maria Example' },
   createConsent: { key: 'privacy', required: true, versions: [TERMS] },
   addConsentVersion: { ...TERMS, version: '2' },
   evaluateAccess: {
@@ -86,12 +87,17 @@ beforeAll(async () => {
         { client_id: 'poor', scope: 'keys:read events:read', ...client },
         { client_id: 'app', ...client },
       ],
-      users: [{ id: 'ann', email: 'ann@example.com' }],
+      settings: { self_consent_age: { default: 16, countries: {} } },
+      // Too young to decide about texts alone.
+      users: [{ id: 'ann', email: 'ann@example.com', profile: { birthdate: '2020-01-01' } }],
       groups: [{ id: 'site-1' }],
       roles: [{ name: 'resident', permissions: ['device:read'] }],
       device_types: [{ name: 'meter' }],
       devices: [{ id: 'meter-1', type: 'meter' }],
-      consents: [{ key: 'terms', required: true, versions: [TERMS] }],
+      consents: [
+        { key: 'terms', required: true, versions: [TERMS] },
+        { key: 'rules', required: false, versions: [TERMS] },
+      ],
     },
     {},
   )

@@ -38,6 +38,12 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
   ],
   deleteUser: [() => ['/v1/users/boss'], () => ['/v1/users/below']],
   resetUser: [() => ['/v1/users/boss/reset'], () => ['/v1/users/below/reset']],
+  decideForUser: [
+    () => [
+      '/v1/users/boss/consents',
+      { key: 'terms', version: '1', decision: 'accepted', by: 'Few' },
+    ],
+  ],
   createSignInLink: [() => ['/v1/users/boss/sign_in_link'], () => ['/v1/users/below/sign_in_link']],
   removeUserFactor: [
     () => [`/v1/users/boss/factors/fac_${'0'.repeat(26)}`],

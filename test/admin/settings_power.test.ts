@@ -18,6 +18,7 @@ const OTHER_VALUES: Record<string, unknown> = {
   service_name: 'Home',
   default_locale: 'pl',
   sign_up: 'open',
+  self_consent_age: { default: 16, countries: { AT: 14 } },
   breached_passwords_url: 'https://leaks.example/range',
   require_factor: 'everybody',
   mail_codes: 'on',

@@ -71,6 +71,7 @@ test('each command of docs/people.md does what the page says', async () => {
       texts,
       text,
       back,
+      age,
       created,
       link,
       accounts,
@@ -92,6 +93,7 @@ test('each command of docs/people.md does what the page says', async () => {
     expect(JSON.parse(texts ?? '').items).toHaveLength(200)
     expect(JSON.parse(text ?? '')).toMatchObject({ locale: 'de', text: 'weiter mit {client}' })
     expect(back).toBe('')
+    expect(JSON.parse(age ?? '')).toMatchObject({ self_consent_age: { default: 16 } })
     expect(created).toMatch(/^usr_\w+ is created; .* goes to bea@example\.com/)
     expect(JSON.parse(link ?? '')).toMatchObject({ url: null, mail_id: expect.any(String) })
     expect(JSON.parse(accounts ?? '')).toMatchObject({ sign_up: 'open', sign_in_links: 'on' })

@@ -125,12 +125,15 @@ describe('operators', () => {
     expect(await decisions()).toHaveLength(1)
   })
 
-  test('cannot accept for somebody', async () => {
+  test('cannot accept for somebody who decides alone', async () => {
     await publishTerms(worker)
-    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-      const answer = await call(method, '/v1/users/ann/consents', { key: 'terms', version: '1' })
+    const body = { key: 'terms', version: '1' }
+    for (const method of ['PUT', 'PATCH', 'DELETE']) {
+      const answer = await call(method, '/v1/users/ann/consents', body)
       expect(answer.status, method).toBe(404)
     }
+    const guardian = { ...body, decision: 'accepted', by: 'Somebody Else' }
+    expect((await call('POST', '/v1/users/ann/consents', guardian)).status).toBe(409)
     expect(await decisions()).toEqual([])
   })
 

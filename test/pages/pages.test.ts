@@ -336,7 +336,14 @@ const pagesWith = (text: string, m: Messages = english) => ({
     },
     m,
   ),
-  text_question: textQuestionPage({ ...question(text), ...words(text), standing: 'outdated' }, m),
+  text_question: textQuestionPage(
+    { ...question(text), ...words(text), standing: 'outdated', needsGuardian: false },
+    m,
+  ),
+  guardian_question: textQuestionPage(
+    { ...question(text), ...words(text), standing: 'none', needsGuardian: true },
+    m,
+  ),
   profile_question: profileQuestionPage(
     {
       ...question(text),
@@ -378,6 +385,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
       email: text,
       name: text,
       csrf: text,
+      needsGuardian: false,
       consents: [
         {
           ...words(text),
@@ -386,6 +394,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
           standing: 'outdated',
           demanded_from: 1_800_000_000,
           decided_at: 1_700_000_000,
+          guardian: text,
           shown: text,
         },
         {
@@ -395,6 +404,7 @@ const pagesWith = (text: string, m: Messages = english) => ({
           standing: 'none',
           demanded_from: null,
           decided_at: null,
+          guardian: null,
           shown: text,
         },
       ],
@@ -531,7 +541,7 @@ test.each([
 test('a text that stands elsewhere is a link, which opens beside the page and tells nothing', async () => {
   const url = 'https://example.com/terms'
   const text = { locale: 'de', title: 'AGB', text: undefined, url }
-  const values = { ...question('word'), ...text, standing: 'none' as const }
+  const values = { ...question('word'), ...text, standing: 'none' as const, needsGuardian: false }
   const html = String(await textQuestionPage(values, english))
   expect(html).toContain(`<a href="${url}" target="_blank" rel="noreferrer" hreflang="de">`)
   expect(html).toContain('<bdi lang="de">AGB</bdi>')

@@ -296,6 +296,8 @@ export const consent_decision = sqliteTable(
     decided_at: integer().notNull(),
     address: text().notNull(),
     client_id: text(), // the application that had sent the person
+    guardian: text(), // who decided for a person who is too young; null: the person
+    noted_by: text(), // JSON object: the operator who noted a guardian's decision
   },
   (t) => [
     uniqueIndex('consent_decision_id').on(t.id),

@@ -63,16 +63,31 @@ const KINDS = {
     sql`select '' as name from user where id = ${person} and email_verified = 0
       and coalesce((select value from setting where name = 'require_verified_address'),
         ${JSON.stringify(DEFAULT_SETTINGS.require_verified_address)}) = 'true'`,
+  /**
+   * The date of birth, where it is demanded and says who may decide about texts (self_consent_age):
+   * so it is asked before them.
+   */
+  age: (_cx, who) =>
+    sql`select name from (${listLackingFields(who)}) where name = 'birthdate' and ${ageMatters()}`,
   /** Required texts; the name is the key of the consent. */
   consent: (cx, { person }) =>
     sql`select name from (${listLackingConsents(cx, person)}) where ${person} is not null`,
   /** Fields of the profile that the setting names; the name is that of the field. */
-  profile: (_cx, { person }) =>
-    sql`select field.value as name from user join json_each(${profileFields()}) field
+  profile: (_cx, who) => listLackingFields(who),
+} as const satisfies Readonly<Record<string, Kind>>
+
+function listLackingFields({ person }: Who): Statement<{ name: string }> {
+  return sql`select field.value as name from user join json_each(${profileFields()}) field
       where user.id = ${person} and field.value in (${list(PROFILE_FIELDS)})
         and coalesce(case field.value when 'name' then user.name
-          else json_extract(user.profile, '$.' || field.value) end, '') = ''`,
-} as const satisfies Readonly<Record<string, Kind>>
+          else json_extract(user.profile, '$.' || field.value) end, '') = ''`
+}
+
+/** A condition: somebody can be too young to decide alone. */
+function ageMatters(): Condition {
+  return condition`exists (select 1 from setting, json_tree(setting.value) age
+    where setting.name = 'self_consent_age' and age.type = 'integer' and age.atom > 0)`
+}
 
 export type RequirementKind = keyof typeof KINDS
 

@@ -26,12 +26,7 @@ import { firstNames, orNameTaken, primaryAddress } from './login_ids/login_ids.t
 import { userNameSchema } from './login_ids/user_names.ts'
 import { sendMails } from './mail/mails.ts'
 import { metadataSchema, writeMetadata } from './metadata.ts'
-import {
-  assertGoodPassword,
-  findPasswordFault,
-  PASSWORD_FLOOR,
-  passwordFaultText,
-} from './new_passwords/new_password.ts'
+import { assertGoodPassword, passwordInput } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
   type Profile,
@@ -58,15 +53,6 @@ export { findUserById, type UserRow }
 
 const DAY = 86_400
 
-const passwordSchema = z
-  .string()
-  .superRefine((password, refinement) => {
-    // How long it must be is a setting: `newUser` knows.
-    const fault = findPasswordFault(password, '', 0)
-    if (fault !== null) refinement.addIssue({ code: 'custom', message: passwordFaultText(fault) })
-  })
-  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_FLOOR, writeOnly: true })
-
 const fields = {
   email: emailSchema,
   email_verified: z.boolean(),
@@ -89,7 +75,7 @@ export const userInput = z.strictObject({
   email_verified: fields.email_verified.optional(),
   name: fields.name.nullish(),
   locale: fields.locale.nullish(),
-  password: passwordSchema.optional(),
+  password: passwordInput.optional(),
   status: fields.status.optional(),
   must_change_password: fields.must_change_password.optional(),
   metadata: fields.metadata.optional(),
@@ -176,8 +162,7 @@ export async function newUser(
   input: NewUserInput,
   coming?: Settings,
 ): Promise<UserRow> {
-  const { password, email, user_name } = input
-  await assertGoodPassword(cx, { password, email: email ?? user_name ?? '' }, coming)
+  await assertGoodPassword(cx, input, coming)
   return rowOfUser(cx, input)
 }
 

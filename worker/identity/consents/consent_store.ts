@@ -156,13 +156,15 @@ export type OfferedRow = {
   decided_round: number | null
   decided_locale: string | null
   decided_at: number | null
+  /** The guardian who decided it. */
+  guardian: string | null
 }
 
 /** The newest version of each consent, with the last decision of a user (a scalar). */
 export const listOffered = (user_id: string | Scalar): Statement<OfferedRow> =>
   sql`select c.key, c.required, c.round, v.version, v.revision, v.texts, v.demanded_from,
       d.decision, d.version as decided_version, d.round as decided_round,
-      d.locale as decided_locale, d.decided_at
+      d.locale as decided_locale, d.decided_at, d.guardian
     from consent c join consent_version v on v.key = c.key
       and v.position = (select max(position) from consent_version where key = c.key)
     left join consent_decision d on d.seq = ${latestDecision(user_id, scalar`c.key`)}

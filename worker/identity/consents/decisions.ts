@@ -8,7 +8,7 @@ import { type Condition, condition, join, type Statement, sql } from '../../db/s
 import { appendEvent } from '../../events.ts'
 import type { EndAccess } from '../recovery.ts'
 import { endSessionsOf, isSessionLive, type LiveSession, type SessionsEnded } from '../sessions.ts'
-import { findUserById } from '../store.ts'
+import { findUserById, type UserRow } from '../store.ts'
 import { noSuchUser } from '../users.ts'
 import {
   decisionExists,
@@ -25,6 +25,7 @@ import {
   type OfferedRow,
 } from './consent_store.ts'
 import { type ConsentTexts, textFor } from './consent_texts.ts'
+import { isAsOld, isOldEnough } from './guardians.ts'
 
 export type { OfferedRow }
 export { listDemanded, listLackingConsents, listOffered }
@@ -41,6 +42,8 @@ export type Offer = {
   /** The person's last word; `outdated`: about an older version, or of an earlier round. */
   standing: 'none' | 'accepted' | 'outdated' | 'withdrawn'
   decided_at: number | null
+  /** The guardian who decided; null: the person, or nobody. */
+  guardian: string | null
   /** From when the newest version is demanded. */
   demanded_from: number
   /** The field `shown` of the form: it names the text as it is read here. */
@@ -76,6 +79,7 @@ export function offerTo(
     url,
     standing: standingOf(row),
     decided_at: row.decided_at,
+    guardian: row.guardian,
     demanded_from: row.demanded_from,
     shown: `${locale}.${mac(cx, PURPOSE, boundTo(reader, row, locale))}`,
   }
@@ -116,6 +120,8 @@ function acceptance(
     decided_at: cx.now(),
     address: cx.address,
     client_id,
+    guardian: null,
+    noted_by: null,
   }
   const isMine = decisionExists(id)
   return [
@@ -135,20 +141,21 @@ function acceptance(
 
 /**
  * Notes that the person of the session accepted a text, once however often it is sent. False, and
- * nothing is written, for an answer about another text than the one that is offered now. One write.
+ * nothing is written, for an answer about another text than the one that is offered now, and for a
+ * person who is too young to decide alone. One write.
  */
 export async function acceptText(
   cx: Context,
-  session: LiveSession,
+  { session, user }: { session: LiveSession; user: UserRow },
   row: OfferedRow,
   answer: { shown: string | undefined; client_id: string | null },
 ): Promise<boolean> {
   const { user_id } = session
   const locale = shownLocale(cx, user_id, row, answer.shown)
-  if (locale === null) return false
+  if (locale === null || !(await isOldEnough(cx, user))) return false
   const { client_id } = answer
   const when = join(
-    [isSessionLive(cx, session), isOfferedAs(row), not(hasAccepted(user_id, row))],
+    [isSessionLive(cx, session), isAsOld(user), isOfferedAs(row), not(hasAccepted(user_id, row))],
     ' and ',
   )
   await cx.db.write(acceptance(cx, user_id, row, { locale, client_id }, when))
@@ -184,6 +191,8 @@ export async function withdrawConsent(
     decided_at: cx.now(),
     address: cx.address,
     client_id: null,
+    guardian: null,
+    noted_by: null,
   }
   const isMine = decisionExists(id)
   const endsAll = join([isMine, isRequired(key)], ' and ')
@@ -220,6 +229,14 @@ export const decisionSchema = z
     decided_at: z.int(),
     address: z.string(),
     client_id: z.string().nullable().describe('the application that had sent the person'),
+    by: z
+      .string()
+      .nullable()
+      .describe('the guardian who decided for a person who is too young; null: the person'),
+    noted_by: z
+      .object({ kind: z.string(), id: z.string().nullable() })
+      .nullable()
+      .describe("the operator who noted a guardian's decision"),
     counts: z
       .boolean()
       .describe('whether it is an acceptance that was neither withdrawn nor asked again'),
@@ -235,6 +252,8 @@ const describeDecision = ({ counts, ...row }: ListedDecision): z.infer<typeof de
   decided_at: row.decided_at,
   address: row.address,
   client_id: row.client_id,
+  by: row.guardian,
+  noted_by: row.noted_by === null ? null : JSON.parse(row.noted_by),
   counts: counts === 1,
 })
 

@@ -10,6 +10,8 @@ import { idSchema } from '../../access/principals.ts'
 import { operation } from '../../api/operation.ts'
 import { type Api, createApi, demandedVersion, json, listOf, listQuery, tag, z } from '../../api.ts'
 import type { Http } from '../../http.ts'
+import type { EndAccess } from '../recovery.ts'
+import type { SessionsEnded } from '../sessions.ts'
 import {
   addVersion,
   askAgain,
@@ -29,12 +31,16 @@ import {
   type WholeConsent,
 } from './consents.ts'
 import { decisionSchema, listUserDecisions } from './decisions.ts'
+import { decideForUser, guardianDecisionInput } from './guardians.ts'
 
 const byKey = z.object({ key: idSchema })
 const byVersion = z.object({ key: idSchema, version: idSchema })
 const byUser = z.object({ id: idSchema })
 
-export function consentRoutes(): Api {
+export function consentRoutes(effects: {
+  endAccess: EndAccess
+  onSessionsEnded: SessionsEnded
+}): Api {
   const api = createApi()
   const whole = json(consentSchema, 'the consent with all its versions')
   const show = (c: Http, consent: WholeConsent) => {
@@ -149,13 +155,27 @@ export function consentRoutes(): Api {
   operation(api, {
     id: 'listUserConsents',
     at: 'GET /v1/users/{id}/consents',
-    summary: 'The decisions of a user, oldest first; nobody but the user makes them',
+    summary: 'The decisions of a user, oldest first; those of a guardian name who decided',
     scope: 'users:read',
     params: byUser,
     query: listQuery,
     answers: { 200: json(listOf(decisionSchema), 'a page of decisions') },
     run: async (c, { params, query }) =>
       c.json(await listUserDecisions(c.var.cx, params.id, query), 200),
+  })
+
+  operation(api, {
+    id: 'decideForUser',
+    at: 'POST /v1/users/{id}/consents',
+    summary: 'Note what a guardian decided for a user who is too young to decide alone',
+    scope: 'users:write',
+    params: byUser,
+    body: guardianDecisionInput,
+    answers: { 201: json(z.object({ id: z.string() }), 'the id of the decision') },
+    problems: ['conflict'],
+    async run(c, { params, body }) {
+      return c.json({ id: await decideForUser(c.var.cx, params.id, body, effects) }, 201)
+    },
   })
 
   return api

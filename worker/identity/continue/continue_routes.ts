@@ -28,6 +28,7 @@ import { logRefusal } from '../../refusal_log.ts'
 import type { Reason } from '../../refusals.ts'
 import { askForAddress } from '../address/address_change.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
+import { isOldEnough } from '../consents/guardians.ts'
 import { assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
@@ -82,14 +83,14 @@ export function continueRoutes(effects: {
       // An answer to another question than the present one is none.
       if (first?.kind !== form.get('kind')) return c.redirect(way.here, 303)
       if (first?.kind === 'verify_address') return sendProof(c, way, found)
-      if (first?.kind === 'profile') {
+      if (first?.kind === 'profile' || first?.kind === 'age') {
         const faulty = await fillProfile(cx, found, first.names, (name) => form.get(name))
         if (faulty.length > 0) return ask(c, way, found, { form, faulty })
       }
       if (first?.kind === 'consent') {
         const row = found.offered.find(({ key }) => key === first.names[0])
         const answer = { shown: form.get('shown'), client_id: way.sender }
-        if (row !== undefined) await acceptText(cx, found.session, row, answer)
+        if (row !== undefined) await acceptText(cx, found, row, answer)
       }
       return c.redirect(way.here, 303)
     })
@@ -109,7 +110,8 @@ export function continueRoutes(effects: {
         return { ...offer, demanded_from: demanded_from > cx.now() ? demanded_from : null }
       })
       const { user_email: email, user_name: name } = session
-      return c.html(consentsPage({ email, name, csrf: csrfToken(c), consents }, m))
+      const needsGuardian = !(await isOldEnough(cx, found.user))
+      return c.html(consentsPage({ email, name, csrf: csrfToken(c), consents, needsGuardian }, m))
     })
     .post(CONSENTS_PATH, page, async (c) => {
       const { cx } = c.var
@@ -121,7 +123,7 @@ export function continueRoutes(effects: {
       const { session, offered } = found
       const row = offered.find(({ key }) => key === form.get('key'))
       if (row !== undefined && action === 'accept') {
-        await acceptText(cx, session, row, { shown: form.get('shown'), client_id: null })
+        await acceptText(cx, found, row, { shown: form.get('shown'), client_id: null })
       }
       if (row !== undefined && action === 'withdraw') {
         if (await withdrawConsent(cx, session, row, effects)) {
@@ -216,9 +218,11 @@ async function ask(
       if (row === undefined) throw new TypeError('a consent lacks that is not offered')
       const wished = localesOf(c, m, way.ui_locales, session.user_locale)
       const { shown, ...offer } = offerTo(cx, session.user_id, row, wished)
-      const values = { ...common, ...offer, carried: { ...carried, shown } }
+      const needsGuardian = !(await isOldEnough(cx, user))
+      const values = { ...common, ...offer, carried: { ...carried, shown }, needsGuardian }
       return c.html(textQuestionPage(values, m))
     }
+    case 'age':
     case 'profile': {
       const faulty = new Set(again?.faulty)
       const fields = first.names.map((one) => {

@@ -115,7 +115,7 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     name: 'consents',
     tables: ['consent_decision'],
     list: (user_id, after, limit) => sql`select seq as cursor, id, key, version, locale, decision,
-        decided_at, address, client_id
+        decided_at, address, client_id, guardian
       from consent_decision where user_id = ${user_id} and seq > ${after}
       order by seq limit ${limit}`,
   },

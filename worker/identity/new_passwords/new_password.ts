@@ -2,6 +2,7 @@
 // 800-63B-4 §3.1.1.1), the list of those that are tried first, and, where an operator names a
 // service, those that are known from leaks. Passwords that are there already go on.
 // Owns no table. Leaves hashing to ../passwords.ts, and what a person lacks to ../requirements.ts.
+import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { Problem } from '../../errors.ts'
 import type { Messages } from '../../messages/messages.ts'
@@ -18,7 +19,7 @@ export type PasswordFault =
   | { rule: 'control' | 'too_long' | 'guessable' | 'breached' }
   | { rule: 'too_short'; min: number }
 
-/** The account for which a password is chosen. */
+/** The account for which a password is chosen; `email` is its name, whatever that is. */
 export type PasswordOwner = {
   email: string
   /** The password is not the only thing that a sign-in needs. */
@@ -65,14 +66,29 @@ export async function judgeNewPassword(
   return isKnown ? { rule: 'breached' } : null
 }
 
+/** A password in the body of a request. How long it must be is a setting: `assertGoodPassword`. */
+export const passwordInput = z
+  .string()
+  .superRefine((password, refinement) => {
+    const fault = findPasswordFault(password, '', 0)
+    if (fault !== null) refinement.addIssue({ code: 'custom', message: passwordFaultText(fault) })
+  })
+  .openapi({ type: 'string', format: 'password', minLength: PASSWORD_FLOOR, writeOnly: true })
+
 /** Throws Problem for a password that a new user may not have. */
 export async function assertGoodPassword(
   cx: Context,
-  { password, email }: { password?: string | undefined; email: string },
+  user: {
+    password?: string | undefined
+    email?: string | undefined
+    user_name?: string | undefined
+  },
   coming?: Settings,
 ): Promise<void> {
+  const { password } = user
   if (password === undefined) return
-  const fault = await judgeNewPassword(cx, password, { email, has_factor: false }, coming)
+  const owner = { email: user.email ?? user.user_name ?? '', has_factor: false }
+  const fault = await judgeNewPassword(cx, password, owner, coming)
   if (fault === null) return
   const errors = [{ pointer: '/password', detail: passwordFaultText(fault) }]
   throw new Problem('invalid_request', 'the password is not acceptable', errors)

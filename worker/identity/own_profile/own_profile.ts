@@ -7,6 +7,7 @@ import { as, type Context } from '../../context.ts'
 import { unlessRefused } from '../../db/database.ts'
 import { refuseUnless } from '../../db/sql.ts'
 import { loadSettings } from '../../settings.ts'
+import { isOldEnough } from '../consents/guardians.ts'
 import { firstRequirement, type Requirement, requirementsOf, standingOf } from '../requirements.ts'
 import { findSession, isSessionLive, type LiveSession, noteSession, userOf } from '../sessions.ts'
 import { findUserById, type UserRow } from '../store.ts'
@@ -56,7 +57,10 @@ export async function changeOwnProfile(
 ): Promise<ProfileChange> {
   if (firstRequirement(lacking) !== null) return { outcome: 'outrun' }
   const { own_profile_fields, required_profile_fields } = await loadSettings(cx)
-  const typed = readFields(own_profile_fields, values)
+  // A person who is too young to decide alone does not become older by a form.
+  const isFree = await isOldEnough(cx, user)
+  const own = own_profile_fields.filter((name) => isFree || name !== 'birthdate')
+  const typed = readFields(own, values)
   const names = faultyFields(typed, required_profile_fields)
   if (names.length > 0) return { outcome: 'faulty', names }
   const { row, changed } = applyPatch(cx, user, patchOf(typed), 'merge')

@@ -11,6 +11,8 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
 import { noteMail } from '../../mail/outbox.ts'
+import { demandAddress } from '../login_ids/login_id_store.ts'
+import { isAddressLacking } from '../login_ids/login_ids.ts'
 import { sendMails } from '../mail/mails.ts'
 import { LINK_TTL, type passwordLinkSchema, storedActor } from '../recovery.ts'
 import {
@@ -64,8 +66,9 @@ export async function createSignInLink(
   const mail_id = mail?.id ?? null
   const {
     user: [user],
-  } = await nameLacks(cx, lacking, () =>
-    cx.db.write({
+  } = await nameLacks(cx, lacking, () => {
+    const write = cx.db.write({
+      address: send ? demandAddress(user_id) : null,
       power: demandPower(lacking),
       link: insertOperatorLink(
         {
@@ -96,8 +99,12 @@ export async function createSignInLink(
       ),
       mail: mail?.statements ?? null,
       user: findUserById(user_id),
-    }),
-  )
+    })
+    return write.catch((error: unknown) => {
+      if (!isAddressLacking(error)) throw error
+      throw new Problem('conflict', 'the user has no e-mail address')
+    })
+  })
   if (user === undefined) throw noSuchUser()
   if (!isUsable(user)) {
     throw new Problem(

@@ -85,6 +85,7 @@ export const arLeaving: TextsOf<typeof enLeaving> = {
   'export.field_version': 'الإصدار',
   'export.field_decision': 'القرار',
   'export.field_decided_at': 'وقت القرار',
+  'export.field_guardian': 'صاحب القرار',
   'export.field_client_id': 'التطبيق',
   'export.field_client_name': 'اسم التطبيق',
   'export.field_scope': 'الحقوق',

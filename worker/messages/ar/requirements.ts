@@ -6,6 +6,8 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'missing.read': 'اقرأ: {title}',
   'missing.consent_lead': 'اقرأ هذا النص واقبله للمتابعة.',
   'missing.consent_again_lead': 'يلزم قبولك مرة أخرى للمتابعة. ربما تغيّر النص منذ ذلك الحين.',
+  'missing.guardian_lead':
+    'سنّك لا تسمح لك باتخاذ هذا القرار وحدك. يقرر عنك أحد الوالدين أو ولي الأمر: اطلب منه التواصل مع القائمين على هذه الخدمة، ثم سجّل الدخول من جديد.',
   'missing.accept': 'أقبل',
   'missing.decline': 'لا أقبل، وتسجيل الخروج',
   'missing.profile_title': 'أكمل ملفك الشخصي',
@@ -55,6 +57,9 @@ export const arRequirements: TextsOf<typeof enRequirements> = {
   'consents.title': 'موافقاتك',
   'consents.none': 'لا يوجد ما تقرره.',
   'consents.required': 'مطلوبة',
+  'consents.guardian':
+    'سنّك لا تسمح لك بقبول نص وحدك. يقرر أحد الوالدين أو ولي الأمر، ويتواصل مع القائمين على هذه الخدمة.',
+  'consents.by_guardian': 'القرار من {guardian}.',
   'consents.read': 'اقرأ النص',
   'consents.not_accepted': 'لم تُقبل',
   'consents.accepted': 'قُبلت في {day}',

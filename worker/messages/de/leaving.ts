@@ -88,6 +88,7 @@ export const deLeaving: TextsOf<typeof enLeaving> = {
   'export.field_version': 'Fassung',
   'export.field_decision': 'Entscheidung',
   'export.field_decided_at': 'Entschieden',
+  'export.field_guardian': 'Entschieden von',
   'export.field_client_id': 'Anwendung',
   'export.field_client_name': 'Name der Anwendung',
   'export.field_scope': 'Rechte',

@@ -7,6 +7,8 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
   'missing.consent_lead': 'Lesen Sie dies und stimmen Sie zu, um fortzufahren.',
   'missing.consent_again_lead':
     'Um fortzufahren, wird Ihre Zustimmung noch einmal gebraucht. Der Text kann sich seither geändert haben.',
+  'missing.guardian_lead':
+    'Sie sind zu jung, um darüber allein zu entscheiden. Für Sie entscheidet ein Elternteil oder Vormund: Bitten Sie diese Person, sich an die Betreiber dieses Dienstes zu wenden. Melden Sie sich danach wieder an.',
   'missing.accept': 'Zustimmen',
   'missing.decline': 'Nicht zustimmen und abmelden',
   'missing.profile_title': 'Profil vervollständigen',
@@ -57,6 +59,9 @@ export const deRequirements: TextsOf<typeof enRequirements> = {
   'consents.title': 'Ihre Zustimmungen',
   'consents.none': 'Es gibt nichts zu entscheiden.',
   'consents.required': 'Erforderlich',
+  'consents.guardian':
+    'Sie sind zu jung, um einen Text allein anzunehmen. Es entscheidet ein Elternteil oder Vormund, der sich an die Betreiber dieses Dienstes wendet.',
+  'consents.by_guardian': 'Entschieden von {guardian}.',
   'consents.read': 'Text lesen',
   'consents.not_accepted': 'Nicht zugestimmt',
   'consents.accepted': 'Zugestimmt am {day}',

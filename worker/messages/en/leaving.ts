@@ -86,6 +86,7 @@ export const enLeaving = {
   'export.field_version': 'Version',
   'export.field_decision': 'Decision',
   'export.field_decided_at': 'Decided',
+  'export.field_guardian': 'Decided by',
   'export.field_client_id': 'Application',
   'export.field_client_name': 'Name of the application',
   'export.field_scope': 'Rights',

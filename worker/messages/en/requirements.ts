@@ -5,6 +5,8 @@ export const enRequirements = {
   'missing.consent_lead': 'Read this and accept it to go on.',
   'missing.consent_again_lead':
     'Your acceptance is needed again to go on. The text may have changed since.',
+  'missing.guardian_lead':
+    'You are too young to decide about this alone. A parent or guardian decides for you: ask them to turn to those who run this service. Then sign in again.',
   'missing.accept': 'Accept',
   'missing.decline': 'Do not accept, and sign out',
   'missing.profile_title': 'Complete your profile',
@@ -54,6 +56,9 @@ export const enRequirements = {
   'consents.title': 'Your consents',
   'consents.none': 'There is nothing to decide about.',
   'consents.required': 'Required',
+  'consents.guardian':
+    'You are too young to accept a text alone. A parent or guardian decides, and turns to those who run this service.',
+  'consents.by_guardian': 'Decided by {guardian}.',
   'consents.read': 'Read the text',
   'consents.not_accepted': 'Not accepted',
   'consents.accepted': 'Accepted on {day}',

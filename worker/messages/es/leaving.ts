@@ -88,6 +88,7 @@ export const esLeaving: TextsOf<typeof enLeaving> = {
   'export.field_version': 'Versión',
   'export.field_decision': 'Decisión',
   'export.field_decided_at': 'Decidido',
+  'export.field_guardian': 'Decidido por',
   'export.field_client_id': 'Aplicación',
   'export.field_client_name': 'Nombre de la aplicación',
   'export.field_scope': 'Derechos',

@@ -7,6 +7,8 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'missing.consent_lead': 'Lea esto y acéptelo para continuar.',
   'missing.consent_again_lead':
     'Para continuar se necesita de nuevo su aceptación. Puede que el texto haya cambiado.',
+  'missing.guardian_lead':
+    'Es usted demasiado joven para decidir esto sin ayuda. Decide su madre, su padre o su tutor: pídales que se dirijan a quienes gestionan este servicio. Después, inicie sesión de nuevo.',
   'missing.accept': 'Aceptar',
   'missing.decline': 'No aceptar y cerrar la sesión',
   'missing.profile_title': 'Complete su perfil',
@@ -56,6 +58,9 @@ export const esRequirements: TextsOf<typeof enRequirements> = {
   'consents.title': 'Sus consentimientos',
   'consents.none': 'No hay nada que decidir.',
   'consents.required': 'Obligatorio',
+  'consents.guardian':
+    'Es usted demasiado joven para aceptar un texto sin ayuda. Decide su madre, su padre o su tutor, que se dirige a quienes gestionan este servicio.',
+  'consents.by_guardian': 'Decidido por {guardian}.',
   'consents.read': 'Leer el texto',
   'consents.not_accepted': 'No aceptado',
   'consents.accepted': 'Aceptado el {day}',

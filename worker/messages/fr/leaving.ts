@@ -88,6 +88,7 @@ export const frLeaving: TextsOf<typeof enLeaving> = {
   'export.field_version': 'Version',
   'export.field_decision': 'Décision',
   'export.field_decided_at': 'Décidé',
+  'export.field_guardian': 'Décidé par',
   'export.field_client_id': 'Application',
   'export.field_client_name': 'Nom de l’application',
   'export.field_scope': 'Droits',

@@ -7,6 +7,8 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'missing.consent_lead': 'Lisez ce texte et acceptez-le pour continuer.',
   'missing.consent_again_lead':
     'Pour continuer, votre accord est de nouveau nécessaire. Le texte a pu changer entre-temps.',
+  'missing.guardian_lead':
+    'Vous êtes trop jeune pour en décider sans aide. Un parent ou un tuteur décide pour vous : demandez-lui de s’adresser à ceux qui gèrent ce service. Connectez-vous ensuite à nouveau.',
   'missing.accept': 'Accepter',
   'missing.decline': 'Ne pas accepter et se déconnecter',
   'missing.profile_title': 'Complétez votre profil',
@@ -56,6 +58,9 @@ export const frRequirements: TextsOf<typeof enRequirements> = {
   'consents.title': 'Vos accords',
   'consents.none': 'Il n’y a rien à décider.',
   'consents.required': 'Obligatoire',
+  'consents.guardian':
+    'Vous êtes trop jeune pour accepter un texte sans aide. Un parent ou un tuteur décide, et s’adresse à ceux qui gèrent ce service.',
+  'consents.by_guardian': 'Décidé par {guardian}.',
   'consents.read': 'Lire le texte',
   'consents.not_accepted': 'Non accepté',
   'consents.accepted': 'Accepté le {day}',

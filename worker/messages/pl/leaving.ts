@@ -88,6 +88,7 @@ export const plLeaving: TextsOf<typeof enLeaving> = {
   'export.field_version': 'Wersja',
   'export.field_decision': 'Decyzja',
   'export.field_decided_at': 'Data decyzji',
+  'export.field_guardian': 'Kto zdecydował',
   'export.field_client_id': 'Aplikacja',
   'export.field_client_name': 'Nazwa aplikacji',
   'export.field_scope': 'Prawa',

@@ -7,6 +7,8 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
   'missing.consent_lead': 'Przeczytaj ten tekst i zaakceptuj go, aby przejść dalej.',
   'missing.consent_again_lead':
     'Aby przejść dalej, potrzebna jest ponowna akceptacja. Tekst mógł się od tego czasu zmienić.',
+  'missing.guardian_lead':
+    'Masz za mało lat, aby samodzielnie o tym zdecydować. Decyduje za Ciebie rodzic lub opiekun: poproś, aby zwrócił się do osób prowadzących tę usługę. Potem zaloguj się ponownie.',
   'missing.accept': 'Akceptuję',
   'missing.decline': 'Nie akceptuję i wylogowuję się',
   'missing.profile_title': 'Uzupełnij profil',
@@ -56,6 +58,9 @@ export const plRequirements: TextsOf<typeof enRequirements> = {
   'consents.title': 'Twoje zgody',
   'consents.none': 'Nie ma o czym decydować.',
   'consents.required': 'Wymagana',
+  'consents.guardian':
+    'Masz za mało lat, aby samodzielnie zaakceptować tekst. Decyduje rodzic lub opiekun, który zwraca się do osób prowadzących tę usługę.',
+  'consents.by_guardian': 'Zdecydowane przez: {guardian}.',
   'consents.read': 'Przeczytaj tekst',
   'consents.not_accepted': 'Brak akceptacji',
   'consents.accepted': 'Zaakceptowano {day}',

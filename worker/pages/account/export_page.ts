@@ -58,6 +58,7 @@ export const EXPORT_FIELDS = [
   'version',
   'decision',
   'decided_at',
+  'guardian',
   'client_id',
   'client_name',
   'scope',

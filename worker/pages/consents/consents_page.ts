@@ -9,6 +9,8 @@ export type ConsentsValues = {
   email: string
   name: string | null
   csrf: string
+  /** The person is too young to decide alone. */
+  needsGuardian: boolean
   consents: readonly (TextValues & {
     key: string
     required: boolean
@@ -16,13 +18,16 @@ export type ConsentsValues = {
     /** Epoch seconds, in the future only: from when the newest version is demanded. */
     demanded_from: number | null
     decided_at: number | null
+    /** The guardian who decided; null: the person, or nobody. */
+    guardian: string | null
     shown: string
   })[]
 }
 
 export function consentsPage(v: ConsentsValues, m: Messages): Html {
   const entries = v.consents.map((one) => {
-    const { key, required, standing, decided_at, demanded_from, shown, locale, title } = one
+    const { key, required, standing, decided_at, demanded_from, shown, locale, title, guardian } =
+      one
     const button = (action: 'accept' | 'withdraw', looks: string) =>
       html`<form method="post" action="/account/consents">
 ${csrfField(v.csrf)}
@@ -44,10 +49,11 @@ ${hiddenFields({ key, shown })}
 ${required ? html`<span class="badge">${m('consents.required')}</span>` : html``}
 <span class="quiet">${state}</span>
 ${newer}
+${guardian === null ? html`` : html`<span class="quiet">${sentence(m, 'consents.by_guardian', { guardian })}</span>`}
 </div>
 <details class="text"><summary>${m('consents.read')}</summary>${consentText(one, m)}</details>
 <div class="choices">
-${standing === 'accepted' ? html`` : button('accept', 'small')}
+${standing === 'accepted' || v.needsGuardian ? html`` : button('accept', 'small')}
 ${isStanding ? button('withdraw', 'small danger') : html``}
 </div>
 ${required && isStanding ? html`<p class="hint">${m('consents.withdraw_hint')}</p>` : html``}
@@ -55,6 +61,7 @@ ${required && isStanding ? html`<p class="hint">${m('consents.withdraw_hint')}</
   })
   const body = html`<h1>${m('consents.title')}</h1>
 ${person({ label: m('account.signed_in_as'), email: v.email, name: v.name })}
+${v.needsGuardian && v.consents.length > 0 ? html`<p class="hint">${m('consents.guardian')}</p>` : html``}
 ${v.consents.length === 0 ? html`<p>${m('consents.none')}</p>` : html`<ul class="entries">${entries}</ul>`}
 <p class="foot"><a href="/account">${m('applications.back')}</a></p>`
   return shell({ title: m('consents.title'), body }, m)

@@ -19,6 +19,8 @@ export type TextQuestion = ContinueValues &
   TextValues & {
     /** The person's last word about a text of this kind. */
     standing: 'none' | 'accepted' | 'outdated' | 'withdrawn'
+    /** The person is too young to decide alone. */
+    needsGuardian: boolean
   }
 
 export function textQuestionPage(v: TextQuestion, m: Messages): Html {
@@ -27,10 +29,16 @@ export function textQuestionPage(v: TextQuestion, m: Messages): Html {
       ...v,
       title: v.title,
       heading: html`<h1 lang="${v.locale}" dir="auto">${v.title}</h1>`,
-      lead: v.standing === 'none' ? m('missing.consent_lead') : m('missing.consent_again_lead'),
+      lead: v.needsGuardian
+        ? m('missing.guardian_lead')
+        : v.standing === 'none'
+          ? m('missing.consent_lead')
+          : m('missing.consent_again_lead'),
       body: consentText(v, m),
-      submit: html`<button class="primary" type="submit" name="action" value="accept">${m('missing.accept')}</button>`,
-      out: m('missing.decline'),
+      submit: v.needsGuardian
+        ? null
+        : html`<button class="primary" type="submit" name="action" value="accept">${m('missing.accept')}</button>`,
+      out: v.needsGuardian ? m('missing.sign_out') : m('missing.decline'),
     },
     m,
   )
