@@ -1,5 +1,6 @@
 // A person's way through an account in a real browser, without JavaScript: sign-up, sign-in by a
-// mailed link, another address and its undoing, another password; in three languages.
+// mailed link, texts to agree to, profile, names, another address and its undoing, another
+// password and a forgotten one; in three languages.
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, shoot } from './chromium.ts'
@@ -10,8 +11,15 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 const PASSWORD = 'four words nobody knows'
 const NEW = 'seven brown horses jump over fences'
 
+const TERMS = {
+  en: { title: 'Terms of use', text: 'You may use this service.' },
+  pl: { title: 'Warunki korzystania', text: 'Możesz korzystać z tej usługi.' },
+  ar: { title: 'شروط الاستخدام', text: 'يمكنك استخدام هذه الخدمة.' },
+}
+
 const BLUEPRINT = {
   settings: { sign_up: 'open', sign_in_links: 'on' },
+  consents: [{ key: 'terms', required: true, versions: [{ version: '1', texts: TERMS }] }],
   clients: [
     {
       client_id: 'ops',
@@ -44,7 +52,7 @@ async function linkTo(address: string, kind: string): Promise<string> {
   return /http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? `no ${kind} to ${address}`
 }
 
-test.each(['en', 'pl', 'ar'])(
+test.each(['en', 'pl', 'ar'] as const)(
   'an account from its first mail to its last, in %s',
   async (locale) => {
     const { issuer } = worker
@@ -68,6 +76,10 @@ test.each(['en', 'pl', 'ar'])(
     await shoot(page, named('new_account_refused'))
     await page.fill('#password', PASSWORD)
     await page.click('button[value=create]')
+    expect(page.url()).toContain('/continue')
+    expect(await page.textContent('h1')).toBe(TERMS[locale].title)
+    await shoot(page, named('terms'))
+    await page.click('button[value=accept]')
     expect(page.url()).toBe(`${issuer}/account`)
     await shoot(page, named('account_all'))
 
@@ -80,6 +92,8 @@ test.each(['en', 'pl', 'ar'])(
     await page.click('button[value=save]')
     await shoot(page, named('profile_saved'))
     await page.click('a[href="/account"]')
+    await page.click('a[href="/account/names"]')
+    await shoot(page, named('names'))
 
     const byLink = await open(locale)
     await byLink.goto(`${issuer}/login`)
@@ -129,6 +143,26 @@ test.each(['en', 'pl', 'ar'])(
     await owner.fill('#password', PASSWORD)
     await owner.click('button[value=login]')
     expect(owner.url()).toBe(`${issuer}/account`)
+
+    const forgetful = await open(locale)
+    await forgetful.goto(`${issuer}/login`)
+    await forgetful.click('a[href^="/recover"]')
+    await shoot(forgetful, named('recover'))
+    await forgetful.fill('#email', email)
+    await forgetful.click('button[value=send]')
+    await shoot(forgetful, named('recover_sent'))
+    await forgetful.goto(await linkTo(email, 'recovery'))
+    await shoot(forgetful, named('recover_password'))
+    await forgetful.fill('#password', NEW)
+    await forgetful.click('button[value=save]')
+    await shoot(forgetful, named('recover_done'))
+    await owner.goto(`${issuer}/account`)
+    expect(owner.url()).toContain('/login')
+    await forgetful.goto(`${issuer}/login`)
+    await forgetful.fill('#username', email)
+    await forgetful.fill('#password', NEW)
+    await forgetful.click('button[value=login]')
+    expect(forgetful.url()).toBe(`${issuer}/account`)
   },
   180_000,
 )
