@@ -54,7 +54,7 @@ test('each command of docs/people.md does what the page says', async () => {
     }
     const outputs: string[] = []
     for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(29)
+    expect(lines).toHaveLength(30)
     const [sent, preview, preview2, reset, reset2, abandoned, marked, marks, cleared, ...more] =
       outputs
     expect(sent).toContain('smtp: taken: 250')

@@ -183,9 +183,9 @@ button:hover, .button:hover { background: var(--over); }
 .person-text .quiet { font-size: 0.8125rem; }
 .person-name { font-weight: 600; }
 .beside { margin-top: -0.25rem; font-size: 0.9375rem; }
-.after { margin-top: 1rem; }
 .scopes, .plain { margin: 0; padding: 0; list-style: none; }
 .plain li + li { margin-top: 0.25rem; }
+.beside.after, .plain.after { margin-top: 1rem; }
 .scopes { border: 1px solid var(--line); border-radius: 12px; }
 .scopes li { position: relative; padding-block: 0.7rem; padding-inline: 2.5rem 0.85rem; }
 .scopes li + li { border-top: 1px solid var(--line); }

@@ -51,7 +51,7 @@ ${csrfField(v.csrf)}
 <button class="primary" type="submit" name="action" value="send">${m('address.submit')}</button>
 </div>
 </form>
-<p class="beside"><a href="/account/email">${m('account.change_email')}</a></p>
+<p class="beside after"><a href="/account/email">${m('account.change_email')}</a></p>
 <p class="beside after"><a href="/account">${m('security.back')}</a></p>`
   return shell({ title: m('names.title'), body }, m)
 }
