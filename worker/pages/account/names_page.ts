@@ -25,15 +25,14 @@ ${hiddenFields({ name: id })}
 </form>`
   const entry = ({ id, kind, value, is_proven, is_primary }: NamesValues['names'][number]) => {
     const isFurther = kind === 'email' && !is_primary
-    return html`<li>
+    return html`<li class="stacked">
 <div class="entry">
 <span class="entry-name" dir="auto">${value}</span>
 ${is_primary ? html`<span class="badge">${m('names.is_primary')}</span>` : html``}
 <span class="quiet">${m(`names.kind_${kind}`)}</span>
 ${kind === 'email' && !is_proven ? html`<span class="quiet">${m('names.is_unproven')}</span>` : html``}
 </div>
-${isFurther && is_proven ? form(id, value, 'primary') : html``}
-${isFurther ? form(id, value, 'remove') : html``}
+${isFurther ? html`<div class="choices">${is_proven ? form(id, value, 'primary') : html``}${form(id, value, 'remove')}</div>` : html``}
 </li>`
   }
   const isInvalid = v.error !== undefined && v.typed !== ''

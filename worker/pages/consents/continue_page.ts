@@ -149,7 +149,7 @@ ${form}
 ${csrfField(v.csrf)}
 <div class="actions below"><button type="submit" name="action" value="logout">${v.out}</button></div>
 </form>
-<ul class="plain foot after">
+<ul class="plain after">
 <li><a href="/account/export">${m('account.see_data')}</a></li>
 <li><a href="/account/close">${m('account.close')}</a></li>
 </ul>`
