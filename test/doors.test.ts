@@ -25,7 +25,10 @@ const DOORS: Readonly<Record<string, Decision>> = {
     asks: 'its readers answer what lacks; liveSession is for sign-out and the language',
   },
   'identity/login.ts': { uses: 1, never: 'a sign-in ends at the door that the person came from' },
-  'identity/sign_up/sign_up.ts': { uses: 1, never: 'leads to the door it came from, or /account' },
+  'identity/sign_up/new_account.ts': {
+    uses: 1,
+    never: 'leads to the door that the person came from, or /account',
+  },
   'identity/setup.ts': { uses: 1, never: 'the first operator; leads to /account' },
   'identity/login_ids/own_names_routes.ts': { uses: 1, asks: '/account/names' },
   'identity/login_routes.ts': {
@@ -51,7 +54,7 @@ const DOORS: Readonly<Record<string, Decision>> = {
     never: 'the data are those of the person, whatever was agreed to',
   },
   'identity/invitations/acceptance.ts': {
-    uses: 3,
+    uses: 2,
     asks: 'the page, and the use of the link; a new account leads to /account',
   },
   'identity/factors/own_factors.ts': { uses: 3, asks: 'readOwnFactors answers what lacks' },

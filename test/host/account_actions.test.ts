@@ -1,10 +1,10 @@
-// What a person does on the pages of the account, in a real browser without JavaScript, in three
-// languages: another browser is signed out, a name is added, made the first and removed, a text is
+// Walks what a person does on the pages of the account, in a real browser without JavaScript, in
+// three languages: another browser is signed out, a name is added, made the first and removed, a text is
 // accepted and withdrawn; and what a child sees where a guardian decides.
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, shoot } from './chromium.ts'
-import { readMails } from './operator_mails.ts'
+import { linkIn, readMailTo } from './operator_mails.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -93,9 +93,8 @@ test.each(LOCALES)(
     await page.click('a[href="/account/names"]')
     await page.fill('#email', other)
     await page.click('button[value=send]')
-    const mails = await readMails(issuer, SECRET)
-    const mail = mails.find((one) => one.kind === 'verify_address' && one.address === other)
-    await page.goto(/http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? 'no mail')
+    const mail = await readMailTo(issuer, SECRET, { address: other, kind: 'verify_address' })
+    await page.goto(linkIn(mail))
     await page.click('button[value=confirm]')
     await page.goto(`${issuer}/account/names`)
     await shoot(page, `names_two_${locale}`)

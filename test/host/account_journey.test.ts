@@ -4,7 +4,7 @@
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, shoot } from './chromium.ts'
-import { readMails } from './operator_mails.ts'
+import { linkIn, readMailTo } from './operator_mails.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -46,11 +46,8 @@ const open = async (locale: string): Promise<Page> =>
   (await browser.newContext({ javaScriptEnabled: false, locale })).newPage()
 
 /** The link in the newest mail of a kind to an address. */
-async function linkTo(address: string, kind: string): Promise<string> {
-  const mails = await readMails(worker.issuer, SECRET)
-  const mail = mails.find((one) => one.kind === kind && one.address === address)
-  return /http\S+token=[\w-]+/.exec(mail?.text ?? '')?.[0] ?? `no ${kind} to ${address}`
-}
+const linkTo = async (address: string, kind: string): Promise<string> =>
+  linkIn(await readMailTo(worker.issuer, SECRET, { address, kind }))
 
 test.each(['en', 'pl', 'ar'] as const)(
   'an account from its first mail to its last, in %s',

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { openBrowser, shoot } from './chromium.ts'
-import { readMails } from './operator_mails.ts'
+import { linkIn, readMailTo } from './operator_mails.ts'
 import { type RunningWorker, startWorkerOn } from './programs.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -60,13 +60,10 @@ async function signIn(page: Page, email: string): Promise<void> {
   await page.click('button[value=login]')
 }
 
-/** The text of the newest mail of a kind to an address. */
-async function mailTo(address: string, kind: string): Promise<string> {
-  const mails = await readMails(worker.issuer, SECRET)
-  return mails.find((one) => one.kind === kind && one.address === address)?.text ?? ''
-}
+const mailTo = (address: string, kind: string): Promise<string> =>
+  readMailTo(worker.issuer, SECRET, { address, kind })
 
-/** What a button downloads, as text. */
+/** Presses a button, and reads the file that it downloads. */
 async function download(page: Page, value: string): Promise<{ name: string; text: string }> {
   const waiting = page.waitForEvent('download')
   await page.click(`button[value=${value}]`)
@@ -88,7 +85,7 @@ async function invite(address: string, locale: string): Promise<string> {
     body: JSON.stringify({ address, locale, grants: [{ role: 'resident', object: 'home' }] }),
   })
   expect(made.status).toBe(201)
-  return /http\S+token=[\w-]+/.exec(await mailTo(address, 'invitation'))?.[0] ?? 'no link'
+  return linkIn(await mailTo(address, 'invitation'))
 }
 
 test.each(RUNS)(

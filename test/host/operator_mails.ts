@@ -24,3 +24,20 @@ export async function readMails(issuer: string, secret: string): Promise<ReadMai
   }
   return mails
 }
+
+/** The text of the newest mail of a kind to an address; '' for none. */
+export async function readMailTo(
+  issuer: string,
+  secret: string,
+  { address, kind }: { address: string; kind: string },
+): Promise<string> {
+  const mails = await readMails(issuer, secret)
+  return mails.find((one) => one.kind === kind && one.address === address)?.text ?? ''
+}
+
+/** The link in the text of a mail. */
+export function linkIn(text: string): string {
+  const link = /http\S+token=[\w-]+/.exec(text)?.[0]
+  if (link === undefined) throw new Error(`no link in ${JSON.stringify(text)}`)
+  return link
+}

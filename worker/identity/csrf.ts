@@ -1,7 +1,7 @@
 // Accepts forms only from our own pages. Each form carries a token bound to the session cookie or,
 // before there is a session, to a cookie made for the visit. So another site can neither send the
 // form nor sign a person in as somebody else. The headers in which browsers name the origin of a
-// request are checked as well.
+// request are checked as well, and the button that was pressed is one of the page.
 import type { Context } from '../context.ts'
 import { encodeBase64url, mac, randomToken, verifyMac } from '../crypto.ts'
 import { OAuthError } from '../errors.ts'
@@ -68,3 +68,19 @@ function assertOwnOrigin(c: Http): void {
 
 const refusal = (reason: Reason) =>
   new OAuthError('access_denied', { description: english('form.out_of_date'), reason })
+
+/** The button that was pressed; `undefined` stands for a form that was sent without one. */
+export function assertAction<const A extends string | undefined>(
+  form: Form,
+  actions: readonly A[],
+): A {
+  const pressed = form.get('action')
+  const action = actions.find((one) => one === pressed)
+  if (!actions.includes(pressed as A)) {
+    throw new OAuthError('invalid_request', {
+      description: english('form.action'),
+      reason: 'unknown_action',
+    })
+  }
+  return action as A
+}

@@ -6,7 +6,7 @@ import { Hono } from 'hono'
 import type { Context } from '../context.ts'
 import { emailFault } from '../email_address.ts'
 import { OAuthError } from '../errors.ts'
-import { type Env, type Form, type Http, readForm, readQuery } from '../http.ts'
+import { type Env, type Http, readForm, readQuery } from '../http.ts'
 import type { PlainKey } from '../messages/catalogues.ts'
 import { english } from '../messages/messages.ts'
 import { accountPage } from '../pages/account/account_page.ts'
@@ -24,7 +24,7 @@ import type { Reason } from '../refusals.ts'
 import { endOwnSession, liveSession, readAccount } from './account.ts'
 import { addressRoutes } from './address/address_routes.ts'
 import { closingRoutes } from './closing/closing_routes.ts'
-import { assertCsrf, browserOf, csrfToken } from './csrf.ts'
+import { assertAction, assertCsrf, browserOf, csrfToken } from './csrf.ts'
 import { exportRoutes } from './export/export_routes.ts'
 import { ownFactorsRoutes, SECURITY_PATH } from './factors/own_factors_routes.ts'
 import { removedFactorsRoutes } from './factors/removed_factors_routes.ts'
@@ -398,19 +398,6 @@ export function loginRoutes({
   routes.get('/recover/done', page, async (c) => c.html(recoveredPage(await pageMessages(c))))
 
   return routes
-}
-
-/** The button that was pressed; `undefined` stands for a form that was sent without one. */
-function assertAction<const A extends string | undefined>(form: Form, actions: readonly A[]): A {
-  const pressed = form.get('action')
-  const action = actions.find((one) => one === pressed)
-  if (!actions.includes(pressed as A)) {
-    throw new OAuthError('invalid_request', {
-      description: english('form.action'),
-      reason: 'unknown_action',
-    })
-  }
-  return action as A
 }
 
 const deadSetupLink = (c: Http): Promise<Response> =>

@@ -6,22 +6,19 @@
 import { demandPower, lackingOver, nameLacks, nothingLacks } from '../access/power.ts'
 import { z } from '../api.ts'
 import { type Actor, ANONYMOUS, as, type Context } from '../context.ts'
-import { randomToken, sha256 } from '../crypto.ts'
+import { sha256 } from '../crypto.ts'
 import { type Condition, condition, join, type Statement, TRUE } from '../db/sql.ts'
-import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import { withdrawMails } from '../mail/mail_store.ts'
-import { noteMail } from '../mail/outbox.ts'
 import { dropFactors } from './factors/factor_store.ts'
-import { demandAddress } from './login_ids/login_id_store.ts'
-import { addressProof, isAddressLacking, isAddressTaken } from './login_ids/login_ids.ts'
+import { addressProof, isAddressTaken } from './login_ids/login_ids.ts'
 import { sendMails } from './mail/mails.ts'
+import { newOperatorLink, orNoAddress } from './mail/operator_links.ts'
 import { noteLinkedPassword } from './mail_codes/mail_code_store.ts'
 import { judgeNewPassword, type PasswordFault } from './new_passwords/new_password.ts'
 import { hashPassword } from './passwords.ts'
 import {
   type AccountLinkRow,
-  accountLinkExists,
   accountLinkIsMine,
   consumeAccountLink,
   deleteOpenLinks,
@@ -73,73 +70,55 @@ export async function createPasswordLink(
   { send }: { send: boolean } = { send: false },
 ): Promise<z.infer<typeof passwordLinkSchema>> {
   const lacking = lackingOver(cx, user_id)
-  const token = randomToken(cx)
-  const hash = sha256(token)
   const purpose = 'password_reset'
-  const created_at = cx.now()
-  const expires_at = created_at + LINK_TTL
-  const url = `${cx.config.issuer}${PASSWORD_RESET_PATH}?token=${token}`
-  const isStored = accountLinkExists(hash)
-  const mail = send
-    ? await noteMail(
-        cx,
-        {
-          kind: 'recovery',
-          values: { link: url, valid_for: LINK_TTL },
-          to: { user_id },
-          locale: null,
+  const link = {
+    user_id,
+    kind: 'recovery',
+    path: PASSWORD_RESET_PATH,
+    ttl: LINK_TTL,
+    send,
+  } as const
+  const made = await newOperatorLink(cx, link)
+  const { hash, expires_at, isStored } = made
+  const { found } = await nameLacks(cx, lacking, () =>
+    orNoAddress(
+      cx.db.write({
+        address: made.address,
+        power: demandPower(lacking),
+        link: insertAccountLink({
+          hash,
+          user_id,
+          purpose,
+          created_at: cx.now(),
           expires_at,
-          secret_of: hash,
-        },
-        isStored,
-      )
-    : null
-  const mail_id = mail?.id ?? null
-  const { made } = await nameLacks(cx, lacking, () => {
-    const write = cx.db.write({
-      address: send ? demandAddress(user_id) : null,
-      power: demandPower(lacking),
-      link: insertAccountLink({
-        hash,
-        user_id,
-        purpose,
-        created_at,
-        expires_at,
-        used_by: null,
-        used_at: null,
-        made_by: storedActor(cx.actor),
-        address_key: null,
-        address: null,
-        browser: null,
-        journey: null,
+          used_by: null,
+          used_at: null,
+          made_by: storedActor(cx.actor),
+          address_key: null,
+          address: null,
+          browser: null,
+          journey: null,
+        }),
+        older: deleteOpenLinks(user_id, purpose, hash),
+        event: appendEvent(
+          cx,
+          { type: 'user.reset_started', subject_id: user_id, data: made.data },
+          isStored,
+        ),
+        // Their links are dead from now on.
+        older_mails: withdrawMails(
+          cx,
+          condition`user_id = ${user_id} and kind = 'recovery' and secret_of <> ${hash}
+            and ${isStored}`,
+        ),
+        mail: made.mail,
+        found: findPasswordLink(cx, hash),
       }),
-      older: deleteOpenLinks(user_id, purpose, hash),
-      event: appendEvent(
-        cx,
-        {
-          type: 'user.reset_started',
-          subject_id: user_id,
-          data: { expires_at, ...(mail_id === null ? {} : { mail_id }) },
-        },
-        isStored,
-      ),
-      // Their links are dead from now on.
-      older_mails: withdrawMails(
-        cx,
-        condition`user_id = ${user_id} and kind = 'recovery' and secret_of <> ${hash}
-          and ${isStored}`,
-      ),
-      mail: mail?.statements ?? null,
-      made: findPasswordLink(cx, hash),
-    })
-    return write.catch((error: unknown) => {
-      if (!isAddressLacking(error)) throw error
-      throw new Problem('conflict', 'the user has no e-mail address')
-    })
-  })
-  if (made.length === 0) throw noSuchUser()
+    ),
+  )
+  if (found.length === 0) throw noSuchUser()
   if (send) sendMails(cx)
-  return { url: send ? null : url, mail_id, expires_at }
+  return made.answer
 }
 
 /** The actor as a link keeps it. */

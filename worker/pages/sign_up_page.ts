@@ -31,11 +31,17 @@ export type NewAccountValues = {
 }
 
 export function newAccountPage(v: NewAccountValues, m: Messages): Html {
-  const described = v.error === undefined ? '' : ' alert'
   const body = html`<h1>${m('sign_up.account_title')}</h1>
 ${person({ label: m('sign_in.email'), email: v.email })}
 ${alert(v.error)}
-<form method="post" action="/sign-up/confirm">
+${newAccountForm(v, '/sign-up/confirm', m)}`
+  return shell({ title: m('sign_up.account_title'), body }, m)
+}
+
+/** The form in which an account is made, sent to the path of `action`. */
+export function newAccountForm(v: NewAccountValues, action: string, m: Messages): Html {
+  const described = v.error === undefined ? '' : ' alert'
+  return html`<form method="post" action="${action}">
 ${csrfField(v.csrf)}
 ${hiddenFields({ token: v.token })}
 <input type="hidden" name="username" value="${v.email}" autocomplete="username">
@@ -48,5 +54,4 @@ ${hiddenFields({ token: v.token })}
 <button class="primary" type="submit" name="action" value="create">${m('sign_up.create')}</button>
 </div>
 </form>`
-  return shell({ title: m('sign_up.account_title'), body }, m)
 }

@@ -2,13 +2,12 @@
 // that a person lacks is asked here first: nobody has to agree to anything in order to leave.
 import { Hono } from 'hono'
 import { OAuthError } from '../../errors.ts'
-import { type Env, type Form, type Http, readForm, readQuery } from '../../http.ts'
-import { english } from '../../messages/messages.ts'
+import { type Env, type Http, readForm, readQuery } from '../../http.ts'
 import { closedPage, closingPage, keepPage } from '../../pages/account/closing_page.ts'
 import { pageMessages } from '../../pages/language.ts'
 import { page, pageHeaders } from '../../pages/page_headers.ts'
 import { logRefusal } from '../../refusal_log.ts'
-import { assertCsrf, csrfToken } from '../csrf.ts'
+import { assertAction, assertCsrf, csrfToken } from '../csrf.ts'
 import { type OwnFactors, readOwnFactors } from '../factors/own_factors.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
@@ -44,7 +43,7 @@ export function closingRoutes(surroundings: {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
-    assertPressed(form, ['close'])
+    assertAction(form, ['close'])
     const own = await readOwnFactors(cx, readSessionCookie(c))
     if (own === null || !own.isFresh) return signInFirst(c, CLOSE_PATH)
     const m = await pageMessages(c)
@@ -77,7 +76,7 @@ export function closingRoutes(surroundings: {
     const { cx } = c.var
     const form = await readForm(c)
     assertCsrf(c, form)
-    const action = assertPressed(form, ['keep', 'leave'])
+    const action = assertAction(form, ['keep', 'leave'])
     const journey = readJourney(cx, form)
     const cookie = readSignInCookie(c)
     if (action === 'leave') {
@@ -108,16 +107,4 @@ async function showClosing(c: Http, { session }: OwnFactors, error?: string): Pr
     closingPage(error === undefined ? values : { ...values, error }, m),
     error === undefined ? 200 : 409,
   )
-}
-
-function assertPressed<const A extends string>(form: Form, actions: readonly A[]): A {
-  const pressed = form.get('action')
-  const action = actions.find((one) => one === pressed)
-  if (action === undefined) {
-    throw new OAuthError('invalid_request', {
-      description: english('form.action'),
-      reason: 'unknown_action',
-    })
-  }
-  return action
 }

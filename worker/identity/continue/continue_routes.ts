@@ -29,7 +29,7 @@ import type { Reason } from '../../refusals.ts'
 import { askForAddress } from '../address/address_change.ts'
 import { acceptText, offerTo, withdrawConsent } from '../consents/decisions.ts'
 import { isOldEnough } from '../consents/guardians.ts'
-import { assertCsrf, csrfToken } from '../csrf.ts'
+import { assertAction, assertCsrf, csrfToken } from '../csrf.ts'
 import { signInFirst } from '../factors/own_factors_routes.ts'
 import { readKnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { askForMailCode, proveMailCode } from '../mail_codes/mail_codes.ts'
@@ -75,7 +75,7 @@ export function continueRoutes(effects: {
       assertCsrf(c, form)
       const way = readWay(c, form)
       if (form.get('kind') === 'factor') return answerFactor(c, way, form)
-      assertPressed(form, ['accept', 'save', 'send'])
+      assertAction(form, ['accept', 'save', 'send'])
       if (form.get('kind') === 'password') return answerPassword(c, way, form, effects)
       const found = await readContinuation(cx, readSessionCookie(c), way)
       if (found === null) return c.redirect(way.login, 303)
@@ -117,7 +117,7 @@ export function continueRoutes(effects: {
       const { cx } = c.var
       const form = await readForm(c)
       assertCsrf(c, form)
-      const action = assertPressed(form, ['accept', 'withdraw'])
+      const action = assertAction(form, ['accept', 'withdraw'])
       const found = await readContinuation(cx, readSessionCookie(c))
       if (found === null) return c.redirect(`/login?return_to=${CONSENTS_PATH}`, 303)
       const { session, offered } = found
@@ -417,15 +417,3 @@ const refuse = (cx: Context, error: OAuthErrorCode, text: PlainKey, reason: Reas
 /** Texts of the page. A form that was sent is not asked for again, so the switch leads here. */
 const messagesOn = (c: Http, { ui_locales, here }: Way) =>
   pageMessages(c, { ui_locales, path: here })
-
-function assertPressed<const A extends string>(form: Form, actions: readonly A[]): A {
-  const pressed = form.get('action')
-  const action = actions.find((one) => one === pressed)
-  if (action === undefined) {
-    throw new OAuthError('invalid_request', {
-      description: english('form.action'),
-      reason: 'unknown_action',
-    })
-  }
-  return action
-}

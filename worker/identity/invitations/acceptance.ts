@@ -18,10 +18,9 @@ import {
 } from '../../db/sql.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
-import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { ADDRESS_TAKEN } from '../login_ids/login_id_store.ts'
 import { addressProof, isAddressTaken } from '../login_ids/login_ids.ts'
-import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
+import type { PasswordFault } from '../new_passwords/new_password.ts'
 import {
   meetsRequirements,
   type Requirement,
@@ -35,9 +34,9 @@ import {
   type LiveSession,
   noteSession,
   type SessionCookies,
-  startSession,
 } from '../sessions.ts'
-import { rowOfUser, userCreation } from '../users.ts'
+import { type NewAccountInput, newAccount } from '../sign_up/new_account.ts'
+import { userCreation } from '../users.ts'
 import {
   consumeInvitation,
   findOpenInvitation,
@@ -188,14 +187,7 @@ export async function acceptInvitation(
 export async function signUpInvited(
   cx: Context,
   { invitation }: Invited,
-  input: {
-    name: string | null
-    password: string
-    locale: string
-    user_agent: string
-    replaces: string | undefined
-    browsers: KnownBrowsers
-  },
+  input: NewAccountInput,
 ): Promise<
   | Acceptance
   | { outcome: 'done'; cookies: SessionCookies }
@@ -204,19 +196,9 @@ export async function signUpInvited(
   | { outcome: 'refused'; fault: PasswordFault }
 > {
   const { hash, address: email } = invitation
-  const fault = await judgeNewPassword(cx, input.password, { email, has_factor: false })
-  if (fault !== null) return { outcome: 'refused', fault }
-  const { name, password, locale } = input
-  const row = await rowOfUser(cx, { email, email_verified: true, name, password, locale })
-  const acting = as(cx, { kind: 'user', id: row.id })
-  const session = startSession(cx, {
-    user_id: row.id,
-    password: row.password,
-    amr: ['pwd'],
-    user_agent: input.user_agent,
-    replaces: input.replaces,
-    browsers: input.browsers,
-  })
+  const account = await newAccount(cx, email, input)
+  if (account.fault !== null) return { outcome: 'refused', fault: account.fault }
+  const { row, acting, session } = account
   try {
     const write = cx.db.write({
       demands: demands(cx, invitation),

@@ -18,6 +18,7 @@ import {
   demandUserNameFree,
   dropUnprovenOfOthers,
   insertLoginId,
+  type LoginIdRow,
   loginIdExists,
   NAME_TAKEN,
   proveAddress,
@@ -38,23 +39,29 @@ export const firstNames = (
   ...(user.user_name === null ? [] : givenUserName(cx, user.id, user.user_name, when)),
 ]
 
+/** The row of a name that somebody gets, which mails do not go to. */
+const newName = (
+  cx: Context,
+  name: { user_id: string; kind: 'email' | 'user_name'; value: string; is_proven: boolean },
+): LoginIdRow => ({
+  id: randomId(cx, 'lid'),
+  user_id: name.user_id,
+  kind: name.kind,
+  key: name.kind === 'email' ? emailKey(name.value) : userNameKey(name.value),
+  form: 'current',
+  value: name.value,
+  verified_at: name.is_proven ? cx.now() : null,
+  is_primary: 0,
+  created_at: cx.now(),
+})
+
 const givenUserName = (
   cx: Context,
   user_id: string,
   value: string,
   when: Condition,
 ): readonly Statement[] => {
-  const row = {
-    id: randomId(cx, 'lid'),
-    user_id,
-    kind: 'user_name',
-    key: userNameKey(value),
-    form: 'current',
-    value,
-    verified_at: cx.now(),
-    is_primary: 0,
-    created_at: cx.now(),
-  } as const
+  const row = newName(cx, { user_id, kind: 'user_name', value, is_proven: true })
   return [
     demandUserNameFree(user_id, value, when),
     insertLoginId(
@@ -73,17 +80,9 @@ export function primaryAddress(
   { id: user_id, email, email_verified }: { id: string; email: string; email_verified: number },
   when: Condition,
 ): readonly Statement[] {
-  const row = {
-    id: randomId(cx, 'lid'),
-    user_id,
-    kind: 'email',
-    key: emailKey(email),
-    form: 'current',
-    value: email,
-    verified_at: email_verified === 1 ? cx.now() : null,
-    is_primary: 1,
-    created_at: cx.now(),
-  } as const
+  const is_proven = email_verified === 1
+  const name = newName(cx, { user_id, kind: 'email', value: email, is_proven })
+  const row = { ...name, is_primary: 1 }
   return [
     demandAddressFree(user_id, email, when),
     ...(email_verified === 1 ? dropUnprovenOfOthers(cx, user_id, email, when) : []),
@@ -97,17 +96,7 @@ export function furtherAddress(
   { user_id, email }: { user_id: string; email: string },
   when: Condition,
 ): readonly Statement[] {
-  const row = {
-    id: randomId(cx, 'lid'),
-    user_id,
-    kind: 'email',
-    key: emailKey(email),
-    form: 'current',
-    value: email,
-    verified_at: cx.now(),
-    is_primary: 0,
-    created_at: cx.now(),
-  } as const
+  const row = newName(cx, { user_id, kind: 'email', value: email, is_proven: true })
   return [
     demandAddressFree(user_id, email, when),
     ...dropUnprovenOfOthers(cx, user_id, email, when),

@@ -28,8 +28,8 @@ export type UserFilter = {
 const WORDS_MAX = 10
 
 /**
- * What somebody typed as a query of FTS5: each word begins a word that is there. Quoted, so that
- * nothing of the language of queries gets through; null for a text without a word.
+ * Makes a query of FTS5 from typed text: each word begins a word that is there. Words are quoted,
+ * so nothing of the language of queries gets through. Null for a text without a word.
  */
 export function searchQuery(text: string): string | null {
   const words = text

@@ -5,21 +5,14 @@
 import { demandPower, lackingOver, nameLacks } from '../../access/power.ts'
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
-import { randomToken, sha256 } from '../../crypto.ts'
 import { condition } from '../../db/sql.ts'
 import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { withdrawMails } from '../../mail/mail_store.ts'
-import { noteMail } from '../../mail/outbox.ts'
-import { demandAddress } from '../login_ids/login_id_store.ts'
-import { isAddressLacking } from '../login_ids/login_ids.ts'
 import { sendMails } from '../mail/mails.ts'
+import { newOperatorLink, orNoAddress } from '../mail/operator_links.ts'
 import { LINK_TTL, type passwordLinkSchema, storedActor } from '../recovery.ts'
-import {
-  accountLinkExists,
-  deleteOpenLinksOfOperators,
-  insertOperatorLink,
-} from '../recovery_store.ts'
+import { deleteOpenLinksOfOperators, insertOperatorLink } from '../recovery_store.ts'
 import { findUserById } from '../store.ts'
 import { isUsable, noSuchUser } from '../users.ts'
 import { LINK_PATH } from './sign_in_link.ts'
@@ -43,68 +36,44 @@ export async function createSignInLink(
   { send }: { send: boolean },
 ): Promise<z.infer<typeof passwordLinkSchema>> {
   const lacking = lackingOver(cx, user_id)
-  const token = randomToken(cx)
-  const hash = sha256(token)
-  const created_at = cx.now()
-  const expires_at = created_at + LINK_TTL
-  const url = `${cx.config.issuer}${LINK_PATH}?token=${token}`
-  const isStored = accountLinkExists(hash)
-  const mail = send
-    ? await noteMail(
-        cx,
-        {
-          kind: 'sign_in_link',
-          values: { link: url, valid_for: LINK_TTL },
-          to: { user_id },
-          locale: null,
-          expires_at,
-          secret_of: hash,
-        },
-        isStored,
-      )
-    : null
-  const mail_id = mail?.id ?? null
+  const link = { user_id, kind: 'sign_in_link', path: LINK_PATH, ttl: LINK_TTL, send } as const
+  const made = await newOperatorLink(cx, link)
+  const { hash, expires_at, isStored } = made
   const {
     user: [user],
-  } = await nameLacks(cx, lacking, () => {
-    const write = cx.db.write({
-      address: send ? demandAddress(user_id) : null,
-      power: demandPower(lacking),
-      link: insertOperatorLink(
-        {
-          hash,
-          user_id,
-          purpose: 'sign_in',
-          created_at,
-          expires_at,
-          made_by: storedActor(cx.actor),
-        },
-        { isMailed: send },
-      ),
-      older_mails: withdrawMails(
-        cx,
-        condition`${isStored} and secret_of in (select hash from account_link
-          where user_id = ${user_id} and purpose = 'sign_in' and used_by is null
-            and made_by is not null and hash <> ${hash})`,
-      ),
-      older: deleteOpenLinksOfOperators(user_id, 'sign_in', hash),
-      event: appendEvent(
-        cx,
-        {
-          type: 'user.sign_in_link_made',
-          subject_id: user_id,
-          data: { expires_at, ...(mail_id === null ? {} : { mail_id }) },
-        },
-        isStored,
-      ),
-      mail: mail?.statements ?? null,
-      user: findUserById(user_id),
-    })
-    return write.catch((error: unknown) => {
-      if (!isAddressLacking(error)) throw error
-      throw new Problem('conflict', 'the user has no e-mail address')
-    })
-  })
+  } = await nameLacks(cx, lacking, () =>
+    orNoAddress(
+      cx.db.write({
+        address: made.address,
+        power: demandPower(lacking),
+        link: insertOperatorLink(
+          {
+            hash,
+            user_id,
+            purpose: 'sign_in',
+            created_at: cx.now(),
+            expires_at,
+            made_by: storedActor(cx.actor),
+          },
+          { isMailed: send },
+        ),
+        older_mails: withdrawMails(
+          cx,
+          condition`${isStored} and secret_of in (select hash from account_link
+            where user_id = ${user_id} and purpose = 'sign_in' and used_by is null
+              and made_by is not null and hash <> ${hash})`,
+        ),
+        older: deleteOpenLinksOfOperators(user_id, 'sign_in', hash),
+        event: appendEvent(
+          cx,
+          { type: 'user.sign_in_link_made', subject_id: user_id, data: made.data },
+          isStored,
+        ),
+        mail: made.mail,
+        user: findUserById(user_id),
+      }),
+    ),
+  )
   if (user === undefined) throw noSuchUser()
   if (!isUsable(user)) {
     throw new Problem(
@@ -113,5 +82,5 @@ export async function createSignInLink(
     )
   }
   if (send) sendMails(cx)
-  return { url: send ? null : url, mail_id, expires_at }
+  return made.answer
 }

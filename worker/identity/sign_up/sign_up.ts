@@ -3,7 +3,7 @@
 // shows whether there is an account already: its mailbox alone is told.
 // Owns the table `sign_up` (sign_up_store.ts). Leaves the pages to sign_up_routes.ts, terms to be
 // accepted to what is asked of everybody after a sign-in, and what an account may do to access/.
-import { as, type Context } from '../../context.ts'
+import type { Context } from '../../context.ts'
 import { randomToken, sha256 } from '../../crypto.ts'
 import type { Condition } from '../../db/sql.ts'
 import { noteMail } from '../../mail/outbox.ts'
@@ -12,9 +12,10 @@ import type { KnownBrowsers } from '../known_browsers/known_browsers.ts'
 import { isAddressTaken } from '../login_ids/login_ids.ts'
 import { countMailRequest } from '../mail/mail_requests.ts'
 import { sendMails } from '../mail/mails.ts'
-import { judgeNewPassword, type PasswordFault } from '../new_passwords/new_password.ts'
-import { type SessionCookies, startSession } from '../sessions.ts'
-import { isUsable, rowOfUser, userCreation } from '../users.ts'
+import type { PasswordFault } from '../new_passwords/new_password.ts'
+import type { SessionCookies } from '../sessions.ts'
+import { isUsable, userCreation } from '../users.ts'
+import { type NewAccountInput, newAccount } from './new_account.ts'
 import {
   consumeSignUp,
   findSignUp,
@@ -134,34 +135,15 @@ export type SignUpOutcome =
  */
 export async function signUp(
   cx: Context,
-  input: {
-    token: string
-    name: string | null
-    password: string
-    locale: string
-    user_agent: string
-    /** The session cookie that the browser has now: its session ends. */
-    replaces: string | undefined
-    browsers: KnownBrowsers
-  },
+  input: NewAccountInput & { token: string },
 ): Promise<SignUpOutcome> {
   // Stands before the hash: a caller without a link causes no work.
   const found = await openSignUp(cx, input.token)
   if (found === undefined) return { outcome: 'dead' }
   const { hash, email } = found
-  const fault = await judgeNewPassword(cx, input.password, { email, has_factor: false })
-  if (fault !== null) return { outcome: 'refused', email, fault }
-  const { name, password, locale } = input
-  const row = await rowOfUser(cx, { email, email_verified: true, name, password, locale })
-  const acting = as(cx, { kind: 'user', id: row.id })
-  const session = startSession(cx, {
-    user_id: row.id,
-    password: row.password,
-    amr: ['pwd'],
-    user_agent: input.user_agent,
-    replaces: input.replaces,
-    browsers: input.browsers,
-  })
+  const account = await newAccount(cx, email, input)
+  if (account.fault !== null) return { outcome: 'refused', email, fault: account.fault }
+  const { row, acting, session } = account
   try {
     const { started } = await cx.db.write({
       used: consumeSignUp(cx, hash),

@@ -2,6 +2,7 @@
 import { html } from 'hono/html'
 import type { Messages } from '../../messages/messages.ts'
 import { alert, csrfField, type Html, hiddenFields, person, sentence, shell } from '../shell.ts'
+import { newAccountForm } from '../sign_up_page.ts'
 
 type InvitationValues = {
   /** Name of the person who invites. */
@@ -35,24 +36,11 @@ export type NewInvitedValues = InvitationValues & {
 }
 
 export function newInvitedPage(v: NewInvitedValues, m: Messages): Html {
-  const described = v.error === undefined ? '' : ' alert'
   const body = html`${introduction(v, m)}
 ${person({ label: m('sign_in.email'), email: v.address })}
 <p>${m('invitation.new')}</p>
 ${alert(v.error)}
-<form method="post" action="/invitation">
-${csrfField(v.csrf)}
-${hiddenFields({ token: v.token })}
-<input type="hidden" name="username" value="${v.address}" autocomplete="username">
-<label for="name">${m('sign_up.name')}</label>
-<input id="name" name="name" type="text" value="${v.name}" autocomplete="off" maxlength="200" autofocus>
-<label for="password">${m('sign_in.password')}</label>
-<input id="password" name="password" type="password" autocomplete="new-password" minlength="${v.password_min}" aria-describedby="password-hint${described}" required>
-<p class="hint" id="password-hint">${m('password.hint', { min: v.password_min })}</p>
-<div class="actions">
-<button class="primary" type="submit" name="action" value="create">${m('sign_up.create')}</button>
-</div>
-</form>
+${newAccountForm({ ...v, email: v.address }, '/invitation', m)}
 ${wayToLogin(v, m('invitation.have_account'))}`
   return shell({ title: m('invitation.title'), body }, m)
 }
