@@ -26,6 +26,7 @@ import { Problem } from '../errors.ts'
 import { CLIENT_ID, METADATA } from './acl_templates.ts'
 import {
   type DeviceShape,
+  hideOutside,
   type Lack,
   listConferred,
   listLacking,
@@ -38,6 +39,7 @@ import {
   reservedOf,
   scopesOfClient,
 } from './power_store.ts'
+import { isWithinScope } from './reach/reach.ts'
 
 export { leavesAnOperator } from './operator_store.ts'
 export type { DeviceShape, Lack } from './power_store.ts'
@@ -54,13 +56,14 @@ export const NOTHING = sql<Lack>`
 
 /** The statement for the actor, together with that for each person who acts for it. */
 function ofEach({ actor }: Context, list: (one: Actor) => Statement<Lack>): Statement<Lack> {
-  const { acting = [] } = actor
-  if (acting.length === 0) return list(actor)
-  const all = [actor, ...acting.map((id) => ({ ...actor, id }))]
-  return join(
-    all.map((one) => sql`select * from (${list(one)})`),
+  const { acting = [], reach } = actor
+  const all = [actor, ...acting.map((id) => ({ ...actor, id }))].map(list)
+  const lacks = join(
+    all.map((one) => sql`select * from (${one})`),
     ' union all ',
   )
+  if (reach !== undefined) return hideOutside(reach, lacks)
+  return acting.length === 0 ? list(actor) : lacks
 }
 
 /**
@@ -245,6 +248,10 @@ const SENTENCES: Record<Lack['of'], (lack: Lack) => { pointer: string; detail: s
     pointer: '/type',
     detail: `the device type ${name} has rules that the actor does not hold, or one that denies`,
   }),
+  outside: () => ({
+    pointer: '',
+    detail: 'it has rights, or gives some, that the actor does not hold and may not see',
+  }),
   reader: ({ name, object_id, missing }) => ({
     pointer: missing === `\${${CLIENT_ID}}` ? '/mqtt_client_id' : '/metadata',
     detail: `the role ${name} on ${object_id} reads ${missing}, and the actor may not write its rules`,
@@ -293,12 +300,17 @@ export const lastOperator = () =>
 export const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
+/** A condition: a device, if it is one, is where the actor holds the scope to run devices. */
+export const mayMove = (cx: Context, id: string | Scalar): Condition =>
+  condition`(not exists (select 1 from device where id = ${id})
+    or ${isWithinScope(cx, 'devices:write', id)})`
+
 /**
- * Asserts the scope to run devices for an actor that moves a device: the rules of a device follow
- * from its groups.
+ * Asserts the scope to run devices (`mayMove`) for an actor that moves a device: the rules of a
+ * device follow from its groups.
  */
-export function assertMayMoveKind({ actor }: Context, kind: string): void {
-  if (kind !== 'device' || actor.scopes.has('manage') || actor.scopes.has('devices:write')) return
+export function assertMayMove({ may_move }: { may_move: number }): void {
+  if (may_move === 1) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
 }

@@ -1,7 +1,7 @@
 // The reads that compare power (power.ts): parts of the rights of an actor that lack for what is
 // given, taken or changed. Statements only; no row means that nothing lacks.
 import { API_SCOPES } from '../api.ts'
-import type { Actor } from '../context.ts'
+import { type Actor, carriedScopes, type Reach } from '../context.ts'
 import {
   type Condition,
   condition,
@@ -12,6 +12,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { isBelow } from './reach/reach_store.ts'
 import { grantsHeld, within } from './rights_store.ts'
 
 /** A role on an object until a time (null: for good) that an actor wants to give or take. */
@@ -20,14 +21,23 @@ export type NeededRow = { role: string; object_id: string; until: number | null 
 /**
  * A right that the actor does not hold. `of`: a role, the scopes of a client, the type of a device,
  * or a role that reads a value of a device. `missing`: the permission or scope, `acl` for rules, or
- * the variable.
+ * the variable. `outside` names none of them, since the actor may not see where that is.
  */
 export type Lack = {
-  of: 'role' | 'scope' | 'device type' | 'reader'
+  of: 'role' | 'scope' | 'device type' | 'reader' | 'outside'
   name: string
   object_id: string
   missing: string
 }
+
+/** The same lacks, with no name of anything that is outside of the reach. */
+export const hideOutside = (reach: Reach, lacks: Statement<Lack>): Statement<Lack> =>
+  sql<Lack>`select distinct case when seen then "of" else 'outside' end as "of",
+      case when seen then name else '' end as name,
+      case when seen then object_id else '' end as object_id,
+      case when seen then missing else '' end as missing
+    from (select l.*, (l."of" in ('scope', 'device type') or ${isBelow(reach, scalar`l.object_id`)})
+      as seen from (${lacks}) l)`
 
 const RESERVED = ['manage', ...API_SCOPES]
 
@@ -39,8 +49,10 @@ export const reservedOf = (scopes: Iterable<string>): string[] =>
  * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
  * API.
  */
-const tokenCarries = ({ scopes }: Actor): Condition =>
-  scopes.has('manage') ? TRUE : condition`p.value in (${list([...scopes])})`
+const tokenCarries = (actor: Actor): Condition => {
+  const carried = carriedScopes(actor)
+  return carried.includes('manage') ? TRUE : condition`p.value in (${list(carried)})`
+}
 
 /**
  * Lists the parts of the needed roles that the actor does not hold on those objects for as long.
@@ -75,9 +87,11 @@ export const listLacking = (
       else ${reachGives} end
     union
     select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
-    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
-        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
-      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
+    where r.acl <> '[]' and (exists (select 1 from json_each(r.acl) t
+        where t.value ->> 'permission' = 'deny' or not exists (
+          select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.acl) u
+          where ${same} and u.value = t.value)))
+      and not exists (select 1 from reach x where ${same} and (x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
         where r2.name = x.by_role and q.value = 'manage')))
     limit 20`
 }
