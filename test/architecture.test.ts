@@ -125,6 +125,7 @@ const plateOf = (file: string): string[] => {
 /** The file of each room outside of oauth that opens with its plate. */
 const ROOM_PLATES = [
   'access/routes.ts',
+  'access/conditions/expression.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',

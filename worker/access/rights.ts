@@ -29,17 +29,13 @@ export function rightsOf(subject: string | Scalar | Statement<unknown>, now: num
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
 /**
- * The permissions of roles held on `*`. A permission named like a scope of the management API gives
- * that scope.
+ * The permissions of roles held on `*` without a condition. A permission named like a scope of the
+ * management API gives that scope.
  */
 export function permissionsEverywhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
-      .filter((grant) => grant.object_id === '*')
+      .filter((grant) => grant.object_id === '*' && grant.condition === null)
       .flatMap((grant) => JSON.parse(grant.permissions) as string[]),
   )
 }
-
-// --- where a template applies -----------------------------------------------------------------
-
-// --- fewer rules ------------------------------------------------------------------------------
