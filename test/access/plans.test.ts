@@ -5,6 +5,7 @@ import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
 import { narrowedRightsOf } from '../../worker/access/narrowed_rights.ts'
 import { leavesAnOperator, operatorExists } from '../../worker/access/operator_store.ts'
 import {
+  listConditioned,
   listConferred,
   listLacking,
   listLackingReaders,
@@ -44,6 +45,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     listLacking(ann, listNeededForPrincipal('bob', 1), 1),
     listLackingRules(ann, shape, 1),
     listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
+    listLacking(ann, listConditioned('lamp', shape.groups, ['device.type'], 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),

@@ -65,11 +65,11 @@ export function evaluationRoutes(): Api {
         return c.json(await evaluateAll(c.var.cx, body), 200)
       }
       // AuthZEN §7.1: without `evaluations` the request is a single evaluation.
-      const { subject, action, resource } = body
+      const { subject, action, resource, context } = body
       if (subject === undefined || action === undefined || resource === undefined) {
         throw new Problem('invalid_request', 'subject, action and resource are needed')
       }
-      return c.json(await evaluate(c.var.cx, { subject, action, resource }), 200)
+      return c.json(await evaluate(c.var.cx, { subject, action, resource, context }), 200)
     },
   })
   return api
