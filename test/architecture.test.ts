@@ -126,6 +126,7 @@ const plateOf = (file: string): string[] => {
 const ROOM_PLATES = [
   'access/routes.ts',
   'access/conditions/expression.ts',
+  'access/decisions/evaluation_routes.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',
