@@ -127,6 +127,7 @@ const ROOM_PLATES = [
   'access/reach/reach.ts',
   'access/routes.ts',
   'access/conditions/expression.ts',
+  'access/decisions/evaluation_routes.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',

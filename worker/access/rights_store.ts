@@ -1,7 +1,7 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
-// evaluation.ts and power.ts say what the rows mean.
-import { condition, type Scalar, type Statement, scalar, sql, TRUE } from '../db/sql.ts'
+// power.ts say what the rows mean.
+import { type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
@@ -228,97 +228,3 @@ export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
 export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> =>
   sql`select group_id from membership where member_id = (${subject})
     order by group_id limit ${ROWS_MAX + 1}`
-
-// --- evaluation -------------------------------------------------------------------------------
-
-export type EvaluationRow = {
-  /** Null when there is no such subject. */
-  usable: number | null
-  /** 1 when there is such an object, or when this system keeps no objects of that type. */
-  object_known: number
-  /** The oldest grant without a condition that permits it. */
-  grant_id: string | null
-  /** JSON array of `ConditionalGrant`, the oldest first: those that would permit it. */
-  conditional: string
-  /** JSON of the device that is asked about, or null. */
-  device: string | null
-}
-
-/** `groups`: the groups of the object through which the grant reaches it. */
-export type ConditionalGrant = {
-  id: string
-  condition: string
-  groups: { id: string; kind: string }[]
-}
-
-/** Most grants with a condition that one question looks at. */
-export const CONDITIONAL_MAX = 100
-
-const OBJECT_KINDS = ['user', 'client', 'device', 'group']
-
-/**
- * Finds whether the subject may do it. One row. When several grants permit it, the oldest is named.
- */
-export const findEvaluation = (
-  question: {
-    subject: { type: string; id: string }
-    action: string
-    resource: { type: string; id: string }
-  },
-  now: number,
-): Statement<EvaluationRow> => {
-  const { subject, action, resource } = question
-  const who = scalar`${subject.id}`
-  const what = scalar`${resource.id}`
-  const ours = OBJECT_KINDS.includes(resource.type)
-  // An object that this system does not keep lies in no group. Only a grant on `*` reaches it,
-  // whatever its id.
-  const reached = ours
-    ? condition`held.object_id = '*' or held.object_id in (select id from above)`
-    : condition`held.object_id = '*'`
-  const objectRow = sql`select 1 from principal
-    where id = ${what} and kind = ${resource.type} and deleted_at is null`
-  const permits = condition`exists (
-    select 1 from json_each(role.permissions) p where p.value in (${action}, 'manage'))`
-  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')},
-    ${aroundObject(resource)},
-    above(id) as (select ${what} union select id from around)
-    select ${usable(subject)} as usable,
-      ${ours ? condition`exists (${objectRow})` : TRUE} as object_known,
-      (select held.id from held join role on role.name = held.role
-        where held.condition is null and (${reached}) and ${permits}
-        order by held.id limit 1) as grant_id,
-      (select json_group_array(json_object('id', candidate.id, 'condition', candidate.condition, 'groups', json((
-          select json_group_array(json_object('id', g.id, 'kind', g.kind))
-          from (select distinct root from around
-            where candidate.object_id in ('*', ${what}) or around.id = candidate.object_id) a
-            join "group" g on g.id = a.root))))
-        from (select held.id, held.condition, held.object_id
-          from held join role on role.name = held.role
-          where held.condition is not null and (${reached}) and ${permits}
-          order by held.id limit ${CONDITIONAL_MAX}) candidate) as conditional,
-      (select json_object('id', d.id, 'type', d.type, 'metadata', json(d.metadata)) from device d
-        where d.id = ${what} and ${resource.type} = 'device') as device`
-}
-
-/** A CTE `around(root, id)`: the groups of an object, or itself, each with all above it. */
-const aroundObject = ({
-  type,
-  id,
-}: {
-  type: string
-  id: string
-}): Statement => sql`around(root, id) as (
-      select group_id, group_id from membership where member_id = ${id} and ${type} = 'device'
-      union select id, id from "group" where id = ${id} and ${type} = 'group'
-      union select a.root, g.parent_id from around a join "group" g on g.id = a.id
-        where g.parent_id is not null)`
-
-/**
- * 1 when the principal may act, 0 when it is disabled or suspended, null when there is none of this
- * kind.
- */
-const usable = ({ type, id }: { type: string; id: string }): Scalar => scalar`(
-  select coalesce(u.status, c.status, d.status, '') = 'active' from principal p
-    left join "user" u on u.id = p.id left join client c on c.id = p.id left join device d on d.id = p.id
-  where p.id = ${id} and p.kind = ${type} and p.kind <> 'group' and p.deleted_at is null)`

@@ -1,10 +1,15 @@
 // Answers "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API
 // 1.0. Any number of questions is one database round trip. An unknown name is denied and is never
 // an error.
-import { z } from '../api.ts'
-import type { Context } from '../context.ts'
-import { CONTEXT_MAX, holds } from './conditions/expression.ts'
-import { type ConditionalGrant, type EvaluationRow, findEvaluation } from './rights_store.ts'
+import { z } from '../../api.ts'
+import type { Context } from '../../context.ts'
+import { CONTEXT_MAX, holds } from '../conditions/expression.ts'
+import {
+  type ConditionalGrant,
+  type EvaluationRow,
+  findEvaluation,
+  type Named,
+} from './decision_store.ts'
 
 const text = z
   .string()
@@ -13,10 +18,10 @@ const text = z
   .regex(/^[^\0]*$/, 'must not contain NUL')
 
 // AuthZEN §5: further members (`properties`) may be sent. None is kept, so they decide nothing.
-const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
-const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
-const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
-const contextSchema = z
+export const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
+export const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
+export const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
+export const contextSchema = z
   .record(z.string(), z.unknown())
   .refine((value) => JSON.stringify(value).length <= CONTEXT_MAX, {
     message: `must be at most ${CONTEXT_MAX} characters of JSON`,
@@ -83,13 +88,18 @@ export type EvaluationRequest = z.infer<typeof evaluationRequest>
 export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
 
 type Question = {
-  subject: z.infer<typeof subjectSchema>
+  subject: Named
   action: string
-  resource: z.infer<typeof resourceSchema>
+  resource: Named
   context: Record<string, unknown> | undefined
 }
 
-function decide(cx: Context, question: Question, row: EvaluationRow | undefined): Evaluation {
+/** The decision about a subject, from its row. */
+export function decisionOf(
+  cx: Context,
+  question: Pick<Question, 'subject' | 'context'>,
+  row: EvaluationRow | undefined,
+): Evaluation {
   const no = (
     reason:
       | 'not_granted'
@@ -114,10 +124,10 @@ const oldestOf = (a: string | null, b: string | undefined): string | null =>
   a === null || (b !== undefined && b < a) ? (b ?? null) : a
 
 /** Whether the condition of a grant holds for the object in one of its groups. */
-function holdsFor(
+export function holdsFor(
   cx: Context,
-  { subject, context = {} }: Question,
-  { condition, groups }: ConditionalGrant,
+  { subject, context = {} }: Pick<Question, 'subject' | 'context'>,
+  { condition, groups }: Omit<ConditionalGrant, 'id'>,
   device: string | null,
 ): boolean {
   const values = {
@@ -135,7 +145,7 @@ export async function evaluate(cx: Context, request: EvaluationRequest): Promise
   const { subject, action, resource, context } = request
   const question = { subject, action: action.name, resource, context }
   const [row] = await cx.db.read(findEvaluation(question, cx.now()))
-  return decide(cx, question, row)
+  return decisionOf(cx, question, row)
 }
 
 /** One round trip for all, none when no evaluation is complete. */
@@ -157,7 +167,7 @@ export async function evaluateAll(
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
   const decisions = questions.map((question, place): Evaluation => {
     const [row] = answers[place] ?? []
-    if (question !== null) return decide(cx, question, row)
+    if (question !== null) return decisionOf(cx, question, row)
     const message = 'subject, action and resource are needed, here or as defaults'
     return { decision: false, context: { error: { status: 400, message } } }
   })
