@@ -22,6 +22,7 @@ import {
   TRUE,
 } from '../../db/sql.ts'
 import { emailKey, formerEmailKey } from '../../email_address.ts'
+import { appendEventOfEach } from '../../events.ts'
 import type { UserRow } from '../store.ts'
 import { userNameKey } from './user_names.ts'
 
@@ -159,7 +160,7 @@ export const demandAddressUnknown = (user_id: string, email: string, when: Condi
 
 /**
  * Takes the address from accounts that have not proven it, where the condition holds: its owner
- * has.
+ * has. Each loss is an event.
  */
 export const dropUnprovenOfOthers = (
   cx: Context,
@@ -169,6 +170,16 @@ export const dropUnprovenOfOthers = (
 ): readonly Statement[] => {
   const unproven = condition`${isOfOthers(user_id, email)} and login_id.verified_at is null`
   return [
+    appendEventOfEach(
+      cx,
+      {
+        ...{ type: 'user.login_id_lost', outcome: 'failure', subject_id: null },
+        data: { login_id: '', kind: 'email' },
+      },
+      sql`select substr(id, 5) as key, user_id as subject_id,
+          json_object('login_id', id, 'kind', 'email') as data
+        from login_id where ${unproven} and (${when})`,
+    ),
     sql`update user set email = '', email_key = '@' || id, email_verified = 0,
         version = version + 1, updated_at = ${cx.now()}
       where id in (select user_id from login_id where ${unproven} and login_id.is_primary = 1)
