@@ -26,8 +26,8 @@ export function appendEvent(cx: Context, entry: NewEvent, when?: Condition): Sta
 }
 
 /**
- * Inserts an event like `entry` for each row of `each`, which says about whom, with which data (JSON),
- * and has a `key` of which there is one such event alone.
+ * Inserts an event like `entry` for each row of `each`, which says about whom and with which data
+ * (JSON), and has a `key` of which there is one such event alone.
  */
 export function appendEventOfEach(
   cx: Context,
