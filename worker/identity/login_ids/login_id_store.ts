@@ -76,6 +76,14 @@ export const findUsersByAddresses = (
     join user on user.id = ${userWithAddress(wanted)}`
 }
 
+/** The users with these user names, each with the key of its name. */
+export const findUsersByUserNames = (
+  names: readonly string[],
+): Statement<UserRow & { named_key: string }> =>
+  sql`select user.*, named.key as named_key from login_id named
+    join user on user.id = named.user_id
+    where named.kind = 'user_name' and named.key in (${list(names.map(userNameKey))})`
+
 /** The names of a user: addresses first, the primary one before all others. */
 export const listLoginIds = (user_id: string): Statement<LoginIdRow> =>
   sql`select * from login_id where user_id = ${user_id}
