@@ -17,7 +17,8 @@ export const within = (subject: Scalar): Statement => sql`within(id) as (
  * materialized; else the planner may begin at the objects and look through every grant.
  */
 export const grantsHeld = (subject: Scalar, now: number): Statement => sql`held as materialized (
-  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind
+  select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind,
+    max(g.created_at, coalesce(g.not_before, 0)) as since
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))
     and (g.not_before is null or g.not_before <= ${now})
