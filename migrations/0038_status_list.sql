@@ -292,17 +292,17 @@ BEGIN
 END;
 
 CREATE TRIGGER "status_of_changed_role" AFTER UPDATE OF "acl", "permissions" ON "role"
-WHEN EXISTS (SELECT "value" FROM json_each(old."acl") EXCEPT SELECT "value" FROM json_each(new."acl")) OR EXISTS (SELECT "value" FROM json_each(old."permissions") EXCEPT SELECT "value" FROM json_each(new."permissions"))
-	OR EXISTS (SELECT "value" FROM json_each(new."acl") WHERE "value" ->> 'permission' = 'deny'
-		EXCEPT SELECT "value" FROM json_each(old."acl"))
+WHEN EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]'))) OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."permissions"), old."permissions", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."permissions"), new."permissions", '[]')))
+	OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')) WHERE "value" ->> 'permission' = 'deny'
+		EXCEPT SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')))
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'role', new."name", 3;
 END;
 
 CREATE TRIGGER "status_of_changed_device_type" AFTER UPDATE OF "acl" ON "device_type"
-WHEN EXISTS (SELECT "value" FROM json_each(old."acl") EXCEPT SELECT "value" FROM json_each(new."acl"))
-	OR EXISTS (SELECT "value" FROM json_each(new."acl") WHERE "value" ->> 'permission' = 'deny'
-		EXCEPT SELECT "value" FROM json_each(old."acl"))
+WHEN EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')))
+	OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')) WHERE "value" ->> 'permission' = 'deny'
+		EXCEPT SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')))
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'device_type', new."name", 3;
 END;
