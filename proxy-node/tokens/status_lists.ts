@@ -183,8 +183,11 @@ export function openStatusLists(options: StatusListsOptions): StatusLists {
     if (claims === undefined) throw new ListError('malformed')
     const list = readStatusList(claims, uri, issuer, clock.now() / 1000)
     if (typeof list === 'string') throw new ListError(list)
-    // A cache on the way, or somebody with an old copy, must not undo an end.
-    if (entry.list !== undefined && list.iat < entry.list.iat) throw new ListError('outdated')
+    // A cache on the way, or somebody with an old copy, must not undo an end. Processes of the
+    // issuer have clocks of their own.
+    if (entry.list !== undefined && list.iat < entry.list.iat - LEEWAY_MS / 1000) {
+      throw new ListError('outdated')
+    }
     entry.etag = headers.get('etag') ?? undefined
     return list
   }

@@ -9,6 +9,7 @@
 // For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
 // unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
 // demand it (`demandNothingLacks`) at the head of the write.
+import type { ApiScope } from '../api.ts'
 import type { Actor, Context } from '../context.ts'
 import { BatchRefused } from '../db/database.ts'
 import {
@@ -26,15 +27,17 @@ import { Problem } from '../errors.ts'
 import { CLIENT_ID, METADATA } from './acl_templates.ts'
 import {
   type DeviceShape,
-  hideOutside,
   type Lack,
+  listConditioned,
   listConferred,
   listLacking,
   listLackingContent,
   listLackingReaders,
   listLackingRules,
   listLackingScopes,
+  listLackingThere,
   listNeededForPrincipal,
+  markOutside,
   type NeededRow,
   reservedOf,
   scopesOfClient,
@@ -54,16 +57,25 @@ const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.s
 export const NOTHING = sql<Lack>`
   select null as "of", null as name, null as object_id, null as missing where false`
 
+/** Statements without the mark of what is out of reach: for conditions, which name nothing. */
+const UNMARKED = new WeakMap<Statement<Lack>, Statement<Lack>>()
+
 /** The statement for the actor, together with that for each person who acts for it. */
 function ofEach({ actor }: Context, list: (one: Actor) => Statement<Lack>): Statement<Lack> {
   const { acting = [], reach } = actor
-  const all = [actor, ...acting.map((id) => ({ ...actor, id }))].map(list)
-  const lacks = join(
-    all.map((one) => sql`select * from (${one})`),
-    ' union all ',
-  )
-  if (reach !== undefined) return hideOutside(reach, lacks)
-  return acting.length === 0 ? list(actor) : lacks
+  const lacks =
+    acting.length === 0
+      ? list(actor)
+      : join(
+          [actor, ...acting.map((id) => ({ ...actor, id }))].map(
+            (one) => sql`select * from (${list(one)})`,
+          ),
+          ' union all ',
+        )
+  if (reach === undefined) return lacks
+  const marked = markOutside(reach, lacks)
+  UNMARKED.set(marked, lacks)
+  return marked
 }
 
 /**
@@ -158,6 +170,20 @@ export function lackingToHandOn(
   return ofEach(cx, (one) => listLackingScopes(one, wanted, until, cx.now()))
 }
 
+/**
+ * Lists the scope where an actor within a reach does not hold it over the object until the time, or
+ * for good: for whatever goes on after the actor's own power there has ended.
+ */
+export const lackingWithin = (
+  cx: Context,
+  scope: ApiScope,
+  object_id: string,
+  until: number | null,
+): readonly Statement<Lack>[] =>
+  cx.actor.reach === undefined
+    ? []
+    : [ofEach(cx, (one) => listLackingThere(one, scope, object_id, until, cx.now()))]
+
 /** The device as it is stored. */
 const storedShape = (id: string): DeviceShape => ({
   type: scalar`(select type from device where id = ${id})`,
@@ -182,8 +208,8 @@ export const lackingOver = (cx: Context, id: string): readonly Statement<Lack>[]
 
 /**
  * Lists what the actor lacks to make a device so, or to make it in the first place. `shape` has the
- * values that change, the stored device the others. A value that a rule reads changes what somebody
- * may do.
+ * values that change, the stored device the others. A value that a rule or the condition of a grant
+ * reads changes what somebody may do: for a condition the actor must be able to give that grant.
  */
 export function lackingToShape(
   cx: Context,
@@ -197,8 +223,16 @@ export function lackingToShape(
     ...changed.metadata.map((name) => `\${${METADATA}${name}}`),
     ...(changed.mqtt_client_id ? [`\${${CLIENT_ID}}`] : []),
   ]
+  const reads = [
+    ...(shape.type === undefined ? [] : ['device.type']),
+    ...(changed.metadata.length === 0 ? [] : ['device.metadata']),
+    ...changed.metadata.map((name) => `device.metadata.${name}`),
+  ]
   return [
     ofEach(cx, (one) => listLackingRules(one, whole, cx.now())),
+    ...(reads.length === 0
+      ? []
+      : [lackingFor(cx, listConditioned(id, whole.groups, reads, cx.now()))]),
     ...(variables.length === 0
       ? []
       : [ofEach(cx, (one) => listLackingReaders(one, id, whole, variables, cx.now()))]),
@@ -210,7 +244,7 @@ export function lackingToShape(
  * changed in between cannot be used.
  */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
-  lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
+  lacking === NOTHING ? TRUE : condition`not exists (${UNMARKED.get(lacking) ?? lacking})`
 
 /**
  * Demands that the actor lacks nothing. `done` holds when this very request has made its change
@@ -248,14 +282,18 @@ const SENTENCES: Record<Lack['of'], (lack: Lack) => { pointer: string; detail: s
     pointer: '/type',
     detail: `the device type ${name} has rules that the actor does not hold, or one that denies`,
   }),
-  outside: () => ({
-    pointer: '',
-    detail: 'it has rights, or gives some, that the actor does not hold and may not see',
-  }),
   reader: ({ name, object_id, missing }) => ({
     pointer: missing === `\${${CLIENT_ID}}` ? '/mqtt_client_id' : '/metadata',
     detail: `the role ${name} on ${object_id} reads ${missing}, and the actor may not write its rules`,
   }),
+}
+
+/** Scopes and types of devices are no secret of a place. */
+const isHidden = ({ of, is_seen }: Lack) => is_seen === 0 && of !== 'scope' && of !== 'device type'
+
+const OUTSIDE = {
+  pointer: '',
+  detail: 'it has rights, or gives some, that the actor does not hold and may not see',
 }
 
 /** Throws Problem forbidden that names what the actor would have to hold. */
@@ -264,7 +302,12 @@ export function assertNothingLacks(lacks: readonly Lack[]): void {
   throw new Problem(
     'forbidden',
     'this would hand on or take away more than the actor holds',
-    lacks.map((lack) => SENTENCES[lack.of](lack)),
+    lacks.some(isHidden)
+      ? [
+          OUTSIDE,
+          ...lacks.filter((lack) => !isHidden(lack)).map((lack) => SENTENCES[lack.of](lack)),
+        ]
+      : lacks.map((lack) => SENTENCES[lack.of](lack)),
     'power_not_held',
   )
 }

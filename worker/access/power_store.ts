@@ -21,23 +21,20 @@ export type NeededRow = { role: string; object_id: string; until: number | null 
 /**
  * A right that the actor does not hold. `of`: a role, the scopes of a client, the type of a device,
  * or a role that reads a value of a device. `missing`: the permission or scope, `acl` for rules, or
- * the variable. `outside` names none of them, since the actor may not see where that is.
+ * the variable.
  */
 export type Lack = {
-  of: 'role' | 'scope' | 'device type' | 'reader' | 'outside'
+  of: 'role' | 'scope' | 'device type' | 'reader'
   name: string
   object_id: string
   missing: string
+  /** 0: about an object that is out of reach, so that nobody is told of it. */
+  is_seen?: number
 }
 
-/** The same lacks, with no name of anything that is outside of the reach. */
-export const hideOutside = (reach: Reach, lacks: Statement<Lack>): Statement<Lack> =>
-  sql<Lack>`select distinct case when seen then "of" else 'outside' end as "of",
-      case when seen then name else '' end as name,
-      case when seen then object_id else '' end as object_id,
-      case when seen then missing else '' end as missing
-    from (select l.*, (l."of" in ('scope', 'device type') or ${isBelow(reach, scalar`l.object_id`)})
-      as seen from (${lacks}) l)`
+/** The same lacks, each with whether it is within the reach, where the actor may see it. */
+export const markOutside = (reach: Reach, lacks: Statement<Lack>): Statement<Lack> =>
+  sql<Lack>`select l.*, ${isBelow(reach, scalar`l.object_id`)} as is_seen from (${lacks}) l`
 
 const RESERVED = ['manage', ...API_SCOPES]
 
@@ -94,6 +91,30 @@ export const listLacking = (
       and not exists (select 1 from reach x where ${same} and (x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
         where r2.name = x.by_role and q.value = 'manage')))
     limit 20`
+}
+
+/** Lists the scope where the actor does not hold it on the object until the time, or for good. */
+export const listLackingThere = (
+  actor: Actor,
+  scope: string,
+  object_id: string,
+  until: number | null,
+  now: number,
+): Statement<Lack> => {
+  const who = scalar`${actor.id}`
+  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
+    above(id) as (
+      select ${object_id}
+      union select m.group_id from membership m where m.member_id = ${object_id}
+      union select g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null)
+    select 'scope' as "of", p.value as name, ${object_id} as object_id, p.value as missing
+    from (select ${scope} as value) p
+    where not (${tokenCarries(actor)} and exists (
+      select 1 from held join role r on r.name = held.role, json_each(r.permissions) q
+      where q.value in (p.value, 'manage')
+        and (held.expires_at is null or held.expires_at >= ${until})
+        and (held.object_id = '*' or held.object_id in (select id from above))))`
 }
 
 /** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */
@@ -246,6 +267,26 @@ export const listLackingReaders = (
       and not ${writesRule}
     limit 20`
 }
+
+/**
+ * Lists the roles that a device is an object of under a condition that reads one of these values of
+ * it (`readsOf` of conditions/expression.ts).
+ */
+export const listConditioned = (
+  id: string,
+  groups: Scalar,
+  reads: readonly string[],
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, ${id} as object_id, g.expires_at from (
+      with recursive around(id) as (
+        select ${id} union select '*'
+        union select value from json_each(coalesce(${groups}, '[]'))
+        union select g.parent_id from around a join "group" g on g.id = a.id
+          where g.parent_id is not null)
+      select id from around) a cross join "grant" g on g.object_id = a.id
+    where g.condition is not null and ${inForceOrLater(now)} and exists (
+      select 1 from json_each(g.condition_reads) r where r.value in (${list(reads)}))`
 
 const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`

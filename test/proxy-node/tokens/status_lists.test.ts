@@ -447,6 +447,18 @@ describe('a list that is not believed leaves the last good one in force', () => 
     expect(withdrawn).toEqual([['1', 'ended']])
   })
 
+  test('and one that another process of the issuer signed, by a clock that is behind, is believed', async () => {
+    const { issuer, watch, withdrawn, refreshed, time } = await rig()
+    const list = await publishList(issuer)
+    watch(list, 1)
+    await refreshed(1)
+    const iat = Math.floor(Date.now() / 1000) - 5
+    await list.publish({ values: { 1: 1 }, claims: { iat } })
+    time.advance(1)
+    expect((await refreshed(2)).outcome).toBe('ok')
+    expect(withdrawn).toEqual([['1', 'ended']])
+  })
+
   test.each([
     ['404', 'status', 404, {}],
     ['500', 'status', 500, {}],

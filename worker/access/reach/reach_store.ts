@@ -38,6 +38,11 @@ export const groupsBelow = (reach: Reach): Statement => sql`below(id) as (
   union
   select g.id from below cross join "group" g on g.parent_id = below.id)`
 
+/** A CTE `reached(id)`: all that is a member of a root or of a group below one. */
+export const membersBelow = (reach: Reach): Statement => sql`${groupsBelow(reach)},
+  reached(id) as (
+    select distinct m.member_id from below cross join membership m on m.group_id = below.id)`
+
 /** A condition: the object is a root, a group below one, or a member of one of these. */
 export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists (
   with recursive above(id) as (
