@@ -50,6 +50,8 @@ type Operation<
   params?: P
   /** All parameters that the query may have. */
   query?: Q
+  /** Parameters whose names begin so are taken too; the schema judges them as its catch-all. */
+  queryPrefix?: string
   /** The JSON body. */
   body?: B
   /** A request without a body is one with `{}`. */
@@ -100,7 +102,7 @@ export function operation<
     assertScope(c.var.cx, scope)
     return entry.run(c, {
       params: await readParams(c, params),
-      query: await readQuery(c, query),
+      query: await readQuery(c, query, entry.queryPrefix),
       body: await readBody(c, body, entry.isBodyOptional === true),
     })
   })
@@ -153,13 +155,15 @@ async function readParams<P extends z.ZodType>(
 async function readQuery<Q extends z.ZodObject>(
   c: Http,
   schema: Q | undefined,
+  prefix?: string,
 ): Promise<z.output<Q>> {
   const shape = schema?.shape ?? {}
   const values = new Map<string, string>()
   const faults = new Map<string, FieldError>()
   for (const [name, value] of new URL(c.req.url).searchParams) {
     const refuse = (detail: string) => faults.set(name, { pointer: pointerTo([name]), detail })
-    if (!Object.hasOwn(shape, name)) refuse('is no query parameter of this operation')
+    const isKnown = Object.hasOwn(shape, name) || (prefix !== undefined && name.startsWith(prefix))
+    if (!isKnown) refuse('is no query parameter of this operation')
     else if (values.has(name)) refuse('is given more than once')
     values.set(name, value)
   }

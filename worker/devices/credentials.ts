@@ -14,7 +14,14 @@ import {
   keyText,
   thumbprintOf,
 } from './jwk.ts'
-import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import {
+  demandDevicePower,
+  guarded,
+  kindNotAllowed,
+  lacking,
+  noSuchDevice,
+  retiredTakesNone,
+} from './refusals.ts'
 import {
   type CredentialRow,
   credentialExists,
@@ -25,6 +32,7 @@ import {
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
+  typeTakes,
   updateCredentialRevocation,
 } from './store.ts'
 
@@ -188,7 +196,10 @@ export function credentialAddition(cx: Context, { row }: NewCredential): Stateme
   const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
   const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
   return [
-    insertCredential(row, hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)),
+    insertCredential(
+      row,
+      hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named, row.kind),
+    ),
     appendEvent(
       cx,
       {
@@ -217,6 +228,7 @@ export async function createCredential(
     device: [device],
     stored,
     present,
+    taken,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       power: demandDevicePower(device_id, lacks),
@@ -224,11 +236,13 @@ export async function createCredential(
       device: findDeviceById(device_id),
       stored: findCredential(device_id, made.row.id),
       present: credentialsOf(device_id),
+      taken: typeTakes(device_id, made.row.kind),
     }),
   )
   if (stored.length === 1) return made
   if (device === undefined) throw noSuchDevice()
   if (device.status === 'retired') throw retiredTakesNone()
+  if (taken.length === 0) throw kindNotAllowed('/kind')
   const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
   throw new Problem(
     'conflict',

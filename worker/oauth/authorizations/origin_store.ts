@@ -50,7 +50,8 @@ export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: O
     client: sql`
       select 'client' as kind, epoch from client where id = ${sub} and status = 'active'`,
     device: sql`
-      select 'device' as kind, epoch from device where id = ${sub} and status = 'active'`,
+      select 'device' as kind, epoch from device where id = ${sub}
+        and status in ('active', 'unclaimed')`,
   }
   const found = join(
     kindsOf(token).map((kind) => statements[kind]),

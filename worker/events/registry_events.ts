@@ -1,0 +1,12 @@
+// Events about getting devices in, and out of the hands of one owner. Part of the catalogue
+// (event_catalogue.ts).
+import type { EntryOfCatalogue } from './catalogue_entry.ts'
+
+export const REGISTRY_EVENTS = {
+  'device.released': {
+    subject: 'the device',
+    meaning:
+      'A device was released: its credentials, groups, grants, tags and metadata are gone, and it may be claimed again.',
+    data: {},
+  },
+} as const satisfies Readonly<Record<string, EntryOfCatalogue>>
