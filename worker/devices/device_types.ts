@@ -232,7 +232,7 @@ function planChange(
   }
 }
 
-/** What a type says of its devices once an entry was written over it. */
+/** The rules of a type about its devices, once an entry was written over it. */
 export function typeRulesAfter(current: DeviceTypeRow | undefined, entry: DeviceTypeInput) {
   const { fields = null, credential_kinds = null } = { ...current, ...storedMembers(entry) }
   return { fields, credential_kinds }

@@ -145,7 +145,7 @@ export async function planDevice(
 export type TypeRules = { fields: string | null; credential_kinds: string | null }
 
 /** Throws Problem for a credential of a kind that the type does not allow. */
-function assertKinds(
+export function assertKinds(
   inputs: readonly Pick<CredentialRow, 'kind'>[],
   rules: TypeRules | undefined,
 ): void {
@@ -167,12 +167,11 @@ async function assertMetadataAfter(
 
 const placeOf = (n: number) => `/credentials/${n}`
 
-function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
-  const { id, type, groups = [] } = entry
-  const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
-  const row: DeviceRow = {
-    id,
-    type,
+/** The row of a new device. */
+export function rowOfNew(cx: Context, entry: DeviceInput & { id: string }): DeviceRow {
+  return {
+    id: entry.id,
+    type: entry.type,
     name: entry.name ?? null,
     status: entry.status ?? 'active',
     mqtt_client_id: entry.mqtt_client_id ?? null,
@@ -186,6 +185,13 @@ function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
     first_seen_at: 0,
     last_seen_at: 0,
   }
+}
+
+/** Plans a device that is not there, with demands for all that it refers to. */
+export function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
+  const { id, type, groups = [] } = entry
+  const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
+  const row = rowOfNew(cx, entry)
   const mine = principalIsMine(cx, id)
   const ids = withKeys(entry.hardware_ids ?? [])
   const lacks = lackingToRegister(cx, row, groups)

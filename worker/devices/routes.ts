@@ -48,6 +48,7 @@ import {
   removeDeviceType,
 } from './device_types.ts'
 import { changeDevice, createDevice, getDevice, removeDevice } from './devices.ts'
+import { gettingInRoutes } from './getting_in/routes.ts'
 import { devicesQuery, listDevices, METADATA_PARAMETER } from './listing/device_list.ts'
 
 // Any text: a text that is no id matches no row. Only text that the database cannot take is
@@ -238,5 +239,6 @@ export function deviceRoutes(): Api {
     },
   })
 
+  api.route('/', gettingInRoutes())
   return api
 }

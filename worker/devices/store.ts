@@ -47,13 +47,15 @@ export const withGroups = sql`(select json_group_array(group_id) from membership
 export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
   sql`select device.*, ${withGroups} from device where id = ${id}`
 
+/** The further column of `WholeDeviceRow`. */
+export const withCredentials = sql`(
+  select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
+    'expires_at', expires_at, 'revoked_at', revoked_at))
+  from device_credential where device_id = device.id) as credentials`
+
 /** All rows that planning needs, for any number of devices: their ids are one argument. */
 export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
-  sql`select device.*, ${withGroups}, (
-      select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
-        'expires_at', expires_at, 'revoked_at', revoked_at))
-      from device_credential where device_id = device.id
-    ) as credentials
+  sql`select device.*, ${withGroups}, ${withCredentials}
     from device where id in (select value from json_each(${JSON.stringify(ids)}))`
 
 export type References = {

@@ -3,6 +3,15 @@
 import type { EntryOfCatalogue } from './catalogue_entry.ts'
 
 export const REGISTRY_EVENTS = {
+  'devices.imported': {
+    subject: 'the import',
+    subject_is: 'import_job',
+    meaning: 'Rows of an import were stored together. Each device has the event in its record.',
+    data: {
+      created: { is: 'strings', names: 'principal', meaning: 'devices that were registered' },
+      updated: { is: 'strings', names: 'principal', meaning: 'devices that were changed' },
+    },
+  },
   'device.released': {
     subject: 'the device',
     meaning:

@@ -74,7 +74,7 @@ export function leadOf(filter: DeviceFilter): Lead {
   return found ?? 'id'
 }
 
-/** The groups at and below one, as a table `below`: bounded, as a tree may be as large as a fleet. */
+/** The groups at and below one, as a table `below`: bounded, since trees are large. */
 const groupsBelow = (id: string): Statement<never> =>
   sql`below(id) as (select id from "group" where id = ${id}
     union select g.id from below join "group" g on g.parent_id = below.id
