@@ -603,15 +603,6 @@ const CODES: readonly Guard[] = [
     title: 'may not give what the device would have',
   },
   {
-    name: 'import-takes-no-number-of-another',
-    attack: 'a row of an import that takes the serial number of a device that is there',
-    file: 'worker/devices/getting_in/device_import.ts',
-    from: 'if (owners.some((owner) => owner !== id)) {',
-    to: 'if (owners.length > 100) {',
-    test: 'devices/device_import',
-    title: 'a row that is wrong fails alone',
-  },
-  {
     name: 'import-rows-bounded',
     attack: 'one line without an end, which fills the memory of the server',
     file: 'worker/devices/getting_in/import_rows.ts',
