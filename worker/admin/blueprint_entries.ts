@@ -6,9 +6,10 @@ import { planRole } from '../access/roles.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
+import type { TypeRules } from '../devices/credentials.ts'
 import { describeDevice } from '../devices/device_schema.ts'
 import { planDeviceType, typeRulesAfter } from '../devices/device_types.ts'
-import { planDevice, type TypeRules } from '../devices/devices.ts'
+import { planDevice } from '../devices/devices.ts'
 import { describeConsent, planConsent } from '../identity/consents/consents.ts'
 import { describeUser, planUser, type UserRow } from '../identity/users.ts'
 import { planClient } from '../oauth/clients/clients.ts'
@@ -128,17 +129,10 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
       const parts = stored === undefined ? {} : { ...describeUser(stored), groups: before }
       return entry(
         'users',
-        { i, key, label: user.email, id: user.id ?? null },
+        { i, key, label: user.email ?? user.user_name ?? key, id: user.id ?? null },
         user,
         stored,
-        (input, current, coming) =>
-          planUserWithGroups(
-            cx,
-            { ...input, email: input.email ?? current?.email ?? user.email },
-            current,
-            before,
-            coming,
-          ),
+        (input, current, coming) => planUserWithGroups(cx, input, current, before, coming),
         parts,
       )
     }),

@@ -9,20 +9,23 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
+import { assertEverywhere, demandWithinReach } from '../access/reach/reach.ts'
 import type { Plan } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import { type Statement, scalar } from '../db/sql.ts'
+import { condition, type Statement, scalar } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import type { EventData, NewEvent } from '../events/event_catalogue.ts'
 import { appendEvent, changedValues } from '../events.ts'
 import {
+  assertKinds,
   assertNotOver,
   assertSoundCredentials,
   credentialAddition,
   MAX_CREDENTIALS,
   type NewCredential,
   newCredential,
+  type TypeRules,
 } from './credentials.ts'
 import { assertMetadata, type Metadata, mergedMetadata, patchBetween } from './device_metadata.ts'
 import {
@@ -46,7 +49,6 @@ import {
   assertReferences,
   demandDevicePower,
   guarded,
-  kindNotAllowed,
   lacking,
   lackingToRegister,
   noSuchDevice,
@@ -56,7 +58,6 @@ import {
   type Wanted,
 } from './refusals.ts'
 import {
-  type CredentialRow,
   type DeviceChange,
   type DeviceRow,
   type DeviceWithGroups,
@@ -139,20 +140,6 @@ export async function planDevice(
       ...added.flatMap((made) => credentialAddition(cx, made)),
     ],
   }
-}
-
-/** The rules of a type about its devices, as they are stored. */
-export type TypeRules = { fields: string | null; credential_kinds: string | null }
-
-/** Throws Problem for a credential of a kind that the type does not allow. */
-export function assertKinds(
-  inputs: readonly Pick<CredentialRow, 'kind'>[],
-  rules: TypeRules | undefined,
-): void {
-  const kinds = rules?.credential_kinds ?? null
-  const allowed = kinds === null ? null : (JSON.parse(kinds) as string[])
-  const n = inputs.findIndex(({ kind }) => allowed?.includes(kind) === false)
-  if (n >= 0) throw kindNotAllowed(`${placeOf(n)}/kind`)
 }
 
 /** Metadata are judged where they change, or the type does. */
@@ -352,6 +339,11 @@ function statementsOf(
   }
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [
+    ...demandWithinReach(
+      cx,
+      condition`not ${there}`,
+      ...[id, ...groups.added, ...(row.parent_id === null ? [] : [row.parent_id ?? id])],
+    ),
     ...demandDevicePower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
@@ -413,7 +405,7 @@ export async function createDevice(
 
 /** Round trips: 1 read. */
 export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
-  const [row] = await cx.db.read(findDeviceWithGroups(id))
+  const [row] = await cx.db.read(findDeviceWithGroups(id, cx.actor.reach))
   if (row === undefined) throw noSuchDevice()
   return row
 }
@@ -433,13 +425,14 @@ export async function changeDevice(
     current: [current],
     references: [references],
   } = await cx.db.read({
-    current: findDeviceWithGroups(id),
+    current: findDeviceWithGroups(id, cx.actor.reach),
     references: findReferences(
       id,
       patch.type ?? scalar`(select type from device where id = ${id})`,
       patch.groups ?? [],
       patch.mqtt_client_id ?? null,
       patch.parent ?? null,
+      cx.actor.reach,
     ),
   })
   if (current === undefined) throw noSuchDevice()
@@ -447,6 +440,14 @@ export async function changeDevice(
   const metadata = patch.metadata === null ? replacing(current, {}) : patch.metadata
   const change = changeOf(current, { ...patch, metadata })
   if (change.fields.length === 0) return current
+  for (const name of ['mqtt_client_id', 'hardware_ids']) {
+    // The answer would tell whether it is the id of somebody else.
+    if (!change.fields.includes(name)) continue
+    assertEverywhere(cx, `/${name}`, 'is changed by who reaches everything')
+  }
+  if (change.groups.all.length === 0 && change.groups.removed.length > 0) {
+    assertEverywhere(cx, '/groups', 'must have a group that the actor reaches')
+  }
   const found: References | undefined = references && {
     ...references,
     type_exists: change.row.type === undefined ? 1 : references.type_exists,
@@ -461,7 +462,7 @@ export async function changeDevice(
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
-      device: findDeviceWithGroups(id),
+      device: findDeviceWithGroups(id, cx.actor.reach),
       tokens: ends(change.row) ? countTokensRevoked(cx, id) : null,
     }),
   )

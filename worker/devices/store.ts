@@ -2,7 +2,8 @@
 // tokens have a file of their own. `demand...` statements undo their whole batch; refusals.ts reads
 // their reasons.
 import { principalIsMine } from '../access/principals.ts'
-import type { Context } from '../context.ts'
+import { isBelow } from '../access/reach/reach_store.ts'
+import type { Context, Reach } from '../context.ts'
 import { device, device_credential } from '../db/schema.ts'
 import {
   COUNTER_JUMP,
@@ -16,6 +17,7 @@ import {
   type Statement,
   scalar,
   sql,
+  TRUE,
 } from '../db/sql.ts'
 import { device_type } from '../db/things_schema.ts'
 import { hardwareIdsOfDevice } from './hardware_id_store.ts'
@@ -37,15 +39,18 @@ export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
 // --- device -----------------------------------------------------------------------------------
 
-export const findDeviceById = (id: string): Statement<DeviceRow> =>
-  sql`select * from device where id = ${id}`
+export const findDeviceById = (id: string, which: Condition = TRUE): Statement<DeviceRow> =>
+  sql`select * from device where id = ${id} and ${which}`
 
-/** The further columns of `DeviceWithGroups`. */
-export const withGroups = sql`(select json_group_array(group_id) from membership
-  where member_id = device.id) as "groups", ${hardwareIdsOfDevice}`
+/** The further columns of `DeviceWithGroups`: the groups of the device that a reach contains. */
+export const withGroups = (reach?: Reach): Statement =>
+  sql`(select json_group_array(group_id) from membership where member_id = device.id
+    and ${reach === undefined ? TRUE : isBelow(reach, scalar`membership.group_id`)}) as "groups",
+    ${hardwareIdsOfDevice}`
 
-export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
-  sql`select device.*, ${withGroups} from device where id = ${id}`
+export const findDeviceWithGroups = (id: string, reach?: Reach): Statement<DeviceWithGroups> =>
+  sql`select device.*, ${withGroups(reach)} from device
+    where id = ${id} and ${reach === undefined ? TRUE : isBelow(reach, scalar`device.id`)}`
 
 /** The further column of `WholeDeviceRow`. */
 export const withCredentials = sql`(
@@ -55,7 +60,7 @@ export const withCredentials = sql`(
 
 /** All rows that planning needs, for any number of devices: their ids are one argument. */
 export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
-  sql`select device.*, ${withGroups}, ${withCredentials}
+  sql`select device.*, ${withGroups()}, ${withCredentials}
     from device where id in (select value from json_each(${JSON.stringify(ids)}))`
 
 export type References = {
@@ -82,20 +87,22 @@ export const findReferences = (
   groups: readonly string[],
   mqtt_client_id: string | null,
   parent_id: string | null,
+  reach?: Reach,
 ): Statement<References> =>
   sql`select exists (select 1 from device_type where name = ${type}) as type_exists,
     (select fields from device_type where name = ${type}) as fields,
     (select credential_kinds from device_type where name = ${type}) as credential_kinds,
-    ${faultOfParent(id, parent_id)} as parent_fault,
+    ${faultOfParent(id, parent_id, reach)} as parent_fault,
     (select json_group_array(value) from json_each(${JSON.stringify(groups)})
-      where value not in (select id from "group")) as missing_groups,
+      where not exists (select 1 from "group" where id = value)
+        or not ${reach === undefined ? TRUE : isBelow(reach, scalar`value`)}) as missing_groups,
     ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
     ${idIsClientId(id)} as id_is_client_id`
 
 /** Most devices above each other. */
 const PARENTS_MAX = 8
 
-const faultOfParent = (id: string, parent_id: string | null): Scalar =>
+const faultOfParent = (id: string, parent_id: string | null, reach?: Reach): Scalar =>
   parent_id === null
     ? scalar`null`
     : scalar`(with recursive up(id, height) as (
@@ -103,7 +110,8 @@ const faultOfParent = (id: string, parent_id: string | null): Scalar =>
         union select d.parent_id, up.height + 1 from up join device d on d.id = up.id
           where d.parent_id is not null and up.height <= ${PARENTS_MAX})
       select case
-        when not exists (select 1 from device where id = ${parent_id}) then 'missing'
+        when not exists (select 1 from device where id = ${parent_id})
+          or not ${reach === undefined ? TRUE : isBelow(reach, scalar`${parent_id}`)} then 'missing'
         when exists (select 1 from up where id = ${id}) then 'circle'
         when (select max(height) from up) > ${PARENTS_MAX} then 'deep' end)`
 
@@ -233,9 +241,9 @@ export const demandDeviceVersion = (id: string, version: number): Statement =>
     'device_version',
   )
 
-/** Demands that the actor lacks nothing, or that the device is gone. */
-export const demandPowerOver = (id: string, nothingLacks: Condition): Statement =>
-  refuseUnless(condition`not ${deviceExists(id)} or ${nothingLacks}`, 'power_not_held')
+/** Demands that the actor lacks nothing, or that the device is gone, or not there for the actor. */
+export const demandPowerOver = (isThere: Condition, nothingLacks: Condition): Statement =>
+  refuseUnless(condition`not (${isThere}) or ${nothingLacks}`, 'power_not_held')
 
 export const deviceExists = (id: string): Condition =>
   condition`exists (select 1 from device where id = ${id})`
@@ -265,8 +273,12 @@ export const listCredentialsAfter = (
   sql`select * from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
-export const findCredential = (device_id: string, id: string): Statement<CredentialRow> =>
-  sql`select * from device_credential where id = ${id} and device_id = ${device_id}`
+export const findCredential = (
+  device_id: string,
+  id: string,
+  which: Condition = TRUE,
+): Statement<CredentialRow> =>
+  sql`select * from device_credential where id = ${id} and device_id = ${device_id} and ${which}`
 
 export const insertCredential = (row: CredentialRow, when: Condition): Statement =>
   insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
@@ -313,9 +325,14 @@ export const credentialIsUnrevoked = (device_id: string, id: string): Condition 
   condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
-export const updateCredentialRevocation = (cx: Context, device_id: string, id: string): Statement =>
+export const updateCredentialRevocation = (
+  cx: Context,
+  device_id: string,
+  id: string,
+  when: Condition,
+): Statement =>
   sql`update device_credential set revoked_at = ${cx.now()}
-    where id = ${id} and device_id = ${device_id} and revoked_at is null`
+    where id = ${id} and device_id = ${device_id} and revoked_at is null and ${when}`
 
 // --- device_type ------------------------------------------------------------------------------
 

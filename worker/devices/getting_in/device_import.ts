@@ -12,11 +12,16 @@ import { BatchRefused, ConstraintViolation } from '../../db/database.ts'
 import type { Statement } from '../../db/sql.ts'
 import { type FieldError, Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
-import { assertNotOver, assertSoundCredentials, newCredential } from '../credentials.ts'
+import {
+  assertKinds,
+  assertNotOver,
+  assertSoundCredentials,
+  newCredential,
+} from '../credentials.ts'
 import { assertMetadata } from '../device_metadata.ts'
 import { type DeviceInput, deviceInput } from '../device_schema.ts'
 import { type DeviceTypeRow, findDeviceTypesByNames } from '../device_types.ts'
-import { assertKinds, planCreation, planDevice, rowOfNew, type WholeDeviceRow } from '../devices.ts'
+import { planCreation, planDevice, rowOfNew, type WholeDeviceRow } from '../devices.ts'
 import { hardwareKey, withKeys } from '../hardware_ids.ts'
 import { demandDevicePower, guarded, lackingToRegister } from '../refusals.ts'
 import type { DeviceRow } from '../store.ts'
@@ -275,7 +280,7 @@ async function planNew(cx: Context, input: DeviceInput & { id: string }, type: D
   return { id, change, made }
 }
 
-/** What the actor lacks for new devices: asked once for all that are alike. */
+/** The power that the actor lacks for new devices: asked once for all that are alike. */
 function lacksOf(cx: Context, news: readonly New[]) {
   const alike = new Map<string, New>()
   for (const one of news) {
@@ -325,7 +330,7 @@ const errorsOf = (error: unknown): FieldError[] => {
 
 const done = ({ line, id, change }: Planned): Result => ({ line, id, result: change })
 
-/** Stores rows together; where that is refused, by halves, until the row that is refused is alone. */
+/** Stores rows together; where that is refused by halves, until the wrong row is alone. */
 async function store(cx: Context, planned: readonly Planned[], job: string): Promise<Result[]> {
   const statements = statementsOf(cx, planned, job)
   if (statements.length === 0) return planned.map(done)

@@ -20,7 +20,7 @@ export const findDevicesOf = (
   ids: readonly string[],
   numbers: readonly { kind: string; key: string }[],
 ): Statement<WholeDeviceRow> =>
-  sql`select device.*, ${withGroups}, ${withCredentials} from device where id in (
+  sql`select device.*, ${withGroups()}, ${withCredentials} from device where id in (
     select value from json_each(${JSON.stringify(ids)})
     union select h.device_id from json_each(${JSON.stringify(numbers)}) j
       cross join hardware_id h on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key')`

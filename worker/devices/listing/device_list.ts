@@ -74,6 +74,7 @@ export async function listDevices(
   const { limit, cursor } = query
   const filter = readFilter(query)
   const kind = `devices ${JSON.stringify(filter)}`
+  filter.reach = cx.actor.reach
   const after = readPlace(decodeCursor(cx, kind, cursor))
   if (filter.below !== undefined) {
     const [reach] = await cx.db.read(findReach(filter.below))

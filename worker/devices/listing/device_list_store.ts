@@ -1,6 +1,8 @@
 // Statements for the list of devices. One filter leads: it walks an index in its order. The others
 // are judged for each device that it finds, of which there are at most `EXAMINED_MAX` for a page.
-import { type Condition, condition, join, type Statement, sql } from '../../db/sql.ts'
+import { isBelow, membersBelow } from '../../access/reach/reach_store.ts'
+import type { Reach } from '../../context.ts'
+import { type Condition, condition, join, type Statement, scalar, sql } from '../../db/sql.ts'
 import { type DeviceRow, type DeviceWithGroups, withGroups } from '../store.ts'
 
 export type DeviceFilter = {
@@ -20,6 +22,8 @@ export type DeviceFilter = {
   values: readonly { name: string; value: string }[]
   /** More devices than `MEMBERS_MAX` are in the groups of `below`. */
   isWide: boolean
+  /** Where the actor reaches; absent: everywhere. */
+  reach?: Reach | undefined
 }
 
 /** A device with its place in the order of the list. */
@@ -42,6 +46,7 @@ type Lead =
   | 'anyTags'
   | 'group'
   | 'below'
+  | 'reach'
   | 'key_ends_before'
   | 'silent_since'
   | 'type'
@@ -62,6 +67,7 @@ export function leadOf(filter: DeviceFilter): Lead {
     'anyTags',
     'group',
     'below',
+    'reach',
     'key_ends_before',
     'silent_since',
     ...order,
@@ -132,6 +138,9 @@ function candidates(filter: DeviceFilter, lead: Lead, after: Place | null): Stat
         with recursive ${groupsBelow(filter.below ?? '')}
         select m.member_id from below cross join membership m
           on m.group_id = below.id and m.member_id > ${from}) order by member_id`)
+    case 'reach':
+      return byId(sql`select id from (with recursive ${membersBelow(filter.reach ?? [])}
+        select id from reached) where id > ${from} order by id`)
     case 'key_ends_before':
       return sql`select c.device_id as id, c.expires_at as place, c.device_id as place_id
         from device_credential c where c.expires_at is not null and c.revoked_at is null
@@ -172,7 +181,12 @@ function residualsOf(filter: DeviceFilter, lead: Lead): Condition[] {
     () => condition`exists (select 1 from membership m
       where m.group_id = ${group ?? ''} and m.member_id = device.id)`,
   )
-  add('below', below, () => isBelow(below ?? ''))
+  add('below', below, () => isMemberBelow(below ?? ''))
+  const { reach } = filter
+  add('reach', reach, () => isBelow(reach ?? [], scalar`device.id`))
+  // A group that is not within the reach tells nothing of its devices.
+  const place = group ?? below
+  if (reach !== undefined && place !== undefined) found.push(isBelow(reach, scalar`${place}`))
   for (const tag of lead === 'tags' ? tags.slice(1) : tags) {
     found.push(condition`exists (select 1 from device_tag t
       where t.tag = ${tag} and t.device_id = device.id)`)
@@ -210,16 +224,16 @@ function residualsOf(filter: DeviceFilter, lead: Lead): Condition[] {
   return found
 }
 
-const isBelow = (group: string): Condition => condition`exists (
+const isMemberBelow = (group: string): Condition => condition`exists (
   with recursive upward(id) as (
     select group_id from membership where member_id = device.id
     union select g.parent_id from upward join "group" g on g.id = upward.id
       where g.parent_id is not null)
   select 1 from upward where id = ${group})`
 
-/** Whether a page may find less than the lead does. */
+/** Whether a page may find less than the lead does: members of a group are people too. */
 export const isNarrowed = (filter: DeviceFilter, lead: Lead): boolean =>
-  residualsOf(filter, lead).length > 0
+  ['group', 'below', 'reach'].includes(lead) || residualsOf(filter, lead).length > 0
 
 /**
  * A page and one device more. The order is that of the lead: it is the outer loop of the join, and
@@ -232,8 +246,8 @@ export function listCandidates(
   limit: number,
 ): Statement<ListedRow> {
   const residuals = residualsOf(filter, lead)
-  const examined = residuals.length === 0 ? limit + 1 : EXAMINED_MAX
-  return sql`select device.*, ${withGroups}, candidate.place, candidate.place_id
+  const examined = isNarrowed(filter, lead) ? EXAMINED_MAX : limit + 1
+  return sql`select device.*, ${withGroups(filter.reach)}, candidate.place, candidate.place_id
     from (${candidates(filter, lead, after)} limit ${examined}) candidate
       cross join device on device.id = candidate.id
     where ${join(residuals, ' and ')} limit ${limit + 1}`
