@@ -2563,6 +2563,15 @@ const MANAGEMENT: readonly Guard[] = [
     title: 'evaluation and every search agree with the model',
   },
   {
+    name: 'site-reached-in-part',
+    attack: 'a room of a house that opens all rooms of it, by a rule that was made one for all',
+    file: 'worker/access/acl_claim.ts',
+    from: "mayMerge ? groups.filter(({ kind }) => kind === 'site') : []",
+    to: "mayMerge ? groups.map((one) => ({ ...one, id: one.site ?? '' })) : []",
+    test: 'access/site_rules',
+    title: 'a merged rule speaks of nothing outside the place',
+  },
+  {
     name: 'condition-in-token',
     attack: 'rights of a moment that stand in a token for as long as it lives',
     file: 'worker/access/acl_claim.ts',
