@@ -124,6 +124,7 @@ const plateOf = (file: string): string[] => {
 
 /** The file of each room outside of oauth that opens with its plate. */
 const ROOM_PLATES = [
+  'access/reach/reach.ts',
   'access/routes.ts',
   'access/conditions/expression.ts',
   'access/decisions/evaluation_routes.ts',

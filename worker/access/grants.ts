@@ -29,6 +29,7 @@ import {
   NOTHING,
 } from './power.ts'
 import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
+import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
   deleteGrant,
   demandGrantBefore,
@@ -258,9 +259,10 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     objectRow: [objectRow],
     lacks,
   } = await cx.db.read({
-    subjectRow: sql<{ id: string }>`select id from principal where id = ${subject}`,
+    subjectRow: sql<{ id: string }>`select id from principal
+      where id = ${subject} and ${isWithinReach(cx, subject)}`,
     roleRow: findRole(role),
-    objectRow: findPrincipal(object_id),
+    objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
   })
   const errors: FieldError[] = []
@@ -269,7 +271,8 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   if (roleRow === undefined) errors.push({ pointer: '/role', detail: 'there is no such role' })
   const objectKind = objectRow?.deleted_at === null ? objectRow.kind : null
-  if (object_id !== '*' && objectKind !== 'device' && objectKind !== 'group') {
+  const isAll = object_id === '*' && cx.actor.reach === undefined
+  if (!isAll && objectKind !== 'device' && objectKind !== 'group') {
     errors.push({ pointer: '/object', detail: 'there is no such device or group' })
   }
   if (subjectRow === undefined || errors.length > 0) {
@@ -278,6 +281,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   assertNothingLacks(lacks)
   const { id } = subjectRow
   const write = cx.db.write([
+    ...demandWithinReach(cx, grantExists(wanted.id), subject, object_id),
     demandNoSameGrant(wanted, subject),
     demandPartiesOfGrant(wanted, subject),
     ...demandNothingLacks(grantExists(wanted.id), lacking),
@@ -291,7 +295,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
 }
 
 export async function getGrant(cx: Context, id: string): Promise<GrantRow> {
-  const [row] = await cx.db.read(findGrant(id))
+  const [row] = await cx.db.read(findGrant(id, isWithinReach(cx, scalar`object_id`)))
   if (row === undefined) throw noGrant()
   return row
 }
@@ -302,7 +306,7 @@ export async function listGrants(
   { limit, cursor, ...filter }: PageQuery & Parameters<typeof listGrantsAfter>[2],
 ): Promise<PageOf<z.infer<typeof grantSchema>>> {
   const after = decodeCursor(cx, 'grants', cursor)
-  const rows = await cx.db.read(listGrantsAfter(after, limit, filter))
+  const rows = await cx.db.read(listGrantsAfter(after, limit, filter, cx.actor.reach))
   return pageOf(cx, 'grants', rows, limit, (row) => row.id, describeGrant)
 }
 
@@ -346,6 +350,7 @@ export async function changeGrant(
     if (state?.remains !== 1) throw lastOperator()
     const done = grantIs(row)
     const write = cx.db.write([
+      ...demandWithinReach(cx, done, row.object_id),
       ...demandNothingLacks(done, lacking),
       demandOperatorLeft(done, remains),
       ...change(cx, current, row, fields),
@@ -377,6 +382,7 @@ export async function removeGrant(cx: Context, id: string, demanded: number | nu
   const isGone = condition`not ${isThere}`
   const data = { grant: id, role: row.role, object: row.object_id }
   const write = cx.db.write([
+    ...demandWithinReach(cx, isGone, row.object_id),
     demandGrantVersion(id, row.version),
     ...demandNothingLacks(isGone, lacking),
     demandOperatorLeft(isGone, remains),

@@ -9,6 +9,7 @@
 // For a role with acl rules see `lackingFor`. To take needs the same as to give, so that nobody can
 // unseat an actor with more power. Each check is a statement: use cases read it for the answer, and
 // demand it (`demandNothingLacks`) at the head of the write.
+import type { ApiScope } from '../api.ts'
 import type { Actor, Context } from '../context.ts'
 import { BatchRefused } from '../db/database.ts'
 import {
@@ -34,11 +35,14 @@ import {
   listLackingReaders,
   listLackingRules,
   listLackingScopes,
+  listLackingThere,
   listNeededForPrincipal,
+  markOutside,
   type NeededRow,
   reservedOf,
   scopesOfClient,
 } from './power_store.ts'
+import { isWithinScope } from './reach/reach.ts'
 
 export { leavesAnOperator } from './operator_store.ts'
 export type { DeviceShape, Lack } from './power_store.ts'
@@ -53,15 +57,25 @@ const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.s
 export const NOTHING = sql<Lack>`
   select null as "of", null as name, null as object_id, null as missing where false`
 
+/** Statements without the mark of what is out of reach: for conditions, which name nothing. */
+const UNMARKED = new WeakMap<Statement<Lack>, Statement<Lack>>()
+
 /** The statement for the actor, together with that for each person who acts for it. */
 function ofEach({ actor }: Context, list: (one: Actor) => Statement<Lack>): Statement<Lack> {
-  const { acting = [] } = actor
-  if (acting.length === 0) return list(actor)
-  const all = [actor, ...acting.map((id) => ({ ...actor, id }))]
-  return join(
-    all.map((one) => sql`select * from (${list(one)})`),
-    ' union all ',
-  )
+  const { acting = [], reach } = actor
+  const lacks =
+    acting.length === 0
+      ? list(actor)
+      : join(
+          [actor, ...acting.map((id) => ({ ...actor, id }))].map(
+            (one) => sql`select * from (${list(one)})`,
+          ),
+          ' union all ',
+        )
+  if (reach === undefined) return lacks
+  const marked = markOutside(reach, lacks)
+  UNMARKED.set(marked, lacks)
+  return marked
 }
 
 /**
@@ -156,6 +170,20 @@ export function lackingToHandOn(
   return ofEach(cx, (one) => listLackingScopes(one, wanted, until, cx.now()))
 }
 
+/**
+ * Lists the scope where an actor within a reach does not hold it over the object until the time, or
+ * for good: for whatever goes on after the actor's own power there has ended.
+ */
+export const lackingWithin = (
+  cx: Context,
+  scope: ApiScope,
+  object_id: string,
+  until: number | null,
+): readonly Statement<Lack>[] =>
+  cx.actor.reach === undefined
+    ? []
+    : [ofEach(cx, (one) => listLackingThere(one, scope, object_id, until, cx.now()))]
+
 /** The device as it is stored. */
 const storedShape = (id: string): DeviceShape => ({
   type: scalar`(select type from device where id = ${id})`,
@@ -216,7 +244,7 @@ export function lackingToShape(
  * changed in between cannot be used.
  */
 export const nothingLacks = (lacking: Statement<Lack>): Condition =>
-  lacking === NOTHING ? TRUE : condition`not exists (${lacking})`
+  lacking === NOTHING ? TRUE : condition`not exists (${UNMARKED.get(lacking) ?? lacking})`
 
 /**
  * Demands that the actor lacks nothing. `done` holds when this very request has made its change
@@ -260,13 +288,26 @@ const SENTENCES: Record<Lack['of'], (lack: Lack) => { pointer: string; detail: s
   }),
 }
 
+/** Scopes and types of devices are no secret of a place. */
+const isHidden = ({ of, is_seen }: Lack) => is_seen === 0 && of !== 'scope' && of !== 'device type'
+
+const OUTSIDE = {
+  pointer: '',
+  detail: 'it has rights, or gives some, that the actor does not hold and may not see',
+}
+
 /** Throws Problem forbidden that names what the actor would have to hold. */
 export function assertNothingLacks(lacks: readonly Lack[]): void {
   if (lacks.length === 0) return
   throw new Problem(
     'forbidden',
     'this would hand on or take away more than the actor holds',
-    lacks.map((lack) => SENTENCES[lack.of](lack)),
+    lacks.some(isHidden)
+      ? [
+          OUTSIDE,
+          ...lacks.filter((lack) => !isHidden(lack)).map((lack) => SENTENCES[lack.of](lack)),
+        ]
+      : lacks.map((lack) => SENTENCES[lack.of](lack)),
     'power_not_held',
   )
 }
@@ -302,12 +343,17 @@ export const lastOperator = () =>
 export const changedMeanwhile = () =>
   new Problem('conflict', 'something this depends on was changed at the same time; try again')
 
+/** A condition: a device, if it is one, is where the actor holds the scope to run devices. */
+export const mayMove = (cx: Context, id: string | Scalar): Condition =>
+  condition`(not exists (select 1 from device where id = ${id})
+    or ${isWithinScope(cx, 'devices:write', id)})`
+
 /**
- * Asserts the scope to run devices for an actor that moves a device: the rules of a device follow
- * from its groups.
+ * Asserts the scope to run devices (`mayMove`) for an actor that moves a device: the rules of a
+ * device follow from its groups.
  */
-export function assertMayMoveKind({ actor }: Context, kind: string): void {
-  if (kind !== 'device' || actor.scopes.has('manage') || actor.scopes.has('devices:write')) return
+export function assertMayMove({ may_move }: { may_move: number }): void {
+  if (may_move === 1) return
   const detail = 'to put devices into groups needs the scope devices:write too'
   throw new Problem('forbidden', detail, [], 'scope_not_held')
 }

@@ -1,7 +1,7 @@
 // The reads that compare power (power.ts): parts of the rights of an actor that lack for what is
 // given, taken or changed. Statements only; no row means that nothing lacks.
 import { API_SCOPES } from '../api.ts'
-import type { Actor } from '../context.ts'
+import { type Actor, carriedScopes, type Reach } from '../context.ts'
 import {
   type Condition,
   condition,
@@ -12,6 +12,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { isBelow } from './reach/reach_store.ts'
 import { grantsHeld, within } from './rights_store.ts'
 
 /** A role on an object until a time (null: for good) that an actor wants to give or take. */
@@ -27,7 +28,13 @@ export type Lack = {
   name: string
   object_id: string
   missing: string
+  /** 0: about an object that is out of reach, so that nobody is told of it. */
+  is_seen?: number
 }
+
+/** The same lacks, each with whether it is within the reach, where the actor may see it. */
+export const markOutside = (reach: Reach, lacks: Statement<Lack>): Statement<Lack> =>
+  sql<Lack>`select l.*, ${isBelow(reach, scalar`l.object_id`)} as is_seen from (${lacks}) l`
 
 const RESERVED = ['manage', ...API_SCOPES]
 
@@ -39,8 +46,10 @@ export const reservedOf = (scopes: Iterable<string>): string[] =>
  * A CTE-free condition on `p.value`: the actor's token carries this permission of the management
  * API.
  */
-const tokenCarries = ({ scopes }: Actor): Condition =>
-  scopes.has('manage') ? TRUE : condition`p.value in (${list([...scopes])})`
+const tokenCarries = (actor: Actor): Condition => {
+  const carried = carriedScopes(actor)
+  return carried.includes('manage') ? TRUE : condition`p.value in (${list(carried)})`
+}
 
 /**
  * Lists the parts of the needed roles that the actor does not hold on those objects for as long.
@@ -75,11 +84,37 @@ export const listLacking = (
       else ${reachGives} end
     union
     select 'role', n.role, n.object_id, 'acl' from needed n join role r on r.name = n.role
-    where r.acl <> '[]' and not exists (select 1 from reach x where ${same} and (x.by_role = n.role
-        and not exists (select 1 from json_each(r.acl) t where t.value ->> 'permission' = 'deny')
-      or x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
+    where r.acl <> '[]' and (exists (select 1 from json_each(r.acl) t
+        where t.value ->> 'permission' = 'deny' or not exists (
+          select 1 from reach x join role r2 on r2.name = x.by_role, json_each(r2.acl) u
+          where ${same} and u.value = t.value)))
+      and not exists (select 1 from reach x where ${same} and (x.everywhere and exists (select 1 from role r2, json_each(r2.permissions) q
         where r2.name = x.by_role and q.value = 'manage')))
     limit 20`
+}
+
+/** Lists the scope where the actor does not hold it on the object until the time, or for good. */
+export const listLackingThere = (
+  actor: Actor,
+  scope: string,
+  object_id: string,
+  until: number | null,
+  now: number,
+): Statement<Lack> => {
+  const who = scalar`${actor.id}`
+  return sql<Lack>`with recursive ${within(who)}, ${grantsHeld(who, now)},
+    above(id) as (
+      select ${object_id}
+      union select m.group_id from membership m where m.member_id = ${object_id}
+      union select g.parent_id from above a join "group" g on g.id = a.id
+        where g.parent_id is not null)
+    select 'scope' as "of", p.value as name, ${object_id} as object_id, p.value as missing
+    from (select ${scope} as value) p
+    where not (${tokenCarries(actor)} and exists (
+      select 1 from held join role r on r.name = held.role, json_each(r.permissions) q
+      where q.value in (p.value, 'manage')
+        and (held.expires_at is null or held.expires_at >= ${until})
+        and (held.object_id = '*' or held.object_id in (select id from above))))`
 }
 
 /** A CTE `everywhere(permissions, acl)`: the roles that the actor holds on `*` for as long. */

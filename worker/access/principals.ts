@@ -93,8 +93,9 @@ export const demandFreeId = (cx: Context, id: string): Statement =>
 
 export const findPrincipal = (
   id: string,
+  which: Condition = TRUE,
 ): Statement<Pick<PrincipalRow, 'id' | 'kind' | 'rid' | 'deleted_at'>> =>
-  sql`select id, kind, rid, deleted_at from principal where id = ${id}`
+  sql`select id, kind, rid, deleted_at from principal where id = ${id} and ${which}`
 
 /**
  * Turns the principal into a tombstone; its id stays taken. `when` makes it depend on earlier

@@ -24,6 +24,7 @@ export const grantsHeld = (
   withConditional?: 'withConditional',
 ): Statement => sql`held as materialized (
   select g.id, g.subject_id, g.role, g.object_id, g.expires_at, o.kind as object_kind,
+    max(g.created_at, coalesce(g.not_before, 0)) as since,
     g.condition, coalesce(g.condition_reads, '') as condition_reads
   from "grant" g left join principal o on o.id = g.object_id and o.deleted_at is null
   where (g.subject_id = ${subject} or g.subject_id in (select id from within))

@@ -2,7 +2,7 @@
 // them together. A batch that changes a row demands the version that was read, or that the row
 // stands at the next version with the wanted values: so a batch that is repeated after a lost
 // answer finds its own work.
-import type { Context } from '../context.ts'
+import type { Context, Reach } from '../context.ts'
 import { type grant, group, role } from '../db/schema.ts'
 import {
   COUNTER_JUMP,
@@ -20,6 +20,7 @@ import {
 } from '../db/sql.ts'
 import { emailKey, formerEmailKey } from '../email_address.ts'
 import { addressForms, userWithAddress } from './named_users.ts'
+import { groupsBelow, isBelow } from './reach/reach_store.ts'
 
 /** No id has an `@`. */
 const isAddress = (reference: string): boolean => reference.includes('@')
@@ -36,8 +37,8 @@ const all = (conditions: readonly Condition[]): Condition =>
 
 // --- group ------------------------------------------------------------------------------------
 
-export const findGroup = (id: string): Statement<GroupRow> =>
-  sql`select * from "group" where id = ${id}`
+export const findGroup = (id: string, which: Condition = TRUE): Statement<GroupRow> =>
+  sql`select * from "group" where id = ${id} and ${which}`
 
 export const findGroupsByIds = (ids: readonly string[]): Statement<GroupRow> =>
   sql`select * from "group" where id in (${list(ids)})`
@@ -46,11 +47,22 @@ export const listGroupsAfter = (
   after: string,
   limit: number,
   filter: { kind?: string | undefined; parent_id?: string | undefined },
+  reach: Reach | undefined,
 ): Statement<GroupRow> => {
   const conditions = [condition`id > ${after}`]
   if (filter.kind !== undefined) conditions.push(condition`kind = ${filter.kind}`)
   if (filter.parent_id !== undefined) conditions.push(condition`parent_id = ${filter.parent_id}`)
-  return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
+  if (reach === undefined) {
+    return sql`select * from "group" where ${all(conditions)} order by id limit ${limit + 1}`
+  }
+  // The parent of a root is outside: a filter would tell which it is.
+  if (filter.parent_id !== undefined) {
+    conditions.push(isBelow(reach, scalar`${filter.parent_id}`))
+  }
+  // From the reach to its groups: never through all groups.
+  return sql`with recursive ${groupsBelow(reach)}
+    select "group".* from below cross join "group" using (id)
+    where ${all(conditions)} order by id limit ${limit + 1}`
 }
 
 /** The group and all above it. `union` ends even when damaged rows make a circle. */
@@ -251,19 +263,29 @@ export const deleteRole = (name: string): Statement =>
 
 // --- grant ------------------------------------------------------------------------------------
 
-export const findGrant = (id: string): Statement<GrantRow> =>
-  sql`select * from "grant" where id = ${id}`
+export const findGrant = (id: string, which: Condition = TRUE): Statement<GrantRow> =>
+  sql`select * from "grant" where id = ${id} and ${which}`
 
 export const listGrantsAfter = (
   after: string,
   limit: number,
   filter: { subject?: string | undefined; role?: string | undefined; object?: string | undefined },
+  reach: Reach | undefined,
 ): Statement<GrantRow> => {
-  const conditions = [condition`id > ${after}`]
+  const conditions = [condition`"grant".id > ${after}`]
   if (filter.subject !== undefined) conditions.push(condition`subject_id = ${filter.subject}`)
   if (filter.role !== undefined) conditions.push(condition`role = ${filter.role}`)
   if (filter.object !== undefined) conditions.push(condition`object_id = ${filter.object}`)
-  return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
+  if (reach === undefined) {
+    return sql`select * from "grant" where ${all(conditions)} order by id limit ${limit + 1}`
+  }
+  // The planner may not begin at the grants: a role, or no filter, would be all of them.
+  return sql`with recursive ${groupsBelow(reach)}, object(id) as (
+      select id from below
+      union
+      select m.member_id from below cross join membership m on m.group_id = below.id)
+    select "grant".* from object cross join "grant" on "grant".object_id = object.id
+    where ${all(conditions)} order by "grant".id limit ${limit + 1}`
 }
 
 /**

@@ -7,13 +7,16 @@ import {
   demandPower,
   lackingOver,
   lackingToHandOn,
+  lackingWithin,
   nameLacks,
 } from '../access/power.ts'
+import { demandWithinReach, isWithinReach } from '../access/reach/reach.ts'
 import { rightsOf } from '../access/rights.ts'
 import { decodeCursor, type PageOf, type PageQuery, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
+import { condition } from '../db/sql.ts'
 import { findDeviceById } from '../devices/devices.ts'
 import {
   type DeviceTokenRow,
@@ -64,16 +67,19 @@ export async function mintDeviceToken(
   // The token goes on when the actor's power over devices has ended.
   const lacking = [
     ...lackingOver(cx, device_id),
-    lackingToHandOn(cx, ['devices:write'], cx.now() + expires_in),
+    ...(cx.actor.reach === undefined
+      ? [lackingToHandOn(cx, ['devices:write'], cx.now() + expires_in)]
+      : lackingWithin(cx, 'devices:write', device_id, cx.now() + expires_in)),
   ]
+  const isWithin = isWithinReach(cx, device_id)
   const { devices, rights, lacks } = await cx.db.read({
-    devices: findDeviceById(device_id),
+    devices: findDeviceById(device_id, isWithin),
     rights: rightsOf(device_id, cx.now()),
     lacks: lacking,
   })
-  assertNothingLacks(lacks)
   const [device] = devices
   if (device === undefined) throw new Problem('not_found', 'there is no such device')
+  assertNothingLacks(lacks)
   if (device.status !== 'active') {
     throw new Problem('conflict', `the device is ${device.status}, so it gets no token`)
   }
@@ -108,6 +114,7 @@ export async function mintDeviceToken(
   const write = nameLacks(cx, lacking, () =>
     cx.db.write([
       ...demandPower(lacking),
+      ...demandWithinReach(cx, condition`false`, device_id),
       demandDeviceOfToken(row, device),
       insertDeviceToken(row),
       keepKeyUntil(kid, expires_at),
@@ -130,9 +137,12 @@ export async function revokeMintedToken(cx: Context, device_id: string, id: stri
   const {
     row: [row],
     lacks,
-  } = await cx.db.read({ row: findDeviceToken(device_id, id), lacks: lacking })
-  assertNothingLacks(lacks)
+  } = await cx.db.read({
+    row: findDeviceToken(device_id, id, isWithinReach(cx, device_id)),
+    lacks: lacking,
+  })
   if (row === undefined) throw new Problem('not_found', 'the device has no such token')
+  assertNothingLacks(lacks)
   if (row.revoked_at !== null) return
   await nameLacks(cx, lacking, () =>
     cx.db.write([
@@ -152,7 +162,7 @@ export async function listMintedTokens(
   const kind = `tokens of ${device_id}`
   const after = decodeCursor(cx, kind, cursor)
   const { devices, tokens } = await cx.db.read({
-    devices: findDeviceById(device_id),
+    devices: findDeviceById(device_id, isWithinReach(cx, device_id)),
     tokens: listDeviceTokens(device_id, after, limit + 1),
   })
   if (devices.length === 0) throw new Problem('not_found', 'there is no such device')

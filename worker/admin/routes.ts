@@ -110,6 +110,7 @@ export function adminRoutes(): Api {
     at: 'POST /v1/devices/{id}/tokens',
     summary: 'Mint a token for a device that cannot get one itself; it is shown this once',
     scope: 'devices:write',
+    isWithinReach: true,
     params: deviceParams,
     body: mintInput,
     answers: {
@@ -130,6 +131,7 @@ export function adminRoutes(): Api {
     at: 'GET /v1/devices/{id}/tokens',
     summary: 'Tokens that were minted for a device, without the tokens themselves',
     scope: 'devices:read',
+    isWithinReach: true,
     params: deviceParams,
     query: listQuery,
     answers: { 200: json(listOf(mintedTokenSchema), 'a page of tokens') },
@@ -141,6 +143,7 @@ export function adminRoutes(): Api {
     at: 'DELETE /v1/devices/{id}/tokens/{token_id}',
     summary: 'Revoke a minted token',
     scope: 'devices:write',
+    isWithinReach: true,
     params: tokenParams,
     answers: nothing('it is revoked'),
     async run(c, { params: { id, token_id } }) {

@@ -6,7 +6,7 @@
 // rooms.
 import type { RouteHandler } from '@hono/zod-openapi'
 import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
-import type { Context } from '../context.ts'
+import { type Context, placesOf } from '../context.ts'
 import { type FieldError, Problem, type ProblemType } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
 
@@ -46,6 +46,11 @@ type Operation<
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
   scope: ApiScope
+  /**
+   * The operation works within a reach (`cx.actor.reach`), for people who hold the scope on some
+   * groups alone. All that it reads and changes is judged there. Any other needs the scope on `*`.
+   */
+  isWithinReach?: true
   /** The parts of the path. A part that does not fit is answered as not found. */
   params?: P
   /** All parameters that the query may have. */
@@ -79,6 +84,7 @@ export function operation<
     tags: [scope.slice(0, scope.indexOf(':'))],
     summary,
     security: [{ oauth2: [scope] }],
+    ...(entry.isWithinReach === true ? { 'x-within-reach': true } : {}),
     request: {
       ...(params === undefined ? {} : { params }),
       ...(query === undefined ? {} : { query }),
@@ -97,7 +103,7 @@ export function operation<
     },
   })
   api.on([method], [path.replaceAll(/\{(\w+)\}/g, ':$1')], async (c: Http) => {
-    assertScope(c.var.cx, scope)
+    c.set('cx', withinScope(c.var.cx, scope, entry.isWithinReach === true))
     return entry.run(c, {
       params: await readParams(c, params),
       query: await readQuery(c, query),
@@ -127,9 +133,20 @@ function usualProblems(
   ]
 }
 
-function assertScope({ actor }: Context, scope: ApiScope): void {
-  if (actor.scopes.has(scope) || actor.scopes.has('manage')) return
-  throw new Problem('forbidden', `this needs the scope ${scope}`, [], 'scope_not_held')
+/**
+ * The context in which the operation runs: everywhere, or within the reach that the actor has for
+ * the scope. Throws Problem forbidden.
+ */
+function withinScope(cx: Context, scope: ApiScope, worksWithin: boolean): Context {
+  const { scopes, places } = cx.actor
+  if (scopes.has(scope) || scopes.has('manage')) return cx
+  const reach = placesOf(cx.actor, scope)
+  if (worksWithin && reach.length > 0) return { ...cx, actor: { ...cx.actor, reach } }
+  const isElsewhere = places !== undefined && reach.length > 0
+  const detail = isElsewhere
+    ? `this needs the scope ${scope} on everything`
+    : `this needs the scope ${scope}`
+  throw new Problem('forbidden', detail, [], 'scope_not_held')
 }
 
 /**

@@ -1,9 +1,11 @@
 // Credentials of a device: its own public key (`jwk`), or a secret that was generated here and
 // shown once (`secret`, kept as a hash). The token endpoint judges assertions and requests.
+import { lackingWithin } from '../access/power.ts'
+import { isWithinReach } from '../access/reach/reach.ts'
 import { decodeCursor, pageOf, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { equalText, looksRandom, randomId, randomToken, sha256 } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { type Condition, condition, type Statement, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
 import {
@@ -20,6 +22,7 @@ import {
   credentialExists,
   credentialIsUnrevoked,
   credentialsOf,
+  deviceExists,
   findCredential,
   findDeviceById,
   hasRoomForCredential,
@@ -184,11 +187,18 @@ export function assertNotOver(
 }
 
 /** Adds a credential to a device that exists, unless there is no room for it; and its event. */
-export function credentialAddition(cx: Context, { row }: NewCredential): Statement[] {
+export function credentialAddition(
+  cx: Context,
+  { row }: NewCredential,
+  when: Condition = TRUE,
+): Statement[] {
   const key = row.jwk === null ? null : (JSON.parse(row.jwk) as DeviceJwk)
   const named = key === null ? null : { kid: key.kid, key_text: keyText(key) }
   return [
-    insertCredential(row, hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)),
+    insertCredential(
+      row,
+      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)} and ${when}`,
+    ),
     appendEvent(
       cx,
       {
@@ -212,16 +222,22 @@ export async function createCredential(
   assertNotOver(cx, [input], () => '')
   await assertSoundCredentials([input], () => '')
   const made = newCredential(cx, device_id, input)
-  const lacks = lacking(cx, device_id, { moves: [] })
+  const isWithin = isWithinReach(cx, device_id)
+  const isHere = condition`${deviceExists(device_id)} and ${isWithin}`
+  // A credential goes on when the reach of who added it has ended.
+  const lacks = [
+    ...lacking(cx, device_id, { moves: [] }),
+    ...lackingWithin(cx, 'devices:write', device_id, made.row.expires_at),
+  ]
   const {
     device: [device],
     stored,
     present,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandDevicePower(device_id, lacks),
-      changes: credentialAddition(cx, made),
-      device: findDeviceById(device_id),
+      power: demandDevicePower(device_id, lacks, isHere),
+      changes: credentialAddition(cx, made, isWithin),
+      device: findDeviceById(device_id, isWithin),
       stored: findCredential(device_id, made.row.id),
       present: credentialsOf(device_id),
     }),
@@ -249,7 +265,7 @@ export async function listCredentials(
     device: [device],
     rows,
   } = await cx.db.read({
-    device: findDeviceById(device_id),
+    device: findDeviceById(device_id, isWithinReach(cx, device_id)),
     rows: listCredentialsAfter(device_id, after, query.limit),
   })
   if (device === undefined) throw noSuchDevice()
@@ -269,6 +285,8 @@ export async function listCredentials(
  */
 export async function revokeCredential(cx: Context, device_id: string, id: string): Promise<void> {
   const lacks = lacking(cx, device_id, { moves: [] })
+  const isWithin = isWithinReach(cx, device_id)
+  const isUnrevoked = condition`${credentialIsUnrevoked(device_id, id)} and ${isWithin}`
   const revoked = {
     type: 'device_credential.revoked',
     subject_id: device_id,
@@ -276,12 +294,16 @@ export async function revokeCredential(cx: Context, device_id: string, id: strin
   } as const
   const { after } = await guarded(cx, lacks, () =>
     cx.db.write({
-      power: demandDevicePower(device_id, lacks),
+      power: demandDevicePower(
+        device_id,
+        lacks,
+        condition`${deviceExists(device_id)} and ${isWithin}`,
+      ),
       changes: [
-        appendEvent(cx, revoked, credentialIsUnrevoked(device_id, id)),
-        updateCredentialRevocation(cx, device_id, id),
+        appendEvent(cx, revoked, isUnrevoked),
+        updateCredentialRevocation(cx, device_id, id, isWithin),
       ],
-      after: findCredential(device_id, id),
+      after: findCredential(device_id, id, isWithin),
     }),
   )
   if (after.length === 0) throw new Problem('not_found', 'there is no such credential')

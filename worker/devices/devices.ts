@@ -9,10 +9,11 @@ import {
   insertPrincipal,
   principalIsMine,
 } from '../access/principals.ts'
+import { assertEverywhere, demandWithinReach } from '../access/reach/reach.ts'
 import { decodeCursor, type Plan, pageOf } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
-import type { Statement } from '../db/sql.ts'
+import { condition, type Statement } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import type { EventData, NewEvent } from '../events/event_catalogue.ts'
 import { appendEvent, changedValues } from '../events.ts'
@@ -297,6 +298,7 @@ function statementsOf(
   }
   if (row.status !== undefined) events.push({ type: STATUS_EVENT[row.status], subject_id: id })
   return [
+    ...demandWithinReach(cx, condition`not ${there}`, id, ...groups.added),
     ...demandDevicePower(id, lacks),
     ...(version === null ? [] : [demandDeviceVersion(id, version)]),
     ...demandOfChange(id, row),
@@ -348,7 +350,7 @@ export async function createDevice(
 
 /** Round trips: 1 read. */
 export async function getDevice(cx: Context, id: string): Promise<DeviceWithGroups> {
-  const [row] = await cx.db.read(findDeviceWithGroups(id))
+  const [row] = await cx.db.read(findDeviceWithGroups(id, cx.actor.reach))
   if (row === undefined) throw noSuchDevice()
   return row
 }
@@ -362,7 +364,7 @@ export async function listDevices(
   query: DeviceFilter & { limit: number; cursor?: string | undefined },
 ) {
   const after = decodeCursor(cx, CURSOR, query.cursor)
-  const rows = await cx.db.read(listDevicesAfter(after, query.limit, query))
+  const rows = await cx.db.read(listDevicesAfter(after, query.limit, query, cx.actor.reach))
   return pageOf(cx, CURSOR, rows, query.limit, (row) => row.id, describeDevice)
 }
 
@@ -381,12 +383,13 @@ export async function changeDevice(
     current: [current],
     references: [references],
   } = await cx.db.read({
-    current: findDeviceWithGroups(id),
+    current: findDeviceWithGroups(id, cx.actor.reach),
     references: findReferences(
       id,
       patch.type ?? '',
       patch.groups ?? [],
       patch.mqtt_client_id ?? null,
+      cx.actor.reach,
     ),
   })
   if (current === undefined) throw noSuchDevice()
@@ -394,6 +397,13 @@ export async function changeDevice(
   const metadata = patch.metadata === null ? replacing(current, {}) : patch.metadata
   const change = changeOf(current, { ...patch, metadata })
   if (change.fields.length === 0) return current
+  if (change.row.mqtt_client_id !== undefined) {
+    // The answer would tell whether it is the id of somebody else.
+    assertEverywhere(cx, '/mqtt_client_id', 'is changed by who reaches everything')
+  }
+  if (change.groups.all.length === 0 && change.groups.removed.length > 0) {
+    assertEverywhere(cx, '/groups', 'must have a group that the actor reaches')
+  }
   const found: References | undefined = references && {
     ...references,
     type_exists: change.row.type === undefined ? 1 : references.type_exists,
@@ -407,7 +417,7 @@ export async function changeDevice(
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       changes: statementsOf(cx, current, change, version, lacks),
-      device: findDeviceWithGroups(id),
+      device: findDeviceWithGroups(id, cx.actor.reach),
       tokens: ends(change.row) ? countTokensRevoked(cx, id) : null,
     }),
   )

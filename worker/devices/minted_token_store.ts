@@ -25,8 +25,12 @@ export const listDeviceTokens = (
 ): Statement<DeviceTokenRow> =>
   sql`select * from device_token where device_id = ${device_id} and id > ${after} order by id limit ${limit}`
 
-export const findDeviceToken = (device_id: string, id: string): Statement<DeviceTokenRow> =>
-  sql`select * from device_token where device_id = ${device_id} and id = ${id}`
+export const findDeviceToken = (
+  device_id: string,
+  id: string,
+  which: Condition = TRUE,
+): Statement<DeviceTokenRow> =>
+  sql`select * from device_token where device_id = ${device_id} and id = ${id} and ${which}`
 
 export const revokeDeviceToken = (cx: Context, id: string, when: Condition = TRUE): Statement =>
   sql`update device_token set revoked_at = ${cx.now()}

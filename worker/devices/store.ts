@@ -2,7 +2,8 @@
 // tokens have a file of their own. `demand...` statements undo their whole batch; refusals.ts reads
 // their reasons.
 import { principalIsMine } from '../access/principals.ts'
-import type { Context } from '../context.ts'
+import { isBelow, membersBelow } from '../access/reach/reach_store.ts'
+import type { Context, Reach } from '../context.ts'
 import { device, device_credential, device_type } from '../db/schema.ts'
 import {
   COUNTER_JUMP,
@@ -13,7 +14,9 @@ import {
   join,
   refuseUnless,
   type Statement,
+  scalar,
   sql,
+  TRUE,
 } from '../db/sql.ts'
 
 export type DeviceTypeRow = typeof device_type.$inferSelect
@@ -30,18 +33,21 @@ export type WholeDeviceRow = DeviceWithGroups & { credentials: string }
 
 // --- device -----------------------------------------------------------------------------------
 
-export const findDeviceById = (id: string): Statement<DeviceRow> =>
-  sql`select * from device where id = ${id}`
+export const findDeviceById = (id: string, which: Condition = TRUE): Statement<DeviceRow> =>
+  sql`select * from device where id = ${id} and ${which}`
 
-const groups = sql`(select json_group_array(group_id) from membership where member_id = device.id)
-  as "groups"`
+/** The groups of the device, or those that a reach contains. */
+const groupsWithin = (reach?: Reach): Statement =>
+  sql`(select json_group_array(group_id) from membership where member_id = device.id
+    and ${reach === undefined ? TRUE : isBelow(reach, scalar`group_id`)}) as "groups"`
 
-export const findDeviceWithGroups = (id: string): Statement<DeviceWithGroups> =>
-  sql`select device.*, ${groups} from device where id = ${id}`
+export const findDeviceWithGroups = (id: string, reach?: Reach): Statement<DeviceWithGroups> =>
+  sql`select device.*, ${groupsWithin(reach)} from device
+    where id = ${id} and ${reach === undefined ? TRUE : isBelow(reach, scalar`device.id`)}`
 
 /** All rows that planning needs, for any number of devices: their ids are one argument. */
 export const findDevicesByIds = (ids: readonly string[]): Statement<WholeDeviceRow> =>
-  sql`select device.*, ${groups}, (
+  sql`select device.*, ${groupsWithin()}, (
       select json_group_array(json_object('kind', kind, 'jwk', json(jwk),
         'expires_at', expires_at, 'revoked_at', revoked_at))
       from device_credential where device_id = device.id
@@ -58,6 +64,7 @@ export const listDevicesAfter = (
   after: string,
   limit: number,
   { type, group, status }: DeviceFilter,
+  reach?: Reach,
 ): Statement<DeviceWithGroups> => {
   const conditions = [condition`id > ${after}`]
   if (type !== undefined) conditions.push(condition`type = ${type}`)
@@ -65,8 +72,14 @@ export const listDevicesAfter = (
   if (group !== undefined) {
     conditions.push(condition`id in (select member_id from membership where group_id = ${group})`)
   }
-  return sql`select device.*, ${groups} from device where ${join(conditions, ' and ')}
-    order by id limit ${limit + 1}`
+  if (reach === undefined) {
+    return sql`select device.*, ${groupsWithin()} from device where ${join(conditions, ' and ')}
+      order by id limit ${limit + 1}`
+  }
+  if (group !== undefined) conditions.push(isBelow(reach, scalar`${group}`))
+  return sql`with recursive ${membersBelow(reach)}
+    select device.*, ${groupsWithin(reach)} from reached cross join device using (id)
+    where ${join(conditions, ' and ')} order by id limit ${limit + 1}`
 }
 
 export type References = {
@@ -86,10 +99,12 @@ export const findReferences = (
   type: string,
   groups: readonly string[],
   mqtt_client_id: string | null,
+  reach?: Reach,
 ): Statement<References> =>
   sql`select exists (select 1 from device_type where name = ${type}) as type_exists,
     (select json_group_array(value) from json_each(${JSON.stringify(groups)})
-      where value not in (select id from "group")) as missing_groups,
+      where not exists (select 1 from "group" where id = value)
+        or not ${reach === undefined ? TRUE : isBelow(reach, scalar`value`)}) as missing_groups,
     ${clientIdIsForeign(id, mqtt_client_id)} as client_id_is_foreign,
     ${idIsClientId(id)} as id_is_client_id`
 
@@ -195,9 +210,9 @@ export const demandDeviceVersion = (id: string, version: number): Statement =>
     'device_version',
   )
 
-/** Demands that the actor lacks nothing, or that the device is gone. */
-export const demandPowerOver = (id: string, nothingLacks: Condition): Statement =>
-  refuseUnless(condition`not ${deviceExists(id)} or ${nothingLacks}`, 'power_not_held')
+/** Demands that the actor lacks nothing, or that the device is gone, or not there for the actor. */
+export const demandPowerOver = (isThere: Condition, nothingLacks: Condition): Statement =>
+  refuseUnless(condition`not (${isThere}) or ${nothingLacks}`, 'power_not_held')
 
 export const deviceExists = (id: string): Condition =>
   condition`exists (select 1 from device where id = ${id})`
@@ -226,8 +241,12 @@ export const listCredentialsAfter = (
   sql`select * from device_credential where device_id = ${device_id} and id > ${after}
     order by id limit ${limit + 1}`
 
-export const findCredential = (device_id: string, id: string): Statement<CredentialRow> =>
-  sql`select * from device_credential where id = ${id} and device_id = ${device_id}`
+export const findCredential = (
+  device_id: string,
+  id: string,
+  which: Condition = TRUE,
+): Statement<CredentialRow> =>
+  sql`select * from device_credential where id = ${id} and device_id = ${device_id} and ${which}`
 
 export const insertCredential = (row: CredentialRow, when: Condition): Statement =>
   insertWhere(device_credential, row, when, sql`on conflict (id) do nothing`)
@@ -262,9 +281,14 @@ export const credentialIsUnrevoked = (device_id: string, id: string): Condition 
   condition`exists (select 1 from device_credential
     where id = ${id} and device_id = ${device_id} and revoked_at is null)`
 
-export const updateCredentialRevocation = (cx: Context, device_id: string, id: string): Statement =>
+export const updateCredentialRevocation = (
+  cx: Context,
+  device_id: string,
+  id: string,
+  when: Condition,
+): Statement =>
   sql`update device_credential set revoked_at = ${cx.now()}
-    where id = ${id} and device_id = ${device_id} and revoked_at is null`
+    where id = ${id} and device_id = ${device_id} and revoked_at is null and ${when}`
 
 // --- device_type ------------------------------------------------------------------------------
 

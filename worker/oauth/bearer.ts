@@ -1,8 +1,9 @@
 // The guard before /v1 and /access (RFC 6750, RFC 9449 §7): a token for the management API in the
 // Authorization header. Origin, principals and rights are looked at anew on each request, so that
-// revocation works at once. Which scope a route needs is the route's own word.
+// revocation works at once; a person's scope reaches as far as the roles that give it. Which scope
+// a route needs is the route's own word.
 import type { MiddlewareHandler } from 'hono'
-import { permissionsEverywhere, rightsOf } from '../access/rights.ts'
+import { listHeldScopes, reachOfPeople } from '../access/reach/reach.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
 import { type Env, type Http, readBearer } from '../http.ts'
@@ -20,7 +21,7 @@ import { findClientById } from './clients/clients.ts'
 import { clientOf } from './clients/recent_clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
-import { holdsScope, isRegisteredScope } from './tokens/entitlement.ts'
+import { isRegisteredScope } from './tokens/entitlement.ts'
 
 /**
  * The access token of a request, as bearer token or with a DPoP proof (RFC 9449 §7.1). Throws
@@ -61,11 +62,11 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   const rows = await readOnce(cx, proofs, {
     origin: findLiveOrigin(read, now),
     client: findClientById(read.client_id),
-    // Of each person's rights the grants are enough here: the rest is for the acl claim.
-    grants: mayBeOfPerson(read)
-      ? Object.fromEntries(
-          [read.sub, ...acting].map((one) => [one, rightsOf(one, now).grants] as const),
-        )
+    people: mayBeOfPerson(read)
+      ? {
+          subject: listHeldScopes(read.sub, now),
+          acting: Object.fromEntries(acting.map((one) => [one, listHeldScopes(one, now)] as const)),
+        }
       : null,
   })
   const [origin] = rows.origin
@@ -84,12 +85,10 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
     return { kind: 'client', id: read.sub, scopes: new Set(scopes) }
   }
   // Without a look at what the people hold nobody is one.
-  if (origin.kind !== 'authorization' || Array.isArray(rows.grants)) {
+  if (origin.kind !== 'authorization' || Array.isArray(rows.people)) {
     throw invalid('token_of_device')
   }
-  const everyones = Object.values(rows.grants).map((grants) => permissionsEverywhere({ grants }))
-  const left = scopes.filter((one) =>
-    everyones.every((permissions) => holdsScope(permissions, one)),
-  )
-  return { kind: 'user', id: read.sub, scopes: new Set(left), acting }
+  const { subject, acting: others } = rows.people
+  const reached = reachOfPeople([subject, ...Object.values(others)], scopes)
+  return { kind: 'user', id: read.sub, ...reached, acting }
 }

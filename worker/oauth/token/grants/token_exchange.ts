@@ -5,7 +5,7 @@
 // Nothing is written to issue it, and there is no refresh token.
 import type { AclRule } from '../../../../policy/acl.ts'
 import { narrowedRightsOf } from '../../../access/narrowed_rights.ts'
-import { permissionsEverywhere, rightsOf } from '../../../access/rights.ts'
+import { permissionsSomewhere, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
 import { scalar } from '../../../db/sql.ts'
@@ -216,7 +216,7 @@ const powersOfParty = (
 ): Pick<Party, 'permissions' | 'rights' | 'narrowed'> =>
   Array.isArray(powers)
     ? { permissions: 'not_read' }
-    : { ...powers, permissions: permissionsEverywhere(powers.rights) }
+    : { ...powers, permissions: permissionsSomewhere(powers.rights) }
 
 type Exchanging = Extract<Caller, { kind: 'client' }>
 
