@@ -3,6 +3,7 @@
 // an error.
 import { z } from '../api.ts'
 import type { Context } from '../context.ts'
+import { findEvaluationWithin } from './reach/reach_store.ts'
 import { type EvaluationRow, findEvaluation } from './rights_store.ts'
 
 const text = z
@@ -75,22 +76,30 @@ export type Evaluation = z.infer<typeof decisionSchema>
 export type EvaluationRequest = z.infer<typeof evaluationRequest>
 export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
 
-function decide(row: EvaluationRow | undefined): Evaluation {
+function decide(row: (EvaluationRow & { is_granted?: number }) | undefined): Evaluation {
   const no = (
     reason: 'not_granted' | 'unknown_subject' | 'inactive_subject' | 'unknown_resource',
   ) => ({ decision: false, context: { reason } }) as const
   if (row === undefined || row.usable === null) return no('unknown_subject')
   if (row.usable !== 1) return no('inactive_subject')
   if (row.object_known !== 1) return no('unknown_resource')
-  if (row.grant_id === null) return no('not_granted')
-  return { decision: true, context: { reason: 'granted', grant: row.grant_id } }
+  const isGranted = row.is_granted === undefined ? row.grant_id !== null : row.is_granted === 1
+  if (!isGranted) return no('not_granted')
+  const grant = row.grant_id === null ? {} : { grant: row.grant_id }
+  return { decision: true, context: { reason: 'granted', ...grant } }
 }
+
+/** The statement that answers, within the reach of who asks. */
+const answering = (cx: Context, question: Parameters<typeof findEvaluation>[0]) =>
+  cx.actor.reach === undefined
+    ? findEvaluation(question, cx.now())
+    : findEvaluationWithin(cx.actor.id, cx.actor.reach, question, cx.now())
 
 /** One round trip. */
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
   const { subject, action, resource } = request
   const question = { subject, action: action.name, resource }
-  const [row] = await cx.db.read(findEvaluation(question, cx.now()))
+  const [row] = await cx.db.read(answering(cx, question))
   return decide(row)
 }
 
@@ -105,7 +114,7 @@ export async function evaluateAll(
     const action = one.action ?? request.action
     const resource = one.resource ?? request.resource
     if (subject === undefined || action === undefined || resource === undefined) return null
-    return findEvaluation({ subject, action: action.name, resource }, cx.now())
+    return answering(cx, { subject, action: action.name, resource })
   })
   // Names are the positions, since a request may have any number of evaluations.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))

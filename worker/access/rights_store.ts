@@ -214,7 +214,7 @@ export type EvaluationRow = {
   grant_id: string | null
 }
 
-const OBJECT_KINDS = ['user', 'client', 'device', 'group']
+export const OBJECT_KINDS = ['user', 'client', 'device', 'group']
 
 /**
  * Finds whether the subject may do it. One row. When several grants permit it, the oldest is named.
