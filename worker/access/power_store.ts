@@ -217,7 +217,7 @@ export const listLackingRules = (
     or ${reads('${group.id}')} and json_array_length(s."groups") = 0
     or ${reads('${device.metadata.')} and not exists (select 1 from json_each(s.metadata) v
       where instr(t.value ->> 'topic', ${'${device.metadata.'} || v.key || '}')))`
-  const onItsGroups = condition`(${reads('${group.id}')} and not ${readsChoice}
+  const onItsGroups = condition`((${reads('${group.id}')} or ${reads('${site.id}')}) and not ${readsChoice}
     and not exists (select 1 from json_each(s."groups") j where not exists (
       select 1 from upward a join held h on h.object_id = a.id and h.expires_at is null
         join role r on r.name = h.role, json_each(r.acl) u

@@ -4,6 +4,7 @@
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { CONTEXT_MAX, holds } from '../conditions/expression.ts'
+import { findEvaluationWithin } from '../reach/reach_store.ts'
 import {
   type ConditionalGrant,
   type EvaluationRow,
@@ -116,7 +117,10 @@ export function decisionOf(
     row.grant_id,
     conditional.find((one) => holdsFor(cx, question, one, row.device))?.id,
   )
-  if (grant !== null) return { decision: true, context: { reason: 'granted', grant } }
+  if (grant !== null) {
+    const isNamed = row.nameable === undefined || JSON.parse(row.nameable).includes(grant)
+    return { decision: true, context: { reason: 'granted', ...(isNamed ? { grant } : {}) } }
+  }
   return no(conditional.length > 0 ? 'condition_not_met' : 'not_granted')
 }
 
@@ -140,11 +144,17 @@ export function holdsFor(
   return places.some((group) => holds(condition, { ...values, group }) === true)
 }
 
+/** The statement that answers, within the reach of who asks. */
+const answering = (cx: Context, question: Question) =>
+  cx.actor.reach === undefined
+    ? findEvaluation(question, cx.now())
+    : findEvaluationWithin(cx.actor.id, cx.actor.reach, question, cx.now())
+
 /** One round trip. */
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
   const { subject, action, resource, context } = request
   const question = { subject, action: action.name, resource, context }
-  const [row] = await cx.db.read(findEvaluation(question, cx.now()))
+  const [row] = await cx.db.read(answering(cx, question))
   return decisionOf(cx, question, row)
 }
 
@@ -162,7 +172,7 @@ export async function evaluateAll(
     if (subject === undefined || action === undefined || resource === undefined) return null
     return { subject, action: action.name, resource, context }
   })
-  const statements = questions.map((one) => one && findEvaluation(one, cx.now()))
+  const statements = questions.map((one) => one && answering(cx, one))
   // Names are the positions, since a request may have any number of evaluations.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
   const decisions = questions.map((question, place): Evaluation => {
