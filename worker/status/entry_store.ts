@@ -64,8 +64,8 @@ const carriesRights: Condition = condition`(case e.kind
   else true end)`
 
 /**
- * A condition on an entry `e` and a change `c`: the holder of the entry is one of the change. A plus
- * keeps the planner from beginning at all grants of a role or on an object.
+ * A condition on an entry `e` and a change `c`: the holder of the entry is one of the change. A
+ * plus keeps the planner from beginning at all grants of a role or on an object.
  */
 export const isHolderOf: Condition = condition`(case c.scope
   when 'client' then e.kind = 'authorization' and exists (
