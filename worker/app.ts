@@ -40,7 +40,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
-import { STATUS_LISTS, statusRoutes } from './status/routes.ts'
+import { STATUS_LISTS, statusListRoutes, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
 
@@ -138,6 +138,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     clientRoutes,
     initialAccessTokenRoutes,
     keyRoutes,
+    statusListRoutes,
     adminRoutes,
   ]) {
     v1.route('/', room())
