@@ -214,7 +214,7 @@ export type EvaluationRow = {
   grant_id: string | null
 }
 
-export const OBJECT_KINDS = ['user', 'client', 'device', 'group']
+export const KINDS_KEPT_HERE = ['user', 'client', 'device', 'group']
 
 /**
  * Finds whether the subject may do it. One row. When several grants permit it, the oldest is named.
@@ -230,7 +230,7 @@ export const findEvaluation = (
   const { subject, action, resource } = question
   const who = scalar`${subject.id}`
   const what = scalar`${resource.id}`
-  const ours = OBJECT_KINDS.includes(resource.type)
+  const ours = KINDS_KEPT_HERE.includes(resource.type)
   // An object that this system does not keep lies in no group. Only a grant on `*` reaches it,
   // whatever its id.
   const reached = ours
