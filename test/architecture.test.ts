@@ -126,6 +126,8 @@ const plateOf = (file: string): string[] => {
 const ROOM_PLATES = [
   'access/reach/reach.ts',
   'access/routes.ts',
+  'access/conditions/expression.ts',
+  'access/decisions/evaluation_routes.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',

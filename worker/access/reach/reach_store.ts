@@ -11,14 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
-import {
-  type EvaluationRow,
-  findEvaluation,
-  grantsHeld,
-  KINDS_KEPT_HERE,
-  ROWS_MAX,
-  within,
-} from '../rights_store.ts'
+import { grantsHeld, ROWS_MAX, within } from '../rights_store.ts'
 
 export type HeldScopeRow = { scope: string; object_id: string; since: number }
 
@@ -87,25 +80,3 @@ export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists
       where g.parent_id is not null)
   select 1 from above join "group" g on g.id = above.id
   where above.id in (select value from json_each(${rootsOf(reach)})))`
-
-/**
- * Finds whether the subject may do it, as one within a reach may know: a subject and an object that
- * are elsewhere are unknown, and a grant on something else is not named.
- */
-export const findEvaluationWithin = (
-  actor_id: string | null,
-  reach: Reach,
-  question: Parameters<typeof findEvaluation>[0],
-  now: number,
-): Statement<EvaluationRow & { is_granted: number }> => {
-  const { subject, resource } = question
-  const isKept = KINDS_KEPT_HERE.includes(resource.type)
-  const isKnown = condition`(${subject.id} = ${actor_id} or ${isBelow(reach, scalar`${subject.id}`)})`
-  return sql<EvaluationRow & { is_granted: number }>`
-    select case when ${isKnown} then e.usable end as usable,
-      e.object_known and ${isKept} and ${isBelow(reach, scalar`${resource.id}`)} as object_known,
-      e.grant_id is not null as is_granted,
-      (select g.id from "grant" g
-        where g.id = e.grant_id and ${isBelow(reach, scalar`g.object_id`)}) as grant_id
-    from (${findEvaluation(question, now)}) e`
-}

@@ -17,7 +17,7 @@ import {
   standingIn,
   standingOf,
 } from '../../identity/requirements.ts'
-import { trustParameters } from '../../identity/return_to.ts'
+import { senderParameters, trustParameters } from '../../identity/return_to.ts'
 import {
   findSession,
   isSessionLive,
@@ -349,6 +349,7 @@ export function loginPath(
     return_to,
     form_target,
     form_target_mac: mac(cx, 'form target', form_target),
+    ...senderParameters(cx, return_to, client_id),
     ...(step_up ? { step_up: '1' } : {}),
     ...(trust_days === null ? {} : trustParameters(cx, return_to, trust_days)),
     ...(login_hint === undefined ? {} : { login_hint }),
