@@ -113,6 +113,7 @@ export const group = sqliteTable(
     updated_at: integer().notNull(),
     version: integer().notNull(),
     require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
+    placed_at: integer().notNull().default(0), // when it came to hang where it does
   },
   (t) => [index('group_parent').on(t.parent_id)],
 )
