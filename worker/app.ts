@@ -5,7 +5,7 @@ import type { Hono } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
-import { evaluationRoutes } from './access/evaluation_routes.ts'
+import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
@@ -40,6 +40,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { STATUS_LISTS, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
 
@@ -104,6 +105,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
+  app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
@@ -232,8 +234,8 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
   const { path } = c.req
   const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
-  // JWKS and metadata are needed on both sides.
-  const shared = path.startsWith('/.well-known/')
+  // JWKS, metadata and status lists are needed on both sides.
+  const shared = path.startsWith('/.well-known/') || path.startsWith(STATUS_LISTS)
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()

@@ -70,6 +70,8 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   group_id,
   device_id,
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
+  type: 't',
+  group_kind: group_id === null ? null : 'site',
 })
 
 /** The rows that the database would answer. */
@@ -86,9 +88,11 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
       expires_at: null,
       permissions: '[]',
       acl: JSON.stringify(templates),
+      condition: null,
+      subject_kind: 'user',
     })),
     groupsBelow: groups.flatMap((root) =>
-      (BELOW[root] ?? []).map((group_id) => ({ root, group_id })),
+      (BELOW[root] ?? []).map((group_id) => ({ root, group_id, kind: 'site' })),
     ),
     devices: [
       ...groups.flatMap((root) =>

@@ -1,7 +1,7 @@
 // The room's routes behind an actor that the test chooses, in place of the bearer guard; and the
 // rows of people, things and clients that other rooms write.
 import { Hono } from 'hono'
-import { evaluationRoutes } from '../../worker/access/evaluation_routes.ts'
+import { evaluationRoutes } from '../../worker/access/decisions/evaluation_routes.ts'
 import { insertPrincipal } from '../../worker/access/principals.ts'
 import { accessRoutes } from '../../worker/access/routes.ts'
 import { problemResponse } from '../../worker/api.ts'

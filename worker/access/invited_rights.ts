@@ -5,6 +5,7 @@ import { z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { type Condition, condition, join, type Statement, scalar, sql } from '../db/sql.ts'
 import { appendEvent } from '../events.ts'
+import { conditionSchema } from './conditions/expression.ts'
 import { grantCreation, grantEndSchema, grantObjectSchema } from './grants.ts'
 import { type Lack, lackingToGrant, lackingToMove } from './power.ts'
 import { idSchema } from './principals.ts'
@@ -19,6 +20,7 @@ export const invitedRightsSchema = {
         role: idSchema,
         object: grantObjectSchema,
         expires_at: grantEndSchema.nullable().default(null),
+        condition: conditionSchema.nullable().default(null),
       }),
     )
     .max(MAX)
@@ -32,7 +34,12 @@ export const invitedRightsSchema = {
 }
 
 export type InvitedRights = {
-  grants: readonly { role: string; object: string; expires_at: number | null }[]
+  grants: readonly {
+    role: string
+    object: string
+    expires_at: number | null
+    condition: string | null
+  }[]
   groups: readonly string[]
 }
 

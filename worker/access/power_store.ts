@@ -268,6 +268,26 @@ export const listLackingReaders = (
     limit 20`
 }
 
+/**
+ * Lists the roles that a device is an object of under a condition that reads one of these values of
+ * it (`readsOf` of conditions/expression.ts).
+ */
+export const listConditioned = (
+  id: string,
+  groups: Scalar,
+  reads: readonly string[],
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, ${id} as object_id, g.expires_at from (
+      with recursive around(id) as (
+        select ${id} union select '*'
+        union select value from json_each(coalesce(${groups}, '[]'))
+        union select g.parent_id from around a join "group" g on g.id = a.id
+          where g.parent_id is not null)
+      select id from around) a cross join "grant" g on g.object_id = a.id
+    where g.condition is not null and ${inForceOrLater(now)} and exists (
+      select 1 from json_each(g.condition_reads) r where r.value in (${list(reads)}))`
+
 const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`
 

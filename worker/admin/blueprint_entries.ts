@@ -122,17 +122,10 @@ export function entriesOf(cx: Context, blueprint: Blueprint, standing: Standing)
       const parts = stored === undefined ? {} : { ...describeUser(stored), groups: before }
       return entry(
         'users',
-        { i, key, label: user.email, id: user.id ?? null },
+        { i, key, label: user.email ?? user.user_name ?? key, id: user.id ?? null },
         user,
         stored,
-        (input, current, coming) =>
-          planUserWithGroups(
-            cx,
-            { ...input, email: input.email ?? current?.email ?? user.email },
-            current,
-            before,
-            coming,
-          ),
+        (input, current, coming) => planUserWithGroups(cx, input, current, before, coming),
         parts,
       )
     }),

@@ -154,6 +154,8 @@ export const grant = sqliteTable(
     created_at: integer().notNull(),
     updated_at: integer().notNull(),
     version: integer().notNull(),
+    condition: text(), // CEL
+    condition_reads: text(), // JSON array of strings
   },
   (t) => [
     index('grant_subject').on(t.subject_id),

@@ -61,7 +61,12 @@ export const invitationInput = z
 
 const rightsShape = z.object({
   grants: z.array(
-    z.object({ role: z.string(), object: z.string(), expires_at: z.int().nullable() }),
+    z.object({
+      role: z.string(),
+      object: z.string(),
+      expires_at: z.int().nullable(),
+      condition: z.string().nullable().default(null),
+    }),
   ),
   groups: z.array(z.string()),
 })
