@@ -2336,6 +2336,25 @@ const BOUND_TOKENS: readonly Guard[] = [
     title: 'takes no key that can be forged or never used',
   },
   {
+    name: 'private-key-in-pem',
+    attack:
+      'a private key that is sent in PEM and goes on serving, since nobody says that it is disclosed',
+    file: 'worker/devices/pem.ts',
+    from: 'if (/-----BEGIN [A-Z0-9 ]*PRIVATE KEY-----/.test(text)) return { fault: DISCLOSED }',
+    to: '',
+    test: 'devices/pem',
+    title: 'private key in PEM',
+  },
+  {
+    name: 'request-of-its-own-key',
+    attack: 'a certification request with the key of somebody else in it (RFC 2986 §3)',
+    file: 'worker/devices/credentials.ts',
+    from: 'if (request !== null && !(await isSelfSigned(requiredMembers(input.jwk), request))) {',
+    to: 'if (request !== null && input.kind !== input.kind) {',
+    test: 'devices/pem',
+    title: 'its own key did not sign',
+  },
+  {
     name: 'proof-with-private-key',
     attack: 'a DPoP proof that gives its private key away (RFC 9449 §4.3)',
     file: 'worker/keys/public_key.ts',
