@@ -5557,7 +5557,7 @@ const REACH: readonly Guard[] = [
     from: "add('reach', reach, () => isBelow(reach ?? [], scalar`device.id`))",
     to: '',
     test: 'devices/devices_reach',
-    title: 'page by page',
+    title: 'however devices are looked for',
   },
   {
     name: 'groups-of-a-device-elsewhere',
