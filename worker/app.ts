@@ -1,11 +1,11 @@
 // The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and
 // /access; failures.ts turns every failure into its answer. Each room knows only its own paths.
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Hono } from 'hono'
+import type { Hono, MiddlewareHandler } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
-import { evaluationRoutes } from './access/evaluation_routes.ts'
+import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
@@ -40,6 +40,7 @@ import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
+import { STATUS_LISTS, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { isConsole, publicFiles, type ReadPublicFile } from './web/public_files.ts'
 
@@ -104,6 +105,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
+  app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
@@ -142,7 +144,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   }
   const api = new OpenAPIHono<Env>()
   api.use('/v1/*', neverStored)
-  api.use('/v1/*', bearerGuard, limitBody, refuseNul, idempotency)
+  api.use('/v1/*', bearerGuard, ...[limitBody, refuseNul, idempotency].map(unlessStreamed))
   api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
   api.route('/', v1)
   api.route('/', evaluationRoutes())
@@ -189,6 +191,14 @@ const limitBody = bodyLimit({
   },
 })
 
+/** Paths whose handler reads the body piece by piece, and judges the pieces itself. */
+const STREAMED = ['/v1/devices/import']
+
+const unlessStreamed =
+  (guard: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  (c, next) =>
+    STREAMED.includes(c.req.path) ? next() : guard(c, next)
+
 /**
  * Refuses NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way.
  */
@@ -232,8 +242,8 @@ async function surfaceGuard(c: Http, next: () => Promise<void>) {
   const { surface } = c.var.cx.config
   const { path } = c.req
   const management = isManagement(path) || path === '/openapi.json' || isConsole(path)
-  // JWKS and metadata are needed on both sides.
-  const shared = path.startsWith('/.well-known/')
+  // JWKS, metadata and status lists are needed on both sides.
+  const shared = path.startsWith('/.well-known/') || path.startsWith(STATUS_LISTS)
   if (surface === 'public' && management) return notFound(c)
   if (surface === 'internal' && !management && !shared) return notFound(c)
   return next()

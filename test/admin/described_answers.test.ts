@@ -68,6 +68,20 @@ const BODIES: Record<string, object> = {
     action: { name: 'device:read' },
     resource: { type: 'device', id: 'meter-1' },
   },
+  searchSubjects: {
+    subject: { type: 'user' },
+    action: { name: 'device:read' },
+    resource: { type: 'device', id: 'meter-1' },
+  },
+  searchResources: {
+    subject: { type: 'user', id: 'ann' },
+    action: { name: 'device:read' },
+    resource: { type: 'device' },
+  },
+  searchActions: {
+    subject: { type: 'user', id: 'ann' },
+    resource: { type: 'device', id: 'meter-1' },
+  },
 }
 
 let worker: TestWorker

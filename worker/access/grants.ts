@@ -17,6 +17,7 @@ import {
 } from '../db/sql.ts'
 import { type FieldError, Problem } from '../errors.ts'
 import { appendEvent, changedValues } from '../events.ts'
+import { conditionSchema, isOfMoment, readsOf } from './conditions/expression.ts'
 import {
   assertNothingLacks,
   changedMeanwhile,
@@ -80,6 +81,7 @@ export const grantInput = z
     object: grantObjectSchema,
     not_before: grantEndSchema.nullable().optional(),
     expires_at: grantEndSchema.nullable().optional(),
+    condition: conditionSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantInput')
@@ -88,6 +90,7 @@ export const grantPatch = z
   .strictObject({
     not_before: grantEndSchema.nullable().optional(),
     expires_at: grantEndSchema.nullable().optional(),
+    condition: conditionSchema.nullable().optional(),
   })
   .refine(isWindow, WINDOW)
   .openapi('GrantPatch')
@@ -100,10 +103,25 @@ export const grantSchema = z
     object: grantObjectSchema,
     not_before: grantEndSchema.nullable(),
     expires_at: grantEndSchema.nullable(),
+    condition: z.string().nullable(),
+    counts_for: z
+      .array(z.enum(['evaluation', 'acl', 'power']))
+      .describe(
+        'where the grant counts: `evaluation` at /access/v1, `acl` in the allowances of tokens, ' +
+          '`power` over /v1. With a condition it gives no power, with one over now or context no ' +
+          'allowance in a token. Denials of its role stand in tokens then all the same',
+      ),
     created_at: z.int(),
     updated_at: z.int(),
   })
   .openapi('Grant')
+
+type CountsFor = z.infer<typeof grantSchema>['counts_for']
+
+const countsFor = (condition: string | null): CountsFor => {
+  if (condition === null) return ['evaluation', 'acl', 'power']
+  return isOfMoment(condition) ? ['evaluation'] : ['evaluation', 'acl']
+}
 
 export type GrantInput = z.infer<typeof grantInput>
 export type GrantPatch = z.infer<typeof grantPatch>
@@ -115,6 +133,8 @@ export const describeGrant = (row: GrantRow): z.infer<typeof grantSchema> => ({
   object: row.object_id,
   not_before: row.not_before,
   expires_at: row.expires_at,
+  condition: row.condition,
+  counts_for: countsFor(row.condition),
   created_at: row.created_at,
   updated_at: row.updated_at,
 })
@@ -123,12 +143,18 @@ export const describeGrant = (row: GrantRow): z.infer<typeof grantSchema> => ({
 
 type NewGrant = Omit<GrantRow, 'subject_id'>
 
+const conditionColumns = (condition: string | null) => ({
+  condition,
+  condition_reads: condition === null ? null : JSON.stringify(readsOf(condition)),
+})
+
 const rowOf = (cx: Context, input: GrantInput): NewGrant => ({
   id: randomId(cx, 'grt'),
   role: input.role,
   object_id: input.object,
   not_before: input.not_before ?? null,
   expires_at: input.expires_at ?? null,
+  ...conditionColumns(input.condition ?? null),
   created_at: cx.now(),
   updated_at: cx.now(),
   version: 1,
@@ -155,11 +181,18 @@ const creation = (cx: Context, row: NewGrant, subject: Subject): Statement[] => 
 ]
 
 function patched(cx: Context, current: GrantRow, patch: GrantPatch) {
-  const fields = (['not_before', 'expires_at'] as const).filter(
+  const fields = (['not_before', 'expires_at', 'condition'] as const).filter(
     (field) => patch[field] !== undefined && patch[field] !== current[field],
   )
-  const row: GrantRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
-  for (const field of fields) row[field] = patch[field] ?? null
+  const { not_before, expires_at, condition } = { ...current, ...patch }
+  const row: GrantRow = {
+    ...current,
+    not_before: not_before ?? null,
+    expires_at: expires_at ?? null,
+    ...(condition === current.condition ? {} : conditionColumns(condition ?? null)),
+    updated_at: cx.now(),
+    version: current.version + 1,
+  }
   return { row, fields }
 }
 
@@ -303,7 +336,8 @@ export async function changeGrant(
         ? null
         : Math.max(current.expires_at, row.expires_at)
     const lacking = lackingToGrant(cx, row.role, row.object_id, longest)
-    const lasts = row.expires_at === null && (row.not_before ?? 0) <= cx.now()
+    const lasts =
+      row.expires_at === null && row.condition === null && (row.not_before ?? 0) <= cx.now()
     const remains = lasts ? TRUE : leavesAnOperator(cx.now(), { grant: id })
     const {
       lacks,

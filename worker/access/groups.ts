@@ -50,7 +50,12 @@ import {
   updateGroup,
 } from './store.ts'
 
-export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
+export {
+  deleteMembership,
+  findGroupsByIds,
+  insertManyMemberships,
+  insertMembership,
+} from './store.ts'
 
 const kindSchema = z
   .string()

@@ -28,6 +28,7 @@ import { CLIENT_ID, METADATA } from './acl_templates.ts'
 import {
   type DeviceShape,
   type Lack,
+  listConditioned,
   listConferred,
   listLacking,
   listLackingContent,
@@ -207,8 +208,8 @@ export const lackingOver = (cx: Context, id: string): readonly Statement<Lack>[]
 
 /**
  * Lists what the actor lacks to make a device so, or to make it in the first place. `shape` has the
- * values that change, the stored device the others. A value that a rule reads changes what somebody
- * may do.
+ * values that change, the stored device the others. A value that a rule or the condition of a grant
+ * reads changes what somebody may do: for a condition the actor must be able to give that grant.
  */
 export function lackingToShape(
   cx: Context,
@@ -222,8 +223,16 @@ export function lackingToShape(
     ...changed.metadata.map((name) => `\${${METADATA}${name}}`),
     ...(changed.mqtt_client_id ? [`\${${CLIENT_ID}}`] : []),
   ]
+  const reads = [
+    ...(shape.type === undefined ? [] : ['device.type']),
+    ...(changed.metadata.length === 0 ? [] : ['device.metadata']),
+    ...changed.metadata.map((name) => `device.metadata.${name}`),
+  ]
   return [
     ofEach(cx, (one) => listLackingRules(one, whole, cx.now())),
+    ...(reads.length === 0
+      ? []
+      : [lackingFor(cx, listConditioned(id, whole.groups, reads, cx.now()))]),
     ...(variables.length === 0
       ? []
       : [ofEach(cx, (one) => listLackingReaders(one, id, whole, variables, cx.now()))]),

@@ -217,7 +217,7 @@ export const listLackingRules = (
     or ${reads('${group.id}')} and json_array_length(s."groups") = 0
     or ${reads('${device.metadata.')} and not exists (select 1 from json_each(s.metadata) v
       where instr(t.value ->> 'topic', ${'${device.metadata.'} || v.key || '}')))`
-  const onItsGroups = condition`(${reads('${group.id}')} and not ${readsChoice}
+  const onItsGroups = condition`((${reads('${group.id}')} or ${reads('${site.id}')}) and not ${readsChoice}
     and not exists (select 1 from json_each(s."groups") j where not exists (
       select 1 from upward a join held h on h.object_id = a.id and h.expires_at is null
         join role r on r.name = h.role, json_each(r.acl) u
@@ -267,6 +267,26 @@ export const listLackingReaders = (
       and not ${writesRule}
     limit 20`
 }
+
+/**
+ * Lists the roles that a device is an object of under a condition that reads one of these values of
+ * it (`readsOf` of conditions/expression.ts).
+ */
+export const listConditioned = (
+  id: string,
+  groups: Scalar,
+  reads: readonly string[],
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, ${id} as object_id, g.expires_at from (
+      with recursive around(id) as (
+        select ${id} union select '*'
+        union select value from json_each(coalesce(${groups}, '[]'))
+        union select g.parent_id from around a join "group" g on g.id = a.id
+          where g.parent_id is not null)
+      select id from around) a cross join "grant" g on g.object_id = a.id
+    where g.condition is not null and ${inForceOrLater(now)} and exists (
+      select 1 from json_each(g.condition_reads) r where r.value in (${list(reads)}))`
 
 const inForceOrLater = (now: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${now})`

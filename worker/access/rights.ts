@@ -29,17 +29,15 @@ export function rightsOf(subject: string | Scalar | Statement<unknown>, now: num
 export type RightsRows = Answers<ReturnType<typeof rightsOf>>
 
 /**
- * The permissions of roles held on `*` or on any group. A permission named like a scope of the
- * management API gives that scope there; the guard says how far a token with it reaches.
+ * The permissions of roles held without a condition, on `*` or on any group. A permission named
+ * like a scope of the management API gives that scope there; the guard says how far a token with it
+ * reaches.
  */
 export function permissionsSomewhere({ grants }: Pick<RightsRows, 'grants'>): Set<string> {
   return new Set(
     grants
       .filter(({ object_id, object_kind }) => object_id === '*' || object_kind === 'group')
+      .filter(({ condition }) => condition === null)
       .flatMap((grant) => JSON.parse(grant.permissions) as string[]),
   )
 }
-
-// --- where a template applies -----------------------------------------------------------------
-
-// --- fewer rules ------------------------------------------------------------------------------

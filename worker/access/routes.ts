@@ -1,5 +1,5 @@
 // Access: principals (one id space), groups, roles, grants, decisions and the `acl` claim.
-// Routes: /v1/groups, /v1/roles, /v1/grants; evaluation_routes.ts has /access/v1.
+// Routes: /v1/groups, /v1/roles, /v1/grants; decisions/ has /access/v1.
 // Tables: `principal` (principals.ts), `group`, `membership`, `role`, `grant` (store.ts).
 // Files: rights.ts reads rights, acl_claim.ts and narrowed_rights.ts compile rules, power.ts says
 // what an actor may hand on, evaluation.ts answers questions of other programs.

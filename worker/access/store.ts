@@ -195,6 +195,12 @@ export const insertMembership = (
   sql`insert into membership (group_id, member_id, created_at)
     select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
 
+/** Inserts memberships, a JSON array of `{ group_id, member_id }`, in groups that are there. */
+export const insertManyMemberships = (cx: Context, memberships: string): Statement =>
+  sql`insert into membership (group_id, member_id, created_at)
+    select value ->> 'group_id', value ->> 'member_id', ${cx.now()} from json_each(${memberships})
+    where exists (select 1 from "group" where id = value ->> 'group_id') on conflict do nothing`
+
 export const deleteMembership = (
   group_id: string,
   member_id: string,
@@ -336,7 +342,7 @@ export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement 
   refuseUnless(
     condition`not exists (select 1 from "grant" where id <> ${row.id} and subject_id = ${subject}
       and role = ${row.role} and object_id = ${row.object_id} and not_before is ${row.not_before}
-      and expires_at is ${row.expires_at})`,
+      and expires_at is ${row.expires_at} and condition is ${row.condition})`,
     'grant_exists',
   )
 
@@ -345,15 +351,15 @@ export const demandNoSameGrant = (row: NewGrantRow, subject: Scalar): Statement 
  * that an earlier statement of the batch may make it.
  */
 export const insertGrant = (row: NewGrantRow, subject: Scalar): Statement =>
-  sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, created_at,
-      updated_at, version)
+  sql`insert into "grant" (id, subject_id, role, object_id, not_before, expires_at, condition,
+      condition_reads, created_at, updated_at, version)
     select ${row.id}, s.id, ${row.role}, ${row.object_id}, ${row.not_before}, ${row.expires_at},
-      ${row.created_at}, ${row.updated_at}, ${row.version}
+      ${row.condition}, ${row.condition_reads}, ${row.created_at}, ${row.updated_at}, ${row.version}
     from (select ${subject} as id) s
     where s.id is not null and not exists (
       select 1 from "grant" g where g.subject_id = s.id and g.role = ${row.role}
         and g.object_id = ${row.object_id} and g.not_before is ${row.not_before}
-        and g.expires_at is ${row.expires_at})
+        and g.expires_at is ${row.expires_at} and g.condition is ${row.condition})
     on conflict (id) do nothing`
 
 export const grantExists = (id: string): Condition =>
@@ -363,7 +369,7 @@ export const grantExists = (id: string): Condition =>
 export const grantIs = (row: GrantRow): Condition =>
   condition`exists (select 1 from "grant" where id = ${row.id} and version = ${row.version}
     and updated_at = ${row.updated_at} and not_before is ${row.not_before}
-    and expires_at is ${row.expires_at})`
+    and expires_at is ${row.expires_at} and condition is ${row.condition})`
 
 /** Demands that the grant stands one version before `row`, or as `row` already. */
 export const demandGrantBefore = (row: GrantRow): Statement =>
@@ -375,7 +381,7 @@ export const demandGrantBefore = (row: GrantRow): Statement =>
 
 export const updateGrant = (row: GrantRow): Statement =>
   sql`update "grant" set not_before = ${row.not_before}, expires_at = ${row.expires_at},
-      updated_at = ${row.updated_at}, version = ${row.version}
+      condition = ${row.condition}, condition_reads = ${row.condition_reads}, updated_at = ${row.updated_at}, version = ${row.version}
     where id = ${row.id}`
 
 /** Demands that the grant is at this version, or gone. */

@@ -16,7 +16,14 @@ import {
   keyText,
   thumbprintOf,
 } from './jwk.ts'
-import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import {
+  demandDevicePower,
+  guarded,
+  kindNotAllowed,
+  lacking,
+  noSuchDevice,
+  retiredTakesNone,
+} from './refusals.ts'
 import {
   type CredentialRow,
   credentialExists,
@@ -28,6 +35,7 @@ import {
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
+  typeTakes,
   updateCredentialRevocation,
 } from './store.ts'
 
@@ -186,6 +194,20 @@ export function assertNotOver(
   if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
 }
 
+/** The rules of a type about its devices, as they are stored. */
+export type TypeRules = { fields: string | null; credential_kinds: string | null }
+
+/** Throws Problem for a credential of a kind that the type does not allow. */
+export function assertKinds(
+  inputs: readonly Pick<CredentialRow, 'kind'>[],
+  rules: TypeRules | undefined,
+): void {
+  const kinds = rules?.credential_kinds ?? null
+  const allowed = kinds === null ? null : (JSON.parse(kinds) as string[])
+  const n = inputs.findIndex(({ kind }) => allowed?.includes(kind) === false)
+  if (n >= 0) throw kindNotAllowed(`/credentials/${n}/kind`)
+}
+
 /** Adds a credential to a device that exists, unless there is no room for it; and its event. */
 export function credentialAddition(
   cx: Context,
@@ -197,7 +219,7 @@ export function credentialAddition(
   return [
     insertCredential(
       row,
-      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)} and ${when}`,
+      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named, row.kind)} and ${when}`,
     ),
     appendEvent(
       cx,
@@ -233,6 +255,7 @@ export async function createCredential(
     device: [device],
     stored,
     present,
+    taken,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       power: demandDevicePower(device_id, lacks, isHere),
@@ -240,11 +263,13 @@ export async function createCredential(
       device: findDeviceById(device_id, isWithin),
       stored: findCredential(device_id, made.row.id),
       present: credentialsOf(device_id),
+      taken: typeTakes(device_id, made.row.kind),
     }),
   )
   if (stored.length === 1) return made
   if (device === undefined) throw noSuchDevice()
   if (device.status === 'retired') throw retiredTakesNone()
+  if (taken.length === 0) throw kindNotAllowed('/kind')
   const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
   throw new Problem(
     'conflict',

@@ -11,6 +11,7 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
+import { type EvaluationRow, findEvaluation, isKept } from '../decisions/decision_store.ts'
 import { grantsHeld, ROWS_MAX, within } from '../rights_store.ts'
 
 export type HeldScopeRow = { scope: string; object_id: string; since: number }
@@ -52,3 +53,26 @@ export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists
       where g.parent_id is not null)
   select 1 from above join "group" g on g.id = above.id
   where above.id in (select value from json_each(${rootsOf(reach)})))`
+
+/**
+ * Finds whether the subject may do it, as one within a reach may know: a subject and an object that
+ * are elsewhere are unknown, and a grant on something else is not named.
+ */
+export const findEvaluationWithin = (
+  actor_id: string | null,
+  reach: Reach,
+  question: Parameters<typeof findEvaluation>[0],
+  now: number,
+): Statement<EvaluationRow> => {
+  const { subject, resource } = question
+  const isKnown = condition`(${subject.id} = ${actor_id} or ${isBelow(reach, scalar`${subject.id}`)})`
+  return sql<EvaluationRow>`
+    select case when ${isKnown} then e.usable end as usable,
+      e.object_known and ${isKept(resource.type)}
+        and ${isBelow(reach, scalar`${resource.id}`)} as object_known,
+      e.grant_id, e.conditional, e.device,
+      (select json_group_array(g.id) from "grant" g
+        where (g.id = e.grant_id or g.id in (select value ->> 'id' from json_each(e.conditional)))
+          and ${isBelow(reach, scalar`g.object_id`)}) as nameable
+    from (${findEvaluation(question, now)}) e`
+}

@@ -1,9 +1,16 @@
 // Answers "May this subject do this to that?", in the shape of the OpenID AuthZEN Authorization API
 // 1.0. Any number of questions is one database round trip. An unknown name is denied and is never
 // an error.
-import { z } from '../api.ts'
-import type { Context } from '../context.ts'
-import { type EvaluationRow, findEvaluation } from './rights_store.ts'
+import { z } from '../../api.ts'
+import type { Context } from '../../context.ts'
+import { CONTEXT_MAX, holds } from '../conditions/expression.ts'
+import { findEvaluationWithin } from '../reach/reach_store.ts'
+import {
+  type ConditionalGrant,
+  type EvaluationRow,
+  findEvaluation,
+  type Named,
+} from './decision_store.ts'
 
 const text = z
   .string()
@@ -12,10 +19,15 @@ const text = z
   .regex(/^[^\0]*$/, 'must not contain NUL')
 
 // AuthZEN §5: further members (`properties`) may be sent. None is kept, so they decide nothing.
-const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
-const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
-const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
-const contextSchema = z.record(z.string(), z.unknown())
+export const subjectSchema = z.object({ type: text, id: text }).openapi('EvaluationSubject')
+export const actionSchema = z.object({ name: text }).openapi('EvaluationAction')
+export const resourceSchema = z.object({ type: text, id: text }).openapi('EvaluationResource')
+export const contextSchema = z
+  .record(z.string(), z.unknown())
+  .refine((value) => JSON.stringify(value).length <= CONTEXT_MAX, {
+    message: `must be at most ${CONTEXT_MAX} characters of JSON`,
+  })
+  .describe('values for the conditions of grants')
 
 /** AuthZEN §6.1. */
 export const evaluationRequest = z
@@ -53,6 +65,7 @@ const decisionSchema = z
           .enum([
             'granted',
             'not_granted',
+            'condition_not_met',
             'unknown_subject',
             'inactive_subject',
             'unknown_resource',
@@ -75,23 +88,74 @@ export type Evaluation = z.infer<typeof decisionSchema>
 export type EvaluationRequest = z.infer<typeof evaluationRequest>
 export type EvaluationsRequest = z.infer<typeof evaluationsRequest>
 
-function decide(row: EvaluationRow | undefined): Evaluation {
+type Question = {
+  subject: Named
+  action: string
+  resource: Named
+  context: Record<string, unknown> | undefined
+}
+
+/** The decision about a subject, from its row. */
+export function decisionOf(
+  cx: Context,
+  question: Pick<Question, 'subject' | 'context'>,
+  row: EvaluationRow | undefined,
+): Evaluation {
   const no = (
-    reason: 'not_granted' | 'unknown_subject' | 'inactive_subject' | 'unknown_resource',
+    reason:
+      | 'not_granted'
+      | 'condition_not_met'
+      | 'unknown_subject'
+      | 'inactive_subject'
+      | 'unknown_resource',
   ) => ({ decision: false, context: { reason } }) as const
   if (row === undefined || row.usable === null) return no('unknown_subject')
   if (row.usable !== 1) return no('inactive_subject')
   if (row.object_known !== 1) return no('unknown_resource')
-  if (row.grant_id === null) return no('not_granted')
-  return { decision: true, context: { reason: 'granted', grant: row.grant_id } }
+  const conditional = JSON.parse(row.conditional) as ConditionalGrant[]
+  const grant = oldestOf(
+    row.grant_id,
+    conditional.find((one) => holdsFor(cx, question, one, row.device))?.id,
+  )
+  if (grant !== null) {
+    const isNamed = row.nameable === undefined || JSON.parse(row.nameable).includes(grant)
+    return { decision: true, context: { reason: 'granted', ...(isNamed ? { grant } : {}) } }
+  }
+  return no(conditional.length > 0 ? 'condition_not_met' : 'not_granted')
 }
+
+const oldestOf = (a: string | null, b: string | undefined): string | null =>
+  a === null || (b !== undefined && b < a) ? (b ?? null) : a
+
+/** Whether the condition of a grant holds for the object in one of its groups. */
+export function holdsFor(
+  cx: Context,
+  { subject, context = {} }: Pick<Question, 'subject' | 'context'>,
+  { condition, groups }: Omit<ConditionalGrant, 'id'>,
+  device: string | null,
+): boolean {
+  const values = {
+    subject: { id: subject.id, kind: subject.type },
+    device: device === null ? undefined : JSON.parse(device),
+    now: cx.now(),
+    context,
+  }
+  const places = groups.length === 0 ? [undefined] : groups
+  return places.some((group) => holds(condition, { ...values, group }) === true)
+}
+
+/** The statement that answers, within the reach of who asks. */
+const answering = (cx: Context, question: Question) =>
+  cx.actor.reach === undefined
+    ? findEvaluation(question, cx.now())
+    : findEvaluationWithin(cx.actor.id, cx.actor.reach, question, cx.now())
 
 /** One round trip. */
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
-  const { subject, action, resource } = request
-  const question = { subject, action: action.name, resource }
-  const [row] = await cx.db.read(findEvaluation(question, cx.now()))
-  return decide(row)
+  const { subject, action, resource, context } = request
+  const question = { subject, action: action.name, resource, context }
+  const [row] = await cx.db.read(answering(cx, question))
+  return decisionOf(cx, question, row)
 }
 
 /** One round trip for all, none when no evaluation is complete. */
@@ -100,18 +164,20 @@ export async function evaluateAll(
   request: EvaluationsRequest,
 ): Promise<{ evaluations: Evaluation[] }> {
   const { evaluations = [], options } = request
-  const statements = evaluations.map((one) => {
+  const questions = evaluations.map((one): Question | null => {
     const subject = one.subject ?? request.subject
     const action = one.action ?? request.action
     const resource = one.resource ?? request.resource
+    const context = one.context ?? request.context
     if (subject === undefined || action === undefined || resource === undefined) return null
-    return findEvaluation({ subject, action: action.name, resource }, cx.now())
+    return { subject, action: action.name, resource, context }
   })
+  const statements = questions.map((one) => one && answering(cx, one))
   // Names are the positions, since a request may have any number of evaluations.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
-  const decisions = statements.map((statement, place): Evaluation => {
+  const decisions = questions.map((question, place): Evaluation => {
     const [row] = answers[place] ?? []
-    if (statement !== null) return decide(row)
+    if (question !== null) return decisionOf(cx, question, row)
     const message = 'subject, action and resource are needed, here or as defaults'
     return { decision: false, context: { error: { status: 400, message } } }
   })
