@@ -10,6 +10,7 @@ import * as factorSchema from '../worker/db/factor_schema.ts'
 import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as peopleSchema from '../worker/db/people_schema.ts'
 import * as schema from '../worker/db/schema.ts'
+import * as statusSchema from '../worker/db/status_schema.ts'
 import { ROOT } from './support/tree.ts'
 
 type Import = { from: string; to: string }
@@ -167,6 +168,7 @@ const ROOM_PLATES = [
   'pages/consents/consent_text.ts',
   'web/issuer_path.ts',
   'settings/setting_entry.ts',
+  'status/routes.ts',
 ]
 
 test('each room opens with a plate: what it has, its tables, what it leaves to others', () => {
@@ -430,6 +432,7 @@ function owners(): Map<string, string> {
     'people_schema.ts',
     'oauth_schema.ts',
     'event_schema.ts',
+    'status_schema.ts',
   ].map((file) => `worker/db/${file}`)
   const text = files.map((file) => readFileSync(join(ROOT, file), 'utf8')).join('\n')
   const found = new Map<string, string>()
@@ -504,6 +507,7 @@ test('the migrations make exactly the tables and columns that schema.ts describe
     ...factorSchema,
     ...peopleSchema,
     ...oauthSchema,
+    ...statusSchema,
     ...events,
   }).filter((value) => value instanceof SQLiteTable)
   const described = tables

@@ -49,6 +49,7 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
+import { statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { publicFiles, type ReadPublicFile } from './web/public_files.ts'
 import { isServed } from './web/surfaces.ts'
@@ -114,6 +115,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   )
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
+  app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.

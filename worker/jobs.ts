@@ -30,6 +30,7 @@ import { deleteOldProtocolState } from './oauth/cleanup.ts'
 import { logoutTokens } from './oauth/logout/logout_tokens.ts'
 import { sweepSessions } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { loadSettings } from './settings.ts'
+import { spreadStatus } from './status/spreading.ts'
 
 export type Job = {
   name: string
@@ -62,7 +63,7 @@ export const JOBS: readonly Job[] = [
         deleteOldInvitations(cx),
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
-        deleteOldDeviceTokens(cx),
+        ...deleteOldDeviceTokens(cx),
         ...deleteOldProtocolState(cx),
       ])
     },
@@ -78,6 +79,7 @@ export const JOBS: readonly Job[] = [
     },
   },
   { name: 'closed_accounts', every: 300, run: (cx) => deleteDueAccounts(cx, endAllAccess) },
+  { name: 'status', every: 50, run: spreadStatus },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

@@ -28,9 +28,12 @@ import {
 } from '../devices/minted_token_store.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { ensureKey } from '../keys/signing_keys.ts'
 import { keepKeyUntil } from '../keys/store.ts'
-import { mintAccessToken } from '../oauth/tokens/access_token.ts'
+import { accessTokenClaims, signAccessToken } from '../oauth/tokens/access_token.ts'
 import { loadSettings } from '../settings.ts'
+import { findStatus } from '../status/entry_store.ts'
+import { tellStatus } from '../status/telling.ts'
 
 export const mintInput = z
   .strictObject({
@@ -91,7 +94,8 @@ export async function mintDeviceToken(
     )
   }
   const id = randomId(cx, 'tok')
-  const { access_token, expires_at, kid } = await mintAccessToken(cx, {
+  const { kid } = await ensureKey(cx, 'ES256')
+  const claims = accessTokenClaims(cx, {
     origin: id,
     epoch: device.epoch,
     sub: device_id,
@@ -103,6 +107,7 @@ export async function mintDeviceToken(
     acl: compiled.rules,
     mqtt_client_id: device.mqtt_client_id,
   })
+  const { exp: expires_at } = claims
   const row = {
     id,
     device_id,
@@ -112,23 +117,31 @@ export async function mintDeviceToken(
     revoked_by: null,
   }
   const write = nameLacks(cx, lacking, () =>
-    cx.db.write([
-      ...demandPower(lacking),
-      ...demandWithinReach(cx, condition`false`, device_id),
-      demandDeviceOfToken(row, device),
-      insertDeviceToken(row),
-      keepKeyUntil(kid, expires_at),
-      appendEvent(cx, {
-        type: 'device_token.minted',
-        subject_id: device_id,
-        data: { id, expires_at },
-      }),
-    ]),
+    cx.db.write({
+      changes: [
+        ...demandPower(lacking),
+        ...demandWithinReach(cx, condition`false`, device_id),
+        demandDeviceOfToken(row, device),
+        insertDeviceToken(row),
+        keepKeyUntil(kid, expires_at),
+        appendEvent(cx, {
+          type: 'device_token.minted',
+          subject_id: device_id,
+          data: { id, expires_at },
+        }),
+      ],
+      status: findStatus('device_token', id),
+    }),
   )
-  await unlessRefused(write, () => {
+  const rows = await unlessRefused(write, () => {
     throw new Problem('conflict', 'the device was suspended in the meantime, so it gets no token')
   })
-  return { ...row, access_token }
+  // Signed behind the write, which allots its entry of a status list.
+  const status = await tellStatus(cx, 'device_token', id, rows.status)
+  const minted = await signAccessToken(cx, { ...claims, status })
+  // Another key began to sign in this very moment.
+  if (minted.kid !== kid) await cx.db.write(keepKeyUntil(minted.kid, expires_at))
+  return { ...row, access_token: minted.access_token }
 }
 
 /** Revokes a minted token. Throws Problem not_found. */

@@ -10,6 +10,8 @@ import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings, type Settings } from '../../../settings.ts'
+import { findStatus } from '../../../status/entry_store.ts'
+import { tellStatus } from '../../../status/telling.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
@@ -45,7 +47,11 @@ export function parameters(cx: Context, form: Form, presented: PresentedCredenti
   const { client_id } = presented
   const isRegistered = recentClient(cx, client_id)?.scope.includes('mqtt') ?? true
   const isLikely = isRegistered && mayReachMqtt(cx, wish)
-  return { wish, reads: { rights: isLikely ? rightsOf(client_id, cx.now()) : null } }
+  const reads = {
+    rights: isLikely ? rightsOf(client_id, cx.now()) : null,
+    status: findStatus('client or device', client_id),
+  }
+  return { wish, reads }
 }
 
 /** Known before it is known who asks. A device with any other wish is refused. */
@@ -76,7 +82,7 @@ export async function redeem(
   cx: Context,
   caller: Caller,
   { wish }: Parameters,
-  { rights }: Answers<Parameters['reads']>,
+  { rights, status }: Answers<Parameters['reads']>,
 ): Promise<TokenAnswer> {
   // RFC 6749 §4.4: confidential clients alone
   if (caller.method === 'none') {
@@ -97,7 +103,8 @@ export async function redeem(
           settings,
         )
   await writeAs(cx, caller, null)
-  return answerToken(cx, claims)
+  const { kind, id } = caller
+  return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
 }
 
 /** A device is as if registered for mqtt and nothing else. */

@@ -13,6 +13,7 @@ import { badRequest } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
 import { loadSettings } from '../../../settings.ts'
+import { statusClaimOf } from '../../../status/entry_store.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
 import { findLiveOrigin, sumEpochs } from '../../authorizations/origin_store.ts'
 import {
@@ -207,7 +208,10 @@ export async function redeem(
     act,
   })
   await writeAs(cx, caller, null)
-  return { ...(await answerToken(cx, claims)), issued_token_type: ACCESS_TOKEN }
+  // The entry is that of the origin, which the subject token still has. Without one it is of before
+  // there were lists, and the new token does not outlive it.
+  const status = subject.status === null ? null : statusClaimOf(cx, subject.status)
+  return { ...(await answerToken(cx, claims, status)), issued_token_type: ACCESS_TOKEN }
 }
 
 /** The powers of a party, as they were read. */
