@@ -2754,6 +2754,15 @@ const MANAGEMENT: readonly Guard[] = [
     title: 'a merged rule speaks of nothing outside the place',
   },
   {
+    name: 'house-of-others',
+    attack: 'a room moved below a house, so that its rules open that house',
+    file: 'worker/access/power.ts',
+    from: 'lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))',
+    to: 'NOTHING',
+    test: 'access/site_rules',
+    title: 'gets another house by those alone',
+  },
+  {
     name: 'condition-in-token',
     attack: 'rights of a moment that stand in a token for as long as it lives',
     file: 'worker/access/acl_claim.ts',

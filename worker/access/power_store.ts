@@ -311,6 +311,28 @@ export const listConferred = (group: Scalar, member: Scalar, now: number): State
       and g.object_id in ${upward} and ${inForceOrLater(now)}`
 }
 
+/**
+ * The roles that speak of another house when the group gets this kind and parent: those on it and
+ * on the groups below, with rules that name the site, as if on the group from which the house
+ * follows then.
+ */
+export const listHoused = (
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, h.house, g.expires_at from (
+      select case when ${kind} = 'site' then ${id} else ${parent_id} end as house from "group" own
+      where own.id = ${id} and ((own.kind = 'site') <> (${kind} = 'site')
+        or (own.kind <> 'site' and own.parent_id is not ${parent_id}))) h
+    cross join (with recursive below(id) as (
+        select ${id} union select c.id from below cross join "group" c on c.parent_id = below.id)
+      select id from below) b
+    cross join "grant" g on g.object_id = b.id
+    cross join role r on r.name = g.role and instr(r.acl, ${'${site.id}'})
+    where h.house is not null and ${inForceOrLater(now)}`
+
 /** Every grant that a principal holds, itself or through its groups. */
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>
   sql<NeededRow>`select g.role, g.object_id, g.expires_at from "grant" g
