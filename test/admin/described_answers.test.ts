@@ -109,7 +109,10 @@ beforeAll(async () => {
       groups: [{ id: 'site-1' }],
       roles: [{ name: 'resident', permissions: ['device:read'] }],
       device_types: [{ name: 'meter' }],
-      devices: [{ id: 'meter-1', type: 'meter' }],
+      devices: [
+        { id: 'meter-1', type: 'meter' },
+        { id: 'meter-2', type: 'meter' },
+      ],
       consents: [
         { key: 'terms', required: true, versions: [TERMS] },
         { key: 'rules', required: false, versions: [TERMS] },
@@ -183,8 +186,10 @@ const namesIn = ({ path }: Operation): string[] =>
   [...path.matchAll(/\{(\w+)\}/g)].map(([, name = '']) => name)
 
 /** The address of something that is there, but for the values that are said. */
-const urlOf = ({ path }: Operation, values: Record<string, string> = {}): string => {
-  const there = THERE[path.split('/')[2] ?? ''] ?? {}
+const urlOf = ({ path, operationId }: Operation, values: Record<string, string> = {}): string => {
+  // It would end what the others look at.
+  const isRelease = operationId === 'releaseDevice'
+  const there = isRelease ? { id: 'meter-2' } : (THERE[path.split('/')[2] ?? ''] ?? {})
   return path.replaceAll(/\{(\w+)\}/g, (_, name: string) => values[name] ?? there[name] ?? 'none')
 }
 
@@ -271,7 +276,8 @@ test('a body that is malformed, of another type or too large is refused', async 
     }
   })
   await each(
-    ({ method }) => method !== 'GET',
+    (operation) =>
+      operation.method !== 'GET' && (operation.requestBody === undefined || hasBody(operation)),
     async (operation, what) => {
       const body = `{"x":"${'a'.repeat(1_100_000)}"}`
       expect((await answerOf(operation, { body })).status, what).toBe(413)

@@ -649,15 +649,6 @@ const CODES: readonly Guard[] = [
     title: 'a device that was released comes in',
   },
   {
-    name: 'claim-of-one-number-at-once',
-    attack: 'two devices with one number, by claims that each saw it free',
-    file: 'worker/devices/getting_in/claim_store.ts',
-    from: "        on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key')`,\n    'claim_again',",
-    to: "        on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key' and h.key = '')`,\n    'claim_again',",
-    test: 'devices/claims',
-    title: 'of many claims of one number',
-  },
-  {
     name: 'claim-proof-once',
     attack: 'a proof of a device that somebody heard and sends again',
     file: 'worker/devices/getting_in/claim_store.ts',
