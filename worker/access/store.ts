@@ -129,7 +129,8 @@ export const demandGroupBefore = (row: GroupRow): Statement =>
 
 export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
-      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
+      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version},
+      placed_at = ${row.placed_at}
     where id = ${row.id}`
 
 /** Demands that the group is at this version, or gone. */

@@ -113,6 +113,7 @@ export const group = sqliteTable(
     updated_at: integer().notNull(),
     version: integer().notNull(),
     require_factor: integer().notNull().default(0), // 0 or 1: of people in it and below
+    placed_at: integer().notNull().default(0), // when it came to hang where it does
   },
   (t) => [index('group_parent').on(t.parent_id)],
 )
@@ -161,6 +162,7 @@ export const grant = sqliteTable(
     index('grant_subject').on(t.subject_id),
     index('grant_object').on(t.object_id),
     index('grant_role').on(t.role),
+    index('grant_conditional').on(t.object_id).where(sql`condition is not null`),
   ],
 )
 

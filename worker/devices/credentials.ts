@@ -14,8 +14,10 @@ import {
   deviceJwkSchema,
   keptJwk,
   keyText,
+  requiredMembers,
   thumbprintOf,
 } from './jwk.ts'
+import { isSelfSigned, PEM_MAX, readPem } from './pem.ts'
 import {
   demandDevicePower,
   guarded,
@@ -48,9 +50,39 @@ const CURSOR = 'credentials'
 const time = z.int().min(0).max(253_402_300_799)
 const times = { not_before: time.optional(), expires_at: time.optional() }
 
+/** A credential in PEM as the `jwk` credential that it stands for. */
+function asJwk({ pem, not_before, expires_at }: PemCredential, refinement: z.RefinementCtx) {
+  const read = readPem(pem)
+  const judged = 'fault' in read ? null : deviceJwkSchema.safeParse(read.jwk)
+  if ('fault' in read || judged?.data === undefined) {
+    const messages =
+      'fault' in read ? [read.fault] : (judged?.error?.issues ?? []).map(({ message }) => message)
+    for (const message of messages) {
+      refinement.addIssue({ code: 'custom', path: ['pem'], message })
+    }
+    return z.NEVER
+  }
+  return {
+    kind: 'jwk' as const,
+    jwk: judged.data,
+    request: read.request,
+    ...(not_before === undefined ? {} : { not_before }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+  }
+}
+
+type PemCredential = {
+  pem: string
+  not_before?: number | undefined
+  expires_at?: number | undefined
+}
+
 export const credentialInput = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('jwk'), jwk: deviceJwkSchema, ...times }),
+    z
+      .strictObject({ kind: z.literal('pem'), pem: z.string().max(PEM_MAX), ...times })
+      .transform(asJwk),
     z.strictObject({
       kind: z.literal('secret'),
       /** Generated, and answered once, when it is left out. */
@@ -167,6 +199,12 @@ export async function assertSoundCredentials(
   for (const [n, input] of inputs.entries()) {
     if (input.kind !== 'jwk') continue
     await assertSoundKey(input.jwk, `${pointer(n)}/jwk`)
+    const request = 'request' in input ? input.request : null
+    if (request !== null && !(await isSelfSigned(requiredMembers(input.jwk), request))) {
+      throw new Problem('invalid_request', 'the request is not signed with its own key', [
+        { pointer: `${pointer(n)}/pem`, detail: 'has a signature that its own key did not make' },
+      ])
+    }
     const names = [`key ${thumbprintOf(input.jwk)}`, `kid ${keptJwk(input.jwk).kid}`]
     if (names.some((name) => seen.has(name))) {
       throw new Problem('invalid_request', 'a key or kid is given twice', [

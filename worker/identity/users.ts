@@ -10,6 +10,7 @@ import {
   leavesAnOperator,
 } from '../access/power.ts'
 import { demandFreeId, idSchema, insertPrincipal, principalIsMine } from '../access/principals.ts'
+import { isWithinReach } from '../access/reach/reach.ts'
 import { lineSchema, type Plan, z } from '../api.ts'
 import type { Context } from '../context.ts'
 import { randomId } from '../crypto.ts'
@@ -159,6 +160,23 @@ export const describeUser = (row: UserRow): User => ({
   updated_at: row.updated_at,
 })
 
+/**
+ * The user as its caller sees it. Whoever reaches some places alone sees how the people there are
+ * called and whether they may act, and nothing of their profile or of what operators keep.
+ */
+export const showUser = ({ actor }: Context, row: UserRow): User => ({
+  ...describeUser(row),
+  ...(actor.reach === undefined
+    ? {}
+    : {
+        last_sign_in_at: null,
+        closes_at: null,
+        must_change_password: false,
+        metadata: {},
+        profile: {},
+      }),
+})
+
 /** True when the person may sign in and get tokens. */
 export const isUsable = (row: Pick<UserRow, 'status'>): boolean => row.status === 'active'
 
@@ -253,7 +271,7 @@ export const noSuchUser = () => new Problem('not_found', 'there is no such user'
 
 /** Throws Problem not_found. */
 export async function getUser(cx: Context, id: string): Promise<UserRow> {
-  const [row] = await cx.db.read(findUserById(id))
+  const [row] = await cx.db.read(findUserById(id, isWithinReach(cx, id)))
   if (row === undefined) throw noSuchUser()
   return row
 }

@@ -236,3 +236,37 @@ describe('grants', () => {
     expect(JSON.stringify(refused.body)).not.toMatch(/site-2|master/)
   })
 })
+
+test('decisions are answered about people and things of the home, with grants on it alone', async () => {
+  const { as, ops } = await startHomes()
+  await ops('POST /v1/grants', { subject: 'tim', role: 'technician', object: 'region' })
+  const ann = await as('ann')
+  const ask = async (subject: string, name: string, id: string, type = 'device') => {
+    const body = {
+      subject: { type: 'user', id: subject },
+      action: { name },
+      resource: { type, id },
+    }
+    const one = (await ann('POST /access/v1/evaluation', body)).body
+    const several = await ann('POST /access/v1/evaluations', { ...body, evaluations: [{}] })
+    expect(several.body['evaluations']).toEqual([one])
+    return one
+  }
+  const granted = { decision: true, context: { reason: 'granted', grant: expect.any(String) } }
+  expect(await ask('bob', 'device:command', 'lamp-1')).toEqual(granted)
+  expect(await ask('bob', 'device:repair', 'lamp-1')).toMatchObject({ decision: false })
+  // By a grant on the region, of which she is not told.
+  expect(await ask('tim', 'device:repair', 'lamp-1')).toEqual({
+    decision: true,
+    context: { reason: 'granted' },
+  })
+  for (const subject of ['nobody', 'eve', 'boss']) {
+    const answer = await ask(subject, 'device:read', 'lamp-1')
+    expect(answer, subject).toEqual({ decision: false, context: { reason: 'unknown_subject' } })
+  }
+  const unknown = { decision: false, context: { reason: 'unknown_resource' } }
+  for (const id of ['nothing', 'lamp-2', 'spare']) {
+    expect(await ask('ann', 'device:read', id), id).toEqual(unknown)
+  }
+  expect(await ask('ann', 'device:read', 'page-1', 'document')).toEqual(unknown)
+})

@@ -49,6 +49,7 @@ export function evaluationRoutes(): Api {
     at: `POST ${EVALUATION}`,
     summary: 'May this subject do this on that resource? (AuthZEN)',
     scope: 'access:read',
+    isWithinReach: true,
     body: evaluationRequest,
     answers: { 200: json(evaluationResponse, 'The decision, with the grant that made it') },
     async run(c, { body }) {
@@ -61,6 +62,7 @@ export function evaluationRoutes(): Api {
     at: `POST ${EVALUATIONS}`,
     summary: 'Several such questions at once (AuthZEN)',
     scope: 'access:read',
+    isWithinReach: true,
     body: evaluationsRequest,
     answers: { 200: json(evaluationsResponse, 'The decisions, in the order of the questions') },
     async run(c, { body }) {

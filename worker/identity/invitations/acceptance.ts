@@ -113,13 +113,17 @@ function demands(cx: Context, row: OpenInvitation): readonly Statement[] {
   )
   return [
     refuseUnless(condition`not ${open} or (${holds})`, 'inviter_powerless'),
-    refuseUnless(condition`not ${open} or ${partiesAreThere(rights)}`, 'invited_rights_gone'),
+    refuseUnless(condition`not ${open} or ${partiesAreThere(then, rights)}`, 'invited_rights_gone'),
   ]
 }
 
 function readInviter({ inviter }: OpenInvitation): Actor {
-  const actor = JSON.parse(inviter)
-  return { ...actor, scopes: new Set(actor.scopes) }
+  const { places, ...actor } = JSON.parse(inviter)
+  return {
+    ...actor,
+    scopes: new Set(actor.scopes),
+    ...(places === undefined ? {} : { places: new Map(places) }),
+  }
 }
 
 /**
