@@ -179,6 +179,7 @@ type PlainColumns = Omit<
   | 'epoch'
   | 'first_seen_at'
   | 'last_seen_at'
+  | 'released_at'
 >
 
 export type DeviceChange = Partial<PlainColumns> & {
