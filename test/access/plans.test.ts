@@ -13,6 +13,7 @@ import { leavesAnOperator, operatorExists } from '../../worker/access/operator_s
 import {
   listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingReaders,
   listLackingRules,
@@ -56,6 +57,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     listLackingRules(ann, shape, 1),
     listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
     listLacking(ann, listConditioned('lamp', shape.groups, ['device.type'], 1), 1),
+    listLacking(ann, listHoused('g', scalar`${'site'}`, scalar`${'p'}`, 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),

@@ -30,6 +30,7 @@ import {
   type Lack,
   listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingContent,
   listLackingReaders,
@@ -114,6 +115,14 @@ export const lackingToMove = (
  */
 export const lackingOverGroup = (cx: Context, id: string): Statement<Lack> =>
   lackingToMove(cx, id, id)
+
+/** Lists what the actor lacks to let rules on a group and below it name another house. */
+export const lackingToRehouse = (
+  cx: Context,
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+): Statement<Lack> => lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))
 
 /**
  * Lists what the actor lacks to let a member enter or leave a group, with the rules of its own type

@@ -64,19 +64,32 @@ export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGran
     from held join role on role.name = held.role
     order by held.id limit ${ROWS_MAX + 1}`
 
-export type GroupBelowRow = { root: string; group_id: string; kind: string }
+/** The id of the nearest group of kind `site`: the group itself, or one above it. */
+const nearestSite = (group: Scalar): Scalar => scalar`(
+  with recursive up(id, parent_id, kind, depth) as (
+    select id, parent_id, kind, 0 from "group" where id = ${group}
+    union
+    select g.id, g.parent_id, g.kind, up.depth + 1 from up join "group" g on g.id = up.parent_id
+    where up.kind <> 'site' and up.depth < 16)
+  select id from up where kind = 'site' limit 1)`
+
+/** `site`: see `${site.id}`. */
+export type GroupBelowRow = { root: string; group_id: string; kind: string; site: string | null }
 
 /**
- * For each group on which the subject holds a role with `${group.id}`: that group and all below it.
+ * For each group on which the subject holds a role with `${group.id}` or `${site.id}`: that group
+ * and all below it.
  */
 export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
-  sql`with recursive ${rights(subject, now)}, below(root, id) as (
-      select held.object_id, held.object_id from held join role on role.name = held.role
-      where held.object_kind = 'group' and instr(role.acl, ${'${group.id}'})
+  sql`with recursive ${rights(subject, now)}, below(root, id, kind, site) as (
+      select g.id, g.id, g.kind, ${nearestSite(scalar`g.id`)}
+      from held join role on role.name = held.role cross join "group" g on g.id = held.object_id
+      where held.object_kind = 'group'
+        and (instr(role.acl, ${'${group.id}'}) or instr(role.acl, ${'${site.id}'}))
       union
-      select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id, (select kind from "group" g where g.id = below.id) as kind
-    from below order by root, id limit ${ROWS_MAX + 1}`
+      select below.root, g.id, g.kind, case g.kind when 'site' then g.id else below.site end
+      from below join "group" g on g.parent_id = below.id)
+    select root, id as group_id, kind, site from below order by root, id limit ${ROWS_MAX + 1}`
 
 export type ObjectDeviceRow = {
   root: string
@@ -85,6 +98,7 @@ export type ObjectDeviceRow = {
   metadata: string
   type: string
   group_kind: string | null
+  site: string | null
 }
 
 /**
@@ -96,9 +110,12 @@ export const listObjectDevices = (subject: Scalar, now: number): Statement<Objec
   sql`with recursive ${rights(subject, now)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role
       where held.object_kind = 'group' and (
-        instr(held.condition_reads, '"device.') and instr(role.acl, ${'${device.'}) or exists (
+        (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
+          and instr(role.acl, ${'${device.'}) or exists (
         select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
         where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
+            and (not instr(t.value, ${'${site.id}'}) or held.object_id not in (
+              select g.id from "group" g where g.id = held.object_id and g.kind = 'site'))
           or instr(t.value, ${'${device.metadata.'})
           or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device))))),
     below(root, id) as (
@@ -106,12 +123,13 @@ export const listObjectDevices = (subject: Scalar, now: number): Statement<Objec
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
     select below.root, m.group_id, d.id as device_id, d.metadata, d.type,
-      (select kind from "group" g where g.id = m.group_id) as group_kind
+      (select kind from "group" g where g.id = m.group_id) as group_kind,
+      ${nearestSite(scalar`m.group_id`)} as site
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
     select d.id, m.group_id, d.id, d.metadata, d.type,
-      (select kind from "group" g where g.id = m.group_id)
+      (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
     where held.object_kind = 'device' and (instr(role.acl, ${'${'})
@@ -195,18 +213,20 @@ export const listNarrowedPlaces = (
   group_id: string | null
   device_id: string | null
   metadata: string | null
+  site: string | null
 }> =>
   sql`with recursive ${namedObjects(narrowings)}, below(root, id) as (
       select id, id from named where kind = 'group'
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id, null as device_id, null as metadata from below
+    select root, id as group_id, null as device_id, null as metadata,
+      ${nearestSite(scalar`below.id`)} as site from below
     union all
-    select below.root, m.group_id, d.id, d.metadata
+    select below.root, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata
+    select d.id, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from named join device d on d.id = named.id left join membership m on m.member_id = d.id
     where named.kind = 'device'
     limit ${ROWS_MAX + 1}`
@@ -217,14 +237,18 @@ export type OwnDeviceRow = {
   mqtt_client_id: string | null
   metadata: string
   type_acl: string | null
+  /** Seconds; null: as the setting says. */
+  token_ttl: number | null
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */
-export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> =>
-  sql`select group_id from membership where member_id = (${subject})
+export const listOwnGroups = (
+  subject: Scalar,
+): Statement<{ group_id: string; site: string | null }> =>
+  sql`select group_id, ${nearestSite(scalar`membership.group_id`)} as site from membership where member_id = (${subject})
     order by group_id limit ${ROWS_MAX + 1}`

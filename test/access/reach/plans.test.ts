@@ -9,7 +9,11 @@ import { findGroup, listGrantsAfter, listGroupsAfter } from '../../../worker/acc
 import { listEventsBefore } from '../../../worker/admin/event_store.ts'
 import type { Context } from '../../../worker/context.ts'
 import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
-import { findDeviceWithGroups, listDevicesAfter } from '../../../worker/devices/store.ts'
+import {
+  type DeviceFilter,
+  listCandidates,
+} from '../../../worker/devices/listing/device_list_store.ts'
+import { findDeviceWithGroups } from '../../../worker/devices/store.ts'
 import { listUsersAfter } from '../../../worker/identity/login_ids/user_search_store.ts'
 import { startWorker } from '../../context.ts'
 
@@ -31,6 +35,21 @@ test('no statement within a reach walks through a whole table', async () => {
     action: 'device:read',
     resource: { type: 'device', id: 'lamp' },
   }
+  const filter: DeviceFilter = {
+    reach,
+    values: [],
+    isWide: false,
+    status: undefined,
+    type: undefined,
+    tags: undefined,
+    anyTags: undefined,
+    hardware: undefined,
+    parent: undefined,
+    silent_since: undefined,
+    key_ends_before: undefined,
+    words: undefined,
+  }
+  const narrow = { group: 'room-1', type: 'dimmer', parent: 'hub' }
   const statements: Record<string, Statement<unknown>> = {
     scopes: listHeldScopes('ann', 1),
     group: findGroup('room-1', isWithinReach(cx, 'room-1')),
@@ -39,8 +58,8 @@ test('no statement within a reach walks through a whole table', async () => {
     'all groups': listGroupsAfter('', 50, {}, reach),
     grants: listGrantsAfter('', 50, {}, reach),
     'grants of a role': listGrantsAfter('', 50, { role: 'guest', subject: 'bob' }, reach),
-    devices: listDevicesAfter('', 50, {}, reach),
-    'devices of a group': listDevicesAfter('', 50, { group: 'room-1', type: 'x' }, reach),
+    devices: listCandidates(filter, 'reach', null, 50),
+    'devices of a group': listCandidates({ ...filter, ...narrow }, 'reach', null, 50),
     users: listUsersAfter(cx, '', 50, {}),
     'users of a group': listUsersAfter(cx, '', 50, { group: 'room-1' }),
     events: listEventsBefore({}, null, 50, reach),

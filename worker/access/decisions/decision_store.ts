@@ -29,6 +29,8 @@ export type EvaluationRow = PermitRow & {
   usable: number | null
   /** 1 when there is such an object, or when this system keeps no objects of that type. */
   object_known: number
+  /** JSON array of the grants that may be named to who asks; without it, all of them. */
+  nameable?: string
 }
 
 /** `groups`: the groups of the object through which the grant reaches it. */
