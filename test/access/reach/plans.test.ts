@@ -11,6 +11,7 @@ import type { Context } from '../../../worker/context.ts'
 import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
 import {
   type DeviceFilter,
+  leadOf,
   listCandidates,
 } from '../../../worker/devices/listing/device_list_store.ts'
 import { findDeviceWithGroups } from '../../../worker/devices/store.ts'
@@ -19,6 +20,25 @@ import { startWorker } from '../../context.ts'
 
 const TABLES = ['grant', 'membership', 'group', 'device', 'user', 'principal', 'event']
 const ALIASES = ['event_object', 'g', 'm', 'd', 'p', 'o', 'named']
+
+const EVERY_DEVICE: DeviceFilter = {
+  status: undefined,
+  type: undefined,
+  tags: undefined,
+  anyTags: undefined,
+  hardware: undefined,
+  parent: undefined,
+  silent_since: undefined,
+  key_ends_before: undefined,
+  words: undefined,
+  values: [],
+  isWide: false,
+}
+
+function listDevices(more: Partial<DeviceFilter>): Statement<unknown> {
+  const filter = { ...EVERY_DEVICE, ...more }
+  return listCandidates(filter, leadOf(filter), null, 50)
+}
 
 test('no statement within a reach walks through a whole table', async () => {
   const reach = [{ group_id: 'site-1', since: 1 }]
@@ -35,21 +55,6 @@ test('no statement within a reach walks through a whole table', async () => {
     action: 'device:read',
     resource: { type: 'device', id: 'lamp' },
   }
-  const filter: DeviceFilter = {
-    reach,
-    values: [],
-    isWide: false,
-    status: undefined,
-    type: undefined,
-    tags: undefined,
-    anyTags: undefined,
-    hardware: undefined,
-    parent: undefined,
-    silent_since: undefined,
-    key_ends_before: undefined,
-    words: undefined,
-  }
-  const narrow = { group: 'room-1', type: 'dimmer', parent: 'hub' }
   const statements: Record<string, Statement<unknown>> = {
     scopes: listHeldScopes('ann', 1),
     group: findGroup('room-1', isWithinReach(cx, 'room-1')),
@@ -58,8 +63,8 @@ test('no statement within a reach walks through a whole table', async () => {
     'all groups': listGroupsAfter('', 50, {}, reach),
     grants: listGrantsAfter('', 50, {}, reach),
     'grants of a role': listGrantsAfter('', 50, { role: 'guest', subject: 'bob' }, reach),
-    devices: listCandidates(filter, 'reach', null, 50),
-    'devices of a group': listCandidates({ ...filter, ...narrow }, 'reach', null, 50),
+    devices: listDevices({ reach }),
+    'devices of a group': listDevices({ group: 'room-1', type: 'x', reach }),
     users: listUsersAfter(cx, '', 50, {}),
     'users of a group': listUsersAfter(cx, '', 50, { group: 'room-1' }),
     events: listEventsBefore({}, null, 50, reach),
