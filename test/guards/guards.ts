@@ -5660,6 +5660,15 @@ const REACH: readonly Guard[] = [
     title: 'however devices are looked for',
   },
   {
+    name: 'gateway-elsewhere',
+    attack: 'the gateway of a neighbour, named by a device that hangs on it',
+    file: 'worker/devices/device_schema.ts',
+    from: 'parent: row.parent_seen === 0 ? null : row.parent_id',
+    to: 'parent: row.parent_id',
+    test: 'devices/devices_reach',
+    title: 'a gateway in another home',
+  },
+  {
     name: 'groups-of-a-device-elsewhere',
     attack: 'places of a device in other homes, told to the owner of one',
     file: 'worker/devices/store.ts',
