@@ -95,7 +95,7 @@ test('every operation has a name, a scope and a description in the API document'
       ...['createRole', 'listRoles', 'getRole', 'updateRole', 'deleteRole'],
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['evaluateAccess', 'evaluateAccessBatch'],
-      ...['searchSubjects', 'searchResources', 'searchActions'],
+      ...['searchSubjects', 'searchResources', 'searchActions', 'previewAccess'],
     ].sort(),
   )
   for (const { operationId, security } of operations) {

@@ -78,6 +78,7 @@ const BODIES: Record<string, object> = {
     action: { name: 'device:read' },
     resource: { type: 'device' },
   },
+  previewAccess: { add_member: { group: 'site-1', member: 'ann' } },
   searchActions: {
     subject: { type: 'user', id: 'ann' },
     resource: { type: 'device', id: 'meter-1' },

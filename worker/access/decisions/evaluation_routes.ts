@@ -8,6 +8,7 @@ import { operation } from '../../api/operation.ts'
 import { type Api, createApi, json } from '../../api.ts'
 import { Problem } from '../../errors.ts'
 import { crossOrigin } from '../../http.ts'
+import { previewOperations } from '../preview/preview_routes.ts'
 import { setAnswerHeaders } from './answer_headers.ts'
 import {
   evaluate,
@@ -79,5 +80,6 @@ export function evaluationRoutes(): Api {
     },
   })
   searchOperations(api)
+  previewOperations(api)
   return api
 }
