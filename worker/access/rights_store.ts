@@ -99,6 +99,7 @@ const lastingRights = (subject: Scalar, now: number): Statement =>
 
 export type HeldGrantRow = {
   id: string
+  subject_id: string
   role: string
   object_id: string
   object_kind: 'user' | 'client' | 'device' | 'group' | null
@@ -116,7 +117,7 @@ export const listHeldGrants = (
   supposed?: Supposition,
 ): Statement<HeldGrantRow> =>
   sql`with recursive ${rights(subject, now, supposed)}
-    select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
+    select held.id, held.subject_id, held.role, held.object_id, held.object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from held join role on role.name = held.role
@@ -259,7 +260,7 @@ export const listNarrowedGrants = (
       union
       select above.object_id, g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
-    select held.id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
+    select held.id, held.subject_id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null

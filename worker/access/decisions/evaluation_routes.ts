@@ -18,6 +18,7 @@ import {
   evaluationsRequest,
   evaluationsResponse,
 } from './evaluation.ts'
+import { explainOperations } from './explain_routes.ts'
 import {
   ACTION_SEARCH,
   RESOURCE_SEARCH,
@@ -80,6 +81,7 @@ export function evaluationRoutes(): Api {
     },
   })
   searchOperations(api)
+  explainOperations(api)
   previewOperations(api)
   return api
 }
