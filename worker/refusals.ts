@@ -98,6 +98,7 @@ type OfClientAuthentication =
   | 'client_disabled'
   | 'client_id_mismatch'
   | 'device_not_active'
+  | 'device_unclaimed'
   | 'device_without_proof'
   | 'jwks_uri_no_jwk_set'
   | 'jwks_uri_status'

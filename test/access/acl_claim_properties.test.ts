@@ -119,6 +119,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
               type: 't',
               mqtt_client_id: 'cli',
               metadata: JSON.stringify(device.metadata),
+              token_ttl: null,
               type_acl: JSON.stringify(own.acl),
             },
           ]

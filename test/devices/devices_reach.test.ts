@@ -23,6 +23,33 @@ test('an owner sees the devices of the home, page by page, and of their groups t
   expect((await ann('PATCH /v1/device-types/dimmer', { acl: [] })).status).toBe(403)
 })
 
+test('however devices are looked for, an owner finds those of the home alone', async () => {
+  const { as, ops } = await startHomes()
+  for (const id of ['lamp-1', 'lamp-2']) {
+    await ops(`PATCH /v1/devices/${id}`, {
+      tags: ['shared'],
+      hardware_ids: [{ kind: 'serial', value: `sn-${id}` }],
+      metadata: { colour: 'red' },
+      parent: 'hub',
+    })
+  }
+  const ann = await as('ann')
+  const words = ['tag=shared', 'tag_any=shared', 'metadata.colour=red', 'parent=hub', 'q=lamp']
+  for (const query of [
+    ...words,
+    'q=sn',
+    'group=region&below=true',
+    'hardware_id=serial:sn-lamp-2',
+  ]) {
+    const found = idsOf(await ops(`GET /v1/devices?${query}`))
+    expect(found, query).toContain('lamp-2')
+    const within = idsOf(await ann(`GET /v1/devices?${query}`))
+    expect(within, query).toEqual(
+      query.startsWith('group=') ? [] : found.filter((id) => id === 'lamp-1'),
+    )
+  }
+})
+
 test('a device out of reach is answered like one that is not there, byte for byte', async () => {
   const { as, ops, worker } = await startHomes()
   const secret = await ops('POST /v1/devices/lamp-2/credentials', { kind: 'secret' })

@@ -88,8 +88,11 @@ const callWith =
   }
 
 /** The homes, an app with each scope of the API, and calls as people or as a client with `manage`. */
-export async function startHomes(document: Record<string, unknown> = HOMES) {
-  const worker = await startWorker()
+export async function startHomes(
+  document: Record<string, unknown> = HOMES,
+  env: Record<string, string> = {},
+) {
+  const worker = await startWorker(env)
   await applyBlueprint(worker.context(), document, {})
   await addApp(worker, { scope: `manage ${ALL_SCOPES} mqtt offline_access` })
   const ops = callWith(worker, await newClientToken(worker))

@@ -51,7 +51,12 @@ import {
   updateGroup,
 } from './store.ts'
 
-export { deleteMembership, findGroupsByIds, insertMembership } from './store.ts'
+export {
+  deleteMembership,
+  findGroupsByIds,
+  insertManyMemberships,
+  insertMembership,
+} from './store.ts'
 
 const kindSchema = z
   .string()
@@ -97,7 +102,12 @@ export type GroupInput = z.input<typeof groupInput>
 export type GroupPatch = z.infer<typeof groupPatch>
 type Group = z.infer<typeof groupSchema>
 
-export const describeGroup = ({ version: _, require_factor, ...group }: GroupRow): Group => ({
+export const describeGroup = ({
+  version: _,
+  placed_at: _placed,
+  require_factor,
+  ...group
+}: GroupRow): Group => ({
   ...group,
   require_factor: require_factor === 1,
 })
@@ -144,6 +154,7 @@ function rowOf(cx: Context, entry: GroupInput, id: string): GroupRow {
     require_factor: Number(entry.require_factor ?? false),
     created_at: now,
     updated_at: now,
+    placed_at: now,
     version: 1,
   }
 }
@@ -169,6 +180,7 @@ function patched(cx: Context, current: GroupRow, { require_factor, ...patch }: G
   )
   const row: GroupRow = { ...current, updated_at: cx.now(), version: current.version + 1 }
   for (const field of fields) Object.assign(row, { [field]: wanted[field] })
+  if (fields.includes('parent_id')) row.placed_at = cx.now()
   return { row, fields }
 }
 

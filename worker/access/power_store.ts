@@ -109,7 +109,7 @@ export const listLackingThere = (
       union select g.parent_id from above a join "group" g on g.id = a.id
         where g.parent_id is not null)
     select 'scope' as "of", p.value as name, ${object_id} as object_id, p.value as missing
-    from (select ${scope} as value) p
+    from json_each(json_array(${scope})) p
     where not (${tokenCarries(actor)} and exists (
       select 1 from held join role r on r.name = held.role, json_each(r.permissions) q
       where q.value in (p.value, 'manage')

@@ -304,11 +304,13 @@ export type OwnDeviceRow = {
   mqtt_client_id: string | null
   metadata: string
   type_acl: string | null
+  /** Seconds; null: as the setting says. */
+  token_ttl: number | null
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */

@@ -129,7 +129,8 @@ export const demandGroupBefore = (row: GroupRow): Statement =>
 
 export const updateGroup = (row: GroupRow): Statement =>
   sql`update "group" set kind = ${row.kind}, name = ${row.name}, parent_id = ${row.parent_id},
-      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version}
+      require_factor = ${row.require_factor}, updated_at = ${row.updated_at}, version = ${row.version},
+      placed_at = ${row.placed_at}
     where id = ${row.id}`
 
 /** Demands that the group is at this version, or gone. */
@@ -194,6 +195,12 @@ export const insertMembership = (
 ): Statement =>
   sql`insert into membership (group_id, member_id, created_at)
     select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
+
+/** Inserts memberships, a JSON array of `{ group_id, member_id }`, in groups that are there. */
+export const insertManyMemberships = (cx: Context, memberships: string): Statement =>
+  sql`insert into membership (group_id, member_id, created_at)
+    select value ->> 'group_id', value ->> 'member_id', ${cx.now()} from json_each(${memberships})
+    where exists (select 1 from "group" where id = value ->> 'group_id') on conflict do nothing`
 
 export const deleteMembership = (
   group_id: string,

@@ -101,6 +101,7 @@ export function adminRoutes(): Api {
     at: 'GET /v1/events',
     summary: 'What happened, newest first',
     scope: 'events:read',
+    isWithinReach: true,
     query: listQuery.extend(eventQuery.shape),
     answers: { 200: json(listOf(eventSchema), 'a page of events') },
     run: async (c, { query }) => c.json(await listEvents(c.var.cx, query), 200),

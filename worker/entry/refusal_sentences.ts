@@ -148,6 +148,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   client_disabled: 'The client is disabled.',
   client_id_mismatch: '`client_id` in the body is another than that of the client authentication.',
   device_not_active: 'The device is suspended or retired.',
+  device_unclaimed:
+    'The device is registered, but nobody has claimed it yet: it gets no token for topics.',
   device_without_proof: 'A device came without secret and without assertion.',
   jwks_uri_bad_url: 'The `jwks_uri` of the client is no usable https address.',
   jwks_uri_no_jwk_set: 'The document at the `jwks_uri` of the client is not a JWK Set.',

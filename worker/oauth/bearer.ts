@@ -6,7 +6,7 @@ import type { MiddlewareHandler } from 'hono'
 import { listHeldScopes, reachOfPeople } from '../access/reach/reach.ts'
 import type { Actor, Context } from '../context.ts'
 import { OAuthError } from '../errors.ts'
-import { type Env, type Http, readBearer } from '../http.ts'
+import { allowOriginsOf, type Env, type Http, readBearer } from '../http.ts'
 import { signingKeys } from '../keys/signing_keys.ts'
 import type { Reason } from '../refusals.ts'
 import { actorsOf, findLiveOrigin, mayBeOfPerson } from './authorizations/origin_store.ts'
@@ -17,6 +17,7 @@ import {
   proveHolder,
   readOnce,
 } from './client_authentication/sender_constraint.ts'
+import type { Client } from './clients/client_metadata.ts'
 import { findClientById } from './clients/clients.ts'
 import { clientOf } from './clients/recent_clients.ts'
 import { isManagementScope, managementAudience } from './scopes.ts'
@@ -38,11 +39,17 @@ export function readCredential(c: Http): Credential {
 /** Sets the actor. Database round trips, warm: 1. Throws OAuthError invalid_token. */
 export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
   const { cx } = c.var
-  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c)) })
+  const allow = (client: Pick<Client, 'redirect_uris'>) => allowOriginsOf(c, client.redirect_uris)
+  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c), allow) })
   await next()
 }
 
-async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
+/** `onClient` hears of the client of a token that is good. */
+async function actorOf(
+  cx: Context,
+  credential: Credential,
+  onClient: (client: Client) => void,
+): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
   const invalid = (reason: Reason) =>
@@ -74,6 +81,7 @@ async function actorOf(cx: Context, credential: Credential): Promise<Actor> {
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)
+  onClient(client)
   // The registration of the client bounds its own tokens, and those that people gave it.
   const scopes = read.scope.filter(
     (one) => isManagementScope(one) && isRegisteredScope(client, one),

@@ -3,8 +3,9 @@
 // an error.
 import { z } from '../../api.ts'
 import type { Context } from '../../context.ts'
+import type { Statement } from '../../db/sql.ts'
 import { CONTEXT_MAX, holds } from '../conditions/expression.ts'
-import { findEvaluationWithin } from '../reach/reach_store.ts'
+import { findEvaluationWithin } from '../reach/decision_reach_store.ts'
 import {
   type ConditionalGrant,
   type EvaluationRow,
@@ -95,6 +96,9 @@ type Question = {
   context: Record<string, unknown> | undefined
 }
 
+/** `seen_grants`: JSON array of the ids of grants that may be named; absent: all. */
+type AnsweringRow = EvaluationRow & { seen_grants?: string }
+
 /** The decision about a subject, from its row. */
 export function decisionOf(
   cx: Context,
@@ -145,17 +149,26 @@ export function holdsFor(
 }
 
 /** The statement that answers, within the reach of who asks. */
-const answering = (cx: Context, question: Question) =>
+const statementOf = (cx: Context, question: Question): Statement<AnsweringRow> =>
   cx.actor.reach === undefined
     ? findEvaluation(question, cx.now())
     : findEvaluationWithin(cx.actor.id, cx.actor.reach, question, cx.now())
+
+/** The decision, without the name of a grant that is out of reach. */
+function answerTo(cx: Context, question: Question, row: AnsweringRow | undefined): Evaluation {
+  const { decision, context } = decisionOf(cx, question, row)
+  if (row?.seen_grants === undefined || context?.grant === undefined) return { decision, context }
+  const { grant, ...rest } = context
+  const isSeen = (JSON.parse(row.seen_grants) as string[]).includes(grant)
+  return { decision, context: isSeen ? context : rest }
+}
 
 /** One round trip. */
 export async function evaluate(cx: Context, request: EvaluationRequest): Promise<Evaluation> {
   const { subject, action, resource, context } = request
   const question = { subject, action: action.name, resource, context }
-  const [row] = await cx.db.read(answering(cx, question))
-  return decisionOf(cx, question, row)
+  const [row] = await cx.db.read(statementOf(cx, question))
+  return answerTo(cx, question, row)
 }
 
 /** One round trip for all, none when no evaluation is complete. */
@@ -172,12 +185,12 @@ export async function evaluateAll(
     if (subject === undefined || action === undefined || resource === undefined) return null
     return { subject, action: action.name, resource, context }
   })
-  const statements = questions.map((one) => one && answering(cx, one))
+  const statements = questions.map((one) => one && statementOf(cx, one))
   // Names are the positions, since a request may have any number of evaluations.
   const answers = await cx.db.read(Object.fromEntries(statements.entries()))
   const decisions = questions.map((question, place): Evaluation => {
     const [row] = answers[place] ?? []
-    if (question !== null) return decisionOf(cx, question, row)
+    if (question !== null) return answerTo(cx, question, row)
     const message = 'subject, action and resource are needed, here or as defaults'
     return { decision: false, context: { error: { status: 400, message } } }
   })

@@ -11,7 +11,6 @@ import {
   scalar,
   sql,
 } from '../../db/sql.ts'
-import { type EvaluationRow, findEvaluation, isKept } from '../decisions/decision_store.ts'
 import { grantsHeld, ROWS_MAX, within } from '../rights_store.ts'
 
 export type HeldScopeRow = { scope: string; object_id: string; since: number }
@@ -44,35 +43,43 @@ export const membersBelow = (reach: Reach): Statement => sql`${groupsBelow(reach
   reached(id) as (
     select distinct m.member_id from below cross join membership m on m.group_id = below.id)`
 
-/** A condition: the object is a root, a group below one, or a member of one of these. */
+/**
+ * A CTE `seen(id, since)`: the groups and devices within the reach, each with the time since which
+ * it is there.
+ */
+export const objectsSince = (reach: Reach): Statement => sql`placed(id, since) as (
+    select g.id, root.value ->> 'since' from json_each(${JSON.stringify(reach)}) root
+      cross join "group" g on g.id = root.value ->> 'group_id'
+    union
+    select g.id, max(placed.since, g.placed_at)
+      from placed cross join "group" g on g.parent_id = placed.id),
+  seen(id, since) as (
+    select id, min(since) from placed group by id
+    union all
+    select m.member_id, min(max(placed.since, m.created_at))
+      from placed cross join membership m on m.group_id = placed.id
+        cross join device d on d.id = m.member_id
+      group by m.member_id)`
+
+/**
+ * A condition about a JSON list of pairs (kind, id), as an event has it: each of the devices and
+ * groups that it names is within the reach.
+ */
+export const namesOnlyWithin = (reach: Reach, objects: Scalar): Condition => condition`not exists (
+  select 1 from json_each(${objects}) o where o.value ->> 0 = 'principal'
+    and not exists (select 1 from principal p
+      where p.id = o.value ->> 1 and p.kind in ('user', 'client'))
+    and not ${isBelow(reach, scalar`o.value ->> 1`)})`
+
+/**
+ * A condition: the object is a root, a group below one, or a member of one of these. `id` may be a
+ * column of the query around it, so it stands where no table is.
+ */
 export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists (
   with recursive above(id) as (
     select ${id}
-    union select m.group_id from membership m where m.member_id = ${id}
+    union select m.group_id from above join membership m on m.member_id = above.id
     union select g.parent_id from above join "group" g on g.id = above.id
       where g.parent_id is not null)
   select 1 from above join "group" g on g.id = above.id
   where above.id in (select value from json_each(${rootsOf(reach)})))`
-
-/**
- * Finds whether the subject may do it, as one within a reach may know: a subject and an object that
- * are elsewhere are unknown, and a grant on something else is not named.
- */
-export const findEvaluationWithin = (
-  actor_id: string | null,
-  reach: Reach,
-  question: Parameters<typeof findEvaluation>[0],
-  now: number,
-): Statement<EvaluationRow> => {
-  const { subject, resource } = question
-  const isKnown = condition`(${subject.id} = ${actor_id} or ${isBelow(reach, scalar`${subject.id}`)})`
-  return sql<EvaluationRow>`
-    select case when ${isKnown} then e.usable end as usable,
-      e.object_known and ${isKept(resource.type)}
-        and ${isBelow(reach, scalar`${resource.id}`)} as object_known,
-      e.grant_id, e.conditional, e.device,
-      (select json_group_array(g.id) from "grant" g
-        where (g.id = e.grant_id or g.id in (select value ->> 'id' from json_each(e.conditional)))
-          and ${isBelow(reach, scalar`g.object_id`)}) as nameable
-    from (${findEvaluation(question, now)}) e`
-}
