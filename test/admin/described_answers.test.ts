@@ -28,6 +28,7 @@ const THERE: Record<string, Record<string, string>> = {
     authorization_id: 'aut_1',
     factor_id: `fac_${'0'.repeat(26)}`,
   },
+  v1: { id: 'ann' }, // of /access/v1
   groups: { id: 'site-1', member_id: 'ann' },
   roles: { name: 'resident' },
   grants: {},
@@ -79,6 +80,12 @@ const BODIES: Record<string, object> = {
     subject: { type: 'user', id: 'ann' },
     action: { name: 'device:read' },
     resource: { type: 'device' },
+  },
+  previewAccess: { add_member: { group: 'site-1', member: 'ann' } },
+  explainAccess: {
+    subject: { type: 'user', id: 'ann' },
+    action: { name: 'device:read' },
+    resource: { type: 'device', id: 'meter-1' },
   },
   searchActions: {
     subject: { type: 'user', id: 'ann' },

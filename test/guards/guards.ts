@@ -2836,6 +2836,15 @@ const MANAGEMENT: readonly Guard[] = [
     title: 'gets another house by those alone',
   },
   {
+    name: 'wide-grant',
+    attack: 'a grant that is taken, and after which its holder gets no token any more',
+    file: 'worker/access/preview/wide_rights.ts',
+    from: 'if (fault === null) return',
+    to: 'if (fault !== undefined) return',
+    test: 'access/wide_rights',
+    title: 'one grant on a place with too many rooms is refused',
+  },
+  {
     name: 'condition-in-token',
     attack: 'rights of a moment that stand in a token for as long as it lives',
     file: 'worker/access/acl_claim.ts',

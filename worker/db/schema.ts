@@ -160,7 +160,7 @@ export const grant = sqliteTable(
   },
   (t) => [
     index('grant_subject').on(t.subject_id),
-    index('grant_object').on(t.object_id),
+    index('grant_object').on(t.object_id, t.id),
     index('grant_role').on(t.role),
     index('grant_conditional').on(t.object_id).where(sql`condition is not null`),
   ],

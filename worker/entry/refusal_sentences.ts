@@ -321,7 +321,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   token_too_large:
     'The token would be too long, by its access rules: grant on groups instead of single devices.',
   too_many_rules:
-    'The subject has more access rules than the setting acl_max_rules: grant on groups.',
+    'The subject has, or would have, more access rules than acl_max_rules or 8 KiB permit: grant on groups, or name the house by ${site.id}.',
   unknown_scope: 'No scope of the request means anything, to this server or to the client.',
 
   // Grants
