@@ -142,3 +142,24 @@ test('a key or a token of a device does not outlast the reach of who makes it', 
   await ops(`PATCH /v1/grants/${own?.['id']}`, { expires_at: null })
   expect((await ann('POST /v1/devices/lamp-1/credentials', { kind: 'secret' })).status).toBe(201)
 })
+
+test('a gateway in another home is not named, asked for nor told by a cursor', async () => {
+  const { as, ops } = await startHomes()
+  for (const id of ['lamp-1', 'lamp-2', 'hub']) {
+    const patch = { parent: 'spare', tags: ['old'] }
+    expect((await ops(`PATCH /v1/devices/${id}`, patch)).status, id).toBe(200)
+  }
+  const ann = await as('ann')
+  expect((await ann('GET /v1/devices/lamp-1')).body['parent']).toBe(null)
+  expect((await ann('GET /v1/devices')).body.items).toMatchObject([
+    { parent: null },
+    { parent: null },
+  ])
+  expect(idsOf(await ann('GET /v1/devices?parent=spare'))).toEqual([])
+  expect(idsOf(await ann('GET /v1/devices?group=region&below=true'))).toEqual([])
+  const all = await ann('GET /v1/devices?group=site-1&below=true')
+  expect(idsOf(all)).toEqual(['hub', 'lamp-1'])
+  const page = await ann('GET /v1/devices?tag=old&limit=2')
+  expect([idsOf(page), page.body['next_cursor']]).toEqual([['hub', 'lamp-1'], null])
+  expect((await ann('PATCH /v1/devices/lamp-1', { parent: 'hub' })).body['parent']).toBe('hub')
+})

@@ -52,7 +52,8 @@ export type { DeviceShape, Lack } from './power_store.ts'
  * Whether the actor holds everything, and for good: the system, or a client that is registered for
  * `manage`. A person with `manage` has it by grants, which may end.
  */
-const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.scopes.has('manage')
+export const mayAll = ({ actor }: Context): boolean =>
+  actor.kind !== 'user' && actor.scopes.has('manage')
 
 /** Statement for a case in which nothing can lack. */
 export const NOTHING = sql<Lack>`

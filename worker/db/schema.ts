@@ -436,6 +436,7 @@ export const device = sqliteTable(
     tags: text().notNull().default('[]'), // JSON array of words, sorted
     first_seen_at: integer().notNull().default(0), // 0: never
     last_seen_at: integer().notNull().default(0), // of once a minute
+    released_at: integer(), // and not claimed since
   },
   (t) => [
     index('device_by_type').on(t.type, t.id),

@@ -128,10 +128,23 @@ export function reaches(world: World, id: string, scope: string, object: string)
   return chain(world, object).some((one) => reach.includes(one))
 }
 
-/** Whether somebody may give or take these roles on these objects. */
+/** Whether a token of somebody has the scope: a role on a single device gives none. */
+const isCarried = (world: World, id: string, scope: string) => {
+  const reach = reachOf(world, id, scope)
+  return reach === 'everywhere' || reach.length > 0
+}
+
+/**
+ * Whether somebody may give or take these roles on these objects. Of permissions named like scopes
+ * the token has to carry the scope.
+ */
 export const mayHandOn = (world: World, id: string, needed: readonly Omit<Grant, 'subject'>[]) =>
   needed.every(({ role, object }) =>
-    (world.roles.get(role) ?? []).every((permission) => holds(world, id, permission, object)),
+    (world.roles.get(role) ?? []).every(
+      (permission) =>
+        holds(world, id, permission, object) &&
+        (permission === 'device:read' || isCarried(world, id, permission)),
+    ),
   )
 
 /** The roles that move with a member that enters or leaves a group. */
