@@ -71,6 +71,7 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   device_id,
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
   type: 't',
+  tags: '[]',
   group_kind: null,
   site: null,
 })

@@ -60,11 +60,11 @@ export function compileAcl(
   const devicesOf = new Map<string, Place[]>()
   const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
   for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
-    const { root, group_id, group_kind, site, device_id, type, metadata } = row
+    const { root, group_id, group_kind, site, device_id, type, tags, metadata } = row
     push(devicesOf, root, {
       site,
       group: group_id === null ? null : { id: group_id, kind: group_kind ?? '', site },
-      device: { id: device_id, type, metadata: readMetadata(metadata) },
+      device: { id: device_id, type, tags: JSON.parse(tags), metadata: readMetadata(metadata) },
     })
   }
 
@@ -93,7 +93,7 @@ export function compileAcl(
 
   if (own !== undefined && own.type_acl !== null) {
     const origin = `device type ${own.type}`
-    const device = { id: own.id, type: own.type, metadata: readMetadata(own.metadata) }
+    const device = { id: own.id, type: own.type, tags: [], metadata: readMetadata(own.metadata) }
     const templates = readStoredAcl(own.type_acl)
     if (templates === null) return nothing(origin)
     const all = ownGroups.map(({ group_id, site }) => ({
@@ -134,7 +134,12 @@ export function compileAcl(
   return rules === null ? { fault: 'too_many_rules' } : { rules, expires_at }
 }
 
-type Device = { id: string; type: string; metadata: Record<string, unknown> }
+type Device = {
+  id: string
+  type: string
+  tags: readonly string[]
+  metadata: Record<string, unknown>
+}
 type Group = { id: string; kind: string; site: string | null }
 
 /** Values for the variables of one rule. */

@@ -249,6 +249,13 @@ export function lackingToShape(
   ]
 }
 
+/** Lists what the actor lacks to give a device other tags, where conditions of grants read them. */
+export const lackingToTag = (
+  cx: Context,
+  id: string,
+  groups = storedShape(id).groups,
+): Statement<Lack> => lackingFor(cx, listConditioned(id, groups, ['device.tags'], cx.now()))
+
 /**
  * The condition of a write. It is judged again in the transaction of the write, so a right that
  * changed in between cannot be used.

@@ -160,6 +160,7 @@ export type ObjectDeviceRow = {
   device_id: string
   metadata: string
   type: string
+  tags: string
   group_kind: string | null
   site: string | null
 }
@@ -189,13 +190,13 @@ export const listObjectDevices = (
       select id, id from listed
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select below.root, m.group_id, d.id as device_id, d.metadata, d.type,
+    select below.root, m.group_id, d.id as device_id, d.metadata, d.type, d.tags,
       (select kind from "group" g where g.id = m.group_id) as group_kind,
       ${nearestSite(scalar`m.group_id`)} as site
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata, d.type,
+    select d.id, m.group_id, d.id, d.metadata, d.type, d.tags,
       (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
