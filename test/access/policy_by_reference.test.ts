@@ -116,6 +116,7 @@ test('a device with rules of a role, or with a type that does not opt in, has no
   const grant = {
     id: 'g',
     role: 'r',
+    subject_id: 'dev',
     object_id: '*',
     object_kind: null,
     expires_at: null,
