@@ -16,6 +16,7 @@ import {
   keyText,
   thumbprintOf,
 } from './jwk.ts'
+import { makerWithin } from './made_in_place.ts'
 import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
 import {
   type CredentialRow,
@@ -136,6 +137,7 @@ export function newCredential(
     expires_at: input.expires_at ?? null,
     revoked_at: null,
     created_at: cx.now(),
+    made_by: makerWithin(cx),
   }
   if (input.kind === 'jwk') {
     const jwk = JSON.stringify(keptJwk(input.jwk))
