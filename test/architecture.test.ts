@@ -11,6 +11,7 @@ import * as oauthSchema from '../worker/db/oauth_schema.ts'
 import * as peopleSchema from '../worker/db/people_schema.ts'
 import * as schema from '../worker/db/schema.ts'
 import * as statusSchema from '../worker/db/status_schema.ts'
+import * as things from '../worker/db/things_schema.ts'
 import { ROOT } from './support/tree.ts'
 
 type Import = { from: string; to: string }
@@ -129,10 +130,13 @@ const ROOM_PLATES = [
   'access/routes.ts',
   'access/conditions/expression.ts',
   'access/decisions/evaluation_routes.ts',
+  'access/preview/preview.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',
   'devices/routes.ts',
+  'devices/getting_in/device_import.ts',
+  'devices/listing/device_list.ts',
   'entry/host.ts',
   'entry/broker/broker.ts',
   'entry/commands/answer.ts',
@@ -430,6 +434,7 @@ function owners(): Map<string, string> {
     'schema.ts',
     'factor_schema.ts',
     'people_schema.ts',
+    'things_schema.ts',
     'oauth_schema.ts',
     'event_schema.ts',
     'status_schema.ts',
@@ -509,6 +514,7 @@ test('the migrations make exactly the tables and columns that schema.ts describe
     ...oauthSchema,
     ...statusSchema,
     ...events,
+    ...things,
   }).filter((value) => value instanceof SQLiteTable)
   const described = tables
     .flatMap((table) =>
@@ -518,10 +524,10 @@ test('the migrations make exactly the tables and columns that schema.ts describe
       ),
     )
     .sort()
-  // The full-text index over `user_text`, and what SQLite keeps it in, have columns without a type.
+  // The full-text indexes over `user_text` and `device_text`, and what SQLite keeps it in, have columns without a type.
   const names = database
     .prepare(
-      "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name not like 'user_search%'",
+      "select name from sqlite_master where type = 'table' and name not like 'sqlite_%' and name not like 'user_search%' and name not like 'device_search%'",
     )
     .all() as { name: string }[]
   const made = names

@@ -1,7 +1,7 @@
 // The whole worker, wired: prefix -> room, in reading order. The bearer guard stands before /v1 and
 // /access; failures.ts turns every failure into its answer. Each room knows only its own paths.
 import { OpenAPIHono } from '@hono/zod-openapi'
-import type { Hono } from 'hono'
+import type { Hono, MiddlewareHandler } from 'hono'
 import { getRuntimeKey } from 'hono/adapter'
 import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
@@ -13,6 +13,7 @@ import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
+import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, notFound } from './failures.ts'
@@ -120,6 +121,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.route('/', jwksRoutes())
   app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
+  app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded
@@ -160,7 +162,12 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   const api = new OpenAPIHono<Env>()
   api.use('/v1/*', neverStored)
   api.use('/v1/*', preflight)
-  api.use('/v1/*', bearerGuard, limitedGuard, limitBody, refuseNul, idempotency)
+  api.use(
+    '/v1/*',
+    bearerGuard,
+    limitedGuard,
+    ...[limitBody, refuseNul, idempotency].map(unlessStreamed),
+  )
   api.use('/access/v1/*', bearerGuard, limitBody, refuseNul)
   api.route('/', v1)
   api.route('/', evaluationRoutes())
@@ -206,6 +213,14 @@ const limitBody = bodyLimit({
     throw new Problem('too_large', `a body may have ${BODY_MAX} bytes`, [], 'body_too_large')
   },
 })
+
+/** Paths whose handler reads the body piece by piece, and judges the pieces itself. */
+const STREAMED = ['/v1/devices/import']
+
+const unlessStreamed =
+  (guard: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
+  (c, next) =>
+    STREAMED.includes(c.req.path) ? next() : guard(c, next)
 
 /**
  * Refuses NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way.

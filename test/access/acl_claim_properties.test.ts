@@ -71,7 +71,8 @@ const deviceRow = (root: string, group_id: string | null, device_id: string) => 
   device_id,
   metadata: JSON.stringify(DEVICES[device_id]?.metadata),
   type: 't',
-  group_kind: group_id === null ? null : 'site',
+  group_kind: null,
+  site: null,
 })
 
 /** The rows that the database would answer. */
@@ -82,6 +83,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
   return {
     grants: given.map(({ object, templates }, i) => ({
       id: `grt_${i}`,
+      subject_id: SUBJECT,
       role: `role${i}`,
       object_id: object,
       object_kind: object === '*' ? null : object in BELOW ? 'group' : 'device',
@@ -92,7 +94,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
       subject_kind: 'user',
     })),
     groupsBelow: groups.flatMap((root) =>
-      (BELOW[root] ?? []).map((group_id) => ({ root, group_id, kind: 'site' })),
+      (BELOW[root] ?? []).map((group_id) => ({ root, group_id, kind: 'place', site: null })),
     ),
     devices: [
       ...groups.flatMap((root) =>
@@ -117,11 +119,12 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
               type: 't',
               mqtt_client_id: 'cli',
               metadata: JSON.stringify(device.metadata),
+              token_ttl: null,
               type_acl: JSON.stringify(own.acl),
             },
           ]
         : [],
-    ownGroups: (device?.groups ?? []).map((group_id) => ({ group_id })),
+    ownGroups: (device?.groups ?? []).map((group_id) => ({ group_id, site: null })),
   }
 }
 

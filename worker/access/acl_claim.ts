@@ -13,6 +13,7 @@ import {
   isPartOfLevel,
   METADATA,
   readStoredAcl,
+  SITE_ID,
   SUBJECT_ID,
   type Value,
   variablesOf,
@@ -53,13 +54,16 @@ export function compileAcl(
   }
   const subject = { subject_id, own }
   const groupsOf = new Map<string, Group[]>()
-  for (const { root, group_id, kind } of groupsBelow) push(groupsOf, root, { id: group_id, kind })
+  for (const { root, group_id, kind, site } of groupsBelow) {
+    push(groupsOf, root, { id: group_id, kind, site })
+  }
   const devicesOf = new Map<string, Place[]>()
   const order = ({ device_id, group_id }: (typeof devices)[number]) => `${device_id} ${group_id}`
   for (const row of [...devices].sort((a, b) => (order(a) < order(b) ? -1 : 1))) {
-    const { root, group_id, group_kind, device_id, type, metadata } = row
+    const { root, group_id, group_kind, site, device_id, type, metadata } = row
     push(devicesOf, root, {
-      group: group_id === null ? null : { id: group_id, kind: group_kind ?? '' },
+      site,
+      group: group_id === null ? null : { id: group_id, kind: group_kind ?? '', site },
       device: { id: device_id, type, metadata: readMetadata(metadata) },
     })
   }
@@ -92,9 +96,14 @@ export function compileAcl(
     const device = { id: own.id, type: own.type, metadata: readMetadata(own.metadata) }
     const templates = readStoredAcl(own.type_acl)
     if (templates === null) return nothing(origin)
-    const all = ownGroups.map(({ group_id }) => ({ group: { id: group_id, kind: '' }, device }))
+    const all = ownGroups.map(({ group_id, site }) => ({
+      group: { id: group_id, kind: '', site },
+      site,
+      device,
+    }))
     for (const template of templates) {
-      const places = usesGroup(template) && all.length > 0 ? all : [{ group: null, device }]
+      const places =
+        namesPlace(template) && all.length > 0 ? all : [{ group: null, site: null, device }]
       if (!apply(origin, template, places)) return nothing(origin)
     }
   }
@@ -126,10 +135,14 @@ export function compileAcl(
 }
 
 type Device = { id: string; type: string; metadata: Record<string, unknown> }
-type Group = { id: string; kind: string }
+type Group = { id: string; kind: string; site: string | null }
 
 /** Values for the variables of one rule. */
-type Place = { group: Group | 'any' | null; device: Device | 'any' | null }
+type Place = {
+  group: Group | 'any' | null
+  site: string | 'any' | null
+  device: Device | 'any' | null
+}
 
 /**
  * Whether the condition of the grant holds at the place; null when that cannot be said, as of a
@@ -166,7 +179,10 @@ export const narrowsTo = (template: AclTemplate, kind: 'device' | 'group'): bool
   return used.includes(DEVICE_ID) || (kind === 'group' && used.includes(GROUP_ID))
 }
 
-const usesGroup = (template: AclTemplate): boolean => variablesOf(template.topic).includes(GROUP_ID)
+const namesPlace = (template: AclTemplate): boolean =>
+  variablesOf(template.topic).some((variable) => variable === GROUP_ID || variable === SITE_ID)
+
+const NOWHERE: Place = { group: null, site: null, device: null }
 
 /** One place for each rule that the template gives on the object of the grant. */
 function placesOf(
@@ -175,31 +191,57 @@ function placesOf(
   groupsOf: ReadonlyMap<string, Group[]>,
   devicesOf: ReadonlyMap<string, Place[]>,
 ): Place[] {
-  const used = variablesOf(template.topic)
-  const group = used.includes(GROUP_ID)
-  const device = used.includes(DEVICE_ID)
-  const metadata = used.some((variable) => variable.startsWith(METADATA))
-  if (grant.object_id === '*') return [{ group: 'any', device: 'any' }]
-  const list = devicesOf.get(grant.object_id) ?? []
-  if (grant.object_kind === 'device') {
-    const asksGroup = grant.condition !== null && readsGroup(grant.condition)
-    if (!group && !device && !metadata && grant.condition === null) {
-      return [{ group: null, device: null }]
-    }
-    return group || asksGroup ? list : list.slice(0, 1)
+  const { condition, object_id, object_kind } = grant
+  if (object_id === '*') return [{ group: 'any', site: 'any', device: 'any' }]
+  const asksGroup = condition !== null && readsGroup(condition)
+  const devices = devicesOf.get(object_id) ?? []
+  if (object_kind === 'device') {
+    if (namesPlace(template) || asksGroup) return devices
+    const isBare = condition === null && variablesOf(template.topic).every((one) => !ofDevice(one))
+    return isBare ? [NOWHERE] : devices.slice(0, 1)
   }
-  if (grant.object_kind === 'group') {
-    // `+` may stand for the devices of a group where it takes a whole level and the group is in the
-    // topic, and where no condition asks of which device it speaks.
-    const asksDevice = grant.condition !== null && readsDevice(grant.condition)
-    const isPart = isPartOfLevel(template.topic, DEVICE_ID)
-    const listed = metadata || (device && (!group || isPart || asksDevice))
-    if (listed) return list
-    if (!group) return [{ group: null, device: null }]
-    const groups = groupsOf.get(grant.object_id) ?? []
-    return groups.map((one) => ({ group: one, device: 'any' }))
-  }
-  return [{ group: null, device: null }]
+  if (object_kind !== 'group') return [NOWHERE]
+  const groups = groupsOf.get(object_id) ?? []
+  const asksDevice = condition !== null && readsDevice(condition)
+  return placesBelow(template, groups, devices, { asksGroup, asksDevice })
+}
+
+const ofDevice = (variable: string): boolean =>
+  variable === DEVICE_ID || variable.startsWith(METADATA)
+
+/**
+ * The places of a template on a group. `+` may stand for the devices of a group, for those of a
+ * site and for the groups of a site, where it takes a whole level, the group or the site is in the
+ * topic, and no condition asks of which one it speaks. A site counts only where the object reaches
+ * it: so all that is in it is reached, and a topic that names it is of nothing else.
+ */
+function placesBelow(
+  { topic }: AclTemplate,
+  groups: readonly Group[],
+  devices: readonly Place[],
+  { asksGroup, asksDevice }: { asksGroup: boolean; asksDevice: boolean },
+): Place[] {
+  const used = variablesOf(topic)
+  const isPart = (variable: string) => isPartOfLevel(topic, variable)
+  const namesGroup = used.includes(GROUP_ID)
+  const namesSite = used.includes(SITE_ID)
+  const namesDevice = used.includes(DEVICE_ID)
+  const isListed = namesDevice && (asksDevice || isPart(DEVICE_ID))
+  if (isListed || used.some((one) => one.startsWith(METADATA))) return [...devices]
+  const mayMerge = namesSite && !asksGroup && !isPart(GROUP_ID)
+  const whole = mayMerge ? groups.filter(({ kind }) => kind === 'site') : []
+  const isOfWhole = ({ site }: Place) => whole.some(({ id }) => id === site)
+  const sites = whole.map(
+    ({ id }): Place => ({
+      group: namesGroup ? 'any' : null,
+      site: id,
+      device: 'any',
+    }),
+  )
+  if (namesDevice && !namesGroup) return [...sites, ...devices.filter((one) => !isOfWhole(one))]
+  if (!namesGroup && !namesSite) return [NOWHERE]
+  const each = groups.map((one): Place => ({ group: one, site: one.site, device: 'any' }))
+  return [...sites, ...each.filter((one) => !isOfWhole(one))]
 }
 
 /**
@@ -208,13 +250,14 @@ function placesOf(
  */
 const bindIn =
   (
-    { group, device }: Place,
+    { group, site, device }: Place,
     { subject_id, own }: { subject_id: string; own: OwnDeviceRow | undefined },
   ): Bind =>
   (variable) => {
     if (variable === SUBJECT_ID) return { is: subject_id }
     if (variable === CLIENT_ID) return whenText(own?.mqtt_client_id)
     if (variable === GROUP_ID) return group === 'any' ? 'any' : whenText(group?.id)
+    if (variable === SITE_ID) return site === 'any' ? 'any' : whenText(site)
     if (variable === DEVICE_ID) return device === 'any' ? 'any' : whenText(device?.id)
     // There is no metadata of `*`, and `+` would stand for more than the devices have.
     if (device === 'any' || device === null || !variable.startsWith(METADATA)) return 'missing'
@@ -293,7 +336,8 @@ const ALL_QOS: readonly Qos[] = [0, 1, 2]
 const scopeSize = ({ action, qos, retain }: AclRule): number =>
   (action === 'all' ? 100 : 0) + (qos ?? ALL_QOS).length * 10 + (retain === undefined ? 1 : 0)
 
-function coversRule(wider: AclRule, rule: AclRule): boolean {
+/** Whether a rule says all that another of the same permission says. */
+export function coversRule(wider: AclRule, rule: AclRule): boolean {
   return (
     wider.permission === rule.permission &&
     (wider.action === 'all' || wider.action === rule.action) &&

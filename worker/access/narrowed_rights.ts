@@ -116,10 +116,11 @@ export function compileNarrowedAcl(
     {
       grants: narrowed,
       // No condition reads a kind or a type here: such grants are not narrowed.
-      groupsBelow: groups.map(({ root, group_id }) => ({
+      groupsBelow: groups.map(({ root, group_id, site }) => ({
         root,
         group_id: group_id ?? '',
-        kind: '',
+        kind: group_id === site ? 'site' : '',
+        site,
       })),
       devices: devices.map((row) => ({
         ...row,

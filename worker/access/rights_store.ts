@@ -1,7 +1,7 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
 // power.ts say what the rows mean.
-import { type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import { join, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
@@ -35,9 +35,63 @@ export const grantsHeld = (
 
 const ids = scalar`(select id from subject)`
 
-const rights = (subject: Scalar, now: number): Statement =>
-  sql`subject(id) as (select (${subject})), ${within(ids)},
-    ${grantsHeld(ids, now, 'withConditional')}`
+/**
+ * Rights as they would be: with these grants and without those, the subject itself in other groups,
+ * a role with another content. Ids and texts as JSON.
+ */
+export type Supposition = {
+  grants?: readonly {
+    id: string
+    subject: Scalar
+    role: string
+    object: string
+    expires_at: number | null
+    condition: string | null
+    condition_reads: string | null
+  }[]
+  without?: string
+  joins?: string
+  leaves?: string
+  role?: { name: string; permissions: string; acl: string }
+}
+
+const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>
+  supposed === undefined
+    ? sql`subject(id) as (select (${subject})), ${within(ids)},
+        ${grantsHeld(ids, now, 'withConditional')}`
+    : sql`subject(id) as (select (${subject})), ${supposedRights(supposed, now)}`
+
+/** The CTEs of `rights`, and one in the place of the table `role` where that is another. */
+function supposedRights(
+  { grants = [], without = '[]', joins = '[]', leaves = '[]', role }: Supposition,
+  now: number,
+): Statement {
+  const added = grants.map(
+    (one) => sql`union all
+      select ${one.id}, ${one.subject}, ${one.role}, ${one.object}, ${one.expires_at}, o.kind, 0,
+        ${one.condition}, coalesce(${one.condition_reads}, '')
+      from (select 1) left join principal o on o.id = ${one.object} and o.deleted_at is null
+      where (${one.subject} = ${ids} or ${one.subject} in (select id from within))`,
+  )
+  const roles =
+    role === undefined
+      ? sql``
+      : sql`role(name, permissions, acl) as materialized (
+          select name, permissions, acl from main.role where name <> ${role.name}
+          union all select ${role.name}, ${role.permissions}, ${role.acl}),`
+  return sql`${roles} within(id) as (
+      select group_id from membership where member_id = ${ids}
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})
+      union
+      select g.parent_id from within join "group" g on g.id = within.id
+        where g.parent_id is not null),
+    stored as materialized (select * from (with ${grantsHeld(ids, now, 'withConditional')}
+      select id, subject_id, role, object_id, expires_at, object_kind, since, condition,
+        condition_reads from held)
+      where id not in (select value from json_each(${without}))),
+    held as materialized (select * from stored ${join(added, ' ')})`
+}
 
 /** The same without the grants that hold under a condition. */
 const lastingRights = (subject: Scalar, now: number): Statement =>
@@ -45,6 +99,7 @@ const lastingRights = (subject: Scalar, now: number): Statement =>
 
 export type HeldGrantRow = {
   id: string
+  subject_id: string
   role: string
   object_id: string
   object_kind: 'user' | 'client' | 'device' | 'group' | null
@@ -56,27 +111,48 @@ export type HeldGrantRow = {
   subject_kind: string | null
 }
 
-export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGrantRow> =>
-  sql`with recursive ${rights(subject, now)}
-    select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
+export const listHeldGrants = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<HeldGrantRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}
+    select held.id, held.subject_id, held.role, held.object_id, held.object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from held join role on role.name = held.role
     order by held.id limit ${ROWS_MAX + 1}`
 
-export type GroupBelowRow = { root: string; group_id: string; kind: string }
+/** The id of the nearest group of kind `site`: the group itself, or one above it. */
+const nearestSite = (group: Scalar): Scalar => scalar`(
+  with recursive up(id, parent_id, kind, depth) as (
+    select id, parent_id, kind, 0 from "group" where id = ${group}
+    union
+    select g.id, g.parent_id, g.kind, up.depth + 1 from up join "group" g on g.id = up.parent_id
+    where up.kind <> 'site' and up.depth < 16)
+  select id from up where kind = 'site' limit 1)`
+
+/** `site`: see `${site.id}`. */
+export type GroupBelowRow = { root: string; group_id: string; kind: string; site: string | null }
 
 /**
- * For each group on which the subject holds a role with `${group.id}`: that group and all below it.
+ * For each group on which the subject holds a role with `${group.id}` or `${site.id}`: that group
+ * and all below it.
  */
-export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
-  sql`with recursive ${rights(subject, now)}, below(root, id) as (
-      select held.object_id, held.object_id from held join role on role.name = held.role
-      where held.object_kind = 'group' and instr(role.acl, ${'${group.id}'})
+export const listGroupsBelow = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<GroupBelowRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, below(root, id, kind, site) as (
+      select g.id, g.id, g.kind, ${nearestSite(scalar`g.id`)}
+      from held join role on role.name = held.role cross join "group" g on g.id = held.object_id
+      where held.object_kind = 'group'
+        and (instr(role.acl, ${'${group.id}'}) or instr(role.acl, ${'${site.id}'}))
       union
-      select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id, (select kind from "group" g where g.id = below.id) as kind
-    from below order by root, id limit ${ROWS_MAX + 1}`
+      select below.root, g.id, g.kind, case g.kind when 'site' then g.id else below.site end
+      from below join "group" g on g.parent_id = below.id)
+    select root, id as group_id, kind, site from below order by root, id limit ${ROWS_MAX + 1}`
 
 export type ObjectDeviceRow = {
   root: string
@@ -85,6 +161,7 @@ export type ObjectDeviceRow = {
   metadata: string
   type: string
   group_kind: string | null
+  site: string | null
 }
 
 /**
@@ -92,13 +169,20 @@ export type ObjectDeviceRow = {
  * (`root` is that group, `group_id` the group of the device), or on the device itself (a row for
  * each group of the device). Without order, so that a fleet that is too large ends at the limit.
  */
-export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
-  sql`with recursive ${rights(subject, now)}, listed(id) as (
+export const listObjectDevices = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<ObjectDeviceRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role
       where held.object_kind = 'group' and (
-        instr(held.condition_reads, '"device.') and instr(role.acl, ${'${device.'}) or exists (
+        (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
+          and instr(role.acl, ${'${device.'}) or exists (
         select 1 from json_each(role.acl) t, (select ${'${device.id}'} as device) v
         where instr(t.value, ${'${device.'}) and (not instr(t.value, ${'${group.id}'})
+            and (not instr(t.value, ${'${site.id}'}) or held.object_id not in (
+              select g.id from "group" g where g.id = held.object_id and g.kind = 'site'))
           or instr(t.value, ${'${device.metadata.'})
           or instr(replace('/' || (t.value ->> 'topic') || '/', '/' || v.device || '/', '/'), v.device))))),
     below(root, id) as (
@@ -106,12 +190,13 @@ export const listObjectDevices = (subject: Scalar, now: number): Statement<Objec
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
     select below.root, m.group_id, d.id as device_id, d.metadata, d.type,
-      (select kind from "group" g where g.id = m.group_id) as group_kind
+      (select kind from "group" g where g.id = m.group_id) as group_kind,
+      ${nearestSite(scalar`m.group_id`)} as site
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
     select d.id, m.group_id, d.id, d.metadata, d.type,
-      (select kind from "group" g where g.id = m.group_id)
+      (select kind from "group" g where g.id = m.group_id), ${nearestSite(scalar`m.group_id`)}
     from held join role on role.name = held.role join device d on d.id = held.object_id
       left join membership m on m.member_id = d.id
     where held.object_kind = 'device' and (instr(role.acl, ${'${'})
@@ -175,7 +260,7 @@ export const listNarrowedGrants = (
       union
       select above.object_id, g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
-    select held.id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
+    select held.id, held.subject_id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null
@@ -195,18 +280,20 @@ export const listNarrowedPlaces = (
   group_id: string | null
   device_id: string | null
   metadata: string | null
+  site: string | null
 }> =>
   sql`with recursive ${namedObjects(narrowings)}, below(root, id) as (
       select id, id from named where kind = 'group'
       union
       select below.root, g.id from below join "group" g on g.parent_id = below.id)
-    select root, id as group_id, null as device_id, null as metadata from below
+    select root, id as group_id, null as device_id, null as metadata,
+      ${nearestSite(scalar`below.id`)} as site from below
     union all
-    select below.root, m.group_id, d.id, d.metadata
+    select below.root, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from below cross join membership m on m.group_id = below.id
       cross join device d on d.id = m.member_id
     union all
-    select d.id, m.group_id, d.id, d.metadata
+    select d.id, m.group_id, d.id, d.metadata, ${nearestSite(scalar`m.group_id`)}
     from named join device d on d.id = named.id left join membership m on m.member_id = d.id
     where named.kind = 'device'
     limit ${ROWS_MAX + 1}`
@@ -217,14 +304,22 @@ export type OwnDeviceRow = {
   mqtt_client_id: string | null
   metadata: string
   type_acl: string | null
+  /** Seconds; null: as the setting says. */
+  token_ttl: number | null
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */
-export const listOwnGroups = (subject: Scalar): Statement<{ group_id: string }> =>
-  sql`select group_id from membership where member_id = (${subject})
-    order by group_id limit ${ROWS_MAX + 1}`
+export const listOwnGroups = (
+  subject: Scalar,
+  { joins = '[]', leaves = '[]' }: Supposition = {},
+): Statement<{ group_id: string; site: string | null }> =>
+  sql`select own.id as group_id, ${nearestSite(scalar`own.id`)} as site from (
+      select group_id as id from membership where member_id = (${subject})
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})) own
+    order by own.id limit ${ROWS_MAX + 1}`

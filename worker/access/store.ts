@@ -196,6 +196,12 @@ export const insertMembership = (
   sql`insert into membership (group_id, member_id, created_at)
     select ${group_id}, ${member_id}, ${cx.now()} where ${when} on conflict do nothing`
 
+/** Inserts memberships, a JSON array of `{ group_id, member_id }`, in groups that are there. */
+export const insertManyMemberships = (cx: Context, memberships: string): Statement =>
+  sql`insert into membership (group_id, member_id, created_at)
+    select value ->> 'group_id', value ->> 'member_id', ${cx.now()} from json_each(${memberships})
+    where exists (select 1 from "group" where id = value ->> 'group_id') on conflict do nothing`
+
 export const deleteMembership = (
   group_id: string,
   member_id: string,

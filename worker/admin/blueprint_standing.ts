@@ -67,7 +67,10 @@ export async function readStanding(cx: Context, blueprint: Blueprint) {
     settings: listSettings(),
     roleRows: findRolesByNames(roles.map(keyOf.roles)),
     groupRows: findGroupsByIds(groups.map(keyOf.groups)),
-    typeRows: findDeviceTypesByNames(device_types.map(keyOf.device_types)),
+    typeRows: findDeviceTypesByNames([
+      ...device_types.map(keyOf.device_types),
+      ...devices.map(({ type }) => type),
+    ]),
     userRows: findUsersByAddresses(emails),
     namedRows: findUsersByUserNames(userNames),
     clientRows: findClientsByIds(clients.map(keyOf.clients)),

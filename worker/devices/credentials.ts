@@ -14,10 +14,19 @@ import {
   deviceJwkSchema,
   keptJwk,
   keyText,
+  requiredMembers,
   thumbprintOf,
 } from './jwk.ts'
 import { makerWithin } from './made_in_place.ts'
-import { demandDevicePower, guarded, lacking, noSuchDevice, retiredTakesNone } from './refusals.ts'
+import { isSelfSigned, PEM_MAX, readPem } from './pem.ts'
+import {
+  demandDevicePower,
+  guarded,
+  kindNotAllowed,
+  lacking,
+  noSuchDevice,
+  retiredTakesNone,
+} from './refusals.ts'
 import {
   type CredentialRow,
   credentialExists,
@@ -29,6 +38,7 @@ import {
   hasRoomForCredential,
   insertCredential,
   listCredentialsAfter,
+  typeTakes,
   updateCredentialRevocation,
 } from './store.ts'
 
@@ -41,9 +51,39 @@ const CURSOR = 'credentials'
 const time = z.int().min(0).max(253_402_300_799)
 const times = { not_before: time.optional(), expires_at: time.optional() }
 
+/** A credential in PEM as the `jwk` credential that it stands for. */
+function asJwk({ pem, not_before, expires_at }: PemCredential, refinement: z.RefinementCtx) {
+  const read = readPem(pem)
+  const judged = 'fault' in read ? null : deviceJwkSchema.safeParse(read.jwk)
+  if ('fault' in read || judged?.data === undefined) {
+    const messages =
+      'fault' in read ? [read.fault] : (judged?.error?.issues ?? []).map(({ message }) => message)
+    for (const message of messages) {
+      refinement.addIssue({ code: 'custom', path: ['pem'], message })
+    }
+    return z.NEVER
+  }
+  return {
+    kind: 'jwk' as const,
+    jwk: judged.data,
+    request: read.request,
+    ...(not_before === undefined ? {} : { not_before }),
+    ...(expires_at === undefined ? {} : { expires_at }),
+  }
+}
+
+type PemCredential = {
+  pem: string
+  not_before?: number | undefined
+  expires_at?: number | undefined
+}
+
 export const credentialInput = z
   .discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('jwk'), jwk: deviceJwkSchema, ...times }),
+    z
+      .strictObject({ kind: z.literal('pem'), pem: z.string().max(PEM_MAX), ...times })
+      .transform(asJwk),
     z.strictObject({
       kind: z.literal('secret'),
       /** Generated, and answered once, when it is left out. */
@@ -161,6 +201,12 @@ export async function assertSoundCredentials(
   for (const [n, input] of inputs.entries()) {
     if (input.kind !== 'jwk') continue
     await assertSoundKey(input.jwk, `${pointer(n)}/jwk`)
+    const request = 'request' in input ? input.request : null
+    if (request !== null && !(await isSelfSigned(requiredMembers(input.jwk), request))) {
+      throw new Problem('invalid_request', 'the request is not signed with its own key', [
+        { pointer: `${pointer(n)}/pem`, detail: 'has a signature that its own key did not make' },
+      ])
+    }
     const names = [`key ${thumbprintOf(input.jwk)}`, `kid ${keptJwk(input.jwk).kid}`]
     if (names.some((name) => seen.has(name))) {
       throw new Problem('invalid_request', 'a key or kid is given twice', [
@@ -188,6 +234,20 @@ export function assertNotOver(
   if (errors.length > 0) throw new Problem('invalid_request', 'a credential has run out', errors)
 }
 
+/** The rules of a type about its devices, as they are stored. */
+export type TypeRules = { fields: string | null; credential_kinds: string | null }
+
+/** Throws Problem for a credential of a kind that the type does not allow. */
+export function assertKinds(
+  inputs: readonly Pick<CredentialRow, 'kind'>[],
+  rules: TypeRules | undefined,
+): void {
+  const kinds = rules?.credential_kinds ?? null
+  const allowed = kinds === null ? null : (JSON.parse(kinds) as string[])
+  const n = inputs.findIndex(({ kind }) => allowed?.includes(kind) === false)
+  if (n >= 0) throw kindNotAllowed(`/credentials/${n}/kind`)
+}
+
 /** Adds a credential to a device that exists, unless there is no room for it; and its event. */
 export function credentialAddition(
   cx: Context,
@@ -199,7 +259,7 @@ export function credentialAddition(
   return [
     insertCredential(
       row,
-      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named)} and ${when}`,
+      condition`${hasRoomForCredential(cx, row.device_id, MAX_CREDENTIALS, named, row.kind)} and ${when}`,
     ),
     appendEvent(
       cx,
@@ -235,6 +295,7 @@ export async function createCredential(
     device: [device],
     stored,
     present,
+    taken,
   } = await guarded(cx, lacks, () =>
     cx.db.write({
       power: demandDevicePower(device_id, lacks, isHere),
@@ -242,11 +303,13 @@ export async function createCredential(
       device: findDeviceById(device_id, isWithin),
       stored: findCredential(device_id, made.row.id),
       present: credentialsOf(device_id),
+      taken: typeTakes(device_id, made.row.kind),
     }),
   )
   if (stored.length === 1) return made
   if (device === undefined) throw noSuchDevice()
   if (device.status === 'retired') throw retiredTakesNone()
+  if (taken.length === 0) throw kindNotAllowed('/kind')
   const count = present.filter((row) => (row.expires_at ?? Infinity) > cx.now()).length
   throw new Problem(
     'conflict',

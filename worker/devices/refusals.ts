@@ -18,6 +18,7 @@ import {
   type DeviceRow,
   demandPowerOver,
   deviceExists,
+  type ParentFault,
   type References,
 } from './store.ts'
 
@@ -36,6 +37,30 @@ export const retiredTakesNone = () =>
 
 export const missingReferences = (errors: readonly { pointer: string; detail: string }[]) =>
   new Problem('invalid_request', 'the device refers to what is not there', errors)
+
+/** For a credential; `pointer` leads to its kind. */
+export const kindNotAllowed = (pointer: string) =>
+  new Problem('conflict', 'the device type does not allow such a credential', [
+    { pointer, detail: 'is no kind that the type takes (credential_kinds)' },
+  ])
+
+export const hardwareIdTaken = () =>
+  new Problem('conflict', 'a hardware id is that of another device', [
+    { pointer: '/hardware_ids', detail: 'take it from the other device first' },
+  ])
+
+const PARENT_FAULTS: Record<ParentFault, string> = {
+  missing: 'there is no such device',
+  circle: 'a device cannot be its own gateway, nor that of its gateway',
+  deep: 'there are too many gateways above each other',
+}
+
+const parentRefused = (fault: ParentFault) =>
+  new Problem(
+    fault === 'missing' ? 'invalid_request' : 'conflict',
+    'the device cannot be behind this gateway',
+    [{ pointer: '/parent', detail: PARENT_FAULTS[fault] }],
+  )
 
 export const clientIdTaken = () =>
   new Problem('conflict', 'an MQTT client id would belong to two principals', [
@@ -56,6 +81,7 @@ export function assertReferences(found: References | undefined, groups: readonly
     errors.unshift({ pointer: '/type', detail: 'there is no such device type' })
   }
   if (errors.length > 0) throw missingReferences(errors)
+  if (found.parent_fault !== null) throw parentRefused(found.parent_fault)
   if (found.client_id_is_foreign) throw clientIdTaken()
   if (found.id_is_client_id) {
     throw new Problem('conflict', 'the id is within the MQTT client id of another device', [
@@ -94,6 +120,12 @@ export function refusalOf(error: unknown): Problem | null {
       )
     case 'mqtt_client_id_taken':
       return clientIdTaken()
+    case 'hardware_id_taken':
+      return hardwareIdTaken()
+    case 'device_parent':
+      return new Problem('conflict', 'the device cannot be behind this gateway', [
+        { pointer: '/parent', detail: 'must be another device that is there, not one behind it' },
+      ])
     default:
       return null
   }
@@ -114,7 +146,7 @@ const groupsAfter = ({ actor: { reach } }: Context, id: string, groups: readonly
     : scalar`(select json_group_array(id) from (
         select value as id from json_each(${JSON.stringify(groups)})
         union select group_id from membership
-          where member_id = ${id} and not ${isBelow(reach, scalar`group_id`)}))`
+          where member_id = ${id} and not ${isBelow(reach, scalar`membership.group_id`)}))`
 
 /** Lists what the actor lacks to change a device: over the device as it is, and as it would be. */
 export function lacking(cx: Context, id: string, wanted: Wanted): readonly Statement<Lack>[] {

@@ -47,7 +47,9 @@ import {
   listDeviceTypes,
   removeDeviceType,
 } from './device_types.ts'
-import { changeDevice, createDevice, getDevice, listDevices, removeDevice } from './devices.ts'
+import { changeDevice, createDevice, getDevice, removeDevice } from './devices.ts'
+import { gettingInRoutes } from './getting_in/routes.ts'
+import { devicesQuery, listDevices, METADATA_PARAMETER } from './listing/device_list.ts'
 
 // Any text: a text that is no id matches no row. Only text that the database cannot take is
 // refused.
@@ -81,14 +83,12 @@ export function deviceRoutes(): Api {
   operation(api, {
     id: 'listDevices',
     at: 'GET /v1/devices',
-    summary: 'Devices by id; `group` means its members, not those of groups below',
+    summary:
+      'Devices by id, by any filters together (`metadata.NAME=value` too); a page may be short while its cursor goes on',
     scope: 'devices:read',
     isWithinReach: true,
-    query: listQuery.extend({
-      type: anyText.optional(),
-      group: anyText.optional(),
-      status: deviceSchema.shape.status.optional(),
-    }),
+    query: devicesQuery,
+    queryPrefix: METADATA_PARAMETER,
     answers: { 200: json(listOf(deviceSchema), 'a page of devices') },
     run: async (c, { query }) => c.json(await listDevices(c.var.cx, query), 200),
   })
@@ -247,5 +247,6 @@ export function deviceRoutes(): Api {
     },
   })
 
+  api.route('/', gettingInRoutes())
   return api
 }

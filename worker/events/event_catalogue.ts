@@ -12,6 +12,7 @@ import { LOGIN_ID_EVENTS } from './login_id_events.ts'
 import { MAIL_EVENTS } from './mail_events.ts'
 import { OAUTH_EVENTS } from './oauth_events.ts'
 import { PLACE_EVENTS } from './place_events.ts'
+import { REGISTRY_EVENTS } from './registry_events.ts'
 
 /** Every type, `<noun>.<past participle>`, by room. */
 export const EVENTS = {
@@ -314,6 +315,7 @@ export const EVENTS = {
   ...PLACE_EVENTS,
   ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
+  ...REGISTRY_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',
@@ -446,6 +448,7 @@ export const EVENTS = {
   ...CONSENT_EVENTS,
   ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
+  ...REGISTRY_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
 export type EventType = keyof typeof EVENTS

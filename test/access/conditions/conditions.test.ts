@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest'
 import { compileAcl } from '../../../worker/access/acl_claim.ts'
 import { leavesAnOperator } from '../../../worker/access/power.ts'
+import { listHeldScopes } from '../../../worker/access/reach/reach.ts'
 import { permissionsSomewhere, rightsOf } from '../../../worker/access/rights.ts'
 import { sql } from '../../../worker/db/sql.ts'
 import { changeDevice } from '../../../worker/devices/devices.ts'
@@ -251,6 +252,7 @@ describe('power', () => {
     const cx = worker.context()
     const rows = await cx.db.read(rightsOf('ann', cx.now()))
     expect([...permissionsSomewhere(rows)]).toEqual([])
+    expect(await cx.db.read(listHeldScopes('ann', cx.now()))).toEqual([])
     const as = actor('user', 'ann', 'access:write')
     const answer = await call(
       'POST /v1/grants',

@@ -9,12 +9,36 @@ import { findGroup, listGrantsAfter, listGroupsAfter } from '../../../worker/acc
 import { listEventsBefore } from '../../../worker/admin/event_store.ts'
 import type { Context } from '../../../worker/context.ts'
 import { type Statement, scalar, sql } from '../../../worker/db/sql.ts'
-import { findDeviceWithGroups, listDevicesAfter } from '../../../worker/devices/store.ts'
+import {
+  type DeviceFilter,
+  leadOf,
+  listCandidates,
+} from '../../../worker/devices/listing/device_list_store.ts'
+import { findDeviceWithGroups } from '../../../worker/devices/store.ts'
 import { listUsersAfter } from '../../../worker/identity/login_ids/user_search_store.ts'
 import { startWorker } from '../../context.ts'
 
 const TABLES = ['grant', 'membership', 'group', 'device', 'user', 'principal', 'event']
 const ALIASES = ['event_object', 'g', 'm', 'd', 'p', 'o', 'named']
+
+const EVERY_DEVICE: DeviceFilter = {
+  status: undefined,
+  type: undefined,
+  tags: undefined,
+  anyTags: undefined,
+  hardware: undefined,
+  parent: undefined,
+  silent_since: undefined,
+  key_ends_before: undefined,
+  words: undefined,
+  values: [],
+  isWide: false,
+}
+
+function listDevices(more: Partial<DeviceFilter>): Statement<unknown> {
+  const filter = { ...EVERY_DEVICE, ...more }
+  return listCandidates(filter, leadOf(filter), null, 50)
+}
 
 test('no statement within a reach walks through a whole table', async () => {
   const reach = [{ group_id: 'site-1', since: 1 }]
@@ -39,8 +63,8 @@ test('no statement within a reach walks through a whole table', async () => {
     'all groups': listGroupsAfter('', 50, {}, reach),
     grants: listGrantsAfter('', 50, {}, reach),
     'grants of a role': listGrantsAfter('', 50, { role: 'guest', subject: 'bob' }, reach),
-    devices: listDevicesAfter('', 50, {}, reach),
-    'devices of a group': listDevicesAfter('', 50, { group: 'room-1', type: 'x' }, reach),
+    devices: listDevices({ reach }),
+    'devices of a group': listDevices({ group: 'room-1', type: 'x', reach }),
     users: listUsersAfter(cx, '', 50, {}),
     'users of a group': listUsersAfter(cx, '', 50, { group: 'room-1' }),
     events: listEventsBefore({}, null, 50, reach),

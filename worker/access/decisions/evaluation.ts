@@ -121,7 +121,10 @@ export function decisionOf(
     row.grant_id,
     conditional.find((one) => holdsFor(cx, question, one, row.device))?.id,
   )
-  if (grant !== null) return { decision: true, context: { reason: 'granted', grant } }
+  if (grant !== null) {
+    const isNamed = row.nameable === undefined || JSON.parse(row.nameable).includes(grant)
+    return { decision: true, context: { reason: 'granted', ...(isNamed ? { grant } : {}) } }
+  }
   return no(conditional.length > 0 ? 'condition_not_met' : 'not_granted')
 }
 

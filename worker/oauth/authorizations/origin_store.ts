@@ -57,7 +57,8 @@ export const findLiveOrigin = (token: OfToken, now: number): Statement<{ kind: S
       select 'client' as kind, epoch from client where id = ${sub} and status = 'active'
         and ${isStatusPresent('client', sub, status)}`,
     device: sql`
-      select 'device' as kind, epoch from device where id = ${sub} and status = 'active'
+      select 'device' as kind, epoch from device where id = ${sub}
+        and status in ('active', 'unclaimed')
         and ${isStatusPresent('device', sub, status)}`,
   }
   const found = join(

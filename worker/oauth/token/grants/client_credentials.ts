@@ -6,6 +6,7 @@
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
+import { noteSeen, writeSeen } from '../../../devices/seen.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
 import type { Reason } from '../../../refusals.ts'
@@ -102,7 +103,9 @@ export async function redeem(
           await rightsOfClient(cx, caller.client, wish, rights),
           settings,
         )
-  await writeAs(cx, caller, null)
+  const seen = caller.kind === 'device' ? noteSeen(cx, caller.device) : null
+  if (seen !== null && caller.proofs.length === 0) cx.background(writeSeen(cx, seen))
+  await writeAs(cx, caller, caller.proofs.length === 0 ? null : seen)
   const { kind, id } = caller
   return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
 }
@@ -118,6 +121,9 @@ function deviceClaims(
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
+  if (device.status !== 'active') {
+    throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
+  }
   if (askedScope(DEVICE, wish)?.some((one) => one !== 'mqtt')) {
     throw badScope('a device may ask for the scope mqtt', 'device_scope')
   }
@@ -136,7 +142,7 @@ function deviceClaims(
     epoch: device.epoch,
     sub: device.id,
     client_id: device.id,
-    ttl: settings.device_access_token_ttl,
+    ttl: readRows(rights)?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     mqtt_client_id: device.mqtt_client_id,
     cnf,
     ...assertEntitled(found),
