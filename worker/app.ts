@@ -7,6 +7,7 @@ import { bodyLimit } from 'hono/body-limit'
 import { getPath } from 'hono/utils/url'
 import { evaluationRoutes } from './access/decisions/evaluation_routes.ts'
 import { accessRoutes } from './access/routes.ts'
+import { PLACE_ENDS } from './admin/place_ends.ts'
 import { adminRoutes } from './admin/routes.ts'
 import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
@@ -34,6 +35,8 @@ import { loginIdRoutes } from './identity/login_ids/routes.ts'
 import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
+import { transferRoutes } from './identity/transfers/routes.ts'
+import { transferPages } from './identity/transfers/transfer_pages.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -136,6 +139,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     }),
   )
   app.route('/', continueRoutes({ endAccess, onSessionsEnded }))
+  app.route('/', transferPages(PLACE_ENDS))
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
@@ -145,6 +149,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     loginIdRoutes,
     () => consentRoutes({ endAccess, onSessionsEnded }),
     invitationRoutes,
+    () => transferRoutes(PLACE_ENDS),
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,

@@ -25,6 +25,7 @@ import {
   TRUE,
 } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
+import { listRolesThatEnd } from './places/place_store.ts'
 import {
   type DeviceShape,
   type Lack,
@@ -109,6 +110,13 @@ export const lackingToMove = (
   const value = (one: string | Scalar) => (typeof one === 'string' ? scalar`${one}` : one)
   return lackingFor(cx, listConferred(value(group), value(member), cx.now()))
 }
+
+/**
+ * Lists what the actor lacks to give a place to a new owner: the roles that end there, for as long
+ * as they would last, since to take needs the same as to give.
+ */
+export const lackingToTransfer = (cx: Context, group: string): Statement<Lack> =>
+  lackingFor(cx, listRolesThatEnd(group, cx.now()))
 
 /**
  * Lists what the actor lacks to rename, move or delete a group: the roles that it confers on its

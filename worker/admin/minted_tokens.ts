@@ -18,6 +18,7 @@ import { randomId } from '../crypto.ts'
 import { unlessRefused } from '../db/database.ts'
 import { condition } from '../db/sql.ts'
 import { findDeviceById } from '../devices/devices.ts'
+import { makerWithin } from '../devices/made_in_place.ts'
 import {
   type DeviceTokenRow,
   demandDeviceOfToken,
@@ -117,6 +118,7 @@ export async function mintDeviceToken(
     expires_at,
     revoked_at: null,
     revoked_by: null,
+    made_by: makerWithin(cx),
   }
   const write = nameLacks(cx, lacking, () =>
     cx.db.write({
