@@ -121,6 +121,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
               mqtt_client_id: 'cli',
               metadata: JSON.stringify(device.metadata),
               token_ttl: null,
+              by_reference: 0 as const,
               type_acl: JSON.stringify(own.acl),
             },
           ]

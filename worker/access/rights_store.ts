@@ -307,11 +307,15 @@ export type OwnDeviceRow = {
   type_acl: string | null
   /** Seconds; null: as the setting says. */
   token_ttl: number | null
+  /** Whether a token may name the templates of the type by their hash: they are kept under it. */
+  by_reference: 0 | 1
 }
 
 /** The subject itself, when it is a device, with the templates of its type. */
 export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
-  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl
+  sql`select d.id, d.type, d.mqtt_client_id, d.metadata, t.acl as type_acl, t.token_ttl,
+      coalesce(t.acl_by_reference = 1 and exists (
+        select 1 from policy_document p where p.content = t.acl), 0) as by_reference
     from device d left join device_type t on t.name = d.type where d.id = (${subject})`
 
 /** The groups that the subject is a member of, not those above. */
