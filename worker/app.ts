@@ -13,6 +13,7 @@ import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { deviceRoutes } from './devices/routes.ts'
+import { selfRoutes } from './devices/self/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, notFound } from './failures.ts'
 import {
@@ -47,6 +48,7 @@ import { clientRoutes } from './oauth/clients/routes.ts'
 import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
+import { SELF_SCOPE } from './oauth/scopes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
 import { statusRoutes } from './status/routes.ts'
@@ -135,6 +137,13 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
+  // For a device without a clock, which cannot authenticate before it has the time.
+  app.get('/v1/time', (c) => {
+    noStore(c)
+    const now = c.var.cx.now()
+    c.header('Date', new Date(now * 1000).toUTCString())
+    return c.json({ now })
+  })
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded, endAccess }),
@@ -144,6 +153,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,
+    selfRoutes,
     accessRoutes,
     clientRoutes,
     initialAccessTokenRoutes,
@@ -280,7 +290,7 @@ function assertScopes(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue
     const scope = declaredScope(definition.route)
-    if (!API_SCOPES.some((one) => one === scope)) {
+    if (scope !== SELF_SCOPE && !API_SCOPES.some((one) => one === scope)) {
       const { method, path } = definition.route
       throw new Error(`the route ${method} ${path} declares no scope`)
     }
@@ -318,7 +328,7 @@ function describeApi(api: Api, cx: Context) {
     },
     servers: [{ url: issuer }],
   })
-  const scopes = Object.fromEntries(API_SCOPES.map((scope) => [scope, scope]))
+  const scopes = Object.fromEntries([...API_SCOPES, SELF_SCOPE].map((scope) => [scope, scope]))
   const urls = { tokenUrl: `${issuer}/oauth/token`, scopes }
   const oauth2 = {
     type: 'oauth2' as const,

@@ -33,6 +33,7 @@ const THERE: Record<string, Record<string, string>> = {
   grants: {},
   devices: { id: 'meter-1', credential_id: 'crd_1', token_id: 'tok_1' },
   'device-types': { name: 'meter' },
+  self: {},
   clients: { id: 'app', secret_id: 'sec_1' },
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },

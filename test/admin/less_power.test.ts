@@ -84,6 +84,13 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/devices/hub/credentials', { kind: 'secret' }],
   ],
   revokeDeviceCredential: [({ credential }) => [`/v1/devices/robot/credentials/${credential}`]],
+  rotateSelf: 'a device about itself, with the key that it has',
+  reportSelf: 'a device about itself',
+  rotateDevice: [
+    () => ['/v1/devices/robot/rotate', { rotate_by: 4_000_000_000 }],
+    () => ['/v1/devices/hub/rotate', { rotate_by: 4_000_000_000 }],
+  ],
+  rotateDeviceType: [() => ['/v1/device-types/plain/rotate', { rotate_by: 4_000_000_000 }]],
   mintDeviceToken: [
     () => ['/v1/devices/robot/tokens', { expires_in: 600 }],
     () => ['/v1/devices/hub/tokens', { expires_in: 600 }],

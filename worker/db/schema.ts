@@ -456,6 +456,10 @@ export const device_credential = sqliteTable(
     expires_at: integer(),
     revoked_at: integer(),
     created_at: integer().notNull(),
+    last_used_at: integer(), // of once a minute
+    replaced_by: text(), // the credential that took its place
+    rotate_by: integer(), // by when another key was demanded in its place
+    renews_until: integer(), // with rotate_by: the end that the next key takes over
   },
   (t) => [
     index('device_credential_device').on(t.device_id),

@@ -73,3 +73,19 @@ export const device_text = sqliteTable(
   },
   (t) => [uniqueIndex('device_text_device').on(t.device_id)],
 )
+
+/** Types whose devices have to take other keys: those before `demanded_at` end at `rotate_by`. */
+export const device_type_rotation = sqliteTable('device_type_rotation', {
+  type: text().primaryKey(),
+  demanded_at: integer().notNull(),
+  rotate_by: integer().notNull(),
+})
+
+/** The last report of each device about itself. */
+export const device_report = sqliteTable('device_report', {
+  device_id: text().primaryKey(),
+  firmware: text().notNull(),
+  model: text(),
+  hardware: text(),
+  reported_at: integer().notNull(),
+})

@@ -10,7 +10,13 @@ import { localIssuer, readVariable } from '../environment.ts'
 import { Problem } from '../errors.ts'
 import { CannotStart, runProgram } from './cannot_start.ts'
 import type { CommandAnswer } from './commands/answer.ts'
-import { algorithmOf, makeKey, publicPart, readKeyFile, writeKeyFile } from './commands/key_file.ts'
+import {
+  algorithmOf,
+  makeDeviceKey,
+  publicPart,
+  readKeyFile,
+  writeKeyFile,
+} from './commands/key_file.ts'
 
 const USAGE = `npm run allauth -- <command>
 
@@ -225,7 +231,7 @@ async function deviceCreate(id: string, values: Values): Promise<CommandAnswer> 
     )
   }
   const file = values['key-file'] ?? `${id}.key`
-  const made = existsSync(file) ? null : await makeKey()
+  const made = existsSync(file) ? null : await makeDeviceKey()
   const key = made ?? readKeyFile(file)
   // The key is safe on disk before anybody relies on it; a refused command leaves no key behind.
   if (made !== null) writeKeyFile(file, made)

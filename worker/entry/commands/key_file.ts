@@ -30,7 +30,7 @@ export function writeKeyFile(file: string, key: JWK): void {
   }
 }
 
-export async function makeKey(): Promise<JWK> {
+export async function makeDeviceKey(): Promise<JWK> {
   const { privateKey } = await generateKeyPair('EdDSA', { extractable: true })
   return { ...(await exportJWK(privateKey)), alg: 'EdDSA' }
 }
@@ -60,7 +60,7 @@ function readPrivateJwk(file: string, text: string): JWK {
   throw new CannotStart(`${file} is not a private key in JWK or PEM form`)
 }
 
-/** OpenSSL writes the parameters of a curve before a SEC1 key: the block of the key alone counts. */
+/** OpenSSL writes the parameters of a curve before a SEC1 key: the block of the key counts. */
 function readPrivatePem(file: string, text: string): JWK {
   const [block, label = ''] =
     /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----/s.exec(text) ?? []
