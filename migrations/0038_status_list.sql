@@ -269,16 +269,18 @@ BEGIN
 		WHERE "e"."origin_id" = old."id" AND "e"."kind" = 'authorization';
 END;
 
--- Superseded: rights that became fewer.
+-- Superseded: rights that became fewer. Of a grant that changed and has the same times, something else
+-- did, such as its condition.
 CREATE TRIGGER "status_of_new_grant" AFTER INSERT ON "grant"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."subject_id", 3 WHERE EXISTS (SELECT 1 FROM "role" WHERE "name" = new."role" AND instr("acl", '"deny"') > 0);
 END;
 
-CREATE TRIGGER "status_of_changed_grant" AFTER UPDATE OF "subject_id", "role", "object_id", "not_before", "expires_at" ON "grant"
+CREATE TRIGGER "status_of_changed_grant" AFTER UPDATE ON "grant"
 WHEN new."subject_id" <> old."subject_id" OR new."role" <> old."role" OR new."object_id" <> old."object_id"
 	OR coalesce(new."expires_at", 9e15) < coalesce(old."expires_at", 9e15)
 	OR coalesce(new."not_before", 0) > coalesce(old."not_before", 0)
+	OR (new."version" = old."version" + 1 AND new."not_before" IS old."not_before" AND new."expires_at" IS old."expires_at")
 	OR ((new."expires_at" IS NOT old."expires_at" OR new."not_before" IS NOT old."not_before")
 		AND EXISTS (SELECT 1 FROM "role" WHERE "name" = new."role" AND instr("acl", '"deny"') > 0))
 BEGIN
@@ -292,17 +294,22 @@ BEGIN
 END;
 
 CREATE TRIGGER "status_of_changed_role" AFTER UPDATE OF "acl", "permissions" ON "role"
-WHEN EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]'))) OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."permissions"), old."permissions", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."permissions"), new."permissions", '[]')))
-	OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')) WHERE "value" ->> 'permission' = 'deny'
-		EXCEPT SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')))
+WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END)
+		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END)) OR EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."permissions") THEN old."permissions" ELSE '[]' END)
+		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(new."permissions") THEN new."permissions" ELSE '[]' END))
+	OR EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END)
+			WHERE CASE "type" WHEN 'object' THEN "value" ->> 'permission' END = 'deny'
+		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END))
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'role', new."name", 3;
 END;
 
 CREATE TRIGGER "status_of_changed_device_type" AFTER UPDATE OF "acl" ON "device_type"
-WHEN EXISTS (SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')) EXCEPT SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')))
-	OR EXISTS (SELECT "value" FROM json_each(iif(json_valid(new."acl"), new."acl", '[]')) WHERE "value" ->> 'permission' = 'deny'
-		EXCEPT SELECT "value" FROM json_each(iif(json_valid(old."acl"), old."acl", '[]')))
+WHEN EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END)
+		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END))
+	OR EXISTS (SELECT "value" FROM json_each(CASE WHEN json_valid(new."acl") THEN new."acl" ELSE '[]' END)
+			WHERE CASE "type" WHEN 'object' THEN "value" ->> 'permission' END = 'deny'
+		EXCEPT SELECT "value" FROM json_each(CASE WHEN json_valid(old."acl") THEN old."acl" ELSE '[]' END))
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'device_type', new."name", 3;
 END;

@@ -130,6 +130,7 @@ const ROOM_PLATES = [
   'access/routes.ts',
   'access/conditions/expression.ts',
   'access/decisions/evaluation_routes.ts',
+  'access/preview/preview.ts',
   'admin/routes.ts',
   'api/operation.ts',
   'db/database.ts',

@@ -12,6 +12,7 @@ import { idempotency } from './api/idempotency.ts'
 import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.ts'
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
+import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { selfRoutes } from './devices/self/routes.ts'
 import { badRequest, Problem } from './errors.ts'
@@ -119,6 +120,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.route('/', jwksRoutes())
   app.route('/', statusRoutes())
   app.route('/', protocolRoutes())
+  app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
   // does not know it.
   const onSessionsEnded = afterSessionsEnded

@@ -6,6 +6,7 @@ import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
+import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
 import { deleteOldEvents } from './events.ts'
@@ -64,6 +65,8 @@ export const JOBS: readonly Job[] = [
         deleteOldAccountLinks(cx),
         ...forgetOldMails(cx, settings.mail_ttl),
         ...deleteOldDeviceTokens(cx),
+        deleteOldClaimProofs(cx),
+        deleteOldClaimProofs(cx),
         ...deleteOldProtocolState(cx),
       ])
     },

@@ -83,6 +83,7 @@ function rowsOf(given: Grant[], own?: { id: string; acl: Template[] }): RightsRo
   return {
     grants: given.map(({ object, templates }, i) => ({
       id: `grt_${i}`,
+      subject_id: SUBJECT,
       role: `role${i}`,
       object_id: object,
       object_kind: object === '*' ? null : object in BELOW ? 'group' : 'device',

@@ -3,7 +3,10 @@
 import { expect, test } from 'vitest'
 import {
   findEvaluation,
+  listAccessOf,
+  listAccessTo,
   listActions,
+  listExplanations,
   listResourceCandidates,
   listSubjectCandidates,
 } from '../../worker/access/decisions/decision_store.ts'
@@ -13,6 +16,7 @@ import { leavesAnOperator, operatorExists } from '../../worker/access/operator_s
 import {
   listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingReaders,
   listLackingRules,
@@ -47,6 +51,9 @@ test('no statement of rights, decisions or power walks through a whole table', a
     ...Object.values(narrowedRightsOf(sql`${'ann'}`, sql`${'[]'}`, 1)),
     findEvaluation(question, 1),
     listActions(question, 1),
+    listExplanations(question, 9),
+    listAccessOf('ann', '', 9, 1),
+    listAccessTo('lamp', { object_id: '', id: '' }, 9, 1),
     ...(['device', 'group', 'user'] as const).flatMap((kind) => [
       listResourceCandidates({ ...question, kind }, { after: '', limit: 9 }, 1),
       listSubjectCandidates({ ...question, kind }, { after: '', limit: 9 }, 1),
@@ -56,6 +63,7 @@ test('no statement of rights, decisions or power walks through a whole table', a
     listLackingRules(ann, shape, 1),
     listLackingReaders(ann, 'lamp', shape, ['${clientid}'], 1),
     listLacking(ann, listConditioned('lamp', shape.groups, ['device.type'], 1), 1),
+    listLacking(ann, listHoused('g', scalar`${'site'}`, scalar`${'p'}`, 1), 1),
     sql`select ${leavesAnOperator(1, { grant: 'grt_1' })}`,
     sql`select ${operatorExists(1)}`,
     findGrantsByKeys([{ subject: 'ann', role: 'r', object: '*' }]),
@@ -93,7 +101,8 @@ test('every operation has a name, a scope and a description in the API document'
       ...['createRole', 'listRoles', 'getRole', 'updateRole', 'deleteRole'],
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['evaluateAccess', 'evaluateAccessBatch'],
-      ...['searchSubjects', 'searchResources', 'searchActions'],
+      ...['searchSubjects', 'searchResources', 'searchActions', 'previewAccess'],
+      ...['explainAccess', 'listSubjectAccess', 'listObjectAccess'],
     ].sort(),
   )
   for (const { operationId, security } of operations) {

@@ -17,7 +17,7 @@ import {
   worldArb,
   writeWorld,
 } from './decisions/world.ts'
-import { type House, startHouse } from './fixture.ts'
+import { actor, type House, startHouse } from './fixture.ts'
 
 const allow = (topic: string) => ({ permission: 'allow', action: 'publish', topic })
 
@@ -126,6 +126,32 @@ describe('rules that name the site', () => {
     await grant('bob', 'device.type == "lock"')
     expect(await rulesOf(house, 'bob')).toEqual(['s/site-1/d/lock'])
   })
+})
+
+test('a group gets another house by those alone who could give its roles there', async () => {
+  const house = await startHouses()
+  const { make, call } = house
+  await make('POST /v1/groups', { id: 'flat', kind: 'site', parent_id: 'site-1' })
+  await make('POST /v1/groups', { id: 'room', kind: 'room', parent_id: 'flat' })
+  await make('POST /v1/roles', { name: 'keeper', acl: [allow('s/${site.id}/door')] })
+  await make('POST /v1/roles', { name: 'clerk', permissions: ['access:write'] })
+  await make('POST /v1/grants', { subject: 'bob', role: 'keeper', object: 'room' })
+  await make('POST /v1/grants', { subject: 'ann', role: 'clerk', object: '*' })
+  const as = actor('user', 'ann', 'access:write')
+  expect(await rulesOf(house, 'bob')).toEqual(['s/flat/door'])
+  for (const [path, patch] of [
+    ['flat', { kind: 'floor' }],
+    ['room', { parent_id: 'site-2' }],
+  ] as const) {
+    expect((await call(`PATCH /v1/groups/${path}`, patch, { as })).status).toBe(403)
+  }
+  expect(await rulesOf(house, 'bob')).toEqual(['s/flat/door'])
+  // A house that moves stays one, and the rules within it as they are.
+  await make('PATCH /v1/groups/flat', { parent_id: 'site-2' }, { as })
+  expect(await rulesOf(house, 'bob')).toEqual(['s/flat/door'])
+  await make('POST /v1/grants', { subject: 'ann', role: 'keeper', object: 'site-2' })
+  await make('PATCH /v1/groups/flat', { kind: 'floor' }, { as })
+  expect(await rulesOf(house, 'bob')).toEqual(['s/site-2/door'])
 })
 
 // --- the property -----------------------------------------------------------------------------

@@ -23,6 +23,33 @@ test('an owner sees the devices of the home, page by page, and of their groups t
   expect((await ann('PATCH /v1/device-types/dimmer', { acl: [] })).status).toBe(403)
 })
 
+test('however devices are looked for, an owner finds those of the home alone', async () => {
+  const { as, ops } = await startHomes()
+  for (const id of ['lamp-1', 'lamp-2']) {
+    await ops(`PATCH /v1/devices/${id}`, {
+      tags: ['shared'],
+      hardware_ids: [{ kind: 'serial', value: `sn-${id}` }],
+      metadata: { colour: 'red' },
+      parent: 'hub',
+    })
+  }
+  const ann = await as('ann')
+  const words = ['tag=shared', 'tag_any=shared', 'metadata.colour=red', 'parent=hub', 'q=lamp']
+  for (const query of [
+    ...words,
+    'q=sn',
+    'group=region&below=true',
+    'hardware_id=serial:sn-lamp-2',
+  ]) {
+    const found = idsOf(await ops(`GET /v1/devices?${query}`))
+    expect(found, query).toContain('lamp-2')
+    const within = idsOf(await ann(`GET /v1/devices?${query}`))
+    expect(within, query).toEqual(
+      query.startsWith('group=') ? [] : found.filter((id) => id === 'lamp-1'),
+    )
+  }
+})
+
 test('a device out of reach is answered like one that is not there, byte for byte', async () => {
   const { as, ops, worker } = await startHomes()
   const secret = await ops('POST /v1/devices/lamp-2/credentials', { kind: 'secret' })
@@ -114,4 +141,25 @@ test('a key or a token of a device does not outlast the reach of who makes it', 
   expect([await mint(7201), await mint(7200)]).toEqual([403, 201])
   await ops(`PATCH /v1/grants/${own?.['id']}`, { expires_at: null })
   expect((await ann('POST /v1/devices/lamp-1/credentials', { kind: 'secret' })).status).toBe(201)
+})
+
+test('a gateway in another home is not named, asked for nor told by a cursor', async () => {
+  const { as, ops } = await startHomes()
+  for (const id of ['lamp-1', 'lamp-2', 'hub']) {
+    const patch = { parent: 'spare', tags: ['old'] }
+    expect((await ops(`PATCH /v1/devices/${id}`, patch)).status, id).toBe(200)
+  }
+  const ann = await as('ann')
+  expect((await ann('GET /v1/devices/lamp-1')).body['parent']).toBe(null)
+  expect((await ann('GET /v1/devices')).body.items).toMatchObject([
+    { parent: null },
+    { parent: null },
+  ])
+  expect(idsOf(await ann('GET /v1/devices?parent=spare'))).toEqual([])
+  expect(idsOf(await ann('GET /v1/devices?group=region&below=true'))).toEqual([])
+  const all = await ann('GET /v1/devices?group=site-1&below=true')
+  expect(idsOf(all)).toEqual(['hub', 'lamp-1'])
+  const page = await ann('GET /v1/devices?tag=old&limit=2')
+  expect([idsOf(page), page.body['next_cursor']]).toEqual([['hub', 'lamp-1'], null])
+  expect((await ann('PATCH /v1/devices/lamp-1', { parent: 'hub' })).body['parent']).toBe('hub')
 })

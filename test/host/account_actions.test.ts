@@ -127,7 +127,7 @@ test.concurrent.each(RUNS)(
     const again = await signInAs(other, locale, script)
     expect(again.url()).toBe(`${issuer}/account`)
   },
-  120_000,
+  300_000,
 )
 
 test.concurrent.each(RUNS)(
@@ -140,5 +140,5 @@ test.concurrent.each(RUNS)(
     await page.click('button[value=logout]')
     expect(page.url()).toContain('/logout')
   },
-  60_000,
+  300_000,
 )

@@ -181,5 +181,5 @@ test.concurrent.each(RUNS)(
     await forgetful.click('button[value=login]')
     expect(forgetful.url()).toBe(`${issuer}/account`)
   },
-  180_000,
+  300_000,
 )

@@ -196,7 +196,7 @@ test.concurrent.each(RUNS)(
     await page.context().close()
     await phone.context().close()
   },
-  120_000,
+  300_000,
 )
 
 test('a client of another site signs the person out by a link or a form, with or without a question', async () => {

@@ -12,8 +12,7 @@ const DESKTOP = { width: 1280, height: 800 }
 /** Where screenshots are put, to be looked at. */
 const SCREENSHOTS = join(ROOT, 'test/.output')
 
-// A JPEG takes half the time of a PNG.
-const pathOfPicture = (name: string) => join(SCREENSHOTS, `${name}.jpg`)
+const pathOfPicture = (name: string) => join(SCREENSHOTS, `${name}.png`)
 
 export function openBrowser(): Promise<Browser> {
   mkdirSync(SCREENSHOTS, { recursive: true })

@@ -153,5 +153,5 @@ test.concurrent.each([
     expect(await title(page)).toBe(texts['signed_out.title'])
     await context.close()
   },
-  120_000,
+  300_000,
 )

@@ -166,7 +166,7 @@ test.concurrent.each(runs)(
     await third.click('button[value=undo]')
     await shoot(third, named('restored'))
   },
-  120_000,
+  300_000,
 )
 
 test.concurrent.each(LOCALES)(
@@ -187,5 +187,5 @@ test.concurrent.each(LOCALES)(
     await page.click('button[value=save]')
     isBack(page)
   },
-  60_000,
+  300_000,
 )

@@ -88,7 +88,7 @@ test.concurrent.each(['en', 'pl', 'ar'] as const)(
       await context.close()
     }
   },
-  90_000,
+  300_000,
 )
 
 /** Chooses a language by the foot of the page. */

@@ -142,7 +142,7 @@ test.concurrent.each(RUNS)(
     expect(page.url()).toBe(`${issuer}/account`)
     expect(await page.locator('main').textContent()).toContain(email)
   },
-  180_000,
+  300_000,
 )
 
 test.concurrent.each(RUNS)(
@@ -190,5 +190,5 @@ test.concurrent.each(RUNS)(
     await other.goto(second)
     expect(await other.locator('button[value=accept]').count()).toBe(0)
   },
-  180_000,
+  300_000,
 )

@@ -131,7 +131,7 @@ test.concurrent.each(LOCALES)(
     expect(failures).toEqual([])
     await close()
   },
-  180_000,
+  300_000,
 )
 
 test.concurrent('a person with a passkey is offered it in the field of the e-mail address', async () => {

@@ -142,5 +142,5 @@ test.concurrent.each(RUNS)(
     await passPassword(third, email, NEW)
     expect(third.url()).toBe(`${issuer}/account`)
   },
-  120_000,
+  300_000,
 )

@@ -336,7 +336,8 @@ const ALL_QOS: readonly Qos[] = [0, 1, 2]
 const scopeSize = ({ action, qos, retain }: AclRule): number =>
   (action === 'all' ? 100 : 0) + (qos ?? ALL_QOS).length * 10 + (retain === undefined ? 1 : 0)
 
-function coversRule(wider: AclRule, rule: AclRule): boolean {
+/** Whether a rule says all that another of the same permission says. */
+export function coversRule(wider: AclRule, rule: AclRule): boolean {
   return (
     wider.permission === rule.permission &&
     (wider.action === 'all' || wider.action === rule.action) &&

@@ -28,6 +28,7 @@ import {
   leavesAnOperator,
   NOTHING,
 } from './power.ts'
+import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
 import { findPrincipal, ID_PATTERN, idSchema, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
@@ -258,12 +259,16 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
     roleRow: [roleRow],
     objectRow: [objectRow],
     lacks,
+    rights,
   } = await cx.db.read({
     subjectRow: sql<{ id: string }>`select id from principal
       where id = ${subject} and ${isWithinReach(cx, subject)}`,
     roleRow: findRole(role),
     objectRow: findPrincipal(object_id, isWithinReach(cx, object_id)),
     lacks: lacking,
+    rights: supposedRightsOf(cx, subject, {
+      grants: [{ ...wanted, subject, object: object_id }],
+    }),
   })
   const errors: FieldError[] = []
   if (subjectRow === undefined) {
@@ -280,6 +285,7 @@ export async function createGrant(cx: Context, input: GrantInput): Promise<Grant
   }
   assertNothingLacks(lacks)
   const { id } = subjectRow
+  if (roleRow?.acl !== '[]') await assertFitsToken(cx, id, rights, '/object')
   const write = cx.db.write([
     ...demandWithinReach(cx, grantExists(wanted.id), subject, object_id),
     demandNoSameGrant(wanted, subject),

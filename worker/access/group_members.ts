@@ -17,6 +17,7 @@ import {
   leavesAnOperator,
   mayMove,
 } from './power.ts'
+import { assertFitsToken, supposedRightsOf } from './preview/wide_rights.ts'
 import { idSchema, type PrincipalKind, principalReference } from './principals.ts'
 import { demandWithinReach, isWithinReach } from './reach/reach.ts'
 import {
@@ -88,10 +89,12 @@ export async function addMember(
     group: [group],
     candidate: [candidate],
     lacks,
+    rights,
   } = await cx.db.read({
     group: findGroup(group_id, isWithinReach(cx, group_id)),
     candidate: findCandidate(cx, group_id, member),
     lacks: lacking,
+    rights: supposedRightsOf(cx, member, { joins: JSON.stringify([group_id]) }),
   })
   if (group === undefined) throw noGroup()
   const wrong = (detail: string) =>
@@ -103,6 +106,7 @@ export async function addMember(
   const { id, kind } = candidate
   assertMayMove(candidate)
   assertNothingLacks(lacks)
+  if (candidate.is_member === 0) await assertFitsToken(cx, id, rights, '/id')
   const isThere = isMember(group_id, id)
   const event = { type: 'group.member_added', subject_id: id, data: { group_id, kind } } as const
   const {

@@ -22,6 +22,7 @@ import {
   demandOperatorLeft,
   lackingOverGroup,
   lackingToMove,
+  lackingToRehouse,
   lastOperator,
   leavesAnOperator,
   NOTHING,
@@ -330,6 +331,14 @@ export async function changeGroup(
   const leaving = patch.parent_id === undefined ? NOTHING : lackingToMove(cx, former, id)
   const entering = parent_id === null ? NOTHING : lackingToMove(cx, parent_id, id)
   const over = lackingOverGroup(cx, id)
+  const rehousing = lackingToRehouse(
+    cx,
+    id,
+    patch.kind === undefined
+      ? scalar`(select kind from "group" where id = ${id})`
+      : scalar`${patch.kind}`,
+    patch.parent_id === undefined ? former : scalar`${parent_id}`,
+  )
   const remains =
     patch.parent_id === undefined ? TRUE : leavesAnOperator(cx.now(), { moved: id, parent_id })
   for (let attempt = 0; attempt < 5; attempt++) {
@@ -337,6 +346,7 @@ export async function changeGroup(
       current: [current],
       place: [place],
       lacks,
+      lacksHouse,
       lacksThere,
       lacksHere,
       state: [state],
@@ -344,6 +354,7 @@ export async function changeGroup(
       current: findGroup(id, isWithinReach(cx, id)),
       place: findPlaceWithin(cx, id, parent_id ?? ''),
       lacks: over,
+      lacksHouse: rehousing,
       lacksThere: leaving,
       lacksHere: entering,
       state: sql<{ remains: number; leaves: number }>`select ${remains} as remains,
@@ -359,9 +370,12 @@ export async function changeGroup(
         assertEverywhere(cx, `/${field}`, 'is changed by who reaches everything')
       }
     }
-    assertNothingLacks(lacks)
+    assertNothingLacks([...lacks, ...lacksHouse])
     const done = groupIs(row)
-    const demands = [...demandWithinReach(cx, done, id), ...demandNothingLacks(done, over)]
+    const demands = [
+      ...demandWithinReach(cx, done, id),
+      ...demandNothingLacks(done, over, rehousing),
+    ]
     if (fields.includes('parent_id')) {
       if (parent_id === null || state?.leaves !== 1) {
         assertEverywhere(cx, '/parent_id', 'a group stays within the groups that the actor reaches')

@@ -30,6 +30,7 @@ import {
   type Lack,
   listConditioned,
   listConferred,
+  listHoused,
   listLacking,
   listLackingContent,
   listLackingReaders,
@@ -51,7 +52,8 @@ export type { DeviceShape, Lack } from './power_store.ts'
  * Whether the actor holds everything, and for good: the system, or a client that is registered for
  * `manage`. A person with `manage` has it by grants, which may end.
  */
-const mayAll = ({ actor }: Context): boolean => actor.kind !== 'user' && actor.scopes.has('manage')
+export const mayAll = ({ actor }: Context): boolean =>
+  actor.kind !== 'user' && actor.scopes.has('manage')
 
 /** Statement for a case in which nothing can lack. */
 export const NOTHING = sql<Lack>`
@@ -114,6 +116,14 @@ export const lackingToMove = (
  */
 export const lackingOverGroup = (cx: Context, id: string): Statement<Lack> =>
   lackingToMove(cx, id, id)
+
+/** Lists what the actor lacks to let rules on a group and below it name another house. */
+export const lackingToRehouse = (
+  cx: Context,
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+): Statement<Lack> => lackingFor(cx, listHoused(id, kind, parent_id, cx.now()))
 
 /**
  * Lists what the actor lacks to let a member enter or leave a group, with the rules of its own type

@@ -109,7 +109,7 @@ export const listLackingThere = (
       union select g.parent_id from above a join "group" g on g.id = a.id
         where g.parent_id is not null)
     select 'scope' as "of", p.value as name, ${object_id} as object_id, p.value as missing
-    from (select ${scope} as value) p
+    from json_each(json_array(${scope})) p
     where not (${tokenCarries(actor)} and exists (
       select 1 from held join role r on r.name = held.role, json_each(r.permissions) q
       where q.value in (p.value, 'manage')
@@ -310,6 +310,28 @@ export const listConferred = (group: Scalar, member: Scalar, now: number): State
     where m.id = (${member}) and m.kind in ('device', 'group')
       and g.object_id in ${upward} and ${inForceOrLater(now)}`
 }
+
+/**
+ * The roles that speak of another house when the group gets this kind and parent: those on it and
+ * on the groups below, with rules that name the site, as if on the group from which the house
+ * follows then.
+ */
+export const listHoused = (
+  id: string,
+  kind: Scalar,
+  parent_id: Scalar,
+  now: number,
+): Statement<NeededRow> =>
+  sql<NeededRow>`select g.role, h.house, g.expires_at from (
+      select case when ${kind} = 'site' then ${id} else ${parent_id} end as house from "group" own
+      where own.id = ${id} and ((own.kind = 'site') <> (${kind} = 'site')
+        or (own.kind <> 'site' and own.parent_id is not ${parent_id}))) h
+    cross join (with recursive below(id) as (
+        select ${id} union select c.id from below cross join "group" c on c.parent_id = below.id)
+      select id from below) b
+    cross join "grant" g on g.object_id = b.id
+    cross join role r on r.name = g.role and instr(r.acl, ${'${site.id}'})
+    where h.house is not null and ${inForceOrLater(now)}`
 
 /** Every grant that a principal holds, itself or through its groups. */
 export const listNeededForPrincipal = (id: string, now: number): Statement<NeededRow> =>

@@ -120,6 +120,15 @@ const isBuried = (id: string): Condition =>
   condition`exists (select 1 from principal where id = ${id} and deleted_at is not null)`
 
 /**
+ * Takes from a principal that stays every membership, and every grant to it or on it, where the
+ * condition holds.
+ */
+export const takeRights = (id: string, when: Condition): Statement[] => [
+  sql`delete from membership where member_id = ${id} and ${when}`,
+  sql`delete from "grant" where (subject_id = ${id} or object_id = ${id}) and ${when}`,
+]
+
+/**
  * Further statements for the batch in which a room deletes a principal, after `buryPrincipal`. They
  * delete its memberships and every grant to it or on it. Each waits for the tombstone, so a
  * deletion that did not happen takes nothing away.

@@ -9,20 +9,25 @@ import {
   listHeldGrants,
   listObjectDevices,
   listOwnGroups,
+  type Supposition,
 } from './rights_store.ts'
 
 /**
  * The statements of a principal's rights, a group for a read batch. `RightsRows` are the rows that
- * answer them. `subject` is an id, or SQL that gives one.
+ * answer them. `subject` is an id, or SQL that gives one. `supposed`: as they would be.
  */
-export function rightsOf(subject: string | Scalar | Statement<unknown>, now: number) {
+export function rightsOf(
+  subject: string | Scalar | Statement<unknown>,
+  now: number,
+  supposed?: Supposition,
+) {
   const who = typeof subject === 'string' ? scalar`${subject}` : scalar`(${subject})`
   return {
-    grants: listHeldGrants(who, now),
-    groupsBelow: listGroupsBelow(who, now),
-    devices: listObjectDevices(who, now),
+    grants: listHeldGrants(who, now, supposed),
+    groupsBelow: listGroupsBelow(who, now, supposed),
+    devices: listObjectDevices(who, now, supposed),
     ownDevice: findOwnDevice(who),
-    ownGroups: listOwnGroups(who),
+    ownGroups: listOwnGroups(who, supposed),
   }
 }
 

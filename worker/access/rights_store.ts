@@ -1,7 +1,7 @@
 // The recursive reads of the access model: the groups of a subject, the grants that it holds, the
 // groups around an object, and the rights that an actor lacks. Statements only; rights.ts,
 // power.ts say what the rows mean.
-import { type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
+import { join, type Scalar, type Statement, scalar, sql } from '../db/sql.ts'
 
 /** Most rows that one statement of rights answers. One row more shows that there are too many. */
 export const ROWS_MAX = 4000
@@ -35,9 +35,63 @@ export const grantsHeld = (
 
 const ids = scalar`(select id from subject)`
 
-const rights = (subject: Scalar, now: number): Statement =>
-  sql`subject(id) as (select (${subject})), ${within(ids)},
-    ${grantsHeld(ids, now, 'withConditional')}`
+/**
+ * Rights as they would be: with these grants and without those, the subject itself in other groups,
+ * a role with another content. Ids and texts as JSON.
+ */
+export type Supposition = {
+  grants?: readonly {
+    id: string
+    subject: Scalar
+    role: string
+    object: string
+    expires_at: number | null
+    condition: string | null
+    condition_reads: string | null
+  }[]
+  without?: string
+  joins?: string
+  leaves?: string
+  role?: { name: string; permissions: string; acl: string }
+}
+
+const rights = (subject: Scalar, now: number, supposed?: Supposition): Statement =>
+  supposed === undefined
+    ? sql`subject(id) as (select (${subject})), ${within(ids)},
+        ${grantsHeld(ids, now, 'withConditional')}`
+    : sql`subject(id) as (select (${subject})), ${supposedRights(supposed, now)}`
+
+/** The CTEs of `rights`, and one in the place of the table `role` where that is another. */
+function supposedRights(
+  { grants = [], without = '[]', joins = '[]', leaves = '[]', role }: Supposition,
+  now: number,
+): Statement {
+  const added = grants.map(
+    (one) => sql`union all
+      select ${one.id}, ${one.subject}, ${one.role}, ${one.object}, ${one.expires_at}, o.kind, 0,
+        ${one.condition}, coalesce(${one.condition_reads}, '')
+      from (select 1) left join principal o on o.id = ${one.object} and o.deleted_at is null
+      where (${one.subject} = ${ids} or ${one.subject} in (select id from within))`,
+  )
+  const roles =
+    role === undefined
+      ? sql``
+      : sql`role(name, permissions, acl) as materialized (
+          select name, permissions, acl from main.role where name <> ${role.name}
+          union all select ${role.name}, ${role.permissions}, ${role.acl}),`
+  return sql`${roles} within(id) as (
+      select group_id from membership where member_id = ${ids}
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})
+      union
+      select g.parent_id from within join "group" g on g.id = within.id
+        where g.parent_id is not null),
+    stored as materialized (select * from (with ${grantsHeld(ids, now, 'withConditional')}
+      select id, subject_id, role, object_id, expires_at, object_kind, since, condition,
+        condition_reads from held)
+      where id not in (select value from json_each(${without}))),
+    held as materialized (select * from stored ${join(added, ' ')})`
+}
 
 /** The same without the grants that hold under a condition. */
 const lastingRights = (subject: Scalar, now: number): Statement =>
@@ -45,6 +99,7 @@ const lastingRights = (subject: Scalar, now: number): Statement =>
 
 export type HeldGrantRow = {
   id: string
+  subject_id: string
   role: string
   object_id: string
   object_kind: 'user' | 'client' | 'device' | 'group' | null
@@ -56,9 +111,13 @@ export type HeldGrantRow = {
   subject_kind: string | null
 }
 
-export const listHeldGrants = (subject: Scalar, now: number): Statement<HeldGrantRow> =>
-  sql`with recursive ${rights(subject, now)}
-    select held.id, held.role, held.object_id, held.object_kind, held.expires_at,
+export const listHeldGrants = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<HeldGrantRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}
+    select held.id, held.subject_id, held.role, held.object_id, held.object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from held join role on role.name = held.role
@@ -80,8 +139,12 @@ export type GroupBelowRow = { root: string; group_id: string; kind: string; site
  * For each group on which the subject holds a role with `${group.id}` or `${site.id}`: that group
  * and all below it.
  */
-export const listGroupsBelow = (subject: Scalar, now: number): Statement<GroupBelowRow> =>
-  sql`with recursive ${rights(subject, now)}, below(root, id, kind, site) as (
+export const listGroupsBelow = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<GroupBelowRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, below(root, id, kind, site) as (
       select g.id, g.id, g.kind, ${nearestSite(scalar`g.id`)}
       from held join role on role.name = held.role cross join "group" g on g.id = held.object_id
       where held.object_kind = 'group'
@@ -106,8 +169,12 @@ export type ObjectDeviceRow = {
  * (`root` is that group, `group_id` the group of the device), or on the device itself (a row for
  * each group of the device). Without order, so that a fleet that is too large ends at the limit.
  */
-export const listObjectDevices = (subject: Scalar, now: number): Statement<ObjectDeviceRow> =>
-  sql`with recursive ${rights(subject, now)}, listed(id) as (
+export const listObjectDevices = (
+  subject: Scalar,
+  now: number,
+  supposed?: Supposition,
+): Statement<ObjectDeviceRow> =>
+  sql`with recursive ${rights(subject, now, supposed)}, listed(id) as (
       select held.object_id from held join role on role.name = held.role
       where held.object_kind = 'group' and (
         (instr(held.condition_reads, '"device.') or instr(held.condition_reads, '"group.'))
@@ -193,7 +260,7 @@ export const listNarrowedGrants = (
       union
       select above.object_id, g.parent_id from above join "group" g on g.id = above.id
         where g.parent_id is not null)
-    select held.id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
+    select held.id, held.subject_id, held.role, named.id as object_id, named.kind as object_kind, held.expires_at,
       role.permissions, role.acl, held.condition,
       (select kind from principal where id = ${ids}) as subject_kind
     from named join principal p on p.id = named.id and p.kind = named.kind and p.deleted_at is null
@@ -249,6 +316,10 @@ export const findOwnDevice = (subject: Scalar): Statement<OwnDeviceRow> =>
 /** The groups that the subject is a member of, not those above. */
 export const listOwnGroups = (
   subject: Scalar,
+  { joins = '[]', leaves = '[]' }: Supposition = {},
 ): Statement<{ group_id: string; site: string | null }> =>
-  sql`select group_id, ${nearestSite(scalar`membership.group_id`)} as site from membership where member_id = (${subject})
-    order by group_id limit ${ROWS_MAX + 1}`
+  sql`select own.id as group_id, ${nearestSite(scalar`own.id`)} as site from (
+      select group_id as id from membership where member_id = (${subject})
+        and group_id not in (select value from json_each(${leaves}))
+      union select value from json_each(${joins})) own
+    order by own.id limit ${ROWS_MAX + 1}`

@@ -160,8 +160,9 @@ export const grant = sqliteTable(
   },
   (t) => [
     index('grant_subject').on(t.subject_id),
-    index('grant_object').on(t.object_id),
+    index('grant_object').on(t.object_id, t.id),
     index('grant_role').on(t.role),
+    index('grant_conditional').on(t.object_id).where(sql`condition is not null`),
   ],
 )
 
@@ -435,6 +436,7 @@ export const device = sqliteTable(
     tags: text().notNull().default('[]'), // JSON array of words, sorted
     first_seen_at: integer().notNull().default(0), // 0: never
     last_seen_at: integer().notNull().default(0), // of once a minute
+    released_at: integer(), // and not claimed since
   },
   (t) => [
     index('device_by_type').on(t.type, t.id),

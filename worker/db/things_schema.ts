@@ -89,3 +89,50 @@ export const device_report = sqliteTable('device_report', {
   hardware: text(),
   reported_at: integer().notNull(),
 })
+
+/** Claim tokens: each is the secret of a batch of devices, by which they register their keys. */
+export const claim_batch = sqliteTable('claim_batch', {
+  id: text().primaryKey(),
+  hash: text().notNull().unique(), // of the token
+  name: text(),
+  type: text().notNull(),
+  group_id: text(), // the place of its devices
+  uses: integer().notNull(),
+  used: integer().notNull(),
+  again: text({ enum: ['keep', 'reset'] }).notNull(),
+  is_listed: integer().notNull(), // 1: only the numbers of `claim_number`
+  is_wide: integer().notNull(), // 1: made by an actor that may give each device everything
+  created_by: text(),
+  created_at: integer().notNull(),
+  expires_at: integer().notNull(),
+  revoked_at: integer(),
+})
+
+/** The hardware ids to which a claim token is limited. */
+export const claim_number = sqliteTable(
+  'claim_number',
+  { batch_id: text().notNull(), kind: text().notNull(), key: text().notNull() },
+  (t) => [primaryKey({ columns: [t.batch_id, t.kind, t.key] })],
+)
+
+/** Devices that came in by a claim token. */
+export const claim_use = sqliteTable(
+  'claim_use',
+  {
+    rid: text().primaryKey(), // of the request: a repeated batch counts once
+    batch_id: text().notNull(),
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+  },
+  (t) => [
+    index('claim_use_batch').on(t.batch_id, t.device_id),
+    index('claim_use_device').on(t.device_id),
+  ],
+)
+
+/** Proofs that devices signed for a claim, so that none counts twice. */
+export const claim_proof = sqliteTable(
+  'claim_proof',
+  { hash: text().primaryKey(), rid: text().notNull(), expires_at: integer().notNull() },
+  (t) => [index('claim_proof_end').on(t.expires_at)],
+)

@@ -134,7 +134,7 @@ export function describeDevice(row: DeviceWithGroups): z.infer<typeof deviceSche
     groups: groupsOf(row),
     hardware_ids: hardwareIdsOf(row),
     tags: JSON.parse(row.tags),
-    parent: row.parent_id,
+    parent: row.parent_seen === 0 ? null : row.parent_id,
     first_seen_at: row.first_seen_at === 0 ? null : row.first_seen_at,
     last_seen_at: row.last_seen_at === 0 ? null : row.last_seen_at,
     created_at,

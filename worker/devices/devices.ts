@@ -171,17 +171,22 @@ export function rowOfNew(cx: Context, entry: DeviceInput & { id: string }): Devi
     tags: storedTags(entry.tags ?? []),
     first_seen_at: 0,
     last_seen_at: 0,
+    released_at: null,
   }
 }
 
 /** Plans a device that is not there, with demands for all that it refers to. */
-export function planCreation(cx: Context, entry: DeviceInput & { id: string }) {
+export function planCreation(
+  cx: Context,
+  entry: DeviceInput & { id: string },
+  needed?: readonly Statement<Lack>[],
+) {
   const { id, type, groups = [] } = entry
   const made = (entry.credentials ?? []).map((input) => newCredential(cx, id, input))
   const row = rowOfNew(cx, entry)
   const mine = principalIsMine(cx, id)
   const ids = withKeys(entry.hardware_ids ?? [])
-  const lacks = lackingToRegister(cx, row, groups)
+  const lacks = needed ?? lackingToRegister(cx, row, groups)
   const statements: Statement[] = [
     insertPrincipal(cx, id, 'device'),
     ...demandOfNewDevice(cx, row),

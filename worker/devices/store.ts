@@ -30,9 +30,14 @@ export type LiveCredentialRow = CredentialRow & { type_rotate_by?: number | null
 
 /**
  * With `groups`, a JSON array of the ids of the groups that the device itself is a member of, and
- * `hardware_ids`, a JSON array of `{ kind, value }`.
+ * `hardware_ids`, a JSON array of `{ kind, value }`. `parent_seen`: 0 for a gateway that is out of
+ * reach.
  */
-export type DeviceWithGroups = DeviceRow & { groups: string; hardware_ids: string }
+export type DeviceWithGroups = DeviceRow & {
+  groups: string
+  hardware_ids: string
+  parent_seen?: number
+}
 /**
  * With `credentials` too: a JSON array of `{ kind, jwk, expires_at, revoked_at }`, revoked ones
  * included.
@@ -48,6 +53,7 @@ export const findDeviceById = (id: string, which: Condition = TRUE): Statement<D
 export const withGroups = (reach?: Reach): Statement =>
   sql`(select json_group_array(group_id) from membership where member_id = device.id
     and ${reach === undefined ? TRUE : isBelow(reach, scalar`membership.group_id`)}) as "groups",
+    ${reach === undefined ? TRUE : isBelow(reach, scalar`device.parent_id`)} as parent_seen,
     ${hardwareIdsOfDevice}`
 
 export const findDeviceWithGroups = (id: string, reach?: Reach): Statement<DeviceWithGroups> =>
@@ -181,6 +187,7 @@ type PlainColumns = Omit<
   | 'epoch'
   | 'first_seen_at'
   | 'last_seen_at'
+  | 'released_at'
 >
 
 export type DeviceChange = Partial<PlainColumns> & {

@@ -63,7 +63,10 @@ const carriesRights: Condition = condition`(case e.kind
     where k.id = e.origin_id and instr(' ' || k.scope || ' ', ' mqtt '))
   else true end)`
 
-/** A condition on an entry `e` and a change `c`: the holder of the entry is one of the change. */
+/**
+ * A condition on an entry `e` and a change `c`: the holder of the entry is one of the change. A
+ * plus keeps the planner from beginning at all grants of a role or on an object.
+ */
 export const isHolderOf: Condition = condition`(case c.scope
   when 'client' then e.kind = 'authorization' and exists (
     select 1 from authorization a where a.id = e.origin_id and a.client_id = c.id)
@@ -82,10 +85,10 @@ export const isHolderOf: Condition = condition`(case c.scope
     select 1 from above where case c.scope
       when 'subject' then above.id = c.id
       when 'role' then exists (
-        select 1 from "grant" g where g.subject_id = above.id and g.role = c.id)
+        select 1 from "grant" g where g.subject_id = above.id and +g.role = c.id)
       else exists (select 1 from "grant" g join role r on r.name = g.role
         where g.subject_id = above.id and instr(r.acl, ${'${device.'})
-          and (g.object_id = '*' or g.object_id in (select id from around))) end) end)`
+          and (+g.object_id = '*' or +g.object_id in (select id from around))) end) end)`
 
 /** A condition on an entry `e`: a change that is not spread yet concerns it. */
 const isCut: Condition = condition`exists (

@@ -421,6 +421,8 @@ describe('client_credentials', () => {
     const secret = 'ads_secret'
     await addDevice(worker, 'dim-1', { secret, mqtt_client_id: 'meter:7', acl: [ALLOW] })
     const headers = basic('dim-1', secret)
+    // The first one in a minute is noted behind its answer.
+    await token(worker, own, headers)
     const { value, roundTrips } = await countRoundTrips(worker, () => token(worker, own, headers))
     expect(roundTrips).toBe(1)
     expect(value.body).toMatchObject({ token_type: 'Bearer', expires_in: 3600, scope: 'mqtt' })

@@ -262,3 +262,95 @@ export const listActions = (
     where ${reaches(what, resource.type)}
     order by held.condition is not null, held.id limit ${LISTED_MAX}`
 }
+
+// --- explanations and lists -------------------------------------------------------------------
+
+export type ExplainedGrant = {
+  id: string
+  subject_id: string
+  role: string
+  object_id: string
+  not_before: number | null
+  expires_at: number | null
+  condition: string | null
+}
+
+export type ExplanationRow = ExplainedGrant & {
+  usable: number | null
+  object_known: number
+  /** 1 when the grant is on the object, on a group around it or on everything. */
+  reaches: number
+  /** 1 when its role has the permission. */
+  permits: number
+  groups: string
+  device: string | null
+}
+
+/** Lists grants of the subject, in force or not, the nearest first; one row at least. */
+export const listExplanations = (
+  { subject, action, resource }: { subject: Named; action: string; resource: Named },
+  limit: number,
+): Statement<{ [Column in keyof ExplanationRow]: ExplanationRow[Column] | null }> => {
+  const who = scalar`${subject.id}`
+  const what = scalar`${resource.id}`
+  const isReached = isKept(resource.type)
+    ? condition`g.object_id = '*' or g.object_id = ${what}
+        or g.object_id in (select id from around)`
+    : condition`g.object_id = '*'`
+  return sql`with recursive ${within(who)}, ${aroundObject(what, resource.type)},
+    holder(id) as (select ${who} union select id from within),
+    near as materialized (
+      select g.*, (${isReached}) as reaches, exists (select 1 from json_each(role.permissions) p
+          where p.value in (${action}, 'manage')) as permits
+      from holder cross join "grant" g on g.subject_id = holder.id
+        join role on role.name = g.role
+      order by reaches + permits desc, g.id limit ${limit})
+    select ${usable(who, subject.type)} as usable, ${isKnown(resource)} as object_known,
+      near.id, near.subject_id, near.role, near.object_id, near.not_before, near.expires_at,
+      near.condition, near.reaches, near.permits,
+      ${placesOf(scalar`near.object_id`, what)} as groups,
+      ${deviceAsJson(what, resource.type)} as device
+    from (select 1) left join near order by near.reaches + near.permits desc, near.id`
+}
+
+export type AccessRow = ExplainedGrant & { permissions: string }
+
+/** Lists the grants in force that a principal holds, itself or by its groups. */
+export const listAccessOf = (
+  id: string,
+  after: string,
+  limit: number,
+  now: number,
+): Statement<AccessRow> => {
+  const who = scalar`${id}`
+  return sql`with recursive ${within(who)}, ${grantsHeld(who, now, 'withConditional')}
+    select held.id, held.subject_id, held.role, held.object_id, g.not_before, held.expires_at,
+      held.condition, role.permissions
+    from held join role on role.name = held.role join "grant" g on g.id = held.id
+    where held.id > ${after} order by held.id limit ${limit + 1}`
+}
+
+/**
+ * Lists the grants in force that reach an object: for each object around it, in order, a JSON array
+ * of at most one more than the page has.
+ */
+export const listAccessTo = (
+  id: string,
+  after: { object_id: string; id: string },
+  limit: number,
+  now: number,
+): Statement<{ grants: string }> =>
+  sql`with recursive above(id) as (
+      select ${id} union select '*'
+      union select m.group_id from membership m where m.member_id = ${id}
+      union select g.parent_id from above join "group" g on g.id = above.id
+        where g.parent_id is not null)
+    select (select json_group_array(json_object('id', one.id, 'subject_id', one.subject_id,
+        'role', one.role, 'object_id', one.object_id, 'not_before', one.not_before,
+        'expires_at', one.expires_at, 'condition', one.condition, 'permissions', one.permissions))
+      from (select g.*, role.permissions from "grant" g join role on role.name = g.role
+        where g.object_id = above.id and (above.id > ${after.object_id} or g.id > ${after.id})
+          and (g.not_before is null or g.not_before <= ${now})
+          and (g.expires_at is null or g.expires_at > ${now})
+        order by g.id limit ${limit + 1}) one) as grants
+    from above where above.id >= ${after.object_id} order by above.id`

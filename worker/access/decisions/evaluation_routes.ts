@@ -8,6 +8,7 @@ import { operation } from '../../api/operation.ts'
 import { type Api, createApi, json } from '../../api.ts'
 import { Problem } from '../../errors.ts'
 import { crossOrigin } from '../../http.ts'
+import { previewOperations } from '../preview/preview_routes.ts'
 import { setAnswerHeaders } from './answer_headers.ts'
 import {
   evaluate,
@@ -17,6 +18,7 @@ import {
   evaluationsRequest,
   evaluationsResponse,
 } from './evaluation.ts'
+import { explainOperations } from './explain_routes.ts'
 import {
   ACTION_SEARCH,
   RESOURCE_SEARCH,
@@ -79,5 +81,7 @@ export function evaluationRoutes(): Api {
     },
   })
   searchOperations(api)
+  explainOperations(api)
+  previewOperations(api)
   return api
 }

@@ -71,11 +71,14 @@ export const namesOnlyWithin = (reach: Reach, objects: Scalar): Condition => con
       where p.id = o.value ->> 1 and p.kind in ('user', 'client'))
     and not ${isBelow(reach, scalar`o.value ->> 1`)})`
 
-/** A condition: the object is a root, a group below one, or a member of one of these. */
+/**
+ * A condition: the object is a root, a group below one, or a member of one of these. `id` may be a
+ * column of the query around it, so it stands where no table is.
+ */
 export const isBelow = (reach: Reach, id: Scalar): Condition => condition`exists (
   with recursive above(id) as (
     select ${id}
-    union select m.group_id from membership m where m.member_id = ${id}
+    union select m.group_id from above join membership m on m.member_id = above.id
     union select g.parent_id from above join "group" g on g.id = above.id
       where g.parent_id is not null)
   select 1 from above join "group" g on g.id = above.id

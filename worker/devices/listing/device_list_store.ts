@@ -54,6 +54,8 @@ type Lead =
   | 'id'
 
 export function leadOf(filter: DeviceFilter): Lead {
+  // A cursor names the last device that was looked at, and its absence tells of the next.
+  if (filter.reach !== undefined) return 'reach'
   const { status, isWide, values } = filter
   const order: readonly Lead[] =
     // Most devices are active.
@@ -184,9 +186,12 @@ function residualsOf(filter: DeviceFilter, lead: Lead): Condition[] {
   add('below', below, () => isMemberBelow(below ?? ''))
   const { reach } = filter
   add('reach', reach, () => isBelow(reach ?? [], scalar`device.id`))
-  // A group that is not within the reach tells nothing of its devices.
-  const place = group ?? below
-  if (reach !== undefined && place !== undefined) found.push(isBelow(reach, scalar`${place}`))
+  // A group or gateway that is not within the reach tells nothing of its devices.
+  if (reach !== undefined) {
+    for (const one of [group, below, parent]) {
+      if (one !== undefined) found.push(isBelow(reach, scalar`${one}`))
+    }
+  }
   for (const tag of lead === 'tags' ? tags.slice(1) : tags) {
     found.push(condition`exists (select 1 from device_tag t
       where t.tag = ${tag} and t.device_id = device.id)`)

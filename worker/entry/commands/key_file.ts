@@ -60,7 +60,7 @@ function readPrivateJwk(file: string, text: string): JWK {
   throw new CannotStart(`${file} is not a private key in JWK or PEM form`)
 }
 
-/** OpenSSL writes the parameters of a curve before a SEC1 key: the block of the key counts. */
+/** The block of the key alone, since OpenSSL writes the parameters of a curve before a SEC1 key. */
 function readPrivatePem(file: string, text: string): JWK {
   const [block, label = ''] =
     /-----BEGIN ([A-Z0-9 ]*PRIVATE KEY)-----.*?-----END \1-----/s.exec(text) ?? []
