@@ -32,7 +32,7 @@ import {
 import {
   endReplaced,
   findTypeRotation,
-  listKeysOf,
+  listEveryKeyOf,
   mayReplace,
   replaceCredential,
   rotateAll,
@@ -77,7 +77,7 @@ export async function rotateCredential(
   const settings = await loadSettings(cx)
   const { rows, keys } = await cx.db.read({
     rows: credentialsOf(device_id),
-    keys: listKeysOf(device_id),
+    keys: listEveryKeyOf(device_id),
   })
   const signer = await signerOf(cx, device_id, liveCredentials(cx, rows), proof, jwk)
   if (signer === null) {
@@ -265,7 +265,7 @@ export async function demandRotationOfType(
     throw new Problem(
       'forbidden',
       'this needs the scope manage: devices of every power may be of the type',
-      [],
+      [{ pointer: '/rotate_by', detail: 'needs the scope manage' }],
       'power_not_held',
     )
   }

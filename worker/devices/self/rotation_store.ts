@@ -5,7 +5,7 @@ import { type Condition, condition, type Statement, sql } from '../../db/sql.ts'
 import type { CredentialRow } from '../store.ts'
 
 /** All keys that a device has or had. */
-export const listKeysOf = (
+export const listEveryKeyOf = (
   device_id: string,
 ): Statement<{ id: string; jwk: string; revoked_at: number | null }> =>
   sql`select id, jwk, revoked_at from device_credential
