@@ -13,6 +13,7 @@ import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
+import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { selfRoutes } from './devices/self/routes.ts'
 import { badRequest, Problem } from './errors.ts'
@@ -52,7 +53,7 @@ import { protocolRoutes } from './oauth/routes.ts'
 import { SELF_SCOPE } from './oauth/scopes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
-import { statusRoutes } from './status/routes.ts'
+import { statusListRoutes, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { publicFiles, type ReadPublicFile } from './web/public_files.ts'
 import { isServed } from './web/surfaces.ts'
@@ -119,6 +120,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', statusRoutes())
+  app.route('/', policyRoutes())
   app.route('/', protocolRoutes())
   app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
@@ -160,6 +162,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     clientRoutes,
     initialAccessTokenRoutes,
     keyRoutes,
+    statusListRoutes,
     adminRoutes,
   ]) {
     v1.route('/', room())

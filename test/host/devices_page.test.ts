@@ -11,14 +11,17 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
 test('each command of docs/devices.md does what the page says', async () => {
   const page = readFileSync(join(ROOT, 'docs/devices.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|openssl) /.test(line))
-  const ops = {
-    client_id: 'ops',
-    client_secret: SECRET,
-    grant_types: ['client_credentials'],
-    scope: 'manage',
-  }
-  const worker = await startWorkerOn('node', { clients: [ops] })
+  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|printf|openssl) /.test(line))
+  const worker = await startWorkerOn('node', {
+    clients: [
+      {
+        client_id: 'ops',
+        client_secret: SECRET,
+        grant_types: ['client_credentials'],
+        scope: 'manage',
+      },
+    ],
+  })
   try {
     const answer = await fetch(`${worker.issuer}/oauth/token`, {
       method: 'POST',
@@ -27,32 +30,41 @@ test('each command of docs/devices.md does what the page says', async () => {
     })
     const { access_token: TOKEN } = (await answer.json()) as { access_token: string }
     const npm = `npm() { shift 4; "${process.execPath}" "${join(ROOT, 'worker/entry/cli.ts')}" "$@"; }`
-    const type = async (line: string) => {
+    const outputs: string[] = []
+    for (const line of lines) {
       const shell = run('bash', ['-c', `${npm}\n${line.replace(' curl ', ' curl -sf ')}`], {
         cwd: worker.folder,
         env: { TOKEN, ISSUER: worker.issuer, PATH: process.env['PATH'] ?? '' },
       })
       const code = await shell.exit
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
-      return shell.output()
+      outputs.push(shell.output())
     }
-    const outputs: string[] = []
-    for (const line of lines) outputs.push(await type(line))
-    expect(lines).toHaveLength(11)
-    const [, , made, created, token, , second, time, demanded, ofType, listed] = outputs
-    expect(JSON.parse(made ?? '')).toMatchObject({ name: 'lamp' })
-    expect(JSON.parse(created ?? '')).toMatchObject({ credentials: [{ kind: 'jwk' }] })
-    const jwt = /ey\S+/.exec(token ?? '')?.[0] ?? ''
-    expect(decodeJwt(jwt)).toMatchObject({ sub: 'lamp-1' })
+    expect(lines).toHaveLength(21)
+    const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
+    const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
+    expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
+    expect(read(made)).toMatchObject({ id: 'm-1', tags: ['lot-7'], metadata: { phases: 3 } })
+    for (const found of [byTag, byMac, byWord]) {
+      expect(read(found)).toMatchObject({ items: [{ id: 'm-1' }], next_cursor: null })
+    }
+    expect(dry).toContain('"summary":{"created":1,')
+    expect(read(imported)).toMatchObject({ summary: { created: 1, failed: 0 }, failed: [] })
+    expect(read(token)).toMatchObject({ type: 'meter', uses: 100, again: 'keep' })
+    expect(read(listed)).toMatchObject({ is_listed: true, again: 'reset' })
+    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] = more
+    expect(read(lampType)).toMatchObject({ name: 'lamp' })
+    expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
+    expect(decodeJwt(/ey\S+/.exec(jwt ?? '')?.[0] ?? '')).toMatchObject({ sub: 'lamp-1' })
     expect(second).toContain('device lamp-2 created')
-    expect(JSON.parse(time ?? '')).toEqual({ now: expect.any(Number) })
+    expect(read(time)).toEqual({ now: expect.any(Number) })
     const rotate_by = 4_000_000_000
-    expect(JSON.parse(demanded ?? '')).toEqual({ rotate_by, keys: 1 })
-    expect(JSON.parse(ofType ?? '')).toMatchObject({ type: 'lamp', rotate_by })
-    expect(JSON.parse(listed ?? '')).toMatchObject({
+    expect(read(demanded)).toEqual({ rotate_by, keys: 1 })
+    expect(read(ofType)).toMatchObject({ type: 'lamp', rotate_by })
+    expect(read(credentials)).toMatchObject({
       items: [{ rotate_by, expires_at: rotate_by, last_used_at: expect.any(Number) }],
     })
   } finally {
     await worker.stop()
   }
-})
+}, 90_000)
