@@ -187,6 +187,21 @@ describe('the acceptance of a place', () => {
     expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
   })
 
+  test('by two people at once gives it to one of them', async () => {
+    const { worker, as } = await start()
+    const { path } = await offer(worker, await as('ann'))
+    const pages: [Browser, Page][] = []
+    for (const id of ['cal', 'dan']) {
+      await createPerson(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
+      const browser = new Browser(worker)
+      await browser.signIn(`${id}@example.com`, PASSWORD)
+      pages.push([browser, await browser.get(path)])
+    }
+    await Promise.all(pages.map(([browser, page]) => browser.submit(page, { action: 'accept' })))
+    const owners = await grantsOn(worker, 'site-1')
+    expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
+  })
+
   test('ends invitations on their way and links that name the place, and no others', async () => {
     const { worker, as, ops, browser } = await start()
     const ann = await as('ann')
