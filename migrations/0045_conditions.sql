@@ -14,8 +14,8 @@ BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome") SELECT 'subject', new."subject_id", 3;
 END;
 
-CREATE TRIGGER "status_of_conditions_on_device" AFTER UPDATE OF "type", "metadata" ON "device"
-WHEN new."type" <> old."type" OR new."metadata" <> old."metadata"
+CREATE TRIGGER "status_of_conditions_on_device" AFTER UPDATE OF "type", "metadata", "tags" ON "device"
+WHEN new."type" <> old."type" OR new."metadata" <> old."metadata" OR new."tags" <> old."tags"
 BEGIN
 	INSERT INTO "status_change" ("scope", "id", "outcome")
 		WITH RECURSIVE "up"("id") AS (
@@ -65,7 +65,7 @@ BEGIN
 		SELECT DISTINCT 'subject', "g"."subject_id", 3
 		FROM (SELECT "id" FROM "up" UNION SELECT "id" FROM "below") AS "o"
 			CROSS JOIN "grant" AS "g" ON "g"."object_id" = "o"."id"
-			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND instr("r"."acl", '${site.') > 0;
+			CROSS JOIN "role" AS "r" ON "r"."name" = "g"."role" AND (instr("r"."acl", '${site.') > 0 OR instr("r"."acl", '${group.') > 0);
 END;
 
 -- Those who reach an object are listed in the order of their grants.

@@ -14,6 +14,7 @@ import { API_SCOPES, type Api, BODY_MAX, createApi, declaredScope } from './api.
 import { type Context, ofRequest, recall, remember } from './context.ts'
 import { boundedDatabase } from './db/answer_time.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
+import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, notFound } from './failures.ts'
@@ -53,7 +54,7 @@ import { initialAccessTokenRoutes } from './oauth/registration/initial_access_to
 import { protocolRoutes } from './oauth/routes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
-import { statusRoutes } from './status/routes.ts'
+import { statusListRoutes, statusRoutes } from './status/routes.ts'
 import { below, pathReader } from './web/issuer_path.ts'
 import { publicFiles, type ReadPublicFile } from './web/public_files.ts'
 import { isServed } from './web/surfaces.ts'
@@ -120,6 +121,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.get('/', (c) => c.redirect('/account', 303))
   app.route('/', jwksRoutes())
   app.route('/', statusRoutes())
+  app.route('/', policyRoutes())
   app.route('/', protocolRoutes())
   app.route('/', claimRoutes())
   // oauth/ knows what hangs on a session and which application sends a person to sign in; identity/
@@ -155,6 +157,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     clientRoutes,
     initialAccessTokenRoutes,
     keyRoutes,
+    statusListRoutes,
     adminRoutes,
   ]) {
     v1.route('/', room())

@@ -32,6 +32,7 @@ import { appendEvent } from '../events.ts'
 import { ensureKey } from '../keys/signing_keys.ts'
 import { keepKeyUntil } from '../keys/store.ts'
 import { accessTokenClaims, signAccessToken } from '../oauth/tokens/access_token.ts'
+import { policyReference } from '../oauth/tokens/reference_token.ts'
 import { loadSettings } from '../settings.ts'
 import { findStatus } from '../status/entry_store.ts'
 import { tellStatus } from '../status/telling.ts'
@@ -106,6 +107,7 @@ export async function mintDeviceToken(
     ttl: expires_in,
     not_after: compiled.expires_at,
     acl: compiled.rules,
+    reference: policyReference(rights),
     mqtt_client_id: device.mqtt_client_id,
   })
   const { exp: expires_at } = claims
