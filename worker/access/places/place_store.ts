@@ -53,7 +53,7 @@ const endingMemberships = (group_id: string): Statement<{ rowid: number }> =>
     select m.rowid from below cross join membership m on m.group_id = below.id
       cross join principal p on p.id = m.member_id and p.kind in ('user', 'client')`
 
-/** The people who have one of these, themselves or through a group: by whom the place is reached. */
+/** The people who have one of these, themselves or through a group. */
 export const listPeopleOf = (group_id: string): Statement<{ id: string }> =>
   sql`with recursive holder(id) as (
       select g.subject_id from "grant" g where g.id in (${endingGrants(group_id)})
@@ -79,7 +79,7 @@ export const rightsThatEnd = (group_id: string) => ({
   people: scalar`(select count(*) from (${listPeopleOf(group_id)}))`,
 })
 
-/** A condition: a device of the place is in another place too, whose people would go on reaching it. */
+/** A condition: a device of the place is in another place too, whose people reach it there. */
 export const isShared = (group_id: string): Condition =>
   condition`exists (${listSharedDevices(group_id)})`
 
@@ -102,7 +102,7 @@ export const makesOperators = (group_id: string): Condition => condition`exists 
 export const placeExists = (group_id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${group_id} and kind = 'site')`
 
-/** Ends the rights of others in the place, with an event about each; `id` is that of the transfer. */
+/** Ends the rights of others in the place, with an event about each. `id` is the transfer's. */
 export const endRightsOf = (
   cx: Context,
   { id, group_id }: { id: string; group_id: string },
