@@ -1,7 +1,10 @@
 // Transfers of places: by whom a place is offered, what ends when it is accepted, and what goes on.
 import { describe, expect, test } from 'vitest'
 import { mayReceive, parseAcl } from '../../policy/acl.ts'
+import { listRolesThatEnd, listSharedDevices } from '../../worker/access/places/place_store.ts'
+import { PLACE_ENDS } from '../../worker/admin/place_ends.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { numbersOf } from '../../worker/identity/transfers/transfers.ts'
 import type { TestWorker } from '../context.ts'
 import { claimsOf, refresh, signIn } from '../oauth/token_fixtures.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
@@ -100,6 +103,22 @@ describe('the offer of a place', () => {
     expect(master.status).toBe(403)
     const eve = await ann('POST /v1/groups/site-1/transfer', { to: 'eve' })
     expect(eve.status, 'a person out of reach').toBe(400)
+  })
+
+  test('reads no large table whole', async () => {
+    const { worker } = await start()
+    const cx = worker.context()
+    for (const one of [
+      numbersOf(cx, 'site-1', PLACE_ENDS),
+      listRolesThatEnd('site-1', 1),
+      listSharedDevices('site-1'),
+    ]) {
+      const plan = await cx.db.read(sql<{ detail: string }>`explain query plan ${one}`)
+      const scans = plan.map(({ detail }) => detail).filter((detail) => /^SCAN/.test(detail))
+      expect(scans.filter((detail) => /USING|^SCAN (m|g|d|p|a|c|t|i|user)$/.test(detail))).toEqual(
+        [],
+      )
+    }
   })
 
   test('is not made while a device is in another place too', async () => {

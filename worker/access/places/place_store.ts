@@ -27,12 +27,13 @@ const abovePlace = (group_id: string): Statement => sql`above(id) as (
 const isElsewhere = (id: Statement): Condition => condition`exists (
   with recursive around(id) as (
     select ${id}
-    union select m.group_id from membership m where m.member_id = ${id}
-      and exists (select 1 from device where device.id = m.member_id)
-    union select g.parent_id from around cross join "group" g on g.id = around.id
-      where g.parent_id is not null)
-  select 1 from around cross join "group" g on g.id = around.id
-  where g.kind = 'site' and g.id not in (select id from below) and g.id not in (select id from above))`
+    union select at.group_id from device cross join membership at on at.member_id = device.id
+      where device.id = ${id}
+    union select up.parent_id from around cross join "group" up on up.id = around.id
+      where up.parent_id is not null)
+  select 1 from around cross join "group" up on up.id = around.id
+  where up.kind = 'site' and up.id not in (select id from below)
+    and up.id not in (select id from above))`
 
 /**
  * The grants that end with a change of hands: those that others hold on the place or on anything in
@@ -86,9 +87,9 @@ export const isShared = (group_id: string): Condition =>
 /** Devices of the place that are in another place too. */
 export const listSharedDevices = (group_id: string): Statement<{ id: string }> =>
   sql`with recursive ${insidePlace(group_id)}, ${abovePlace(group_id)}
-    select inside.id from inside where inside.id not in (select id from below)
-      and exists (select 1 from membership m where m.member_id = inside.id
-        and m.group_id not in (select id from below) and ${isElsewhere(sql`m.group_id`)})
+    select distinct inside.id from inside cross join membership m on m.member_id = inside.id
+    where inside.id not in (select id from below) and m.group_id not in (select id from below)
+      and ${isElsewhere(sql`m.group_id`)}
     limit 20`
 
 /** A condition: members of the place, or of a group around or in it, run the system by that. */
