@@ -5330,7 +5330,7 @@ const TRANSFERS: readonly Guard[] = [
     from: 'and (used_by = ${cx.rid} or (${isOpen(cx)} and (${when})))',
     to: 'and (${when})',
     test: 'identity/transfers',
-    title: 'at once in two browsers',
+    title: 'by two people at once',
   },
   {
     name: 'transfer-events',
