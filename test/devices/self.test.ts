@@ -191,6 +191,15 @@ test('a device takes another key, which the present one signs; that one counts f
   expect(await events()).toContain('device_credential.rotated')
 })
 
+test('the key that takes the place of another is known as made by the same one', async () => {
+  const cx = worker.context()
+  await cx.db.write(sql`update device_credential set made_by = 'ann' where device_id = 'lamp-1'`)
+  expect((await rotate(await selfToken(), first, await newPair())).status).toBe(200)
+  const makers = await cx.db.read(sql<{ made_by: string | null }>`
+    select made_by from device_credential where device_id = 'lamp-1' and jwk is not null`)
+  expect(makers).toEqual([{ made_by: 'ann' }, { made_by: 'ann' }])
+})
+
 test('a proof that is not of the present key for this new one changes nothing', async () => {
   const [token, next, strange] = [await selfToken(), await newPair(), await newPair()]
   const now = worker.context().now()

@@ -60,6 +60,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['listDevices', 'getDevice', 'updateDevice'],
       ...['createDeviceCredential', 'listDeviceCredentials', 'revokeDeviceCredential'],
+      ...['rotateDevice', 'getDeviceReport'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],
       ...['createInvitation', 'listInvitations', 'getInvitation', 'revokeInvitation'],

@@ -65,7 +65,7 @@ export const rotatedSchema = z
 
 /**
  * Takes the new key in the place of the one that signed the proof, which still counts for a while.
- * The new key ends when the one before was to end. Round trips: 1 read, 1 write. Throws Problem.
+ * The new key ends when the one before was to end. Round trips: 2 reads, 1 write. Throws Problem.
  */
 export async function rotateCredential(
   cx: Context,
@@ -100,7 +100,8 @@ export async function rotateCredential(
     throw new Problem('conflict', 'the key before has an end that the next one cannot pass')
   }
   const made = newCredential(cx, device_id, { kind: 'jwk', jwk })
-  const row = { ...made.row, expires_at: ends }
+  // Whoever made the key before may know this one too.
+  const row = { ...made.row, expires_at: ends, made_by: signer.made_by }
   const until = cx.now() + settings.rotation_grace_ttl
   await cx.db.write([
     insertCredential(row, mayReplace(cx, signer)),
