@@ -1,7 +1,10 @@
 // Transfers of places: by whom a place is offered, what ends when it is accepted, and what goes on.
 import { describe, expect, test } from 'vitest'
 import { mayReceive, parseAcl } from '../../policy/acl.ts'
+import { listRolesThatEnd, listSharedDevices } from '../../worker/access/places/place_store.ts'
+import { PLACE_ENDS } from '../../worker/admin/place_ends.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { numbersOf } from '../../worker/identity/transfers/transfers.ts'
 import type { TestWorker } from '../context.ts'
 import { claimsOf, refresh, signIn } from '../oauth/token_fixtures.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
@@ -124,6 +127,22 @@ describe('the offer of a place', () => {
     expect(eve.status, 'a person out of reach').toBe(400)
   })
 
+  test('reads no large table whole', async () => {
+    const { worker } = await start()
+    const cx = worker.context()
+    for (const one of [
+      numbersOf(cx, 'site-1', PLACE_ENDS),
+      listRolesThatEnd('site-1', 1),
+      listSharedDevices('site-1'),
+    ]) {
+      const plan = await cx.db.read(sql<{ detail: string }>`explain query plan ${one}`)
+      const scans = plan.map(({ detail }) => detail).filter((detail) => /^SCAN/.test(detail))
+      expect(scans.filter((detail) => /USING|^SCAN (m|g|d|p|a|c|t|i|user)$/.test(detail))).toEqual(
+        [],
+      )
+    }
+  })
+
   test('is not made while a device is in another place too', async () => {
     const { ops } = await start(HOMES)
     const refused = await ops('POST /v1/groups/site-1/transfer', { to: BEA })
@@ -205,6 +224,21 @@ describe('the acceptance of a place', () => {
       ),
     )
     expect(done.filter((page) => page?.html.includes('The place is yours'))).toHaveLength(1)
+    const owners = await grantsOn(worker, 'site-1')
+    expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
+  })
+
+  test('by two people at once gives it to one of them', async () => {
+    const { worker, as } = await start()
+    const { path } = await offer(worker, await as('ann'))
+    const pages: [Browser, Page][] = []
+    for (const id of ['cal', 'dan']) {
+      await createPerson(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
+      const browser = new Browser(worker)
+      await browser.signIn(`${id}@example.com`, PASSWORD)
+      pages.push([browser, await browser.get(path)])
+    }
+    await Promise.all(pages.map(([browser, page]) => browser.submit(page, { action: 'accept' })))
     const owners = await grantsOn(worker, 'site-1')
     expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
   })

@@ -27,12 +27,13 @@ const abovePlace = (group_id: string): Statement => sql`above(id) as (
 const isElsewhere = (id: Statement): Condition => condition`exists (
   with recursive around(id) as (
     select ${id}
-    union select m.group_id from membership m where m.member_id = ${id}
-      and exists (select 1 from device where device.id = m.member_id)
-    union select g.parent_id from around cross join "group" g on g.id = around.id
-      where g.parent_id is not null)
-  select 1 from around cross join "group" g on g.id = around.id
-  where g.kind = 'site' and g.id not in (select id from below) and g.id not in (select id from above))`
+    union select at.group_id from device cross join membership at on at.member_id = device.id
+      where device.id = ${id}
+    union select up.parent_id from around cross join "group" up on up.id = around.id
+      where up.parent_id is not null)
+  select 1 from around cross join "group" up on up.id = around.id
+  where up.kind = 'site' and up.id not in (select id from below)
+    and up.id not in (select id from above))`
 
 /**
  * The grants that end with a change of hands: those that others hold on the place or on anything in
@@ -57,10 +58,7 @@ const endingMemberships = (group_id: string): Statement<{ rowid: number }> =>
 const lastsBeyond = (then: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${then})`
 
-/**
- * The people who have one of these, themselves or through a group: by whom the place is reached, or
- * was until after `then`.
- */
+/** The people who have one of these, themselves or through a group, that lasts beyond `then`. */
 export const listPeopleOf = (group_id: string, then = 0): Statement<{ id: string }> =>
   sql`with recursive holder(id) as (
       select g.subject_id from "grant" g where g.id in (${endingGrants(group_id)})
@@ -88,16 +86,16 @@ export const rightsThatEnd = (group_id: string, now: number) => ({
   people: scalar`(select count(*) from (${listPeopleOf(group_id, now)}))`,
 })
 
-/** A condition: a device of the place is in another place too, whose people would go on reaching it. */
+/** A condition: a device of the place is in another place too, whose people reach it there. */
 export const isShared = (group_id: string): Condition =>
   condition`exists (${listSharedDevices(group_id)})`
 
 /** Devices of the place that are in another place too. */
 export const listSharedDevices = (group_id: string): Statement<{ id: string }> =>
   sql`with recursive ${insidePlace(group_id)}, ${abovePlace(group_id)}
-    select inside.id from inside where inside.id not in (select id from below)
-      and exists (select 1 from membership m where m.member_id = inside.id
-        and m.group_id not in (select id from below) and ${isElsewhere(sql`m.group_id`)})
+    select distinct inside.id from inside cross join membership m on m.member_id = inside.id
+    where inside.id not in (select id from below) and m.group_id not in (select id from below)
+      and ${isElsewhere(sql`m.group_id`)}
     limit 20`
 
 /** A condition: members of the place, or of a group around or in it, run the system by that. */
@@ -111,7 +109,7 @@ export const makesOperators = (group_id: string): Condition => condition`exists 
 export const placeExists = (group_id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${group_id} and kind = 'site')`
 
-/** Ends the rights of others in the place, with an event about each; `id` is that of the transfer. */
+/** Ends the rights of others in the place, with an event about each. `id` is the transfer's. */
 export const endRightsOf = (
   cx: Context,
   { id, group_id }: { id: string; group_id: string },
