@@ -90,6 +90,28 @@ describe('the offer of a place', () => {
     expect((await mailsOf(worker)).filter(({ kind }) => kind === 'transfer')).toEqual([])
   })
 
+  test('counts nobody whose role ran out before', async () => {
+    const { worker, as, ops } = await start()
+    await ops('POST /v1/users', { id: 'gil', email: 'gil@example.com' })
+    const expires_at = worker.clock.now + 60
+    for (const subject of ['ina', 'gil']) {
+      const made = await ops('POST /v1/grants', {
+        subject,
+        role: 'guest',
+        object: 'site-1',
+        expires_at,
+      })
+      expect(made.status).toBe(201)
+    }
+    const ends = async () => {
+      const dry = { to: BEA, dry_run: true }
+      return (await (await as('ann'))('POST /v1/groups/site-1/transfer', dry)).body['ends']
+    }
+    expect(await ends()).toMatchObject({ people: 5, grants: 5 })
+    worker.clock.now += 60
+    expect(await ends()).toMatchObject({ people: 4, grants: 3 })
+  })
+
   test('is made within the reach and power of the actor alone', async () => {
     const { as, ops } = await start()
     await ops('POST /v1/roles', { name: 'helper', permissions: ['access:write', 'device:read'] })

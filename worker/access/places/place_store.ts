@@ -54,10 +54,18 @@ const endingMemberships = (group_id: string): Statement<{ rowid: number }> =>
     select m.rowid from below cross join membership m on m.group_id = below.id
       cross join principal p on p.id = m.member_id and p.kind in ('user', 'client')`
 
-/** The people who have one of these, themselves or through a group. */
-export const listPeopleOf = (group_id: string): Statement<{ id: string }> =>
+/** A condition: the grant has not run out by then. */
+const lastsBeyond = (then: number): Condition =>
+  condition`(g.expires_at is null or g.expires_at > ${then})`
+
+/**
+ * The people who have one of these, themselves or through a group: by whom the place is reached, or
+ * was until after `then`.
+ */
+export const listPeopleOf = (group_id: string, then = 0): Statement<{ id: string }> =>
   sql`with recursive holder(id) as (
       select g.subject_id from "grant" g where g.id in (${endingGrants(group_id)})
+        and ${lastsBeyond(then)}
       union select c.id from holder cross join "group" c on c.parent_id = holder.id)
     select user.id from holder cross join user on user.id = holder.id
     union
@@ -70,14 +78,15 @@ export const listPeopleOf = (group_id: string): Statement<{ id: string }> =>
 /** The roles that end for others, and those that people lose who were members. */
 export const listRolesThatEnd = (group_id: string, now: number): Statement<NeededRow> =>
   sql`select g.role, g.object_id, g.expires_at as until from "grant" g
-    where (g.expires_at is null or g.expires_at > ${now}) and (g.id in (${endingGrants(group_id)})
+    where ${lastsBeyond(now)} and (g.id in (${endingGrants(group_id)})
       or g.subject_id in (with recursive ${insidePlace(group_id)} select id from below))`
 
-/** In numbers, the rights that end. */
-export const rightsThatEnd = (group_id: string) => ({
-  grants: scalar`(select count(*) from (${endingGrants(group_id)}))`,
+/** In numbers, the rights that end. What ran out before ended by itself. */
+export const rightsThatEnd = (group_id: string, now: number) => ({
+  grants: scalar`(select count(*) from "grant" g
+    where g.id in (${endingGrants(group_id)}) and ${lastsBeyond(now)})`,
   memberships: scalar`(select count(*) from (${endingMemberships(group_id)}))`,
-  people: scalar`(select count(*) from (${listPeopleOf(group_id)}))`,
+  people: scalar`(select count(*) from (${listPeopleOf(group_id, now)}))`,
 })
 
 /** A condition: a device of the place is in another place too, whose people reach it there. */

@@ -151,7 +151,7 @@ type Transfer = z.infer<typeof transferSchema>
 
 /** In numbers, all that would end now, as one row. */
 export const numbersOf = (cx: Context, group_id: string, ends: PlaceEnds): Statement<Numbers> => {
-  const rights = rightsThatEnd(group_id)
+  const rights = rightsThatEnd(group_id, cx.now())
   return sql<Numbers>`select ${rights.people} as people, ${rights.grants} as grants,
     ${rights.memberships} as memberships, ${countInvitationsTo(cx, group_id)} as invitations,
     ${ends.links(cx, group_id)} as authorizations,
