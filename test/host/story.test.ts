@@ -491,7 +491,8 @@ test('a home from the factory to its second owner', async () => {
   ])
 
   // The new owner has it all, and the devices went on.
-  const zoe = await joinWith(await linkApp('zoe'))
+  const zoeLink = await linkApp('zoe')
+  const zoe = await joinWith(zoeLink)
   expect(await powerOf(zoe)).toEqual(owning)
   await tell(lamp, 'site-12', 'lamp', zoe)
   await tell(lock, 'site-12', 'lock', zoe)
@@ -503,6 +504,11 @@ test('a home from the factory to its second owner', async () => {
   for (const earlier of ['device.claimed', 'invitation.created', 'grant.updated']) {
     expect(types).not.toContain(earlier)
   }
+
+  const mine = { subject: zoeLink.sub, role: 'resident', object: 'site-12' }
+  await call(zoeApi, 'POST /v1/grants', mine)
+  const zoeAssistant = await joinWith(await linkAssistant('zoe', 'lamp'))
+  expect(await powerOf(zoeAssistant)).toEqual(['hear lamp', 'set lamp'])
 
   // Nothing is left to anybody of before: neither with old tokens nor with new ones.
   expect(await Promise.all([annLink, bobLink, gusLink].map(knock))).toEqual([0x86, 0x86, 0x86])
