@@ -43,8 +43,7 @@ const CODE = {
   redirect_uris: [REDIRECT],
   grant_types: ['authorization_code', 'refresh_token'],
 }
-const API =
-  'devices:read devices:write access:read access:write users:read users:write events:read'
+const API = 'devices:read devices:write access:read access:write users:read users:write events:read'
 
 const person = (id: string, ...groups: string[]) => ({
   id,
