@@ -6,6 +6,8 @@ import { deleteOldAttempts } from './attempts.ts'
 import type { Context } from './context.ts'
 import { sql } from './db/sql.ts'
 import { type DeliveryKind, deliver } from './deliveries.ts'
+import { deleteOldDeviceJobs } from './devices/bulk/job_store.ts'
+import { workOnJobs } from './devices/bulk/job_work.ts'
 import { deleteOldClaimProofs } from './devices/getting_in/claim_store.ts'
 import { deleteOldDeviceTokens } from './devices/minted_token_store.ts'
 import { writeRefusals } from './events/refusal_events.ts'
@@ -68,7 +70,7 @@ export const JOBS: readonly Job[] = [
         ...forgetOldMails(cx, settings.mail_ttl),
         ...deleteOldDeviceTokens(cx),
         deleteOldClaimProofs(cx),
-        deleteOldClaimProofs(cx),
+        ...deleteOldDeviceJobs(cx),
         ...deleteOldProtocolState(cx),
       ])
     },
@@ -85,6 +87,7 @@ export const JOBS: readonly Job[] = [
   },
   { name: 'closed_accounts', every: 300, run: (cx) => deleteDueAccounts(cx, endAllAccess) },
   { name: 'status', every: 50, run: spreadStatus },
+  { name: 'bulk', every: 50, run: workOnJobs },
   { name: 'lapsed_consents', every: 50, run: endLapsedAccess },
   // After the jobs that note deliveries, so that these go out in the same minute.
   { name: 'deliveries', every: 50, run: (cx) => deliver(cx, DELIVERY_KINDS) },

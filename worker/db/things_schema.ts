@@ -1,5 +1,6 @@
 // Further tables of devices/, which it alone writes; the others, and the manners of all, are in
 // schema.ts.
+import { sql } from 'drizzle-orm/sql'
 import { integer } from 'drizzle-orm/sqlite-core/columns/integer'
 import { text } from 'drizzle-orm/sqlite-core/columns/text'
 import { index, uniqueIndex } from 'drizzle-orm/sqlite-core/indexes'
@@ -25,6 +26,24 @@ export const device_type = sqliteTable('device_type', {
   fields: text(), // JSON Schema of metadata; null: texts alone
   acl_by_reference: integer().$type<0 | 1>().notNull().default(0),
 })
+
+/**
+ * Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be
+ * revoked.
+ */
+export const device_token = sqliteTable(
+  'device_token',
+  {
+    id: text().primaryKey(), // the origin in the token's jti
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    revoked_at: integer(),
+    revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
+    made_by: text(), // as of a credential
+  },
+  (t) => [index('device_token_device').on(t.device_id)],
+)
 
 /** Templates of types that tokens name by their hash. */
 export const policy_document = sqliteTable('policy_document', {
@@ -82,6 +101,22 @@ export const device_text = sqliteTable(
   (t) => [uniqueIndex('device_text_device').on(t.device_id)],
 )
 
+/** Types whose devices have to take other keys: those before `demanded_at` end at `rotate_by`. */
+export const device_type_rotation = sqliteTable('device_type_rotation', {
+  type: text().primaryKey(),
+  demanded_at: integer().notNull(),
+  rotate_by: integer().notNull(),
+})
+
+/** The last report of each device about itself. */
+export const device_report = sqliteTable('device_report', {
+  device_id: text().primaryKey(),
+  firmware: text().notNull(),
+  model: text(),
+  hardware: text(),
+  reported_at: integer().notNull(),
+})
+
 /** Claim tokens: each is the secret of a batch of devices, by which they register their keys. */
 export const claim_batch = sqliteTable('claim_batch', {
   id: text().primaryKey(),
@@ -127,4 +162,51 @@ export const claim_proof = sqliteTable(
   'claim_proof',
   { hash: text().primaryKey(), rid: text().notNull(), expires_at: integer().notNull() },
   (t) => [index('claim_proof_end').on(t.expires_at)],
+)
+
+/** Jobs over many devices. Triggers of `device_job_line` count in it. */
+export const device_job = sqliteTable(
+  'device_job',
+  {
+    id: text().primaryKey(),
+    state: text({ enum: ['selecting', 'running', 'done', 'stopped', 'cancelled'] }).notNull(),
+    filter: text().notNull(), // JSON object: parameters of the list of devices
+    change: text().notNull(), // JSON object
+    undo_of: text(), // the job that it takes back
+    actor: text().notNull(), // JSON object: the actor who started it, with the scopes of the token
+    created_by: text(),
+    place: text().notNull(), // JSON: up to where devices are selected; '' at the beginning
+    total: integer().notNull(),
+    done: integer().notNull(), // with those that failed
+    failed: integer().notNull(),
+    reason: text(), // why it stopped
+    created_at: integer().notNull(),
+    ended_at: integer(),
+  },
+  (t) => [
+    index('device_job_open').on(t.created_at, t.id).where(sql`${t.ended_at} is null`),
+    index('device_job_end').on(t.ended_at).where(sql`${t.ended_at} is not null`),
+    index('device_job_creator').on(t.created_by, t.id),
+  ],
+)
+
+/** One device of a job: what is to be done, then what was done. */
+export const device_job_line = sqliteTable(
+  'device_job_line',
+  {
+    id: integer().primaryKey(),
+    job_id: text().notNull(),
+    device_id: text().notNull(),
+    result: text({ enum: ['pending', 'changed', 'unchanged', 'failed'] }).notNull(),
+    before: text(), // JSON object: the members that were changed
+    after: text(),
+    version: integer(), // of the device after the change
+    detail: text(), // why it failed
+    rid: text(), // of the change: a repeated batch counts once
+  },
+  (t) => [
+    uniqueIndex('device_job_line_device').on(t.job_id, t.device_id),
+    index('device_job_line_result').on(t.job_id, t.result, t.id),
+    index('device_job_line_order').on(t.job_id, t.id),
+  ],
 )

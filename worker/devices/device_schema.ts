@@ -23,7 +23,7 @@ const MAX_GROUPS = 100
 const statusSchema = z.enum(['active', 'suspended', 'retired'])
 
 /** Unclaimed: it was registered ahead, or released, and gets no token for topics. */
-const anyStatusSchema = z.enum(['unclaimed', ...statusSchema.options])
+export const anyStatusSchema = z.enum(['unclaimed', ...statusSchema.options])
 
 const clientIdSchema = lineSchema(128).openapi({
   description: 'The one MQTT client id that the device may use beside its own id.',

@@ -418,13 +418,15 @@ export async function getDevice(cx: Context, id: string): Promise<DeviceWithGrou
 /**
  * Changes a device. `version` is the one that If-Match demands; without it the last of several
  * writers wins, field by field. A change that suspends or retires it answers how many minted tokens
- * it ended for good. Round trips: 1 read, 1 write. Throws Problem.
+ * it ended for good. `also` goes into the same batch where anything changes. Round trips: 1 read, 1
+ * write. Throws Problem.
  */
 export async function changeDevice(
   cx: Context,
   id: string,
   patch: DevicePatch,
   version: number | null,
+  also: readonly Statement[] = [],
 ): Promise<DeviceWithGroups & { tokens_ended?: number }> {
   const {
     current: [current],
@@ -466,7 +468,7 @@ export async function changeDevice(
     tokens: [tokens],
   } = await guarded(cx, lacks, () =>
     cx.db.write({
-      changes: statementsOf(cx, current, change, version, lacks),
+      changes: [...statementsOf(cx, current, change, version, lacks), ...also],
       device: findDeviceWithGroups(id, cx.actor.reach),
       tokens: ends(change.row) ? countTokensRevoked(cx, id) : null,
     }),

@@ -18,6 +18,7 @@ import {
   z,
 } from '../api.ts'
 import { noStore } from '../http.ts'
+import { bulkRoutes } from './bulk/routes.ts'
 import {
   createCredential,
   credentialInput,
@@ -248,5 +249,6 @@ export function deviceRoutes(): Api {
   })
 
   api.route('/', gettingInRoutes())
+  api.route('/', bulkRoutes())
   return api
 }

@@ -12,6 +12,28 @@ export const REGISTRY_EVENTS = {
       updated: { is: 'strings', names: 'principal', meaning: 'devices that were changed' },
     },
   },
+  'device_job.started': {
+    subject: 'the job',
+    subject_is: 'device_job',
+    meaning: 'A change of many devices was begun. Each device has the event of its own change.',
+    data: {
+      action: { is: 'string', meaning: 'what is done with each, such as `suspend`' },
+      filter: { is: 'string', meaning: 'which devices, as JSON' },
+      undo_of: { is: 'string or null', names: 'device_job', meaning: 'the job that it takes back' },
+    },
+  },
+  'device_job.ended': {
+    subject: 'the job',
+    subject_is: 'device_job',
+    meaning: 'A change of many devices came to its end.',
+    data: {
+      state: { is: 'string', meaning: '`done`, `stopped` or `cancelled`' },
+      reason: { is: 'string or null', meaning: 'why it stopped' },
+      total: { is: 'number', meaning: 'devices that were selected' },
+      done: { is: 'number', meaning: 'devices that were gone through' },
+      failed: { is: 'number', meaning: 'those of them that could not be changed' },
+    },
+  },
   'device.claimed': {
     subject: 'the device',
     meaning: 'A device came in by a claim token, with a key of its own.',

@@ -74,8 +74,24 @@ export async function listDevices(
   const { limit, cursor } = query
   const filter = readFilter(query)
   const kind = `devices ${JSON.stringify(filter)}`
+  const { shown, end } = await examineDevices(cx, filter, decodeCursor(cx, kind, cursor), limit)
+  return {
+    items: shown.map(describeDevice),
+    next_cursor: end === null ? null : encodeCursor(cx, kind, end),
+  }
+}
+
+/**
+ * The devices of a page, and the place in the order after which the next begins, null at the end.
+ */
+async function examineDevices(
+  cx: Context,
+  filter: DeviceFilter,
+  place: string,
+  limit: number,
+): Promise<{ shown: ListedRow[]; end: string | null }> {
   filter.reach = cx.actor.reach
-  const after = readPlace(decodeCursor(cx, kind, cursor))
+  const after = readPlace(place)
   if (filter.below !== undefined) {
     const [reach] = await cx.db.read(findReach(filter.below))
     filter.isWide = reach === undefined || Math.max(reach.groups, reach.members) > MEMBERS_MAX
@@ -90,11 +106,45 @@ export async function listDevices(
   })
   const shown = rows.slice(0, limit)
   const end = rows.length > limit ? shown.at(-1) : last
-  return {
-    items: shown.map(describeDevice),
-    next_cursor:
-      end === undefined ? null : encodeCursor(cx, kind, JSON.stringify([end.place, end.place_id])),
+  return { shown, end: end === undefined ? null : JSON.stringify([end.place, end.place_id]) }
+}
+
+/**
+ * Devices of a filter for other use cases, page by page: its members are the parameters of the
+ * list, and none is passed over. Throws Problem.
+ */
+export function selectDevices(
+  cx: Context,
+  members: Readonly<Record<string, string>>,
+  place: string,
+  limit: number,
+): Promise<{ shown: ListedRow[]; end: string | null }> {
+  return examineDevices(cx, readSelection(members), place, limit)
+}
+
+/** Throws Problem, which points into `/filter`. */
+export function readSelection(members: Readonly<Record<string, string>>): DeviceFilter {
+  const refuse = (errors: readonly { pointer: string; detail: string }[]): never => {
+    throw new Problem('invalid_request', 'the filter cannot be read', errors)
   }
+  const { limit: _, cursor: __, ...known } = devicesQuery.shape
+  const strange = Object.keys(members).filter(
+    (name) => !(name in known) && !name.startsWith(METADATA_PARAMETER),
+  )
+  // A member that is passed over would select more.
+  if (strange.length > 0) {
+    refuse(strange.map((name) => ({ pointer: `/filter/${name}`, detail: 'is no filter' })))
+  }
+  const judged = devicesQuery.safeParse(members)
+  if (!judged.success) {
+    return refuse(
+      judged.error.issues.map(({ path, message }) => ({
+        pointer: `/filter/${path.join('/')}`,
+        detail: message,
+      })),
+    )
+  }
+  return readFilter(judged.data)
 }
 
 /** The place in the order after which a page begins. */
