@@ -138,7 +138,8 @@ export const findClaimedDevices = (
       left join device d on d.id = h.device_id`
 
 /**
- * The credentials of the devices that have one of the numbers, also those that are over or of later.
+ * The credentials of the devices that have one of the numbers, also those that are over or not yet
+ * in force.
  */
 export const listKeysOf = (
   numbers: readonly KeyedHardwareId[],
