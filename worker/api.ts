@@ -18,6 +18,9 @@ const RESOURCES = ['users', 'devices', 'access', 'clients', 'keys', 'events', 's
 type Resource = (typeof RESOURCES)[number]
 export type ApiScope = `${Resource}:${'read' | 'write'}`
 
+/** The scope of an operation: `self` is that of a device about itself, and part of no other. */
+export type OperationScope = ApiScope | 'self'
+
 /** The scopes of the management API. `manage` is all of them. */
 export const API_SCOPES: readonly ApiScope[] = RESOURCES.flatMap(
   (name) => [`${name}:read`, `${name}:write`] as const,

@@ -16,6 +16,7 @@ import { boundedDatabase } from './db/answer_time.ts'
 import { claimRoutes } from './devices/getting_in/claim_routes.ts'
 import { policyRoutes } from './devices/policies/routes.ts'
 import { deviceRoutes } from './devices/routes.ts'
+import { selfRoutes } from './devices/self/routes.ts'
 import { badRequest, Problem } from './errors.ts'
 import { answerError, notFound } from './failures.ts'
 import {
@@ -36,7 +37,7 @@ import { loginRoutes } from './identity/login_routes.ts'
 import { mailRoutes } from './identity/mail/routes.ts'
 import { userRoutes } from './identity/routes.ts'
 import { transferRoutes } from './identity/transfers/routes.ts'
-import { transferPages } from './identity/transfers/transfer_pages.ts'
+import { transferPages } from './identity/transfers/transfer_page_routes.ts'
 import { keysThatCannotSign } from './keys/key_status.ts'
 import { jwksRoutes, keyRoutes } from './keys/routes.ts'
 import { readSigningKeys } from './keys/signing_keys.ts'
@@ -52,6 +53,7 @@ import { clientRoutes } from './oauth/clients/routes.ts'
 import { afterSessionsEnded } from './oauth/logout/tokens_of_ended_sessions.ts'
 import { initialAccessTokenRoutes } from './oauth/registration/initial_access_token_routes.ts'
 import { protocolRoutes } from './oauth/routes.ts'
+import { SELF_SCOPE } from './oauth/scopes.ts'
 import { stylesheet } from './pages/stylesheet.ts'
 import { loadSettings } from './settings.ts'
 import { statusListRoutes, statusRoutes } from './status/routes.ts'
@@ -143,6 +145,13 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
   app.route('/', languageRoutes())
   app.route('/', applicationRoutes())
 
+  // For a device without a clock, which cannot authenticate before it has the time.
+  app.get('/v1/time', (c) => {
+    noStore(c)
+    const now = c.var.cx.now()
+    c.header('Date', new Date(now * 1000).toUTCString())
+    return c.json({ now })
+  })
   const v1 = createApi()
   for (const room of [
     () => userRoutes({ onSessionsEnded, endAccess }),
@@ -153,6 +162,7 @@ export function createApp(open: Open, base = '', read: ReadPublicFile = noFiles)
     mailRoutes,
     authorizationRoutes,
     deviceRoutes,
+    selfRoutes,
     accessRoutes,
     clientRoutes,
     initialAccessTokenRoutes,
@@ -290,7 +300,7 @@ function assertScopes(api: Api): void {
   for (const definition of api.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue
     const scope = declaredScope(definition.route)
-    if (!API_SCOPES.some((one) => one === scope)) {
+    if (scope !== SELF_SCOPE && !API_SCOPES.some((one) => one === scope)) {
       const { method, path } = definition.route
       throw new Error(`the route ${method} ${path} declares no scope`)
     }
@@ -328,7 +338,7 @@ function describeApi(api: Api, cx: Context) {
     },
     servers: [{ url: issuer }],
   })
-  const scopes = Object.fromEntries(API_SCOPES.map((scope) => [scope, scope]))
+  const scopes = Object.fromEntries([...API_SCOPES, SELF_SCOPE].map((scope) => [scope, scope]))
   const urls = { tokenUrl: `${issuer}/oauth/token`, scopes }
   const oauth2 = {
     type: 'oauth2' as const,

@@ -56,6 +56,8 @@ export class OAuthError extends Error {
   readonly status: ContentfulStatusCode
   /** Scheme of the challenge, when the way in which an access token was presented is the fault. */
   readonly scheme: 'Bearer' | 'DPoP' | undefined
+  /** The time here, for a peer whose clock may be the fault. */
+  readonly server_time: number | undefined
   /** Seconds after which another attempt may succeed, where that is known. */
   readonly retry_after: number | undefined
 
@@ -69,6 +71,7 @@ export class OAuthError extends Error {
       status?: ContentfulStatusCode
       scheme?: 'Bearer' | 'DPoP'
       retry_after?: number
+      server_time?: number | undefined
     },
   ) {
     super(`${error}: ${options.reason}`, { cause: options.cause })
@@ -81,6 +84,7 @@ export class OAuthError extends Error {
     this.reason = options.reason
     this.scheme = options.scheme
     this.retry_after = options.retry_after
+    this.server_time = options.server_time
   }
 }
 

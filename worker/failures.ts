@@ -47,10 +47,12 @@ export function answerError(error: Error, c: Http): Response | Promise<Response>
   }
   noStore(c)
   if (failure instanceof Problem) return problemResponse(c, failure)
-  const { error: code, description } = failure
+  const { error: code, description, server_time } = failure
   // A description is optional (RFC 6749 §5.2), and some peers want none.
   const details = description === '' ? {} : { error_description: description }
-  return c.json({ error: code, ...details }, failure.status)
+  if (server_time === undefined) return c.json({ error: code, ...details }, failure.status)
+  c.header('Date', new Date(server_time * 1000).toUTCString())
+  return c.json({ error: code, ...details, server_time }, failure.status)
 }
 
 /** The failure as one of the kinds that have an answer. */

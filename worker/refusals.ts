@@ -228,6 +228,7 @@ type OfEntitlement =
   | 'resource_not_covered'
   | 'resource_not_registered'
   | 'scope_not_covered'
+  | 'rotation_not_proven'
   | 'scope_not_held'
   | 'scope_not_registered'
   | 'several_audiences'

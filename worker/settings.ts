@@ -8,6 +8,7 @@ import { recall, remember } from './context.ts'
 import { type Statement, sql } from './db/sql.ts'
 import { LOCALES } from './messages/locales.ts'
 import { CONSENT_SETTINGS } from './settings/consent_settings.ts'
+import { DEVICE_SETTINGS } from './settings/device_settings.ts'
 import { FACTOR_SETTINGS } from './settings/factor_settings.ts'
 import { PASSWORD_SETTINGS } from './settings/password_settings.ts'
 import {
@@ -210,6 +211,7 @@ export const SETTINGS = {
     needs: 'manage',
     meaning: 'Length of the window in which wrong passwords, user codes and secrets are counted.',
   }),
+  ...DEVICE_SETTINGS,
   ...PASSWORD_SETTINGS,
   ...CONSENT_SETTINGS,
   secret_attempts_per_address: setting({

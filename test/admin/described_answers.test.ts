@@ -1,8 +1,10 @@
 // Each operation of /openapi.json is asked in every wrong way: the status that comes is one that it
 // declares, and a refusal has the declared form. So an SDK that is made from the description knows
 // all that it can get.
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, SignJWT } from 'jose'
 import { beforeAll, expect, test } from 'vitest'
 import { applyBlueprint } from '../../worker/admin/blueprint.ts'
+import { keepReport } from '../../worker/devices/self/report.ts'
 import { startWorker, type TestWorker } from '../context.ts'
 
 const SECRET = 'ops-secret-of-at-least-32-characters-0001'
@@ -34,6 +36,7 @@ const THERE: Record<string, Record<string, string>> = {
   grants: {},
   devices: { id: 'meter-1', credential_id: 'crd_1', token_id: 'tok_1' },
   'device-types': { name: 'meter' },
+  self: {},
   clients: { id: 'app', secret_id: 'sec_1' },
   'initial-access-tokens': {},
   keys: { alg: 'ES256' },
@@ -65,6 +68,9 @@ const BODIES: Record<string, object> = {
   createJob: { filter: { tag: 'none' }, change: { action: 'suspend' } },
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
+  rotateDevice: { rotate_by: 4_000_000_000 },
+  rotateDeviceType: { rotate_by: 4_000_000_000 },
+  reportSelf: { firmware: '1.0' },
   createClient: { grant_types: ['client_credentials'], scope: 'manage' },
   decideForUser: { key: 'rules', version: '1', decision: 'accepted', by: 'Maria Example' },
   createConsent: { key: 'privacy', required: true, versions: [TERMS] },
@@ -99,11 +105,13 @@ const BODIES: Record<string, object> = {
 let worker: TestWorker
 let operations: Operation[]
 let manage: string
+let ofDevice: string
 let readerOfKeys: string
 let readerOfEvents: string
 
 beforeAll(async () => {
   worker = await startWorker()
+  const first = await generateKeyPair('ES256')
   const client = { client_secret: SECRET, grant_types: ['client_credentials'] }
   await applyBlueprint(
     worker.context(),
@@ -122,6 +130,14 @@ beforeAll(async () => {
       devices: [
         { id: 'meter-1', type: 'meter' },
         { id: 'meter-2', type: 'meter' },
+        {
+          id: 'meter-3',
+          type: 'meter',
+          credentials: [
+            { kind: 'secret', secret: SECRET },
+            { kind: 'jwk', jwk: await exportJWK(first.publicKey) },
+          ],
+        },
       ],
       consents: [
         { key: 'terms', required: true, versions: [TERMS] },
@@ -131,6 +147,17 @@ beforeAll(async () => {
     {},
   )
   manage = await tokenOf('ops', 'manage')
+  ofDevice = await tokenOf('meter-3', 'self')
+  await keepReport(worker.context(), 'meter-1', { firmware: '1.0' })
+  const jwk = await exportJWK((await generateKeyPair('ES256')).publicKey)
+  const proof = await new SignJWT({ jkt: await calculateJwkThumbprint(jwk) })
+    .setProtectedHeader({ alg: 'ES256', typ: 'device-rotation+jwt' })
+    .setIssuer('meter-3')
+    .setSubject('meter-3')
+    .setAudience(`${worker.config.issuer}/v1/self/rotate`)
+    .setExpirationTime(worker.clock.now + 200)
+    .sign(first.privateKey)
+  BODIES['rotateSelf'] = { credential: { kind: 'jwk', jwk }, proof }
   readerOfKeys = await tokenOf('poor', 'keys:read')
   readerOfEvents = await tokenOf('poor', 'events:read')
   const document = (await (await worker.request('/openapi.json')).json()) as {
@@ -219,7 +246,8 @@ async function answerOf(
   { url = urlOf(operation), ...more }: Partial<Sent> = {},
 ): Promise<{ status: number; pointers: string[] }> {
   const { method, responses } = operation
-  const answer = await send({ method, url, body: bodyOf(operation), ...more })
+  const token = operation.security[0]?.oauth2[0] === 'self' ? ofDevice : manage
+  const answer = await send({ method, url, body: bodyOf(operation), token, ...more })
   const { status } = answer
   const what = `${method} ${url.slice(0, 200)} ${status}`
   const text = await answer.text()

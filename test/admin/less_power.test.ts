@@ -110,6 +110,13 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     ({ batch }) => [`/v1/claim-tokens/${batch}/revoke`, { devices: 'keep' }],
   ],
   revokeDeviceCredential: [({ credential }) => [`/v1/devices/robot/credentials/${credential}`]],
+  rotateSelf: 'a device about itself, with the key that it has',
+  reportSelf: 'a device about itself',
+  rotateDevice: [
+    () => ['/v1/devices/robot/rotate', { rotate_by: 4_000_000_000 }],
+    () => ['/v1/devices/hub/rotate', { rotate_by: 4_000_000_000 }],
+  ],
+  rotateDeviceType: [() => ['/v1/device-types/plain/rotate', { rotate_by: 4_000_000_000 }]],
   mintDeviceToken: [
     () => ['/v1/devices/robot/tokens', { expires_in: 600 }],
     () => ['/v1/devices/hub/tokens', { expires_in: 600 }],

@@ -2,6 +2,7 @@
 // worker.
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { decodeJwt } from 'jose'
 import { expect, test } from 'vitest'
 import { ROOT } from '../support/tree.ts'
 import { run, startWorkerOn } from './programs.ts'
@@ -10,7 +11,7 @@ const SECRET = 'ops-secret-of-at-least-32-characters-0001'
 
 test('each command of docs/devices.md does what the page says', async () => {
   const page = readFileSync(join(ROOT, 'docs/devices.md'), 'utf8')
-  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|printf) /.test(line))
+  const lines = page.split('\n').filter((line) => /^ {4}(npm|curl|printf|openssl) /.test(line))
   const worker = await startWorkerOn('node', {
     clients: [
       {
@@ -39,8 +40,8 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(21)
-    const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...further] = outputs
+    expect(lines).toHaveLength(32)
+    const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
     expect(read(made)).toMatchObject({ id: 'm-1', tags: ['lot-7'], metadata: { phases: 3 } })
@@ -51,7 +52,7 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(imported)).toMatchObject({ summary: { created: 1, failed: 0 }, failed: [] })
     expect(read(token)).toMatchObject({ type: 'meter', uses: 100, again: 'keep' })
     expect(read(listed)).toMatchObject({ is_listed: true, again: 'reset' })
-    const [tried, begun, , jobs, byFilter, active, tagged, depot, moved, granted, again] = further
+    const [tried, begun, , jobs, byFilter, active, tagged, depot, moved, granted, again] = more
     expect(read(tried)).toMatchObject({ count: 1, is_complete: true, first: [{ id: 'm-1' }] })
     expect(read(begun)).toMatchObject({ state: 'selecting', change: { action: 'suspend' } })
     expect(read(jobs)).toMatchObject({
@@ -64,6 +65,19 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(moved)).toMatchObject({ groups: ['depot'] })
     expect(read(granted)).toMatchObject({ subject: 'm-1', role: 'operator', object: 'depot' })
     expect(read(again)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
+    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] =
+      more.slice(11)
+    expect(read(lampType)).toMatchObject({ name: 'lamp' })
+    expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
+    expect(decodeJwt(/ey\S+/.exec(jwt ?? '')?.[0] ?? '')).toMatchObject({ sub: 'lamp-1' })
+    expect(second).toContain('device lamp-2 created')
+    expect(read(time)).toEqual({ now: expect.any(Number) })
+    const rotate_by = 4_000_000_000
+    expect(read(demanded)).toEqual({ rotate_by, keys: 1 })
+    expect(read(ofType)).toMatchObject({ type: 'lamp', rotate_by })
+    expect(read(credentials)).toMatchObject({
+      items: [{ rotate_by, expires_at: rotate_by, last_used_at: expect.any(Number) }],
+    })
   } finally {
     await worker.stop()
   }

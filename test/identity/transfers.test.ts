@@ -1,7 +1,10 @@
 // Transfers of places: by whom a place is offered, what ends when it is accepted, and what goes on.
 import { describe, expect, test } from 'vitest'
 import { mayReceive, parseAcl } from '../../policy/acl.ts'
+import { listRolesThatEnd, listSharedDevices } from '../../worker/access/places/place_store.ts'
+import { PLACE_ENDS } from '../../worker/admin/place_ends.ts'
 import { sql } from '../../worker/db/sql.ts'
+import { numbersOf } from '../../worker/identity/transfers/transfers.ts'
 import type { TestWorker } from '../context.ts'
 import { claimsOf, refresh, signIn } from '../oauth/token_fixtures.ts'
 import { ANN, createPerson, PASSWORD } from '../support/people.ts'
@@ -87,6 +90,28 @@ describe('the offer of a place', () => {
     expect((await mailsOf(worker)).filter(({ kind }) => kind === 'transfer')).toEqual([])
   })
 
+  test('counts nobody whose role ran out before', async () => {
+    const { worker, as, ops } = await start()
+    await ops('POST /v1/users', { id: 'gil', email: 'gil@example.com' })
+    const expires_at = worker.clock.now + 60
+    for (const subject of ['ina', 'gil']) {
+      const made = await ops('POST /v1/grants', {
+        subject,
+        role: 'guest',
+        object: 'site-1',
+        expires_at,
+      })
+      expect(made.status).toBe(201)
+    }
+    const ends = async () => {
+      const dry = { to: BEA, dry_run: true }
+      return (await (await as('ann'))('POST /v1/groups/site-1/transfer', dry)).body['ends']
+    }
+    expect(await ends()).toMatchObject({ people: 5, grants: 5 })
+    worker.clock.now += 60
+    expect(await ends()).toMatchObject({ people: 4, grants: 3 })
+  })
+
   test('is made within the reach and power of the actor alone', async () => {
     const { as, ops } = await start()
     await ops('POST /v1/roles', { name: 'helper', permissions: ['access:write', 'device:read'] })
@@ -100,6 +125,22 @@ describe('the offer of a place', () => {
     expect(master.status).toBe(403)
     const eve = await ann('POST /v1/groups/site-1/transfer', { to: 'eve' })
     expect(eve.status, 'a person out of reach').toBe(400)
+  })
+
+  test('reads no large table whole', async () => {
+    const { worker } = await start()
+    const cx = worker.context()
+    for (const one of [
+      numbersOf(cx, 'site-1', PLACE_ENDS),
+      listRolesThatEnd('site-1', 1),
+      listSharedDevices('site-1'),
+    ]) {
+      const plan = await cx.db.read(sql<{ detail: string }>`explain query plan ${one}`)
+      const scans = plan.map(({ detail }) => detail).filter((detail) => /^SCAN/.test(detail))
+      expect(scans.filter((detail) => /USING|^SCAN (m|g|d|p|a|c|t|i|user)$/.test(detail))).toEqual(
+        [],
+      )
+    }
   })
 
   test('is not made while a device is in another place too', async () => {
@@ -183,6 +224,21 @@ describe('the acceptance of a place', () => {
       ),
     )
     expect(done.filter((page) => page?.html.includes('The place is yours'))).toHaveLength(1)
+    const owners = await grantsOn(worker, 'site-1')
+    expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
+  })
+
+  test('by two people at once gives it to one of them', async () => {
+    const { worker, as } = await start()
+    const { path } = await offer(worker, await as('ann'))
+    const pages: [Browser, Page][] = []
+    for (const id of ['cal', 'dan']) {
+      await createPerson(worker.context(), { id, email: `${id}@example.com`, password: PASSWORD })
+      const browser = new Browser(worker)
+      await browser.signIn(`${id}@example.com`, PASSWORD)
+      pages.push([browser, await browser.get(path)])
+    }
+    await Promise.all(pages.map(([browser, page]) => browser.submit(page, { action: 'accept' })))
     const owners = await grantsOn(worker, 'site-1')
     expect(owners.filter(({ role }) => role === 'owner')).toHaveLength(1)
   })

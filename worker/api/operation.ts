@@ -5,7 +5,7 @@
 // Owns no route and no table; idempotency.ts owns `idempotency_key`. Leaves the use cases to the
 // rooms.
 import type { RouteHandler } from '@hono/zod-openapi'
-import { type Api, type ApiScope, fieldErrors, pointerTo, problems, type z } from '../api.ts'
+import { type Api, fieldErrors, type OperationScope, pointerTo, problems, type z } from '../api.ts'
 import { type Context, placesOf } from '../context.ts'
 import { type FieldError, Problem, type ProblemType } from '../errors.ts'
 import type { Env, Http } from '../http.ts'
@@ -52,7 +52,7 @@ type Operation<
   at: `${'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'} /${string}`
   summary: string
   /** The scope that a token needs. Its noun is the tag too. */
-  scope: ApiScope
+  scope: OperationScope
   /**
    * The operation works within a reach (`cx.actor.reach`), for people who hold the scope on some
    * groups alone. All that it reads and changes is judged there. Any other needs the scope on `*`.
@@ -92,7 +92,7 @@ export function operation<
     method: method.toLowerCase() as 'get' | 'post' | 'put' | 'patch' | 'delete',
     path,
     operationId: id,
-    tags: [scope.slice(0, scope.indexOf(':'))],
+    tags: [scope.split(':', 1)[0] ?? scope],
     summary,
     security: [{ oauth2: [scope] }],
     ...(entry.isWithinReach === true ? { 'x-within-reach': true } : {}),
@@ -161,11 +161,18 @@ function usualProblems(
   ]
 }
 
+/** `manage` does not stand for `self`: it is about the one who calls. Throws Problem forbidden. */
+function aboutItself(cx: Context): Context {
+  if (cx.actor.kind === 'device' && cx.actor.scopes.has('self')) return cx
+  throw new Problem('forbidden', 'this is for devices, with the scope self', [], 'scope_not_held')
+}
+
 /**
  * The context in which the operation runs: everywhere, or within the reach that the actor has for
  * the scope. Throws Problem forbidden.
  */
-function withinScope(cx: Context, scope: ApiScope, worksWithin: boolean): Context {
+function withinScope(cx: Context, scope: OperationScope, worksWithin: boolean): Context {
+  if (scope === 'self') return aboutItself(cx)
   const { scopes, places } = cx.actor
   if (scopes.has(scope) || scopes.has('manage')) return cx
   const reach = placesOf(cx.actor, scope)

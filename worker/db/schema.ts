@@ -459,6 +459,10 @@ export const device_credential = sqliteTable(
     revoked_at: integer(),
     created_at: integer().notNull(),
     made_by: text(), // id of the person or client that reached some places alone
+    last_used_at: integer(), // of once a minute
+    replaced_by: text(), // the credential that took its place
+    rotate_by: integer(), // by when another key was demanded in its place
+    renews_until: integer(), // with rotate_by: the end that the next key takes over
   },
   (t) => [
     index('device_credential_device').on(t.device_id),
@@ -466,24 +470,6 @@ export const device_credential = sqliteTable(
       .on(t.expires_at, t.device_id, t.id)
       .where(sql`${t.expires_at} is not null and ${t.revoked_at} is null`),
   ],
-)
-
-/**
- * Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be
- * revoked.
- */
-export const device_token = sqliteTable(
-  'device_token',
-  {
-    id: text().primaryKey(), // the origin in the token's jti
-    device_id: text().notNull(),
-    created_at: integer().notNull(),
-    expires_at: integer().notNull(),
-    revoked_at: integer(),
-    revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
-    made_by: text(), // as of a credential
-  },
-  (t) => [index('device_token_device').on(t.device_id)],
 )
 
 // --- admin ------------------------------------------------------------------------------------

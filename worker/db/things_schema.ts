@@ -27,6 +27,24 @@ export const device_type = sqliteTable('device_type', {
   acl_by_reference: integer().$type<0 | 1>().notNull().default(0),
 })
 
+/**
+ * Tokens that an operator minted for a device. Not the tokens: their ids, so that they can be
+ * revoked.
+ */
+export const device_token = sqliteTable(
+  'device_token',
+  {
+    id: text().primaryKey(), // the origin in the token's jti
+    device_id: text().notNull(),
+    created_at: integer().notNull(),
+    expires_at: integer().notNull(),
+    revoked_at: integer(),
+    revoked_by: text(), // rid of the change that suspended or retired the device, if that did it
+    made_by: text(), // as of a credential
+  },
+  (t) => [index('device_token_device').on(t.device_id)],
+)
+
 /** Templates of types that tokens name by their hash. */
 export const policy_document = sqliteTable('policy_document', {
   sha256: text().primaryKey(), // of the content, base64url
@@ -82,6 +100,22 @@ export const device_text = sqliteTable(
   },
   (t) => [uniqueIndex('device_text_device').on(t.device_id)],
 )
+
+/** Types whose devices have to take other keys: those before `demanded_at` end at `rotate_by`. */
+export const device_type_rotation = sqliteTable('device_type_rotation', {
+  type: text().primaryKey(),
+  demanded_at: integer().notNull(),
+  rotate_by: integer().notNull(),
+})
+
+/** The last report of each device about itself. */
+export const device_report = sqliteTable('device_report', {
+  device_id: text().primaryKey(),
+  firmware: text().notNull(),
+  model: text(),
+  hardware: text(),
+  reported_at: integer().notNull(),
+})
 
 /** Claim tokens: each is the secret of a batch of devices, by which they register their keys. */
 export const claim_batch = sqliteTable('claim_batch', {

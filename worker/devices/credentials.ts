@@ -8,6 +8,7 @@ import { equalText, looksRandom, randomId, randomToken, sha256 } from '../crypto
 import { type Condition, condition, type Statement, TRUE } from '../db/sql.ts'
 import { Problem } from '../errors.ts'
 import { appendEvent } from '../events.ts'
+import { isKeyKind, KEY_KINDS } from '../keys/public_key.ts'
 import {
   assertSoundKey,
   type DeviceJwk,
@@ -37,12 +38,13 @@ import {
   findDeviceById,
   hasRoomForCredential,
   insertCredential,
+  type LiveCredentialRow,
   listCredentialsAfter,
   typeTakes,
   updateCredentialRevocation,
 } from './store.ts'
 
-export { type CredentialRow, credentialsOf } from './store.ts'
+export { type CredentialRow, credentialsOf, type LiveCredentialRow } from './store.ts'
 
 /** Most credentials of one device that were neither revoked nor have run out. */
 export const MAX_CREDENTIALS = 5
@@ -115,32 +117,61 @@ export const credentialSchema = z
     expires_at: z.int().nullable(),
     revoked_at: z.int().nullable(),
     created_at: z.int(),
+    last_used_at: z
+      .int()
+      .nullable()
+      .describe('when a token was last fetched with it, to the minute'),
+    replaced_by: z.string().nullable().describe('the credential that took its place'),
+    rotate_by: z
+      .int()
+      .nullable()
+      .describe('by when the device has to take another key in its place; then this one ends'),
+    unusable: z
+      .literal(true)
+      .optional()
+      .describe('the key is reserved for an algorithm by which no device authenticates'),
   })
   .openapi('Credential')
 
 /** A credential as the API shows it, with `secret` when it was generated in this request. */
 export function describeCredential(row: CredentialRow, secret?: string) {
-  const { id, kind, jwk, not_before, expires_at, revoked_at, created_at } = row
+  const { id, kind, not_before, expires_at, revoked_at, created_at } = row
+  const jwk = row.jwk === null ? null : (JSON.parse(row.jwk) as Record<string, string>)
   return {
     id,
     kind,
-    ...(jwk === null ? {} : { jwk: JSON.parse(jwk) as Record<string, string> }),
+    ...(jwk === null ? {} : { jwk }),
     ...(secret === undefined ? {} : { secret }),
     not_before,
     expires_at,
     revoked_at,
     created_at,
+    last_used_at: row.last_used_at,
+    replaced_by: row.replaced_by,
+    rotate_by: row.rotate_by,
+    ...(jwk === null || isUsableAlgorithm(jwk) ? {} : { unusable: true as const }),
   }
 }
 
+/** A key that was registered before this was looked at may be for an algorithm that none is. */
+const isUsableAlgorithm = ({ kty, alg }: Record<string, string>): boolean =>
+  alg === undefined || (isKeyKind(kty) && KEY_KINDS[kty].algorithms.some((one) => one === alg))
+
+/** When a credential ends, by its own end or by that of its type; null: never. */
+export const endOf = ({ expires_at, type_rotate_by }: LiveCredentialRow): number | null =>
+  type_rotate_by == null ? expires_at : Math.min(expires_at ?? Infinity, type_rotate_by)
+
 /** The credentials that count at this moment. */
-export function liveCredentials(cx: Context, rows: readonly CredentialRow[]): CredentialRow[] {
+export function liveCredentials(
+  cx: Context,
+  rows: readonly LiveCredentialRow[],
+): LiveCredentialRow[] {
   const now = cx.now()
   return rows.filter(
-    ({ not_before, expires_at, revoked_at }) =>
-      revoked_at === null &&
-      (not_before === null || not_before <= now) &&
-      (expires_at === null || expires_at > now),
+    (row) =>
+      row.revoked_at === null &&
+      (row.not_before === null || row.not_before <= now) &&
+      (endOf(row) ?? Infinity) > now,
   )
 }
 
@@ -178,6 +209,10 @@ export function newCredential(
     revoked_at: null,
     created_at: cx.now(),
     made_by: makerWithin(cx),
+    last_used_at: null,
+    replaced_by: null,
+    rotate_by: null,
+    renews_until: null,
   }
   if (input.kind === 'jwk') {
     const jwk = JSON.stringify(keptJwk(input.jwk))

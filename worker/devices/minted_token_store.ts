@@ -1,7 +1,6 @@
 // The table `device_token`: ids of tokens that operators minted for devices. admin/ mints, since
 // minting needs oauth/; oauth/ revokes too (RFC 7009).
 import type { Context } from '../context.ts'
-import { device_token } from '../db/schema.ts'
 import {
   type Condition,
   condition,
@@ -11,6 +10,7 @@ import {
   sql,
   TRUE,
 } from '../db/sql.ts'
+import { device_token } from '../db/things_schema.ts'
 import { forgetStatus } from '../status/entry_store.ts'
 import type { DeviceRow } from './store.ts'
 

@@ -15,9 +15,9 @@ export const noteSeen = (cx: Context, { id, last_seen_at }: DeviceRow): Statemen
       where id = ${id} and last_seen_at <= ${cx.now() - SEEN_EVERY}`
 
 /** Writes it behind the answer. A failure is logged: the next token notes the device again. */
-export async function writeSeen(cx: Context, note: Statement): Promise<void> {
+export async function writeSeen(cx: Context, notes: readonly Statement[]): Promise<void> {
   try {
-    await cx.db.write(note)
+    await cx.db.write(notes)
   } catch (error) {
     cx.log('warn', 'a device was not noted as seen', { cause: String(error) })
   }

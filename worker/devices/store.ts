@@ -25,6 +25,8 @@ import { hardwareIdsOfDevice } from './hardware_id_store.ts'
 export type DeviceTypeRow = typeof device_type.$inferSelect
 export type DeviceRow = typeof device.$inferSelect
 export type CredentialRow = typeof device_credential.$inferSelect
+/** With `type_rotate_by`: when it ends since its type demands another key in its place. */
+export type LiveCredentialRow = CredentialRow & { type_rotate_by?: number | null }
 
 /**
  * With `groups`, a JSON array of the ids of the groups that the device itself is a member of, and
@@ -262,14 +264,18 @@ export const groupIsThere = (group_id: string, when: Condition): Condition =>
 export const deleteDevice = (id: string): readonly Statement[] => [
   sql`delete from device_credential where device_id = ${id}`,
   sql`update device set parent_id = null, version = version + 1 where parent_id = ${id}`,
+  sql`delete from device_report where device_id = ${id}`,
   sql`delete from device where id = ${id}`,
 ]
 
 // --- device_credential ------------------------------------------------------------------------
 
 /** The credentials of a device that were not revoked, oldest first. */
-export const credentialsOf = (device_id: string): Statement<CredentialRow> =>
-  sql`select * from device_credential where device_id = ${device_id} and revoked_at is null
+export const credentialsOf = (device_id: string): Statement<LiveCredentialRow> =>
+  sql`select *, (select r.rotate_by from device d join device_type_rotation r on r.type = d.type
+      where kind = 'jwk' and d.id = device_credential.device_id and r.demanded_at >= device_credential.created_at)
+      as type_rotate_by
+    from device_credential where device_id = ${device_id} and revoked_at is null
     order by created_at, id`
 
 export const listCredentialsAfter = (

@@ -302,7 +302,7 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   details_not_offered: 'This grant takes no `authorization_details`.',
   details_type_not_registered:
     'The client is not registered for this type of `authorization_details`.',
-  device_scope: 'A device asked for another scope than mqtt.',
+  device_scope: 'A device asked for another scope than mqtt and self.',
   format_without_mqtt:
     'The client has another `access_token_format` than jwt, and mProxy reads JWTs alone.',
   identity_scope: 'A client asked for itself for a scope that is about a person.',
@@ -317,6 +317,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   resource_not_covered: 'The authorization does not cover this resource.',
   resource_not_registered: 'The client is not registered for this resource or audience.',
   scope_not_covered: 'The token or authorization behind the request does not have this scope.',
+  rotation_not_proven:
+    'A device wanted to take another key, and no key that it has now signed for the new one: the signature, `aud`, `jkt` or the times of the proof are not right.',
   scope_not_held:
     'The access token does not have the scope that this route of the management API needs.',
   scope_not_registered: 'The client is not registered for this scope.',
@@ -404,7 +406,8 @@ export const SENTENCES: Readonly<Record<Reason, string>> = {
   several_tokens: 'The access token came twice, in the header and in the body.',
   token_expired: 'The access token is right but has run out; the client gets a new one.',
   token_for_others: 'The access token is for another audience than this endpoint.',
-  token_of_device: 'The token is that of a device, which the management API does not take.',
+  token_of_device:
+    'The token is that of a device, which the management API takes at /v1/self alone, with the scope self.',
 
   // Registration and client documents
   bad_client_metadata: 'Members of the client metadata are wrong; the answer names them.',

@@ -6,6 +6,7 @@ import { ACCOUNT_EVENTS } from './account_events.ts'
 import type { EntryOfCatalogue, ValueOf } from './catalogue_entry.ts'
 import { CONSENT_EVENTS } from './consent_events.ts'
 import { CREDENTIAL_EVENTS } from './credential_events.ts'
+import { DEVICE_KEY_EVENTS } from './device_key_events.ts'
 import { FACTOR_EVENTS } from './factor_events.ts'
 import { INVITATION_EVENTS } from './invitation_events.ts'
 import { LOGIN_ID_EVENTS } from './login_id_events.ts'
@@ -316,6 +317,7 @@ export const EVENTS = {
   ...CREDENTIAL_EVENTS,
   ...LOGIN_ID_EVENTS,
   ...REGISTRY_EVENTS,
+  ...DEVICE_KEY_EVENTS,
   'session.ended': {
     subject: 'the user',
     meaning: 'One session of a person was ended.',
@@ -448,7 +450,6 @@ export const EVENTS = {
   ...CONSENT_EVENTS,
   ...MAIL_EVENTS,
   ...OAUTH_EVENTS,
-  ...REGISTRY_EVENTS,
 } as const satisfies Readonly<Record<string, EntryOfCatalogue>>
 
 export type EventType = keyof typeof EVENTS

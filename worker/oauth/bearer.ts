@@ -20,7 +20,7 @@ import {
 import type { Client } from './clients/client_metadata.ts'
 import { findClientById } from './clients/clients.ts'
 import { clientOf } from './clients/recent_clients.ts'
-import { isManagementScope, managementAudience } from './scopes.ts'
+import { isManagementScope, managementAudience, SELF_SCOPE } from './scopes.ts'
 import { judgeAccessToken } from './tokens/access_token.ts'
 import { isRegisteredScope } from './tokens/entitlement.ts'
 
@@ -40,15 +40,18 @@ export function readCredential(c: Http): Credential {
 export const bearerGuard: MiddlewareHandler<Env> = async (c, next) => {
   const { cx } = c.var
   const allow = (client: Pick<Client, 'redirect_uris'>) => allowOriginsOf(c, client.redirect_uris)
-  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c), allow) })
+  c.set('cx', { ...cx, actor: await actorOf(cx, readCredential(c), allow, isSelf(c.req.path)) })
   await next()
 }
+
+const isSelf = (path: string): boolean => path === '/v1/self' || path.startsWith('/v1/self/')
 
 /** `onClient` hears of the client of a token that is good. */
 async function actorOf(
   cx: Context,
   credential: Credential,
   onClient: (client: Client) => void,
+  isAboutSelf: boolean,
 ): Promise<Actor> {
   await signingKeys(cx)
   const { scheme } = credential
@@ -78,6 +81,11 @@ async function actorOf(
   })
   const [origin] = rows.origin
   const [row] = rows.client
+  if (origin?.kind === 'device') {
+    // The one place of the API that is about the caller itself.
+    if (!isAboutSelf || !read.scope.includes(SELF_SCOPE)) throw invalid('token_of_device')
+    return { kind: 'device', id: read.sub, scopes: new Set([SELF_SCOPE]) }
+  }
   if (origin === undefined || row === undefined) throw invalid('origin_ended')
   const client = clientOf(cx, row)
   assertProofsOfProfile(client, proofs)

@@ -20,6 +20,9 @@ export const RIGHTS_SCOPES: readonly string[] = ['roles', 'groups']
 /** All scopes that tell about a person: nobody has them without one. */
 export const PERSONAL_SCOPES: readonly string[] = [...IDENTITY_SCOPES, ...RIGHTS_SCOPES]
 
+/** The scope of a device about itself, at /v1/self; nobody else has it there. */
+export const SELF_SCOPE = 'self'
+
 /** Scopes of the management API; `manage` is all of them. */
 export const MANAGEMENT_SCOPES: readonly string[] = ['manage', ...API_SCOPES]
 

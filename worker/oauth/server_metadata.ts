@@ -13,7 +13,7 @@ import { SIGNING_ALGORITHMS } from './client_authentication/client_authenticatio
 import { authMethods } from './clients/client_metadata.ts'
 import { CLIENT_ALGORITHMS, DETAILS_TYPES, OUR_ALGORITHMS } from './clients/members.ts'
 import { GRANT_TYPE_NAMES } from './grant_types.ts'
-import { MANAGEMENT_SCOPES, managementAudience, OUR_SCOPES } from './scopes.ts'
+import { MANAGEMENT_SCOPES, managementAudience, OUR_SCOPES, SELF_SCOPE } from './scopes.ts'
 
 /** RFC 8414 §2, OpenID Connect Discovery §3. */
 export function serverMetadata(cx: Context, settings: Settings) {
@@ -87,7 +87,7 @@ export function resourceMetadata(cx: Context) {
   return {
     resource: managementAudience(cx),
     authorization_servers: [cx.config.issuer],
-    scopes_supported: MANAGEMENT_SCOPES,
+    scopes_supported: [...MANAGEMENT_SCOPES, SELF_SCOPE],
     bearer_methods_supported: ['header'],
     dpop_signing_alg_values_supported: CLIENT_ALGORITHMS,
     ...(cx.config.mtls === null ? {} : { tls_client_certificate_bound_access_tokens: true }),

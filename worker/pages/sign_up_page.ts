@@ -43,7 +43,7 @@ ${newAccountForm(v, '/sign-up/confirm', m)}`
   return shell({ title: m('sign_up.account_title'), body }, m)
 }
 
-/** The form in which an account is made, sent to the path of `action`; `more` are further fields. */
+/** The form that makes an account, sent to the path of `action`; `more` are further fields. */
 export function newAccountForm(
   v: NewAccountValues,
   action: string,

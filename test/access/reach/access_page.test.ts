@@ -35,7 +35,7 @@ test('each command of docs/access.md does what the page says', async () => {
     ])
     answers.push(answer.body)
   }
-  expect(answers).toHaveLength(12)
+  expect(answers).toHaveLength(13)
   const people = answers[4] as { items: unknown[] }
   expect(idsOf({ body: people })).toEqual(['ann'])
   // Once the afternoon is over.
@@ -60,6 +60,7 @@ test('the operations that work within a reach are those of docs/access.md, and s
       ...['createGrant', 'listGrants', 'getGrant', 'updateGrant', 'deleteGrant'],
       ...['listDevices', 'getDevice', 'updateDevice'],
       ...['createDeviceCredential', 'listDeviceCredentials', 'revokeDeviceCredential'],
+      ...['rotateDevice', 'getDeviceReport'],
       ...['mintDeviceToken', 'listDeviceTokens', 'revokeDeviceToken'],
       ...['listUsers', 'getUser', 'listEvents', 'evaluateAccess', 'evaluateAccessBatch'],
       ...['createInvitation', 'listInvitations', 'getInvitation', 'revokeInvitation'],

@@ -1,8 +1,8 @@
 // Introspection: who may look at which token, and that it says what holds at this moment.
 import * as oauth from 'oauth4webapi'
 import { expect, test } from 'vitest'
-import * as schema from '../../../worker/db/schema.ts'
 import { insertInto, sql } from '../../../worker/db/sql.ts'
+import { device_token } from '../../../worker/db/things_schema.ts'
 import { findLiveOrigin } from '../../../worker/oauth/authorizations/origin_store.ts'
 import { mintAccessToken, readAccessToken } from '../../../worker/oauth/tokens/access_token.ts'
 import { countRoundTrips, ISSUER, type TestWorker } from '../../context.ts'
@@ -236,7 +236,7 @@ async function mintDeviceToken(worker: TestWorker, device_id: string) {
   expect(expires_at).toBe(now + 86_400 * 365)
   expect(kid).toMatch(/./)
   const row = { id: 'tok_1', device_id, created_at: now, expires_at }
-  await write(worker, insertInto(schema.device_token, row))
+  await write(worker, insertInto(device_token, row))
   return access_token
 }
 

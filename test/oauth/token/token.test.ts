@@ -439,7 +439,8 @@ describe('client_credentials', () => {
       [{ scope: 'manage' }, 'invalid_scope'],
       [{ scope: 'mqtt openid' }, 'invalid_scope'],
       [{ scope: 'frobnicate' }, 'invalid_scope'],
-      [{ resource: API }, 'invalid_target'],
+      [{ resource: API, scope: 'mqtt' }, 'invalid_scope'],
+      [{ resource: 'https://shop.example/' }, 'invalid_target'],
       [{ grant_type: 'refresh_token', refresh_token: 'x' }, 'unauthorized_client'],
       [{ grant_type: 'authorization_code', code: 'x' }, 'unauthorized_client'],
     ] as const) {
@@ -481,13 +482,14 @@ describe('client_credentials', () => {
           const acl = isMqtt ? [{ ...ALLOW, topic: `things/${caller}/state` }] : undefined
           expect({ asked, acl: claims.acl }).toEqual({ asked, acl })
           if (scope === undefined && resource === undefined) continue
-          seen[isMqtt ? 'mqtt' : 'other'] = through.statements()
+          const isAboutItself = claims.scope === 'self'
+          seen[isMqtt ? 'mqtt' : isAboutItself ? 'self' : 'other'] = through.statements()
         }
       }
     }
     console.log('statements of the read batch', seen)
     // A client that was read lately is no device; a device may be a client.
-    expect(seen).toEqual({ mqtt: 11, other: 4 })
+    expect(seen).toEqual({ mqtt: 11, other: 4, self: 6 })
   })
 
   test('a client that is not registered for the grant, or that is public, is refused', async () => {

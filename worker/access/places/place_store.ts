@@ -27,12 +27,13 @@ const abovePlace = (group_id: string): Statement => sql`above(id) as (
 const isElsewhere = (id: Statement): Condition => condition`exists (
   with recursive around(id) as (
     select ${id}
-    union select m.group_id from membership m where m.member_id = ${id}
-      and exists (select 1 from device where device.id = m.member_id)
-    union select g.parent_id from around cross join "group" g on g.id = around.id
-      where g.parent_id is not null)
-  select 1 from around cross join "group" g on g.id = around.id
-  where g.kind = 'site' and g.id not in (select id from below) and g.id not in (select id from above))`
+    union select at.group_id from device cross join membership at on at.member_id = device.id
+      where device.id = ${id}
+    union select up.parent_id from around cross join "group" up on up.id = around.id
+      where up.parent_id is not null)
+  select 1 from around cross join "group" up on up.id = around.id
+  where up.kind = 'site' and up.id not in (select id from below)
+    and up.id not in (select id from above))`
 
 /**
  * The grants that end with a change of hands: those that others hold on the place or on anything in
@@ -53,10 +54,18 @@ const endingMemberships = (group_id: string): Statement<{ rowid: number }> =>
     select m.rowid from below cross join membership m on m.group_id = below.id
       cross join principal p on p.id = m.member_id and p.kind in ('user', 'client')`
 
-/** The people who have one of these, themselves or through a group: by whom the place is reached. */
-export const listPeopleOf = (group_id: string): Statement<{ id: string }> =>
+/** A condition: the grant has not run out by then. */
+const lastsBeyond = (then: number): Condition =>
+  condition`(g.expires_at is null or g.expires_at > ${then})`
+
+/**
+ * The people who have one of these, themselves or through a group: by whom the place is reached, or
+ * was until after `then`.
+ */
+export const listPeopleOf = (group_id: string, then = 0): Statement<{ id: string }> =>
   sql`with recursive holder(id) as (
       select g.subject_id from "grant" g where g.id in (${endingGrants(group_id)})
+        and ${lastsBeyond(then)}
       union select c.id from holder cross join "group" c on c.parent_id = holder.id)
     select user.id from holder cross join user on user.id = holder.id
     union
@@ -69,26 +78,27 @@ export const listPeopleOf = (group_id: string): Statement<{ id: string }> =>
 /** The roles that end for others, and those that people lose who were members. */
 export const listRolesThatEnd = (group_id: string, now: number): Statement<NeededRow> =>
   sql`select g.role, g.object_id, g.expires_at as until from "grant" g
-    where (g.expires_at is null or g.expires_at > ${now}) and (g.id in (${endingGrants(group_id)})
+    where ${lastsBeyond(now)} and (g.id in (${endingGrants(group_id)})
       or g.subject_id in (with recursive ${insidePlace(group_id)} select id from below))`
 
-/** In numbers, the rights that end. */
-export const rightsThatEnd = (group_id: string) => ({
-  grants: scalar`(select count(*) from (${endingGrants(group_id)}))`,
+/** In numbers, the rights that end. What ran out before ended by itself. */
+export const rightsThatEnd = (group_id: string, now: number) => ({
+  grants: scalar`(select count(*) from "grant" g
+    where g.id in (${endingGrants(group_id)}) and ${lastsBeyond(now)})`,
   memberships: scalar`(select count(*) from (${endingMemberships(group_id)}))`,
-  people: scalar`(select count(*) from (${listPeopleOf(group_id)}))`,
+  people: scalar`(select count(*) from (${listPeopleOf(group_id, now)}))`,
 })
 
-/** A condition: a device of the place is in another place too, whose people would go on reaching it. */
+/** A condition: a device of the place is in another place too, whose people reach it there. */
 export const isShared = (group_id: string): Condition =>
   condition`exists (${listSharedDevices(group_id)})`
 
 /** Devices of the place that are in another place too. */
 export const listSharedDevices = (group_id: string): Statement<{ id: string }> =>
   sql`with recursive ${insidePlace(group_id)}, ${abovePlace(group_id)}
-    select inside.id from inside where inside.id not in (select id from below)
-      and exists (select 1 from membership m where m.member_id = inside.id
-        and m.group_id not in (select id from below) and ${isElsewhere(sql`m.group_id`)})
+    select distinct inside.id from inside cross join membership m on m.member_id = inside.id
+    where inside.id not in (select id from below) and m.group_id not in (select id from below)
+      and ${isElsewhere(sql`m.group_id`)}
     limit 20`
 
 /** A condition: members of the place, or of a group around or in it, run the system by that. */
@@ -102,7 +112,7 @@ export const makesOperators = (group_id: string): Condition => condition`exists 
 export const placeExists = (group_id: string): Condition =>
   condition`exists (select 1 from "group" where id = ${group_id} and kind = 'site')`
 
-/** Ends the rights of others in the place, with an event about each; `id` is that of the transfer. */
+/** Ends the rights of others in the place, with an event about each. `id` is the transfer's. */
 export const endRightsOf = (
   cx: Context,
   { id, group_id }: { id: string; group_id: string },

@@ -73,12 +73,12 @@ export type Offered = {
   lacking: readonly Requirement[]
   /** The texts that the form of a new account asks about. */
   texts: readonly OfferedRow[]
-  /** What would end now. */
+  /** In numbers, all that would end now. */
   numbers: Numbers
 }
 
 /** The new owner's choice on the page, beside the one of the offer. */
-export type Choice = { end_credentials: boolean; end_tokens: boolean }
+export type EndChoice = { end_credentials: boolean; end_tokens: boolean }
 
 /** The transfer of a link with the person who opens it; null for a dead one. Two round trips. */
 export async function openTransfer(
@@ -116,7 +116,7 @@ export async function openTransfer(
   }
 }
 
-export type Acceptance =
+export type TransferOutcome =
   | { outcome: 'dead' }
   /** The one who offered can no longer give it, or the place cannot change hands as it is. */
   | { outcome: 'powerless' }
@@ -144,7 +144,7 @@ function effects(
   cx: Context,
   row: OpenTransfer,
   user_id: string,
-  choice: Choice,
+  choice: EndChoice,
   ends: PlaceEnds,
 ): readonly Statement[] {
   const { hash, group_id, id } = row
@@ -154,7 +154,7 @@ function effects(
     end_credentials: choice.end_credentials || row.end_credentials === 1,
     end_tokens: choice.end_tokens || row.end_tokens === 1,
   }
-  const ended = scalar`(select json_object('people', people, 'grants', grants,
+  const numbers = scalar`(select json_object('people', people, 'grants', grants,
       'memberships', memberships, 'invitations', invitations, 'authorizations', authorizations,
       'credentials', iif(${chosen.end_credentials}, credentials, 0),
       'tokens', iif(${chosen.end_tokens}, tokens, 0))
@@ -162,7 +162,7 @@ function effects(
   // Events of this second are of the former owner: the new one sees those of the next.
   const next = { ...cx, now: () => cx.now() + 1 }
   return [
-    noteEnded(cx, hash, ended),
+    noteEnded(cx, hash, numbers),
     ...ends.end(cx, group_id, chosen, first),
     revokeInvitationsTo(cx, group_id, first),
     withdrawTransfersOf(cx, group_id, first),
@@ -192,9 +192,9 @@ export async function acceptTransfer(
   cx: Context,
   { transfer }: Offered,
   session: LiveSession,
-  choice: Choice,
+  choice: EndChoice,
   ends: PlaceEnds,
-): Promise<Acceptance | { outcome: 'done'; ended: Numbers }> {
+): Promise<TransferOutcome | { outcome: 'done'; numbers: Numbers }> {
   const { user_id } = session
   const { hash, address: email, address_key: key } = transfer
   const acting = as(cx, { kind: 'user', id: user_id })
@@ -212,8 +212,8 @@ export async function acceptTransfer(
   // Another account has proven the address meanwhile: the link is nobody's any more.
   if (written === ADDRESS_TAKEN) return { outcome: 'dead' }
   if (typeof written === 'string') return { outcome: 'powerless' }
-  const ended = readEnded(written.ended)
-  return ended === null ? { outcome: 'dead' } : { outcome: 'done', ended }
+  const numbers = readEnded(written.ended)
+  return numbers === null ? { outcome: 'dead' } : { outcome: 'done', numbers }
 }
 
 const mayAccept = (cx: Context, session: LiveSession): Condition =>
@@ -224,11 +224,11 @@ export async function signUpAsOwner(
   cx: Context,
   { transfer, texts }: Offered,
   input: NewAccountInput & { fields: (name: string) => string | undefined },
-  choice: Choice,
+  choice: EndChoice,
   ends: PlaceEnds,
 ): Promise<
-  | Acceptance
-  | { outcome: 'done'; cookies: SessionCookies; ended: Numbers }
+  | TransferOutcome
+  | { outcome: 'done'; cookies: SessionCookies; numbers: Numbers }
   /** The address got an account meanwhile. */
   | { outcome: 'exists' }
   | { outcome: 'refused'; fault: PasswordFault | 'unaccepted' }
@@ -254,9 +254,9 @@ export async function signUpAsOwner(
     const written = await unlessRefused(write, (reason) => reason)
     if (written === ADDRESS_TAKEN) return { outcome: 'exists' }
     if (typeof written === 'string') return { outcome: 'powerless' }
-    const ended = readEnded(written.ended)
-    if (written.started.length === 0 || ended === null) return { outcome: 'dead' }
-    return { outcome: 'done', cookies: session.cookiesOf(written.started), ended }
+    const numbers = readEnded(written.ended)
+    if (written.started.length === 0 || numbers === null) return { outcome: 'dead' }
+    return { outcome: 'done', cookies: session.cookiesOf(written.started), numbers }
   } catch (error) {
     if (isAddressTaken(error)) return { outcome: 'exists' }
     throw error

@@ -101,7 +101,7 @@ export const isPendingTransfer = (id: string): Condition =>
   condition`exists (select 1 from place_transfer
     where id = ${id} and used_by is null and withdrawn_at is null)`
 
-/** Ends every transfer on its way, since one may have been accepted after the moment of a backup. */
+/** Ends all on their way, since one may have been accepted after the moment of a backup. */
 export const withdrawAllTransfers = (cx: Context): Statement =>
   sql`update place_transfer set withdrawn_at = ${cx.now()}
     where used_by is null and withdrawn_at is null`

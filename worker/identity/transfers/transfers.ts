@@ -2,7 +2,7 @@
 // address; the mailed link is good once. In the batch that accepts, the rights of everybody else in
 // the place end, with invitations on their way and links of assistants, and the new owner gets the
 // role. Devices go on: keys and tokens that the former people made for them end by choice.
-// Routes: /v1/groups/{id}/transfer here in routes.ts; /transfer is transfer_pages.ts's.
+// Routes: /v1/groups/{id}/transfer here in routes.ts; /transfer is transfer_page_routes.ts's.
 // Owns the table `place_transfer` (transfer_store.ts). Leaves to access/places/ which rights end,
 // and to rooms above, by functions of `PlaceEnds`, what of theirs stands on the place.
 import { lackingToInvite } from '../../access/invited_rights.ts'
@@ -64,7 +64,7 @@ const DAY = 86_400
 /** A key or a minted token of a device that somebody made who reached some places alone. */
 export type MadeThing = { id: string; device_id: string; made_by: string; created_at: number }
 
-/** The parts of rooms above that stand on a place. The statements of `end` stand before its rights end. */
+/** Parts of rooms above that stand on a place. Statements of `end` come before its rights end. */
 export type PlaceEnds = {
   links(cx: Context, group_id: string): Scalar
   credentials(cx: Context, group_id: string): Statement<MadeThing>
@@ -149,9 +149,9 @@ export const transferSchema = z
 
 type Transfer = z.infer<typeof transferSchema>
 
-/** What would end now, as one row. */
+/** In numbers, all that would end now, as one row. */
 export const numbersOf = (cx: Context, group_id: string, ends: PlaceEnds): Statement<Numbers> => {
-  const rights = rightsThatEnd(group_id)
+  const rights = rightsThatEnd(group_id, cx.now())
   return sql<Numbers>`select ${rights.people} as people, ${rights.grants} as grants,
     ${rights.memberships} as memberships, ${countInvitationsTo(cx, group_id)} as invitations,
     ${ends.links(cx, group_id)} as authorizations,
@@ -380,7 +380,7 @@ export async function withdrawOffer(cx: Context, group_id: string): Promise<void
   if (row === undefined || stateOf(cx, row) !== 'open') {
     throw new Problem('not_found', 'no transfer of such a place is on its way')
   }
-  // Whoever offered it may take it back, with whichever power is left.
+  // The one who offered it may take it back, with whichever power is left.
   const lacking = row.invited_by === cx.actor.id ? [] : lackingToOffer(cx, row)
   assertNothingLacks(await cx.db.read(lacking))
   const pending = isPendingTransfer(row.id)

@@ -11,7 +11,12 @@ import type { Context } from '../../context.ts'
 import { sha256 } from '../../crypto.ts'
 import type { Answers, Batch } from '../../db/database.ts'
 import type { Condition } from '../../db/sql.ts'
-import { credentialsOf, liveCredentials, verifyDeviceSecret } from '../../devices/credentials.ts'
+import {
+  credentialsOf,
+  type LiveCredentialRow,
+  liveCredentials,
+  verifyDeviceSecret,
+} from '../../devices/credentials.ts'
 import { type DeviceRow, findDeviceById } from '../../devices/devices.ts'
 import { OAuthError } from '../../errors.ts'
 import { timeFault } from '../../keys/jwt.ts'
@@ -45,7 +50,11 @@ export type Caller = {
    * tokens.
    */
   cnf: Confirmation | null
-} & ({ kind: 'client'; client: Client } | { kind: 'device'; device: DeviceRow })
+} & (
+  | { kind: 'client'; client: Client }
+  /** With the credential that it proved itself by. */
+  | { kind: 'device'; device: DeviceRow; credential: LiveCredentialRow }
+)
 
 /**
  * For grants that no device and no public client may use. Throws OAuthError unauthorized_client.
@@ -127,8 +136,9 @@ export async function authenticate(
       const compare = () => verifyClientSecret(cx, rows.secrets, client_secret)
       if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
     }
-    const assertion = 'assertion' in presented ? await verifyAssertion(cx, presented, client) : null
-    return { kind: 'client', id, method, client, proofs: some(assertion), cnf: null }
+    const proofs =
+      'assertion' in presented ? [(await verifyAssertion(cx, presented, client)).assertion] : []
+    return { kind: 'client', id, method, client, proofs, cnf: null }
   }
   if (device === undefined) throw invalidClient('unknown_client')
   // One that nobody claimed proves who it is too; the grant says how little it gets.
@@ -137,18 +147,22 @@ export async function authenticate(
   }
   const live = liveCredentials(cx, rows.credentials)
   if ('assertion' in presented) {
-    const keys = live.flatMap(({ jwk }) => (jwk === null ? [] : [JSON.parse(jwk) as Jwk]))
-    const assertion = await verifyAssertion(cx, presented, null, keys)
-    return { kind: 'device', id, method, device, proofs: some(assertion), cnf: null }
+    const byKey = new Map(
+      live.flatMap((one) => (one.jwk === null ? [] : [[JSON.parse(one.jwk) as Jwk, one] as const])),
+    )
+    const { assertion, key } = await verifyAssertion(cx, presented, null, [...byKey.keys()])
+    const credential = key === undefined ? undefined : byKey.get(key)
+    if (credential === undefined) throw new TypeError('a key of no credential')
+    return { kind: 'device', id, method, device, credential, proofs: [assertion], cnf: null }
   }
   if (!('client_secret' in presented)) throw invalidClient('device_without_proof')
   const { client_secret } = presented
   const compare = () => verifyDeviceSecret(live, client_secret)
-  if (!(await judgeSecret(cx, id, rows.guesses, compare))) throw invalidClient('wrong_secret')
-  return { kind: 'device', id, method, device, proofs: [], cnf: null }
+  const isRight = await judgeSecret(cx, id, rows.guesses, compare)
+  const credential = live.find((one) => verifyDeviceSecret([one], client_secret))
+  if (!isRight || credential === undefined) throw invalidClient('wrong_secret')
+  return { kind: 'device', id, method, device, credential, proofs: [], cnf: null }
 }
-
-const some = (assertion: Assertion | null) => (assertion === null ? [] : [assertion])
 
 /** RFC 7523 §3. Keys of a device come in `own`; a client has keys and further rules of its own. */
 async function verifyAssertion(
@@ -156,7 +170,7 @@ async function verifyAssertion(
   { client_id, assertion }: { client_id: string; assertion: string },
   client: Client | null,
   own: readonly Jwk[] = [],
-): Promise<Assertion> {
+): Promise<{ assertion: Assertion; key: Jwk | undefined }> {
   const header = readJwtHeader(assertion)
   if (header === null) throw invalidClient('bad_assertion')
   const { alg, kid, typ } = header
@@ -174,7 +188,11 @@ async function verifyAssertion(
   )
   const verdict = await verifyWithAny(cx, assertion, candidates, alg)
   if ('claims' in verdict) {
-    return acceptClaims(cx, client_id, verdict.claims, client !== null && isFapi(client))
+    const { claims, key } = verdict
+    return {
+      assertion: acceptClaims(cx, client_id, claims, client !== null && isFapi(client)),
+      key,
+    }
   }
   if (candidates.length === 0) throw invalidClient('no_such_key')
   throw invalidClient(
@@ -194,13 +212,14 @@ function mayUseAlgorithm(client: Client | null, alg: string): boolean {
   return FAPI_ALGORITHMS.some((one) => isSameAlgorithm(one, alg))
 }
 
+/** With the key that signed; absent where nothing had to. */
+type Verified = { claims: JWTPayload; key?: Jwk }
+
 /**
  * A `fault` in time means that the signature is right, so that a wrong clock differs from a wrong
  * key.
  */
-export type SignatureVerdict =
-  | { claims: JWTPayload }
-  | { fault: 'signature' | 'expired' | 'not_yet_valid' }
+export type SignatureVerdict = Verified | { fault: 'signature' | 'expired' | 'not_yet_valid' }
 
 /**
  * The claims when one of the keys signed and the time is about right. The caller judges all else.
@@ -232,7 +251,7 @@ async function verifyWith(
       currentDate: new Date(cx.now() * 1000),
       clockTolerance: CLOCK_TOLERANCE,
     })
-    return { claims: payload }
+    return { claims: payload, key }
   } catch (error) {
     return { fault: timeFault(error) ?? 'signature' }
   }

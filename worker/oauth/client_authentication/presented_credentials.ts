@@ -18,9 +18,16 @@ export type PresentedCredentials =
     }
   | { method: 'private_key_jwt'; client_id: string; assertion: string }
 
-/** The one answer to every fault, without a detail. */
-export const invalidClient = (reason: Reason) =>
-  new OAuthError('invalid_client', { description: 'client authentication failed', reason })
+/**
+ * The one answer to every fault, without a detail. `server_time` goes with each assertion that is
+ * refused, so that it tells nothing: a device whose clock is wrong sets it by that.
+ */
+export const invalidClient = (reason: Reason, server_time?: number) =>
+  new OAuthError('invalid_client', {
+    description: 'client authentication failed',
+    reason,
+    server_time,
+  })
 
 const utf8 = new TextDecoder('utf-8', { fatal: true })
 

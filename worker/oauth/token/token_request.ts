@@ -13,7 +13,10 @@ import {
   usingUp,
 } from '../client_authentication/client_authentication.ts'
 import type { Proof, ProofRequest } from '../client_authentication/dpop.ts'
-import type { PresentedCredentials } from '../client_authentication/presented_credentials.ts'
+import {
+  invalidClient,
+  type PresentedCredentials,
+} from '../client_authentication/presented_credentials.ts'
 import { bindCaller, readProof } from '../client_authentication/sender_constraint.ts'
 import { type ClientRow, findClientById, parseClient } from '../clients/clients.ts'
 import { inVendorsWords } from '../clients/presets.ts'
@@ -122,7 +125,9 @@ export async function exchangeToken(
     // No vendor sends proofs, and a client that has yet to learn the nonce costs no round trip.
     if (error.error === 'use_dpop_nonce') throw error
     const row = client ?? (client === null ? await findClient(cx, presented) : undefined)
-    throw row === undefined ? error : inVendorsWords(parseClient(row), error)
+    const worded = row === undefined ? error : inVendorsWords(parseClient(row), error)
+    const isAssertion = 'assertion' in presented && worded.error === 'invalid_client'
+    throw isAssertion ? invalidClient(worded.reason, cx.now()) : worded
   }
 }
 

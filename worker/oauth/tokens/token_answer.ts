@@ -27,6 +27,8 @@ export type TokenAnswer = {
   refresh_token?: string
   id_token?: string
   authorization_details?: readonly Detail[]
+  /** Seconds until the key or secret of a device ends by which it fetched this token. */
+  credential_expires_in?: number
   /** RFC 8693 §2.2.1. */
   issued_token_type?: string
 }

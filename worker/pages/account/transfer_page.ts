@@ -41,7 +41,7 @@ function endings(v: EndedNumbers, m: Messages): Html {
   return html`<ul>${lines.map(({ text }) => html`<li>${text}</li>`)}</ul>`
 }
 
-/** What ends whichever way the person chooses. */
+/** All that ends whichever way the person chooses. */
 const endsAnyway = ({ numbers }: OfferValues, m: Messages): Html => {
   const shown = { ...numbers, credentials: 0, tokens: 0 }
   return Object.values(shown).every((count) => count === 0)

@@ -6,6 +6,8 @@
 import { type RightsRows, rightsOf } from '../../../access/rights.ts'
 import type { Context } from '../../../context.ts'
 import type { Answers } from '../../../db/database.ts'
+import { endOf } from '../../../devices/credentials.ts'
+import { noteUse } from '../../../devices/last_use.ts'
 import { noteSeen, writeSeen } from '../../../devices/seen.ts'
 import { OAuthError } from '../../../errors.ts'
 import type { Form } from '../../../http.ts'
@@ -14,11 +16,15 @@ import { loadSettings, type Settings } from '../../../settings.ts'
 import { findStatus } from '../../../status/entry_store.ts'
 import { tellStatus } from '../../../status/telling.ts'
 import { readWish } from '../../authorizations/authorizations.ts'
-import { type Caller, writeAs } from '../../client_authentication/client_authentication.ts'
+import {
+  type Caller,
+  isProven,
+  writeAs,
+} from '../../client_authentication/client_authentication.ts'
 import type { PresentedCredentials } from '../../client_authentication/presented_credentials.ts'
 import type { Client } from '../../clients/client_metadata.ts'
 import { recentClient } from '../../clients/recent_clients.ts'
-import { isManagementScope, PERSONAL_SCOPES } from '../../scopes.ts'
+import { isManagementScope, managementAudience, PERSONAL_SCOPES, SELF_SCOPE } from '../../scopes.ts'
 import { type AccessTokenClaims, accessTokenClaims } from '../../tokens/access_token.ts'
 import {
   assertEntitled,
@@ -104,15 +110,32 @@ export async function redeem(
           await rightsOfClient(cx, caller.client, wish, rights),
           settings,
         )
-  const seen = caller.kind === 'device' ? noteSeen(cx, caller.device) : null
-  if (seen !== null && caller.proofs.length === 0) cx.background(writeSeen(cx, seen))
-  await writeAs(cx, caller, caller.proofs.length === 0 ? null : seen)
   const { kind, id } = caller
-  return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
+  if (caller.kind === 'client') {
+    await writeAs(cx, caller, null)
+    return answerToken(cx, claims, await tellStatus(cx, kind, id, status))
+  }
+  const { credential } = caller
+  const notes = [noteSeen(cx, caller.device), noteUse(cx, credential, isProven(cx, caller))].filter(
+    (one) => one !== null,
+  )
+  // Where nothing else is written the device does not wait for it.
+  const isBehind = caller.proofs.length === 0
+  if (notes.length > 0 && isBehind) cx.background(writeSeen(cx, notes))
+  await writeAs(cx, caller, isBehind ? null : notes)
+  const end = endOf(credential)
+  return {
+    ...(await answerToken(cx, claims, await tellStatus(cx, kind, id, status))),
+    ...(end === null ? {} : { credential_expires_in: end - cx.now() }),
+  }
 }
 
-/** A device is as if registered for mqtt and nothing else. */
-const DEVICE = { scope: ['mqtt'], resources: [], authorization_details_types: [] } as const
+/** A device is as if registered for mqtt, and for `self` about itself. */
+const DEVICE = {
+  scope: ['mqtt', SELF_SCOPE],
+  resources: [],
+  authorization_details_types: [],
+} as const
 
 function deviceClaims(
   cx: Context,
@@ -122,34 +145,53 @@ function deviceClaims(
   settings: Settings,
 ): AccessTokenClaims {
   const { mqtt_audience } = cx.config
+  const wanted = askedScope(DEVICE, wish)
+  if (wanted?.some((one) => one !== 'mqtt' && one !== SELF_SCOPE)) {
+    throw badScope('a device may ask for the scope mqtt, or for self', 'device_scope')
+  }
+  const own = { origin: device.id, epoch: device.epoch, sub: device.id, client_id: device.id, cnf }
+  if (isAboutItself(cx, wanted, wish)) {
+    const ttl = settings.device_access_token_ttl
+    const audience = [managementAudience(cx)]
+    return accessTokenClaims(cx, { ...own, ttl, audience, scope: [SELF_SCOPE] })
+  }
   if (device.status !== 'active') {
     throw badScope('nobody has claimed this device, so it has no topics', 'device_unclaimed')
-  }
-  if (askedScope(DEVICE, wish)?.some((one) => one !== 'mqtt')) {
-    throw badScope('a device may ask for the scope mqtt', 'device_scope')
   }
   if (wish.resource.some((one) => one !== mqtt_audience)) {
     throw new OAuthError('invalid_target', BAD_TARGET)
   }
   const rows = readRows(rights)
   const found = entitlement(cx, {
-    covered: { scope: DEVICE.scope, resource: [mqtt_audience] },
+    covered: { scope: ['mqtt'], resource: [mqtt_audience] },
     wish: { scope: null, resource: [] },
     clients: [DEVICE],
     parties: [{ id: device.id, permissions: null, rights: rows }],
     acl_max_rules: settings.acl_max_rules,
   })
   return accessTokenClaims(cx, {
-    origin: device.id,
-    epoch: device.epoch,
-    sub: device.id,
-    client_id: device.id,
+    ...own,
     ttl: rows?.ownDevice[0]?.token_ttl ?? settings.device_access_token_ttl,
     reference: rows === undefined ? null : policyReference(rows),
     mqtt_client_id: device.mqtt_client_id,
-    cnf,
     ...assertEntitled(found),
   })
+}
+
+/**
+ * Whether a device asks for the token with which it speaks about itself. Nothing hangs on that
+ * token but being the device, so there is no entitlement to ask. Throws OAuthError for one that
+ * would be for topics as well.
+ */
+function isAboutItself(cx: Context, wanted: readonly string[] | null, { resource }: Wish): boolean {
+  const management = managementAudience(cx)
+  const isNamed = resource.includes(management)
+  if (!isNamed && (resource.length > 0 || !wanted?.includes(SELF_SCOPE))) return false
+  const isMixed = resource.length > 1 || (!isNamed && wanted?.includes('mqtt'))
+  if (isMixed || (wanted !== null && !wanted.includes(SELF_SCOPE))) {
+    throw badScope('the scope self needs a token of its own', 'management_scope_mixed')
+  }
+  return true
 }
 
 function clientClaims(

@@ -28,7 +28,7 @@ import { continuePath, firstRequirement } from '../requirements.ts'
 import { readSessionCookie, writeSessionCookie } from '../sessions.ts'
 import {
   acceptTransfer,
-  type Choice,
+  type EndChoice,
   type Offered,
   openTransfer,
   signUpAsOwner,
@@ -77,7 +77,7 @@ export function transferPages(ends: PlaceEnds): Hono<Env> {
   return routes
 }
 
-const choiceOf = (form: Form): Choice => ({
+const choiceOf = (form: Form): EndChoice => ({
   end_credentials: form.get('end_credentials') === '1',
   end_tokens: form.get('end_tokens') === '1',
 })
@@ -103,7 +103,7 @@ async function accept(
   if (result.outcome === 'dead') return dead(c)
   if (result.outcome === 'powerless') return powerless(c)
   writeCookie(c, COOKIE, '', 0)
-  return showDone(c, offered.transfer.place, result.ended)
+  return showDone(c, offered.transfer.place, result.numbers)
 }
 
 async function create(
@@ -144,7 +144,7 @@ async function create(
   if (result.outcome === 'exists') return c.redirect(withToken(token), 303)
   writeCookie(c, COOKIE, '', 0)
   writeSessionCookie(c, result.cookies)
-  return showDone(c, offered.transfer.place, result.ended)
+  return showDone(c, offered.transfer.place, result.numbers)
 }
 
 /** The token of the link, of the form, or of the way over the login page. */

@@ -1,0 +1,34 @@
+// Events about keys that take the place of others, and about what devices report. Part of the
+// catalogue.
+import type { EntryOfCatalogue } from './catalogue_entry.ts'
+
+export const DEVICE_KEY_EVENTS = {
+  'device_credential.rotated': {
+    subject: 'the device',
+    meaning: 'A device took another key in the place of the one by which it proved itself.',
+    data: {
+      credential_id: { is: 'string', names: 'credential', meaning: 'id of the new credential' },
+      replaces: { is: 'string', names: 'credential', meaning: 'id of the one that it replaces' },
+      kid: { is: 'string', meaning: '`kid` of the new key' },
+    },
+  },
+  'device.rotation_demanded': {
+    subject: 'the device',
+    meaning: 'A device has to take other keys; those that it has end.',
+    data: { rotate_by: { is: 'number', meaning: 'when they end' } },
+  },
+  'device_type.rotation_demanded': {
+    subject: 'the device type',
+    subject_is: 'device_type',
+    meaning: 'All devices of a type have to take other keys; those that they have end.',
+    data: { rotate_by: { is: 'number', meaning: 'when they end' } },
+  },
+  'device.reported': {
+    subject: 'the device',
+    meaning: 'A device reported another firmware or model than before.',
+    data: {
+      firmware: { is: 'string', meaning: 'its firmware' },
+      model: { is: 'string or null', meaning: 'its model' },
+    },
+  },
+} as const satisfies Record<string, EntryOfCatalogue>
