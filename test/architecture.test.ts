@@ -136,6 +136,7 @@ const ROOM_PLATES = [
   'api/operation.ts',
   'db/database.ts',
   'devices/routes.ts',
+  'devices/bulk/routes.ts',
   'devices/self/routes.ts',
   'devices/getting_in/device_import.ts',
   'devices/listing/device_list.ts',

@@ -227,13 +227,13 @@ const limitBody = bodyLimit({
   },
 })
 
-/** Paths whose handler reads the body piece by piece, and judges the pieces itself. */
-const STREAMED = ['/v1/devices/import']
+/** Operations whose handler reads the body piece by piece, and judges the pieces itself. */
+const STREAMED = ['POST /v1/devices/import']
 
 const unlessStreamed =
   (guard: MiddlewareHandler<Env>): MiddlewareHandler<Env> =>
   (c, next) =>
-    STREAMED.includes(c.req.path) ? next() : guard(c, next)
+    STREAMED.includes(`${c.req.method} ${c.req.path}`) ? next() : guard(c, next)
 
 /**
  * Refuses NUL, and bytes that are no UTF-8: SQLite and MQTT would each read them in their own way.

@@ -36,11 +36,12 @@ export function appendEventOfEach(
 ): Statement {
   const { at, type, outcome, actor_kind, ...row } = eventRow(cx, entry)
   const { actor_id = null, client_id = null, session_id = null, rid = null, address } = row
+  const { subject_is = 'principal' } = CATALOGUE[entry.type]
   return sql`insert into event (id, at, type, outcome, actor_kind, actor_id, subject_id, client_id,
       session_id, rid, address, objects, data)
     select 'evt_' || each.key, ${at}, ${type}, ${outcome}, ${actor_kind}, ${actor_id},
       each.subject_id, ${client_id}, ${session_id}, ${rid}, ${address},
-      json_array(json_array('principal', each.subject_id)), each.data
+      json_array(json_array(${subject_is}, each.subject_id)), each.data
     from (${each}) each where true
     on conflict (id) do nothing`
 }

@@ -44,6 +44,7 @@ const THERE: Record<string, Record<string, string>> = {
   messages: { locale: 'pl', key: 'sign_in.title' },
   invitations: {},
   'claim-tokens': {},
+  jobs: {},
   outbox: {},
 }
 
@@ -64,6 +65,7 @@ const BODIES: Record<string, object> = {
   createDeviceCredential: { kind: 'secret' },
   createDeviceType: { name: 'lamp' },
   createClaimToken: { type: 'meter' },
+  createJob: { filter: { tag: 'none' }, change: { action: 'suspend' } },
   reportMail: { address: 'bob@example.com', reason: 'bounce' },
   mintDeviceToken: { expires_in: 600 },
   rotateDevice: { rotate_by: 4_000_000_000 },
@@ -173,9 +175,10 @@ beforeAll(async () => {
     ['initial-access-tokens', {}],
     ['invitations', { address: 'ann@example.com' }],
     ['claim-tokens', { type: 'meter' }],
+    ['jobs', { filter: { tag: 'none' }, change: { action: 'suspend' } }],
   ] as const) {
     const made = await send({ method: 'POST', url: `/v1/${path}`, body: JSON.stringify(body) })
-    expect(made.status, path).toBe(201)
+    expect(made.status, path).toBe(path === 'jobs' ? 202 : 201)
     THERE[path] = { id: ((await made.json()) as { id: string }).id }
   }
   const listed = await send({ method: 'GET', url: '/v1/users/ann/login_ids' })

@@ -97,6 +97,9 @@ const OPERATIONS: Record<string, readonly Attempt[] | string> = {
     () => ['/v1/devices/hub/credentials', { kind: 'secret' }],
   ],
   importDevices: 'each row is compared as one device is: devices/device_import',
+  createJob: 'each device is compared as one is: devices/jobs',
+  cancelJob: 'it changes no device, and none of others is seen within a reach: devices/jobs',
+  undoJob: 'each device is compared as one is: devices/jobs',
   releaseDevice: [() => ['/v1/devices/robot/release'], () => ['/v1/devices/hub/release']],
   createClaimToken: [
     () => ['/v1/claim-tokens', { type: 'broad' }],

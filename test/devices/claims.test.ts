@@ -256,6 +256,35 @@ test('a key that the factory registered ahead is the only one that its device co
   expect((await claim(claim_token, factory, 'SN-2')).status).toBe(403)
 })
 
+test.each([
+  ['a key that is over', async () => ({ kind: 'jwk', jwk: (await newKey()).jwk, expires_at: 100 })],
+  ['a key of later', async () => ({ kind: 'jwk', jwk: (await newKey()).jwk, not_before: 1e5 })],
+  ['a secret', async () => ({ kind: 'secret', secret: 'a-secret-of-the-factory-that-is-long' })],
+])('a device with %s is not there for the first key that comes', async (_, credential) => {
+  const { claim_token } = await newBatch()
+  const { expires_at, not_before, ...made } = (await credential()) as Record<string, unknown>
+  const { now } = worker.clock
+  const times = {
+    ...(expires_at === undefined ? {} : { expires_at: now + Number(expires_at) }),
+    ...(not_before === undefined ? {} : { not_before: now + Number(not_before) }),
+  }
+  const hardware_ids = [serial('SN-1')]
+  const ahead = { type: 'meter', status: 'unclaimed', hardware_ids }
+  const credentials = [{ ...made, ...times }]
+  expect((await api('POST', '/v1/devices', { ...ahead, credentials })).status).toBe(201)
+  worker.clock.now += 200
+  expect((await claim(claim_token, await newKey(), 'SN-1')).status).toBe(403)
+})
+
+test('a listed number beside that of another device opens no device that is not on the list', async () => {
+  const { claim_token } = await newBatch({ serials: ['SN-1'] })
+  const mac = { kind: 'mac', value: '00:1b:44:11:3a:b7' }
+  const ahead = { type: 'meter', status: 'unclaimed', hardware_ids: [serial('SN-9'), mac] }
+  expect((await api('POST', '/v1/devices', ahead)).status).toBe(201)
+  const proof = await proofOf(await newKey(), [serial('SN-1'), mac])
+  expect((await send({ claim_token, proof })).status).toBe(403)
+})
+
 test('a token with a list of serial numbers is for these alone', async () => {
   const { claim_token } = await newBatch({ serials: ['SN-1', 'sn 2'] })
   expect((await claim(claim_token, await newKey(), 'SN-3')).status).toBe(403)

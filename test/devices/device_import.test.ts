@@ -274,3 +274,11 @@ test('a body of another type, or none, is refused', async () => {
   expect((await send('', { query: '?dry=true' })).status).toBe(400)
   expect((await send('')).summary).toEqual({ created: 0, updated: 0, unchanged: 0, failed: 0 })
 })
+
+test('a device named like the path of the import is changed within the bounds of any other', async () => {
+  const made = await callApi(worker, token, 'POST', '/v1/devices', { id: 'import', type: 'meter' })
+  expect(made.status).toBe(201)
+  const large = { name: 'x'.repeat(BODY_MAX) }
+  const refused = await callApi(worker, token, 'PATCH', '/v1/devices/import', large)
+  expect(refused.status, JSON.stringify(refused.body)).toBe(413)
+})

@@ -103,6 +103,16 @@ test('a device that was changed since is not taken back', async () => {
   expect(lines(failed)).toMatchObject([{ device: 'lamp-1', detail: 'it was changed since' }])
 })
 
+test('a device that joined another group since it was moved is not taken back', async () => {
+  const { ops, runJob, undo, look } = await startFleet()
+  const change = { action: 'move', from: 'room-1', to: 'room-2' }
+  const job = await runJob(ops, { group: 'room-1' }, change)
+  expect((await ops('POST /v1/groups/region/members', { id: 'lamp-1' })).status).toBe(201)
+  const back = await undo(ops, job['id'])
+  expect(back).toMatchObject({ state: 'done', progress: { total: 1, failed: 1 } })
+  expect((await look('lamp-1'))['groups']).toEqual(['region', 'room-2'])
+})
+
 test('a job changes what is within the reach of its actor, and is seen by nobody else there', async () => {
   const { as, ops, runJob, look } = await startFleet()
   const [ann, eve] = [await as('ann'), await as('eve')]
@@ -140,7 +150,13 @@ test('a job of a person who was disabled stops, and so does one through a disabl
   expect((await ops('PATCH /v1/users/boss', { status: 'disabled' })).status).toBe(200)
   await work()
   expect((await ops(`GET /v1/jobs/${begun.body['id']}`)).body['state']).toBe('stopped')
+  const eve = await as('eve')
+  const next = await eve('POST /v1/jobs', wish)
+  expect((await ops('PATCH /v1/clients/app', { status: 'disabled' })).status).toBe(200)
+  await work()
+  expect((await ops(`GET /v1/jobs/${next.body['id']}`)).body['state']).toBe('stopped')
   expect((await look('lamp-1'))['status']).toBe('active')
+  expect((await look('lamp-2'))['status']).toBe('active')
 })
 
 test('a device over which the actor has too little power fails, the others are changed', async () => {
@@ -165,6 +181,26 @@ test('a job that is cancelled changes nothing more, and tells so once', async ()
   expect((await ops(`POST ${path}/cancel`)).status).toBe(409)
   await work()
   expect((await look('lamp-1'))['status']).toBe('active')
+})
+
+test('a job that is cancelled between two of its devices leaves the second as it is', async () => {
+  const { ops, worker, look } = await startFleet()
+  const wish = { filter: { tag: 'old' }, change: { action: 'suspend' } }
+  const begun = await ops('POST /v1/jobs', wish)
+  const cx = worker.context()
+  let isCancelled = false
+  const write: typeof cx.db.write = async (...call) => {
+    const answer = await cx.db.write(...call)
+    if (!isCancelled && (await look('lamp-1'))['status'] === 'suspended') {
+      isCancelled = true
+      await ops(`POST /v1/jobs/${begun.body['id']}/cancel`)
+    }
+    return answer
+  }
+  await workOnJobs({ ...cx, db: { ...cx.db, write } })
+  expect((await look('lamp-2'))['status']).toBe('active')
+  const job = (await ops(`GET /v1/jobs/${begun.body['id']}`)).body
+  expect(job).toMatchObject({ state: 'cancelled', progress: { total: 2, done: 1 } })
 })
 
 test('two runs at once change each device once', async () => {

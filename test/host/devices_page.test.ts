@@ -40,7 +40,7 @@ test('each command of docs/devices.md does what the page says', async () => {
       expect([line, code, code === 0 ? '' : shell.output()]).toEqual([line, 0, ''])
       outputs.push(shell.output())
     }
-    expect(lines).toHaveLength(21)
+    expect(lines).toHaveLength(32)
     const [type, made, byTag, byMac, byWord, , dry, imported, token, listed, ...more] = outputs
     const read = (text: string | undefined) => JSON.parse(text ?? '') as Record<string, unknown>
     expect(read(type)).toMatchObject({ name: 'meter', token_ttl: 600 })
@@ -52,7 +52,21 @@ test('each command of docs/devices.md does what the page says', async () => {
     expect(read(imported)).toMatchObject({ summary: { created: 1, failed: 0 }, failed: [] })
     expect(read(token)).toMatchObject({ type: 'meter', uses: 100, again: 'keep' })
     expect(read(listed)).toMatchObject({ is_listed: true, again: 'reset' })
-    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] = more
+    const [tried, begun, , jobs, byFilter, active, tagged, depot, moved, granted, again] = more
+    expect(read(tried)).toMatchObject({ count: 1, is_complete: true, first: [{ id: 'm-1' }] })
+    expect(read(begun)).toMatchObject({ state: 'selecting', change: { action: 'suspend' } })
+    expect(read(jobs)).toMatchObject({
+      items: [{ state: 'done', progress: { total: 1, done: 1 } }],
+    })
+    expect(read(byFilter)).toMatchObject({ items: [{ id: 'm-1', status: 'suspended' }] })
+    expect(read(active)).toMatchObject({ status: 'active' })
+    expect(read(tagged)).toMatchObject({ tags: ['spare'] })
+    expect(read(depot)).toMatchObject({ id: 'depot', kind: 'store' })
+    expect(read(moved)).toMatchObject({ groups: ['depot'] })
+    expect(read(granted)).toMatchObject({ subject: 'm-1', role: 'operator', object: 'depot' })
+    expect(read(again)).toMatchObject({ count: 1, first: [{ id: 'm-1' }] })
+    const [, , lampType, created, jwt, , second, time, demanded, ofType, credentials] =
+      more.slice(11)
     expect(read(lampType)).toMatchObject({ name: 'lamp' })
     expect(read(created)).toMatchObject({ credentials: [{ kind: 'jwk' }] })
     expect(decodeJwt(/ey\S+/.exec(jwt ?? '')?.[0] ?? '')).toMatchObject({ sub: 'lamp-1' })

@@ -273,6 +273,23 @@ describe('the acceptance of a place', () => {
     expect(pending).toEqual([{ address: 'h@example.com' }])
   })
 
+  test('ends claim tokens by which devices come into the place, and no others', async () => {
+    const { worker, as, ops, browser } = await start()
+    const ids: string[] = []
+    for (const group of ['site-1', 'room-1', 'site-2', undefined]) {
+      const made = await ops('POST /v1/claim-tokens', { type: 'dimmer', group })
+      expect(made.status, JSON.stringify(made.body)).toBe(201)
+      ids.push(String(made.body['id']))
+    }
+    const { path } = await offer(worker, await as('ann'))
+    expect((await create(browser, path)).status).toBe(200)
+    const shown = await Promise.all(ids.map((id) => ops(`GET /v1/claim-tokens/${id}`)))
+    expect(shown.map(({ body }) => body['revoked_at'] !== null)).toEqual([true, true, false, false])
+    const { body } = await ops(`GET /v1/events?object=${ids[0]}&object_kind=claim_batch`)
+    const types = (body['items'] as { type: string }[]).map(({ type }) => type)
+    expect(types).toContain('claim_batch.revoked')
+  })
+
   test('lists keys and tokens that people of the place made, and ends them by choice', async () => {
     const { worker, as, ops } = await start()
     const ann = await as('ann')

@@ -35,6 +35,13 @@ const USAGE = `npm run allauth -- <command>
                                        register or change the devices of a file: a line of JSON each, or FILE.csv
   claim-token create --type T [--group G] [--max-uses N] [--expires-in S] [--again keep|reset] [--name N]
                                        a token by which devices register keys of their own (docs/devices.md)
+  device list|get|suspend|activate|tag|move ...
+  group list|get|create|move|delete|add|remove ...
+  grant list|create|delete ...
+  job create|run|list|get|results|cancel|undo ...
+                                       devices, groups, grants, and changes of many devices (docs/devices.md): --filter
+                                       NAME=VALUE, --limit N, --cursor C, --tag T, --untag T, --from G, --to G, --kind K,
+                                       --parent G
   key list                             signing keys
   key rotate [--alg ES256|RS256|EdDSA] make the next signing key
   key revoke KID                       take out a signing key that leaked, at once
@@ -81,6 +88,15 @@ const options = {
   locale: { type: 'string' },
   role: { type: 'string' },
   user: { type: 'string' },
+  filter: { type: 'string', multiple: true },
+  limit: { type: 'string' },
+  cursor: { type: 'string' },
+  tag: { type: 'string', multiple: true },
+  untag: { type: 'string', multiple: true },
+  from: { type: 'string' },
+  to: { type: 'string' },
+  kind: { type: 'string' },
+  parent: { type: 'string' },
 } as const
 
 type Values = ReturnType<typeof parse>['values']
@@ -134,6 +150,12 @@ async function run(words: readonly string[], values: Values): Promise<CommandAns
     const file = one(rest, 'which devices: the file is missing')
     const { deviceImport } = await import('./commands/getting_in.ts')
     return onDatabase((cx) => deviceImport(cx, file, values))
+  }
+  if (['device', 'group', 'grant', 'job'].includes(noun ?? '')) {
+    const { registryCommand } = await import('./commands/registry.ts')
+    const command = registryCommand(noun, verb)
+    if (command === undefined) throw unknownCommand(words)
+    return onDatabase((cx) => command(cx, rest, values))
   }
   if (noun === 'claim-token' && verb === 'create') {
     const { claimTokenCreate } = await import('./commands/getting_in.ts')

@@ -1,5 +1,5 @@
-// Jobs over many devices, as they are begun, looked at, cancelled and taken back. The work itself is
-// in job_work.ts.
+// Jobs over many devices: how they are begun, looked at, cancelled and taken back. The work itself
+// is in job_work.ts.
 import { decodeCursor, type PageOf, type PageQuery, pageOf, type z } from '../../api.ts'
 import type { Context } from '../../context.ts'
 import { randomId } from '../../crypto.ts'
@@ -8,7 +8,7 @@ import { Problem } from '../../errors.ts'
 import { appendEvent } from '../../events.ts'
 import { describeDevice } from '../device_schema.ts'
 import { readSelection, selectDevices } from '../listing/device_list.ts'
-import { storedActor } from './job_actor.ts'
+import { textOfActor } from './job_actor.ts'
 import {
   type BulkChange,
   describeJob,
@@ -72,7 +72,7 @@ async function begin(
     filter: JSON.stringify(filter),
     change: JSON.stringify(change),
     undo_of,
-    actor: storedActor(cx),
+    actor: textOfActor(cx),
     created_by: cx.actor.id,
     place: '',
     total: 0,

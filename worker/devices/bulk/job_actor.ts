@@ -14,7 +14,7 @@ type StoredActor = {
   reach: Reach | null
 }
 
-export function storedActor({ actor, parties }: Context): string {
+export function textOfActor({ actor, parties }: Context): string {
   const stored: StoredActor = {
     kind: actor.kind,
     id: actor.id,

@@ -67,8 +67,9 @@ export const listChangedLinesBefore = (
     order by id desc limit ${limit}`
 
 export type PendingLine = Pick<JobLineRow, 'id' | 'job_id' | 'device_id'> & {
-  /** What the job to take back made of the device. */
+  /** Members of the line in the job to take back, and the version that it left behind. */
   undo_before: string | null
+  undo_after: string | null
   undo_version: number | null
 }
 
@@ -76,7 +77,8 @@ export const listPendingLines = (
   { id, undo_of }: DeviceJobRow,
   limit: number,
 ): Statement<PendingLine> =>
-  sql`select l.id, l.job_id, l.device_id, u.before as undo_before, u.version as undo_version
+  sql`select l.id, l.job_id, l.device_id, u.before as undo_before, u.after as undo_after,
+      u.version as undo_version
     from device_job_line l left join device_job_line u
       on u.job_id = ${undo_of} and u.device_id = l.device_id
     where l.job_id = ${id} and l.result = 'pending' order by l.id limit ${limit}`

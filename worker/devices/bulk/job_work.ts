@@ -63,12 +63,20 @@ async function workOnJob(cx: Context, job: DeviceJobRow): Promise<void> {
   if (job.state === 'selecting') return selectPage(own, job)
   const lines = await cx.db.read(listPendingLines(job, CHANGED))
   if (lines.length === 0) return endJob(cx, job.id, 'done', null)
+  const { action } = JSON.parse(job.change) as BulkChange
   const devices = await cx.db.read(
     Object.fromEntries(
       lines.map((line) => [line.device_id, findDeviceWithGroups(line.device_id, own.actor.reach)]),
     ),
   )
-  for (const line of lines) await workOnLine(own, job, line, devices[line.device_id]?.[0])
+  for (const line of lines) {
+    const [device] =
+      action === 'move' || action === 'undo'
+        ? // Memberships have no version, so they are read right before they are replaced.
+          await cx.db.read(findDeviceWithGroups(line.device_id, own.actor.reach))
+        : (devices[line.device_id] ?? [])
+    await workOnLine(own, job, line, device)
+  }
 }
 
 async function selectPage(cx: Context, job: DeviceJobRow): Promise<void> {
@@ -182,7 +190,11 @@ function wishFor(device: DeviceWithGroups, change: BulkChange, line: PendingLine
     }
     case 'undo': {
       if (line.undo_before === null) return { fault: 'there is nothing to take back' }
-      if (line.undo_version !== device.version) return { fault: 'it was changed since' }
+      const after = JSON.parse(line.undo_after ?? '{}') as ChangedMembers
+      // Memberships may change by themselves, which leaves the version as it is.
+      const isMoved =
+        after.groups !== undefined && JSON.stringify(after.groups) !== JSON.stringify(groups)
+      if (isMoved || line.undo_version !== device.version) return { fault: 'it was changed since' }
       return { patch: JSON.parse(line.undo_before) }
     }
   }

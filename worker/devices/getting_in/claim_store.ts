@@ -1,4 +1,5 @@
 // The tables of claim tokens: `claim_batch`, `claim_number`, `claim_use` and `claim_proof`.
+import { insidePlace } from '../../access/places/place_store.ts'
 import type { Context } from '../../context.ts'
 import {
   type Condition,
@@ -10,6 +11,7 @@ import {
   sql,
 } from '../../db/sql.ts'
 import { claim_batch, claim_proof, claim_use } from '../../db/things_schema.ts'
+import { appendEventOfEach } from '../../events.ts'
 import type { KeyedHardwareId } from '../hardware_id_store.ts'
 import type { DeviceRow } from '../store.ts'
 
@@ -37,6 +39,25 @@ export const listClaimBatchesAfter = (after: string, limit: number): Statement<C
 /** Ends a token, once. */
 export const updateClaimRevocation = (cx: Context, id: string): Statement =>
   sql`update claim_batch set revoked_at = ${cx.now()} where id = ${id} and revoked_at is null`
+
+/** Ends the tokens by which devices come into the place, with an event about each. */
+export const endClaimTokensOf = (
+  cx: Context,
+  group_id: string,
+  when: Condition,
+): readonly Statement[] => {
+  const open = condition`revoked_at is null and expires_at > ${cx.now()} and group_id in (
+    with recursive ${insidePlace(group_id)} select id from below) and ${when}`
+  return [
+    appendEventOfEach(
+      cx,
+      { type: 'claim_batch.revoked', subject_id: null, data: { devices: 0 } },
+      sql`select 'place_' || id as key, id as subject_id, json_object('devices', 0) as data
+        from claim_batch where ${open}`,
+    ),
+    sql`update claim_batch set revoked_at = ${cx.now()} where ${open}`,
+  ]
+}
 
 export const claimBatchIsOpen = (id: string): Condition =>
   condition`exists (select 1 from claim_batch where id = ${id} and revoked_at is null)`
@@ -97,6 +118,8 @@ export type ClaimedRow = {
   metadata: string | null
   released_at: number | null
   came_by: 0 | 1
+  /** It has serial numbers, and none of them is in the list of the token. */
+  is_unlisted: 0 | 1
 }
 
 export const findClaimedDevices = (
@@ -105,17 +128,24 @@ export const findClaimedDevices = (
 ): Statement<ClaimedRow> =>
   sql`select distinct h.device_id, d.status, d.type, d.metadata, d.released_at,
       exists (select 1 from claim_use u join claim_batch b on b.id = u.batch_id
-        where u.device_id = h.device_id and b.hash = ${hash}) as came_by
+        where u.device_id = h.device_id and b.hash = ${hash}) as came_by,
+      exists (select 1 from hardware_id s where s.device_id = h.device_id and s.kind = 'serial')
+        and not exists (select 1 from hardware_id s cross join claim_batch b on b.hash = ${hash}
+          cross join claim_number c on c.batch_id = b.id and c.kind = s.kind and c.key = s.key
+          where s.device_id = h.device_id) as is_unlisted
     from json_each(${JSON.stringify(numbers)}) j
       cross join hardware_id h on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key'
       left join device d on d.id = h.device_id`
 
-/** The keys of the devices that have one of the numbers. */
+/**
+ * The credentials of the devices that have one of the numbers, also those that are over or not yet
+ * in force.
+ */
 export const listKeysOf = (
   numbers: readonly KeyedHardwareId[],
 ): Statement<{
   device_id: string
-  jwk: string
+  jwk: string | null
   not_before: number | null
   expires_at: number | null
 }> =>
@@ -123,7 +153,7 @@ export const listKeysOf = (
     from json_each(${JSON.stringify(numbers)}) j
       cross join hardware_id h on h.kind = j.value ->> 'kind' and h.key = j.value ->> 'key'
       cross join device_credential c on c.device_id = h.device_id
-    where c.revoked_at is null and c.jwk is not null`
+    where c.revoked_at is null`
 
 /** Uses up a proof; undoes the batch when another request used it. */
 export const useClaimProof = (cx: Context, hash: string, expires_at: number): Statement[] => [

@@ -61,6 +61,9 @@ const badProof = () => refused('invalid_request', 'claim_proof', 'the proof cann
 const again = () =>
   refused('access_denied', 'claim_again', 'the device is registered, and this proof is not its own')
 
+const notListed = () =>
+  refused('access_denied', 'claim_not_listed', 'the claim token is for other devices')
+
 type Claim = {
   token: string
   jwk: JwkInput
@@ -100,7 +103,7 @@ export async function claimDevice(cx: Context, body: Record<string, unknown>): P
   }
   const serials = claim.numbers.filter(({ kind }) => kind === 'serial').length
   if (batch.is_listed === 1 && (serials === 0 || rows.listed[0]?.n !== serials)) {
-    throw refused('access_denied', 'claim_not_listed', 'the claim token is for other devices')
+    throw notListed()
   }
   if (rows.takesKeys.length === 0) throw badToken('claim_over')
   const { id, is_new, statements } = planClaim(cx, claim, batch, rows)
@@ -132,7 +135,12 @@ function refusalOfClaim(error: unknown): OAuthError | null {
 }
 
 type Rows = Pick<Answers<{ claimed: Statement<ClaimedRow> }>, 'claimed'> & {
-  keys: { device_id: string; jwk: string; not_before: number | null; expires_at: number | null }[]
+  keys: {
+    device_id: string
+    jwk: string | null
+    not_before: number | null
+    expires_at: number | null
+  }[]
 }
 
 /** Throws OAuthError for a device that may not come in so. */
@@ -171,13 +179,17 @@ function planClaim(
     ({ not_before, expires_at }) => (not_before ?? 0) <= now && (expires_at ?? Infinity) > now,
   )
   const isOwn = live.some(
-    (one) => thumbprintOf(JSON.parse(one.jwk) as DeviceJwk) === thumbprintOf(jwk),
+    (one) =>
+      one.jwk !== null && thumbprintOf(JSON.parse(one.jwk) as DeviceJwk) === thumbprintOf(jwk),
   )
   if (status === 'active') {
     if (!isOwn) throw again()
     return { id, is_new: false, statements: [] }
   }
-  if (live.length > 0 && !isOwn) throw again()
+  // Also where its key is over: time alone opens no device to the first that comes.
+  if (keys.length > 0 && !isOwn) throw again()
+  // A listed number beside that of another device opens that one no more than its own would.
+  if (batch.is_listed === 1 && present.is_unlisted === 1) throw notListed()
   if (present.released_at !== null && batch.again !== 'reset') throw again()
   // More than the token was made for would need another comparison of power.
   if (present.type !== batch.type || (batch.is_wide === 0 && present.metadata !== '{}')) {
