@@ -58,10 +58,7 @@ const endingMemberships = (group_id: string): Statement<{ rowid: number }> =>
 const lastsBeyond = (then: number): Condition =>
   condition`(g.expires_at is null or g.expires_at > ${then})`
 
-/**
- * The people who have one of these, themselves or through a group: by whom the place is reached, or
- * was until after `then`.
- */
+/** The people who have one of these, themselves or through a group, that lasts beyond `then`. */
 export const listPeopleOf = (group_id: string, then = 0): Statement<{ id: string }> =>
   sql`with recursive holder(id) as (
       select g.subject_id from "grant" g where g.id in (${endingGrants(group_id)})
