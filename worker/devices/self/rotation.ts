@@ -100,7 +100,7 @@ export async function rotateCredential(
     throw new Problem('conflict', 'the key before has an end that the next one cannot pass')
   }
   const made = newCredential(cx, device_id, { kind: 'jwk', jwk })
-  // Whoever made the key before may know this one too.
+  // The maker of the key before may know this one too.
   const row = { ...made.row, expires_at: ends, made_by: signer.made_by }
   const until = cx.now() + settings.rotation_grace_ttl
   await cx.db.write([
