@@ -261,6 +261,17 @@ test('user create says what to do where it cannot', async () => {
   expect(await refused('A@example.com')).toContain('user reset A@example.com')
 })
 
+test('a filter that no list has is refused, and the names of those that it has are said', async () => {
+  for (const what of ['device', 'grant']) {
+    const { code, output } = await runCli([what, 'list', '--filter', 'statsu=active'], folder.path)
+    expect(code).toBe(2)
+    expect(output).toContain('--filter statsu is no filter. There are: ')
+  }
+  expect((await runCli(['device', 'list', '--filter', 'metadata.room=x'], folder.path)).code).toBe(
+    0,
+  )
+})
+
 test('user create mails the link where mails are sent', async () => {
   const env = { EMAIL_URL: 'smtp://localhost:1', EMAIL_FROM: 'Home <home@example.com>' }
   const { code, output } = await runCli(

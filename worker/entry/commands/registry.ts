@@ -32,7 +32,7 @@ import { jobInput } from '../../devices/bulk/job_schema.ts'
 import { workOnJobs } from '../../devices/bulk/job_work.ts'
 import { describeDevice, devicePatch, groupsOf } from '../../devices/device_schema.ts'
 import { changeDevice, getDevice } from '../../devices/devices.ts'
-import { devicesQuery, listDevices } from '../../devices/listing/device_list.ts'
+import { devicesQuery, listDevices, METADATA_PARAMETER } from '../../devices/listing/device_list.ts'
 import { CannotStart } from '../cannot_start.ts'
 import type { CommandAnswer } from './answer.ts'
 
@@ -59,7 +59,10 @@ type Command = (
 const COMMANDS: Readonly<Record<string, Command>> = {
   'device list': async (cx, _, options) =>
     paged(
-      await listDevices(cx, judged(devicesQuery, { ...filterOf(options), ...pageIn(options) })),
+      await listDevices(
+        cx,
+        judged(devicesQuery, { ...filterOf(options, DEVICE_FILTERS), ...pageIn(options) }),
+      ),
     ),
   'device get': async (cx, words) => shown(describeDevice(await getDevice(cx, idIn(words)))),
   'device suspend': (cx, words) => changed(cx, words, { status: 'suspended' }),
@@ -99,7 +102,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
     return done
   },
   'grant list': async (cx, _, options) =>
-    paged(await listGrants(cx, { ...pageIn(options), ...filterOf(options) })),
+    paged(await listGrants(cx, { ...pageIn(options), ...filterOf(options, GRANT_FILTERS) })),
   async 'grant create'(cx, words) {
     const [subject, role, object, ...surplus] = words
     if (object === undefined || surplus.length > 0)
@@ -120,7 +123,7 @@ const COMMANDS: Readonly<Record<string, Command>> = {
       ...(from === undefined ? {} : { from }),
       ...(to === undefined ? {} : { to }),
     }
-    const input = judged(jobInput, { filter: filterOf(options), change })
+    const input = judged(jobInput, { filter: filterOf(options, DEVICE_FILTERS), change })
     return shown(await (options['dry-run'] === true ? tryJob(cx, input) : startJob(cx, input)))
   },
   async 'job run'(cx, words) {
@@ -182,13 +185,30 @@ function said(value: string | undefined, option: string): string {
   return value
 }
 
-/** `--filter NAME=VALUE`, as often as there are filters. */
-const filterOf = ({ filter = [] }: RegistryOptions): Record<string, string> =>
+const GRANT_FILTERS = ['subject', 'role', 'object']
+const PAGE_MEMBERS = ['limit', 'cursor']
+const DEVICE_FILTERS = [
+  ...Object.keys(devicesQuery.shape).filter((name) => !PAGE_MEMBERS.includes(name)),
+  METADATA_PARAMETER,
+]
+
+/**
+ * `--filter NAME=VALUE`, as often as there are filters. A name that is not in `known` is refused: to
+ * pass over it would find more than was asked for. One that ends with a dot begins names.
+ */
+const filterOf = (
+  { filter = [] }: RegistryOptions,
+  known: readonly string[],
+): Record<string, string> =>
   Object.fromEntries(
     filter.map((text) => {
       const at = text.indexOf('=')
       if (at < 1) throw new CannotStart(`--filter ${text} is no NAME=VALUE.`)
-      return [text.slice(0, at), text.slice(at + 1)]
+      const name = text.slice(0, at)
+      if (!known.some((one) => (one.endsWith('.') ? name.startsWith(one) : name === one))) {
+        throw new CannotStart(`--filter ${name} is no filter. There are: ${known.join(' ')}`)
+      }
+      return [name, text.slice(at + 1)]
     }),
   )
 
