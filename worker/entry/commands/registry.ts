@@ -193,8 +193,9 @@ const DEVICE_FILTERS = [
 ]
 
 /**
- * `--filter NAME=VALUE`, as often as there are filters. A name that is not in `known` is refused: to
- * pass over it would find more than was asked for. One that ends with a dot begins names.
+ * Reads `--filter NAME=VALUE`, as often as there are filters. A name that is not in `known` is
+ * refused: to pass over it would find more than was asked for. One that ends with a dot begins
+ * names.
  */
 const filterOf = (
   { filter = [] }: RegistryOptions,

@@ -73,7 +73,12 @@ export async function openEmbeddedDatabase(
       read: (statements, options) => reader.share(statements, options),
       write: (statements, options) => writer.share(statements, options),
     }),
-    runScript: (script) => writer.run((connection) => connection.scriptInTransaction(script)),
+    runScript: (script) =>
+      writer.run((connection) => {
+        connection.scriptInTransaction(script)
+        // Scripts are migrations, which go through whole tables: their pages are not needed again.
+        connection.script('PRAGMA shrink_memory')
+      }),
     async close() {
       await reader.close()
       await writer.fold()
