@@ -31,12 +31,21 @@ test('a device type is added, read, changed and deleted, and each change leaves 
   expect(changed.headers.get('etag')).toBe('"2"')
   const same = await api('PATCH', '/v1/device-types/lamp', { description: 'L' })
   expect(same.headers.get('etag')).toBe('"2"')
+  const members = {
+    names: { en: 'Lamp' },
+    credential_kinds: ['jwk'],
+    claim: 'once',
+    fields: { type: 'object', properties: { room: { type: 'string' } } },
+  }
+  const more = await api('PATCH', '/v1/device-types/lamp', members)
+  expect([more.status, more.body]).toEqual([200, expect.objectContaining(members)])
   expect((await api('DELETE', '/v1/device-types/lamp')).status).toBe(204)
   expect((await api('GET', '/v1/device-types/lamp')).status).toBe(404)
   expect((await api('DELETE', '/v1/device-types/lamp')).status).toBe(404)
   expect((await api('PATCH', '/v1/device-types/lamp', {})).status).toBe(404)
   expect(await eventsOf(worker, 'lamp')).toEqual([
     'device_type.created',
+    'device_type.updated',
     'device_type.updated',
     'device_type.deleted',
   ])

@@ -1,5 +1,6 @@
 // Changes of many devices: jobs, their results, and how they are taken back.
 import { expect, test } from 'vitest'
+import { sql } from '../../worker/db/sql.ts'
 import { workOnJobs } from '../../worker/devices/bulk/job_work.ts'
 import { type Call, startHomes } from '../support/places.ts'
 
@@ -88,6 +89,21 @@ test('a job tags, untags and moves, and each is taken back', async () => {
     const { updated_at: _, ...same } = before
     expect(await look('lamp-1'), change.action).toMatchObject(same)
   }
+})
+
+test('a job of more devices than are selected at once changes them all, and tells of each', async () => {
+  const { worker, ops, runJob } = await startFleet()
+  const numbers = sql`with recursive n(i) as (select 1 union all select i + 1 from n where i < 1001)`
+  await worker.context().db.write([
+    sql`insert into principal (id, kind, rid, created_at)
+      ${numbers} select 'bulb-' || i, 'device', 'test', 0 from n`,
+    sql`insert into device (id, type, status, metadata, created_at, updated_at, version)
+      ${numbers} select 'bulb-' || i, 'dimmer', 'unclaimed', '{}', 0, 0, 1 from n`,
+  ])
+  const job = await runJob(ops, { status: 'unclaimed' }, { action: 'suspend' })
+  expect(job).toMatchObject({ state: 'done', progress: { total: 1001, done: 1001, failed: 1001 } })
+  const one = await ops(`GET /v1/jobs/${job['id']}/results?device=bulb-1001`)
+  expect(one.body.items).toMatchObject([{ device: 'bulb-1001', result: 'failed' }])
 })
 
 test('a device that was changed since is not taken back', async () => {

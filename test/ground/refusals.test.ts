@@ -285,7 +285,11 @@ describe('a right signature with a wrong time is told from a wrong signature', (
       const { status, body } = await token(worker, { grant_type: 'client_credentials', ...proof })
       expect([status, body]).toEqual([
         401,
-        { error: 'invalid_client', error_description: 'client authentication failed' },
+        {
+          error: 'invalid_client',
+          error_description: 'client authentication failed',
+          server_time: worker.clock.now,
+        },
       ])
       return reasonOf(worker)
     }

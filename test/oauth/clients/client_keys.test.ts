@@ -125,7 +125,11 @@ test.each<[string, () => Response | Promise<Response>, string]>([
       const { status, body } = await ask(worker, signer)
       expect([status, body]).toEqual([
         401,
-        { error: 'invalid_client', error_description: 'client authentication failed' },
+        {
+          error: 'invalid_client',
+          error_description: 'client authentication failed',
+          server_time: worker.clock.now,
+        },
       ])
       expect(reasonOf(worker)).toBe(reason)
     }
